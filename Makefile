@@ -1,0 +1,55 @@
+# Every target sets itself up: a virtual environment in the checkout, reused while setup.cfg is unchanged.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-fast lint format train fuzz clean
+
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp ## read the scans in inbox/ and show the CSV
+	@$(BIN)/digitbox run > $(VENV)/published; status=$$?; \
+	  while read -r csv; do echo; cat "$$csv"; done < $(VENV)/published; \
+	  if [ $$status -eq 3 ]; then echo; echo "(exit code 3: some scans could not be read; their rows say why)"; exit 0; fi; \
+	  exit $$status
+
+test: $(VENV)/test.stamp ## install the extras and run every test, the fast ones first
+	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m slow
+
+test-fast: $(VENV)/test.stamp ## run only the tests that need neither TensorFlow nor minutes
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: $(VENV)/test.stamp ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp ## put the code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: $(VENV)/test.stamp ## train the default model anew, as models/cnn-new
+	$(BIN)/digitbox train --name cnn-new
+
+FUZZ_CASES ?= 20000
+fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)
+	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/files/test_fuzz.py
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "digitbox needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(BIN)/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,test,lint]'
+	@touch $(VENV)/run.stamp $@

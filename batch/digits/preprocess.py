@@ -1,0 +1,380 @@
+"""From a grey scan to the model's input: background, polarity, ink, lines; crop, fit, centre of mass.
+
+Every function is pure. `find_ink` looks for the digit in the scan, `normalise` brings it into MNIST's
+own form: the ink's box scaled into 20x20 pixels keeping its aspect, anti-aliased, its centre of mass in
+the middle of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
+The background and the polarity are settled first and the box last: boxing a scan that still has its
+background ruins it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from batch.digits.lines import Mask, remove_lines
+from batch.records import Grey, Polarity, PreprocessSpec
+
+DIGIT_PX = 28
+BOX_PX = 20
+WORK_PX = 112  # longer side at which ink is looked for: strokes stay wider than a pixel
+POLARITY_PX = 48  # longer side at which the polarity is decided
+MIN_WORK_PX = 24  # smaller scans are enlarged, so that neighbourhoods mean something
+ZOOM_FRACTION = 0.45  # a digit smaller than this part of a reduced scan is looked at again, nearer
+CONTEXT_FRACTION = 2.5  # widest surroundings shown in the context view, in heights of the digit
+THIN_STROKE_PX = 1.7  # strokes thinner than this in the 20x20 box are thickened to it
+FAINT_LEVELS = 7  # what differs less from the paper is not ink
+RIM_FRACTION = 0.14  # part of the side where printed borders lie
+UNDECIDED_FRACTION = 0.3  # polarity: lighter and darker balance within this
+SMALL_PX = 40  # below this a window wider than a stroke may not fit
+CLEAN_FLOOR = 20  # ink on a clean ground: all that compression does not blur
+FLAT_LEVELS = 6  # a rim of at most this range is a clean, computer-made ground
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ink:
+    """What of a scan is ink.
+
+    Attributes:
+        strength: uint8 (height, width), 0 paper to 255 black ink on white paper, whichever the polarity.
+        mask: uint8 (height, width), 255 where the ink of the digit is, 0 elsewhere.
+        box: top, left, bottom, right of that ink, in pixels; bottom and right are exclusive.
+        polarity: of the scan.
+        contrast: typical strength of the digit's ink, 0 to 255; 0 when there is none.
+        noise: typical deviation of the paper, in the same unit.
+        parts: tight boxes of the pieces of ink as large as parts of digits, (n, 5) int32: left, top,
+            width, height, area.
+        filled_fraction: part of the image that is ink before anything was left out, 0 to 1.
+    """
+
+    strength: Grey
+    mask: Mask
+    box: tuple[int, int, int, int]
+    polarity: Polarity
+    contrast: float
+    noise: float
+    parts: npt.NDArray[np.int32]
+    filled_fraction: float
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no ink was found."""
+        return self.box[2] <= self.box[0]
+
+
+def find_ink(grey: Grey) -> Ink:
+    """Finds the digit's ink in a scan.
+
+    Args:
+        grey: uint8 (height, width), at least 4x4.
+
+    Returns:
+        The ink, at a working size of at most 112 pixels; for an image and its inverse the same but for
+        `polarity`.
+    """
+    polarity = estimate_polarity(grey)
+    # Inverted before anything is rounded, so that an image and its inverse stay equal to the last bit.
+    paper = cv2.bitwise_not(grey) if polarity is Polarity.LIGHT_ON_DARK else grey
+    work = _resized(paper, WORK_PX)
+    ink = _find_ink_at(work, polarity)
+    scale = max(paper.shape) / max(work.shape)
+    if ink.is_blank or scale <= 1:
+        return ink
+    top, left, bottom, right = ink.box
+    extent = max(bottom - top, right - left)
+    if extent >= ZOOM_FRACTION * max(work.shape):
+        return ink
+    # The digit is small in a large scan: look again, at more of its pixels.
+    middle_y, middle_x = (top + bottom) / 2, (left + right) / 2
+    reach = max(extent, 12) * 1.1
+    window = paper[
+        max(0, int((middle_y - reach) * scale)) : int((middle_y + reach) * scale) + 1,
+        max(0, int((middle_x - reach) * scale)) : int((middle_x + reach) * scale) + 1,
+    ]
+    nearer = _find_ink_at(_resized(window, WORK_PX), polarity)
+    return ink if nearer.is_blank else nearer
+
+
+def normalise(ink: Ink, spec: PreprocessSpec) -> npt.NDArray[np.uint8]:
+    """Brings the ink into the model's input.
+
+    Args:
+        ink: not blank.
+        spec: names the views wanted.
+
+    Returns:
+        uint8 (28, 28, number of views), ink bright on black: `boxed` is the digit alone in MNIST's form,
+        `context` the digit with what is around it, nothing taken out.
+    """
+    return np.dstack([_VIEWS[view](ink) for view in spec.views])
+
+
+def estimate_polarity(grey: Grey) -> Polarity:
+    """Decides which of ink and paper is the darker.
+
+    A stroke is narrower than the paper around it: where the image departs from the median of a
+    neighbourhood, it does so to the side of the ink, and a shadow does not depart at all. Where that is
+    undecided, as for strokes as thick as the gaps between them, the rim of the image is paper. Both
+    measures change sign with the image, so an image and its inverse get opposite answers.
+    """
+    small = _resized(grey, POLARITY_PX)
+    reach = max(3, round(0.3 * min(small.shape))) | 1
+    local = small.astype(np.int16) - cv2.medianBlur(small, reach).astype(np.int16)
+    edge = (
+        round(RIM_FRACTION * min(small.shape)) if min(small.shape) >= SMALL_PX else 0
+    )  # beside a printed border paper is the exception
+    local = local[edge : small.shape[0] - edge, edge : small.shape[1] - edge]
+    lighter = float(np.maximum(local - FAINT_LEVELS, 0).sum())
+    darker = float(np.maximum(-local - FAINT_LEVELS, 0).sum())
+    departure = lighter - darker
+    if min(grey.shape) < SMALL_PX or abs(departure) <= UNDECIDED_FRACTION * (lighter + darker):
+        departure = float(small.mean()) - float(np.median(_rim(small)))
+    return Polarity.LIGHT_ON_DARK if departure > 0 else Polarity.DARK_ON_LIGHT
+
+
+def estimate_background(paper: Grey) -> Grey:
+    """Estimates the paper under the ink.
+
+    Args:
+        paper: uint8 (height, width), dark ink on light paper.
+
+    Returns:
+        uint8 (height, width): the paper's brightness, shadows and tint included. The window is wider than
+        any stroke, not than the digit, so that the inside of a large 0 counts as paper.
+    """
+    height, width = paper.shape
+    # Paper varies slowly: a third of the pixels tell as much at a tenth of the cost.
+    step = 3 if min(height, width) >= 60 else 1
+    smooth = cv2.GaussianBlur(paper, (3, 3), 0)
+    if step > 1:
+        size = width // step, height // step
+        smooth = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
+    reach = max(5, round(0.3 * min(smooth.shape))) | 1
+    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    level = cv2.GaussianBlur(closed, (0, 0), reach / 4, borderType=cv2.BORDER_REPLICATE)
+    return level if step == 1 else cv2.resize(level, (width, height))
+
+
+def ink_strength(paper: Grey, background: Grey) -> Grey:
+    """Strength of the ink against the paper around it: 255 x (1 - paper / background), not below 0."""
+    room = np.maximum(background, 40).astype(np.float32)
+    strength = cv2.subtract(background, paper).astype(np.float32) * 255.0 / room
+    return np.minimum(strength, 255.0).astype(np.uint8)
+
+
+def binarise(strength: Grey) -> tuple[Mask, float]:
+    """Splits ink from paper by hysteresis: strong ink, and the weaker ink connected to it.
+
+    Args:
+        strength: uint8 (height, width) as of `ink_strength`.
+
+    Returns:
+        The mask of all ink, lines and specks included, and the paper's noise (a robust deviation).
+    """
+    smooth = cv2.GaussianBlur(strength, (3, 3), 0) if min(strength.shape) >= 40 else strength
+    counts = cv2.calcHist([smooth], [0], None, [256], [0, 256]).ravel()
+    level = _quantile(counts, 0.5)
+    deviations = np.bincount(np.abs(np.arange(256) - level), counts, 256)
+    noise = 1.4826 * _quantile(deviations, 0.5)
+    floor = level + max(FAINT_LEVELS, 4.0 * noise)
+    above = counts.copy()
+    above[: int(floor) + 1] = 0
+    if above.sum() < 3:
+        return np.zeros_like(strength), noise
+    # Half of a typical stroke's strength is where a stroke ends. The typical stroke, not the darkest
+    # thing: a printed border is darker than faint pencil.
+    typical = _quantile(above, 0.6)
+    mask = cv2.threshold(smooth, max(floor, 0.38 * typical), 255, cv2.THRESH_BINARY)[1]
+    count, labels = cv2.connectedComponents(mask, connectivity=8)
+    if count > 2:
+        strong = np.zeros(count, bool)
+        strong[labels[smooth > max(floor, 0.62 * typical)]] = True
+        strong[0] = False
+        mask = strong[labels].view(np.uint8) * np.uint8(255)
+    return mask, noise
+
+
+def _quantile(counts: npt.NDArray[Any], fraction: float) -> int:
+    """Level below or at which that fraction of a histogram lies."""
+    below = np.cumsum(counts)
+    return int(np.searchsorted(below, fraction * below[-1]))
+
+
+def _rim(grey: Grey) -> Grey:
+    return np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))
+
+
+def _resized(grey: Grey, longer_px: int) -> Grey:
+    height, width = grey.shape
+    scale = longer_px / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = MIN_WORK_PX / min(height, width)
+    if scale > 1 and max(height, width) * scale <= longer_px:
+        size = round(width * scale), round(height * scale)
+        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    return grey
+
+
+def _find_ink_at(paper: Grey, polarity: Polarity) -> Ink:
+    ground = _flat_ground(paper)
+    if ground is not None:
+        # Computer-made or already cleaned: nothing to estimate, and no paper to mistake for ink.
+        strength = cv2.subtract(np.full_like(paper, ground), paper)
+        if ground < 255:
+            strength = cv2.convertScaleAbs(strength, alpha=255.0 / max(ground, 40))
+        mask = cv2.threshold(strength, CLEAN_FLOOR, 255, cv2.THRESH_BINARY)[1]
+        found, noise = mask, 0.0
+    else:
+        strength = ink_strength(paper, estimate_background(paper))
+        mask, noise = binarise(strength)
+        found = remove_lines(mask)
+        if found is not mask:
+            # The lines set the level of the ink: without them, faint strokes can be seen.
+            without = cv2.bitwise_and(
+                strength, cv2.bitwise_not(cv2.dilate(mask - found, np.ones((3, 3), np.uint8)))
+            )
+            again, noise = binarise(without)
+            found = cv2.bitwise_or(cv2.bitwise_and(again, _grown(found)), found)
+    digit, box, parts = _select(found, strength)
+    contrast = float(cv2.mean(strength, digit)[0]) if box[2] > box[0] else 0.0
+    filled = float(np.count_nonzero(mask)) / mask.size
+    return Ink(strength, digit, box, polarity, contrast, noise, parts, filled)
+
+
+def _flat_ground(paper: Grey) -> int | None:
+    """Brightness of a ground that needs no estimate, or None where there is paper."""
+    low, high, _, _ = cv2.minMaxLoc(_rim(paper))
+    if high - low <= FLAT_LEVELS and high >= 128:
+        # Unless the even rim is a frame around something else.
+        return int(high) if float(np.median(paper)) >= low else None
+    if min(paper.shape) < SMALL_PX:
+        # Strokes may be wider than any window that fits; but such small files are cut out and cleaned.
+        top = float(paper.max())
+        if np.count_nonzero(paper >= top - FLAT_LEVELS) >= 0.2 * paper.size:
+            return int(top)
+    return None
+
+
+def _grown(mask: Mask) -> Mask:
+    return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
+
+
+def _select(mask: Mask, strength: Grey) -> tuple[Mask, tuple[int, int, int, int], npt.NDArray[np.int32]]:
+    """Chooses the pieces of ink that make up the digit; leaves out specks and what hangs on the edge."""
+    height, width = mask.shape
+    nothing = np.zeros((0, 5), np.int32)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count == 1:
+        return mask, (0, 0, 0, 0), nothing
+    left, top = stats[1:, 0], stats[1:, 1]
+    wide, high, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
+    right, bottom = left + wide, top + high
+    weight = np.bincount(labels.ravel(), strength.ravel(), minlength=count)[1:]
+    extent = np.maximum(wide, high)
+    if count == 2:
+        box = int(top[0]), int(left[0]), int(bottom[0]), int(right[0])
+        return mask, box, stats[1:]
+    edges = (left <= 1).astype(int) + (top <= 1) + (right >= width - 1) + (bottom >= height - 1)
+    # Distance of the piece's middle from the image's, 0 in the middle to 1 at the edge.
+    aside = np.maximum(np.abs((left + right) / width - 1.0), np.abs((top + bottom) / height - 1.0))
+    appeal = weight * extent * np.where(edges == 0, 1.0, np.where(edges == 1, 0.5, 0.15))
+    appeal = appeal * (1.15 - aside)
+    main = int(np.argmax(appeal))
+    # A piece belongs to the digit if it is large enough beside it and near enough to it.
+    gap_x = np.maximum(left[main] - right, left - right[main])
+    gap_y = np.maximum(top[main] - bottom, top - bottom[main])
+    near = np.maximum(gap_x, gap_y) <= 0.22 * extent[main]
+    large = (area >= 0.04 * area[main]) & (weight >= 0.03 * weight[main]) & (area >= 3)
+    at_edge = (edges >= 1) & (aside > 0.75) & (area < 0.5 * area[main])
+    member = near & large & ~at_edge
+    member[main] = True
+    keep = np.concatenate(([False], member))
+    digit = keep[labels].astype(np.uint8) * np.uint8(255)
+    box = (
+        int(top[member].min()),
+        int(left[member].min()),
+        int(bottom[member].max()),
+        int(right[member].max()),
+    )
+    sizeable = (area >= 0.15 * area[main]) & (edges <= 1)
+    return digit, box, stats[1:][sizeable | member]
+
+
+def _levelled(strength: npt.NDArray[np.float32], level: float) -> npt.NDArray[np.float32]:
+    return np.minimum(strength * (255.0 / max(level, 1.0)), 255.0)
+
+
+def _boxed(ink: Ink) -> npt.NDArray[np.uint8]:
+    top, left, bottom, right = ink.box
+    # One pixel more than the mask: the soft edge of a stroke belongs to it.
+    grown = cv2.dilate(ink.mask, np.ones((3, 3), np.uint8))
+    strength = cv2.bitwise_and(ink.strength, grown)[top:bottom, left:right]
+    mask = ink.mask[top:bottom, left:right]
+    height, width = strength.shape
+    level = _quantile(cv2.calcHist([strength], [0], mask, [256], [0, 256]).ravel(), 0.75)
+    scale = BOX_PX / max(height, width)
+    body = _levelled(strength.astype(np.float32), level)
+    stroke_px = 2.0 * mask.size * (cv2.mean(mask)[0] / 255.0) / max(1.0, _outline_px(mask)) * scale
+    if stroke_px < THIN_STROKE_PX:
+        reach = int(np.ceil((THIN_STROKE_PX - stroke_px) / scale)) | 1
+        if reach > 1:
+            body = cv2.dilate(body, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    if scale != 1.0:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        body = np.clip(cv2.resize(body, size, interpolation=how), 0.0, 255.0)
+        if scale < 1:
+            body = _levelled(body, _quantile(_counts_above(body, 60), 0.75))
+    height, width = body.shape
+    moments = cv2.moments(body)
+    mass = max(moments["m00"], 1e-6)
+    x = round(DIGIT_PX / 2 - moments["m10"] / mass)
+    y = round(DIGIT_PX / 2 - moments["m01"] / mass)
+    x = min(max(x, 0), DIGIT_PX - width)
+    y = min(max(y, 0), DIGIT_PX - height)
+    digit = np.zeros((DIGIT_PX, DIGIT_PX), np.uint8)
+    digit[y : y + height, x : x + width] = np.rint(body)
+    return digit
+
+
+def _counts_above(body: npt.NDArray[np.float32], floor: int) -> npt.NDArray[Any]:
+    counts = cv2.calcHist([body], [0], None, [256], [0, 256]).ravel()
+    counts[: floor + 1] = 0
+    return counts
+
+
+def _outline_px(mask: Mask) -> float:
+    """Half of the outline's pixels count once for each side of a stroke."""
+    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return float(np.count_nonzero(mask) - np.count_nonzero(inner))
+
+
+def _context(ink: Ink) -> npt.NDArray[np.uint8]:
+    height, width = ink.strength.shape
+    top, left, bottom, right = ink.box
+    side = max(height, width)
+    side = max(4, min(side, round(CONTEXT_FRACTION * max(bottom - top, right - left))))
+    x = _window((left + right) / 2, side, width)
+    y = _window((top + bottom) / 2, side, height)
+    window = ink.strength[max(0, y) : y + side, max(0, x) : x + side]
+    square = np.zeros((side, side), np.float32)
+    square[max(0, -y) : max(0, -y) + window.shape[0], max(0, -x) : max(0, -x) + window.shape[1]] = window
+    how = cv2.INTER_AREA if side > DIGIT_PX else cv2.INTER_LINEAR
+    view = cv2.resize(square, (DIGIT_PX, DIGIT_PX), interpolation=how)
+    return np.rint(_levelled(view, 0.8 * ink.contrast)).astype(np.uint8)
+
+
+def _window(middle: float, side: int, length: int) -> int:
+    """First pixel of a window: inside the image where it fits, else centred on the image."""
+    if side >= length:
+        return -((side - length) // 2)
+    return int(min(max(0, middle - side / 2), length - side))
+
+
+_VIEWS = {"boxed": _boxed, "context": _context}

@@ -1,0 +1,64 @@
+"""The gate before the model: scans whose ink already shows that they are not one digit."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from batch.digits.preprocess import Ink
+from batch.records import Reason
+
+MIN_CONTRAST = 9.0  # of 255: fainter than this nothing can be told from paper
+MIN_NOISE_RATIO = 2.5  # ink must stand out from the paper's grain by this factor
+MIN_INK_PX = 8  # of the working image
+MIN_EXTENT_FRACTION = 0.04  # of the image's longer side: smaller is a speck
+MAX_FILLED_FRACTION = 0.8  # ink all over
+MAX_PARTS = 9  # pieces as large as parts of a digit
+DIGIT_HEIGHT_FRACTION = 0.7  # of the highest piece: as high as this, a piece is a digit of its own
+MIN_GAP_FRACTION = 0.05  # of the height, between digits side by side
+MIN_WEIGHT_FRACTION = 0.25  # of the larger area
+
+
+def inspect(ink: Ink) -> Reason | None:
+    """Decides whether the ink can be one digit.
+
+    Returns:
+        Why the scan is refused, or None when the model should look at it.
+    """
+    if ink.is_blank or _is_faint(ink) or _is_speck(ink):
+        return Reason.BLANK
+    if ink.filled_fraction > MAX_FILLED_FRACTION or len(ink.parts) > MAX_PARTS:
+        return Reason.NOT_A_DIGIT
+    if _are_several(ink):
+        return Reason.SEVERAL_DIGITS
+    return None
+
+
+def _is_faint(ink: Ink) -> bool:
+    return bool(ink.contrast < max(MIN_CONTRAST, MIN_NOISE_RATIO * ink.noise))
+
+
+def _is_speck(ink: Ink) -> bool:
+    top, left, bottom, right = ink.box
+    extent = max(bottom - top, right - left)
+    return bool(np.count_nonzero(ink.mask) < MIN_INK_PX or extent < MIN_EXTENT_FRACTION * max(ink.mask.shape))
+
+
+def _are_several(ink: Ink) -> bool:
+    """Whether two pieces stand side by side, each as high and heavy as a digit."""
+    if len(ink.parts) < 2:
+        return False
+    left, top, width, height, area = ink.parts.T
+    right, bottom = left + width, top + height
+    inside = (left > 0) & (top > 0) & (right < ink.mask.shape[1]) & (bottom < ink.mask.shape[0])
+    digit = (
+        inside & (height >= DIGIT_HEIGHT_FRACTION * height.max()) & (area >= MIN_WEIGHT_FRACTION * area.max())
+    )
+    order = np.flatnonzero(digit)[np.argsort(left[digit])]
+    for first, second in itertools.pairwise(order):
+        gap = left[second] - right[first]
+        shared = min(bottom[first], bottom[second]) - max(top[first], top[second])
+        if gap >= MIN_GAP_FRACTION * height.max() and shared >= 0.5 * height[second]:
+            return True
+    return False

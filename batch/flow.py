@@ -1,0 +1,95 @@
+"""One screen: a batch of scans in, their outcomes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from batch import classifier
+from batch.digits import confidence, preprocess, quality
+from batch.errors import ImageError
+from batch.files import artefact, images
+from batch.records import REFUSALS, Outcome, Reason, ScanRef, Status
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads scans; picklable, so that any engine can build it once where the work runs.
+
+    Attributes:
+        model_dir: folder of the model.
+        runtime: `litert` or `tensorflow`.
+        review_below: overrides the model's own threshold.
+        max_pixels: images with more are `too_large`.
+    """
+
+    model_dir: Path
+    runtime: str
+    review_below: float | None
+    max_pixels: int
+    _loaded: tuple[classifier.Classifier, confidence.Thresholds] | None = field(
+        default=None, init=False, repr=False
+    )
+
+    def load(self) -> tuple[classifier.Classifier, confidence.Thresholds]:
+        """Loads the model once in this process.
+
+        Raises:
+            ModelError: it is missing or damaged.
+            MissingExtraError: the runtime is not installed.
+        """
+        if self._loaded is None:
+            cv2.setNumThreads(1)  # the engine already runs one worker a core
+            manifest = artefact.load_manifest(self.model_dir)
+            thresholds = confidence.Thresholds.of(manifest, self.review_below)
+            self._loaded = classifier.load(self.model_dir, manifest, self.runtime), thresholds
+        return self._loaded
+
+    def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
+        """Reads `refs`; returns one outcome each, in the same order."""
+        model, thresholds = self.load()
+        outcomes: list[Outcome | None] = []
+        digits, waiting = [], []
+        for ref in refs:
+            try:
+                image = images.read(ref, self.max_pixels)
+            except ImageError as error:
+                outcomes.append(_not_read(ref, error))
+                continue
+            ink = preprocess.find_ink(image.grey)
+            refusal = quality.inspect(ink)
+            if refusal is not None:
+                outcomes.append(Outcome(ref, Status.REFUSED, refusal, image.sha256))
+                continue
+            digits.append(preprocess.normalise(ink, model.manifest.preprocess))
+            waiting.append((len(outcomes), ref, image.sha256))
+            outcomes.append(None)
+        if digits:
+            decisions = confidence.decide(model.logits(np.stack(digits)), thresholds)
+            for (place, ref, sha256), decision in zip(waiting, decisions, strict=True):
+                outcomes[place] = _decided(ref, sha256, decision)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _not_read(ref: ScanRef, error: ImageError) -> Outcome:
+    status = Status.REFUSED if error.reason in REFUSALS else Status.FAILED
+    return Outcome(ref, status, error.reason, error.sha256)
+
+
+def _decided(ref: ScanRef, sha256: str, decision: confidence.Decision) -> Outcome:
+    prediction = decision.prediction
+    if decision.status is Status.REFUSED:
+        return Outcome(ref, Status.REFUSED, Reason.NOT_A_DIGIT, sha256)
+    return Outcome(
+        ref,
+        decision.status,
+        decision.reason,
+        sha256,
+        prediction.label,
+        prediction.confidence,
+        prediction.probabilities,
+    )

@@ -1,0 +1,1 @@
+"""Making and judging models: the only place that imports TensorFlow."""

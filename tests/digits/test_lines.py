@@ -1,0 +1,43 @@
+"""Printed lines go, strokes stay."""
+
+import cv2
+import numpy as np
+
+from batch.digits import lines
+
+
+def test_a_mask_without_lines_comes_back_as_it_was() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    cv2.putText(mask, "5", (25, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 255, 4)
+    assert lines.remove_lines(mask) is mask
+
+
+def test_borders_go_and_the_digit_stays() -> None:
+    digit = np.zeros((80, 80), np.uint8)
+    cv2.putText(digit, "8", (25, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 255, 4)
+    framed = digit.copy()
+    framed[:3] = framed[-2:] = 255
+    framed[:, :4] = 255
+    assert np.array_equal(lines.remove_lines(framed), digit)
+
+
+def test_a_stroke_that_crosses_a_line_is_mended() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[10:70, 38:43] = 255
+    mask[40:42] = 255
+    left = lines.remove_lines(mask)
+    assert left[40:42, 39:42].all()
+    assert not left[40:42, :30].any()
+
+
+def test_ink_that_is_nothing_but_a_line_is_kept() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[:, 38:43] = 255
+    assert lines.remove_lines(mask) is mask
+
+
+def test_the_top_of_a_seven_is_no_line() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[12:17, 10:70] = 255
+    cv2.line(mask, (68, 14), (30, 75), 255, 5)
+    assert lines.remove_lines(mask) is mask
