@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch import classifier
+from batch import classifier, stderr
 from batch.digits import confidence, preprocess, quality
 from batch.errors import ImageError
 from batch.files import artefact, images
-from batch.records import REFUSALS, Outcome, Reason, ScanRef, Status
+from batch.records import REFUSALS, Manifest, Outcome, Reason, ScanRef, Status
 
 
 @dataclass(slots=True)
@@ -35,6 +35,18 @@ class Reader:
         default=None, init=False, repr=False
     )
 
+    def check(self) -> Manifest:
+        """Checks the model without loading it: the engine may want to fork before that.
+
+        Raises:
+            ModelError: it is missing or damaged.
+            ConfigError: `review_below` is not a probability.
+        """
+        manifest = artefact.load_manifest(self.model_dir)
+        confidence.Thresholds.of(manifest, self.review_below)
+        artefact.read_verified(self.model_dir, manifest, classifier.model_file(self.runtime))
+        return manifest
+
     def load(self) -> tuple[classifier.Classifier, confidence.Thresholds]:
         """Loads the model once in this process.
 
@@ -52,6 +64,12 @@ class Reader:
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
         """Reads `refs`; returns one outcome each, in the same order."""
         model, thresholds = self.load()
+        with stderr.quiet():  # the decoders tell the terminal what the rows say already
+            return self._outcomes(refs, model, thresholds)
+
+    def _outcomes(
+        self, refs: Sequence[ScanRef], model: classifier.Classifier, thresholds: confidence.Thresholds
+    ) -> list[Outcome]:
         outcomes: list[Outcome | None] = []
         digits, waiting = [], []
         for ref in refs:

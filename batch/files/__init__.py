@@ -1,1 +1,1 @@
-"""The edges: everything that touches the file system, one kind of file in each module."""
+"""The edges: one kind of file each."""

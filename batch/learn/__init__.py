@@ -1,1 +1,1 @@
-"""Making and judging models: the only place that imports TensorFlow."""
+"""From labelled digits to a trained model; TensorFlow lives here and nowhere else."""

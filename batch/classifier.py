@@ -1,0 +1,122 @@
+"""The one door to the trained model: digits in, logits out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from batch import stderr
+from batch.errors import MissingExtraError, ModelError
+from batch.files import artefact
+from batch.records import Manifest
+
+Digits = npt.NDArray[np.uint8]
+"""(n, 28, 28, views), as of `preprocess.normalise`."""
+
+
+class Classifier(Protocol):
+    """A loaded model."""
+
+    manifest: Manifest
+
+    def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
+        """Returns the logits of n digits, (n, classes)."""
+
+
+def model_file(runtime: str) -> str:
+    """Name of the file of a model folder that a runtime loads."""
+    return artefact.KERAS_FILE if runtime == "tensorflow" else artefact.TFLITE_FILE
+
+
+def load(model_dir: Path, manifest: Manifest, runtime: str = "litert") -> Classifier:
+    """Loads a model, checking the file it uses against the manifest.
+
+    Args:
+        model_dir: folder of the model.
+        manifest: of that folder.
+        runtime: `litert` for the int8 model, `tensorflow` for the Keras model.
+
+    Raises:
+        ModelError: the model is missing, damaged, or does not fit its manifest.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    content = artefact.read_verified(model_dir, manifest, model_file(runtime))
+    make = KerasClassifier if runtime == "tensorflow" else LiteRtClassifier
+    model: Classifier = make(content, manifest)
+    try:
+        probe = model.logits(np.zeros((1, 28, 28, len(manifest.preprocess.views)), np.uint8))
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"the model in {model_dir} does not run: {error}; train it anew") from error
+    if probe.shape != (1, manifest.classes):
+        raise ModelError(f"the model in {model_dir} does not fit its manifest: train it anew")
+    return model
+
+
+class LiteRtClassifier:
+    """A .tflite model in LiteRT, on one core: the engine runs one worker a core.
+
+    Args:
+        content: of the .tflite file.
+        manifest: of the model.
+    """
+
+    def __init__(self, content: bytes, manifest: Manifest) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self.manifest = manifest
+        try:
+            # Its start-up chatter goes to the terminal, and no setting stops it.
+            with stderr.quiet():
+                self._interpreter = Interpreter(model_content=content, num_threads=1)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"the model {manifest.name} cannot be loaded: {error}") from error
+        self._input: dict[str, Any] = self._interpreter.get_input_details()[0]
+        self._output: int = self._interpreter.get_output_details()[0]["index"]
+        self._batch = 1
+
+    def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
+        """Returns the logits of n digits, (n, classes)."""
+        if len(digits) != self._batch:
+            # Costs about as much as one digit: worth it only when the number changes.
+            self._interpreter.resize_tensor_input(self._input["index"], digits.shape)
+            self._interpreter.allocate_tensors()
+            self._batch = len(digits)
+        self._interpreter.set_tensor(self._input["index"], digits.astype(self._input["dtype"], copy=False))
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+
+
+class KerasClassifier:
+    """The .keras model in TensorFlow.
+
+    Args:
+        content: of the .keras file.
+        manifest: of the model.
+    """
+
+    def __init__(self, content: bytes, manifest: Manifest) -> None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        try:
+            with stderr.quiet():
+                import keras
+        except ImportError as error:
+            raise MissingExtraError("--runtime tensorflow", "train") from error
+        self.manifest = manifest
+        # Keras loads from a path only; the bytes verified are the bytes loaded.
+        with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
+            path = Path(folder) / artefact.KERAS_FILE
+            path.write_bytes(content)
+            try:
+                self._model = keras.models.load_model(path, compile=False, safe_mode=True)
+            except (ValueError, OSError, TypeError) as error:
+                raise ModelError(f"the model {manifest.name} cannot be loaded: {error}") from error
+
+    def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
+        """Returns the logits of n digits, (n, classes)."""
+        return np.asarray(self._model.predict_on_batch(digits), np.float32)

@@ -1,0 +1,128 @@
+"""Where the work runs: in this process, or in worker processes."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from batch.records import Outcome, Reason, ScanRef, Status
+
+Reader = Callable[[Sequence[ScanRef]], list[Outcome]]
+"""Picklable; returns one outcome for each scan, in the same order."""
+
+
+def usable_cores() -> int:
+    """Number of cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_batches(reader: Reader, refs: Iterable[ScanRef], size: int, workers: int) -> Iterator[list[Outcome]]:
+    """Reads scans, `size` at a time; yields their outcomes in the order of the scans.
+
+    Args:
+        reader: reads scans; built once a worker process.
+        refs: are taken from no faster than they are read.
+        size: scans a piece.
+        workers: processes; with one, or when one piece is all, the work is done in this process.
+    """
+    pieces = _pieces(iter(refs), size)
+    first = list(itertools.islice(pieces, 2))
+    every = itertools.chain(first, pieces)
+    if workers == 1 or len(first) < 2:
+        yield from map(reader, every)
+    else:
+        yield from _map_in_workers(reader, every, workers)
+
+
+def _pieces(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
+    while piece := list(itertools.islice(refs, size)):
+        yield piece
+
+
+def _map_in_workers(reader: Reader, pieces: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
+    waiting: deque[tuple[list[ScanRef], Future[list[Outcome]]]] = deque()
+    pool = _new_pool(reader, workers)
+    try:
+        while True:
+            # A few pieces ahead keep the workers busy; more would only take memory.
+            for piece in itertools.islice(pieces, 2 * workers + 2 - len(waiting)):
+                waiting.append((piece, _submit(pool, piece)))
+            if not waiting:
+                return
+            piece, future = waiting.popleft()
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                pool.shutdown()
+                lost = [(piece, future), *waiting]
+                waiting.clear()
+                for piece, future in lost:
+                    done = future.done() and not future.cancelled() and future.exception() is None
+                    yield future.result() if done else _read_alone(reader, piece)
+                pool = _new_pool(reader, workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, piece: list[ScanRef]) -> Future[list[Outcome]]:
+    try:
+        return pool.submit(_read, piece)
+    except BrokenProcessPool as error:
+        failed: Future[list[Outcome]] = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _read_alone(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
+    """Reads scans among which may be one that kills its worker."""
+    with _new_pool(reader, 1) as pool:
+        try:
+            return _submit(pool, piece).result()
+        except BrokenProcessPool:
+            pass
+    if len(piece) == 1:
+        return [Outcome(piece[0], Status.FAILED, Reason.WORKER_CRASHED)]
+    middle = len(piece) // 2
+    return _read_alone(reader, piece[:middle]) + _read_alone(reader, piece[middle:])
+
+
+def _new_pool(reader: Reader, workers: int) -> ProcessPoolExecutor:
+    # Forking takes a tenth of the time of starting Python anew, and is safe: this process has no threads
+    # yet, and loads the model only where it reads scans itself. On macOS no fork is safe.
+    method = "fork" if sys.platform == "linux" else "spawn"
+    context = multiprocessing.get_context(method)
+    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(reader,))
+
+
+_reader: Reader | None = None
+
+
+def _start_worker(reader: Reader) -> None:
+    global _reader
+    _reader = reader
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Ends this worker when its parent was killed: nobody else would."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _read(piece: list[ScanRef]) -> list[Outcome]:
+    assert _reader is not None
+    return _reader(piece)

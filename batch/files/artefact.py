@@ -1,0 +1,199 @@
+"""Model folders: finding, verifying and writing `models/<name>/`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from batch.errors import ConfigError, ModelError
+from batch.records import Manifest, PreprocessSpec
+
+MANIFEST = "manifest.json"
+CURRENT = "CURRENT"
+KERAS_FILE = "model.keras"
+TFLITE_FILE = "model.tflite"  # int8; what runs
+TFLITE_FLOAT_FILE = "model-float.tflite"
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VIEWS = frozenset({"boxed", "context"})
+
+
+def packaged_models() -> Path:
+    """The folder of models that came with digitbox: in the checkout, or inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    checkout = package.parent / "models"
+    return checkout if (checkout / CURRENT).is_file() else package / "models"
+
+
+def find(model: str | None) -> Path:
+    """Finds the folder of a model.
+
+    Args:
+        model: a folder; or a name, looked up in `./models` and then among the packaged models; None for
+            the default model.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    packaged = packaged_models()
+    if model is None:
+        try:
+            name = (packaged / CURRENT).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ModelError(
+                f"no default model in {packaged} ({error.strerror}): reinstall digitbox, or name a model "
+                "with --model"
+            ) from error
+        model = name
+    elif (Path(model) / MANIFEST).is_file():
+        return Path(model)
+    else:
+        packaged = Path("models") if (Path("models") / model / MANIFEST).is_file() else packaged
+    if NAME_PATTERN.fullmatch(model) and (packaged / model / MANIFEST).is_file():
+        return packaged / model
+    known = sorted(path.parent.name for path in packaged.glob(f"*/{MANIFEST}"))
+    raise ModelError(f"no model {model!r}: name a folder with a {MANIFEST}, or one of: {', '.join(known)}")
+
+
+def load_manifest(model_dir: Path) -> Manifest:
+    """Reads and checks the manifest of a model.
+
+    Raises:
+        ModelError: it is missing or damaged, or made for another version of the preprocessing.
+    """
+    path = model_dir / MANIFEST
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot read the model's {path}: {error}; reinstall or train it anew") from error
+    try:
+        manifest = _manifest_of(data)
+    except (TypeError, ValueError, KeyError) as error:
+        raise ModelError(f"{path} is damaged ({error}): reinstall or train the model anew") from error
+    known = PreprocessSpec().version
+    if manifest.preprocess.version != known:
+        raise ModelError(
+            f"the model in {model_dir} was made for version {manifest.preprocess.version} of the "
+            f"preprocessing, this digitbox has version {known}: train it anew"
+        )
+    return manifest
+
+
+def _manifest_of(data: Any) -> Manifest:
+    if not isinstance(data, dict):
+        raise TypeError("it is not a JSON object")
+    names = {field.name for field in dataclasses.fields(Manifest)}
+    if set(data) != names:
+        wrong = ", ".join(sorted(names ^ set(data)))
+        raise KeyError(f"missing or unknown: {wrong}")
+    spec = data["preprocess"]
+    preprocess = PreprocessSpec(int(spec["version"]), tuple(spec["views"]))
+    if not preprocess.views or not set(preprocess.views) <= VIEWS:
+        raise ValueError(f"unknown views {preprocess.views}")
+    manifest = Manifest(**{**data, "preprocess": preprocess, "datasets": tuple(data["datasets"])})
+    for name, kind in get_type_hints(Manifest).items():
+        value = getattr(manifest, name)
+        if kind in (str, int) and type(value) is not kind:
+            raise TypeError(f"{name} is {value!r}")
+        if kind is float and (type(value) not in (int, float) or not 0 <= value <= 1000):
+            raise TypeError(f"{name} is {value!r}")
+        if isinstance(value, Mapping) != (name in ("files", "metrics", "versions")):
+            raise TypeError(f"{name} is {value!r}")
+    if manifest.classes not in (10, 11) or manifest.output not in ("softmax", "sigmoid"):
+        raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
+    if manifest.temperature <= 0:
+        raise ValueError(f"temperature is {manifest.temperature}")
+    return manifest
+
+
+def read_verified(model_dir: Path, manifest: Manifest, filename: str) -> bytes:
+    """Reads a file of the model and checks it against the manifest.
+
+    Raises:
+        ModelError: it is missing or its SHA-256 differs.
+    """
+    path = model_dir / filename
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model's {path}: {error.strerror}; reinstall or train it anew"
+        ) from error
+    if digest(content) != manifest.files.get(filename):
+        raise ModelError(f"{path} is damaged (its SHA-256 is not the manifest's): reinstall or train it anew")
+    return content
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_target(models_dir: Path, name: str, overwrite: bool) -> None:
+    """Checks that a model may be saved, before it is trained.
+
+    Raises:
+        ConfigError: the name is no plain name, or is taken and `overwrite` is not set.
+    """
+    if not NAME_PATTERN.fullmatch(name):
+        raise ConfigError(f"--name must be letters, digits, dots, dashes and underscores, not {name!r}")
+    if (models_dir / name).exists() and not overwrite:
+        raise ConfigError(
+            f"{models_dir / name} exists: choose another --name, or give --overwrite to replace it"
+        )
+
+
+def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overwrite: bool = False) -> Path:
+    """Writes a model folder, whole or not at all.
+
+    Args:
+        models_dir: folder of models; made if need be.
+        manifest: its `files` are filled in here.
+        files: content by file name.
+        overwrite: whether a model of this name is replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: the name is taken and `overwrite` is not set.
+        ModelError: the folder cannot be written.
+    """
+    check_target(models_dir, manifest.name, overwrite)
+    target = models_dir / manifest.name
+    sums = {
+        name: digest(content)
+        for name, content in files.items()
+        if name in (KERAS_FILE, TFLITE_FILE, TFLITE_FLOAT_FILE)
+    }
+    record = dataclasses.asdict(dataclasses.replace(manifest, files=sums))
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=models_dir))
+        try:
+            building.chmod(0o755)
+            for name, content in files.items():
+                (building / name).write_bytes(content)
+            (building / MANIFEST).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            if target.exists():
+                shutil.rmtree(target)
+            os.rename(building, target)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise ModelError(f"cannot write the model to {target}: {error.strerror}") from error
+    return target
+
+
+def make_default(models_dir: Path, name: str) -> None:
+    """Names the model that is used when no other is asked for."""
+    (models_dir / CURRENT).write_text(name + "\n", encoding="utf-8")

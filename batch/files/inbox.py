@@ -1,0 +1,178 @@
+"""Finding scans: files, folders and globs, in a stable order and in flat memory."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import heapq
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from batch.errors import InputError
+from batch.records import ScanRef
+
+IMAGE_SUFFIXES = frozenset(
+    {"png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm", "pnm"}
+)
+# What file managers, synchronisers and downloads leave about.
+IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
+IGNORED_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "~$*")
+
+RUN_LENGTH = 50_000  # names sorted in memory at a time
+
+
+class Inputs:
+    """What a run was told to read.
+
+    Iterating yields one `ScanRef` for every scan, in the same order each time; `skipped` counts the
+    other files met so far. Nothing is opened, and no link is followed but one that is named itself.
+
+    Args:
+        inputs: files, folders and globs, as given.
+        recursive: whether folders are searched to the bottom.
+        outbox: is never searched.
+
+    Raises:
+        InputError: an input is not there, cannot be listed, or matches nothing.
+    """
+
+    def __init__(self, inputs: Sequence[str], recursive: bool, outbox: Path) -> None:
+        self._inputs = [_input(given) for given in inputs]
+        self._recursive = recursive
+        self._outbox = _identity(outbox)
+        self.skipped = 0
+
+    def __iter__(self) -> Iterator[ScanRef]:
+        self.skipped = 0
+        single = len(self._inputs) == 1
+        for given in self._inputs:
+            if os.path.isdir(given):
+                yield from self._folder(given, "" if single else given)
+            elif os.path.lexists(given):
+                yield ScanRef(os.path.realpath(given), given)
+            else:
+                yield from self._glob(given)
+
+    def _folder(self, root: str, prefix: str) -> Iterator[ScanRef]:
+        # A stack of open folders, not a recursion: folders can be nested deeper than Python's calls.
+        stack = [(root, prefix, self._names(root))]
+        while stack:
+            folder, above, names = stack[-1]
+            name = next(names, None)
+            if name is None:
+                stack.pop()
+                continue
+            is_folder = name.endswith("/")
+            path = os.path.join(folder, name.rstrip("/"))
+            called = os.path.join(above, name.rstrip("/"))
+            if not is_folder:
+                yield ScanRef(path, called)
+                continue
+            if _has_image_suffix(path):
+                yield ScanRef(path, called)  # a row says that this is no file
+            if not self._recursive or _identity(path) == self._outbox:
+                continue
+            try:
+                stack.append((path, called, self._names(path)))
+            except InputError:
+                yield ScanRef(path, called)  # a row says that it cannot be read
+
+    def _names(self, folder: str) -> Iterator[str]:
+        """Names of scans, and of folders with a slash at the end, sorted by their bytes."""
+        try:
+            entries = os.scandir(folder)
+        except OSError as error:
+            raise InputError(f"cannot list {folder}: {error.strerror}") from error
+
+        def wanted() -> Iterator[str]:
+            with entries:
+                for entry in entries:
+                    if _is_ignored(entry.name):
+                        self.skipped += 1
+                    elif entry.is_dir(follow_symlinks=False):
+                        yield entry.name + "/"
+                    elif entry.is_file(follow_symlinks=False) and _has_image_suffix(entry.name):
+                        yield entry.name
+                    else:
+                        self.skipped += 1
+
+        return in_order(wanted())
+
+    def _glob(self, pattern: str) -> Iterator[ScanRef]:
+        found = False
+        for path in in_order(glob.iglob(pattern, recursive=True)):
+            found = True
+            if os.path.isdir(path):
+                continue
+            if os.path.isfile(path) and not os.path.islink(path) and _has_image_suffix(path):
+                yield ScanRef(path, path)
+            else:
+                self.skipped += 1
+        if not found:
+            raise InputError(f"nothing matches {pattern}: check the pattern, and quote it for the shell")
+
+
+def in_order(names: Iterable[str]) -> Iterator[str]:
+    """Yields names sorted by their bytes; more than `RUN_LENGTH` are sorted by way of temporary files."""
+    runs: list[Iterator[bytes]] = []
+    run: list[bytes] = []
+    for name in names:
+        run.append(os.fsencode(name))
+        if len(run) == RUN_LENGTH:
+            runs.append(_spilled(sorted(run)))
+            run = []
+    return map(os.fsdecode, heapq.merge(*runs, iter(sorted(run))))
+
+
+def _spilled(run: list[bytes]) -> Iterator[bytes]:
+    file = tempfile.TemporaryFile(prefix="digitbox-")  # noqa: SIM115, closed when it has been read
+    file.write(b"\0".join(run))
+    file.seek(0)
+    return _unspilled(file)
+
+
+def _unspilled(file: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    with file:
+        while block := file.read(1 << 16):
+            *names, rest = (rest + block).split(b"\0")
+            yield from names
+    yield rest
+
+
+def _input(given: str) -> str:
+    if os.path.lexists(given):
+        if not os.path.exists(given):
+            raise InputError(f"{given} is a link to nothing")
+        if os.path.isdir(given) and not os.access(given, os.R_OK | os.X_OK):
+            raise InputError(f"cannot list {given}: permission denied")
+        return given
+    if glob.has_magic(given):
+        if next(glob.iglob(given, recursive=True), None) is None:
+            raise InputError(f"nothing matches {given}: check the pattern, and quote it for the shell")
+        return given
+    raise InputError(f"no such file or folder: {given}; name what to read, as in: digitbox run SCANS/")
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _has_image_suffix(name: str) -> bool:
+    return os.path.splitext(name)[1][1:].lower() in IMAGE_SUFFIXES
+
+
+def _is_ignored(name: str) -> bool:
+    lower = name.lower()
+    return (
+        name.startswith(".")
+        or lower in IGNORED_NAMES
+        or any(fnmatch.fnmatchcase(lower, pattern) for pattern in IGNORED_PATTERNS)
+    )

@@ -1,0 +1,190 @@
+"""The columns of the results, and the two formats they are written in."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import re
+import unicodedata
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from batch.errors import MissingExtraError
+from batch.records import Outcome
+
+COLUMNS = (
+    "file",
+    "prediction",
+    "confidence",
+    "status",
+    "reason",
+    "sha256",
+    "batch",
+    "model",
+    "processed_at",
+)
+PROBABILITY_COLUMNS = tuple(f"p{digit}" for digit in range(10))
+FORMATS = ("csv", "parquet")
+
+ROWS_PER_GROUP = 10_000  # of Parquet
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./ -][\x21-\x7e ]*")
+# Spreadsheets run a cell that begins so as a formula; the full-width signs too, in East Asian locales.
+_FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+_TURNS_TEXT = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class Table(Protocol):
+    """A file of results that is being written."""
+
+    rows: int
+
+    def add(self, outcome: Outcome, processed_at: datetime) -> None:
+        """Writes one row."""
+
+    def close(self) -> None:
+        """Writes what is still in memory."""
+
+
+def text_cell(text: str) -> str:
+    """Makes a file name safe to write, to print and to open in a spreadsheet.
+
+    Args:
+        text: with undecodable bytes as surrogates.
+
+    Returns:
+        The text with control characters, undecodable bytes and marks that turn the direction of writing as
+        `\\x0a`, `\\xff` or `\\u202e`, and with an apostrophe in front where it would start a formula.
+    """
+    if not (_PLAIN.fullmatch(text) and text[0] != "-"):
+        text = "".join(map(_shown, text))
+        if text.startswith(_FORMULA_STARTS):
+            text = "'" + text
+    return text
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte
+        return f"\\x{code - 0xDC00:02x}"
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _TURNS_TEXT:
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return character
+
+
+def check_format(name: str) -> None:
+    """Checks that a format can be written.
+
+    Raises:
+        MissingExtraError: the extra that it needs is not installed.
+    """
+    if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError("--format parquet", "parquet")
+
+
+def new_table(path: Path, format_name: str, batch: str, model: str, with_probabilities: bool) -> Table:
+    """Starts a file of results.
+
+    Args:
+        path: of the file, which must not exist.
+        format_name: one of `FORMATS`.
+        batch: identifier of the batch, for its column.
+        model: version of the model, for its column.
+        with_probabilities: whether there are columns p0 to p9.
+    """
+    table = ParquetTable if format_name == "parquet" else CsvTable
+    return table(path, batch, model, with_probabilities)
+
+
+class CsvTable:
+    """CSV by RFC 4180 but for its line ends, which are newlines; UTF-8."""
+
+    def __init__(self, path: Path, batch: str, model: str, with_probabilities: bool) -> None:
+        self.rows = 0
+        self._batch, self._model, self._with_probabilities = batch, text_cell(model), with_probabilities
+        self._file = path.open("x", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ()))
+
+    def add(self, outcome: Outcome, processed_at: datetime) -> None:
+        """Writes one row."""
+        row = [
+            text_cell(outcome.ref.name),
+            "" if outcome.label is None else outcome.label,
+            "" if outcome.confidence is None else f"{outcome.confidence:.6f}",
+            outcome.status.value,
+            "" if outcome.reason is None else outcome.reason.value,
+            outcome.sha256,
+            self._batch,
+            self._model,
+            f"{processed_at:%Y-%m-%dT%H:%M:%SZ}",
+        ]
+        if self._with_probabilities:
+            row += [f"{p:.6f}" for p in outcome.probabilities] or [""] * len(PROBABILITY_COLUMNS)
+        self._writer.writerow(row)
+        self.rows += 1
+
+    def close(self) -> None:
+        """Writes what is still in memory."""
+        self._file.close()
+
+
+class ParquetTable:
+    """Apache Parquet, with types and nulls."""
+
+    def __init__(self, path: Path, batch: str, model: str, with_probabilities: bool) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.rows = 0
+        self._batch, self._model, self._with_probabilities = batch, text_cell(model), with_probabilities
+        types = {
+            "prediction": pa.int8(),
+            "confidence": pa.float64(),
+            "processed_at": pa.timestamp("s", tz="UTC"),
+        }
+        names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ())
+        self._schema = pa.schema(
+            (name, pa.float64() if name in PROBABILITY_COLUMNS else types.get(name, pa.string()))
+            for name in names
+        )
+        self._waiting: list[dict[str, Any]] = []
+        self._file = io.FileIO(path, "x")
+        self._writer = pq.ParquetWriter(self._file, self._schema)
+
+    def add(self, outcome: Outcome, processed_at: datetime) -> None:
+        """Writes one row."""
+        row: dict[str, Any] = {
+            "file": text_cell(outcome.ref.name),
+            "prediction": outcome.label,
+            "confidence": outcome.confidence,
+            "status": outcome.status.value,
+            "reason": outcome.reason and outcome.reason.value,
+            "sha256": outcome.sha256 or None,
+            "batch": self._batch,
+            "model": self._model,
+            "processed_at": processed_at,
+        }
+        if self._with_probabilities and outcome.probabilities:
+            row |= dict(zip(PROBABILITY_COLUMNS, outcome.probabilities, strict=True))
+        self._waiting.append(row)
+        self.rows += 1
+        if len(self._waiting) >= ROWS_PER_GROUP:
+            self._write_group()
+
+    def close(self) -> None:
+        """Writes what is still in memory."""
+        try:
+            self._write_group()
+            self._writer.close()
+        finally:
+            self._file.close()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
+            self._waiting = []

@@ -1,0 +1,75 @@
+"""The model card: what a model was made from, what it is good and bad at, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batch.records import Manifest
+
+
+def sentence(figure: Mapping[str, Any]) -> str:
+    """One test in words.
+
+    Args:
+        figure: of the manifest's `metrics`.
+    """
+    low, high = figure["accuracy_low"], figure["accuracy_high"]
+    words = (
+        f"{figure['accuracy']:.2%} right ({figure['correct']} of {figure['n']}, 95% interval {low:.2%} to "
+        f"{high:.2%}); {figure['ok_fraction']:.2%} answered ok, {figure['ok_wrong_fraction']:.2%} of them "
+        f"wrong; calibration error {figure['calibration_error']:.2%}"
+    )
+    if "not_digits" in figure:
+        words += (
+            f"; of {figure['not_digits']} things that are no digit "
+            f"{figure['not_digits_ok_fraction']:.2%} answered ok"
+        )
+    return words
+
+
+def text(manifest: Manifest) -> str:
+    """The card as Markdown, made from the manifest alone, so that it cannot say anything else."""
+    rendered = manifest.classes == 11
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"Network `{manifest.network}`, {manifest.output} output, {manifest.classes} classes"
+        + (" (the ten digits, and *not a digit*)" if rendered else "")
+        + f", version `{manifest.version}`, seed {manifest.seed}.",
+        "",
+        "## Data",
+        "",
+        *(f"- {part['name']}: {part['licence']}" for part in manifest.datasets),
+        "",
+        "Trained on these digits rendered as scans, digits drawn as strokes in styles that MNIST lacks, and"
+        " drawings of things that are no digit."
+        if rendered
+        else "Trained on these digits as they are.",
+        "A twelfth of the training digits was held out for the temperature and the thresholds; test digits"
+        " were only tested on.",
+        "",
+        "## Figures",
+        "",
+        "Measured with the int8 model, through the preprocessing, by the training itself:",
+        "",
+        *(f"- {name}: {sentence(figure)}" for name, figure in manifest.metrics.items()),  # type: ignore[arg-type]
+        "",
+        f"Temperature {manifest.temperature:g}; review below a confidence of {manifest.review_below:g};"
+        f" refused above a probability of {manifest.refuse_above:g} of being no digit.",
+        "",
+        "## Limits",
+        "",
+        "- One handwritten digit a scan: no printed text, no numbers of several digits.",
+        (
+            "- Rendered scans are not real ones: on paper, pens and handwriting unlike those rendered, expect"
+            " less than the held-out figure."
+            if rendered
+            else "- It saw clean digits only and knows no refusal: use it to learn from, not for scans."
+        ),
+        "",
+        "Made with "
+        + ", ".join(f"{package} {version}" for package, version in manifest.versions.items())
+        + ". Learning curves: `curves.png`, `history.json`.",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,128 @@
+"""Labelled digits: MNIST as Keras brings it, or NumPy archives."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import InputError, MissingExtraError
+from batch.records import Grey
+
+DIGIT_PX = 28
+MNIST = "mnist"
+MNIST_LICENCE = "CC BY-SA 3.0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """Digits with their labels, white ink on black.
+
+    Attributes:
+        images: uint8 (n, 28, 28).
+        labels: int32 (n,), 0 to 9.
+    """
+
+    images: Grey
+    labels: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, places: npt.NDArray[np.integer]) -> Labelled:
+        """The digits at these places."""
+        return Labelled(self.images[places], self.labels[places])
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What one `--data` brings: digits to train on, and digits to test on or None."""
+
+    name: str
+    licence: str
+    train: Labelled
+    test: Labelled | None
+
+
+def load(source: str) -> Dataset:
+    """Loads a data set.
+
+    Args:
+        source: `mnist` for `keras.datasets.mnist`, which is downloaded the first time; or the path of a
+            .npz archive with arrays x_train, y_train, x_test and y_test, or x and y: uint8 images
+            (n, height, width), white ink on black, and labels 0 to 9.
+
+    Raises:
+        InputError: it is missing, or holds something else.
+        MissingExtraError: `mnist` is wanted and TensorFlow is not installed.
+    """
+    if source == MNIST:
+        return _keras_mnist()
+    path = Path(source)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise InputError(f"no data set {source}: give 'mnist' or the path of a .npz archive") from error
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise InputError(f"{source} is not a .npz archive of arrays: {error}") from error
+    if {"x_train", "y_train"} <= set(arrays):
+        train = _labelled(arrays["x_train"], arrays["y_train"], source)
+        has_test = {"x_test", "y_test"} <= set(arrays)
+        test = _labelled(arrays["x_test"], arrays["y_test"], source) if has_test else None
+    elif {"x", "y"} <= set(arrays):
+        train, test = _labelled(arrays["x"], arrays["y"], source), None
+    else:
+        raise InputError(f"{source} must hold x_train and y_train, or x and y; it has {sorted(arrays)}")
+    return Dataset(path.name, MNIST_LICENCE if path.name == "mnist.npz" else "as its owner says", train, test)
+
+
+def joined(parts: Sequence[Labelled]) -> Labelled:
+    """All digits of several sets, in their order."""
+    return Labelled(
+        np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts])
+    )
+
+
+def _keras_mnist() -> Dataset:
+    try:
+        from keras.datasets import mnist
+    except ImportError as error:
+        raise MissingExtraError("--data mnist", "train") from error
+    try:
+        (x_train, y_train), (x_test, y_test) = mnist.load_data()
+    except Exception as error:  # Keras wraps what the network raised in a bare Exception
+        raise InputError(
+            f"MNIST could not be downloaded ({error}): give a local copy with --data FILE.npz"
+        ) from error
+    return Dataset(MNIST, MNIST_LICENCE, _labelled(x_train, y_train, MNIST), _labelled(x_test, y_test, MNIST))
+
+
+def _labelled(images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], source: str) -> Labelled:
+    if images.ndim != 3 or images.dtype != np.uint8 or min(images.shape) < 1:
+        raise InputError(
+            f"{source}: images must be uint8 (n, height, width), not {images.dtype}{images.shape}"
+        )
+    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{source}: {len(images)} images need as many whole numbers as labels")
+    if labels.min() < 0 or labels.max() > 9:
+        raise InputError(f"{source}: labels must be 0 to 9")
+    return Labelled(_fitted(np.asarray(images, np.uint8)), labels.astype(np.int32))
+
+
+def _fitted(images: Grey) -> Grey:
+    """Brings images of another size to 28x28: smaller ones are framed, larger ones scaled."""
+    height, width = images.shape[1:]
+    if (height, width) == (DIGIT_PX, DIGIT_PX):
+        return images
+    if max(height, width) < DIGIT_PX:
+        top, left = (DIGIT_PX - height) // 2, (DIGIT_PX - width) // 2
+        rest = (top, DIGIT_PX - height - top), (left, DIGIT_PX - width - left)
+        return np.pad(images, ((0, 0), *rest))
+    size = DIGIT_PX, DIGIT_PX
+    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])

@@ -1,0 +1,120 @@
+"""Drawings that are not one digit: what the reader must learn to refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from batch.learn import strokes
+from batch.records import Grey
+
+SIZE_PX = strokes.SIZE_PX
+# No letter that can be taken for a digit: no O, I, l, S, Z, B, b, g, q, D.
+CHARACTERS = "AEFHKMNPRUVWXadefhkmnprtuwxyGJLTYQCc?&#@*+=%$<>"
+FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_PLAIN,
+    cv2.FONT_HERSHEY_COMPLEX,
+)
+INK_LEVEL = 40  # of 255; brighter is ink in a digit of the training set
+
+
+def draw(rng: np.random.Generator, digits: Grey) -> Grey:
+    """Draws something that is not one digit.
+
+    Args:
+        rng: source of every choice.
+        digits: uint8 (n, height, width), white ink on black, for crossed-out and neighbouring digits.
+
+    Returns:
+        uint8 (height, width), white ink on black.
+    """
+    kind = _KINDS[int(rng.choice(len(_KINDS), p=_SHARES))]
+    return kind(rng, digits)
+
+
+def _character(rng: np.random.Generator, _: Grey) -> Grey:
+    picture = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
+    font, text = FONTS[int(rng.integers(len(FONTS)))], CHARACTERS[int(rng.integers(len(CHARACTERS)))]
+    scale = 3.0 if font == cv2.FONT_HERSHEY_PLAIN else 1.5
+    (width, height), _baseline = cv2.getTextSize(text, font, scale, 2)
+    corner = (SIZE_PX - width) // 2, (SIZE_PX + height) // 2
+    cv2.putText(picture, text, corner, font, scale, 255, int(rng.integers(1, 6)), cv2.LINE_AA)
+    return picture
+
+
+def _scribble(rng: np.random.Generator, _: Grey) -> Grey:
+    return strokes.paint([rng.uniform(0, 1, (int(rng.integers(5, 16)), 2))], rng)
+
+
+def _loose_strokes(rng: np.random.Generator, _: Grey) -> Grey:
+    count = int(rng.integers(2, 7))
+    return strokes.paint([rng.uniform(0, 1, (int(rng.integers(2, 4)), 2)) for _ in range(count)], rng)
+
+
+def _crossed_out(rng: np.random.Generator, digits: Grey) -> Grey:
+    digit = digits[int(rng.integers(len(digits)))]
+    picture = np.asarray(cv2.resize(digit, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC), np.uint8)
+    for _ in range(int(rng.integers(2, 6))):
+        start, end = rng.integers(4, 22, 2), rng.integers(42, 60, 2)
+        choice = rng.random()
+        if choice < 0.4:  # the other diagonal
+            start[1], end[1] = end[1], start[1]
+        elif choice < 0.7:  # level
+            start[1] = rng.integers(15, 50)
+            end[1] = start[1] + rng.integers(-9, 10)
+        cv2.line(picture, start.tolist(), end.tolist(), 255, int(rng.integers(2, 5)), cv2.LINE_AA)
+    return picture
+
+
+def _several(rng: np.random.Generator, digits: Grey) -> Grey:
+    row: list[Grey] = []
+    gap_px = int(rng.integers(0, 4))
+    for _ in range(int(rng.choice([2, 2, 2, 3]))):
+        digit = digits[int(rng.integers(len(digits)))]
+        columns = np.flatnonzero(digit.max(axis=0) > INK_LEVEL)
+        row.append(digit[:, columns[0] : columns[-1] + 1] if columns.size else digit)
+        row.append(np.zeros((digit.shape[0], gap_px), np.uint8))
+    together = np.hstack(row[:-1])
+    room = max(0, together.shape[1] - together.shape[0]) // 2
+    return np.pad(together, ((room + 4, room + 4), (4, 4)))
+
+
+def _blobs(rng: np.random.Generator, _: Grey) -> Grey:
+    noise = rng.standard_normal((SIZE_PX, SIZE_PX), dtype=np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), rng.uniform(1, 5))
+    level = (smooth - smooth.mean()) / smooth.std()
+    return (np.clip(level * 2 - rng.uniform(-0.5, 1.5), 0, 1) * 255).astype(np.uint8)
+
+
+def _filled_shape(rng: np.random.Generator, _: Grey) -> Grey:
+    picture = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
+    corners = rng.integers(6, 58, (int(rng.integers(3, 8)), 2)).astype(np.int32)
+    cv2.fillPoly(picture, [corners], 255, cv2.LINE_AA)
+    return picture
+
+
+def _sign(rng: np.random.Generator, _: Grey) -> Grey:
+    if rng.random() < 0.5:  # a tick
+        return strokes.paint([np.array([(0.0, 0.5), (0.3, 1.0)]), np.array([(0.3, 1.0), (1.0, 0.0)])], rng)
+    ring = strokes.arc(0.5, 0.5, 0.3, 0.3, 0, 360)
+    return strokes.paint([ring, np.array([(0.0, 0.5), (1.0, 0.5)])], rng)
+
+
+_Kind = Callable[[np.random.Generator, Grey], Grey]
+_KINDS: tuple[_Kind, ...] = (
+    _character,
+    _scribble,
+    _loose_strokes,
+    _crossed_out,
+    _several,
+    _blobs,
+    _filled_shape,
+    _sign,
+)
+_SHARES = (0.30, 0.08, 0.10, 0.14, 0.22, 0.06, 0.05, 0.05)

@@ -1,0 +1,312 @@
+"""Training: from data sets to a model folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from batch.classifier import LiteRtClassifier
+from batch.digits import confidence, metrics
+from batch.errors import ConfigError
+from batch.files import artefact
+from batch.learn import card, examples, export
+from batch.learn.datasets import Dataset, Labelled, joined
+from batch.learn.examples import NOT_A_DIGIT, Examples
+from batch.learn.network import NETWORKS, Network
+from batch.records import Manifest
+
+HELD_OUT_FRACTION = 1 / 12  # of the training digits: for the temperature and the thresholds
+WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
+LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
+REFUSE_ABOVE = 0.5
+EMA_MOMENTUM = 0.999
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What `digitbox train` was asked for; None takes the network's own setting."""
+
+    network: str = "cnn"
+    name: str = "cnn"
+    models_dir: Path = Path("models")
+    epochs: int | None = None
+    examples_per_epoch: int | None = None
+    batch_size: int | None = None
+    output: str = "softmax"
+    seed: int = 1
+    overwrite: bool = False
+
+
+def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
+    """Trains a network, calibrates it on digits held out, tests it, and writes its folder.
+
+    Args:
+        options: what to train and where to put it.
+        data: what to train on; the test digits of those that have some are only tested on.
+        say: receives lines of progress.
+
+    Returns:
+        The model's folder.
+
+    Raises:
+        ConfigError: the name is taken, or the options do not go together.
+        ModelError: the folder cannot be written.
+    """
+    network = NETWORKS[options.network]
+    if options.output == "sigmoid" and network.rendered:
+        raise ConfigError("--output sigmoid goes with --network mlp only")
+    artefact.check_target(options.models_dir, options.name, options.overwrite)
+    keras.utils.set_random_seed(options.seed)
+    digits = joined([part.train for part in data])
+    order = np.random.default_rng(options.seed).permutation(len(digits))
+    held_out_count = max(1, round(len(digits) * HELD_OUT_FRACTION))
+    held_out, kept = digits.take(order[:held_out_count]), digits.take(order[held_out_count:])
+    say(f"{len(kept)} digits to train on, {len(held_out)} held out")
+    held_out_examples = (
+        examples.rendered(held_out, network.preprocess, 2 * held_out_count, options.seed)
+        if network.rendered
+        else examples.plain(held_out, network.preprocess)
+    )
+    model, history = _fit(options, network, kept, held_out_examples, say)
+    say("exporting to LiteRT")
+    files = {
+        artefact.KERAS_FILE: export.keras_bytes(model),
+        artefact.TFLITE_FLOAT_FILE: export.tflite_bytes(model),
+        artefact.TFLITE_FILE: export.tflite_bytes(model, held_out_examples.digits),
+    }
+    manifest = Manifest(
+        name=options.name,
+        version=f"{options.name}-{artefact.digest(files[artefact.TFLITE_FILE])[:8]}",
+        network=options.network,
+        classes=model.output_shape[-1],
+        output=options.output,
+        preprocess=network.preprocess,
+        temperature=1.0,
+        review_below=0.5,
+        refuse_above=REFUSE_ABOVE,
+        files={},
+        datasets=tuple({"name": part.name, "licence": part.licence} for part in data),
+        seed=options.seed,
+        versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+    )
+    classifier = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
+    manifest = _calibrated(classifier, manifest, held_out_examples)
+    tests = [part for part in data if part.test is not None]
+    figures = {f"held-out {options.network} examples": _figures(classifier, manifest, held_out_examples)}
+    for part in tests:
+        assert part.test is not None
+        for suffix, images in (("", part.test.images), (", inverted", 255 - part.test.images)):
+            labelled = Labelled(images, part.test.labels)
+            figures[f"{part.name} test{suffix}"] = _figures(
+                classifier, manifest, examples.plain(labelled, network.preprocess), len(labelled)
+            )
+    manifest = dataclasses.replace(manifest, metrics=figures)
+    for name, figure in figures.items():
+        say(f"{name}: {card.sentence(figure)}")
+    files["card.md"] = card.text(manifest).encode()
+    files["history.json"] = (json.dumps(history, indent=1) + "\n").encode()
+    files["curves.png"] = _curves(history)
+    return artefact.save(options.models_dir, manifest, files, options.overwrite)
+
+
+def _fit(
+    options: TrainOptions, network: Network, digits: Labelled, held_out: Examples, say: Say
+) -> tuple[Any, dict[str, list[float]]]:
+    classes = 11 if network.rendered else 10
+    model = network.build((28, 28, len(network.preprocess.views)), classes)
+    epochs = options.epochs or network.epochs
+    batch_size = options.batch_size or network.batch_size
+    count = (options.examples_per_epoch or len(digits)) if network.rendered else len(digits)
+    steps = -(-count // batch_size)
+    if network.rendered:
+        schedule = keras.optimizers.schedules.CosineDecay(
+            network.learning_rate * 0.02,
+            max(1, epochs * steps - steps // 2),
+            alpha=0.005,
+            warmup_target=network.learning_rate,
+            warmup_steps=steps // 2,
+        )
+        optimiser = keras.optimizers.AdamW(
+            schedule, weight_decay=1e-4, use_ema=True, ema_momentum=EMA_MOMENTUM
+        )
+        callbacks = [keras.callbacks.SwapEMAWeights()]  # the averaged weights are the ones validated
+        rounds = examples.epochs(
+            digits,
+            network.preprocess,
+            epochs=epochs,
+            count=count,
+            seed=options.seed,
+            workers=os.cpu_count() or 1,
+        )
+    else:
+        optimiser, callbacks = keras.optimizers.Adam(network.learning_rate), []
+        rounds = _once(examples.plain(digits, network.preprocess))
+    loss, labels = _loss(options.output, classes)
+    model.compile(optimiser, loss, metrics=["accuracy"])
+    batches = _Batches(rounds, labels, batch_size, options.seed)
+    reporter = _Reporter(epochs, say)
+    try:
+        model.fit(
+            batches,
+            epochs=epochs,
+            verbose=0,
+            shuffle=False,
+            validation_data=(held_out.digits, labels(held_out.labels)),
+            validation_batch_size=1024,
+            callbacks=[*callbacks, reporter],
+        )
+    except KeyboardInterrupt:
+        say(f"stopped in epoch {reporter.done + 1} of {epochs}: no model was written")
+        raise
+    finally:
+        rounds.close()
+    return model, {name: [float(value) for value in values] for name, values in reporter.history.items()}
+
+
+def _loss(output: str, classes: int) -> tuple[Any, Callable[[npt.NDArray[np.int32]], Any]]:
+    """The loss on logits, and what it wants the labels to be."""
+    if output == "sigmoid":
+        return keras.losses.BinaryCrossentropy(from_logits=True), lambda labels: np.eye(
+            classes, dtype=np.float32
+        )[labels]
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True), lambda labels: labels
+
+
+def _once(same: Examples) -> Generator[Examples]:
+    yield same
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of an epoch, in a new order each time."""
+
+    def __init__(
+        self, rounds: Generator[Examples], labels: Callable[..., Any], batch_size: int, seed: int
+    ) -> None:
+        super().__init__()
+        self._rounds, self._labels, self._batch_size = rounds, labels, batch_size
+        self._rng = np.random.default_rng(seed)
+        self._examples = next(rounds)
+        self._order = self._rng.permutation(len(self._examples.labels))
+
+    def on_epoch_end(self) -> None:
+        self._examples = next(self._rounds, self._examples)
+        self._order = self._rng.permutation(len(self._examples.labels))
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        places = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        return self._examples.digits[places], self._labels(self._examples.labels[places])
+
+
+class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
+    """Says a line an epoch and keeps the history."""
+
+    def __init__(self, epochs: int, say: Say) -> None:
+        super().__init__()
+        self._epochs, self._say = epochs, say
+        self.done = 0
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.done = epoch + 1
+        logs = logs or {}
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        self._say(
+            f"epoch {epoch + 1:3d} of {self._epochs}: loss {logs['loss']:.4f}, accuracy "
+            f"{logs['accuracy']:.2%}; held out: loss {logs['val_loss']:.4f}, "
+            f"accuracy {logs['val_accuracy']:.2%}"
+        )
+
+
+def _calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Examples) -> Manifest:
+    """Sets temperature and thresholds from held-out examples and the logits of the model that ships."""
+    logits = _logits(classifier, held_out)
+    temperature = confidence.fit_temperature(logits, held_out.labels, manifest.output)
+    every = confidence.probabilities(logits, manifest.output, temperature)
+    refuse_above = REFUSE_ABOVE
+    if manifest.classes > 10:
+        digits = held_out.labels != NOT_A_DIGIT
+        refuse_above = max(
+            REFUSE_ABOVE, float(np.quantile(every[digits, NOT_A_DIGIT], 1 - LOST_DIGITS_FRACTION))
+        )
+    refuse_above = min(refuse_above, 0.999)
+    answered = every[:, 10:].sum(axis=1) <= refuse_above
+    labels = every[:, :10].argmax(axis=1)
+    review_below = confidence.threshold_for_risk(
+        every[:, :10].max(axis=1)[answered], (labels == held_out.labels)[answered], WANTED_RISK
+    )
+    return dataclasses.replace(
+        manifest,
+        temperature=round(temperature, 4),
+        refuse_above=round(refuse_above, 4),
+        review_below=round(review_below, 4),
+    )
+
+
+def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.float32]:
+    digits = tested.digits
+    return np.concatenate([classifier.logits(digits[at : at + 256]) for at in range(0, len(digits), 256)])
+
+
+def _figures(
+    classifier: LiteRtClassifier, manifest: Manifest, tested: Examples, n: int | None = None
+) -> dict[str, float | int]:
+    """What is right, what is answered `ok` and how much of that is wrong.
+
+    `n` counts those that the gate refused before the model, too: they are wrong.
+    """
+    is_digit = tested.labels != NOT_A_DIGIT
+    decisions = confidence.decide(_logits(classifier, tested), confidence.Thresholds.of(manifest))
+    right = np.array([d.prediction.label for d in decisions]) == tested.labels
+    ok = np.array([d.status == "ok" for d in decisions])
+    count = n or int(is_digit.sum())
+    correct = int(right[is_digit].sum())
+    low, high = metrics.wilson_interval(correct, count)
+    sure = np.array([d.prediction.confidence for d in decisions])[is_digit]
+    figures: dict[str, float | int] = {
+        "n": count,
+        "correct": correct,
+        "accuracy": round(correct / count, 6),
+        "accuracy_low": round(low, 6),
+        "accuracy_high": round(high, 6),
+        "ok_fraction": round(float(ok[is_digit].sum()) / count, 6),
+        "ok_wrong_fraction": round(float((ok & ~right)[is_digit].sum() / max(1, ok[is_digit].sum())), 6),
+        "calibration_error": round(metrics.expected_calibration_error(sure, right[is_digit]), 6),
+    }
+    if not is_digit.all():
+        figures["not_digits"] = int((~is_digit).sum())
+        figures["not_digits_ok_fraction"] = round(float(ok[~is_digit].mean()), 6)
+    return figures
+
+
+def _curves(history: dict[str, list[float]]) -> bytes:
+    """Training curves as PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    axes: Any = figure.subplots(1, 2)
+    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "held out")):
+            values = history.get(key, [])
+            axis.plot(range(1, len(values) + 1), values, label=label)
+        axis.set(xlabel="epoch", ylabel=name)
+        axis.legend()
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=100)
+    return content.getvalue()

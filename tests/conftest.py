@@ -1,0 +1,38 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from fakes import MANIFEST, FakeClassifier, save_fake_model
+
+from batch import classifier
+from batch.files import artefact
+
+DATA = Path(__file__).parent / "data" / "mnist_test.npz"
+
+
+@pytest.fixture
+def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A model folder that is read by a `FakeClassifier`; it is the default model."""
+    folder = save_fake_model(tmp_path_factory.mktemp("models"))
+    monkeypatch.setattr(classifier, "load", lambda *_: FakeClassifier(MANIFEST))
+    monkeypatch.setattr(artefact, "packaged_models", lambda: folder.parent)
+    artefact.make_default(folder.parent, folder.name)
+    threads = cv2.getNumThreads()
+    yield folder
+    cv2.setNumThreads(threads)
+
+
+@pytest.fixture(scope="session")
+def mnist_test() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The 10,000 MNIST test images, (n, 28, 28), and their labels."""
+    with np.load(DATA, allow_pickle=False) as archive:
+        return archive["x"], archive["y"]
+
+
+@pytest.fixture(scope="session")
+def default_model() -> Path:
+    """The folder of the model that ships."""
+    return artefact.find(None)

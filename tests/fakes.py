@@ -1,0 +1,60 @@
+"""Stand-ins for the trained model, and a scan or two, for the fast tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import ModelError
+from batch.files import artefact
+from batch.records import Manifest, Outcome, PreprocessSpec, ScanRef, Status
+
+MANIFEST = Manifest(
+    name="fake",
+    version="fake-1",
+    network="fake",
+    classes=11,
+    output="softmax",
+    preprocess=PreprocessSpec(views=("boxed",)),
+    temperature=1.0,
+    review_below=0.5,
+    refuse_above=0.5,
+    files={},
+)
+
+
+@dataclass
+class FakeClassifier:
+    """Sees a 1 in what is narrow, and a 0 in everything else."""
+
+    manifest: Manifest = field(default=MANIFEST)
+
+    def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        logits = np.zeros((len(digits), 11), np.float32)
+        columns = (digits[..., 0].max(axis=1) > 80).sum(axis=1)
+        logits[np.arange(len(digits)), np.where(columns < 8, 1, 0)] = 8
+        return logits
+
+
+def save_fake_model(models: Path) -> Path:
+    """A model folder that passes every check but cannot be loaded."""
+    return artefact.save(models, MANIFEST, {artefact.TFLITE_FILE: b"fake", artefact.KERAS_FILE: b"fake"})
+
+
+@dataclass
+class FakeReader:
+    """Answers 7 for every scan; names tell it to misbehave."""
+
+    def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
+        for ref in refs:
+            if ref.name == "crash":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if ref.name == "model":
+                raise ModelError("the model is gone")
+        return [Outcome(ref, Status.OK, sha256="0" * 64, label=7, confidence=0.99) for ref in refs]

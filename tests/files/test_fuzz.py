@@ -1,0 +1,62 @@
+"""Seeded damage to files of every format: an image or an `ImageError`, nothing else.
+
+`DIGITBOX_FUZZ_CASES` sets the number of cases (`make fuzz` sets more).
+"""
+
+import os
+import resource
+
+import numpy as np
+import pytest
+from formats import FORMATS, two
+
+from batch.errors import ImageError
+from batch.files import images
+
+CASES = int(os.environ.get("DIGITBOX_FUZZ_CASES", "1500"))
+MAX_PIXELS = 1_000_000
+MEMORY_MIB = 400  # more than any mutant may add
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    content = bytearray(data)
+    for _ in range(int(rng.integers(1, 4))):
+        at = int(rng.integers(len(content)))
+        length = int(rng.integers(1, 40))
+        kind = rng.integers(7)
+        if kind == 0:
+            content[at] = int(rng.integers(256))
+        elif kind == 1:
+            content[at] ^= 1 << int(rng.integers(8))
+        elif kind == 2:
+            del content[at : at + length]
+        elif kind == 3:
+            content[at:at] = rng.integers(0, 256, length, np.uint8).tobytes()
+        elif kind == 4:
+            content[at : at + length] = bytes(length)
+        elif kind == 5:  # headers are at the start
+            content[int(rng.integers(min(64, len(content))))] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
+        else:
+            content[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"])
+        if not content:
+            content = bytearray(b"\0")
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_never_crashes(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    data = FORMATS[name](two(side=32))
+    seed = sum(name.encode())
+    rng = np.random.default_rng(seed)
+    for case in range(max(1, CASES // len(FORMATS))):
+        content = mutated(data, rng)
+        try:
+            grey = images.decode(content, MAX_PIXELS)
+        except ImageError:
+            continue
+        except Exception as error:
+            raise AssertionError(f"{name}, seed {seed}, case {case}: {content!r}") from error
+        assert grey.ndim == 2 and grey.dtype == np.uint8 and grey.size <= MAX_PIXELS
+    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown_mib < MEMORY_MIB

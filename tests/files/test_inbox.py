@@ -1,0 +1,140 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.errors import InputError
+from batch.files import inbox
+from batch.files.inbox import Inputs
+
+NOWHERE = Path("nowhere")
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def names(*inputs: str | Path, recursive: bool = True, outbox: Path = NOWHERE) -> list[str]:
+    return [ref.name for ref in Inputs([str(i) for i in inputs], recursive, outbox)]
+
+
+def test_a_folder_is_searched_in_the_order_of_bytes(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ["b.png", "a.JPG", "B.tiff", "sub/x.pnm", "sub.png", "é.gif"]))
+    assert names(tmp_path) == ["B.tiff", "a.JPG", "b.png", "sub.png", "sub/x.pnm", "é.gif"]
+
+
+def test_without_recursion_only_the_top(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "sub" / "b.png")
+    assert names(tmp_path, recursive=False) == ["a.png"]
+
+
+def test_other_files_are_skipped_and_counted(tmp_path: Path) -> None:
+    touch(
+        *(tmp_path / n for n in ["a.png", "a.txt", ".hidden.png", "b.png.part", "Thumbs.db", "~$c.png", "d"])
+    )
+    touch(tmp_path / "__MACOSX" / "e.png")
+    inputs = Inputs([str(tmp_path)], True, NOWHERE)
+    assert [ref.name for ref in inputs] == ["a.png"]
+    assert inputs.skipped == 7
+    assert len(list(inputs)) == 1 and inputs.skipped == 7
+
+
+def test_links_and_pipes_are_never_followed(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to("a.png")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_a_file_named_itself_is_always_an_input(tmp_path: Path) -> None:
+    touch(tmp_path / "scan.dat")
+    (tmp_path / "link").symlink_to("scan.dat")
+    assert names(tmp_path / "scan.dat") == [str(tmp_path / "scan.dat")]
+    (ref,) = Inputs([str(tmp_path / "link")], True, NOWHERE)
+    assert (ref.name, ref.path) == (str(tmp_path / "link"), os.path.realpath(tmp_path / "scan.dat"))
+
+
+def test_several_inputs_keep_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "one" / "a.png", tmp_path / "two" / "sub" / "b.png")
+    monkeypatch.chdir(tmp_path)
+    assert names("two", "one", "one/a.png") == ["two/sub/b.png", "one/a.png", "one/a.png"]
+
+
+def test_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "b.png", tmp_path / "a.png", tmp_path / "a.txt", tmp_path / "sub" / "deep" / "c.png")
+    monkeypatch.chdir(tmp_path)
+    assert names("*.png") == ["a.png", "b.png"]
+    assert names("**/*.png") == ["a.png", "b.png", "sub/deep/c.png"]
+    assert names("a.*") == ["a.png"]
+    with pytest.raises(InputError, match="quote"):
+        names("*.tif")
+
+
+def test_a_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
+    touch(tmp_path / "[1].png")
+    assert names(tmp_path / "[1].png") == [str(tmp_path / "[1].png")]
+
+
+def test_missing_inputs_are_told_at_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    with pytest.raises(InputError, match="digitbox run"):
+        Inputs([str(tmp_path / "a.png"), str(tmp_path / "b.png")], True, NOWHERE)
+    (tmp_path / "dangling.png").symlink_to("gone")
+    with pytest.raises(InputError, match="link to nothing"):
+        Inputs([str(tmp_path / "dangling.png")], True, NOWHERE)
+
+
+def test_a_folder_called_like_an_image_has_a_row_and_is_searched(tmp_path: Path) -> None:
+    touch(tmp_path / "x.png" / "a.png")
+    assert names(tmp_path) == ["x.png", "x.png/a.png"]
+
+
+def test_a_folder_that_cannot_be_listed_has_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "secret" / "a.png", tmp_path / "z.png")
+    scandir = os.scandir
+
+    def denied(path: str) -> Any:
+        if path.endswith("secret"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)  # root may list what permissions forbid
+    assert names(tmp_path) == ["secret", "z.png"]
+
+
+def test_the_outbox_is_never_searched(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "outbox" / "done" / "b.png")
+    assert names(tmp_path, outbox=tmp_path / "outbox") == ["a.png"]
+
+
+def test_undecodable_names_survive(tmp_path: Path) -> None:
+    raw = os.fsencode(tmp_path) + b"/\xff\n1.png"
+    with open(raw, "wb"):
+        pass
+    (ref,) = Inputs([str(tmp_path)], True, NOWHERE)
+    assert os.fsencode(ref.path) == raw
+
+
+def test_folders_nested_deeper_than_calls_can_be(tmp_path: Path) -> None:
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(1100):
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    touch(tmp_path / "a.png")
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_names_beyond_one_run_are_sorted_by_way_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox, "RUN_LENGTH", 7)
+    given = [f"{number * 37 % 100:03d}\udcff" for number in range(100)]
+    assert list(inbox.in_order(given)) == sorted(given)
+    assert list(inbox.in_order(given[:14])) == sorted(given[:14])
+    assert list(inbox.in_order([])) == []

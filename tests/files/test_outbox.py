@@ -1,0 +1,146 @@
+import errno
+import fcntl
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.errors import BusyError, OutboxError
+from batch.files.outbox import Outbox
+from batch.records import Outcome, ScanRef, Status
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+
+
+def outbox(folder: Path, rows_per_file: int = 100) -> Outbox:
+    return Outbox(
+        folder,
+        format_name="csv",
+        rows_per_file=rows_per_file,
+        model="m-1",
+        with_probabilities=False,
+        now=lambda: NOON,
+    )
+
+
+def outcome(number: int) -> Outcome:
+    return Outcome(ScanRef(f"/{number}", f"{number}.png"), Status.OK, None, "", 1, 0.9)
+
+
+def visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name != ".digitbox")
+
+
+def staged(folder: Path) -> list[Path]:
+    return list((folder / ".digitbox" / "staging").iterdir())
+
+
+def test_rows_are_published_whole_at_the_end(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there" / "yet"
+    with outbox(folder) as box:
+        box.add(outcome(1))
+        assert visible(folder) == []
+    (path,) = visible(folder)
+    assert box.published == [path]
+    assert re.fullmatch(r"predictions-20260102T120000Z-[0-9a-f]{8}\.csv", path.name)
+    assert path.read_text().splitlines()[1].split(",")[6] == path.stem.split("-")[-1]
+    assert staged(folder) == []
+
+
+def test_a_full_file_is_published_at_once(tmp_path: Path) -> None:
+    with outbox(tmp_path, rows_per_file=2) as box:
+        for number in range(5):
+            box.add(outcome(number))
+        assert len(visible(tmp_path)) == 2
+    assert [len(path.read_text().splitlines()) - 1 for path in box.published] == [2, 2, 1]
+    assert len({path.name for path in box.published}) == 3
+
+
+def test_no_rows_no_file(tmp_path: Path) -> None:
+    with outbox(tmp_path):
+        pass
+    assert visible(tmp_path) == []
+
+
+def test_an_exception_leaves_only_what_was_published(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), outbox(tmp_path, rows_per_file=2) as box:
+        for number in range(3):
+            box.add(outcome(number))
+        raise KeyboardInterrupt
+    assert len(visible(tmp_path)) == 1
+    assert staged(tmp_path) == []
+
+
+def test_only_one_writer(tmp_path: Path) -> None:
+    with outbox(tmp_path), pytest.raises(BusyError, match="another digitbox"), outbox(tmp_path):
+        pass
+    with outbox(tmp_path):  # and afterwards there is room again
+        pass
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
+    (tmp_path / ".digitbox" / "staging").mkdir(parents=True)
+    (tmp_path / ".digitbox" / "staging" / "old.csv").write_text("half a li")
+    with outbox(tmp_path):
+        assert staged(tmp_path) == []
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "outbox").write_text("a file")
+    with pytest.raises(OutboxError, match="--outbox"), outbox(tmp_path / "outbox"):
+        pass
+
+
+def test_a_read_only_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", denied)  # root may write where permissions forbid it
+    with pytest.raises(OutboxError, match="Read-only"), outbox(tmp_path / "outbox"):
+        pass
+
+
+@pytest.mark.parametrize("call", ["fsync", "link"])
+def test_a_full_disk_leaves_nothing_half(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OutboxError, match="No space left"), outbox(tmp_path, rows_per_file=2) as box:
+        box.add(outcome(1))
+        box.add(outcome(2))
+        monkeypatch.setattr(os, call, full)
+        box.add(outcome(3))
+        box.add(outcome(4))
+    assert len(visible(tmp_path)) == 1
+    assert staged(tmp_path) == []
+
+
+def test_without_hard_links_a_rename_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+    with outbox(tmp_path) as box:
+        box.add(outcome(1))
+    assert len(visible(tmp_path)) == 1
+
+
+def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.token_hex", lambda _: "00000000")
+    taken = tmp_path / "predictions-20260102T120000Z-00000000.csv"
+    taken.write_text("mine")
+    with pytest.raises(OutboxError), outbox(tmp_path) as box:
+        box.add(outcome(1))
+    assert taken.read_text() == "mine"
+
+
+def test_the_lock_outlives_no_one(tmp_path: Path) -> None:
+    with outbox(tmp_path):
+        descriptor = os.open(tmp_path / ".digitbox" / "lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(descriptor)

@@ -1,0 +1,34 @@
+import numpy as np
+
+from batch.learn import examples, strokes
+from batch.learn.datasets import Labelled
+from batch.records import PreprocessSpec
+
+SPEC = PreprocessSpec(views=("boxed", "context"))
+DIGITS = Labelled(
+    np.stack([strokes.draw(label, np.random.default_rng(label)) for label in range(10)]),
+    np.arange(10, dtype=np.int32),
+)
+
+
+def test_examples_are_what_the_network_will_see() -> None:
+    made = examples.rendered(DIGITS, SPEC, 200, seed=1)
+    assert made.digits.shape == (200, 28, 28, 2)
+    assert made.digits.dtype == np.uint8
+    assert set(made.labels[made.kinds == examples.NONE]) == {examples.NOT_A_DIGIT}
+    assert set(made.labels[made.kinds != examples.NONE]) <= set(range(10))
+    assert set(made.kinds) == {examples.AS_IS, examples.RENDERED, examples.DRAWN, examples.NONE}
+
+
+def test_plain_digits_keep_their_order() -> None:
+    assert examples.plain(DIGITS, SPEC).labels.tolist() == list(range(10))
+
+
+def test_epochs_do_not_depend_on_the_number_of_workers() -> None:
+    one, two = (
+        list(examples.epochs(DIGITS, SPEC, epochs=2, count=40, seed=5, workers=workers)) for workers in (1, 2)
+    )
+    for first, second in zip(one, two, strict=True):
+        assert len(first.labels) == 40
+        assert np.array_equal(first.digits, second.digits)
+    assert not np.array_equal(one[0].digits, one[1].digits)

@@ -1,0 +1,113 @@
+"""Training with tiny networks and data: the way, not the figures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from batch import classifier
+from batch.errors import ConfigError
+from batch.files import artefact
+from batch.learn import examples, strokes
+from batch.learn.commands import train
+from batch.learn.datasets import Labelled
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 10
+    images = np.stack([strokes.draw(int(label), rng)[::2, ::2] for label in labels])
+    path = tmp_path_factory.mktemp("data") / "drawn.npz"
+    np.savez(path, x_train=images[:200], y_train=labels[:200], x_test=images[200:], y_test=labels[200:])
+    return str(path)
+
+
+def trained(data: str, models: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(
+        train, ["--data", data, "--models", str(models), *arguments], catch_exceptions=False
+    )
+
+
+@pytest.fixture(scope="module")
+def models(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    assert trained(data, folder, "--network", "mlp", "--default").exit_code == 0
+    small = ("--epochs", "1", "--examples", "300")
+    assert trained(data, folder, "--network", "cnn", *small).exit_code == 0
+    return folder
+
+
+@pytest.mark.parametrize(("name", "classes"), [("mlp", 10), ("cnn", 11)])
+def test_a_folder_has_all_that_the_contract_names(models: Path, name: str, classes: int) -> None:
+    folder = models / name
+    manifest = artefact.load_manifest(folder)
+    assert manifest.classes == classes
+    assert set(manifest.files) == {"model.keras", "model.tflite", "model-float.tflite"}
+    for filename in manifest.files:
+        artefact.read_verified(folder, manifest, filename)
+    assert f"{manifest.metrics['drawn.npz test']['accuracy']:.2%}" in (folder / "card.md").read_text()  # type: ignore[index]
+    assert len(json.loads((folder / "history.json").read_text())["loss"]) == (10 if name == "mlp" else 1)
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (models / "CURRENT").read_text() == "mlp\n"
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
+    folder = models / name
+    manifest = artefact.load_manifest(folder)
+    with np.load(data) as archive:
+        digits = examples.plain(Labelled(archive["x_test"], archive["y_test"]), manifest.preprocess).digits
+    keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
+    content = artefact.read_verified(folder, manifest, artefact.TFLITE_FLOAT_FILE)
+    in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    int8 = classifier.load(folder, manifest, "litert").logits(digits)
+    assert np.abs(in_float - keras).max() < 1e-3
+    assert np.abs(int8 - keras).max() < 0.15 * np.ptp(keras)
+
+
+def test_the_same_seed_trains_alike(data: str, tmp_path: Path) -> None:
+    losses = []
+    for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        trained(data, tmp_path / folder, "--network", "mlp", "--epochs", "2", "--seed", seed)
+        losses.append(json.loads((tmp_path / folder / "mlp" / "history.json").read_text())["val_loss"])
+    # Sums of floats depend on the order in which threads finish.
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert losses[0] != pytest.approx(losses[2], abs=1e-4)
+
+
+def test_progress_is_shown_and_the_folder_printed(data: str, tmp_path: Path) -> None:
+    result = trained(
+        data, tmp_path, "--network", "mlp", "--epochs", "2", "--output", "sigmoid", "--name", "s"
+    )
+    assert result.stdout == f"{tmp_path / 's'}\n"
+    assert "epoch   2 of 2: loss" in result.stderr
+    assert artefact.load_manifest(tmp_path / "s").output == "sigmoid"
+
+
+def test_a_model_is_not_overwritten_unless_told(data: str, models: Path) -> None:
+    with pytest.raises(ConfigError, match="--overwrite"):
+        trained(data, models, "--network", "mlp")
+    with pytest.raises(ConfigError, match="sigmoid"):
+        trained(data, models, "--output", "sigmoid", "--name", "new")
+    with pytest.raises(ConfigError, match="--name"):
+        trained(data, models, "--name", "../up")
+
+
+def test_ctrl_c_says_so_and_writes_nothing(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batch.learn import train as training
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._Reporter, "on_epoch_end", stopped)
+    result = CliRunner().invoke(train, ["--data", data, "--models", str(tmp_path / "m"), "--network", "mlp"])
+    assert "stopped in epoch 1 of 10: no model was written" in result.stderr
+    assert not (tmp_path / "m").exists()

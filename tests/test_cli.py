@@ -1,0 +1,276 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from formats import FORMATS, two
+
+from batch import cli, engines, job
+from batch.files.outbox import Outbox
+from batch.records import Outcome, ScanRef, Status
+
+TWO = FORMATS["png-8"](two())
+BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """Of all files of results that were printed."""
+        return [
+            row
+            for path in self.out.splitlines()
+            for row in csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines())
+        ]
+
+
+Digitbox = Callable[..., Result]
+
+
+@pytest.fixture
+def digitbox(
+    tmp_path: Path,
+    fake_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Digitbox:
+    """Runs the command in this process, in an empty folder, with a fake model."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("DIGITBOX_"):
+            monkeypatch.delenv(name)
+    terminate = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as error:
+            code = int(error.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, terminate)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+def test_the_inbox_is_read_by_default(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "two.png").write_bytes(TWO)
+    (inbox / "blank.png").write_bytes(BLANK)
+    (inbox / "notes.txt").touch()
+    result = digitbox("run")
+    assert result.code == 0
+    assert [(row["file"], row["prediction"], row["status"], row["reason"]) for row in result.rows] == [
+        ("blank.png", "", "refused", "blank"),
+        ("two.png", "0", "ok", ""),
+    ]
+    assert "2 scans: 1 ok, 0 review, 1 refused, 0 failed (1 other file skipped)" in result.err
+    assert result.out.strip() in result.err
+    assert sorted(path.name for path in inbox.iterdir()) == ["blank.png", "notes.txt", "two.png"]
+
+
+def test_stdout_has_nothing_but_the_published_files(digitbox: Digitbox, inbox: Path) -> None:
+    for number in range(5):
+        (inbox / f"{number}.png").write_bytes(TWO)
+    result = digitbox("run", "--rows-per-file", "2", "--quiet")
+    assert result.err == ""
+    paths = [Path(line) for line in result.out.splitlines()]
+    assert [path.suffix for path in paths] == [".csv"] * 3
+    assert len({row["batch"] for row in result.rows}) == 3
+    assert len(result.rows) == 5
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "3"])
+def test_order_does_not_depend_on_workers(digitbox: Digitbox, inbox: Path, workers: str) -> None:
+    names = [f"{number:02d}.png" for number in range(30)]
+    for name in names:
+        (inbox / name).write_bytes(TWO)
+    result = digitbox("run", "--workers", workers, "--batch-size", "4")
+    assert [row["file"] for row in result.rows] == names
+    assert {row["prediction"] for row in result.rows} == {"0"}
+
+
+def test_odd_names_have_safe_rows(digitbox: Digitbox, inbox: Path) -> None:
+    names = [b"a\nb.png", b'q"u,o.png', b"=cmd.png", b"\xff.png", b"-x.png", b"n" * 251 + b".png"]
+    for name in names:
+        with open(os.fsencode(inbox) + b"/" + name, "wb") as file:
+            file.write(TWO)
+    result = digitbox("run")
+    expected = {"a\\x0ab.png", 'q"u,o.png', "'=cmd.png", "\\xff.png", "'-x.png", "n" * 251 + ".png"}
+    assert {row["file"] for row in result.rows} == expected
+    assert {row["status"] for row in result.rows} == {"ok"}
+
+
+def test_failed_scans_make_three(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO[:-20])
+    (inbox / "b.png").write_bytes(TWO)
+    (inbox / "c.png").mkdir()
+    result = digitbox("run", "--verbose")
+    assert result.code == 3
+    assert [row["reason"] for row in result.rows] == ["truncated", "", "not_a_file"]
+    assert "a.png: failed, truncated" in result.err
+
+
+def test_an_empty_inbox_is_nothing_to_do(digitbox: Digitbox, inbox: Path) -> None:
+    result = digitbox("run")
+    assert (result.code, result.out) == (0, "")
+    assert "nothing to do" in result.err
+
+
+def test_no_input_makes_four(digitbox: Digitbox) -> None:
+    assert digitbox("run").code == 4
+    assert digitbox("run", "gone.png").code == 4
+    assert digitbox("run", "*.png").code == 4
+
+
+def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    assert digitbox("run", "--workers", "none").code == 2
+    assert digitbox("run", "--no-such-option").code == 2
+    assert digitbox("rnu").code == 2
+    assert digitbox("run", "--outbox", "inbox/out").code == 2
+    (tmp_path / "digitbox.toml").write_text("colour = 1")
+    result = digitbox("run")
+    assert result.code == 2
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_a_missing_model_makes_five(digitbox: Digitbox, inbox: Path, fake_model: Path) -> None:
+    assert digitbox("run", "--model", "none").code == 5
+    (fake_model / "model.tflite").write_bytes(b"other")
+    assert digitbox("run").code == 5
+
+
+def test_an_outbox_that_cannot_be_written_makes_six(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = digitbox("run", "--outbox", "file")
+    assert result.code == 6
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_a_missing_extra_makes_seven(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = digitbox("run", "--format", "parquet")
+    assert result.code == 7
+    assert "digitbox[parquet]" in result.err
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    result = digitbox("train")
+    assert result.code == 7
+    assert "digitbox[train]" in result.err
+
+
+def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
+        assert digitbox("run").code == 75
+    assert digitbox("run").code == 0
+
+
+def test_ctrl_c_keeps_what_was_published(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+
+    def stopped(*_: object) -> object:
+        ref = ScanRef("x", "x")
+        yield [Outcome(ref, Status.OK, label=1, confidence=0.9)] * 5
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engines, "map_batches", stopped)
+    result = digitbox("run", "--rows-per-file", "2")
+    assert (result.code, result.out) == (130, "")
+    assert "published stay" in result.err
+    assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
+    assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
+
+
+def test_a_bug_makes_one(digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "run", lambda *_: 1 / 0)
+    result = digitbox("run")
+    assert result.code == 1
+    assert "please report" in result.err
+
+
+def test_a_dry_run_writes_nothing(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (inbox / "a\n.png").write_bytes(TWO)
+    (inbox / "b.txt").touch()
+    result = digitbox("run", "--dry-run")
+    assert (result.code, result.out) == (0, "a\\x0a.png\n")
+    assert not (tmp_path / "outbox").exists()
+
+
+def test_flag_beats_environment_beats_file(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    (tmp_path / "digitbox.toml").write_text('outbox = "of-file"\nprobabilities = true\n')
+    result = digitbox("run")
+    assert result.out.startswith("of-file/")
+    assert abs(sum(float(result.rows[0][f"p{digit}"]) for digit in range(10)) - 1) < 1e-4
+    monkeypatch.setenv("DIGITBOX_OUTBOX", "of-environment")
+    monkeypatch.setenv("DIGITBOX_PORT", "tcp://10.0.0.1:80")  # Kubernetes makes these
+    assert digitbox("run").out.startswith("of-environment/")
+    assert digitbox("run", "--outbox", "of-flag").out.startswith("of-flag/")
+    (tmp_path / "other.toml").write_text("review-below = 1.0\n")
+    monkeypatch.delenv("DIGITBOX_OUTBOX")
+    result = digitbox("--config", "other.toml", "run")
+    assert result.out.startswith("outbox/")
+    assert result.rows[0]["reason"] == "low_confidence"
+
+
+def test_the_pixel_limit_is_an_option(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    result = digitbox("run", "--max-pixels", "2000")
+    assert result.rows[0]["reason"] == "too_large"
+
+
+def test_no_recursion_when_told(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "sub").mkdir()
+    (inbox / "sub" / "a.png").write_bytes(TWO)
+    assert len(digitbox("run").rows) == 1
+    assert len(digitbox("run", "--no-recursive").rows) == 0
+
+
+def test_progress_only_on_a_terminal(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    assert "reading" not in digitbox("run").err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert "reading" in digitbox("run").err
+    assert "reading" not in digitbox("run", "--quiet").err
+
+
+def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert done.stderr == b""
+
+
+def test_without_any_terminal_or_streams(inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    command = f"{sys.executable} -m batch run {inbox} --dry-run <&- >&- 2>&-"
+    assert subprocess.run(command, shell=True, check=False).returncode == 0

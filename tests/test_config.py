@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from batch.config import RunOptions, read_config
+from batch.errors import ConfigError
+
+KINDS: dict[str, tuple[type, ...]] = {"workers": (int,), "rows_per_file": (int,), "quiet": (bool,)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outbox"),
+    [
+        ((), "inbox"),
+        ((), "inbox/results"),
+        ((), "."),
+        (("scans",), "scans"),
+    ],
+)
+def test_an_outbox_in_the_inbox_is_refused(
+    inputs: tuple[str, ...], outbox: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="outbox"):
+        RunOptions(inputs=inputs, outbox=Path(outbox))
+
+
+def test_an_outbox_below_an_input_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RunOptions(inputs=(".",), outbox=Path("outbox"))
+
+
+def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_text("rows-per-file = 5\nquiet = true\n")
+    assert read_config(file, KINDS) == {"rows_per_file": 5, "quiet": True}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("wrokers = 2", "unknown key 'wrokers'"),
+        ("[run]\nworkers = 2", "unknown key 'run'"),
+        ("workers = 'two'", "workers must be int"),
+        ("workers = true", "workers must be int"),
+        ("workers = ", "not TOML"),
+    ],
+)
+def test_mistakes_are_told_with_the_file(content: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_config(file, KINDS)
+    assert str(file) in str(caught.value)
+
+
+def test_only_a_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_config(None, KINDS) == {}
+    with pytest.raises(ConfigError, match="no such file"):
+        read_config(tmp_path / "mine.toml", KINDS)
+    file = tmp_path / "latin.toml"
+    file.write_bytes(b"# \xe9\n")
+    with pytest.raises(ConfigError, match="not TOML"):
+        read_config(file, KINDS)

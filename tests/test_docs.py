@@ -1,0 +1,65 @@
+"""The documents against the product: nothing missing, nothing that does not run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from batch import cli, errors, records
+from batch.files import tables
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+
+
+def commands() -> dict[str, click.Command]:
+    context = click.Context(cli.cli)
+    found = {name: cli.cli.get_command(context, name) for name in cli.cli.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def shown() -> list[str]:
+    """Command lines in the documents' console blocks."""
+    blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_option_is_documented(name: str) -> None:
+    assert f"digitbox {name}" in TEXT
+    for parameter in commands()[name].params:
+        if isinstance(parameter, click.Option):
+            for flag in (*parameter.opts, *parameter.secondary_opts):
+                assert re.search(rf"`{flag}\b", TEXT), f"{flag} of {name}"
+
+
+def test_every_reason_status_column_and_exit_code_is_documented() -> None:
+    usage = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    for word in (*records.Reason, *records.Status, *tables.COLUMNS):
+        assert f"`{word}`" in usage, word
+    for code in errors.ExitCode:
+        assert f"| {code.value} |" in usage or code is errors.ExitCode.LEDGER, code
+
+
+@pytest.mark.parametrize("line", sorted({line for line in shown() if line.startswith("digitbox ")}))
+def test_shown_digitbox_commands_are_understood(line: str) -> None:
+    name, *arguments = shlex.split(line)[1:]
+    commands()[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize("line", sorted({line for line in shown() if line.startswith("make ")}))
+def test_shown_make_targets_exist(line: str) -> None:
+    assert re.search(rf"^{line.split()[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_shown_commands_are_of_known_kinds() -> None:
+    assert {line.split()[0] for line in shown()} <= {"digitbox", "make", "pip"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (path.parent / target).exists(), target

@@ -1,0 +1,58 @@
+from collections.abc import Iterator
+
+import pytest
+from fakes import FakeReader
+
+from batch import engines
+from batch.errors import ModelError
+from batch.records import ScanRef
+
+
+def refs(*names: str) -> list[ScanRef]:
+    return [ScanRef(name, name) for name in names]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_order_is_that_of_the_scans(workers: int) -> None:
+    scans = refs(*(str(number) for number in range(50)))
+    pieces = list(engines.map_batches(FakeReader(), scans, 4, workers))
+    assert [outcome.ref for piece in pieces for outcome in piece] == scans
+    assert max(map(len, pieces)) == 4
+
+
+def test_nothing_to_read() -> None:
+    assert list(engines.map_batches(FakeReader(), [], 4, 2)) == []
+
+
+def test_scans_are_taken_no_faster_than_they_are_read() -> None:
+    taken = []
+
+    def endless() -> Iterator[ScanRef]:
+        while True:
+            taken.append(1)
+            yield ScanRef("a", "a")
+
+    pieces = engines.map_batches(FakeReader(), endless(), 10, 2)
+    for _ in range(5):
+        next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+    assert len(taken) < 200
+
+
+@pytest.mark.parametrize("place", [0, 7, 19])
+def test_a_scan_that_kills_its_worker_has_its_row_and_the_others_theirs(place: int) -> None:
+    names = [f"{number}" for number in range(20)]
+    names[place] = "crash"
+    outcomes = [o for piece in engines.map_batches(FakeReader(), refs(*names), 3, 2) for o in piece]
+    assert [outcome.ref.name for outcome in outcomes] == names
+    for outcome in outcomes:
+        if outcome.ref.name == "crash":
+            assert (outcome.status, outcome.reason) == ("failed", "worker_crashed")
+        else:
+            assert outcome.label == 7
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_of_the_run_arrive_whole(workers: int) -> None:
+    with pytest.raises(ModelError, match="the model is gone"):
+        list(engines.map_batches(FakeReader(), refs("a", "b", "model", "c"), 1, workers))

@@ -1,0 +1,120 @@
+"""Who may import whom: arrows run down, and nothing heavy is imported where it is not needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOUNS = {"records", "errors", "config", "stderr"}
+FILES = {f"files.{name}" for name in ("artefact", "containers", "images", "inbox", "outbox", "tables")}
+DIGITS = {f"digits.{name}" for name in ("confidence", "lines", "metrics", "preprocess", "quality")}
+LEARN = {
+    f"learn.{name}"
+    for name in (
+        "card",
+        "samples",
+        "commands",
+        "datasets",
+        "examples",
+        "export",
+        "network",
+        "not_digits",
+        "render",
+        "strokes",
+        "train",
+    )
+}
+# Module to what it may import of this package; a package stands for its modules.
+MAY_IMPORT: dict[str, set[str]] = {
+    "": set(),
+    "__main__": {"cli"},
+    "cli": {"job", "config", "errors", "records", "files.tables"},
+    "job": {"engines", "flow", "config", "records"} | FILES,
+    "engines": {"records", "errors"},
+    "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
+    "classifier": {"records", "errors", "stderr", "files.artefact"},
+    "records": set(),
+    "errors": {"records"},
+    "config": {"errors"},
+    "stderr": set(),
+    **{name: {"records", "errors"} | DIGITS for name in DIGITS},
+    **dict.fromkeys(FILES, NOUNS | FILES),
+    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier"} for name in LEARN},
+    "digits": set(),
+    "files": set(),
+    "learn": set(),
+}
+HEAVY = ("tensorflow", "keras", "pandas", "matplotlib", "pyarrow", "seaborn", "ray", "watchdog")
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted((ROOT / "batch").rglob("*.py")):
+        parts = path.relative_to(ROOT / "batch").with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of this package that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    known = set(modules())
+    return {name.removeprefix("batch.") for name in names if name.startswith("batch.")} & known
+
+
+def test_every_module_has_a_place_in_the_table() -> None:
+    assert set(modules()) == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", MAY_IMPORT)
+def test_arrows_run_down(module: str) -> None:
+    assert imported(modules()[module]) - {"digits", "files", "learn"} <= MAY_IMPORT[module]
+
+
+@pytest.mark.parametrize("module", [name for name in MAY_IMPORT if name.startswith("digits.")])
+def test_digits_are_pure(module: str) -> None:
+    source = ast.parse(modules()[module].read_text(encoding="utf-8"))
+    names = {
+        name.split(".")[0]
+        for node in ast.walk(source)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    assert not names & {"os", "sys", "io", "pathlib", "time", "datetime", "logging", "random", "tempfile"}
+
+
+def test_files_have_one_subject() -> None:
+    assert {name for name, path in modules().items() if len(path.read_text().splitlines()) > 400} == set()
+
+
+def heavy_after(code: str, cwd: Path) -> str:
+    script = f"import sys\n{code}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=cwd)
+    return done.stdout.splitlines()[-1]
+
+
+def test_importing_the_command_line_imports_nothing_heavy(tmp_path: Path) -> None:
+    assert heavy_after("import batch.cli", tmp_path) == "[]"
+
+
+@pytest.mark.slow
+def test_a_whole_run_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        f"sys.argv = ['digitbox', 'run', {str(ROOT / 'inbox')!r}, '--workers', '1', '--quiet']\n"
+        "from batch.cli import main\ntry: main()\nexcept SystemExit as e: assert e.code in (0, 3), e.code"
+    )
+    assert heavy_after(code, tmp_path) == "[]"

@@ -1,0 +1,116 @@
+"""What ships: the models, the samples and the wheel."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from batch import classifier
+from batch.digits import preprocess, quality
+from batch.files import artefact
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+
+
+def run(*arguments: str | Path, cwd: Path, digitbox: Path | None = None) -> tuple[int, list[dict[str, str]]]:
+    """Runs `digitbox run`; its exit code and its rows."""
+    command = [digitbox] if digitbox else [sys.executable, "-m", "batch"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DIGITBOX_")}
+    done = subprocess.run(
+        [*command, "run", *arguments],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    rows = []
+    for path in done.stdout.splitlines():
+        rows += list(csv.DictReader((cwd / path).read_text(encoding="utf-8").splitlines()))
+    return done.returncode, rows
+
+
+@pytest.mark.parametrize("inverted", [False, True], ids=["white on black", "black on white"])
+def test_accuracy_on_mnist_from_files_to_csv(mnist_test: Mnist, inverted: bool, tmp_path: Path) -> None:
+    images, labels = mnist_test
+    (tmp_path / "inbox").mkdir()
+    for number, image in enumerate(255 - images if inverted else images):
+        cv2.imwrite(str(tmp_path / "inbox" / f"{number:05d}.png"), image)
+    code, rows = run(cwd=tmp_path)
+    assert code == 0
+    assert [row["file"] for row in rows] == [f"{number:05d}.png" for number in range(len(images))]
+    right = sum(row["prediction"] == str(label) for row, label in zip(rows, labels, strict=True))
+    assert right / len(labels) >= 0.994
+
+
+def test_an_image_and_its_inverse_give_the_same_digit(mnist_test: Mnist) -> None:
+    images, _ = mnist_test
+    spec = artefact.load_manifest(artefact.find(None)).preprocess
+    for image in images[::5]:
+        ink, inverse = preprocess.find_ink(image), preprocess.find_ink(255 - image)
+        assert np.array_equal(preprocess.normalise(ink, spec), preprocess.normalise(inverse, spec))
+
+
+@pytest.mark.parametrize("name", ["cnn", "mlp"])
+def test_litert_agrees_with_keras(mnist_test: Mnist, name: str) -> None:
+    folder = ROOT / "models" / name
+    manifest = artefact.load_manifest(folder)
+    inks = [preprocess.find_ink(image) for image in mnist_test[0][:1000]]
+    digits = np.stack([preprocess.normalise(ink, manifest.preprocess) for ink in inks])
+    keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
+    content = artefact.read_verified(folder, manifest, artefact.TFLITE_FLOAT_FILE)
+    in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    int8 = classifier.load(folder, manifest, "litert").logits(digits)
+    assert np.abs(in_float - keras).max() < 1e-3 * np.ptp(keras)
+    assert (int8.argmax(axis=1) == keras.argmax(axis=1)).mean() >= 0.995
+
+
+def test_both_runtimes_give_the_same_rows(tmp_path: Path) -> None:
+    results = [run(ROOT / "inbox", "--runtime", name, cwd=tmp_path)[1] for name in ("litert", "tensorflow")]
+    columns = ("file", "prediction", "reason", "sha256")
+    litert, tensorflow = ([[row[c] for c in columns] for row in rows] for rows in results)
+    assert litert == tensorflow
+
+
+def test_samples_show_every_status(tmp_path: Path) -> None:
+    code, rows = run(ROOT / "inbox", cwd=tmp_path)
+    assert code == 3
+    assert {row["status"] for row in rows} == {"ok", "review", "refused", "failed"}
+    assert len(rows) >= 12
+
+
+def test_shapes_that_are_no_digits_are_not_answered() -> None:
+    rng = np.random.default_rng(0)
+    for side in (28, 64, 200):
+        noise = rng.integers(0, 256, (side, side), np.uint8)
+        assert quality.inspect(preprocess.find_ink(noise)) is not None
+
+
+def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> None:
+    # A copy: building leaves files behind.
+    checkout, home = tmp_path / "checkout", tmp_path / "venv"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "tests"))
+    venv.create(home, with_pip=True)
+    subprocess.run([home / "bin" / "pip", "install", "--quiet", checkout], check=True)
+    shutil.rmtree(checkout)
+    digitbox = home / "bin" / "digitbox"
+    version = subprocess.run(
+        [digitbox, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert version.stdout.startswith("digitbox, version ")
+    code, rows = run(ROOT / "inbox", cwd=tmp_path, digitbox=digitbox)
+    assert code == 3
+    assert {row["status"] for row in rows} == {"ok", "review", "refused", "failed"}
+    missing = subprocess.run([digitbox, "train"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert missing.returncode == 7
+    assert "digitbox[train]" in missing.stderr
