@@ -113,10 +113,10 @@ class KerasClassifier:
             path = Path(folder) / artefact.KERAS_FILE
             path.write_bytes(content)
             try:
-                self._model = keras.models.load_model(path, compile=False, safe_mode=True)
+                self.model: Any = keras.models.load_model(path, compile=False, safe_mode=True)
             except (ValueError, OSError, TypeError) as error:
                 raise ModelError(f"the model {manifest.name} cannot be loaded: {error}") from error
 
     def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
         """Returns the logits of n digits, (n, classes)."""
-        return np.asarray(self._model.predict_on_batch(digits), np.float32)
+        return np.asarray(self.model.predict_on_batch(digits), np.float32)

@@ -18,7 +18,8 @@ import click
 
 from batch import config, job
 from batch.config import DEFAULTS, RunOptions
-from batch.errors import ExitCode, RunError
+from batch.errors import ConfigError, ExitCode, OutboxError, RunError
+from batch.files import artefact
 from batch.files.tables import text_cell
 from batch.records import Outcome, RunSummary, Status
 
@@ -36,7 +37,7 @@ Exit codes:
   130  stopped by Ctrl-C
 """
 # Commands that need more than reading scans does: imported when they are called.
-LAZY_COMMANDS = {"train": "batch.learn.commands"}
+LAZY_COMMANDS = dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands")
 
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -107,10 +108,10 @@ def _option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
 
 
 @cli.command()
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path())
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
 @_option(
     "--outbox",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     default=DEFAULTS["outbox"],
     show_default=True,
     help="Folder for the results; made if need be.",
@@ -202,6 +203,50 @@ def run(inputs: tuple[str, ...], dry_run: bool, quiet: bool, verbose: bool, **se
         _say_summary(summary, options)
     if summary.counts.get(Status.FAILED):
         raise SystemExit(ExitCode.SOME_FAILED)
+
+
+@cli.command()
+@click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=click.Path(readable=False))
+@click.option(
+    "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("explained.png"),
+    show_default=True,
+    help="Picture to write; must not exist.",
+)
+def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
+    """Show why scans were read as they were.
+
+    Writes one picture with every step from the scan to what the model sees and its decision, and prints a
+    line for each SCAN, which is a file, a folder or a quoted glob.
+    """
+    import cv2
+
+    from batch import explain as explanation
+    from batch.flow import Reader
+
+    found = job.find(RunOptions(inputs=scans))
+    classifier, thresholds = Reader(artefact.find(model), "litert", None, config.MAX_PIXELS).load()
+    sheets = []
+    for ref in found:
+        words, sheet = explanation.explain(ref, classifier, thresholds, config.MAX_PIXELS)
+        click.echo(words)
+        sheets.append(sheet)
+    if not sheets:
+        click.echo("nothing to explain: no image files there", err=True)
+        return
+    _, picture = cv2.imencode(".png", explanation.stacked(sheets))
+    try:
+        with output.open("xb") as file:
+            file.write(bytes(picture))
+    except FileExistsError as error:
+        raise ConfigError(f"{output} exists: give another --output") from error
+    except OSError as error:
+        raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
+    click.echo(f"picture: {output}", err=True)
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def _not_read(ref: ScanRef, error: ImageError) -> Outcome:
 def _decided(ref: ScanRef, sha256: str, decision: confidence.Decision) -> Outcome:
     prediction = decision.prediction
     if decision.status is Status.REFUSED:
-        return Outcome(ref, Status.REFUSED, Reason.NOT_A_DIGIT, sha256)
+        return Outcome(ref, Status.REFUSED, Reason.NOT_A_DIGIT, sha256, not_a_digit=prediction.not_a_digit)
     return Outcome(
         ref,
         decision.status,
@@ -110,4 +110,5 @@ def _decided(ref: ScanRef, sha256: str, decision: confidence.Decision) -> Outcom
         prediction.label,
         prediction.confidence,
         prediction.probabilities,
+        prediction.not_a_digit,
     )

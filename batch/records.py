@@ -120,7 +120,15 @@ class Prediction:
 class Outcome:
     """What became of one scan: one row of the CSV.
 
-    `label` and `confidence` are None when the scan was refused or failed; `probabilities` is empty then.
+    Attributes:
+        ref: the scan.
+        status: what became of it.
+        reason: why it is not `ok`, or None.
+        sha256: of the bytes that were read; empty when none could be.
+        label: 0 to 9; None when the scan was refused or failed.
+        confidence: calibrated probability that `label` is right; None as above.
+        probabilities: of the ten digits; empty as above.
+        not_a_digit: probability that it is none, from the model; None when the model did not see it.
     """
 
     ref: ScanRef
@@ -130,6 +138,7 @@ class Outcome:
     label: int | None = None
     confidence: float | None = None
     probabilities: tuple[float, ...] = ()
+    not_a_digit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

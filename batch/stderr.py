@@ -7,7 +7,6 @@ import functools
 import os
 import tempfile
 from collections.abc import Iterator
-from typing import IO
 
 STDERR = 2
 
@@ -39,17 +38,19 @@ def quiet() -> Iterator[None]:
 def heard() -> Iterator[list[bytes]]:
     """Collects what is written to stderr; the list has it, if there was any, when the block ends."""
     said: list[bytes] = []
-    file = _recorder(os.getpid())
-    with redirected(file.fileno()):
+    recorder = _recorder(os.getpid())
+    with redirected(recorder):
         yield said
-    size = os.fstat(file.fileno()).st_size
+    size = os.fstat(recorder).st_size
     if size:
-        said.append(os.pread(file.fileno(), min(size, 1 << 16), 0))
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
-        os.ftruncate(file.fileno(), 0)
+        said.append(os.pread(recorder, min(size, 1 << 16), 0))
+        os.lseek(recorder, 0, os.SEEK_SET)
+        os.ftruncate(recorder, 0)
 
 
 @functools.cache
-def _recorder(process: int) -> IO[bytes]:
-    """A file of this process alone: forked ones would share its position."""
-    return tempfile.TemporaryFile(prefix="digitbox-")
+def _recorder(process: int) -> int:
+    """Descriptor of a file of this process alone: forked ones would share its position."""
+    descriptor, path = tempfile.mkstemp(prefix="digitbox-")
+    os.unlink(path)
+    return descriptor

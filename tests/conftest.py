@@ -5,10 +5,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from fakes import MANIFEST, FakeClassifier, save_fake_model
 
 from batch import classifier
 from batch.files import artefact
+from fakes import MANIFEST, FakeClassifier, save_fake_model
 
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 

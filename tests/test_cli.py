@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pytest
-from formats import FORMATS, two
 
 from batch import cli, engines, job
 from batch.files.outbox import Outbox
 from batch.records import Outcome, ScanRef, Status
+from formats import FORMATS, two
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
@@ -128,6 +129,14 @@ def test_failed_scans_make_three(digitbox: Digitbox, inbox: Path) -> None:
     assert result.code == 3
     assert [row["reason"] for row in result.rows] == ["truncated", "", "not_a_file"]
     assert "a.png: failed, truncated" in result.err
+
+
+def test_a_named_file_that_must_not_be_read_has_a_row(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # what permissions say; root may read all the same
+    assert len(digitbox("run", "inbox/a.png").rows) == 1
 
 
 def test_an_empty_inbox_is_nothing_to_do(digitbox: Digitbox, inbox: Path) -> None:
@@ -274,3 +283,21 @@ def test_without_any_terminal_or_streams(inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
     command = f"{sys.executable} -m batch run {inbox} --dry-run <&- >&- 2>&-"
     assert subprocess.run(command, shell=True, check=False).returncode == 0
+
+
+def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:
+    (tmp_path / "two.png").write_bytes(TWO)
+    (tmp_path / "blank.png").write_bytes(BLANK)
+    (tmp_path / "half.png").write_bytes(TWO[:50])
+    result = digitbox("explain", "two.png", "blank.png", "half.png")
+    assert result.code == 0
+    two_line, blank_line, half_line = result.out.splitlines()
+    assert two_line.startswith("two.png: 0 with 0.99")
+    assert "refused before the model, blank" in blank_line
+    assert "truncated" in half_line
+    picture = cv2.imread(str(tmp_path / "explained.png"))
+    assert picture is not None
+    assert picture.shape[1] > 1000
+    assert digitbox("explain", "two.png").code == 2  # the picture exists
+    assert digitbox("explain", "two.png", "--output", "gone/a.png").code == 6
+    assert digitbox("explain").code == 2

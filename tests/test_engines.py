@@ -1,11 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
-from fakes import FakeReader
 
 from batch import engines
 from batch.errors import ModelError
 from batch.records import ScanRef
+from fakes import FakeReader
 
 
 def refs(*names: str) -> list[ScanRef]:

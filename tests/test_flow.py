@@ -2,11 +2,11 @@ import pickle
 from pathlib import Path
 
 import numpy as np
-from formats import FORMATS, two
 
 from batch.config import MAX_PIXELS
 from batch.flow import Reader
 from batch.records import ScanRef
+from formats import FORMATS, two
 
 
 def test_one_outcome_for_each_scan_in_order(tmp_path: Path, fake_model: Path) -> None:

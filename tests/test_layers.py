@@ -15,6 +15,10 @@ LEARN = {
     f"learn.{name}"
     for name in (
         "card",
+        "charts",
+        "evaluate",
+        "explore",
+        "labelled_scans",
         "samples",
         "commands",
         "datasets",
@@ -31,7 +35,8 @@ LEARN = {
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
-    "cli": {"job", "config", "errors", "records", "files.tables"},
+    "cli": {"job", "config", "errors", "records", "explain", "flow", "files.tables", "files.artefact"},
+    "explain": {"classifier", "records", "errors"} | FILES | DIGITS,
     "job": {"engines", "flow", "config", "records"} | FILES,
     "engines": {"records", "errors"},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
@@ -42,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stderr": set(),
     **{name: {"records", "errors"} | DIGITS for name in DIGITS},
     **dict.fromkeys(FILES, NOUNS | FILES),
-    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier"} for name in LEARN},
+    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow"} for name in LEARN},
     "digits": set(),
     "files": set(),
     "learn": set(),

@@ -9,6 +9,7 @@ background ruins it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ ZOOM_FRACTION = 0.45  # a digit smaller than this part of a reduced scan is look
 CONTEXT_FRACTION = 2.5  # widest surroundings shown in the context view, in heights of the digit
 THIN_STROKE_PX = 1.7  # strokes thinner than this in the 20x20 box are thickened to it
 FAINT_LEVELS = 7  # what differs less from the paper is not ink
+FAR_DARKER = 2.2  # times the typical strength: there is more than one kind of ink
+BOX_FRACTION = 0.78  # a piece larger than this part of both sides may be a printed box
+DIGIT_FRACTION = 0.18  # a piece shorter than this part of the longer side is no digit
 RIM_FRACTION = 0.14  # part of the side where printed borders lie
 UNDECIDED_FRACTION = 0.3  # polarity: lighter and darker balance within this
 SMALL_PX = 40  # below this a window wider than a stroke may not fit
@@ -66,11 +70,20 @@ class Ink:
         return self.box[2] <= self.box[0]
 
 
-def find_ink(grey: Grey) -> Ink:
+Show = Callable[[str, Grey], None]
+"""Is shown the steps: their names, and what each makes of the scan."""
+
+
+def _show_nobody(name: str, picture: Grey) -> None:
+    pass
+
+
+def find_ink(grey: Grey, show: Show = _show_nobody) -> Ink:
     """Finds the digit's ink in a scan.
 
     Args:
         grey: uint8 (height, width), at least 4x4.
+        show: for people who want to see how.
 
     Returns:
         The ink, at a working size of at most 112 pixels; for an image and its inverse the same but for
@@ -80,7 +93,7 @@ def find_ink(grey: Grey) -> Ink:
     # Inverted before anything is rounded, so that an image and its inverse stay equal to the last bit.
     paper = cv2.bitwise_not(grey) if polarity is Polarity.LIGHT_ON_DARK else grey
     work = _resized(paper, WORK_PX)
-    ink = _find_ink_at(work, polarity)
+    ink = _find_ink_at(work, polarity, show)
     scale = max(paper.shape) / max(work.shape)
     if ink.is_blank or scale <= 1:
         return ink
@@ -95,7 +108,7 @@ def find_ink(grey: Grey) -> Ink:
         max(0, int((middle_y - reach) * scale)) : int((middle_y + reach) * scale) + 1,
         max(0, int((middle_x - reach) * scale)) : int((middle_x + reach) * scale) + 1,
     ]
-    nearer = _find_ink_at(_resized(window, WORK_PX), polarity)
+    nearer = _find_ink_at(_resized(window, WORK_PX), polarity, show)
     return ink if nearer.is_blank else nearer
 
 
@@ -188,6 +201,8 @@ def binarise(strength: Grey) -> tuple[Mask, float]:
     # Half of a typical stroke's strength is where a stroke ends. The typical stroke, not the darkest
     # thing: a printed border is darker than faint pencil.
     typical = _quantile(above, 0.6)
+    if _quantile(above, 0.95) > FAR_DARKER * typical:
+        typical = _typical_of_digit(smooth, typical)
     mask = cv2.threshold(smooth, max(floor, 0.38 * typical), 255, cv2.THRESH_BINARY)[1]
     count, labels = cv2.connectedComponents(mask, connectivity=8)
     if count > 2:
@@ -196,6 +211,25 @@ def binarise(strength: Grey) -> tuple[Mask, float]:
         strong[0] = False
         mask = strong[labels].view(np.uint8) * np.uint8(255)
     return mask, noise
+
+
+def _typical_of_digit(smooth: Grey, typical: int) -> int:
+    """Typical strength of a stroke where most of what stands out is much fainter: a grid, a shadow's edge.
+
+    Only what is as large as a digit and lies inside the image counts: a printed border is dark, too.
+    """
+    height, width = smooth.shape
+    strong = cv2.threshold(smooth, 1.5 * typical, 255, cv2.THRESH_BINARY)[1]
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strong, connectivity=8)
+    left, top, wide, high = stats[:, 0], stats[:, 1], stats[:, 2], stats[:, 3]
+    inside = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
+    box = (wide > BOX_FRACTION * width) & (high > BOX_FRACTION * height)
+    digit = inside & ~box & (np.maximum(wide, high) > DIGIT_FRACTION * max(height, width))
+    digit[0] = False
+    if not digit.any():
+        return typical
+    largest = int(np.argmax(np.where(digit, stats[:, cv2.CC_STAT_AREA], 0)))
+    return int(np.quantile(smooth[labels == largest], 0.6))
 
 
 def _quantile(counts: npt.NDArray[Any], fraction: float) -> int:
@@ -221,7 +255,8 @@ def _resized(grey: Grey, longer_px: int) -> Grey:
     return grey
 
 
-def _find_ink_at(paper: Grey, polarity: Polarity) -> Ink:
+def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
+    show("dark on light", paper)
     ground = _flat_ground(paper)
     if ground is not None:
         # Computer-made or already cleaned: nothing to estimate, and no paper to mistake for ink.
@@ -231,7 +266,9 @@ def _find_ink_at(paper: Grey, polarity: Polarity) -> Ink:
         mask = cv2.threshold(strength, CLEAN_FLOOR, 255, cv2.THRESH_BINARY)[1]
         found, noise = mask, 0.0
     else:
-        strength = ink_strength(paper, estimate_background(paper))
+        background = estimate_background(paper)
+        show("background", background)
+        strength = ink_strength(paper, background)
         mask, noise = binarise(strength)
         found = remove_lines(mask)
         if found is not mask:
@@ -241,9 +278,13 @@ def _find_ink_at(paper: Grey, polarity: Polarity) -> Ink:
             )
             again, noise = binarise(without)
             found = cv2.bitwise_or(cv2.bitwise_and(again, _grown(found)), found)
+    show("ink strength", strength)
+    show("ink", mask)
+    show("without lines", found)
     digit, box, parts = _select(found, strength)
     contrast = float(cv2.mean(strength, digit)[0]) if box[2] > box[0] else 0.0
     filled = float(np.count_nonzero(mask)) / mask.size
+    show("the digit", digit)
     return Ink(strength, digit, box, polarity, contrast, noise, parts, filled)
 
 

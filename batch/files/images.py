@@ -28,9 +28,6 @@ _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 # What is merely odd, such as a few bytes too many, is let pass.
 _HOLE = re.compile(rb"premature end|bad huffman|corrupt data|instead of RST", re.IGNORECASE)
 
-# Damaged files are reported in the CSV; OpenCV would tell the terminal as well.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
 
 def read(ref: ScanRef, max_pixels: int) -> Image:
     """Reads and decodes a file, once.

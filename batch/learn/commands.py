@@ -1,15 +1,22 @@
-"""The command `digitbox train`."""
+"""The commands `digitbox train`, `evaluate` and `explore`."""
 
 from __future__ import annotations
 
+import importlib
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from batch import stderr
-from batch.errors import MissingExtraError
-from batch.files import artefact
+from batch import engines, stderr
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError, MissingExtraError
+from batch.files import artefact, images
+from batch.files.tables import text_cell
+from batch.flow import Reader
+from batch.records import Grey
 
 
 @click.command()
@@ -31,6 +38,20 @@ from batch.files import artefact
     help="Labelled digits, white on black: mnist downloads MNIST; an .npz archive holds x_train, y_train "
     "(and x_test, y_test), or x and y. May be given several times.",
 )
+@click.option(
+    "--extra",
+    "folders",
+    multiple=True,
+    type=click.Path(readable=False),
+    help="Your own labelled scans (as for digitbox evaluate), to train on as well; a fifth of them is held "
+    "out, and the card says how well those are read. May be given several times.",
+)
+@click.option(
+    "--from",
+    "start",
+    metavar="NAME|DIR",
+    help="Go on from a trained model, of the same --network: a few short epochs, minutes.",
+)
 @click.option("--name", help="Name of the model.  [default: the network's name]")
 @click.option(
     "--models",
@@ -40,7 +61,11 @@ from batch.files import artefact
     show_default=True,
     help="Folder of models to write to.",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the digits.  [default: mlp 10, cnn 40]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Passes over the digits.  [default: mlp 10, cnn 40; 4 with --from]",
+)
 @click.option(
     "--examples",
     "examples_per_epoch",
@@ -61,6 +86,8 @@ from batch.files import artefact
 def train(
     network: str,
     sources: tuple[str, ...],
+    folders: tuple[str, ...],
+    start: str | None,
     name: str | None,
     models_dir: Path,
     epochs: int | None,
@@ -81,26 +108,135 @@ def train(
       digitbox train --network mlp                      the teaching notebook's network
       digitbox train --network mlp --output sigmoid --name mlp-sigmoid
       digitbox train --data mnist.npz --data usps.npz --name mine
+      digitbox train --from cnn --extra my-labelled-scans/ --name office
       digitbox run --model mine inbox/
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     name = name or network
     artefact.check_target(models_dir, name, overwrite)
-    try:
-        with stderr.quiet():
-            import matplotlib  # noqa: F401
-            import tensorflow  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("digitbox train", "train") from error
+    _need("digitbox train", "tensorflow", "matplotlib", "seaborn")
     from batch.learn import datasets
     from batch.learn.train import TrainOptions
     from batch.learn.train import train as run
 
     data = [datasets.load(source) for source in sources]
     options = TrainOptions(
-        network, name, models_dir, epochs, examples_per_epoch, batch_size, output, seed, overwrite
+        network,
+        name,
+        models_dir,
+        epochs,
+        examples_per_epoch,
+        batch_size,
+        output,
+        seed,
+        overwrite,
+        None if start is None else artefact.find(start),
+        [scan for folder in folders for scan in _own_scans(folder)],
     )
     folder = run(options, data, lambda line: click.echo(line, err=True))
     if make_default:
         artefact.make_default(models_dir, name)
     click.echo(folder)
+
+
+@click.command()
+@click.argument("data", metavar="DATA", type=click.Path(readable=False))
+@click.option(
+    "--model", metavar="NAME|DIR", help="Model to test.  [default: the one named in models/CURRENT]"
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["litert", "tensorflow"]),
+    default="litert",
+    show_default=True,
+    help="What runs the model.",
+)
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for evaluation.json, evaluation.md and the pictures; files of these names are replaced.",
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]")
+def evaluate(data: str, model: str | None, runtime: str, report: Path, workers: int | None) -> None:
+    """Test a model on labelled scans.
+
+    DATA is a folder with labels.csv (columns file and label), a folder with folders named 0 to 9 (and none,
+    for what is no digit), an .npz archive with x_test and y_test or x and y, or mnist for its test images.
+    Every scan takes the whole way of digitbox run. Written are accuracy with its interval, per class too, the
+    confusion matrix, the most confident mistakes, calibration, and risk against coverage.
+
+    \b
+    Examples:
+      digitbox evaluate mnist
+      digitbox evaluate my-scans/ --model mine --report my-report/
+    """
+    _need("digitbox evaluate", "matplotlib", "seaborn")
+    from batch.learn import evaluate as evaluation
+    from batch.learn import labelled_scans
+
+    folder = artefact.find(model)
+    reader = Reader(folder, runtime, None, MAX_PIXELS)
+    manifest = reader.check()
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
+        scans = labelled_scans.load(data, Path(scratch))
+        cores = 1 if runtime == "tensorflow" else workers or engines.usable_cores()
+        outcomes = evaluation.answer(reader, scans, cores)
+        evaluation.write(report, data, manifest.version, scans, outcomes)
+    click.echo((report / "evaluation.md").read_text(encoding="utf-8"), nl=False)
+
+
+@click.command()
+@click.argument("data", metavar="DATA", type=click.Path(readable=False))
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("exploration"),
+    show_default=True,
+    help="Folder for the pictures; files of these names are replaced.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the choice of samples."
+)
+def explore(data: str, report: Path, seed: int) -> None:
+    """Look at labelled scans before training on them or testing with them.
+
+    DATA is as for digitbox evaluate. Written are the number of scans of each class (counts.png), samples of
+    each as they are (samples.png) and as the model sees them (digits.png), and their means (means.png).
+    """
+    _need("digitbox explore", "matplotlib", "seaborn")
+    from batch.learn import explore as exploration
+    from batch.learn import labelled_scans
+
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
+        scans = labelled_scans.load(data, Path(scratch))
+        counts = exploration.write(report, scans, seed)
+    for name, count in counts.items():
+        click.echo(f"{name}: {count}")
+    click.echo(f"pictures: {report}", err=True)
+
+
+def _own_scans(source: str) -> Iterator[tuple[Grey, int]]:
+    """Yields the labelled scans that can be read, and says which cannot."""
+    from batch.learn import labelled_scans
+    from batch.learn.examples import NOT_A_DIGIT
+
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
+        for scan in labelled_scans.load(source, Path(scratch)):
+            try:
+                image = images.read(scan.ref, MAX_PIXELS)
+            except ImageError as error:
+                click.echo(f"left out: {text_cell(scan.ref.name)}, {error.reason.value}", err=True)
+                continue
+            yield image.grey, NOT_A_DIGIT if scan.label is None else scan.label
+
+
+def _need(what: str, *packages: str) -> None:
+    """Imports what a command needs, quietly, or says which extra brings it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with stderr.quiet():
+            for package in packages:
+                importlib.import_module(package)
+    except ImportError as error:
+        raise MissingExtraError(what, "train") from error

@@ -64,13 +64,7 @@ def load(source: str) -> Dataset:
     if source == MNIST:
         return _keras_mnist()
     path = Path(source)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise InputError(f"no data set {source}: give 'mnist' or the path of a .npz archive") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise InputError(f"{source} is not a .npz archive of arrays: {error}") from error
+    arrays = read_archive(path)
     if {"x_train", "y_train"} <= set(arrays):
         train = _labelled(arrays["x_train"], arrays["y_train"], source)
         has_test = {"x_test", "y_test"} <= set(arrays)
@@ -80,6 +74,21 @@ def load(source: str) -> Dataset:
     else:
         raise InputError(f"{source} must hold x_train and y_train, or x and y; it has {sorted(arrays)}")
     return Dataset(path.name, MNIST_LICENCE if path.name == "mnist.npz" else "as its owner says", train, test)
+
+
+def read_archive(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Reads the arrays of an .npz archive by name; no pickled objects.
+
+    Raises:
+        InputError: it is missing, or no such archive.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise InputError(f"no data set {path}: give 'mnist' or the path of a .npz archive") from error
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise InputError(f"{path} is not a .npz archive of arrays: {error}") from error
 
 
 def joined(parts: Sequence[Labelled]) -> Labelled:

@@ -1,4 +1,4 @@
-"""Training examples: digits as they are, rendered as scans, drawn, and things that are none.
+"""Training examples: digits as they are, rendered as scans, drawn, things that are none, and own scans.
 
 Every example passes through the very preprocessing and gate of a real scan, so that the network is
 trained on what it will see.
@@ -7,7 +7,7 @@ trained on what it will see.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -24,14 +24,35 @@ from batch.records import Grey, PreprocessSpec, Reason
 NOT_A_DIGIT = 10
 PARTS = 16  # an epoch is rendered in so many pieces
 # Kinds of examples and their shares.
-AS_IS, RENDERED, DRAWN, NONE = range(4)
-SHARES = (0.16, 0.60, 0.14, 0.10)
+AS_IS, RENDERED, DRAWN, NONE, OWN = range(5)
+SHARES = (0.16, 0.60, 0.14, 0.10, 0.0)
+OWN_SHARE = 0.25  # where there are own scans
 # Of the drawn digits: 1 and 7 are those whose styles MNIST lacks most.
 DRAWN_SHARES = (0.07, 0.24, 0.08, 0.08, 0.09, 0.07, 0.06, 0.18, 0.06, 0.07)
 # The gate refuses some of what is no digit; a few of these stay, for the gate may be passed otherwise.
 REFUSED_KEPT = 0.15
 
 Inputs = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """What examples are made of.
+
+    Attributes:
+        digits: to take as they are and to render.
+        own: scans with their labels, 0 to 9 or `NOT_A_DIGIT`, to take slightly varied.
+    """
+
+    digits: Labelled
+    own: Sequence[tuple[Grey, int]] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """How often each kind is made."""
+        if not self.own:
+            return SHARES
+        return (*(share * (1 - OWN_SHARE) for share in SHARES[:OWN]), OWN_SHARE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,23 +70,25 @@ class Examples:
     kinds: npt.NDArray[np.uint8]
 
 
-def plain(labelled: Labelled, spec: PreprocessSpec) -> Examples:
-    """The digits as they are, through the preprocessing; those that the gate refuses are left out."""
-    digits, places = [], []
-    for place, image in enumerate(labelled.images):
-        ink = preprocess.find_ink(image)
+def plain(material: Material, spec: PreprocessSpec) -> Examples:
+    """Digits and own scans as they are, through the preprocessing; what the gate refuses is left out."""
+    scans = list(zip(material.digits.images, material.digits.labels.tolist(), strict=True))
+    digits: list[Inputs] = []
+    labels: list[int] = []
+    for scan, label in [*scans, *material.own]:
+        ink = preprocess.find_ink(scan)
         if quality.inspect(ink) is None:
             digits.append(preprocess.normalise(ink, spec))
-            places.append(place)
-    kinds = np.full(len(places), AS_IS, np.uint8)
-    return Examples(np.stack(digits), labelled.labels[places], kinds)
+            labels.append(label)
+    stack = np.stack(digits) if digits else np.zeros((0, 28, 28, len(spec.views)), np.uint8)
+    return Examples(stack, np.array(labels, np.int32), np.full(len(labels), AS_IS, np.uint8))
 
 
-def rendered(labelled: Labelled, spec: PreprocessSpec, count: int, seed: int) -> Examples:
+def rendered(material: Material, spec: PreprocessSpec, count: int, seed: int) -> Examples:
     """A seeded mixture of all kinds.
 
     Args:
-        labelled: digits to render.
+        material: what they are made of.
         spec: of the preprocessing.
         count: how many.
         seed: of every choice.
@@ -75,8 +98,8 @@ def rendered(labelled: Labelled, spec: PreprocessSpec, count: int, seed: int) ->
     labels: list[int] = []
     kinds: list[int] = []
     while len(labels) < count:
-        kind = int(rng.choice(len(SHARES), p=SHARES))
-        scan, label = _scan(kind, labelled, rng)
+        kind = int(rng.choice(len(SHARES), p=material.shares))
+        scan, label = _scan(kind, material, rng)
         ink = preprocess.find_ink(scan)
         if ink.is_blank:
             continue
@@ -90,12 +113,12 @@ def rendered(labelled: Labelled, spec: PreprocessSpec, count: int, seed: int) ->
 
 
 def epochs(
-    labelled: Labelled, spec: PreprocessSpec, *, epochs: int, count: int, seed: int, workers: int
+    material: Material, spec: PreprocessSpec, *, epochs: int, count: int, seed: int, workers: int
 ) -> Generator[Examples]:
     """Yields epochs of new examples; the next one is rendered while one is in use.
 
     Args:
-        labelled: digits to render.
+        material: what they are made of.
         spec: of the preprocessing.
         epochs: how many.
         count: examples an epoch.
@@ -104,7 +127,7 @@ def epochs(
     """
     # Not forked: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(labelled, spec))
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(material, spec))
     sizes = [count // PARTS + (part < count % PARTS) for part in range(PARTS)]
     try:
         waiting = _submitted(pool, sizes, seed, 0)
@@ -126,13 +149,13 @@ def _submitted(pool: ProcessPoolExecutor, sizes: list[int], seed: int, epoch: in
     return [pool.submit(_render_part, size, part) for size, part in zip(sizes, seeds, strict=True) if size]
 
 
-_worker: tuple[Labelled, PreprocessSpec] | None = None
+_worker: tuple[Material, PreprocessSpec] | None = None
 
 
-def _start_worker(labelled: Labelled, spec: PreprocessSpec) -> None:
+def _start_worker(material: Material, spec: PreprocessSpec) -> None:
     global _worker
     cv2.setNumThreads(1)
-    _worker = labelled, spec
+    _worker = material, spec
 
 
 def _render_part(count: int, seed: int) -> Examples:
@@ -140,12 +163,25 @@ def _render_part(count: int, seed: int) -> Examples:
     return rendered(*_worker, count, seed)
 
 
-def _scan(kind: int, labelled: Labelled, rng: np.random.Generator) -> tuple[Grey, int]:
+def _scan(kind: int, material: Material, rng: np.random.Generator) -> tuple[Grey, int]:
+    digits = material.digits
+    if kind == OWN:
+        scan, label = material.own[int(rng.integers(len(material.own)))]
+        return _varied(scan, rng), label
     if kind == NONE:
-        return render(not_digits.draw(rng, labelled.images), random_look(rng), rng), NOT_A_DIGIT
+        return render(not_digits.draw(rng, digits.images), random_look(rng), rng), NOT_A_DIGIT
     if kind == DRAWN:
         label = int(rng.choice(10, p=DRAWN_SHARES))
         return render(strokes.draw(label, rng), random_look(rng), rng), label
-    place = int(rng.integers(len(labelled)))
-    image, label = labelled.images[place], int(labelled.labels[place])
+    place = int(rng.integers(len(digits)))
+    image, label = digits.images[place], int(digits.labels[place])
     return (image if kind == AS_IS else render(image, random_look(rng), rng)), label
+
+
+def _varied(scan: Grey, rng: np.random.Generator) -> Grey:
+    """Turns a scan by a few degrees and stretches it by a few per cent."""
+    height, width = scan.shape
+    turn = cv2.getRotationMatrix2D(
+        (width / 2, height / 2), rng.normal(0, 4), float(np.exp(rng.normal(0, 0.05)))
+    )
+    return np.asarray(cv2.warpAffine(scan, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)

@@ -49,7 +49,10 @@ class Look:
         ruling_step_fraction: distance of ruled lines; 0 for none.
         ruling, squared: their strength in levels; whether they run both ways.
         neighbours, specks: how many strokes reach in from the edge; how many dots lie about.
-        blur_px: deviation of the blur.
+        drops: how many grey blots lie about.
+        salt: share of the pixels that are black or white by accident.
+        outlined: whether only the outline of the strokes is drawn.
+        blur_px, motion_px: deviation of the blur; how far the camera moved.
         resolution: the scan is shrunk to this fraction, and ...
         enlarged: ... brought back to its size.
         fax: whether it is one bit deep.
@@ -86,7 +89,11 @@ class Look:
     squared: bool = False
     neighbours: int = 0
     specks: int = 0
+    drops: int = 0
+    salt: float = 0.0
+    outlined: bool = False
     blur_px: float = 0.0
+    motion_px: float = 0.0
     resolution: float = 1.0
     enlarged: bool = False
     fax: bool = False
@@ -122,12 +129,16 @@ def random_look(rng: np.random.Generator) -> Look:
         "digit_fraction": fraction,
         "offset": (uniform(-0.34, 0.34), uniform(-0.34, 0.34)),
         "stretch": float(np.exp(rng.normal(0, 0.1) if chance(0.8) else rng.uniform(-0.45, 0.35))),
-        "rotation_deg": float(rng.normal(0, 6)),
-        "slant": float(rng.normal(0, 0.12)),
+        "rotation_deg": uniform(-33, 33) if chance(0.1) else float(rng.normal(0, 6)),
+        "slant": uniform(-0.6, 0.6) if chance(0.1) else float(rng.normal(0, 0.12)),
         "elastic_fraction": uniform(0.01, 0.045) if chance(0.5) else 0.0,
         "ink_edge": uniform(0.25, 0.65),
         "ink_softness": uniform(0.15, 0.5),
         "pen_change_fraction": pen_change,
+        "outlined": chance(0.02),
+        "motion_px": uniform(1, 0.12 * height) if chance(0.06) else 0.0,
+        "drops": int(rng.integers(1, 8)) if chance(0.08) else 0,
+        "salt": uniform(0.02, 0.25) if chance(0.04) else 0.0,
     }
     if clean:
         shape["ink_softness"] = shape["ink_softness"] if chance(0.7) else None
@@ -187,13 +198,21 @@ def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
     """
     cover, digit_px = _place(digit, look, rng)
     cover = _change_pen(cover, look.pen_change_fraction * digit_px)
+    if look.outlined:
+        reach = max(2, round(0.04 * digit_px)) | 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        cover = cv2.dilate(cover, kernel) - cv2.erode(cover, kernel)
     if look.ink >= 255.0 and look.grain == 0.0:
-        scan = 255.0 - 255.0 * cover
+        scan = _shaken(255 - _ink(cover, look, rng), look, rng)
     else:
         lines = _lines(look, rng)
         scan = _paper(look, rng) - np.maximum(_ink(cover, look, rng), lines)
         scan = _capture(scan, look, rng)
     picture = np.clip(scan, 0, 255).astype(np.uint8)
+    if look.salt:
+        chances = rng.random(picture.shape, dtype=np.float32)
+        picture[chances < look.salt / 2] = 0
+        picture[chances > 1 - look.salt / 2] = 255
     if look.jpeg_quality:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg_quality])
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
@@ -351,12 +370,33 @@ def _ink(cover: Field, look: Look, rng: np.random.Generator) -> Field:
         radius = 0 if height < 70 else int(rng.integers(0, 2))
         place = int(rng.integers(width)), int(rng.integers(height))
         cv2.circle(ink, place, radius, float(look.ink * rng.uniform(0.4, 1)), -1)
+    for _ in range(look.drops):
+        blot = np.zeros_like(ink)
+        size = tuple(int(side) for side in rng.integers(1, max(2, height // 12) + 1, 2))
+        place = int(rng.integers(width)), int(rng.integers(height))
+        strength = float(look.ink * rng.uniform(0.2, 0.7))
+        cv2.ellipse(blot, place, size, float(rng.uniform(0, 180)), 0, 360, strength, -1, cv2.LINE_AA)
+        ink = np.asarray(np.maximum(ink, blot), np.float32)
     return ink
+
+
+def _shaken(scan: Field, look: Look, rng: np.random.Generator) -> Field:
+    """Motion of the camera along a straight line."""
+    if look.motion_px < 1:
+        return scan
+    turn, reach = rng.uniform(0, np.pi), int(look.motion_px / 2) + 1
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    x, y = float(np.cos(turn) * reach), float(np.sin(turn) * reach)
+    _line(kernel, (reach - x, reach - y), (reach + x, reach + y), 1)
+    return np.asarray(
+        cv2.filter2D(scan, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.float32
+    )
 
 
 def _capture(scan: Field, look: Look, rng: np.random.Generator) -> Field:
     """What the lens and the sensor make of it."""
     height, width = scan.shape
+    scan = _shaken(scan, look, rng)
     if look.blur_px:
         scan = np.asarray(cv2.GaussianBlur(scan, (0, 0), look.blur_px), np.float32)
     if look.resolution < 1:

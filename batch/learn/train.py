@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import os
+import tempfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -16,17 +16,22 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from batch.classifier import LiteRtClassifier
+from batch.classifier import KerasClassifier, LiteRtClassifier
 from batch.digits import confidence, metrics
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.learn import card, examples, export
+from batch.learn import card, charts, examples, export
 from batch.learn.datasets import Dataset, Labelled, joined
-from batch.learn.examples import NOT_A_DIGIT, Examples
+from batch.learn.examples import NOT_A_DIGIT, Examples, Material
 from batch.learn.network import NETWORKS, Network
-from batch.records import Manifest
+from batch.records import Grey, Manifest
 
 HELD_OUT_FRACTION = 1 / 12  # of the training digits: for the temperature and the thresholds
+OWN_HELD_OUT_FRACTION = 1 / 5  # of the user's scans: to say how well the new model reads them
+# Going on from a trained model: a little, and carefully.
+GOING_ON_RATE = 0.2
+GOING_ON_EPOCHS = 4
+GOING_ON_EXAMPLES = 20_000
 WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
@@ -37,7 +42,12 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What `digitbox train` was asked for; None takes the network's own setting."""
+    """What `digitbox train` was asked for; None takes the network's own setting.
+
+    Attributes:
+        start: folder of a model to go on from; its network is the one trained.
+        own: the user's scans with their labels, 0 to 9 or `NOT_A_DIGIT`.
+    """
 
     network: str = "cnn"
     name: str = "cnn"
@@ -48,6 +58,8 @@ class TrainOptions:
     output: str = "softmax"
     seed: int = 1
     overwrite: bool = False
+    start: Path | None = None
+    own: Sequence[tuple[Grey, int]] = ()
 
 
 def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
@@ -70,17 +82,27 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         raise ConfigError("--output sigmoid goes with --network mlp only")
     artefact.check_target(options.models_dir, options.name, options.overwrite)
     keras.utils.set_random_seed(options.seed)
+    rng = np.random.default_rng(options.seed)
     digits = joined([part.train for part in data])
-    order = np.random.default_rng(options.seed).permutation(len(digits))
+    order = rng.permutation(len(digits))
     held_out_count = max(1, round(len(digits) * HELD_OUT_FRACTION))
     held_out, kept = digits.take(order[:held_out_count]), digits.take(order[held_out_count:])
     say(f"{len(kept)} digits to train on, {len(held_out)} held out")
-    held_out_examples = (
-        examples.rendered(held_out, network.preprocess, 2 * held_out_count, options.seed)
-        if network.rendered
-        else examples.plain(held_out, network.preprocess)
+    own = [scan for scan in options.own if network.rendered or scan[1] != NOT_A_DIGIT]
+    own = [own[place] for place in rng.permutation(len(own))]
+    own_held_out, own = (
+        own[: round(len(own) * OWN_HELD_OUT_FRACTION)],
+        own[round(len(own) * OWN_HELD_OUT_FRACTION) :],
     )
-    model, history = _fit(options, network, kept, held_out_examples, say)
+    if own:
+        say(f"{len(own)} own scans to train on, {len(own_held_out)} held out")
+    held_out_examples = (
+        examples.rendered(Material(held_out), network.preprocess, 2 * held_out_count, options.seed)
+        if network.rendered
+        else examples.plain(Material(held_out), network.preprocess)
+    )
+    model = _start(options, network)
+    history = _fit(model, options, network, Material(kept, own), held_out_examples, say)
     say("exporting to LiteRT")
     files = {
         artefact.KERAS_FILE: export.keras_bytes(model),
@@ -106,37 +128,57 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     manifest = _calibrated(classifier, manifest, held_out_examples)
     tests = [part for part in data if part.test is not None]
     figures = {f"held-out {options.network} examples": _figures(classifier, manifest, held_out_examples)}
+    if own_held_out:
+        nothing = digits.take(order[:0])
+        figures["own scans held out"] = _figures(
+            classifier, manifest, examples.plain(Material(nothing, own_held_out), network.preprocess)
+        )
     for part in tests:
         assert part.test is not None
         for suffix, images in (("", part.test.images), (", inverted", 255 - part.test.images)):
             labelled = Labelled(images, part.test.labels)
             figures[f"{part.name} test{suffix}"] = _figures(
-                classifier, manifest, examples.plain(labelled, network.preprocess), len(labelled)
+                classifier, manifest, examples.plain(Material(labelled), network.preprocess), len(labelled)
             )
     manifest = dataclasses.replace(manifest, metrics=figures)
     for name, figure in figures.items():
         say(f"{name}: {card.sentence(figure)}")
     files["card.md"] = card.text(manifest).encode()
     files["history.json"] = (json.dumps(history, indent=1) + "\n").encode()
-    files["curves.png"] = _curves(history)
+    files["curves.png"] = _png(lambda target: charts.curves(history, target))
     return artefact.save(options.models_dir, manifest, files, options.overwrite)
 
 
+def _start(options: TrainOptions, network: Network) -> Any:
+    """A new model, or the one to go on from."""
+    if options.start is None:
+        return network.build((28, 28, len(network.preprocess.views)), 11 if network.rendered else 10)
+    manifest = artefact.load_manifest(options.start)
+    if (manifest.network, manifest.output) != (options.network, options.output):
+        raise ConfigError(
+            f"--from {options.start} is a {manifest.network} with {manifest.output} output: give the same"
+        )
+    content = artefact.read_verified(options.start, manifest, artefact.KERAS_FILE)
+    return KerasClassifier(content, manifest).model
+
+
 def _fit(
-    options: TrainOptions, network: Network, digits: Labelled, held_out: Examples, say: Say
-) -> tuple[Any, dict[str, list[float]]]:
-    classes = 11 if network.rendered else 10
-    model = network.build((28, 28, len(network.preprocess.views)), classes)
-    epochs = options.epochs or network.epochs
+    model: Any, options: TrainOptions, network: Network, material: Material, held_out: Examples, say: Say
+) -> dict[str, list[float]]:
+    going_on = options.start is not None
+    rate = network.learning_rate * (GOING_ON_RATE if going_on else 1)
+    epochs = options.epochs or (GOING_ON_EPOCHS if going_on else network.epochs)
     batch_size = options.batch_size or network.batch_size
-    count = (options.examples_per_epoch or len(digits)) if network.rendered else len(digits)
+    count = len(material.digits) + len(material.own)
+    if network.rendered:
+        count = options.examples_per_epoch or (min(count, GOING_ON_EXAMPLES) if going_on else count)
     steps = -(-count // batch_size)
     if network.rendered:
         schedule = keras.optimizers.schedules.CosineDecay(
-            network.learning_rate * 0.02,
+            rate * 0.02,
             max(1, epochs * steps - steps // 2),
             alpha=0.005,
-            warmup_target=network.learning_rate,
+            warmup_target=rate,
             warmup_steps=steps // 2,
         )
         optimiser = keras.optimizers.AdamW(
@@ -144,7 +186,7 @@ def _fit(
         )
         callbacks = [keras.callbacks.SwapEMAWeights()]  # the averaged weights are the ones validated
         rounds = examples.epochs(
-            digits,
+            material,
             network.preprocess,
             epochs=epochs,
             count=count,
@@ -152,9 +194,9 @@ def _fit(
             workers=os.cpu_count() or 1,
         )
     else:
-        optimiser, callbacks = keras.optimizers.Adam(network.learning_rate), []
-        rounds = _once(examples.plain(digits, network.preprocess))
-    loss, labels = _loss(options.output, classes)
+        optimiser, callbacks = keras.optimizers.Adam(rate), []
+        rounds = _once(examples.plain(material, network.preprocess))
+    loss, labels = _loss(options.output, model.output_shape[-1])
     model.compile(optimiser, loss, metrics=["accuracy"])
     batches = _Batches(rounds, labels, batch_size, options.seed)
     reporter = _Reporter(epochs, say)
@@ -173,7 +215,7 @@ def _fit(
         raise
     finally:
         rounds.close()
-    return model, {name: [float(value) for value in values] for name, values in reporter.history.items()}
+    return reporter.history
 
 
 def _loss(output: str, classes: int) -> tuple[Any, Callable[[npt.NDArray[np.int32]], Any]]:
@@ -295,18 +337,7 @@ def _figures(
     return figures
 
 
-def _curves(history: dict[str, list[float]]) -> bytes:
-    """Training curves as PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes: Any = figure.subplots(1, 2)
-    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
-        for key, label in ((name, "training"), (f"val_{name}", "held out")):
-            values = history.get(key, [])
-            axis.plot(range(1, len(values) + 1), values, label=label)
-        axis.set(xlabel="epoch", ylabel=name)
-        axis.legend()
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
+def _png(draw: Callable[[Path], None]) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
+        draw(Path(folder) / "picture.png")
+        return (Path(folder) / "picture.png").read_bytes()

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from fakes import MANIFEST
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.digits import confidence
 from batch.digits.confidence import Thresholds
 from batch.errors import ConfigError
+from fakes import MANIFEST
 
 THRESHOLDS = Thresholds(temperature=1.0, review_below=0.9, refuse_above=0.5, output="softmax")
 

@@ -41,3 +41,35 @@ def test_the_top_of_a_seven_is_no_line() -> None:
     mask[12:17, 10:70] = 255
     cv2.line(mask, (68, 14), (30, 75), 255, 5)
     assert lines.remove_lines(mask) is mask
+
+
+def test_a_box_whose_sides_touch_no_edge_goes() -> None:
+    digit = np.zeros((80, 80), np.uint8)
+    cv2.putText(digit, "8", (27, 58), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, 4)
+    boxed = digit.copy()
+    cv2.rectangle(boxed, (5, 5), (74, 75), 255, 3)
+    assert np.array_equal(lines.remove_lines(boxed), digit)
+
+
+def test_a_seven_that_reaches_the_edge_is_kept() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[12:17, 35:] = 255
+    cv2.line(mask, (78, 14), (45, 75), 255, 5)
+    assert lines.remove_lines(mask) is mask
+
+
+def test_the_foot_of_a_one_between_borders_is_kept() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[15:66, 38:43] = 255
+    mask[64:68, 15:65] = 255
+    framed = mask.copy()
+    framed[:3] = framed[-2:] = 255
+    framed[:, :3] = framed[:, -3:] = 255
+    assert np.array_equal(lines.remove_lines(framed), mask)
+
+
+def test_a_seven_of_straight_strokes_is_no_box() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    mask[6:11, 8:72] = 255
+    mask[6:76, 67:72] = 255
+    assert lines.remove_lines(mask) is mask

@@ -3,10 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import MANIFEST, save_fake_model
 
 from batch.errors import ConfigError, ModelError
 from batch.files import artefact
+from fakes import MANIFEST, save_fake_model
 
 
 def edit(folder: Path, **changes: Any) -> None:

@@ -1,10 +1,10 @@
 import struct
 
 import pytest
-from formats import FORMATS, SEVERAL_PAGES, two
 
 from batch.errors import ImageError
 from batch.files import containers
+from formats import FORMATS, SEVERAL_PAGES, two
 
 
 def reason_of(data: bytes) -> str:

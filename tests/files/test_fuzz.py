@@ -8,10 +8,10 @@ import resource
 
 import numpy as np
 import pytest
-from formats import FORMATS, two
 
 from batch.errors import ImageError
 from batch.files import images
+from formats import FORMATS, two
 
 CASES = int(os.environ.get("DIGITBOX_FUZZ_CASES", "1500"))
 MAX_PIXELS = 1_000_000

@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from formats import FORMATS, SEVERAL_PAGES, two
 from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.files import images
 from batch.records import Grey, ScanRef
+from formats import FORMATS, SEVERAL_PAGES, two
 
 
 def decode(data: bytes) -> Grey:

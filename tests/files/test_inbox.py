@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,17 +120,24 @@ def test_undecodable_names_survive(tmp_path: Path) -> None:
     assert os.fsencode(ref.path) == raw
 
 
-def test_folders_nested_deeper_than_calls_can_be(tmp_path: Path) -> None:
-    here = os.getcwd()
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A folder with more folders in each other than Python can make calls."""
+    here, depth = os.getcwd(), 1100
     os.chdir(tmp_path)
-    try:
-        for _ in range(1100):
-            os.mkdir("d")
-            os.chdir("d")
-    finally:
-        os.chdir(here)
-    touch(tmp_path / "a.png")
-    assert names(tmp_path) == ["a.png"]
+    for _ in range(depth):
+        os.mkdir("d")
+        os.chdir("d")
+    yield tmp_path
+    for _ in range(depth):  # pytest cannot: it calls itself
+        os.chdir("..")
+        os.rmdir("d")
+    os.chdir(here)
+
+
+def test_folders_nested_deeper_than_calls_can_be(deep: Path) -> None:
+    touch(deep / "a.png")
+    assert names(deep) == ["a.png"]
 
 
 def test_names_beyond_one_run_are_sorted_by_way_of_files(monkeypatch: pytest.MonkeyPatch) -> None:

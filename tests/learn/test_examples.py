@@ -2,13 +2,12 @@ import numpy as np
 
 from batch.learn import examples, strokes
 from batch.learn.datasets import Labelled
+from batch.learn.examples import Material
 from batch.records import PreprocessSpec
 
 SPEC = PreprocessSpec(views=("boxed", "context"))
-DIGITS = Labelled(
-    np.stack([strokes.draw(label, np.random.default_rng(label)) for label in range(10)]),
-    np.arange(10, dtype=np.int32),
-)
+DRAWINGS = np.stack([strokes.draw(label, np.random.default_rng(label)) for label in range(10)])
+DIGITS = Material(Labelled(DRAWINGS, np.arange(10, dtype=np.int32)))
 
 
 def test_examples_are_what_the_network_will_see() -> None:
@@ -32,3 +31,12 @@ def test_epochs_do_not_depend_on_the_number_of_workers() -> None:
         assert len(first.labels) == 40
         assert np.array_equal(first.digits, second.digits)
     assert not np.array_equal(one[0].digits, one[1].digits)
+
+
+def test_own_scans_are_a_quarter() -> None:
+    own = [(np.full((40, 40), 220, np.uint8), 3), (255 - DRAWINGS[4], 4), (255 - DRAWINGS[5], 10)]
+    made = examples.rendered(Material(DIGITS.digits, own), SPEC, 400, seed=1)
+    labels = made.labels[made.kinds == examples.OWN]
+    assert 0.15 < len(labels) / 400 < 0.3
+    assert set(labels) == {4, 10}  # nothing is learnt from a blank
+    assert examples.plain(Material(DIGITS.digits, own), SPEC).labels.tolist() == [*range(10), 4, 10]

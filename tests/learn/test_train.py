@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,6 +15,8 @@ from batch.files import artefact
 from batch.learn import examples, strokes
 from batch.learn.commands import train
 from batch.learn.datasets import Labelled
+from batch.learn.examples import Material
+from batch.learn.render import Look, render
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +65,8 @@ def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
     folder = models / name
     manifest = artefact.load_manifest(folder)
     with np.load(data) as archive:
-        digits = examples.plain(Labelled(archive["x_test"], archive["y_test"]), manifest.preprocess).digits
+        material = Material(Labelled(archive["x_test"], archive["y_test"]))
+        digits = examples.plain(material, manifest.preprocess).digits
     keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
     content = artefact.read_verified(folder, manifest, artefact.TFLITE_FLOAT_FILE)
     in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
@@ -111,3 +115,22 @@ def test_ctrl_c_says_so_and_writes_nothing(
     result = CliRunner().invoke(train, ["--data", data, "--models", str(tmp_path / "m"), "--network", "mlp"])
     assert "stopped in epoch 1 of 10: no model was written" in result.stderr
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    for number in range(20):
+        folder = tmp_path / "own" / ("none" if number == 19 else str(number % 10))
+        folder.mkdir(parents=True, exist_ok=True)
+        scan = render(strokes.draw(number % 10, rng), Look(), rng)
+        cv2.imwrite(str(folder / f"{number}.png"), scan)
+    (tmp_path / "own" / "3" / "broken.png").write_bytes(b"no image")
+    start = ("--from", str(models / name), "--extra", str(tmp_path / "own"), "--network", name)
+    result = trained(data, tmp_path, *start, "--epochs", "1", "--examples", "200", "--name", "office")
+    assert "left out: 3/broken.png, not_an_image" in result.stderr
+    manifest = artefact.load_manifest(tmp_path / "office")
+    assert "own scans held out" in manifest.metrics
+    other = "cnn" if name == "mlp" else "mlp"
+    with pytest.raises(ConfigError, match="--from"):
+        trained(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
