@@ -172,6 +172,7 @@ class Manifest:
         metrics: figures with the number of images they were measured on.
         datasets: what was trained on, with licences.
         seed: of the training.
+        start: version of the model that the training went on from; empty for a new one.
         versions: of the libraries it was made with.
     """
 
@@ -188,6 +189,7 @@ class Manifest:
     metrics: Mapping[str, object] = field(default_factory=dict)
     datasets: tuple[Mapping[str, str], ...] = ()
     seed: int = 0
+    start: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -46,6 +46,7 @@ def text(manifest: Manifest) -> str:
         " drawings of things that are no digit."
         if rendered
         else "Trained on these digits as they are.",
+        *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
         "A twelfth of the training digits was held out for the temperature and the thresholds; test digits"
         " were only tested on.",
         "",

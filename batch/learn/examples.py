@@ -25,10 +25,11 @@ NOT_A_DIGIT = 10
 PARTS = 16  # an epoch is rendered in so many pieces
 # Kinds of examples and their shares.
 AS_IS, RENDERED, DRAWN, NONE, OWN = range(5)
-SHARES = (0.16, 0.60, 0.14, 0.10, 0.0)
+SHARES = (0.16, 0.58, 0.14, 0.12, 0.0)
 OWN_SHARE = 0.25  # where there are own scans
 # Of the drawn digits: 1 and 7 are those whose styles MNIST lacks most.
 DRAWN_SHARES = (0.07, 0.24, 0.08, 0.08, 0.09, 0.07, 0.06, 0.18, 0.06, 0.07)
+PICTURE_SHARE = 0.3  # of what is no digit: not even a drawing
 # The gate refuses some of what is no digit; a few of these stay, for the gate may be passed otherwise.
 REFUSED_KEPT = 0.15
 
@@ -62,12 +63,16 @@ class Examples:
     Attributes:
         digits: uint8 (n, 28, 28, views).
         labels: int32 (n,), 0 to 10.
-        kinds: uint8 (n,), index into `SHARES`.
+        kinds: uint8 (n,), index into `SHARES`, such as `RENDERED`.
     """
 
     digits: Inputs
     labels: npt.NDArray[np.int32]
     kinds: npt.NDArray[np.uint8]
+
+    def take(self, places: npt.NDArray[np.bool_]) -> Examples:
+        """Those at the places marked."""
+        return Examples(self.digits[places], self.labels[places], self.kinds[places])
 
 
 def plain(material: Material, spec: PreprocessSpec) -> Examples:
@@ -168,6 +173,8 @@ def _scan(kind: int, material: Material, rng: np.random.Generator) -> tuple[Grey
     if kind == OWN:
         scan, label = material.own[int(rng.integers(len(material.own)))]
         return _varied(scan, rng), label
+    if kind == NONE and rng.random() < PICTURE_SHARE:
+        return not_digits.picture(rng), NOT_A_DIGIT
     if kind == NONE:
         return render(not_digits.draw(rng, digits.images), random_look(rng), rng), NOT_A_DIGIT
     if kind == DRAWN:

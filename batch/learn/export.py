@@ -17,10 +17,12 @@ REPRESENTATIVE = 512  # digits from which the ranges of the activations are take
 
 
 def keras_bytes(model: Any) -> bytes:
-    """Content of the .keras file."""
+    """Content of the .keras file: the network and its weights, not the state of its training."""
+    bare = type(model).from_config(model.get_config())
+    bare.set_weights(model.get_weights())
     with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
+        bare.save(path)
         return path.read_bytes()
 
 

@@ -38,6 +38,34 @@ def draw(rng: np.random.Generator, digits: Grey) -> Grey:
     return kind(rng, digits)
 
 
+def picture(rng: np.random.Generator) -> Grey:
+    """Draws a scan that is no drawing at all: shapes of all greys over each other, as in photos.
+
+    Returns:
+        uint8 (height, width), a scan, not ink on black.
+    """
+    height, width = (int(side) for side in rng.integers(28, 129, 2))
+    canvas = np.full((height, width), rng.uniform(0, 255), np.float32)
+    for _ in range(int(rng.integers(1, 14))):
+        grey = float(rng.uniform(0, 255))
+        if rng.random() < 0.5:
+            corners = rng.uniform(-0.2, 1.2, (int(rng.integers(3, 8)), 2)) * (width, height)
+            cv2.fillPoly(canvas, [np.round(corners).astype(np.int32)], grey, cv2.LINE_AA)
+        else:
+            middle = (rng.uniform(0, 1, 2) * (width, height)).astype(int).tolist()
+            axes = (rng.uniform(0.03, 0.5, 2) * (width, height)).astype(int).tolist()
+            cv2.ellipse(canvas, middle, axes, float(rng.uniform(0, 180)), 0, 360, grey, -1, cv2.LINE_AA)
+    if rng.random() < 0.6:
+        step = int(rng.integers(2, 9))
+        coarse = rng.standard_normal((height // step + 2, width // step + 2), dtype=np.float32)
+        texture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        canvas = canvas * (1 + float(rng.uniform(0.02, 0.4)) * texture)
+    if rng.random() < 0.7:
+        canvas = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.4, 3)))
+    canvas = canvas + rng.standard_normal(canvas.shape, dtype=np.float32) * float(rng.uniform(0, 6))
+    return np.asarray(np.clip(canvas, 0, 255), np.uint8)
+
+
 def _character(rng: np.random.Generator, _: Grey) -> Grey:
     picture = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
     font, text = FONTS[int(rng.integers(len(FONTS)))], CHARACTERS[int(rng.integers(len(CHARACTERS)))]

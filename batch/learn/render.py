@@ -374,8 +374,8 @@ def _ink(cover: Field, look: Look, rng: np.random.Generator) -> Field:
         blot = np.zeros_like(ink)
         size = tuple(int(side) for side in rng.integers(1, max(2, height // 12) + 1, 2))
         place = int(rng.integers(width)), int(rng.integers(height))
-        strength = float(look.ink * rng.uniform(0.2, 0.7))
-        cv2.ellipse(blot, place, size, float(rng.uniform(0, 180)), 0, 360, strength, -1, cv2.LINE_AA)
+        depth = float(look.ink * rng.uniform(0.2, 0.7))
+        cv2.ellipse(blot, place, size, float(rng.uniform(0, 180)), 0, 360, depth, -1, cv2.LINE_AA)
         ink = np.asarray(np.maximum(ink, blot), np.float32)
     return ink
 

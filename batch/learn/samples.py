@@ -34,7 +34,8 @@ class Sample:
 
     Attributes:
         name: of the file; its suffix tells the format.
-        shows: a digit; text for a drawn 1, for several digits, or for none.
+        shows: a digit; text for a drawn 1, for digits side by side or, joined by a plus, over each other,
+            or for none.
         look: of the scan.
         ink: colour of what is black, as blue, green and red.
         paper: colour of what is white.
@@ -92,11 +93,7 @@ SAMPLES = (
         BLUE_INK,
     ),
     Sample("sample-09-marker.webp", 0, Look(pen_change_fraction=0.05, ink_edge=0.3, paper=225)),
-    Sample(
-        "sample-10-smudged.jpg",
-        7,
-        Look(digit_fraction=0.3, paper=170, ink=38, blur_px=3.2, grain=5, stains=4, resolution=0.4),
-    ),
+    Sample("sample-10-overwritten.jpg", "4+9", Look(digit_fraction=0.6, grain=2, blur_px=0.5)),
     Sample("sample-11-two-digits.png", "17", Look(width_px=110, digit_fraction=0.7)),
     Sample("sample-12-blank.png", "", Look(grain=2.5, light=(0.1, 0.1, 0.1))),
     Sample("sample-13-damaged.jpg", 3, Look(borders=BOX)),
@@ -162,6 +159,8 @@ def _shown(sample: Sample, digits: Labelled, rng: np.random.Generator) -> Grey:
         return np.zeros((28, 28), np.uint8)
     if sample.shows == "1":
         return strokes.draw(1, rng)
+    if isinstance(sample.shows, str) and "+" in sample.shows:
+        return np.maximum.reduce([_first(digits, int(label), rng) for label in sample.shows.split("+")])
     if isinstance(sample.shows, str):
         return np.hstack([_first(digits, int(label), rng) for label in sample.shows])
     return _first(digits, sample.shows, rng)

@@ -22,20 +22,24 @@ from batch.errors import ConfigError
 from batch.files import artefact
 from batch.learn import card, charts, examples, export
 from batch.learn.datasets import Dataset, Labelled, joined
-from batch.learn.examples import NOT_A_DIGIT, Examples, Material
+from batch.learn.examples import AS_IS, DRAWN, NOT_A_DIGIT, RENDERED, Examples, Material
 from batch.learn.network import NETWORKS, Network
 from batch.records import Grey, Manifest
 
 HELD_OUT_FRACTION = 1 / 12  # of the training digits: for the temperature and the thresholds
 OWN_HELD_OUT_FRACTION = 1 / 5  # of the user's scans: to say how well the new model reads them
+# The same whatever --seed: a model that goes on from another must not know what is held out.
+SPLIT_SEED = 1
 # Going on from a trained model: a little, and carefully.
 GOING_ON_RATE = 0.2
 GOING_ON_EPOCHS = 4
 GOING_ON_EXAMPLES = 20_000
+KINDS = {AS_IS: "digits as they are", RENDERED: "digits as scans", DRAWN: "drawn digits as scans"}
 WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 EMA_MOMENTUM = 0.999
+EPOCHS_PER_RENDERING = 2  # rendering takes longer than training
 
 Say = Callable[[str], None]
 
@@ -82,7 +86,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         raise ConfigError("--output sigmoid goes with --network mlp only")
     artefact.check_target(options.models_dir, options.name, options.overwrite)
     keras.utils.set_random_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
+    rng = np.random.default_rng(SPLIT_SEED)
     digits = joined([part.train for part in data])
     order = rng.permutation(len(digits))
     held_out_count = max(1, round(len(digits) * HELD_OUT_FRACTION))
@@ -122,12 +126,18 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         files={},
         datasets=tuple({"name": part.name, "licence": part.licence} for part in data),
         seed=options.seed,
+        start="" if options.start is None else artefact.load_manifest(options.start).version,
         versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
     )
     classifier = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
     manifest = _calibrated(classifier, manifest, held_out_examples)
     tests = [part for part in data if part.test is not None]
-    figures = {f"held-out {options.network} examples": _figures(classifier, manifest, held_out_examples)}
+    figures = {"held out": _figures(classifier, manifest, held_out_examples)}
+    if network.rendered:
+        for kind, name in KINDS.items():
+            of_kind = held_out_examples.take(held_out_examples.kinds == kind)
+            if of_kind.labels.size:
+                figures[f"held out, {name}"] = _figures(classifier, manifest, of_kind)
     if own_held_out:
         nothing = digits.take(order[:0])
         figures["own scans held out"] = _figures(
@@ -188,7 +198,7 @@ def _fit(
         rounds = examples.epochs(
             material,
             network.preprocess,
-            epochs=epochs,
+            epochs=-(-epochs // EPOCHS_PER_RENDERING),
             count=count,
             seed=options.seed,
             workers=os.cpu_count() or 1,
@@ -240,11 +250,13 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self._rounds, self._labels, self._batch_size = rounds, labels, batch_size
         self._rng = np.random.default_rng(seed)
-        self._examples = next(rounds)
+        self._epoch, self._examples = 0, next(rounds)
         self._order = self._rng.permutation(len(self._examples.labels))
 
     def on_epoch_end(self) -> None:
-        self._examples = next(self._rounds, self._examples)
+        self._epoch += 1
+        if self._epoch % EPOCHS_PER_RENDERING == 0:
+            self._examples = next(self._rounds, self._examples)
         self._order = self._rng.permutation(len(self._examples.labels))
 
     def __len__(self) -> int:

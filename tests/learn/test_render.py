@@ -85,6 +85,7 @@ def test_things_that_are_no_digit_can_be_drawn() -> None:
         picture = not_digits.draw(generator, digits)
         assert picture.dtype == np.uint8
         assert picture.ndim == 2
+        assert not_digits.picture(generator).ndim == 2
 
 
 def test_a_curve_passes_through_its_points() -> None:

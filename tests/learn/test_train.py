@@ -131,6 +131,8 @@ def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: P
     assert "left out: 3/broken.png, not_an_image" in result.stderr
     manifest = artefact.load_manifest(tmp_path / "office")
     assert "own scans held out" in manifest.metrics
+    assert manifest.start == artefact.load_manifest(models / name).version
+    assert manifest.start in (tmp_path / "office" / "card.md").read_text()
     other = "cnn" if name == "mlp" else "mlp"
     with pytest.raises(ConfigError, match="--from"):
         trained(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
