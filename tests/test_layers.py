@@ -10,11 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOUNS = {"records", "errors", "config", "stderr"}
 FILES = {f"files.{name}" for name in ("artefact", "containers", "images", "inbox", "outbox", "tables")}
-DIGITS = {f"digits.{name}" for name in ("confidence", "lines", "metrics", "preprocess", "quality")}
+DIGITS = {
+    f"digits.{name}" for name in ("confidence", "lines", "metrics", "preprocess", "quality", "strength")
+}
 LEARN = {
     f"learn.{name}"
     for name in (
         "card",
+        "corruptions",
+        "looks",
+        "robustness",
         "charts",
         "evaluate",
         "explore",

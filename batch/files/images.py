@@ -154,8 +154,8 @@ def _stretched(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     if not finite.any():
         raise ImageError(Reason.DAMAGED, "its pixels are no numbers")
     low, high = float(colours[finite].min()), float(colours[finite].max())
-    if low == high:
-        return np.full(pixels.shape, 255, np.uint8)
+    if low == high:  # only the alpha channel can show something
+        low, high = 0.0, 65535.0
     scaled = np.clip((np.nan_to_num(values, nan=low) - low) * (255.0 / (high - low)), 0, 255)
     if values.ndim == 3 and values.shape[2] == 4:
         scaled[..., 3] = values[..., 3] * (255.0 / 65535.0)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from batch.digits import preprocess, quality
 from batch.learn import not_digits, strokes
 from batch.learn.datasets import Labelled
-from batch.learn.render import random_look, render
+from batch.learn.looks import random_look
+from batch.learn.render import render
 from batch.records import Grey, PreprocessSpec, Reason
 
 NOT_A_DIGIT = 10

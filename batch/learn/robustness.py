@@ -26,7 +26,8 @@ from batch.flow import Reader
 from batch.learn import labelled_scans
 from batch.learn.corruptions import CORRUPTIONS
 from batch.learn.labelled_scans import LabelledScan
-from batch.learn.render import Look, render
+from batch.learn.looks import Look
+from batch.learn.render import render
 from batch.records import Grey, Polarity
 
 SEED = 7

@@ -20,7 +20,8 @@ from batch.errors import ImageError
 from batch.files import images
 from batch.learn import datasets, strokes
 from batch.learn.datasets import Labelled
-from batch.learn.render import Look, render
+from batch.learn.looks import Look
+from batch.learn.render import render
 from batch.records import Grey, ScanRef
 
 SEED = 20

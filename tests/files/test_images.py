@@ -57,6 +57,13 @@ def test_sixteen_bits_use_the_whole_range() -> None:
     assert np.ptp(decode(bytes(cv2.imencode(".png", twelve_bits)[1]))) == 255
 
 
+def test_sixteen_bits_with_alpha() -> None:
+    ink = np.zeros((48, 48), np.uint16)
+    alpha = (235 - two()).astype(np.uint16) * 312
+    data = bytes(cv2.imencode(".png", np.dstack([ink, ink, ink, alpha]))[1])
+    assert np.mean((decode(data) > 127) == (two() > 127)) > 0.99
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_a_photo_is_respected(orientation: int) -> None:
     upright = two()

@@ -5,7 +5,8 @@ import pytest
 
 from batch.digits import preprocess, quality
 from batch.learn import not_digits, strokes
-from batch.learn.render import Look, random_look, render
+from batch.learn.looks import Look, random_look
+from batch.learn.render import render
 
 
 def rng(seed: int = 3) -> np.random.Generator:

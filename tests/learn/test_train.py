@@ -16,7 +16,8 @@ from batch.learn import examples, strokes
 from batch.learn.commands import train
 from batch.learn.datasets import Labelled
 from batch.learn.examples import Material
-from batch.learn.render import Look, render
+from batch.learn.looks import Look
+from batch.learn.render import render
 
 pytestmark = pytest.mark.slow
 
