@@ -24,6 +24,7 @@ LEARN = {
         "evaluate",
         "explore",
         "labelled_scans",
+        "letters",
         "samples",
         "commands",
         "datasets",

@@ -14,18 +14,20 @@ def sentence(figure: Mapping[str, Any]) -> str:
     Args:
         figure: of the manifest's `metrics`.
     """
-    low, high = figure["accuracy_low"], figure["accuracy_high"]
-    words = (
-        f"{figure['accuracy']:.2%} right ({figure['correct']} of {figure['n']}, 95% interval {low:.2%} to "
-        f"{high:.2%}); {figure['ok_fraction']:.2%} answered ok, {figure['ok_wrong_fraction']:.2%} of them "
-        f"wrong; calibration error {figure['calibration_error']:.2%}"
-    )
+    parts = []
+    if "n" in figure:
+        low, high = figure["accuracy_low"], figure["accuracy_high"]
+        parts.append(
+            f"{figure['accuracy']:.2%} right ({figure['correct']} of {figure['n']}, 95% interval {low:.2%} "
+            f"to {high:.2%}); {figure['ok_fraction']:.2%} answered ok, {figure['ok_wrong_fraction']:.2%} of "
+            f"them wrong; calibration error {figure['calibration_error']:.2%}"
+        )
     if "not_digits" in figure:
-        words += (
-            f"; of {figure['not_digits']} things that are no digit "
+        parts.append(
+            f"of {figure['not_digits']} things that are no digit "
             f"{figure['not_digits_ok_fraction']:.2%} answered ok"
         )
-    return words
+    return "; ".join(parts)
 
 
 def text(manifest: Manifest) -> str:
@@ -42,12 +44,12 @@ def text(manifest: Manifest) -> str:
         "",
         *(f"- {part['name']}: {part['licence']}" for part in manifest.datasets),
         "",
-        "Trained on these digits rendered as scans, digits drawn as strokes in styles that MNIST lacks, and"
-        " drawings of things that are no digit."
+        "Trained on these as scans, on digits drawn as strokes in styles that MNIST lacks, and on drawings"
+        " and pictures of things that are no digit."
         if rendered
         else "Trained on these digits as they are.",
         *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
-        "A twelfth of the training digits was held out for the temperature and the thresholds; test digits"
+        "A twelfth of the training images was held out for the temperature and the thresholds; test images"
         " were only tested on.",
         "",
         "## Figures",

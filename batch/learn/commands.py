@@ -34,9 +34,10 @@ from batch.records import Grey
     multiple=True,
     default=["mnist"],
     show_default=True,
-    metavar="mnist|FILE.npz",
-    help="Labelled digits, white on black: mnist downloads MNIST; an .npz archive holds x_train, y_train "
-    "(and x_test, y_test), or x and y. May be given several times.",
+    metavar="mnist|fashion_mnist|FILE.npz",
+    help="Labelled digits, white on black: mnist downloads MNIST, and fashion_mnist clothes, which are not "
+    "digits; an .npz archive holds x_train, y_train (and x_test, y_test), or x and y, with -1 for what is "
+    "not a digit. May be given several times.",
 )
 @click.option(
     "--extra",
@@ -162,7 +163,7 @@ def evaluate(data: str, model: str | None, runtime: str, report: Path, workers: 
     """Test a model on labelled scans.
 
     DATA is a folder with labels.csv (columns file and label), a folder with folders named 0 to 9 (and none,
-    for what is no digit), an .npz archive with x_test and y_test or x and y, or mnist for its test images.
+    for what is no digit), an .npz archive with x_test and y_test or x and y, or mnist or fashion_mnist.
     Every scan takes the whole way of digitbox run. Written are accuracy with its interval, per class too, the
     confusion matrix, the most confident mistakes, calibration, and risk against coverage.
 
@@ -219,7 +220,7 @@ def explore(data: str, report: Path, seed: int) -> None:
 def _own_scans(source: str) -> Iterator[tuple[Grey, int]]:
     """Yields the labelled scans that can be read, and says which cannot."""
     from batch.learn import labelled_scans
-    from batch.learn.examples import NOT_A_DIGIT
+    from batch.learn.datasets import NOT_A_DIGIT
 
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         for scan in labelled_scans.load(source, Path(scratch)):

@@ -1,4 +1,4 @@
-"""Labelled digits: MNIST as Keras brings it, or NumPy archives."""
+"""Labelled digits, and things that are none: data sets that Keras brings, or NumPy archives."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from batch.errors import InputError, MissingExtraError
 from batch.records import Grey
 
 DIGIT_PX = 28
+NOT_A_DIGIT = 10  # as a label; -1 in archives
 MNIST = "mnist"
 MNIST_LICENCE = "CC BY-SA 3.0"
+FASHION = "fashion_mnist"
+FROM_KERAS = {MNIST: MNIST_LICENCE, FASHION: "MIT"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Digits with their labels, white ink on black.
+    """Images with their labels, white ink on black.
 
     Attributes:
         images: uint8 (n, 28, 28).
-        labels: int32 (n,), 0 to 9.
+        labels: int32 (n,), 0 to 9 or `NOT_A_DIGIT`.
     """
 
     images: Grey
@@ -34,14 +37,19 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, places: npt.NDArray[np.integer]) -> Labelled:
-        """The digits at these places."""
+    @property
+    def are_digits(self) -> npt.NDArray[np.bool_]:
+        """Which of them are digits, (n,)."""
+        return self.labels != NOT_A_DIGIT
+
+    def take(self, places: npt.NDArray[np.integer | np.bool_]) -> Labelled:
+        """Those at these places."""
         return Labelled(self.images[places], self.labels[places])
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What one `--data` brings: digits to train on, and digits to test on or None."""
+    """What one `--data` brings: images to train on, and images to test on or None."""
 
     name: str
     licence: str
@@ -53,16 +61,17 @@ def load(source: str) -> Dataset:
     """Loads a data set.
 
     Args:
-        source: `mnist` for `keras.datasets.mnist`, which is downloaded the first time; or the path of a
-            .npz archive with arrays x_train, y_train, x_test and y_test, or x and y: uint8 images
-            (n, height, width), white ink on black, and labels 0 to 9.
+        source: `mnist` for `keras.datasets.mnist`, which is downloaded the first time; `fashion_mnist`,
+            likewise, whose clothes are not digits; or the path of a .npz archive with arrays x_train,
+            y_train, x_test and y_test, or x and y: uint8 images (n, height, width), white ink on black,
+            and labels 0 to 9, or -1 for what is not a digit.
 
     Raises:
         InputError: it is missing, or holds something else.
-        MissingExtraError: `mnist` is wanted and TensorFlow is not installed.
+        MissingExtraError: one of Keras's is wanted and TensorFlow is not installed.
     """
-    if source == MNIST:
-        return _keras_mnist()
+    if source in FROM_KERAS:
+        return _from_keras(source)
     path = Path(source)
     arrays = read_archive(path)
     if {"x_train", "y_train"} <= set(arrays):
@@ -86,30 +95,36 @@ def read_archive(path: Path) -> dict[str, npt.NDArray[np.generic]]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise InputError(f"no data set {path}: give 'mnist' or the path of a .npz archive") from error
+        raise InputError(
+            f"no data set {path}: give {', '.join(FROM_KERAS)} or the path of a .npz archive"
+        ) from error
     except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
         raise InputError(f"{path} is not a .npz archive of arrays: {error}") from error
 
 
 def joined(parts: Sequence[Labelled]) -> Labelled:
-    """All digits of several sets, in their order."""
+    """All of several sets, in their order."""
     return Labelled(
         np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts])
     )
 
 
-def _keras_mnist() -> Dataset:
+def _from_keras(name: str) -> Dataset:
     try:
-        from keras.datasets import mnist
+        from keras import datasets
     except ImportError as error:
-        raise MissingExtraError("--data mnist", "train") from error
+        raise MissingExtraError(f"--data {name}", "train") from error
     try:
-        (x_train, y_train), (x_test, y_test) = mnist.load_data()
+        parts = getattr(datasets, name).load_data()
     except Exception as error:  # Keras wraps what the network raised in a bare Exception
         raise InputError(
-            f"MNIST could not be downloaded ({error}): give a local copy with --data FILE.npz"
+            f"{name} could not be downloaded ({error}): give a local copy with --data FILE.npz"
         ) from error
-    return Dataset(MNIST, MNIST_LICENCE, _labelled(x_train, y_train, MNIST), _labelled(x_test, y_test, MNIST))
+    train, test = (
+        _labelled(images, labels if name == MNIST else np.full(len(labels), -1), name)
+        for images, labels in parts
+    )
+    return Dataset(name, FROM_KERAS[name], train, test)
 
 
 def _labelled(images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], source: str) -> Labelled:
@@ -119,9 +134,11 @@ def _labelled(images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], 
         )
     if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{source}: {len(images)} images need as many whole numbers as labels")
-    if labels.min() < 0 or labels.max() > 9:
-        raise InputError(f"{source}: labels must be 0 to 9")
-    return Labelled(_fitted(np.asarray(images, np.uint8)), labels.astype(np.int32))
+    numbers = labels.astype(np.int32)
+    if numbers.min() < -1 or numbers.max() > 9:
+        raise InputError(f"{source}: labels must be 0 to 9, or -1 for what is not a digit")
+    numbers[numbers < 0] = NOT_A_DIGIT
+    return Labelled(_fitted(np.asarray(images, np.uint8)), numbers)
 
 
 def _fitted(images: Grey) -> Grey:

@@ -17,20 +17,21 @@ import numpy.typing as npt
 
 from batch.digits import preprocess, quality
 from batch.learn import not_digits, strokes
-from batch.learn.datasets import Labelled
+from batch.learn.datasets import NOT_A_DIGIT, Labelled
 from batch.learn.looks import random_look
 from batch.learn.render import render
 from batch.records import Grey, PreprocessSpec, Reason
 
-NOT_A_DIGIT = 10
 PARTS = 16  # an epoch is rendered in so many pieces
 # Kinds of examples and their shares.
 AS_IS, RENDERED, DRAWN, NONE, OWN = range(5)
-SHARES = (0.16, 0.58, 0.14, 0.12, 0.0)
+SHARES = (0.16, 0.54, 0.14, 0.16, 0.0)
 OWN_SHARE = 0.25  # where there are own scans
 # Of the drawn digits: 1 and 7 are those whose styles MNIST lacks most.
 DRAWN_SHARES = (0.07, 0.24, 0.08, 0.08, 0.09, 0.07, 0.06, 0.18, 0.06, 0.07)
-PICTURE_SHARE = 0.3  # of what is no digit: not even a drawing
+# Of what is no digit: pictures, which are not even drawings, and what the data sets bring of it.
+PICTURE_SHARE = 0.2
+OTHERS_SHARE = 0.4
 # The gate refuses some of what is no digit; a few of these stay, for the gate may be passed otherwise.
 REFUSED_KEPT = 0.15
 
@@ -43,10 +44,13 @@ class Material:
 
     Attributes:
         digits: to take as they are and to render.
+        others: sets of images that are no digits, uint8 (n, 28, 28), white on black, to take as they are
+            and to render.
         own: scans with their labels, 0 to 9 or `NOT_A_DIGIT`, to take slightly varied.
     """
 
     digits: Labelled
+    others: Sequence[Grey] = ()
     own: Sequence[tuple[Grey, int]] = ()
 
     @property
@@ -174,16 +178,25 @@ def _scan(kind: int, material: Material, rng: np.random.Generator) -> tuple[Grey
     if kind == OWN:
         scan, label = material.own[int(rng.integers(len(material.own)))]
         return _varied(scan, rng), label
-    if kind == NONE and rng.random() < PICTURE_SHARE:
-        return not_digits.picture(rng), NOT_A_DIGIT
     if kind == NONE:
-        return render(not_digits.draw(rng, digits.images), random_look(rng), rng), NOT_A_DIGIT
+        return _no_digit(material, rng), NOT_A_DIGIT
     if kind == DRAWN:
         label = int(rng.choice(10, p=DRAWN_SHARES))
         return render(strokes.draw(label, rng), random_look(rng), rng), label
     place = int(rng.integers(len(digits)))
     image, label = digits.images[place], int(digits.labels[place])
     return (image if kind == AS_IS else render(image, random_look(rng), rng)), label
+
+
+def _no_digit(material: Material, rng: np.random.Generator) -> Grey:
+    choice = rng.random()
+    if choice < PICTURE_SHARE:
+        return not_digits.picture(rng)
+    if not material.others or choice > PICTURE_SHARE + OTHERS_SHARE:
+        return render(not_digits.draw(rng, material.digits.images), random_look(rng), rng)
+    images = material.others[int(rng.integers(len(material.others)))]
+    image = images[int(rng.integers(len(images)))]
+    return image if rng.random() < 0.5 else render(image, random_look(rng), rng)
 
 
 def _varied(scan: Grey, rng: np.random.Generator) -> Grey:

@@ -14,7 +14,7 @@ import numpy as np
 from batch.errors import InputError
 from batch.files.inbox import Inputs
 from batch.learn import datasets
-from batch.learn.datasets import MNIST
+from batch.learn.datasets import FROM_KERAS, NOT_A_DIGIT
 from batch.records import Grey, ScanRef
 
 LABELS_FILE = "labels.csv"
@@ -35,14 +35,14 @@ def load(source: str, scratch: Path) -> list[LabelledScan]:
     Args:
         source: a folder with `labels.csv` (columns file and label), or with folders named 0 to 9 and
             perhaps none; an .npz archive with x_test and y_test, or x and y, in which -1 stands for none;
-            or `mnist` for its test images.
+            or `mnist` or `fashion_mnist` for their test images.
         scratch: an empty folder; images of archives are written to it, so that they are read like others.
 
     Raises:
         InputError: the source is missing or holds something else.
     """
     path = Path(source)
-    if source == MNIST or path.suffix == ".npz":
+    if source in FROM_KERAS or path.suffix == ".npz":
         images, labels = _arrays(source)
         return list(_written(images, labels, scratch))
     if (path / LABELS_FILE).is_file():
@@ -50,7 +50,9 @@ def load(source: str, scratch: Path) -> list[LabelledScan]:
     elif path.is_dir():
         scans = list(_sorted_into_folders(path))
     else:
-        raise InputError(f"no labelled scans in {source}: give a folder, an .npz archive, or mnist")
+        raise InputError(
+            f"no labelled scans in {source}: give a folder, an .npz archive, or {' or '.join(FROM_KERAS)}"
+        )
     if not scans:
         raise InputError(
             f"no labelled scans in {source}: it needs a {LABELS_FILE} with columns file and label, or "
@@ -88,10 +90,10 @@ def _sorted_into_folders(folder: Path) -> Iterator[LabelledScan]:
 
 
 def _arrays(source: str) -> tuple[Grey, list[int]]:
-    if source == MNIST:
-        test = datasets.load(MNIST).test
+    if source in FROM_KERAS:
+        test = datasets.load(source).test
         assert test is not None
-        return test.images, test.labels.tolist()
+        return test.images, np.where(test.labels == NOT_A_DIGIT, -1, test.labels).tolist()
     arrays = datasets.read_archive(Path(source))
     names = ("x_test", "y_test") if "x_test" in arrays else ("x", "y")
     if not set(names) <= set(arrays):

@@ -21,12 +21,12 @@ from batch.digits import confidence, metrics
 from batch.errors import ConfigError
 from batch.files import artefact
 from batch.learn import card, charts, examples, export
-from batch.learn.datasets import Dataset, Labelled, joined
-from batch.learn.examples import AS_IS, DRAWN, NOT_A_DIGIT, RENDERED, Examples, Material
+from batch.learn.datasets import NOT_A_DIGIT, Dataset, Labelled, joined
+from batch.learn.examples import AS_IS, DRAWN, RENDERED, Examples, Material
 from batch.learn.network import NETWORKS, Network
 from batch.records import Grey, Manifest
 
-HELD_OUT_FRACTION = 1 / 12  # of the training digits: for the temperature and the thresholds
+HELD_OUT_FRACTION = 1 / 12  # of the training images: for the temperature and the thresholds
 OWN_HELD_OUT_FRACTION = 1 / 5  # of the user's scans: to say how well the new model reads them
 # The same whatever --seed: a model that goes on from another must not know what is held out.
 SPLIT_SEED = 1
@@ -71,7 +71,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
 
     Args:
         options: what to train and where to put it.
-        data: what to train on; the test digits of those that have some are only tested on.
+        data: what to train on; the test images of those that have some are only tested on.
         say: receives lines of progress.
 
     Returns:
@@ -87,11 +87,14 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     artefact.check_target(options.models_dir, options.name, options.overwrite)
     keras.utils.set_random_seed(options.seed)
     rng = np.random.default_rng(SPLIT_SEED)
-    digits = joined([part.train for part in data])
-    order = rng.permutation(len(digits))
-    held_out_count = max(1, round(len(digits) * HELD_OUT_FRACTION))
-    held_out, kept = digits.take(order[:held_out_count]), digits.take(order[held_out_count:])
+    everything = [part.train for part in data]
+    digits = joined([part.take(part.are_digits) for part in everything])
+    if not len(digits):
+        raise ConfigError("the data sets hold no digits to train on: give --data mnist as well")
+    held_out, kept = _divided(digits, rng)
     say(f"{len(kept)} digits to train on, {len(held_out)} held out")
+    others = [part.take(~part.are_digits) for part in everything if network.rendered]
+    others_divided = [_divided(part, rng) for part in others if len(part)]
     own = [scan for scan in options.own if network.rendered or scan[1] != NOT_A_DIGIT]
     own = [own[place] for place in rng.permutation(len(own))]
     own_held_out, own = (
@@ -100,13 +103,15 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     )
     if own:
         say(f"{len(own)} own scans to train on, {len(own_held_out)} held out")
+    to_hold_out = Material(held_out, [part.images for part, _ in others_divided])
     held_out_examples = (
-        examples.rendered(Material(held_out), network.preprocess, 2 * held_out_count, options.seed)
+        examples.rendered(to_hold_out, network.preprocess, 2 * len(held_out), options.seed)
         if network.rendered
-        else examples.plain(Material(held_out), network.preprocess)
+        else examples.plain(to_hold_out, network.preprocess)
     )
     model = _start(options, network)
-    history = _fit(model, options, network, Material(kept, own), held_out_examples, say)
+    material = Material(kept, [part.images for _, part in others_divided], own)
+    history = _fit(model, options, network, material, held_out_examples, say)
     say("exporting to LiteRT")
     files = {
         artefact.KERAS_FILE: export.keras_bytes(model),
@@ -139,17 +144,23 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
             if of_kind.labels.size:
                 figures[f"held out, {name}"] = _figures(classifier, manifest, of_kind)
     if own_held_out:
-        nothing = digits.take(order[:0])
+        own_material = Material(digits.take(np.arange(0)), own=own_held_out)
         figures["own scans held out"] = _figures(
-            classifier, manifest, examples.plain(Material(nothing, own_held_out), network.preprocess)
+            classifier, manifest, examples.plain(own_material, network.preprocess)
         )
     for part in tests:
         assert part.test is not None
         for suffix, images in (("", part.test.images), (", inverted", 255 - part.test.images)):
             labelled = Labelled(images, part.test.labels)
-            figures[f"{part.name} test{suffix}"] = _figures(
-                classifier, manifest, examples.plain(Material(labelled), network.preprocess), len(labelled)
-            )
+            if not network.rendered:
+                labelled = labelled.take(labelled.are_digits)
+            if len(labelled):
+                figures[f"{part.name} test{suffix}"] = _figures(
+                    classifier,
+                    manifest,
+                    examples.plain(Material(labelled), network.preprocess),
+                    labelled.labels,
+                )
     manifest = dataclasses.replace(manifest, metrics=figures)
     for name, figure in figures.items():
         say(f"{name}: {card.sentence(figure)}")
@@ -157,6 +168,13 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     files["history.json"] = (json.dumps(history, indent=1) + "\n").encode()
     files["curves.png"] = _png(lambda target: charts.curves(history, target))
     return artefact.save(options.models_dir, manifest, files, options.overwrite)
+
+
+def _divided(images: Labelled, rng: np.random.Generator) -> tuple[Labelled, Labelled]:
+    """What is held out, and the rest."""
+    order = rng.permutation(len(images))
+    count = max(1, round(len(images) * HELD_OUT_FRACTION))
+    return images.take(order[:count]), images.take(order[count:])
 
 
 def _start(options: TrainOptions, network: Network) -> Any:
@@ -319,33 +337,45 @@ def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.fl
 
 
 def _figures(
-    classifier: LiteRtClassifier, manifest: Manifest, tested: Examples, n: int | None = None
+    classifier: LiteRtClassifier,
+    manifest: Manifest,
+    tested: Examples,
+    asked: npt.NDArray[np.int32] | None = None,
 ) -> dict[str, float | int]:
     """What is right, what is answered `ok` and how much of that is wrong.
 
-    `n` counts those that the gate refused before the model, too: they are wrong.
+    Args:
+        classifier: to test.
+        manifest: with the thresholds.
+        tested: what to test on.
+        asked: the labels of all that was to be tested, where the gate refused some before the model: those
+            are digits not read, and what is no digit not answered `ok`.
     """
+    asked = tested.labels if asked is None else asked
     is_digit = tested.labels != NOT_A_DIGIT
     decisions = confidence.decide(_logits(classifier, tested), confidence.Thresholds.of(manifest))
-    right = np.array([d.prediction.label for d in decisions]) == tested.labels
-    ok = np.array([d.status == "ok" for d in decisions])
-    count = n or int(is_digit.sum())
-    correct = int(right[is_digit].sum())
-    low, high = metrics.wilson_interval(correct, count)
-    sure = np.array([d.prediction.confidence for d in decisions])[is_digit]
-    figures: dict[str, float | int] = {
-        "n": count,
-        "correct": correct,
-        "accuracy": round(correct / count, 6),
-        "accuracy_low": round(low, 6),
-        "accuracy_high": round(high, 6),
-        "ok_fraction": round(float(ok[is_digit].sum()) / count, 6),
-        "ok_wrong_fraction": round(float((ok & ~right)[is_digit].sum() / max(1, ok[is_digit].sum())), 6),
-        "calibration_error": round(metrics.expected_calibration_error(sure, right[is_digit]), 6),
-    }
-    if not is_digit.all():
-        figures["not_digits"] = int((~is_digit).sum())
-        figures["not_digits_ok_fraction"] = round(float(ok[~is_digit].mean()), 6)
+    ok = np.array([d.status == "ok" for d in decisions], bool)
+    figures: dict[str, float | int] = {}
+    count = int((asked != NOT_A_DIGIT).sum())
+    if count:
+        right = (np.array([d.prediction.label for d in decisions]) == tested.labels)[is_digit]
+        sure = np.array([d.prediction.confidence for d in decisions])[is_digit]
+        correct = int(right.sum())
+        low, high = metrics.wilson_interval(correct, count)
+        wrong = (ok[is_digit] & ~right).sum() / max(1, ok[is_digit].sum())
+        figures |= {
+            "n": count,
+            "correct": correct,
+            "accuracy": round(correct / count, 6),
+            "accuracy_low": round(low, 6),
+            "accuracy_high": round(high, 6),
+            "ok_fraction": round(float(ok[is_digit].sum()) / count, 6),
+            "ok_wrong_fraction": round(float(wrong), 6),
+            "calibration_error": round(metrics.expected_calibration_error(sure, right), 6),
+        }
+    if count < asked.size:
+        figures["not_digits"] = asked.size - count
+        figures["not_digits_ok_fraction"] = round(float(ok[~is_digit].sum()) / (asked.size - count), 6)
     return figures
 
 

@@ -29,6 +29,12 @@ def test_both_kinds_of_archives(tmp_path: Path) -> None:
     assert len(datasets.joined([one.train, both.train])) == 10
 
 
+def test_what_is_not_a_digit_has_a_label_too(tmp_path: Path) -> None:
+    loaded = datasets.load(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9]))).train
+    assert loaded.labels.tolist() == [3, datasets.NOT_A_DIGIT, 0, datasets.NOT_A_DIGIT, 9]
+    assert loaded.take(loaded.are_digits).labels.tolist() == [3, 0, 9]
+
+
 @pytest.mark.parametrize("side", [16, 28, 64])
 def test_images_are_brought_to_28_pixels(side: int, tmp_path: Path) -> None:
     images = np.zeros((1, side, side), np.uint8)
@@ -46,6 +52,7 @@ def test_images_are_brought_to_28_pixels(side: int, tmp_path: Path) -> None:
         {"x": IMAGES[0], "y": LABELS},
         {"x": IMAGES, "y": LABELS[:3]},
         {"x": IMAGES, "y": LABELS + 8},
+        {"x": IMAGES, "y": LABELS - 2},
         {"x": IMAGES, "y": LABELS * 0.5},
         {"x": IMAGES[:0], "y": LABELS[:0]},
         {"x": np.array([{}], object), "y": LABELS},

@@ -1,7 +1,7 @@
 import numpy as np
 
 from batch.learn import examples, strokes
-from batch.learn.datasets import Labelled
+from batch.learn.datasets import NOT_A_DIGIT, Labelled
 from batch.learn.examples import Material
 from batch.records import PreprocessSpec
 
@@ -10,11 +10,21 @@ DRAWINGS = np.stack([strokes.draw(label, np.random.default_rng(label)) for label
 DIGITS = Material(Labelled(DRAWINGS, np.arange(10, dtype=np.int32)))
 
 
+def test_others_are_no_digits() -> None:
+    white = Material(DIGITS.digits, [np.full((3, 28, 28), 255, np.uint8)])
+    letters = Material(DIGITS.digits, [DRAWINGS])
+    for material in (white, letters):
+        kinds = [examples._scan(examples.NONE, material, np.random.default_rng(seed)) for seed in range(100)]
+        assert {label for _, label in kinds} == {NOT_A_DIGIT}
+        same = sum(any(np.array_equal(scan, other) for other in material.others[0]) for scan, _ in kinds)
+        assert same > 5
+
+
 def test_examples_are_what_the_network_will_see() -> None:
     made = examples.rendered(DIGITS, SPEC, 200, seed=1)
     assert made.digits.shape == (200, 28, 28, 2)
     assert made.digits.dtype == np.uint8
-    assert set(made.labels[made.kinds == examples.NONE]) == {examples.NOT_A_DIGIT}
+    assert set(made.labels[made.kinds == examples.NONE]) == {NOT_A_DIGIT}
     assert set(made.labels[made.kinds != examples.NONE]) <= set(range(10))
     assert set(made.kinds) == {examples.AS_IS, examples.RENDERED, examples.DRAWN, examples.NONE}
 
@@ -35,8 +45,8 @@ def test_epochs_do_not_depend_on_the_number_of_workers() -> None:
 
 def test_own_scans_are_a_quarter() -> None:
     own = [(np.full((40, 40), 220, np.uint8), 3), (255 - DRAWINGS[4], 4), (255 - DRAWINGS[5], 10)]
-    made = examples.rendered(Material(DIGITS.digits, own), SPEC, 400, seed=1)
+    made = examples.rendered(Material(DIGITS.digits, own=own), SPEC, 400, seed=1)
     labels = made.labels[made.kinds == examples.OWN]
     assert 0.15 < len(labels) / 400 < 0.3
     assert set(labels) == {4, 10}  # nothing is learnt from a blank
-    assert examples.plain(Material(DIGITS.digits, own), SPEC).labels.tolist() == [*range(10), 4, 10]
+    assert examples.plain(Material(DIGITS.digits, own=own), SPEC).labels.tolist() == [*range(10), 4, 10]

@@ -137,3 +137,21 @@ def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: P
     other = "cnn" if name == "mlp" else "mlp"
     with pytest.raises(ConfigError, match="--from"):
         trained(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
+
+
+def test_what_is_no_digit_is_trained_on_and_tested(data: str, models: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    crosses = np.stack([np.eye(28, dtype=np.uint8)[:: rng.choice([-1, 1])] * 255 for _ in range(40)])
+    no_digits = str(tmp_path / "crosses.npz")
+    no = np.full(30, -1)
+    np.savez(no_digits, x_train=crosses[:30], y_train=no, x_test=crosses[30:], y_test=no[:10])
+    small = ("--epochs", "1", "--examples", "200", "--from", str(models / "cnn"), "--name", "careful")
+    result = trained(data, tmp_path, "--data", no_digits, *small)
+    figures = artefact.load_manifest(tmp_path / "careful").metrics["crosses.npz test"]
+    assert figures["not_digits"] == 10  # type: ignore[index]
+    assert "n" not in figures  # type: ignore[operator]
+    assert "crosses.npz test: of 10 things that are no digit" in result.stderr
+    with pytest.raises(ConfigError, match="no digits to train on"):
+        CliRunner().invoke(
+            train, ["--data", no_digits, "--models", str(tmp_path / "n")], catch_exceptions=False
+        )

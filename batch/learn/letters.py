@@ -1,0 +1,67 @@
+"""Letters in the fonts given, as an archive of what is not a digit for `digitbox train --data`.
+
+Run it as `python -m batch.learn.letters LETTERS.npz FONT...`, with font files of handwriting (.ttf, .otf).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from batch.learn.datasets import DIGIT_PX
+from batch.learn.not_digits import CHARACTERS
+from batch.records import Grey
+
+FONT_PX = 96
+BOX_PX = 20  # as MNIST's digits
+IN_NO_FONT = "\uffff"
+
+
+def draw(fonts: Sequence[Path]) -> Grey:
+    """Draws letters that no one takes for digits, in every font.
+
+    Returns:
+        uint8 (n, 28, 28), white on black, in MNIST's box.
+    """
+    return np.stack([letter for font in fonts for letter in _of(font)])
+
+
+def _of(path: Path) -> Iterator[Grey]:
+    font = ImageFont.truetype(str(path), FONT_PX)
+    missing = _inked(font, IN_NO_FONT)
+    for character in CHARACTERS:
+        ink = _inked(font, character)
+        if ink.size == 0 or np.array_equal(ink, missing):
+            continue
+        scale = BOX_PX / max(ink.shape)
+        size = max(1, round(ink.shape[1] * scale)), max(1, round(ink.shape[0] * scale))
+        small = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.uint8)
+        letter = np.zeros((DIGIT_PX, DIGIT_PX), np.uint8)
+        top, left = (DIGIT_PX - small.shape[0]) // 2, (DIGIT_PX - small.shape[1]) // 2
+        letter[top : top + small.shape[0], left : left + small.shape[1]] = small
+        yield letter
+
+
+def _inked(font: ImageFont.FreeTypeFont, character: str) -> Grey:
+    """The character alone, uint8 (height, width); of size 0 where it leaves no ink."""
+    picture = Image.new("L", (4 * FONT_PX, 4 * FONT_PX))
+    ImageDraw.Draw(picture).text((2 * FONT_PX, 2 * FONT_PX), character, 255, font, anchor="mm")
+    return np.asarray(picture.crop(picture.getbbox() or (0, 0, 0, 0)), np.uint8)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes the archive: images x, and labels y, all -1."""
+    if len(arguments) < 2:
+        raise SystemExit("usage: python -m batch.learn.letters LETTERS.npz FONT...")
+    letters = draw([Path(font) for font in arguments[1:]])
+    np.savez_compressed(arguments[0], x=letters, y=np.full(len(letters), -1, np.int8))
+    print(f"{len(letters)} letters of {len(arguments) - 1} fonts: {arguments[0]}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
