@@ -7,8 +7,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
@@ -16,12 +15,11 @@ from typing import Any, TypeVar
 
 import click
 
-from batch import config, job
-from batch.config import DEFAULTS, RunOptions
-from batch.errors import ConfigError, ExitCode, OutboxError, RunError
-from batch.files import artefact
+from batch import config, console, job
+from batch.config import DEFAULTS, WATCH_DEFAULTS, RunOptions, WatchOptions
+from batch.errors import ExitCode, RunError
 from batch.files.tables import text_cell
-from batch.records import Outcome, RunSummary, Status
+from batch.records import After, Outcome, Status
 
 EXIT_CODES = """\b
 Exit codes:
@@ -33,11 +31,15 @@ Exit codes:
   5    the model is missing or damaged
   6    the outbox cannot be written
   7    an optional part is not installed; the message says which
-  75   another digitbox is writing to the outbox
+  8    the ledger of the outbox is damaged
+  75   another digitbox is writing to the outbox, or reading the inbox
   130  stopped by Ctrl-C
 """
 # Commands that need more than reading scans does: imported when they are called.
-LAZY_COMMANDS = dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands")
+LAZY_COMMANDS = {
+    **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
+    "explain": "batch.explain",
+}
 
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -63,7 +65,7 @@ class _Commands(click.Group):
     "--config",
     "config_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File with options of run.  [default: digitbox.toml in this folder, if there is one]",
+    help="File with options of run and watch.  [default: digitbox.toml in this folder, if there is one]",
 )
 @click.pass_context
 def cli(context: click.Context, config_file: Path | None) -> None:
@@ -72,10 +74,14 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     \b
     digitbox run                 read the image files in inbox/
     digitbox run SCANS/ a.png    read these
+    digitbox watch               read them as they arrive
     digitbox run --help          all options
     """
-    kinds = {name: kind for name, kind in _KINDS.items() if name in {p.name for p in run.params}}
-    context.default_map = {"run": config.read_config(config_file, kinds)}
+    values = config.read_config(config_file, _KINDS)
+    context.default_map = {
+        str(command.name): {p.name: values[p.name] for p in command.params if p.name in values}
+        for command in (run, watch)
+    }
 
 
 # Types of the keys of digitbox.toml, by option.
@@ -90,7 +96,15 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "format": (str,),
     "rows_per_file": (int,),
     "recursive": (bool,),
+    "ignore": (list,),
     "max_pixels": (int,),
+    "after": (str,),
+    "only_new": (bool,),
+    "settle": (float, int),
+    "max_wait": (float, int),
+    "rescan": (float, int),
+    "poll": (float, int),
+    "log_format": (str,),
     "dry_run": (bool,),
     "quiet": (bool,),
     "verbose": (bool,),
@@ -98,7 +112,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def _option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
-    """An option of `run` that the environment and digitbox.toml can set, too.
+    """An option of `run` or `watch` that the environment and digitbox.toml can set, too.
 
     Only the variables of options are read. Others called DIGITBOX_... are none of our business:
     Kubernetes, for one, makes some for a service of that name.
@@ -107,184 +121,225 @@ def _option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
     return click.option(name, envvar=variable, show_envvar=True, **settings)
 
 
+_READING = (
+    _option(
+        "--outbox",
+        type=click.Path(readable=False, path_type=Path),
+        default=DEFAULTS["outbox"],
+        show_default=True,
+        help="Folder for the results; made if need be.",
+    ),
+    _option(
+        "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+    ),
+    _option(
+        "--runtime",
+        type=click.Choice(["litert", "tensorflow"]),
+        default=DEFAULTS["runtime"],
+        show_default=True,
+        help="What runs the model. tensorflow needs the extra 'train', and is slower.",
+    ),
+    _option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]"),
+    _option(
+        "--batch-size",
+        type=click.IntRange(1, 65536),
+        default=DEFAULTS["batch_size"],
+        show_default=True,
+        help="Scans that the model sees at a time.",
+    ),
+    _option(
+        "--review-below",
+        type=click.FloatRange(0, 1),
+        help="Confidence under which a scan is for review.  [default: the model's own]",
+    ),
+    _option("--probabilities", is_flag=True, help="Add columns p0 to p9."),
+    _option(
+        "--format",
+        type=click.Choice(["csv", "parquet"]),
+        default=DEFAULTS["format"],
+        show_default=True,
+        help="Format of the results. parquet needs the extra 'parquet'.",
+    ),
+    _option(
+        "--rows-per-file",
+        type=click.IntRange(1),
+        default=DEFAULTS["rows_per_file"],
+        show_default=True,
+        help="Most rows of a file of results; what is published stays, should the run be stopped.",
+    ),
+    _option(
+        "--recursive/--no-recursive",
+        default=DEFAULTS["recursive"],
+        show_default=True,
+        help="Whether to look into the folders of a folder.",
+    ),
+    _option(
+        "--max-pixels",
+        type=click.IntRange(16, 1 << 30),
+        default=DEFAULTS["max_pixels"],
+        show_default=True,
+        help="Images with more are not decoded.",
+    ),
+    _option(
+        "--ignore",
+        multiple=True,
+        metavar="PATTERN",
+        help="Pass over files and folders of such names, as in '*-back.png'. May be given several times.",
+    ),
+)
+
+
+def _reading_options(command: _Command) -> _Command:
+    """The options that `run` and `watch` share."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
+def _after(default: After) -> Callable[[_Command], _Command]:
+    return _option(
+        "--after",
+        type=click.Choice([after.value for after in After]),
+        default=default.value,
+        show_default=True,
+        help="What becomes of a scan when its row is published: it is left where it is, moved to done/ or "
+        "failed/ in the outbox, or deleted.",
+    )
+
+
 @cli.command()
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
+@_reading_options
 @_option(
-    "--outbox",
-    type=click.Path(readable=False, path_type=Path),
-    default=DEFAULTS["outbox"],
-    show_default=True,
-    help="Folder for the results; made if need be.",
+    "--only-new",
+    is_flag=True,
+    help="Leave out scans that have a row from an earlier run with this outbox: the same path, size and "
+    "modification time.",
 )
-@_option(
-    "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
-)
-@_option(
-    "--runtime",
-    type=click.Choice(["litert", "tensorflow"]),
-    default=DEFAULTS["runtime"],
-    show_default=True,
-    help="What runs the model. tensorflow needs the extra 'train', and is slower.",
-)
-@_option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]")
-@_option(
-    "--batch-size",
-    type=click.IntRange(1, 65536),
-    default=DEFAULTS["batch_size"],
-    show_default=True,
-    help="Scans that the model sees at a time.",
-)
-@_option(
-    "--review-below",
-    type=click.FloatRange(0, 1),
-    help="Confidence under which a scan is for review.  [default: the model's own]",
-)
-@_option("--probabilities", is_flag=True, help="Add columns p0 to p9.")
-@_option(
-    "--format",
-    type=click.Choice(["csv", "parquet"]),
-    default=DEFAULTS["format"],
-    show_default=True,
-    help="Format of the results. parquet needs the extra 'parquet'.",
-)
-@_option(
-    "--rows-per-file",
-    type=click.IntRange(1),
-    default=DEFAULTS["rows_per_file"],
-    show_default=True,
-    help="Most rows of a file of results; what is published stays, should the run be stopped.",
-)
-@_option(
-    "--recursive/--no-recursive",
-    default=DEFAULTS["recursive"],
-    show_default=True,
-    help="Whether to look into the folders of a folder.",
-)
-@_option(
-    "--max-pixels",
-    type=click.IntRange(16, 1 << 30),
-    default=DEFAULTS["max_pixels"],
-    show_default=True,
-    help="Images with more are not decoded.",
-)
+@_after(DEFAULTS["after"])
 @_option("--dry-run", is_flag=True, help="Print what would be read, and read nothing.")
 @_option("--quiet", is_flag=True, help="Say nothing but errors.")
 @_option("--verbose", is_flag=True, help="Say a line for each scan that is not ok.")
-def run(inputs: tuple[str, ...], dry_run: bool, quiet: bool, verbose: bool, **settings: Any) -> None:
+def run(
+    inputs: tuple[str, ...], after: str, dry_run: bool, quiet: bool, verbose: bool, **settings: Any
+) -> None:
     """Read scans, and write one row for each to a CSV in the outbox.
 
     INPUT is a file, a folder (searched for image files) or a quoted glob such as 'scans/**/*.png'; without
-    any, the folder inbox/ is read. The inputs are left where they are. Printed are the files of results.
+    any, the folder inbox/ is read. The inputs are left where they are, unless --after says otherwise.
+    Printed are the files of results. A run that was killed is gone on with by the next one: nothing that was
+    published is lost, and with --only-new nothing is read twice.
 
     \b
     Examples:
       digitbox run
       digitbox run form-boxes/ --outbox results/ --probabilities
       digitbox run 'scans/2024-*/*.tif' --review-below 0.9
+      digitbox run --only-new                      every night
     """
-    options = RunOptions(inputs=inputs, **settings)
+    options = RunOptions(inputs=inputs, after=After(after), **settings)
     found = job.find(options)
     if dry_run:
-        for ref in found:
+        for ref in job.would_read(options, found):
             click.echo(text_cell(ref.name))
         return
     total = None if quiet or not sys.stderr.isatty() else sum(1 for _ in found)
-    with _progress(total) as advance:
+    with console.progress(total) as advance:
 
         def watcher(outcomes: list[Outcome]) -> None:
             advance(len(outcomes))
             if verbose:
-                _say_problems(outcomes)
+                console.say_problems(outcomes)
 
         summary = job.run(options, found, watcher)
     for path in summary.published:
         click.echo(path)
     if not quiet:
-        _say_summary(summary, options)
+        console.say_summary(summary, options)
+    if summary.not_retired:
+        click.echo(f"digitbox: {summary.not_retired}; the next run tries again", err=True)
     if summary.counts.get(Status.FAILED):
         raise SystemExit(ExitCode.SOME_FAILED)
 
 
 @cli.command()
-@click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=click.Path(readable=False))
-@click.option(
-    "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+@click.argument(
+    "inbox", default=config.INBOX, metavar="[INBOX]", type=click.Path(readable=False, path_type=Path)
 )
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("explained.png"),
+@_reading_options
+@_after(WATCH_DEFAULTS["after"])
+@_option(
+    "--settle",
+    type=click.FloatRange(0),
+    default=WATCH_DEFAULTS["settle_s"],
     show_default=True,
-    help="Picture to write; must not exist.",
+    help="Seconds for which a file must not have changed before it is read.",
 )
-def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
-    """Show why scans were read as they were.
+@_option(
+    "--max-wait",
+    type=click.FloatRange(0),
+    default=WATCH_DEFAULTS["max_wait_s"],
+    show_default=True,
+    help="Seconds that a scan may wait for others to share a CSV with; more while many arrive.",
+)
+@_option(
+    "--rescan",
+    type=click.FloatRange(0.1),
+    default=WATCH_DEFAULTS["rescan_s"],
+    show_default=True,
+    help="Seconds between two looks at the whole inbox, in case that an event was lost.",
+)
+@_option(
+    "--poll",
+    type=click.FloatRange(0.1),
+    help="Go by looks alone, every so many seconds: for network folders.  [default: where there are no events]",
+)
+@_option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How stderr says what happens: a sentence a line, or a JSON object a line.",
+)
+@_option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+def watch(
+    inbox: Path,
+    after: str,
+    settle: float,
+    max_wait: float,
+    rescan: float,
+    poll: float | None,
+    log_format: str,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Read what is in the inbox and whatever arrives, until told to stop.
 
-    Writes one picture with every step from the scan to what the model sees and its decision, and prints a
-    line for each SCAN, which is a file, a folder or a quoted glob.
+    INBOX is a folder; inbox/ without it. Each scan gets exactly one row in exactly one CSV of the outbox, and
+    is moved to done/ or failed/ there, whatever ends this process. Files may be copied, moved or written
+    into the inbox, in folders, too. Printed is each CSV when it is published. SIGTERM and Ctrl-C end it when
+    the batch is done; a second one, at once.
+
+    \b
+    Examples:
+      digitbox watch
+      digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
-    import cv2
+    from batch.log import Log
+    from batch.watch import watch as serve
 
-    from batch import explain as explanation
-    from batch.flow import Reader
-
-    found = job.find(RunOptions(inputs=scans))
-    classifier, thresholds = Reader(artefact.find(model), "litert", None, config.MAX_PIXELS).load()
-    sheets = []
-    for ref in found:
-        words, sheet = explanation.explain(ref, classifier, thresholds, config.MAX_PIXELS)
-        click.echo(words)
-        sheets.append(sheet)
-    if not sheets:
-        click.echo("nothing to explain: no image files there", err=True)
-        return
-    _, picture = cv2.imencode(".png", explanation.stacked(sheets))
-    try:
-        with output.open("xb") as file:
-            file.write(bytes(picture))
-    except FileExistsError as error:
-        raise ConfigError(f"{output} exists: give another --output") from error
-    except OSError as error:
-        raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
-    click.echo(f"picture: {output}", err=True)
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Any]:
-    """A bar with rate and time left on stderr; nothing where there is no terminal."""
-    if total is None:
-        yield lambda _: None
-        return
-    with click.progressbar(length=total, label="reading", show_pos=True, file=sys.stderr) as bar:
-
-        def advance(count: int) -> None:
-            bar.update(count)
-            if bar.time_per_iteration:
-                bar.label = f"reading, {1 / bar.time_per_iteration:,.0f}/s"
-
-        yield advance
-
-
-def _say_problems(outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.status is not Status.OK:
-            reason = outcome.reason.value if outcome.reason else ""
-            click.echo(f"{text_cell(outcome.ref.name)}: {outcome.status.value}, {reason}", err=True)
-
-
-def _say_summary(summary: RunSummary, options: RunOptions) -> None:
-    others = f"{summary.skipped} other files skipped" if summary.skipped != 1 else "1 other file skipped"
-    skipped = f" ({others})" if summary.skipped else ""
-    if not summary.rows:
-        where = " ".join(map(text_cell, options.inputs)) or config.INBOX
-        click.echo(f"nothing to do: no image files in {where}{skipped}", err=True)
-        return
-    counts = ", ".join(f"{summary.counts.get(status, 0)} {status.value}" for status in Status)
-    scans = "1 scan" if summary.rows == 1 else f"{summary.rows} scans"
-    rate = summary.rows / max(summary.seconds, 1e-9)
-    click.echo(f"{scans}: {counts}{skipped}; {summary.seconds:.1f} s, {rate:,.0f} images/s", err=True)
-    where = str(summary.published[0]) if len(summary.published) == 1 else f"{len(summary.published)} files"
-    click.echo(f"results: {where}", err=True)
+    options = WatchOptions(
+        inbox=inbox,
+        after=After(after),
+        settle_s=settle,
+        max_wait_s=max_wait,
+        rescan_s=rescan,
+        poll_s=poll,
+        **settings,
+    )
+    number = serve(options, Log(as_json=log_format == "json", quiet=quiet), click.echo)
+    if number == signal.SIGINT:
+        raise SystemExit(ExitCode.INTERRUPTED)
 
 
 def _terminate(number: int, _: FrameType | None) -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import ConfigError
+from batch.records import After
 
 CONFIG_FILE = "digitbox.toml"
 INBOX = "inbox"
 MAX_PIXELS = 64_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What `digitbox run` was asked for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How scans are read, and where the rows go; for `run` and `watch`.
 
     Attributes:
-        inputs: files, folders and globs; empty for the inbox.
         outbox: folder of results.
         model: name or folder; None for the default model.
         runtime: `litert` or `tensorflow`.
@@ -30,13 +30,11 @@ class RunOptions:
         format: `csv` or `parquet`.
         rows_per_file: most rows of a file of results.
         recursive: whether folders are searched to the bottom.
+        ignore: patterns of names to pass over.
         max_pixels: images with more are not decoded.
-
-    Raises:
-        ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself.
+        after: what becomes of scans that have their row.
     """
 
-    inputs: tuple[str, ...] = ()
     outbox: Path = Path("outbox")
     model: str | None = None
     runtime: str = "litert"
@@ -47,20 +45,70 @@ class RunOptions:
     format: str = "csv"
     rows_per_file: int = 100_000
     recursive: bool = True
+    ignore: tuple[str, ...] = ()
     max_pixels: int = MAX_PIXELS
+    after: After = After.LEAVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(ReadOptions):
+    """What `digitbox run` was asked for.
+
+    Attributes:
+        inputs: files, folders and globs; empty for the inbox.
+        only_new: leaves out scans that have their row in the outbox's ledger.
+
+    Raises:
+        ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself.
+    """
+
+    inputs: tuple[str, ...] = ()
+    only_new: bool = False
 
     def __post_init__(self) -> None:
         """Checks what concerns several options."""
-        outbox = self.outbox.resolve()
-        inbox = Path(INBOX).resolve()
-        if not self.inputs and (inbox in (outbox, *outbox.parents) or outbox in inbox.parents):
-            raise ConfigError(f"the outbox {self.outbox} and the inbox {INBOX} must not lie in each other")
+        if not self.inputs:
+            _check_apart(Path(INBOX), self.outbox)
         for given in self.inputs:
-            if Path(given).resolve() == outbox:
+            if Path(given).resolve() == self.outbox.resolve():
                 raise ConfigError(f"the outbox {self.outbox} cannot be an input: give another --outbox")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchOptions(ReadOptions):
+    """What `digitbox watch` was asked for.
+
+    Attributes:
+        inbox: folder to watch.
+        settle_s: seconds for which a file must not have changed.
+        max_wait_s: seconds that a scan may wait for others to share a file of results with.
+        rescan_s: seconds between two looks at the whole inbox.
+        poll_s: seconds between two looks, where there are no events to go by; None to go by events.
+
+    Raises:
+        ConfigError: the outbox is the inbox, or one lies inside the other.
+    """
+
+    inbox: Path = Path(INBOX)
+    settle_s: float = 2.0
+    max_wait_s: float = 1.0
+    rescan_s: float = 30.0
+    poll_s: float | None = None
+    after: After = After.MOVE
+
+    def __post_init__(self) -> None:
+        """Checks what concerns several options."""
+        _check_apart(self.inbox, self.outbox)
+
+
 DEFAULTS: dict[str, Any] = {option.name: option.default for option in fields(RunOptions)}
+WATCH_DEFAULTS: dict[str, Any] = {option.name: option.default for option in fields(WatchOptions)}
+
+
+def _check_apart(inbox: Path, outbox: Path) -> None:
+    one, other = inbox.resolve(), outbox.resolve()
+    if one in (other, *other.parents) or other in one.parents:
+        raise ConfigError(f"the outbox {outbox} and the inbox {inbox} must not lie in each other")
 
 
 def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Self
 
 from batch.records import Outcome, Reason, ScanRef, Status
 
@@ -26,36 +27,52 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def map_batches(reader: Reader, refs: Iterable[ScanRef], size: int, workers: int) -> Iterator[list[Outcome]]:
-    """Reads scans, `size` at a time; yields their outcomes in the order of the scans.
+class Engine:
+    """Reads scans in this process and in workers; to be used with `with`, which ends the workers.
 
     Args:
-        reader: reads scans; built once a worker process.
-        refs: are taken from no faster than they are read.
-        size: scans a piece.
-        workers: processes; with one, or when one piece is all, the work is done in this process.
+        reader: reads scans; built once a process.
+        workers: processes; with one, all work is done in this process.
     """
-    pieces = _pieces(iter(refs), size)
-    first = list(itertools.islice(pieces, 2))
-    every = itertools.chain(first, pieces)
-    if workers == 1 or len(first) < 2:
-        yield from map(reader, every)
-    else:
-        yield from _map_in_workers(reader, every, workers)
 
+    def __init__(self, reader: Reader, workers: int) -> None:
+        self._reader, self._workers = reader, workers
+        self._pool: ProcessPoolExecutor | None = None
 
-def _pieces(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
-    while piece := list(itertools.islice(refs, size)):
-        yield piece
+    def __enter__(self) -> Self:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
-def _map_in_workers(reader: Reader, pieces: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
-    waiting: deque[tuple[list[ScanRef], Future[list[Outcome]]]] = deque()
-    pool = _new_pool(reader, workers)
-    try:
+    def start(self) -> None:
+        """Starts the workers now, not when there is work for them: before this process has threads."""
+        if self._workers > 1 and self._pool is None:
+            self._pool = _new_pool(self._reader, self._workers)
+            self._pool.submit(usable_cores).result()
+
+    def map(self, refs: Iterable[ScanRef], size: int) -> Iterator[list[Outcome]]:
+        """Reads scans, `size` at a time; yields their outcomes in the order of the scans.
+
+        Args:
+            refs: are taken from no faster than they are read.
+            size: scans a piece; when one piece is all, it is read in this process.
+        """
+        pieces = _pieces(iter(refs), size)
+        first = list(itertools.islice(pieces, 2))
+        every = itertools.chain(first, pieces)
+        if self._workers == 1 or len(first) < 2:
+            yield from map(self._reader, every)
+        else:
+            yield from self._map_in_workers(every)
+
+    def _map_in_workers(self, pieces: Iterator[list[ScanRef]]) -> Iterator[list[Outcome]]:
+        waiting: deque[tuple[list[ScanRef], Future[list[Outcome]]]] = deque()
         while True:
+            pool = self._pool = self._pool or _new_pool(self._reader, self._workers)
             # A few pieces ahead keep the workers busy; more would only take memory.
-            for piece in itertools.islice(pieces, 2 * workers + 2 - len(waiting)):
+            for piece in itertools.islice(pieces, 2 * self._workers + 2 - len(waiting)):
                 waiting.append((piece, _submit(pool, piece)))
             if not waiting:
                 return
@@ -64,14 +81,17 @@ def _map_in_workers(reader: Reader, pieces: Iterator[list[ScanRef]], workers: in
                 yield future.result()
             except BrokenProcessPool:
                 pool.shutdown()
+                self._pool = None
                 lost = [(piece, future), *waiting]
                 waiting.clear()
                 for piece, future in lost:
                     done = future.done() and not future.cancelled() and future.exception() is None
-                    yield future.result() if done else _read_alone(reader, piece)
-                pool = _new_pool(reader, workers)
-    finally:
-        pool.shutdown(cancel_futures=True)
+                    yield future.result() if done else _read_alone(self._reader, piece)
+
+
+def _pieces(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
+    while piece := list(itertools.islice(refs, size)):
+        yield piece
 
 
 def _submit(pool: ProcessPoolExecutor, piece: list[ScanRef]) -> Future[list[Outcome]]:
@@ -97,9 +117,9 @@ def _read_alone(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
 
 
 def _new_pool(reader: Reader, workers: int) -> ProcessPoolExecutor:
-    # Forking takes a tenth of the time of starting Python anew, and is safe: this process has no threads
-    # yet, and loads the model only where it reads scans itself. On macOS no fork is safe.
-    method = "fork" if sys.platform == "linux" else "spawn"
+    # Forking takes a tenth of the time of starting Python anew, and is safe as long as there are no other
+    # threads. On macOS no fork is safe.
+    method = "fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn"
     context = multiprocessing.get_context(method)
     return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(reader,))
 
@@ -110,8 +130,9 @@ _reader: Reader | None = None
 def _start_worker(reader: Reader) -> None:
     global _reader
     _reader = reader
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Ctrl-C reaches every process, and a service manager's SIGTERM, too: the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -81,6 +81,12 @@ class OutboxError(RunError):
     exit_code = ExitCode.OUTBOX
 
 
+class LedgerError(RunError):
+    """The ledger of the outbox is damaged."""
+
+    exit_code = ExitCode.LEDGER
+
+
 class MissingExtraError(RunError):
     """An optional dependency is needed and not installed."""
 
@@ -91,6 +97,6 @@ class MissingExtraError(RunError):
 
 
 class BusyError(RunError):
-    """Another worker holds the outbox."""
+    """Another worker holds the outbox or the inbox."""
 
     exit_code = ExitCode.BUSY

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import click
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from batch import job
 from batch.classifier import Classifier
+from batch.config import MAX_PIXELS, RunOptions
 from batch.digits import confidence, preprocess, quality
 from batch.digits.confidence import Thresholds
-from batch.errors import ImageError
-from batch.files import images
+from batch.errors import ConfigError, ImageError, OutboxError
+from batch.files import artefact, images
 from batch.files.tables import text_cell
+from batch.flow import Reader
 from batch.records import Grey, ScanRef
 
 PANEL_PX = 120
@@ -26,7 +31,46 @@ Sheet = npt.NDArray[np.uint8]
 """(height, width), grey."""
 
 
-def explain(ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixels: int) -> tuple[str, Sheet]:
+@click.command()
+@click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=click.Path(readable=False))
+@click.option(
+    "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("explained.png"),
+    show_default=True,
+    help="Picture to write; must not exist.",
+)
+def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
+    """Show why scans were read as they were.
+
+    Writes one picture with every step from the scan to what the model sees and its decision, and prints a
+    line for each SCAN, which is a file, a folder or a quoted glob.
+    """
+    found = job.find(RunOptions(inputs=scans))
+    classifier, thresholds = Reader(artefact.find(model), "litert", None, MAX_PIXELS).load()
+    sheets = []
+    for ref in found:
+        words, sheet = explained(ref, classifier, thresholds, MAX_PIXELS)
+        click.echo(words)
+        sheets.append(sheet)
+    if not sheets:
+        click.echo("nothing to explain: no image files there", err=True)
+        return
+    _, picture = cv2.imencode(".png", stacked(sheets))
+    try:
+        with output.open("xb") as file:
+            file.write(bytes(picture))
+    except FileExistsError as error:
+        raise ConfigError(f"{output} exists: give another --output") from error
+    except OSError as error:
+        raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
+    click.echo(f"picture: {output}", err=True)
+
+
+def explained(ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixels: int) -> tuple[str, Sheet]:
     """Reads one scan and shows how.
 
     Returns:

@@ -12,7 +12,7 @@ import numpy as np
 from batch import classifier, stderr
 from batch.digits import confidence, preprocess, quality
 from batch.errors import ImageError
-from batch.files import artefact, images
+from batch.files import artefact, images, inbox
 from batch.records import REFUSALS, Manifest, Outcome, Reason, ScanRef, Status
 
 
@@ -72,7 +72,8 @@ class Reader:
     ) -> list[Outcome]:
         outcomes: list[Outcome | None] = []
         digits, waiting = [], []
-        for ref in refs:
+        for found in refs:
+            ref = found if found.size_bytes >= 0 else inbox.identified(found)
             try:
                 image = images.read(ref, self.max_pixels)
             except ImageError as error:

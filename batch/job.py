@@ -1,18 +1,21 @@
-"""One run: find, read, stage, publish, summarise."""
+"""One run: recover, find, read, stage, publish, summarise."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 from batch import engines
-from batch.config import INBOX, RunOptions
-from batch.files import artefact, tables
+from batch.config import INBOX, ReadOptions, RunOptions
+from batch.engines import Engine
+from batch.files import artefact, inbox, ledger, locks, tables
 from batch.files.inbox import Inputs
-from batch.files.outbox import Outbox
+from batch.files.ledger import Ledger
+from batch.files.outbox import STATE, Outbox
 from batch.flow import Reader
-from batch.records import Manifest, Outcome, RunSummary, Status
+from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 
 Watcher = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
@@ -24,47 +27,96 @@ def find(options: RunOptions) -> Inputs:
     Raises:
         InputError: an input is not there.
     """
-    return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox)
+    return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox, options.ignore)
 
 
 def run(options: RunOptions, inputs: Inputs, watcher: Watcher) -> RunSummary:
-    """Reads all inputs and publishes one row for each.
+    """Reads all inputs, or those that have no row yet, and publishes one row for each.
 
     Raises:
         MissingExtraError: the format or the runtime needs an extra that is not installed.
         ModelError: the model is missing or damaged.
         OutboxError: the outbox cannot be written.
-        BusyError: another process writes to it.
+        LedgerError: its ledger is damaged.
+        BusyError: another process writes to it, or reads the same folder to move or delete its scans.
     """
     started = time.monotonic()
     tables.check_format(options.format)
-    reader, manifest = _reader(options)
+    reader, manifest = new_reader(options)
     counts: Counter[Status] = Counter()
-    with Outbox(
-        options.outbox,
-        format_name=options.format,
-        rows_per_file=options.rows_per_file,
-        model=manifest.version,
-        with_probabilities=options.probabilities,
-    ) as outbox:
-        for outcomes in _read(reader, inputs, options):
-            for outcome in outcomes:
-                outbox.add(outcome)
-                counts[outcome.status] += 1
+    with ExitStack() as held:
+        for folder in inputs.folders:
+            busy = f"another digitbox is reading {folder}: wait for it"
+            held.enter_context(locks.held(folder, exclusive=options.after is not After.LEAVE, busy=busy))
+        outbox = held.enter_context(new_outbox(options, manifest))
+        engine = held.enter_context(new_engine(options, reader))
+        refs = _Unsettled(inputs, outbox, options)
+        for outcomes in engine.map(refs, options.batch_size):
+            outbox.add(outcomes)
+            counts.update(outcome.status for outcome in outcomes)
             watcher(outcomes)
+        outbox.publish()
     seconds = time.monotonic() - started
-    return RunSummary(counts, inputs.skipped, tuple(outbox.published), seconds)
+    return RunSummary(
+        counts, inputs.skipped, refs.settled, tuple(outbox.published), outbox.not_retired, seconds
+    )
 
 
-def _reader(options: RunOptions) -> tuple[Reader, Manifest]:
-    """Builds the reader, having checked that it can be loaded where the work will run."""
+def would_read(options: RunOptions, inputs: Inputs) -> Iterator[ScanRef]:
+    """Yields what a run would read, and changes nothing.
+
+    Raises:
+        LedgerError: the outbox's ledger is damaged.
+    """
+    folder = options.outbox / STATE
+    if not options.only_new or not (folder / ledger.FILE).exists():
+        yield from inputs
+        return
+    with closing(Ledger(folder, read_only=True)) as known:
+        yield from (ref for ref in map(inbox.identified, inputs) if not known.is_settled(ref))
+
+
+def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
+    """A reader that has been checked: it can be loaded where the work will run."""
     folder = artefact.find(options.model)
     reader = Reader(folder, options.runtime, options.review_below, options.max_pixels)
     return reader, reader.check()
 
 
-def _read(reader: Reader, inputs: Inputs, options: RunOptions) -> Iterable[list[Outcome]]:
+def new_engine(options: ReadOptions, reader: Reader) -> Engine:
+    """What the work is done by."""
     workers = options.workers or engines.usable_cores()
-    if options.runtime == "tensorflow":
-        workers = 1  # it takes all cores itself, and cannot be forked
-    return engines.map_batches(reader, inputs, options.batch_size, workers)
+    # TensorFlow takes all cores itself, and cannot be forked.
+    return Engine(reader, 1 if options.runtime == "tensorflow" else workers)
+
+
+def new_outbox(options: ReadOptions, manifest: Manifest) -> Outbox:
+    """Where the rows go."""
+    return Outbox(
+        options.outbox,
+        format_name=options.format,
+        rows_per_file=options.rows_per_file,
+        model=manifest.version,
+        with_probabilities=options.probabilities,
+        after=options.after,
+    )
+
+
+class _Unsettled:
+    """The inputs that are to be read; counts those that have had their row."""
+
+    def __init__(self, inputs: Inputs, outbox: Outbox, options: RunOptions) -> None:
+        self._inputs, self._outbox = inputs, outbox
+        # Scans that could not be moved or deleted have their row as well.
+        self._all = options.after is After.LEAVE and not options.only_new
+        self.settled = 0
+
+    def __iter__(self) -> Iterator[ScanRef]:
+        if self._all:
+            yield from self._inputs
+            return
+        for ref in map(inbox.identified, self._inputs):
+            if self._outbox.settled(ref):
+                self.settled += 1
+            else:
+                yield ref

@@ -60,6 +60,14 @@ REFUSALS = frozenset(
 """Reasons that mean: an image, but not one digit. Every other reason of an `ImageError` is a failure."""
 
 
+class After(StrEnum):
+    """What becomes of a scan when its row is published."""
+
+    LEAVE = "leave"
+    MOVE = "move"
+    DELETE = "delete"
+
+
 class Polarity(StrEnum):
     """Which of ink and paper is the darker."""
 
@@ -74,7 +82,7 @@ class ScanRef:
     Attributes:
         path: where it is; undecodable bytes of the name as surrogates (`os.fsdecode`).
         name: how the CSV calls it, before escaping.
-        size_bytes: size when it was found; -1 when not known.
+        size_bytes: size when it was found; -1 when it was not looked at yet.
         mtime_ns: modification time when it was found.
         inode: inode number when it was found.
     """
@@ -195,11 +203,22 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What a run did, for the summary line and the exit code."""
+    """What a run did, for the summary line and the exit code.
+
+    Attributes:
+        counts: scans that have a row, by status.
+        skipped: other files that were met.
+        settled: scans left out because they have had their row.
+        published: files of results.
+        not_retired: why scans could not be moved or deleted; empty when all could.
+        seconds: it took.
+    """
 
     counts: Mapping[Status, int]
     skipped: int
+    settled: int
     published: tuple[Path, ...]
+    not_retired: str
     seconds: float
 
     @property

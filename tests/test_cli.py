@@ -204,7 +204,7 @@ def test_ctrl_c_keeps_what_was_published(
         yield [Outcome(ref, Status.OK, label=1, confidence=0.9)] * 5
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines, "map_batches", stopped)
+    monkeypatch.setattr(engines.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
     assert (result.code, result.out) == (130, "")
     assert "published stay" in result.err

@@ -1,10 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
-from batch import engines
+from batch.engines import Engine
 from batch.errors import ModelError
-from batch.records import ScanRef
+from batch.records import Outcome, ScanRef
 from fakes import FakeReader
 
 
@@ -12,16 +12,21 @@ def refs(*names: str) -> list[ScanRef]:
     return [ScanRef(name, name) for name in names]
 
 
+def mapped(scans: Iterable[ScanRef], size: int, workers: int) -> Iterator[list[Outcome]]:
+    with Engine(FakeReader(), workers) as engine:
+        yield from engine.map(scans, size)
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_order_is_that_of_the_scans(workers: int) -> None:
     scans = refs(*(str(number) for number in range(50)))
-    pieces = list(engines.map_batches(FakeReader(), scans, 4, workers))
+    pieces = list(mapped(scans, 4, workers))
     assert [outcome.ref for piece in pieces for outcome in piece] == scans
     assert max(map(len, pieces)) == 4
 
 
 def test_nothing_to_read() -> None:
-    assert list(engines.map_batches(FakeReader(), [], 4, 2)) == []
+    assert list(mapped([], 4, 2)) == []
 
 
 def test_scans_are_taken_no_faster_than_they_are_read() -> None:
@@ -32,7 +37,7 @@ def test_scans_are_taken_no_faster_than_they_are_read() -> None:
             taken.append(1)
             yield ScanRef("a", "a")
 
-    pieces = engines.map_batches(FakeReader(), endless(), 10, 2)
+    pieces = mapped(endless(), 10, 2)
     for _ in range(5):
         next(pieces)
     pieces.close()  # type: ignore[attr-defined]
@@ -43,7 +48,7 @@ def test_scans_are_taken_no_faster_than_they_are_read() -> None:
 def test_a_scan_that_kills_its_worker_has_its_row_and_the_others_theirs(place: int) -> None:
     names = [f"{number}" for number in range(20)]
     names[place] = "crash"
-    outcomes = [o for piece in engines.map_batches(FakeReader(), refs(*names), 3, 2) for o in piece]
+    outcomes = [o for piece in mapped(refs(*names), 3, 2) for o in piece]
     assert [outcome.ref.name for outcome in outcomes] == names
     for outcome in outcomes:
         if outcome.ref.name == "crash":
@@ -55,4 +60,12 @@ def test_a_scan_that_kills_its_worker_has_its_row_and_the_others_theirs(place: i
 @pytest.mark.parametrize("workers", [1, 2])
 def test_errors_of_the_run_arrive_whole(workers: int) -> None:
     with pytest.raises(ModelError, match="the model is gone"):
-        list(engines.map_batches(FakeReader(), refs("a", "b", "model", "c"), 1, workers))
+        list(mapped(refs("a", "b", "model", "c"), 1, workers))
+
+
+def test_workers_may_be_started_early_and_stay() -> None:
+    with Engine(FakeReader(), 2) as engine:
+        engine.start()
+        for _ in range(2):
+            pieces = list(engine.map(refs("a", "b", "crash", "c"), 1))
+            assert [len(piece) for piece in pieces] == [1, 1, 1, 1]

@@ -24,7 +24,8 @@ def test_one_outcome_for_each_scan_in_order(tmp_path: Path, fake_model: Path) ->
         refs.append(ScanRef(str(tmp_path / name), name))
     reader = pickle.loads(pickle.dumps(Reader(fake_model, "litert", None, MAX_PIXELS)))
     outcomes = reader(refs)
-    assert [outcome.ref for outcome in outcomes] == refs
+    assert [(o.ref.path, o.ref.name) for o in outcomes] == [(ref.path, ref.name) for ref in refs]
+    assert [o.ref.size_bytes for o in outcomes] == [len(content) for content in files.values()]
     assert [(o.status, o.reason, o.label) for o in outcomes] == [
         ("ok", None, 0),
         ("refused", "blank", None),

@@ -9,7 +9,22 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 NOUNS = {"records", "errors", "config", "stderr"}
-FILES = {f"files.{name}" for name in ("artefact", "containers", "images", "inbox", "outbox", "tables")}
+FILES = {
+    f"files.{name}"
+    for name in (
+        "artefact",
+        "containers",
+        "events",
+        "images",
+        "inbox",
+        "ledger",
+        "locks",
+        "outbox",
+        "retire",
+        "settler",
+        "tables",
+    )
+}
 DIGITS = {
     f"digits.{name}" for name in ("confidence", "lines", "metrics", "preprocess", "quality", "strength")
 }
@@ -41,15 +56,18 @@ LEARN = {
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
-    "cli": {"job", "config", "errors", "records", "explain", "flow", "files.tables", "files.artefact"},
-    "explain": {"classifier", "records", "errors"} | FILES | DIGITS,
+    "cli": {"console", "job", "watch", "config", "log", "errors", "records", "files.tables"},
+    "console": {"config", "records", "files.tables"},
+    "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
+    "watch": {"job", "engines", "config", "log", "records", "errors"} | FILES,
     "job": {"engines", "flow", "config", "records"} | FILES,
     "engines": {"records", "errors"},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
     "classifier": {"records", "errors", "stderr", "files.artefact"},
     "records": set(),
     "errors": {"records"},
-    "config": {"errors"},
+    "config": {"errors", "records"},
+    "log": set(),
     "stderr": set(),
     **{name: {"records", "errors"} | DIGITS for name in DIGITS},
     **dict.fromkeys(FILES, NOUNS | FILES),

@@ -33,13 +33,13 @@ def read(ref: ScanRef, max_pixels: int) -> Image:
     """Reads and decodes a file, once.
 
     Args:
-        ref: the file.
+        ref: the file; if it was looked at before, it must be the same still.
         max_pixels: more are too many; checked before anything is decoded.
 
     Raises:
         ImageError: with the reason; with the SHA-256 too, where the bytes could be read.
     """
-    data = _read_bytes(ref.path, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    data = _read_bytes(ref, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         return Image(decode(data, max_pixels), sha256)
@@ -84,15 +84,18 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     return _grey(pixels)
 
 
-def _read_bytes(path: str, max_bytes: int) -> bytes:
+def _read_bytes(ref: ScanRef, max_bytes: int) -> bytes:
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = os.open(ref.path, _OPEN_FLAGS)
     except OSError as error:
         raise _not_opened(error) from error
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise ImageError(Reason.NOT_A_FILE, "a folder or a device")
+        found = before.st_size, before.st_mtime_ns, before.st_ino
+        if ref.size_bytes >= 0 and found != (ref.size_bytes, ref.mtime_ns, ref.inode):
+            raise ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
         if before.st_size == 0:
             raise ImageError(Reason.EMPTY, "the file has no content")
         if before.st_size > max_bytes:

@@ -34,23 +34,32 @@ class Inputs:
         inputs: files, folders and globs, as given.
         recursive: whether folders are searched to the bottom.
         outbox: is never searched.
+        ignored: patterns of names to pass over, besides those of unfinished and hidden files.
 
     Raises:
         InputError: an input is not there, cannot be listed, or matches nothing.
     """
 
-    def __init__(self, inputs: Sequence[str], recursive: bool, outbox: Path) -> None:
+    def __init__(
+        self, inputs: Sequence[str], recursive: bool, outbox: Path, ignored: Sequence[str] = ()
+    ) -> None:
         self._inputs = [_input(given) for given in inputs]
+        self._ignored = ignored
         self._recursive = recursive
         self._outbox = _identity(outbox)
         self.skipped = 0
+
+    @property
+    def folders(self) -> list[Path]:
+        """Those inputs that are folders."""
+        return [Path(given) for given in self._inputs if os.path.isdir(given)]
 
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = 0
         single = len(self._inputs) == 1
         for given in self._inputs:
             if os.path.isdir(given):
-                yield from self._folder(given, "" if single else given)
+                yield from self._folder(os.path.realpath(given), "" if single else given)
             elif os.path.lexists(given):
                 yield ScanRef(os.path.realpath(given), given)
             else:
@@ -71,7 +80,7 @@ class Inputs:
             if not is_folder:
                 yield ScanRef(path, called)
                 continue
-            if _has_image_suffix(path):
+            if has_image_suffix(path):
                 yield ScanRef(path, called)  # a row says that this is no file
             if not self._recursive or _identity(path) == self._outbox:
                 continue
@@ -90,11 +99,11 @@ class Inputs:
         def wanted() -> Iterator[str]:
             with entries:
                 for entry in entries:
-                    if _is_ignored(entry.name):
+                    if is_ignored(entry.name, self._ignored):
                         self.skipped += 1
                     elif entry.is_dir(follow_symlinks=False):
                         yield entry.name + "/"
-                    elif entry.is_file(follow_symlinks=False) and _has_image_suffix(entry.name):
+                    elif entry.is_file(follow_symlinks=False) and has_image_suffix(entry.name):
                         yield entry.name
                     else:
                         self.skipped += 1
@@ -107,8 +116,8 @@ class Inputs:
             found = True
             if os.path.isdir(path):
                 continue
-            if os.path.isfile(path) and not os.path.islink(path) and _has_image_suffix(path):
-                yield ScanRef(path, path)
+            if os.path.isfile(path) and not os.path.islink(path) and has_image_suffix(path):
+                yield ScanRef(os.path.abspath(path), path)
             else:
                 self.skipped += 1
         if not found:
@@ -143,6 +152,15 @@ def _unspilled(file: IO[bytes]) -> Iterator[bytes]:
     yield rest
 
 
+def identified(ref: ScanRef) -> ScanRef:
+    """The scan with what tells it from another file of its name; as it is where there is no file."""
+    try:
+        found = os.lstat(ref.path)
+    except OSError:
+        return ref
+    return ScanRef(ref.path, ref.name, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
 def _input(given: str) -> str:
     if os.path.lexists(given):
         if not os.path.exists(given):
@@ -165,14 +183,22 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _has_image_suffix(name: str) -> bool:
+def has_image_suffix(name: str) -> bool:
+    """Whether a name says that the file is an image."""
     return os.path.splitext(name)[1][1:].lower() in IMAGE_SUFFIXES
 
 
-def _is_ignored(name: str) -> bool:
+def is_ignored(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file or folder is passed over: hidden, unfinished, none of the user's, or ignored by them.
+
+    Args:
+        name: without its folder.
+        patterns: the user's own, as `*-back.png`.
+    """
     lower = name.lower()
     return (
         name.startswith(".")
         or lower in IGNORED_NAMES
         or any(fnmatch.fnmatchcase(lower, pattern) for pattern in IGNORED_PATTERNS)
+        or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     )

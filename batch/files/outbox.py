@@ -1,26 +1,39 @@
-"""The outbox: one writer at a time, files staged out of sight and published whole."""
+"""The outbox: one writer at a time, batches staged out of sight and published whole, each scan once.
+
+A batch goes through these steps, in this order:
+
+- stage: its rows are written to `.digitbox/staging/`, and synced;
+- prepare: the ledger notes the batch, its members and the digest of the staged file, in one commit;
+- publish: the file is renamed into the outbox, and both folders are synced;
+- settle: the ledger notes that;
+- retire: its scans are moved or deleted, if that is wanted, and the ledger notes that, too.
+
+Killed before *prepare*, nothing has happened: the scans are where they were and have no row. Killed after it,
+recovery goes on where it stopped. That the staged file is gone is the witness that it was published:
+whoever reads the outbox may have taken the file away already. So nothing need be noted before the scans are
+read, and a batch costs two or three commits, however many scans it has.
+"""
 
 from __future__ import annotations
 
 import errno
-import fcntl
+import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batch.errors import BusyError, OutboxError
-from batch.files import tables
-from batch.records import Outcome
+from batch.errors import OutboxError
+from batch.files import locks, tables
+from batch.files.ledger import Batch, Ledger, State
+from batch.files.retire import retire, sync
+from batch.records import After, Outcome, ScanRef
 
 STATE = ".digitbox"
-_NO_HARD_LINKS = frozenset(
-    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-)
 
 
 def _now() -> datetime:
@@ -30,8 +43,12 @@ def _now() -> datetime:
 class Outbox:
     """Writes outcomes as files of results; to be used with `with`, which holds the outbox's lock.
 
-    Every file is staged in `.digitbox/staging`, synced, and published by a hard link, which overwrites
-    nothing: a reader never sees half a file. Leaving the block by an exception drops what is staged.
+    On the way in, what an earlier process left unfinished is finished. On the way out, what is staged is
+    published, or dropped when an exception passes.
+
+    Attributes:
+        published: files of results so far.
+        not_retired: why scans that have their row could not be moved or deleted; empty when all could.
 
     Args:
         folder: the outbox; made if need be.
@@ -39,6 +56,7 @@ class Outbox:
         rows_per_file: most rows of a file; each file is a batch of its own.
         model: version of the model, for the column.
         with_probabilities: whether there are columns p0 to p9.
+        after: what becomes of scans that have their row.
         now: the clock, UTC.
     """
 
@@ -50,96 +68,168 @@ class Outbox:
         rows_per_file: int,
         model: str,
         with_probabilities: bool,
+        after: After = After.LEAVE,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.published: list[Path] = []
+        self.not_retired = ""
         self._folder, self._staging = folder, folder / STATE / "staging"
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
-        self._lock: int | None = None
+        self._after = after
+        self._ledger: Ledger
+        self._lock: os.stat_result
         self._table: tables.Table | None = None
-        self._path = self._staging
+        self._batch, self._path = "", self._staging
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        """Takes the lock.
+        """Takes the lock, and finishes what was left unfinished.
 
         Raises:
             BusyError: another process writes to this outbox.
             OutboxError: it cannot be written.
+            LedgerError: its ledger is damaged.
         """
-        with self._reporting():
+        with ExitStack() as opened, self._reporting():
             self._staging.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder / STATE / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                os.close(self._lock)
-                raise BusyError(
-                    f"another digitbox is writing to {self._folder}: wait for it, or give another --outbox"
-                ) from error
-            try:
-                for left_over in self._staging.iterdir():  # of a run that was killed
-                    left_over.unlink()
-                probe = self._staging / "probe"
-                probe.touch()
-                probe.unlink()
-            except OSError:
-                os.close(self._lock)
-                raise
+            lock = self._folder / STATE / "lock"
+            lock.touch()
+            busy = f"another digitbox is writing to {self._folder}: wait for it, or give another --outbox"
+            opened.enter_context(locks.held(lock, exclusive=True, busy=busy))
+            probe = self._staging / "probe"
+            probe.write_bytes(b"?")
+            self._ledger = Ledger(self._folder / STATE)
+            opened.callback(self._ledger.close)
+            self._lock = os.stat(lock)
+            self._recover()
+            self._open = opened.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Publishes what is staged, or drops it when an exception passes; gives the lock back."""
-        try:
-            if self._table is not None:
-                if kind is None:
-                    self._publish()
-                else:
-                    self._drop()
-        finally:
-            if self._lock is not None:
-                os.close(self._lock)
+        with self._open:
+            if kind is None:
+                self.publish()
+            else:
+                self._drop()
 
-    def add(self, outcome: Outcome) -> None:
-        """Writes one row, and publishes the file when it is full.
+    def settled(self, ref: ScanRef) -> bool:
+        """Whether a scan has its row, and only is still there because it is left there.
+
+        A scan that is to be moved or deleted is told from a new one of the same name by its inode, too.
+        """
+        if self._after is After.LEAVE:
+            return self._ledger.is_settled(ref)
+        return bool(self.not_retired) and self._ledger.waits_to_retire(ref)
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        """Stages a row for each, and publishes the batch when it is full.
 
         Raises:
             OutboxError: the disk is full, or the outbox is gone.
         """
-        with self._reporting():
-            if self._table is None:
-                self._table = self._start()
-            self._table.add(outcome, self._now())
-        if self._table.rows >= self._rows_per_file:
-            self._publish()
+        while outcomes:
+            with self._reporting():
+                table = self._table or self._start()
+                room = self._rows_per_file - table.rows
+                for outcome in outcomes[:room]:
+                    table.add(outcome, self._now())
+                self._ledger.add(self._batch, outcomes[:room])
+            outcomes = outcomes[room:]
+            if table.rows >= self._rows_per_file:
+                self.publish()
 
-    def _start(self) -> tables.Table:
-        batch = secrets.token_hex(4)
-        name = f"predictions-{self._now():%Y%m%dT%H%M%SZ}-{batch}.{self._format}"
-        self._path = self._staging / name
-        return tables.new_table(self._path, self._format, batch, self._model, self._with_probabilities)
+    def publish(self) -> Path | None:
+        """Publishes what is staged, and moves or deletes its scans; returns the file, or None without rows.
 
-    def _publish(self) -> None:
-        assert self._table is not None
+        Raises:
+            OutboxError: the disk is full, or the outbox is gone.
+        """
+        if self._table is None:
+            return None
         with self._reporting():
             self._table.close()
-            _sync(self._path)
-            target = self._folder / self._path.name
-            _move(self._path, target)
-            _sync(self._folder)
-            _sync(self._staging)
-        self._table = None
+            sync(self._path)
+            sync(self._staging)
+            batch = Batch(self._batch, self._path.name, _digest(self._path), self._after, State.PREPARED)
+            # From here on only forward: whatever goes wrong, recovery knows whether the batch is prepared.
+            self._table = None
+            self._ledger.prepare(batch)
+            self._finish(batch)
+        target = self._folder / batch.file
         self.published.append(target)
+        return target
+
+    def retire_rest(self) -> None:
+        """Tries once more to move or delete the scans that could not be before.
+
+        Raises:
+            OutboxError: the outbox is gone.
+        """
+        self.not_retired = ""
+        with self._reporting():
+            if not os.path.samestat(os.stat(self._folder / STATE / "lock"), self._lock):
+                raise FileNotFoundError(errno.ENOENT, "it was replaced")
+            for batch in self._ledger.unfinished():
+                self._finish(batch)
+
+    def beat(self, inbox: str, state: str, detail: str = "") -> None:
+        """Notes in the ledger that a watcher is alive, and what it does."""
+        self._ledger.beat(os.getpid(), inbox, state, detail, f"{self._now():%Y-%m-%dT%H:%M:%SZ}")
+
+    def _start(self) -> tables.Table:
+        self._batch = secrets.token_hex(4)
+        self._path = self._staging / f"predictions-{self._now():%Y%m%dT%H%M%SZ}-{self._batch}.{self._format}"
+        self._table = tables.new_table(
+            self._path, self._format, self._batch, self._model, self._with_probabilities
+        )
+        return self._table
+
+    def _recover(self) -> None:
+        for batch in self._ledger.unfinished():
+            staged = self._staging / batch.file
+            if batch.state is State.PREPARED and staged.exists() and _digest(staged) != batch.sha256:
+                self._ledger.delete(batch.batch_id)  # the disk lost it; no one has seen it
+            else:
+                self._finish(batch)
+        for left_over in self._staging.iterdir():
+            left_over.unlink()
+
+    def _finish(self, batch: Batch) -> None:
+        """Takes a batch that is prepared, or further, to its end; what was done before is not done again."""
+        if batch.state is State.PREPARED:
+            staged, target = self._staging / batch.file, self._folder / batch.file
+            if staged.exists():
+                if os.path.lexists(target):  # safe to ask under the lock
+                    raise OutboxError(f"{target} is in the way: move it, and start again")
+                os.rename(staged, target)
+            sync(self._folder)
+            sync(self._staging)
+            self._ledger.mark(
+                batch.batch_id, State.RETIRED if batch.after is After.LEAVE else State.PUBLISHED
+            )
+        if batch.after is not After.LEAVE:
+            problems = retire(self._ledger.members(batch.batch_id), batch, self._folder)
+            if problems:
+                scans = "1 scan" if len(problems) == 1 else f"{len(problems)} scans"
+                what = os.strerror(problems[0].errno) if problems[0].errno else str(problems[0])
+                self.not_retired = f"{scans} could not be {_PAST[batch.after]}: {what}"
+            else:
+                self._ledger.mark(batch.batch_id, State.RETIRED)
 
     def _drop(self) -> None:
+        if self._table is None:
+            return
         with suppress(OSError):
-            if self._table is not None:
-                self._table.close()
+            self._table.close()
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
         self._table = None
+        with suppress(OutboxError):
+            self._ledger.forget()
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
@@ -151,25 +241,14 @@ class Outbox:
             raise OutboxError(
                 f"cannot write to the outbox {self._folder}: {what}; make room or give another --outbox"
             ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _move(source: Path, target: Path) -> None:
-    """Renames without overwriting."""
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
+        except OutboxError:  # of the ledger
+            self._drop()
             raise
-        if target.exists():  # safe to ask under the lock
-            raise FileExistsError(errno.EEXIST, "exists", target) from error
-        os.rename(source, target)
-    else:
-        os.unlink(source)
+
+
+_PAST = {After.MOVE: "moved to done/ or failed/", After.DELETE: "deleted"}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -59,7 +59,8 @@ def answer(reader: engines.Reader, scans: Sequence[LabelledScan], workers: int) 
     """Reads labelled scans as a run would."""
     if "tensorflow" in sys.modules:
         workers = 1  # it cannot be forked
-    pieces = engines.map_batches(reader, (scan.ref for scan in scans), 256, workers)
+    with engines.Engine(reader, workers) as engine:
+        pieces = list(engine.map((scan.ref for scan in scans), 256))
     return [outcome for piece in pieces for outcome in piece]
 
 

@@ -41,7 +41,7 @@ def staged(folder: Path) -> list[Path]:
 def test_rows_are_published_whole_at_the_end(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there" / "yet"
     with outbox(folder) as box:
-        box.add(outcome(1))
+        box.add([outcome(1)])
         assert visible(folder) == []
     (path,) = visible(folder)
     assert box.published == [path]
@@ -53,7 +53,7 @@ def test_rows_are_published_whole_at_the_end(tmp_path: Path) -> None:
 def test_a_full_file_is_published_at_once(tmp_path: Path) -> None:
     with outbox(tmp_path, rows_per_file=2) as box:
         for number in range(5):
-            box.add(outcome(number))
+            box.add([outcome(number)])
         assert len(visible(tmp_path)) == 2
     assert [len(path.read_text().splitlines()) - 1 for path in box.published] == [2, 2, 1]
     assert len({path.name for path in box.published}) == 3
@@ -68,7 +68,7 @@ def test_no_rows_no_file(tmp_path: Path) -> None:
 def test_an_exception_leaves_only_what_was_published(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), outbox(tmp_path, rows_per_file=2) as box:
         for number in range(3):
-            box.add(outcome(number))
+            box.add([outcome(number)])
         raise KeyboardInterrupt
     assert len(visible(tmp_path)) == 1
     assert staged(tmp_path) == []
@@ -103,29 +103,18 @@ def test_a_read_only_outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         pass
 
 
-@pytest.mark.parametrize("call", ["fsync", "link"])
-def test_a_full_disk_leaves_nothing_half(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OutboxError, match="No space left"), outbox(tmp_path, rows_per_file=2) as box:
-        box.add(outcome(1))
-        box.add(outcome(2))
-        monkeypatch.setattr(os, call, full)
-        box.add(outcome(3))
-        box.add(outcome(4))
+        box.add([outcome(1)])
+        box.add([outcome(2)])
+        monkeypatch.setattr(os, "fsync", full)
+        box.add([outcome(3)])
+        box.add([outcome(4)])
     assert len(visible(tmp_path)) == 1
     assert staged(tmp_path) == []
-
-
-def test_without_hard_links_a_rename_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*_: Any) -> None:
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", unsupported)
-    with outbox(tmp_path) as box:
-        box.add(outcome(1))
-    assert len(visible(tmp_path)) == 1
 
 
 def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,7 +122,7 @@ def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     taken = tmp_path / "predictions-20260102T120000Z-00000000.csv"
     taken.write_text("mine")
     with pytest.raises(OutboxError), outbox(tmp_path) as box:
-        box.add(outcome(1))
+        box.add([outcome(1)])
     assert taken.read_text() == "mine"
 
 

@@ -1,0 +1,121 @@
+"""Events of a folder: hints that something in it may have changed. The truth is what a look at it finds."""
+
+from __future__ import annotations
+
+import os
+import queue
+from contextlib import suppress
+from pathlib import Path
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+_WANTED: list[type[FileSystemEvent]] = [
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+]
+# File systems on which other machines write: this one's kernel hears nothing of that.
+_REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "vboxsf", "virtiofs", "prl_fs")
+
+
+class Events:
+    """Watches a folder, and hands over the paths in it that may have changed.
+
+    Args:
+        folder: to watch.
+        recursive: with the folders in it.
+    """
+
+    def __init__(self, folder: Path, recursive: bool) -> None:
+        self._folder, self._recursive = folder, recursive
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._observer: BaseObserver | None = None
+
+    def start(self) -> None:
+        """Begins to watch.
+
+        Raises:
+            OSError: there are too many watches in this system, or the folder is gone.
+        """
+        self.stop()
+        observer = Observer()
+        observer.schedule(
+            _Handler(self._queue), str(self._folder), recursive=self._recursive, event_filter=_WANTED
+        )
+        observer.start()
+        self._observer = observer
+
+    def stop(self) -> None:
+        """Ends watching."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join(5)
+            self._observer = None
+
+    def are_alive(self) -> bool:
+        """Whether events would arrive: the observer may live on when what feeds it is dead."""
+        observer = self._observer
+        return (
+            observer is not None
+            and observer.is_alive()
+            and bool(observer.emitters)
+            and all(emitter.is_alive() for emitter in observer.emitters)
+        )
+
+    def wait(self, seconds: float) -> set[str]:
+        """Waits for events, for at most so long.
+
+        Returns:
+            Paths that may have changed; empty when the time is up, or `wake` was called.
+        """
+        paths: set[str] = set()
+        with suppress(queue.Empty):
+            paths.add(self._queue.get(timeout=max(0.0, seconds)))
+            while True:
+                paths.add(self._queue.get_nowait())
+        return paths - {""}
+
+    def wake(self) -> None:
+        """Ends a `wait`; may be called by a signal handler."""
+        self._queue.put("")
+
+
+class _Handler(FileSystemEventHandler):
+    """Only notes paths: an exception here would end the observer's thread."""
+
+    def __init__(self, paths: queue.SimpleQueue[str]) -> None:
+        self._paths = paths
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Notes where something is new or changed."""
+        self._paths.put(os.fsdecode(event.dest_path or event.src_path))
+
+
+def needs_polling(folder: Path) -> bool:
+    """Whether a folder lies on a file system whose changes this machine may not hear of."""
+    found = ("", "")
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    real = str(folder.resolve())
+    for line in mounts.splitlines():
+        _device, place, kind, *_ = line.split(" ")
+        place = place.replace("\\040", " ")
+        if (real == place or real.startswith(place.rstrip("/") + "/")) and len(place) >= len(found[0]):
+            found = place, kind
+    return found[1].startswith(_REMOTE)

@@ -1,0 +1,244 @@
+"""The ledger: which scans have their row, and how far each batch has come."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from batch.errors import LedgerError, OutboxError
+from batch.records import After, Outcome, Reason, ScanRef, Status
+
+FILE = "ledger.sqlite3"
+VERSION = 1  # of the tables
+_TABLES = """
+CREATE TABLE batches (
+    batch TEXT PRIMARY KEY,
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    after TEXT NOT NULL,
+    state TEXT NOT NULL
+);
+CREATE INDEX unfinished ON batches (state) WHERE state != 'retired';
+CREATE TABLE members (
+    batch TEXT NOT NULL,
+    path BLOB NOT NULL,
+    name BLOB NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT
+);
+CREATE INDEX members_by_path ON members (path, size_bytes, mtime_ns);
+CREATE INDEX members_by_batch ON members (batch);
+CREATE TABLE watcher (pid INTEGER, inbox BLOB, state TEXT, detail TEXT, beat_at TEXT);
+"""
+# What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
+_OF_THE_DISK = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_LOCKED,
+    }
+)
+
+
+class State(StrEnum):
+    """How far a batch has come."""
+
+    PREPARED = "prepared"
+    PUBLISHED = "published"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A file of results, staged or published.
+
+    Attributes:
+        batch_id: as in the column `batch`.
+        file: name of the file of results.
+        sha256: of its bytes.
+        after: what becomes of its scans.
+        state: how far it has come.
+    """
+
+    batch_id: str
+    file: str
+    sha256: str
+    after: After
+    state: State
+
+
+class Ledger:
+    """The SQLite file of an outbox; one process writes to it at a time, under the outbox's lock.
+
+    Every change is on the disk when its method returns, but for `add`: members are part of the ledger
+    from `prepare` on.
+
+    Args:
+        folder: that holds it.
+        read_only: to look at it while another process works.
+
+    Raises:
+        LedgerError: it is damaged, or of a newer digitbox.
+        OutboxError: it cannot be opened or made.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self._path = folder / FILE
+        with self._reporting():
+            address = self._path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+            self._connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
+            try:
+                self._set_up(read_only)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _set_up(self, read_only: bool) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise LedgerError(
+                f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
+            )
+        if read_only:
+            return
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut
+        if version == 0:
+            self._connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+    def close(self) -> None:
+        """Forgets what was not prepared, and closes the file."""
+        self.forget()
+        self._connection.close()
+
+    def add(self, batch_id: str, outcomes: Iterable[Outcome]) -> None:
+        """Adds members to a batch that is not prepared yet."""
+        with self._reporting():
+            if not self._connection.in_transaction:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                "INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((batch_id, *_member(outcome)) for outcome in outcomes),
+            )
+
+    def prepare(self, batch: Batch) -> None:
+        """Makes a batch with its members part of the ledger."""
+        with self._reporting():
+            self._connection.execute(
+                "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
+                (batch.batch_id, batch.file, batch.sha256, batch.after.value, batch.state.value),
+            )
+            self._connection.execute("COMMIT")
+
+    def forget(self) -> None:
+        """Drops the members of a batch that is not prepared."""
+        with self._reporting():
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def delete(self, batch_id: str) -> None:
+        """Drops a batch with its members."""
+        with self._reporting():
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("DELETE FROM members WHERE batch = ?", (batch_id,))
+            self._connection.execute("DELETE FROM batches WHERE batch = ?", (batch_id,))
+            self._connection.execute("COMMIT")
+
+    def mark(self, batch_id: str, state: State) -> None:
+        """Says how far a batch has come."""
+        self._execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
+
+    def unfinished(self) -> list[Batch]:
+        """Batches that are not retired, the oldest first."""
+        rows = self._execute(
+            "SELECT batch, file, sha256, after, state FROM batches WHERE state != 'retired' ORDER BY rowid"
+        )
+        return [
+            Batch(batch, file, sha256, After(after), State(state))
+            for batch, file, sha256, after, state in rows
+        ]
+
+    def members(self, batch_id: str) -> Iterator[Outcome]:
+        """Yields the scans of a batch, without their digits."""
+        rows = self._execute(
+            "SELECT path, name, size_bytes, mtime_ns, inode, sha256, status, reason FROM members "
+            "WHERE batch = ? ORDER BY rowid",
+            (batch_id,),
+        )
+        for path, name, size_bytes, mtime_ns, inode, sha256, status, reason in rows:
+            ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode)
+            yield Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
+
+    def is_settled(self, ref: ScanRef) -> bool:
+        """Whether a file of this path, size and modification time has its row."""
+        found = self._execute(
+            "SELECT 1 FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? LIMIT 1",
+            (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns),
+        )
+        return bool(found)
+
+    def waits_to_retire(self, ref: ScanRef) -> bool:
+        """Whether this very file has its row, and only could not be moved or deleted yet."""
+        found = self._execute(
+            "SELECT 1 FROM members JOIN batches USING (batch) WHERE path = ? AND size_bytes = ? "
+            "AND mtime_ns = ? AND inode = ? AND state != 'retired' LIMIT 1",
+            (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
+        )
+        return bool(found)
+
+    def beat(self, pid: int, inbox: str, state: str, detail: str, beat_at: str) -> None:
+        """Notes that a watcher is alive, and what it does."""
+        with self._reporting():
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("DELETE FROM watcher")
+            self._connection.execute(
+                "INSERT INTO watcher VALUES (?, ?, ?, ?, ?)",
+                (pid, os.fsencode(inbox), state, detail, beat_at),
+            )
+            self._connection.execute("COMMIT")
+
+    def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._reporting():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OF_THE_DISK:
+                raise OutboxError(
+                    f"cannot write to the ledger {self._path}: {error}; make room or give another --outbox"
+                ) from error
+            raise LedgerError(
+                f"the ledger {self._path} is damaged ({error}): restore it, or move it away; without it, "
+                "scans that have been read count as new"
+            ) from error
+
+
+def _member(outcome: Outcome) -> tuple[Any, ...]:
+    ref = outcome.ref
+    return (
+        os.fsencode(ref.path),
+        os.fsencode(ref.name),
+        ref.size_bytes,
+        ref.mtime_ns,
+        ref.inode,
+        outcome.sha256,
+        outcome.status.value,
+        None if outcome.reason is None else outcome.reason.value,
+    )

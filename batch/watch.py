@@ -1,0 +1,319 @@
+"""When: events and rescans, to settled scans, to batches."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from batch import job
+from batch.config import WatchOptions
+from batch.engines import Engine
+from batch.errors import InputError, OutboxError, RunError
+from batch.files import inbox, locks, tables
+from batch.files.events import Events, needs_polling
+from batch.files.inbox import Inputs
+from batch.files.ledger import Ledger
+from batch.files.outbox import STATE, Outbox
+from batch.files.settler import Settler
+from batch.log import Log
+from batch.records import Outcome, Reason, ScanRef, Status
+
+POLL_S = 5.0  # where events cannot be had
+LONGEST_PAUSE_S = 60.0
+LONGEST_WAIT_S = 30.0
+MOST_TRACKED = 100_000  # what more the inbox holds is found when these are done
+
+Show = Callable[[Path], None]
+"""Is shown each published file of results."""
+
+
+def watch(options: WatchOptions, log: Log, show: Show) -> int:
+    """Reads what is in the inbox and whatever arrives, until a signal says to stop.
+
+    Returns:
+        The number of the signal.
+
+    Raises:
+        InputError: there is no inbox.
+        RunError: as of `job.run`, at the start; later, an outbox that cannot be written is waited for.
+    """
+    tables.check_format(options.format)
+    reader, manifest = job.new_reader(options)
+    if not options.inbox.is_dir():
+        raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
+    events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
+    stop = Stop(events.wake)
+    with ExitStack() as held:
+        held.callback(stop.listen().close)
+        engine = held.enter_context(job.new_engine(options, reader))
+        watcher = Watcher(options, engine, events, log, show, stop)
+        held.callback(watcher.close)
+        watcher.run(lambda: job.new_outbox(options, manifest))
+    return stop.number
+
+
+class Stop:
+    """Is told by SIGTERM and Ctrl-C to stop when the batch is done; told twice, the process ends at once.
+
+    Attributes:
+        number: of the signal; 0 as long as there was none.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self.number = 0
+        self._wake = wake
+
+    def is_asked(self) -> bool:
+        """Whether there was a signal."""
+        return self.number != 0
+
+    def listen(self) -> ExitStack:
+        """Handles the signals until what is returned is closed."""
+        before = ExitStack()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before.callback(signal.signal, number, signal.signal(number, self._hear))
+        # By it, the kernel asks for a lease back, which `has_writer` holds for an instant.
+        before.callback(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
+        return before
+
+    def _hear(self, number: int, _: FrameType | None) -> None:
+        if self.number:
+            os._exit(128 + number)
+        self.number = number
+        self._wake()
+
+
+class Watcher:
+    """Watches an inbox.
+
+    Args:
+        options: what was asked for.
+        engine: reads scans.
+        events: of the inbox.
+        log: receives what happens.
+        show: receives the published files.
+        stop: says when to end.
+        clock: seconds, only forward.
+    """
+
+    def __init__(
+        self,
+        options: WatchOptions,
+        engine: Engine,
+        events: Events,
+        log: Log,
+        show: Show,
+        stop: Stop,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._options, self._engine, self._events = options, engine, events
+        self._log, self._show, self._stop, self._clock = log, show, stop, clock
+        self._root = os.path.realpath(options.inbox)
+        self._settler = Settler(options.settle_s)
+        self._polls = options.poll_s is not None
+        self._rescan_s = options.poll_s or options.rescan_s
+        self._rescan_due = -math.inf
+        self._inbox: tuple[int, int] | None = None  # device and inode of the folder that is watched
+        self._inbox_lock = ExitStack()
+        self._said: dict[str, str] = {}
+        self._growth = 0  # of batches, while scans arrive faster than they are published
+        self._has_more = False  # than is tracked
+        self._others = 0  # files that are no scans, at most so far
+
+    def close(self) -> None:
+        """Ends watching."""
+        self._events.stop()
+        self._inbox_lock.close()
+
+    def run(self, open_outbox: Callable[[], Outbox]) -> None:
+        """Serves an outbox until told to stop; when it cannot be written, waits until it can be again.
+
+        Args:
+            open_outbox: makes the outbox anew.
+
+        Raises:
+            BusyError: another process has the inbox or the outbox.
+            OutboxError: it cannot be written at the start.
+        """
+        self._lock_inbox(_folder_identity(self._root))
+        with open_outbox():  # fails now or not at all; what is unfinished is finished first
+            self._engine.start()
+        self._log.info("started", f"watching {self._options.inbox}", pid=os.getpid())
+        pause_s = 0.0
+        while not self._stop.is_asked():
+            try:
+                self._check_outbox()
+                with open_outbox() as outbox:
+                    self._rescan_due = -math.inf
+                    while not self._stop.is_asked():
+                        published = self._serve(outbox)
+                        if pause_s and (published or not len(self._settler)):
+                            self._log.info("resumed", "going on: the outbox can be written again")
+                            pause_s = 0.0
+                    outbox.beat(self._root, "stopped")
+            except OutboxError as error:
+                if not pause_s:
+                    self._log.warning("paused", f"paused, trying again from time to time: {error}")
+                pause_s = min(LONGEST_PAUSE_S, max(1.0, 2 * pause_s))
+                self._pause(pause_s, str(error))
+        self._log.info("stopped", "stopped")
+
+    def _serve(self, outbox: Outbox) -> bool:
+        """Does what is due, or waits until something is; returns whether a batch was read."""
+        now = self._clock()
+        if now >= self._rescan_due:
+            self._rescan(outbox, now)
+        self._settler.settle(now)
+        ready = len(self._settler.ready)
+        wait_s = min(LONGEST_WAIT_S, self._options.max_wait_s * 2**self._growth)
+        due = self._settler.ready_since + wait_s
+        if ready and (ready >= self._options.batch_size * 2**self._growth or now >= due):
+            self._read(outbox)
+            return True
+        for path in self._events.wait(min(self._rescan_due, self._settler.due(), due) - now):
+            self._look(path, outbox)
+        return False
+
+    def _read(self, outbox: Outbox) -> None:
+        started = self._clock()
+        counts: Counter[Status] = Counter()
+        refs = self._settler.take(self._options.rows_per_file)
+        for outcomes in self._engine.map(refs, self._options.batch_size):
+            rows = [outcome for outcome in outcomes if not self._must_wait(outcome)]
+            outbox.add(rows)
+            counts.update(outcome.status for outcome in rows)
+            if self._stop.is_asked():  # the rest is still in the inbox
+                break
+        path = outbox.publish() if counts else None
+        path = outbox.published[-1] if counts and path is None else path
+        self._growth = self._growth + 1 if len(self._settler) else 0
+        if self._has_more and not len(self._settler):
+            self._rescan_due = -math.inf
+        if path is not None:
+            self._show(path)
+            of_each = ", ".join(f"{counts[status]} {status.value}" for status in Status)
+            seconds = self._clock() - started
+            scans = "1 scan" if counts.total() == 1 else f"{counts.total()} scans"
+            self._log.info(
+                "batch",
+                f"{scans}: {of_each}; {seconds:.1f} s; {path.name}",
+                scans=counts.total(),
+                **{status.value: counts[status] for status in Status},
+                seconds=round(seconds, 3),
+                results=str(path),
+            )
+        self._warn_once("retire", outbox.not_retired)
+
+    def _must_wait(self, outcome: Outcome) -> bool:
+        """Whether a scan gets no row now, since it may be still on its way."""
+        ref, now = outcome.ref, self._clock()
+        if outcome.reason is Reason.CHANGED:
+            self._settler.look(ref.path, ref.name, now)
+            return True
+        return outcome.status is Status.FAILED and self._settler.put_back(ref, now)
+
+    def _look(self, path: str, outbox: Outbox) -> None:
+        """Looks at what an event names."""
+        name = os.path.relpath(path, self._root)
+        parts = name.split(os.sep)
+        if parts[0] in (os.curdir, os.pardir) or (len(parts) > 1 and not self._options.recursive):
+            return
+        if any(inbox.is_ignored(part, self._options.ignore) for part in parts):
+            return
+        if os.path.isdir(path) and not os.path.islink(path):
+            # What is in a folder that was moved in makes no events.
+            self._rescan_due = min(self._rescan_due, self._clock() + self._options.settle_s / 2)
+        elif inbox.has_image_suffix(name) and not outbox.settled(inbox.identified(ScanRef(path, name))):
+            self._settler.look(path, name, self._clock())
+
+    def _rescan(self, outbox: Outbox, now: float) -> None:
+        """Looks at everything: events may have been lost, and nothing is."""
+        outbox.retire_rest()
+        self._warn_once("retire", outbox.not_retired)
+        self._has_more = False
+        if self._check_inbox():
+            try:
+                inputs = Inputs(
+                    [self._root], self._options.recursive, self._options.outbox, self._options.ignore
+                )
+                for ref in map(inbox.identified, inputs):
+                    if len(self._settler) >= MOST_TRACKED:
+                        self._has_more = True
+                        break
+                    if not outbox.settled(ref):
+                        self._settler.look(ref.path, ref.name, now)
+                self._warn_once("inbox", "")
+                if inputs.skipped > self._others:
+                    others = "1 other file" if inputs.skipped == 1 else f"{inputs.skipped} other files"
+                    self._log.info("others", f"{others} in the inbox left alone", count=inputs.skipped)
+                self._others = max(self._others, inputs.skipped)
+            except InputError as error:
+                self._warn_once("inbox", str(error))
+        outbox.beat(self._root, "watching")
+        self._rescan_due = now + (self._rescan_s if self._inbox else min(POLL_S, self._rescan_s))
+
+    def _check_inbox(self) -> bool:
+        """Whether the inbox is there; sees to it that its events are heard, and that no one else reads it."""
+        found = _folder_identity(self._root)
+        if found != self._inbox:
+            self._lock_inbox(found)
+            self._events.stop()
+        if found is None:
+            self._warn_once("inbox", f"the inbox {self._options.inbox} is gone: waiting for it")
+            return False
+        if not self._polls and not self._events.are_alive():
+            try:
+                if needs_polling(Path(self._root)):
+                    raise OSError("it is on a network file system")
+                self._events.start()
+            except OSError as error:
+                self._polls, self._rescan_s = True, min(self._rescan_s, POLL_S)
+                why = os.strerror(error.errno) if error.errno else str(error)
+                self._log.warning(
+                    "polling", f"no events of the inbox ({why}): looking every {self._rescan_s:g} s instead"
+                )
+        return True
+
+    def _lock_inbox(self, found: tuple[int, int] | None) -> None:
+        self._inbox_lock.close()
+        if found is not None:
+            busy = f"another digitbox is reading {self._options.inbox}: wait for it, or watch another folder"
+            self._inbox_lock.enter_context(locks.held(Path(self._root), exclusive=True, busy=busy))
+        self._inbox = found
+
+    def _check_outbox(self) -> None:
+        # Where a disk was unmounted, an outbox made anew would be on another one.
+        if not self._options.outbox.is_dir():
+            raise OutboxError(f"the outbox {self._options.outbox} is gone: bring it back, or make it")
+
+    def _pause(self, seconds: float, detail: str) -> None:
+        with suppress(RunError):  # perhaps the ledger can be written, though the rows cannot
+            ledger = Ledger(self._options.outbox / STATE)
+            ledger.beat(os.getpid(), self._root, "paused", detail, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+            ledger.close()
+        self._settler = Settler(self._options.settle_s)  # what it held is found again
+        until = self._clock() + seconds
+        while not self._stop.is_asked() and self._clock() < until:
+            self._events.wait(until - self._clock())
+
+    def _warn_once(self, about: str, text: str) -> None:
+        """Warns unless it has said the same already; an empty text says that all is well again."""
+        if text and self._said.get(about) != text:
+            self._log.warning(about, text)
+        self._said[about] = text
+
+
+def _folder_identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
