@@ -292,7 +292,7 @@ def run(
 @_option(
     "--poll",
     type=click.FloatRange(0.1),
-    help="Go by looks alone, every so many seconds: for network folders.  [default: where there are no events]",
+    help="Go by looks alone, every so many seconds: for network folders.",
 )
 @_option(
     "--log-format",

@@ -42,6 +42,8 @@ class Reader:
             ModelError: it is missing or damaged.
             ConfigError: `review_below` is not a probability.
         """
+        # One worker a core is the engine's doing; and OpenCV's own threads would not survive a fork.
+        cv2.setNumThreads(1)
         manifest = artefact.load_manifest(self.model_dir)
         confidence.Thresholds.of(manifest, self.review_below)
         artefact.read_verified(self.model_dir, manifest, classifier.model_file(self.runtime))
@@ -55,7 +57,7 @@ class Reader:
             MissingExtraError: the runtime is not installed.
         """
         if self._loaded is None:
-            cv2.setNumThreads(1)  # the engine already runs one worker a core
+            cv2.setNumThreads(1)  # in a process that was started anew
             manifest = artefact.load_manifest(self.model_dir)
             thresholds = confidence.Thresholds.of(manifest, self.review_below)
             self._loaded = classifier.load(self.model_dir, manifest, self.runtime), thresholds
