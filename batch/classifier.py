@@ -16,7 +16,7 @@ from batch.files import artefact
 from batch.records import Manifest
 
 Digits = npt.NDArray[np.uint8]
-"""(n, 28, 28, views), as of `preprocess.normalise`."""
+"""(n, 28, 28, channels), as of `preprocess.normalise`."""
 
 
 class Classifier(Protocol):
@@ -49,7 +49,7 @@ def load(model_dir: Path, manifest: Manifest, runtime: str = "litert") -> Classi
     make = KerasClassifier if runtime == "tensorflow" else LiteRtClassifier
     model: Classifier = make(content, manifest)
     try:
-        probe = model.logits(np.zeros((1, 28, 28, len(manifest.preprocess.views)), np.uint8))
+        probe = model.logits(np.zeros((1, 28, 28, manifest.preprocess.channels), np.uint8))
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"the model in {model_dir} does not run: {error}; train it anew") from error
     if probe.shape != (1, manifest.classes):

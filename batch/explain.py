@@ -93,10 +93,8 @@ def explained(ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixel
         words = f"{name}: refused before the model, {refusal.value} ({measures})"
         return words, _strip(words, panels, None)
     digit = preprocess.normalise(ink, model.manifest.preprocess)
-    panels += [
-        (f"model sees: {view}", digit[..., place])
-        for place, view in enumerate(model.manifest.preprocess.views)
-    ]
+    views = preprocess.pictures(digit, model.manifest.preprocess)
+    panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
     (decision,) = confidence.decide(model.logits(digit[np.newaxis]), thresholds)
     said = decision.prediction
     reason = f", {decision.reason.value}" if decision.reason else ""

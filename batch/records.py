@@ -149,17 +149,26 @@ class Outcome:
     not_a_digit: float | None = None
 
 
+VIEW_CHANNELS = {"boxed": 1, "context": 4}
+"""Views of a scan that a model can ask for, and how many channels of its input each takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class PreprocessSpec:
     """What turns a grey image into the model's input; saved with the model, which depends on it.
 
     Attributes:
         version: of the algorithm; a model with another version is refused.
-        views: the channels of the model's input, in order, of `boxed` and `context`.
+        views: what the model's input is made of, in order, of `VIEW_CHANNELS`.
     """
 
-    version: int = 1
+    version: int = 2
     views: tuple[str, ...] = ("boxed",)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the model's input."""
+        return sum(VIEW_CHANNELS[view] for view in self.views)
 
 
 @dataclass(frozen=True, slots=True)

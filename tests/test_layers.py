@@ -39,7 +39,7 @@ LEARN = {
         "evaluate",
         "explore",
         "labelled_scans",
-        "letters",
+        "fonts",
         "samples",
         "commands",
         "datasets",

@@ -23,14 +23,16 @@ MAX_THICKNESS_FRACTION = 0.16  # thicker than this is not a printed line
 MIN_INK_LEFT_FRACTION = 0.06  # if less would be left, the "lines" were the digit
 
 
-def find_lines(mask: Mask) -> Mask:
+def find_lines(mask: Mask) -> tuple[Mask, Mask]:
     """Finds the horizontal and vertical printed lines of an ink mask.
 
     Args:
         mask: ink mask, (height, width), 0 or 255.
 
     Returns:
-        Mask of the pixels that belong to lines, (height, width), 0 or 255.
+        Two masks, (height, width), 0 or 255: the pixels that belong to lines for certain, and those that do
+        so unless they are the digit itself: straight runs near an edge, such as the top of a 7 in a tight
+        crop.
     """
     rows, top, bottom = _horizontal_lines(mask)
     columns, left, right = (part.T for part in _horizontal_lines(np.ascontiguousarray(mask.T)))
@@ -44,7 +46,7 @@ def find_lines(mask: Mask) -> Mask:
     for side in (left, right):
         if _joins(side.T, across.T):
             lines |= side
-    return lines
+    return lines, cv2.bitwise_and(across | along, cv2.bitwise_not(lines))
 
 
 def _joins(side: Mask, others: Mask) -> bool:
@@ -57,30 +59,30 @@ def _joins(side: Mask, others: Mask) -> bool:
     return bool(near[:, columns[:end_px]].any() and near[:, columns[-end_px:]].any())
 
 
-def remove_lines(mask: Mask) -> Mask:
-    """Takes printed lines out of an ink mask and mends the strokes that cross them.
+def mended(ink: Mask, lines: Mask, everything: Mask) -> Mask:
+    """Mends the strokes from which printed lines were taken out.
 
     Args:
-        mask: ink mask, (height, width), 0 or 255.
+        ink: ink mask without lines, (height, width), 0 or 255.
+        lines: the lines, likewise.
+        everything: ink and lines, before anything was taken out.
 
     Returns:
-        The mask without lines; the very same array when there are none, or when nothing but lines
-        would be found (a 1 that fills its image is a digit, not a border).
+        The ink with its gaps filled, only where there was something; `everything` when hardly anything but
+        lines would be left (a 1 that fills its image is a digit, not a border).
     """
-    lines = find_lines(mask)
     if not lines.any():
-        return mask
-    left = cv2.bitwise_and(mask, cv2.bitwise_not(lines))
-    left = _drop_slivers(left, lines)
+        return ink
+    left = _drop_slivers(ink, lines)
     thickness = 1 + 2 * int(cv2.distanceTransform(lines, cv2.DIST_L2, 3).max())
-    bridge = cv2.getStructuringElement(cv2.MORPH_RECT, (3, thickness + 2))
-    mended = cv2.bitwise_or(
+    bridge = cv2.getStructuringElement(cv2.MORPH_RECT, (3, thickness + 5))
+    closed = cv2.bitwise_or(
         cv2.morphologyEx(left, cv2.MORPH_CLOSE, bridge),
         cv2.morphologyEx(left, cv2.MORPH_CLOSE, bridge.T),
     )
-    left = cv2.bitwise_or(left, cv2.bitwise_and(mended, mask))
-    if np.count_nonzero(left) < MIN_INK_LEFT_FRACTION * np.count_nonzero(mask):
-        return mask
+    left = cv2.bitwise_or(left, cv2.bitwise_and(closed, everything))
+    if np.count_nonzero(left) < MIN_INK_LEFT_FRACTION * np.count_nonzero(everything):
+        return everything
     return left
 
 

@@ -17,11 +17,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from batch.digits.lines import Mask, remove_lines
+from batch.digits.lines import Mask, find_lines, mended
 from batch.digits.strength import FAINT_LEVELS, binarise, estimate_background, ink_strength, quantile
-from batch.records import Grey, Polarity, PreprocessSpec
+from batch.records import VIEW_CHANNELS, Grey, Polarity, PreprocessSpec
 
 DIGIT_PX = 28
+CONTEXT_PX = 2 * DIGIT_PX  # side of the context view
 BOX_PX = 20
 WORK_PX = 112  # longer side at which ink is looked for: strokes stay wider than a pixel
 POLARITY_PX = 48  # longer side at which the polarity is decided
@@ -29,10 +30,14 @@ MIN_WORK_PX = 24  # smaller scans are enlarged, so that neighbourhoods mean some
 ZOOM_FRACTION = 0.45  # a digit smaller than this part of a reduced scan is looked at again, nearer
 CONTEXT_FRACTION = 2.5  # widest surroundings shown in the context view, in heights of the digit
 THIN_STROKE_PX = 1.7  # strokes thinner than this in the 20x20 box are thickened to it
-RIM_FRACTION = 0.14  # part of the side where printed borders lie
-UNDECIDED_FRACTION = 0.3  # polarity: lighter and darker balance within this
+STROKE_FRACTION = 0.2  # polarity: of the image's shorter side, wider than most strokes
+COVER_WEIGHT = 3.0  # polarity: of which covers more, against which is narrower
+LINE_FRACTION = 0.5  # a piece of which more may be printed lines is one
+LINE_APPEAL = 0.05  # of such a piece, against others
+MAX_PEELS = 3  # kinds of printed lines, the darkest first
 SMALL_PX = 40  # below this a window wider than a stroke may not fit
 CLEAN_FLOOR = 20  # ink on a clean ground: all that compression does not blur
+GROUND_FRACTION = 0.2  # of a small scan that is clean ground, at least
 FLAT_LEVELS = 6  # a rim of at most this range is a clean, computer-made ground
 
 
@@ -117,33 +122,51 @@ def normalise(ink: Ink, spec: PreprocessSpec) -> npt.NDArray[np.uint8]:
         spec: names the views wanted.
 
     Returns:
-        uint8 (28, 28, number of views), ink bright on black: `boxed` is the digit alone in MNIST's form,
-        `context` the digit with what is around it, nothing taken out.
+        uint8 (28, 28, channels), ink bright on black. `boxed` is one channel, the digit alone in MNIST's
+        form. `context` is the digit with what is around it, nothing taken out, 56x56 pixels in four channels:
+        those in even rows and columns, in even rows and odd columns, and so on.
     """
     return np.dstack([_VIEWS[view](ink) for view in spec.views])
+
+
+def pictures(digit: npt.NDArray[np.uint8], spec: PreprocessSpec) -> dict[str, Grey]:
+    """The views in a model's input as pictures, by name."""
+    found, start = {}, 0
+    for view in spec.views:
+        part = digit[..., start : start + VIEW_CHANNELS[view]]
+        start += VIEW_CHANNELS[view]
+        if part.shape[2] == 4:
+            part = part.reshape(DIGIT_PX, DIGIT_PX, 2, 2).transpose(0, 2, 1, 3)
+        side = part.shape[0] if part.ndim == 3 else CONTEXT_PX
+        found[view] = np.ascontiguousarray(part).reshape(side, side)
+    return found
 
 
 def estimate_polarity(grey: Grey) -> Polarity:
     """Decides which of ink and paper is the darker.
 
-    A stroke is narrower than the paper around it: where the image departs from the median of a
-    neighbourhood, it does so to the side of the ink, and a shadow does not depart at all. Where that is
-    undecided, as for strokes as thick as the gaps between them, the rim of the image is paper. Both
-    measures change sign with the image, so an image and its inverse get opposite answers.
+    Two votes are added. Strokes are narrower than the paper around them: a closing fills dark strokes, an
+    opening takes away light ones, and whichever changes the image more has met the ink. And paper covers more
+    of a scan than ink: its typical brightness lies nearer to the paper's end of the range. Both votes change
+    sign with the image, so that an image and its inverse get opposite answers.
     """
-    small = _resized(grey, POLARITY_PX)
-    reach = max(3, round(0.3 * min(small.shape))) | 1
-    local = small.astype(np.int16) - cv2.medianBlur(small, reach).astype(np.int16)
-    edge = (
-        round(RIM_FRACTION * min(small.shape)) if min(small.shape) >= SMALL_PX else 0
-    )  # beside a printed border paper is the exception
-    local = local[edge : small.shape[0] - edge, edge : small.shape[1] - edge]
-    lighter = float(np.maximum(local - FAINT_LEVELS, 0).sum())
-    darker = float(np.maximum(-local - FAINT_LEVELS, 0).sum())
-    departure = lighter - darker
-    if min(grey.shape) < SMALL_PX or abs(departure) <= UNDECIDED_FRACTION * (lighter + darker):
-        departure = float(small.mean()) - float(np.median(_rim(small)))
-    return Polarity.LIGHT_ON_DARK if departure > 0 else Polarity.DARK_ON_LIGHT
+    small = cv2.GaussianBlur(_resized(grey, POLARITY_PX), (3, 3), 0)
+    reach = max(3, round(STROKE_FRACTION * min(small.shape))) | 1
+    # Beyond the edge goes on what is at the edge: a margin outside a printed border is no stroke.
+    framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    kernel = np.ones((reach, reach), np.uint8)
+    inside = slice(reach, -reach), slice(reach, -reach)
+    darker = _power(cv2.morphologyEx(framed, cv2.MORPH_BLACKHAT, kernel)[inside])
+    lighter = _power(cv2.morphologyEx(framed, cv2.MORPH_TOPHAT, kernel)[inside])
+    strokes = (lighter - darker) / (lighter + darker + 1.0)
+    low, typical, high = np.quantile(small, (0.01, 0.5, 0.99))
+    cover = ((low + high) / 2 - typical) / (high - low + 1.0)
+    return Polarity.LIGHT_ON_DARK if strokes + COVER_WEIGHT * cover > 0 else Polarity.DARK_ON_LIGHT
+
+
+def _power(departure: Grey) -> float:
+    above = cv2.subtract(departure, FAINT_LEVELS).astype(np.float32)
+    return float(np.vdot(above, above))
 
 
 def _rim(grey: Grey) -> Grey:
@@ -172,28 +195,47 @@ def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
         if ground < 255:
             strength = cv2.convertScaleAbs(strength, alpha=255.0 / max(ground, 40))
         mask = cv2.threshold(strength, CLEAN_FLOOR, 255, cv2.THRESH_BINARY)[1]
-        found, noise = mask, 0.0
+        noise = 0.0
+        lines, likely = find_lines(mask)
+        found = mended(cv2.bitwise_and(mask, cv2.bitwise_not(lines)), lines, mask)
     else:
         background = estimate_background(paper)
         show("background", background)
         strength = ink_strength(paper, background)
-        mask, noise = binarise(strength)
-        found = remove_lines(mask)
-        if found is not mask:
-            # The lines set the level of the ink: without them, faint strokes can be seen.
-            without = cv2.bitwise_and(
-                strength, cv2.bitwise_not(cv2.dilate(mask - found, np.ones((3, 3), np.uint8)))
-            )
-            again, noise = binarise(without)
-            found = cv2.bitwise_or(cv2.bitwise_and(again, _grown(found)), found)
+        mask, found, likely, noise = _without_lines(strength)
     show("ink strength", strength)
     show("ink", mask)
     show("without lines", found)
-    digit, box, parts = _select(found, strength)
+    digit, box, parts = _select(found, strength, likely)
     contrast = float(cv2.mean(strength, digit)[0]) if box[2] > box[0] else 0.0
     filled = float(np.count_nonzero(mask)) / mask.size
     show("the digit", digit)
     return Ink(strength, digit, box, polarity, contrast, noise, parts, filled)
+
+
+def _without_lines(strength: Grey) -> tuple[Mask, Mask, Mask, float]:
+    """All ink; the ink without printed lines; what of it may be lines; and the paper's noise.
+
+    Lines set the level of what counts as ink: when they are gone, fainter strokes can be seen, and fainter
+    lines.
+    """
+    everything, noise = binarise(strength)
+    lines, likely = find_lines(everything)
+    ink = everything
+    for _ in range(MAX_PEELS):
+        gone = cv2.bitwise_or(lines, likely)
+        if not gone.any():
+            break
+        ink, noise = binarise(strength, lines, likely)
+        everything = cv2.bitwise_or(everything, ink)
+        more, perhaps = (
+            cv2.bitwise_and(found, cv2.bitwise_not(gone)) for found in find_lines(cv2.bitwise_or(ink, gone))
+        )
+        if not more.any() and not perhaps.any():
+            break
+        ink = cv2.bitwise_and(ink, cv2.bitwise_not(more))
+        lines, likely = cv2.bitwise_or(lines, more), cv2.bitwise_or(likely, perhaps)
+    return everything, mended(ink, lines, everything), likely, noise
 
 
 def _flat_ground(paper: Grey) -> int | None:
@@ -205,7 +247,8 @@ def _flat_ground(paper: Grey) -> int | None:
     if min(paper.shape) < SMALL_PX:
         # Strokes may be wider than any window that fits; but such small files are cut out and cleaned.
         top = float(paper.max())
-        if np.count_nonzero(paper >= top - FLAT_LEVELS) >= 0.2 * paper.size:
+        clean = GROUND_FRACTION if min(paper.shape) <= MIN_WORK_PX else 2 * GROUND_FRACTION
+        if np.count_nonzero(paper >= top - FLAT_LEVELS) >= clean * paper.size:
             return int(top)
     return None
 
@@ -214,7 +257,9 @@ def _grown(mask: Mask) -> Mask:
     return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
 
 
-def _select(mask: Mask, strength: Grey) -> tuple[Mask, tuple[int, int, int, int], npt.NDArray[np.int32]]:
+def _select(
+    mask: Mask, strength: Grey, likely_lines: Mask
+) -> tuple[Mask, tuple[int, int, int, int], npt.NDArray[np.int32]]:
     """Chooses the pieces of ink that make up the digit; leaves out specks and what hangs on the edge."""
     height, width = mask.shape
     nothing = np.zeros((0, 5), np.int32)
@@ -234,6 +279,8 @@ def _select(mask: Mask, strength: Grey) -> tuple[Mask, tuple[int, int, int, int]
     aside = np.maximum(np.abs((left + right) / width - 1.0), np.abs((top + bottom) / height - 1.0))
     appeal = weight * extent * np.where(edges == 0, 1.0, np.where(edges == 1, 0.5, 0.15))
     appeal = appeal * (1.15 - aside)
+    of_lines = np.bincount(labels[likely_lines > 0], minlength=count)[1:] > LINE_FRACTION * area
+    appeal = np.where(of_lines, LINE_APPEAL * appeal, appeal)
     main = int(np.argmax(appeal))
     # A piece belongs to the digit if it is large enough beside it and near enough to it.
     gap_x = np.maximum(left[main] - right, left - right[main])
@@ -241,7 +288,7 @@ def _select(mask: Mask, strength: Grey) -> tuple[Mask, tuple[int, int, int, int]
     near = np.maximum(gap_x, gap_y) <= 0.22 * extent[main]
     large = (area >= 0.04 * area[main]) & (weight >= 0.03 * weight[main]) & (area >= 3)
     at_edge = (edges >= 1) & (aside > 0.75) & (area < 0.5 * area[main])
-    member = near & large & ~at_edge
+    member = near & large & ~at_edge & ~of_lines
     member[main] = True
     keep = np.concatenate(([False], member))
     digit = keep[labels].astype(np.uint8) * np.uint8(255)
@@ -251,7 +298,7 @@ def _select(mask: Mask, strength: Grey) -> tuple[Mask, tuple[int, int, int, int]
         int(bottom[member].max()),
         int(right[member].max()),
     )
-    sizeable = (area >= 0.15 * area[main]) & (edges <= 1)
+    sizeable = (area >= 0.15 * area[main]) & (edges <= 1) & ~of_lines
     return digit, box, stats[1:][sizeable | member]
 
 
@@ -314,9 +361,10 @@ def _context(ink: Ink) -> npt.NDArray[np.uint8]:
     window = ink.strength[max(0, y) : y + side, max(0, x) : x + side]
     square = np.zeros((side, side), np.float32)
     square[max(0, -y) : max(0, -y) + window.shape[0], max(0, -x) : max(0, -x) + window.shape[1]] = window
-    how = cv2.INTER_AREA if side > DIGIT_PX else cv2.INTER_LINEAR
-    view = cv2.resize(square, (DIGIT_PX, DIGIT_PX), interpolation=how)
-    return np.rint(_levelled(view, 0.8 * ink.contrast)).astype(np.uint8)
+    how = cv2.INTER_AREA if side > CONTEXT_PX else cv2.INTER_LINEAR
+    view = cv2.resize(square, (CONTEXT_PX, CONTEXT_PX), interpolation=how)
+    levelled = np.rint(_levelled(view, 0.8 * ink.contrast)).astype(np.uint8)
+    return levelled.reshape(DIGIT_PX, 2, DIGIT_PX, 2).transpose(0, 2, 1, 3).reshape(DIGIT_PX, DIGIT_PX, 4)
 
 
 def _window(middle: float, side: int, length: int) -> int:

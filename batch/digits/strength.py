@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import cv2
@@ -11,6 +12,10 @@ import numpy.typing as npt
 from batch.digits.lines import Mask
 from batch.records import Grey
 
+LEVEL = 150.0  # of paper, when the light is taken out
+LIGHT_PX = 16  # side of the image that the light is fitted to
+STIFFNESS = (0.0, 0.01, 0.01, 0.03, 0.03, 0.03)  # of the light's surface, against bending after ink
+PAPER_FRACTION = 0.4  # of the pixels, at least, are paper
 FAINT_LEVELS = 7  # what differs less from the paper is not ink
 FAR_DARKER = 2.2  # times the typical strength: there is more than one kind of ink
 BOX_FRACTION = 0.78  # a piece larger than this part of both sides may be a printed box
@@ -34,10 +39,51 @@ def estimate_background(paper: Grey) -> Grey:
     if step > 1:
         size = width // step, height // step
         smooth = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
+    light = estimate_light(smooth)
+    # What is left when the light is taken out is level, so that closing does not fill dark corners.
+    level = np.minimum(smooth * (LEVEL / light), 255.0).astype(np.uint8)
     reach = max(5, round(0.3 * min(smooth.shape))) | 1
-    closed = cv2.morphologyEx(smooth, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    level = cv2.GaussianBlur(closed, (0, 0), reach / 4, borderType=cv2.BORDER_REPLICATE)
-    return level if step == 1 else cv2.resize(level, (width, height))
+    # Beyond the edge goes on what is at the edge: a shadow in a corner is no stroke.
+    framed = cv2.copyMakeBorder(level, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    closed = closed[reach:-reach, reach:-reach]
+    closed = cv2.GaussianBlur(closed, (0, 0), max(0.8, reach / 12), borderType=cv2.BORDER_REPLICATE)
+    background = np.clip(closed * (light / LEVEL), 0, 255).astype(np.uint8)
+    return background if step == 1 else cv2.resize(background, (width, height))
+
+
+def estimate_light(paper: Grey) -> npt.NDArray[np.float32]:
+    """Fits the light that falls on the paper: a surface of second degree, by iterated reweighting.
+
+    Ink is darker than paper and covers less of it: what lies below the surface counts little.
+
+    Args:
+        paper: uint8 (height, width), dark ink on light paper.
+
+    Returns:
+        float32 (height, width), at least 16.
+    """
+    # Light varies slowly: a coarse image tells as much.
+    coarse = cv2.resize(paper, (LIGHT_PX, LIGHT_PX), interpolation=cv2.INTER_AREA)
+    terms = _terms(LIGHT_PX, LIGHT_PX)
+    values = coarse.ravel().astype(np.float64)
+    stiffness = values.size * np.diag(STIFFNESS)
+    middle, bright = (int(part * values.size) for part in (0.5, 0.75))
+    above = values - np.partition(values, bright)[bright]
+    for _ in range(4):
+        spread = 1.5 * float(np.partition(np.abs(above), middle)[middle]) + 1.0
+        weighted = terms / (1.0 + np.square(np.minimum(above, 0.0) / spread))
+        factors = np.linalg.solve(weighted @ terms.T + stiffness, weighted @ values)
+        above = values - factors @ terms
+    surface = factors.astype(np.float32) @ _terms(*paper.shape).astype(np.float32)
+    return np.maximum(surface, 16.0).reshape(paper.shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _terms(height: int, width: int) -> npt.NDArray[np.float64]:
+    """1, x, y, xy, x^2 and y^2 of every pixel, (6, height x width); x and y from -1 to 1."""
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y]).reshape(6, -1)
 
 
 def ink_strength(paper: Grey, background: Grey) -> Grey:
@@ -47,21 +93,25 @@ def ink_strength(paper: Grey, background: Grey) -> Grey:
     return np.minimum(strength, 255.0).astype(np.uint8)
 
 
-def binarise(strength: Grey) -> tuple[Mask, float]:
+def binarise(strength: Grey, lines: Mask | None = None, likely: Mask | None = None) -> tuple[Mask, float]:
     """Splits ink from paper by hysteresis: strong ink, and the weaker ink connected to it.
 
     Args:
         strength: uint8 (height, width) as of `ink_strength`.
+        lines: printed lines: no ink, whatever their strength.
+        likely: what may be a line: it does not count when the strength of ink is estimated.
 
     Returns:
-        The mask of all ink, lines and specks included, and the paper's noise (a robust deviation).
+        The mask of the ink, specks included, and the paper's noise (a robust deviation).
     """
-    smooth = cv2.GaussianBlur(strength, (3, 3), 0) if min(strength.shape) >= 40 else strength
-    counts = cv2.calcHist([smooth], [0], None, [256], [0, 256]).ravel()
-    level = quantile(counts, 0.5)
-    deviations = np.bincount(np.abs(np.arange(256) - level), counts, 256)
-    noise = 1.4826 * quantile(deviations, 0.5)
-    floor = level + max(FAINT_LEVELS, 4.0 * noise)
+    smooth = _smoothed(strength)
+    floor, noise = _floor(smooth)
+    counted = None
+    if lines is not None and likely is not None:
+        gone = cv2.dilate(lines, np.ones((3, 3), np.uint8))
+        smooth = cv2.bitwise_and(smooth, cv2.bitwise_not(gone))
+        counted = cv2.bitwise_not(cv2.dilate(likely, np.ones((3, 3), np.uint8)))
+    counts = cv2.calcHist([smooth], [0], counted, [256], [0, 256]).ravel()
     above = counts.copy()
     above[: int(floor) + 1] = 0
     if above.sum() < 3:
@@ -79,6 +129,20 @@ def binarise(strength: Grey) -> tuple[Mask, float]:
         strong[0] = False
         mask = strong[labels].view(np.uint8) * np.uint8(255)
     return mask, noise
+
+
+def _smoothed(strength: Grey) -> Grey:
+    return cv2.GaussianBlur(strength, (3, 3), 0) if min(strength.shape) >= 40 else strength
+
+
+def _floor(smooth: Grey) -> tuple[float, float]:
+    """Strength above which something stands out from the paper, and the paper's noise."""
+    counts = cv2.calcHist([smooth], [0], None, [256], [0, 256]).ravel()
+    # Up to a half of a scan may be ink.
+    level = quantile(counts, PAPER_FRACTION)
+    local = cv2.absdiff(smooth, cv2.medianBlur(smooth, 5))
+    noise = 1.4826 * quantile_between(cv2.calcHist([local], [0], None, [256], [0, 256]).ravel(), 0.5)
+    return level + max(FAINT_LEVELS, 4.0 * noise), noise
 
 
 def _typical_of_digit(smooth: Grey, typical: int) -> int:
@@ -104,3 +168,13 @@ def quantile(counts: npt.NDArray[Any], fraction: float) -> int:
     """Level below or at which that fraction of a histogram lies."""
     below = np.cumsum(counts)
     return int(np.searchsorted(below, fraction * below[-1]))
+
+
+def quantile_between(counts: npt.NDArray[Any], fraction: float) -> float:
+    """As `quantile`, but to a fraction of a level: noise is often less than one."""
+    below = np.cumsum(counts)
+    wanted = fraction * below[-1]
+    place = int(np.searchsorted(below, wanted))
+    if place == 0:
+        return 0.5 * float(wanted / max(counts[0], 1e-9))
+    return place - 0.5 + float((wanted - below[place - 1]) / max(counts[place], 1e-9))

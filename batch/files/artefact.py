@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from batch.errors import ConfigError, ModelError
-from batch.records import Manifest, PreprocessSpec
+from batch.records import VIEW_CHANNELS, Manifest, PreprocessSpec
 
 MANIFEST = "manifest.json"
 CURRENT = "CURRENT"
@@ -23,7 +23,6 @@ TFLITE_FILE = "model.tflite"  # int8; what runs
 TFLITE_FLOAT_FILE = "model-float.tflite"
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-VIEWS = frozenset({"boxed", "context"})
 
 
 def packaged_models() -> Path:
@@ -96,7 +95,7 @@ def _manifest_of(data: Any) -> Manifest:
         raise KeyError(f"missing or unknown: {wrong}")
     spec = data["preprocess"]
     preprocess = PreprocessSpec(int(spec["version"]), tuple(spec["views"]))
-    if not preprocess.views or not set(preprocess.views) <= VIEWS:
+    if not preprocess.views or not set(preprocess.views) <= set(VIEW_CHANNELS):
         raise ValueError(f"unknown views {preprocess.views}")
     manifest = Manifest(**{**data, "preprocess": preprocess, "datasets": tuple(data["datasets"])})
     for name, kind in get_type_hints(Manifest).items():

@@ -1,4 +1,4 @@
-"""Training examples: digits as they are, rendered as scans, drawn, things that are none, and own scans.
+"""Training examples: digits as they are, varied, as scans, drawn; things that are none; and own scans.
 
 Every example passes through the very preprocessing and gate of a real scan, so that the network is
 trained on what it will see.
@@ -18,14 +18,14 @@ import numpy.typing as npt
 from batch.digits import preprocess, quality
 from batch.learn import not_digits, strokes
 from batch.learn.datasets import NOT_A_DIGIT, Labelled
-from batch.learn.looks import random_look
+from batch.learn.looks import random_look, varied_look
 from batch.learn.render import render
 from batch.records import Grey, PreprocessSpec, Reason
 
 PARTS = 16  # an epoch is rendered in so many pieces
 # Kinds of examples and their shares.
-AS_IS, RENDERED, DRAWN, NONE, OWN = range(5)
-SHARES = (0.16, 0.54, 0.14, 0.16, 0.0)
+AS_IS, VARIED, RENDERED, DRAWN, NONE, OWN = range(6)
+SHARES = (0.08, 0.2, 0.43, 0.13, 0.16, 0.0)
 OWN_SHARE = 0.25  # where there are own scans
 # Of the drawn digits: 1 and 7 are those whose styles MNIST lacks most.
 DRAWN_SHARES = (0.07, 0.24, 0.08, 0.08, 0.09, 0.07, 0.06, 0.18, 0.06, 0.07)
@@ -66,7 +66,7 @@ class Examples:
     """What a network is trained on.
 
     Attributes:
-        digits: uint8 (n, 28, 28, views).
+        digits: uint8 (n, 28, 28, channels).
         labels: int32 (n,), 0 to 10.
         kinds: uint8 (n,), index into `SHARES`, such as `RENDERED`.
     """
@@ -90,7 +90,7 @@ def plain(material: Material, spec: PreprocessSpec) -> Examples:
         if quality.inspect(ink) is None:
             digits.append(preprocess.normalise(ink, spec))
             labels.append(label)
-    stack = np.stack(digits) if digits else np.zeros((0, 28, 28, len(spec.views)), np.uint8)
+    stack = np.stack(digits) if digits else np.zeros((0, 28, 28, spec.channels), np.uint8)
     return Examples(stack, np.array(labels, np.int32), np.full(len(labels), AS_IS, np.uint8))
 
 
@@ -185,7 +185,9 @@ def _scan(kind: int, material: Material, rng: np.random.Generator) -> tuple[Grey
         return render(strokes.draw(label, rng), random_look(rng), rng), label
     place = int(rng.integers(len(digits)))
     image, label = digits.images[place], int(digits.labels[place])
-    return (image if kind == AS_IS else render(image, random_look(rng), rng)), label
+    if kind == AS_IS:
+        return image, label
+    return render(image, varied_look(rng) if kind == VARIED else random_look(rng), rng), label
 
 
 def _no_digit(material: Material, rng: np.random.Generator) -> Grey:

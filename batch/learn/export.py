@@ -31,7 +31,7 @@ def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
 
     Args:
         model: Keras model with uint8 input.
-        representative: digits like those it will see, (n, 28, 28, views), to quantise weights and
+        representative: digits like those it will see, (n, 28, 28, channels), to quantise weights and
             activations to int8 (Jacob et al. 2018); None keeps them float.
     """
     import tensorflow as tf

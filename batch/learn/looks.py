@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LEAST_DIGIT_PX = 11  # smaller ones nobody reads
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
@@ -91,6 +93,25 @@ class Look:
     inverted: bool = False
 
 
+def varied_look(rng: np.random.Generator) -> Look:
+    """Draws a clean look that leaves the pen as it is: a digit as somebody else might have written it."""
+    return Look(
+        height_px=40,
+        width_px=40,
+        digit_fraction=float(rng.uniform(0.5, 0.8)),
+        stretch=float(np.exp(rng.normal(0, 0.1))),
+        rotation_deg=float(rng.normal(0, 7)),
+        slant=float(rng.normal(0, 0.15)),
+        elastic_fraction=float(rng.uniform(0.01, 0.05)),
+        ink_softness=None,
+        pen_change_fraction=float(rng.choice([-0.02, 0.0, 0.0, 0.0, 0.02])),
+        paper=255.0,
+        ink=255.0,
+        grain=0.0,
+        inverted=bool(rng.random() < 0.5),
+    )
+
+
 def random_look(rng: np.random.Generator) -> Look:
     """Draws the look of a training scan: about one in eight clean like MNIST, the others on paper."""
 
@@ -103,7 +124,8 @@ def random_look(rng: np.random.Generator) -> Look:
     height = int(rng.choice([28, 36, 48, 64, 64, 80, 80, 96, 112, 128]))
     width = height if chance(0.55) else int(height * uniform(0.7, 1.35))
     clean = chance(0.12)
-    fraction = uniform(0.35, 0.9) if chance(0.85) else uniform(0.2, 0.4)
+    fraction = uniform(0.35, 0.9) if chance(0.8) else uniform(0.2, 0.4) if chance(0.7) else uniform(0.9, 1.06)
+    fraction = max(fraction, LEAST_DIGIT_PX / min(height, width))
     if clean:
         fraction = uniform(0.55, 0.95)
     pen = rng.random()
@@ -126,9 +148,9 @@ def random_look(rng: np.random.Generator) -> Look:
         "ink_softness": uniform(0.15, 0.5),
         "pen_change_fraction": pen_change,
         "outlined": chance(0.02),
-        "motion_px": uniform(1, 0.12 * height) if chance(0.06) else 0.0,
+        "motion_px": uniform(1, 0.09 * height) if chance(0.06) else 0.0,
         "drops": int(rng.integers(1, 8)) if chance(0.08) else 0,
-        "salt": uniform(0.02, 0.25) if chance(0.04) else 0.0,
+        "salt": uniform(0.02, 0.15) if chance(0.04) else 0.0,
     }
     if clean:
         shape["ink_softness"] = shape["ink_softness"] if chance(0.7) else None

@@ -82,7 +82,7 @@ VARIANTS: Mapping[str, Callable[[], object]] = {
     "no background": lambda: _without(
         "estimate_background", lambda paper: np.full_like(paper, np.median(paper))
     ),
-    "no lines": lambda: _without("remove_lines", lambda mask: mask),
+    "no lines": lambda: _without("find_lines", lambda mask: (np.zeros_like(mask), np.zeros_like(mask))),
     "no second look": lambda: _without("ZOOM_FRACTION", 0.0),
     "no thickening": lambda: _without("THIN_STROKE_PX", 0.0),
 }

@@ -22,7 +22,7 @@ from batch.errors import ConfigError
 from batch.files import artefact
 from batch.learn import card, charts, examples, export
 from batch.learn.datasets import NOT_A_DIGIT, Dataset, Labelled, joined
-from batch.learn.examples import AS_IS, DRAWN, RENDERED, Examples, Material
+from batch.learn.examples import AS_IS, DRAWN, RENDERED, VARIED, Examples, Material
 from batch.learn.network import NETWORKS, Network
 from batch.records import Grey, Manifest
 
@@ -34,12 +34,17 @@ SPLIT_SEED = 1
 GOING_ON_RATE = 0.2
 GOING_ON_EPOCHS = 4
 GOING_ON_EXAMPLES = 20_000
-KINDS = {AS_IS: "digits as they are", RENDERED: "digits as scans", DRAWN: "drawn digits as scans"}
+KINDS = {
+    AS_IS: "digits as they are",
+    VARIED: "digits varied",
+    RENDERED: "digits as scans",
+    DRAWN: "drawn digits as scans",
+}
 WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 EMA_MOMENTUM = 0.999
-EPOCHS_PER_RENDERING = 2  # rendering takes longer than training
+EPOCHS_PER_RENDERING = 3  # rendering takes about as long as training
 
 Say = Callable[[str], None]
 
@@ -88,11 +93,13 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     keras.utils.set_random_seed(options.seed)
     rng = np.random.default_rng(SPLIT_SEED)
     everything = [part.train for part in data]
-    digits = joined([part.take(part.are_digits) for part in everything])
-    if not len(digits):
+    digits = [part.take(part.are_digits) for part in everything if part.are_digits.any()]
+    if not digits:
         raise ConfigError("the data sets hold no digits to train on: give --data mnist as well")
-    held_out, kept = _divided(digits, rng)
-    say(f"{len(kept)} digits to train on, {len(held_out)} held out")
+    divided = [_divided(part, rng) for part in digits]
+    held_out = joined([part for part, _ in divided])
+    say(f"{sum(len(part) for _, part in divided)} digits to train on, {len(held_out)} held out")
+    kept = joined(_balanced([part for _, part in divided]))
     others = [part.take(~part.are_digits) for part in everything if network.rendered]
     others_divided = [_divided(part, rng) for part in others if len(part)]
     own = [scan for scan in options.own if network.rendered or scan[1] != NOT_A_DIGIT]
@@ -144,7 +151,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
             if of_kind.labels.size:
                 figures[f"held out, {name}"] = _figures(classifier, manifest, of_kind)
     if own_held_out:
-        own_material = Material(digits.take(np.arange(0)), own=own_held_out)
+        own_material = Material(held_out.take(np.arange(0)), own=own_held_out)
         figures["own scans held out"] = _figures(
             classifier, manifest, examples.plain(own_material, network.preprocess)
         )
@@ -177,10 +184,16 @@ def _divided(images: Labelled, rng: np.random.Generator) -> tuple[Labelled, Labe
     return images.take(order[:count]), images.take(order[count:])
 
 
+def _balanced(sets: Sequence[Labelled]) -> list[Labelled]:
+    """Repeats the smaller sets, so that each is met as often as the square root of its size says."""
+    largest = max(len(part) for part in sets)
+    return [part.take(np.tile(np.arange(len(part)), round((largest / len(part)) ** 0.5))) for part in sets]
+
+
 def _start(options: TrainOptions, network: Network) -> Any:
     """A new model, or the one to go on from."""
     if options.start is None:
-        return network.build((28, 28, len(network.preprocess.views)), 11 if network.rendered else 10)
+        return network.build((28, 28, network.preprocess.channels), 11 if network.rendered else 10)
     manifest = artefact.load_manifest(options.start)
     if (manifest.network, manifest.output) != (options.network, options.output):
         raise ConfigError(

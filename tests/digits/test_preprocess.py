@@ -98,7 +98,7 @@ def corner_of_a_large_scan(scan: Grey) -> Grey:
 @pytest.mark.parametrize("text", ["2", "5", "8"])
 def test_the_digit_survives_what_paper_and_light_do(spoil: Callable[[Grey], Grey], text: str) -> None:
     clean = digit_of(draw(text))
-    assert likeness(digit_of(spoil(draw(text))), clean) > 0.8
+    assert likeness(digit_of(spoil(draw(text))), clean) > 0.7  # another pen or place of it is half of that
 
 
 @given(
@@ -163,11 +163,20 @@ def test_a_one_as_tall_as_its_image_is_not_taken_for_a_border() -> None:
 def test_the_views_stand_in_the_order_asked_for() -> None:
     ink = preprocess.find_ink(boxed(draw()))
     both = preprocess.normalise(ink, BOTH)
-    assert both.shape == (28, 28, 2)
+    assert both.shape == (28, 28, BOTH.channels)
     assert both.dtype == np.uint8
-    assert np.array_equal(both[..., 0], preprocess.normalise(ink, BOXED)[..., 0])
+    views = preprocess.pictures(both, BOTH)
+    assert list(views) == ["boxed", "context"]
+    assert np.array_equal(views["boxed"], preprocess.normalise(ink, BOXED)[..., 0])
+    assert views["context"].shape == (56, 56)
     # The context shows the printed box that the boxed view leaves out.
-    assert both[1, :, 1].mean() > 100 > both[1, :, 0].mean()
+    assert views["context"][2].mean() > 100 > views["boxed"][1].mean()
+
+
+def test_the_context_is_one_picture_in_four_channels() -> None:
+    scan = draw("3", 56)
+    context = preprocess.pictures(preprocess.normalise(preprocess.find_ink(scan), BOTH), BOTH)["context"]
+    assert likeness(context, 255 - scan) > 0.95
 
 
 def test_hairlines_keep_their_strength() -> None:

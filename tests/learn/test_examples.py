@@ -22,11 +22,17 @@ def test_others_are_no_digits() -> None:
 
 def test_examples_are_what_the_network_will_see() -> None:
     made = examples.rendered(DIGITS, SPEC, 200, seed=1)
-    assert made.digits.shape == (200, 28, 28, 2)
+    assert made.digits.shape == (200, 28, 28, 5)
     assert made.digits.dtype == np.uint8
     assert set(made.labels[made.kinds == examples.NONE]) == {NOT_A_DIGIT}
     assert set(made.labels[made.kinds != examples.NONE]) <= set(range(10))
-    assert set(made.kinds) == {examples.AS_IS, examples.RENDERED, examples.DRAWN, examples.NONE}
+    assert set(made.kinds) == {
+        examples.AS_IS,
+        examples.VARIED,
+        examples.RENDERED,
+        examples.DRAWN,
+        examples.NONE,
+    }
 
 
 def test_plain_digits_keep_their_order() -> None:

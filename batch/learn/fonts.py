@@ -1,6 +1,6 @@
-"""Letters in the fonts given, as an archive of what is not a digit for `digitbox train --data`.
+"""Digits and letters in the fonts given, as an archive for `digitbox train --data`.
 
-Run it as `python -m batch.learn.letters LETTERS.npz FONT...`, with font files of handwriting (.ttf, .otf).
+Run it as `python -m batch.learn.fonts FONTS.npz FONT...`, with font files of handwriting (.ttf, .otf).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from batch.learn.datasets import DIGIT_PX
@@ -19,22 +20,24 @@ from batch.records import Grey
 
 FONT_PX = 96
 BOX_PX = 20  # as MNIST's digits
+DIGITS = "0123456789"
 IN_NO_FONT = "\uffff"
 
 
-def draw(fonts: Sequence[Path]) -> Grey:
-    """Draws letters that no one takes for digits, in every font.
+def draw(fonts: Sequence[Path]) -> tuple[Grey, npt.NDArray[np.int8]]:
+    """Draws the digits, and letters that no one takes for digits, in every font.
 
     Returns:
-        uint8 (n, 28, 28), white on black, in MNIST's box.
+        uint8 (n, 28, 28), white on black, in MNIST's box; their labels (n,), 0 to 9, and -1 for letters.
     """
-    return np.stack([letter for font in fonts for letter in _of(font)])
+    drawn = [character for font in fonts for character in _of(font)]
+    return np.stack([image for image, _ in drawn]), np.array([label for _, label in drawn], np.int8)
 
 
-def _of(path: Path) -> Iterator[Grey]:
+def _of(path: Path) -> Iterator[tuple[Grey, int]]:
     font = ImageFont.truetype(str(path), FONT_PX)
     missing = _inked(font, IN_NO_FONT)
-    for character in CHARACTERS:
+    for character in DIGITS + CHARACTERS:
         ink = _inked(font, character)
         if ink.size == 0 or np.array_equal(ink, missing):
             continue
@@ -44,7 +47,7 @@ def _of(path: Path) -> Iterator[Grey]:
         letter = np.zeros((DIGIT_PX, DIGIT_PX), np.uint8)
         top, left = (DIGIT_PX - small.shape[0]) // 2, (DIGIT_PX - small.shape[1]) // 2
         letter[top : top + small.shape[0], left : left + small.shape[1]] = small
-        yield letter
+        yield letter, DIGITS.find(character)
 
 
 def _inked(font: ImageFont.FreeTypeFont, character: str) -> Grey:
@@ -55,12 +58,13 @@ def _inked(font: ImageFont.FreeTypeFont, character: str) -> Grey:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes the archive: images x, and labels y, all -1."""
+    """Writes the archive: images x, and labels y."""
     if len(arguments) < 2:
-        raise SystemExit("usage: python -m batch.learn.letters LETTERS.npz FONT...")
-    letters = draw([Path(font) for font in arguments[1:]])
-    np.savez_compressed(arguments[0], x=letters, y=np.full(len(letters), -1, np.int8))
-    print(f"{len(letters)} letters of {len(arguments) - 1} fonts: {arguments[0]}")
+        raise SystemExit("usage: python -m batch.learn.fonts FONTS.npz FONT...")
+    images, labels = draw([Path(font) for font in arguments[1:]])
+    np.savez_compressed(arguments[0], x=images, y=labels)
+    digits = int((labels >= 0).sum())
+    print(f"{digits} digits and {len(labels) - digits} letters of {len(arguments) - 1} fonts: {arguments[0]}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,89 @@
+"""Light, paper and ink, on drawn scans."""
+
+import cv2
+import numpy as np
+import pytest
+
+from batch.digits import preprocess, strength
+from batch.digits.lines import find_lines
+from batch.records import Grey, Polarity
+
+
+def light(size: int = 90) -> Grey:
+    """Paper lit from a corner, darker towards the rim."""
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    return np.asarray(190 + 30 * x - 20 * y - 30 * (x * x + y * y), np.uint8)
+
+
+def written(paper: Grey, text: str = "8", width: int = 6, ink: float = 0.4) -> Grey:
+    mask = np.zeros(paper.shape, np.uint8)
+    cv2.putText(mask, text, (22, 68), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 255, width, cv2.LINE_AA)
+    return np.asarray(paper * (1 - (1 - ink) * (mask / 255.0)), np.uint8)
+
+
+@pytest.mark.parametrize("width", [2, 6, 14])
+def test_the_light_is_found_under_ink_of_any_width(width: int) -> None:
+    found = strength.estimate_light(written(light(), width=width))
+    assert np.abs(found - light()).mean() < 6
+
+
+def test_dark_corners_are_no_ink() -> None:
+    paper = light()
+    found = strength.ink_strength(paper, strength.estimate_background(paper))
+    assert found.max() < 20
+
+
+def test_a_shadow_across_a_corner_is_no_ink() -> None:
+    paper = np.full((90, 90), 220, np.uint8)
+    cv2.fillPoly(paper, [np.array([(0, 50), (40, 89), (0, 89)], np.int32)], 130)
+    found = strength.ink_strength(paper, strength.estimate_background(paper))
+    away = cv2.dilate(cv2.Canny(paper, 50, 100), np.ones((11, 11), np.uint8)) == 0
+    assert np.quantile(found[away], 0.99) < 25
+
+
+@pytest.mark.parametrize("width", [3, 10, 16])
+def test_the_inside_of_strokes_is_ink_all_through(width: int) -> None:
+    scan = written(light(), "0", width)
+    found = strength.ink_strength(scan, strength.estimate_background(scan))
+    inside = cv2.dilate(written(np.full((90, 90), 255, np.uint8), "0", width), np.ones((3, 3))) < 110
+    assert found[inside].min() > 90
+
+
+def test_faint_ink_beside_dark_lines_is_found_when_they_are_left_out() -> None:
+    grain = np.random.default_rng(1).normal(0, 1.5, (90, 90))
+    scan = written(np.asarray(np.clip(220 + grain, 0, 255), np.uint8), ink=0.85)
+    scan[:5] = scan[:, -5:] = 20
+    found = strength.ink_strength(scan, np.full_like(scan, 220))
+    everything, _ = strength.binarise(found)
+    certain, likely = find_lines(everything)
+    without, noise = strength.binarise(found, certain, likely)
+    digit = written(np.full((90, 90), 255, np.uint8)) < 130
+    assert without[digit].mean() > 0.9 * 255
+    assert without[:4].max() == 0
+    assert noise < 3
+
+
+def test_thick_ink_is_not_taken_for_noise() -> None:
+    scan = written(light(), width=18)
+    mask, noise = strength.binarise(strength.ink_strength(scan, strength.estimate_background(scan)))
+    assert noise < 3
+    assert 0.1 < np.count_nonzero(mask) / mask.size < 0.6
+
+
+@pytest.mark.parametrize("width", [2, 6, 14])
+@pytest.mark.parametrize("text", ["0", "1", "8"])
+@pytest.mark.parametrize("margin", [0, 6])
+def test_polarity_does_not_depend_on_pen_light_and_frame(width: int, text: str, margin: int) -> None:
+    scan = written(light(), text, width)
+    if margin:
+        cv2.rectangle(scan, (margin, margin), (89 - margin, 89 - margin), 60, 3)
+    assert preprocess.estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
+    assert preprocess.estimate_polarity(255 - scan) is Polarity.LIGHT_ON_DARK
+
+
+def test_quantiles_of_histograms() -> None:
+    counts = np.bincount([0, 0, 1, 1, 1, 5], minlength=8)
+    assert strength.quantile(counts, 0.5) == 1
+    assert strength.quantile(counts, 1.0) == 5
+    assert 0.5 < strength.quantile_between(counts, 0.5) < 1.0
+    assert 0.0 < strength.quantile_between(counts, 0.1) < 0.5
