@@ -173,7 +173,7 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
         for name, content in files.items()
         if name in (KERAS_FILE, TFLITE_FILE, TFLITE_FLOAT_FILE)
     }
-    record = dataclasses.asdict(dataclasses.replace(manifest, files=sums))
+    record = dataclasses.replace(manifest, files=sums)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=models_dir))
@@ -181,7 +181,7 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
             building.chmod(0o755)
             for name, content in files.items():
                 (building / name).write_bytes(content)
-            (building / MANIFEST).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            (building / MANIFEST).write_text(_as_json(record), encoding="utf-8")
             if target.exists():
                 shutil.rmtree(target)
             os.rename(building, target)
@@ -191,6 +191,25 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
     except OSError as error:
         raise ModelError(f"cannot write the model to {target}: {error.strerror}") from error
     return target
+
+
+def describe(model_dir: Path, manifest: Manifest, card: str) -> None:
+    """Replaces the manifest and the card of a model, which itself stays as it is.
+
+    Raises:
+        ModelError: they cannot be written.
+    """
+    try:
+        for name, text in (("card.md", card), (MANIFEST, _as_json(manifest))):
+            new = model_dir / f".{name}"
+            new.write_text(text, encoding="utf-8")
+            os.replace(new, model_dir / name)
+    except OSError as error:
+        raise ModelError(f"cannot write to the model in {model_dir}: {error.strerror}") from error
+
+
+def _as_json(manifest: Manifest) -> str:
+    return json.dumps(dataclasses.asdict(manifest), indent=2) + "\n"
 
 
 def make_default(models_dir: Path, name: str) -> None:

@@ -54,7 +54,8 @@ def text(manifest: Manifest) -> str:
         "",
         "## Figures",
         "",
-        "Measured with the int8 model, through the preprocessing, by the training itself:",
+        "Measured with the int8 model, through the preprocessing, by the training itself, and by"
+        " `digitbox evaluate --record`:",
         "",
         *(f"- {name}: {sentence(figure)}" for name, figure in manifest.metrics.items()),  # type: ignore[arg-type]
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import tempfile
@@ -159,7 +160,12 @@ def train(
     help="Folder for evaluation.json, evaluation.md and the pictures; files of these names are replaced.",
 )
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]")
-def evaluate(data: str, model: str | None, runtime: str, report: Path, workers: int | None) -> None:
+@click.option(
+    "--record", metavar="NAME", help="Write the figures into the model's manifest and card, under this name."
+)
+def evaluate(
+    data: str, model: str | None, runtime: str, report: Path, workers: int | None, record: str | None
+) -> None:
     """Test a model on labelled scans.
 
     DATA is a folder with labels.csv (columns file and label), a folder with folders named 0 to 9 (and none,
@@ -170,11 +176,11 @@ def evaluate(data: str, model: str | None, runtime: str, report: Path, workers: 
     \b
     Examples:
       digitbox evaluate mnist
-      digitbox evaluate my-scans/ --model mine --report my-report/
+      digitbox evaluate my-scans/ --model mine --report my-report/ --record "exam marks"
     """
     _need("digitbox evaluate", "matplotlib", "seaborn")
+    from batch.learn import card, labelled_scans
     from batch.learn import evaluate as evaluation
-    from batch.learn import labelled_scans
 
     folder = artefact.find(model)
     reader = Reader(folder, runtime, None, MAX_PIXELS)
@@ -183,7 +189,11 @@ def evaluate(data: str, model: str | None, runtime: str, report: Path, workers: 
         scans = labelled_scans.load(data, Path(scratch))
         cores = 1 if runtime == "tensorflow" else workers or engines.usable_cores()
         outcomes = evaluation.answer(reader, scans, cores)
-        evaluation.write(report, data, manifest.version, scans, outcomes)
+        result = evaluation.write(report, data, manifest.version, scans, outcomes)
+    if record is not None:
+        metrics = {**manifest.metrics, record: evaluation.figure(result)}
+        manifest = dataclasses.replace(manifest, metrics=metrics)
+        artefact.describe(folder, manifest, card.text(manifest))
     click.echo((report / "evaluation.md").read_text(encoding="utf-8"), nl=False)
 
 

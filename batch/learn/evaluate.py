@@ -107,6 +107,28 @@ def figures(answers: Answers) -> dict[str, Any]:
     return result
 
 
+def figure(result: dict[str, Any]) -> dict[str, float | int]:
+    """The figures as the manifest of a model has them, see `card.sentence`."""
+    found: dict[str, float | int] = {}
+    if "digits" in result:
+        part = result["digits"]
+        low, high = part["accuracy_interval"]
+        found |= {
+            "n": part["accuracy_n"],
+            "correct": part["accuracy_count"],
+            "accuracy": part["accuracy"],
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "ok_fraction": part["ok"],
+            "ok_wrong_fraction": part["ok_wrong"] or 0.0,
+            "calibration_error": part["calibration_error"],
+        }
+    if "no_digit" in result:
+        part = result["no_digit"]
+        found |= {"not_digits": part["ok_n"], "not_digits_ok_fraction": part["ok"]}
+    return found
+
+
 def _share(name: str, count: int, n: int) -> dict[str, Any]:
     low, high = metrics.wilson_interval(count, n)
     return {

@@ -44,7 +44,7 @@ WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 EMA_MOMENTUM = 0.999
-EPOCHS_PER_RENDERING = 3  # rendering takes about as long as training
+EPOCHS_PER_RENDERING = 4  # rendering takes almost as long as training
 
 Say = Callable[[str], None]
 

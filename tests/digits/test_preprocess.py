@@ -98,7 +98,7 @@ def corner_of_a_large_scan(scan: Grey) -> Grey:
 @pytest.mark.parametrize("text", ["2", "5", "8"])
 def test_the_digit_survives_what_paper_and_light_do(spoil: Callable[[Grey], Grey], text: str) -> None:
     clean = digit_of(draw(text))
-    assert likeness(digit_of(spoil(draw(text))), clean) > 0.7  # another pen or place of it is half of that
+    assert likeness(digit_of(spoil(draw(text))), clean) > 0.7
 
 
 @given(

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from batch.errors import InputError
+from batch.files import artefact
 from batch.learn import evaluate as evaluation
 from batch.learn import labelled_scans
 from batch.learn.evaluate import NO_DIGIT, REFUSED, Answers
@@ -107,3 +108,22 @@ def test_evaluate_and_explore_write_what_they_say(tmp_path: Path, fake_model: Pa
     assert result.stdout == "0: 2\n1: 1\nnone: 1\n"
     for name in ("counts", "samples", "digits", "means"):
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
+
+
+def test_figures_are_recorded_with_the_model(tmp_path: Path, fake_model: Path) -> None:
+    from batch.learn.commands import evaluate
+
+    data = tmp_path / "scans"
+    for label, image in zip(("0", "1", "none"), IMAGES, strict=True):
+        (data / label).mkdir(parents=True)
+        cv2.imwrite(str(data / label / "a.png"), image)
+    before = artefact.load_manifest(fake_model)
+    for name in ("marks", "marks", "meters"):
+        arguments = [str(data), "--report", str(tmp_path / "r"), "--record", name]
+        CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
+    after = artefact.load_manifest(fake_model)
+    assert list(after.metrics) == ["marks", "meters"]
+    assert after.metrics["marks"]["n"] == 2  # type: ignore[index]
+    assert after.metrics["marks"]["not_digits"] == 1  # type: ignore[index]
+    assert (after.files, after.version) == (before.files, before.version)
+    assert "- marks: 50.00% right (1 of 2" in (fake_model / "card.md").read_text()
