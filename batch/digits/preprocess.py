@@ -253,10 +253,6 @@ def _flat_ground(paper: Grey) -> int | None:
     return None
 
 
-def _grown(mask: Mask) -> Mask:
-    return np.asarray(cv2.dilate(mask, np.ones((9, 9), np.uint8)), np.uint8)
-
-
 def _select(
     mask: Mask, strength: Grey, likely_lines: Mask
 ) -> tuple[Mask, tuple[int, int, int, int], npt.NDArray[np.int32]]:
