@@ -156,6 +156,9 @@ def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) 
     assert digitbox("run", "--no-such-option").code == 2
     assert digitbox("rnu").code == 2
     assert digitbox("run", "--outbox", "inbox/out").code == 2
+    for arguments in (["run", "--workers", "none"], ["run", "--no-such-option"], ["rnu"]):
+        result = digitbox(*arguments)
+        assert len(result.err.splitlines()) == 1 and "--help" in result.err
     (tmp_path / "digitbox.toml").write_text("colour = 1")
     result = digitbox("run")
     assert result.code == 2
@@ -269,20 +272,66 @@ def test_progress_only_on_a_terminal(
     assert "reading" not in digitbox("run", "--quiet").err
 
 
+def test_messages_are_one_line_whatever_the_names(digitbox: Digitbox, inbox: Path) -> None:
+    result = digitbox("run", "gone\n.png")
+    assert (result.code, len(result.err.splitlines())) == (4, 1)
+    result = digitbox("run", "--outbox", "a\nb\udcff")
+    assert len(result.err.splitlines()) == 1  # nothing to do
+    (inbox / "a.png").write_bytes(TWO)
+    result = digitbox("run", "--outbox", "a\nb\udcff")
+    assert (result.code, len(result.err.splitlines())) == (0, 2)
+
+
+def test_a_current_folder_that_is_gone(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = digitbox("run")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+
+
+def test_a_link_that_leads_to_itself(digitbox: Digitbox, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert digitbox("run", "loop").code == 4
+
+
+def redirected(inbox: Path, arguments: str, redirection: str) -> subprocess.CompletedProcess[bytes]:
+    command = (
+        f"{sys.executable} -m batch run {inbox} --outbox {inbox.parent}/outbox {arguments} {redirection}"
+    )
+    return subprocess.run(command, shell=True, check=False, capture_output=True)
+
+
 def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
-    command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
     read, write = os.pipe()
     os.close(read)
+    command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
     os.close(write)
-    assert done.stderr == b""
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_without_any_terminal_or_streams(inbox: Path) -> None:
+def test_a_full_disk_behind_stdout_is_told(inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
-    command = f"{sys.executable} -m batch run {inbox} --dry-run <&- >&- 2>&-"
-    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    done = redirected(inbox, "--dry-run", "> /dev/full")
+    assert done.returncode == 6
+    assert b"stdout" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("redirection", ["<&- >&- 2>&-", "2>&-", "2> /dev/full"])
+def test_without_any_terminal_or_streams(inbox: Path, redirection: str) -> None:
+    assert redirected(inbox, "", redirection).returncode == 0  # nothing to do
+    (inbox / "a.png").write_bytes(TWO)
+    assert redirected(inbox, "--dry-run", redirection).returncode == 0
+
+
+def test_what_is_opened_is_never_taken_for_stderr(tmp_path: Path) -> None:
+    code = "from batch import console; console.open_streams(); print(open('file', 'w').fileno() > 2)"
+    subprocess.run(f'{sys.executable} -c "{code}" <&- 2>&- > out', shell=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "out").read_text() == "True\n"
 
 
 def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:
