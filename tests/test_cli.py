@@ -1,5 +1,6 @@
 import csv
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -295,6 +296,20 @@ def test_a_current_folder_that_is_gone(
 def test_a_link_that_leads_to_itself(digitbox: Digitbox, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     assert digitbox("run", "loop").code == 4
+
+
+def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    folders = [f"more/{number}" for number in range(100)]
+    for folder in folders:
+        Path(folder).mkdir(parents=True)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (80, limits[1]))
+    try:
+        result = digitbox("run", "inbox", "inbox/", "--after", "move", *folders)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (result.code, len(result.rows)) == (0, 2)
 
 
 def redirected(inbox: Path, arguments: str, redirection: str) -> subprocess.CompletedProcess[bytes]:
