@@ -20,9 +20,11 @@ FILES = {
         "ledger",
         "locks",
         "outbox",
+        "proofs",
         "retire",
         "settler",
         "tables",
+        "tiffs",
     )
 }
 DIGITS = {

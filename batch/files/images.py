@@ -63,12 +63,10 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     Raises:
         ImageError: with the reason.
     """
-    container = containers.inspect(data)
+    container = containers.inspect(data, max_pixels)
     size = container.height_px, container.width_px
     if container.pages > 1:
         raise ImageError(Reason.SEVERAL_PAGES, f"{container.pages} pages or frames: give one file for each")
-    if size[0] * size[1] > max_pixels:
-        raise ImageError(Reason.TOO_LARGE, f"{size[1]} x {size[0]} pixels are more than {max_pixels}")
     if min(size) < MIN_SIDE_PX:
         raise ImageError(Reason.TOO_SMALL, f"{size[1]} x {size[0]} pixels are too few for a digit")
     flags = cv2.IMREAD_UNCHANGED if container.has_alpha else cv2.IMREAD_ANYDEPTH
@@ -81,6 +79,8 @@ def decode(data: bytes, max_pixels: int) -> Grey:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded: {error.err}") from error
     if pixels is None or sorted(pixels.shape[:2]) != sorted(size):
         raise ImageError(Reason.DAMAGED, f"cannot be decoded, though it looks like {container.kind}")
+    if container.white < 255 and pixels.dtype == np.uint8:
+        pixels = cv2.LUT(pixels, np.minimum(np.arange(256) * (255 / container.white), 255).astype(np.uint8))
     return _grey(pixels)
 
 

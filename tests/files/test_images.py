@@ -119,7 +119,20 @@ def png(width: int, height: int, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+WIDE = 60_000
 BOMBS = {
+    "bmp": struct.pack("<2sIHHI", b"BM", 154, 0, 0, 54)
+    + struct.pack("<IiiHHIIiiII", 40, WIDE, WIDE, 1, 24, 0, 0, 0, 0, 0, 0)
+    + b"\1" * 100,
+    "tiff": struct.pack("<4sIH", b"II*\0", 8, 4)
+    + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value)
+        for tag, value in [(256, WIDE), (257, WIDE), (273, 8), (279, 9)]
+    )
+    + bytes(4),
+    "jpeg": FORMATS["jpeg-grey"](two()).replace(struct.pack(">HH", 48, 48), struct.pack(">HH", WIDE, WIDE)),
+    "pgm in full": b"P5\n60000 60000\n255\n" + b"\1" * 100,
+    "pgm in text": b"P2\n60000 60000\n255\n" + b"1 " * 100,
     "png": png(60_000, 60_000, zlib.compress(bytes(1000))),
     "pgm": b"P5\n1 70000000\n255\n" + b"\1" * 70_000_000,
     "gif": b"GIF89a\x60\xea\x60\xea\0\0\0,\0\0\0\0\x60\xea\x60\xea\0\2\1\0\0;",
