@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from batch import stderr
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.files import images
@@ -171,6 +172,16 @@ def test_a_jpeg_cut_inside_is_damage(capfd: pytest.CaptureFixture[str]) -> None:
             decode(cut)
         assert caught.value.reason == "damaged"
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="of Linux")
+def test_a_jpeg_needs_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    stderr._recorder.cache_clear()
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    decode(FORMATS["jpeg-grey"](two()))
 
 
 def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
