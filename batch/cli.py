@@ -34,6 +34,7 @@ Exit codes:
   8    the ledger of the outbox is damaged
   75   another digitbox is writing to the outbox, or reading the inbox
   130  stopped by Ctrl-C
+  143  stopped by SIGTERM; watch ends with 0
 """
 # Commands that need more than reading scans does: imported when they are called.
 LAZY_COMMANDS = {
@@ -348,12 +349,20 @@ def watch(
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise SystemExit(ExitCode.TERMINATED)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def main() -> None:
     """Entry point of `digitbox`: never ends in a traceback but for a bug."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and & have it ignored
+        signal.signal(signal.SIGINT, _interrupt)
     console.open_streams()
     try:
         cli.main(prog_name="digitbox", standalone_mode=False)
@@ -371,6 +380,10 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort) as error:
         console.say_error("stopped; results that were published stay")
         raise SystemExit(ExitCode.INTERRUPTED) from error
+    except SystemExit as error:
+        if error.code == ExitCode.TERMINATED:
+            console.say_error("terminated; results that were published stay")
+        raise
     except Exception as error:
         with suppress(OSError):
             traceback.print_exc()

@@ -51,7 +51,7 @@ def digitbox(
     for name in list(os.environ):
         if name.startswith("DIGITBOX_"):
             monkeypatch.delenv(name)
-    terminate = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
@@ -61,7 +61,8 @@ def digitbox(
         except SystemExit as error:
             code = int(error.code or 0)
         finally:
-            signal.signal(signal.SIGTERM, terminate)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         out, err = capfd.readouterr()
         return Result(code, out, err)
 
@@ -214,6 +215,21 @@ def test_ctrl_c_keeps_what_was_published(
     assert "published stay" in result.err
     assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
     assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
+
+
+def test_sigterm_keeps_what_was_published(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+
+    def stopped(*_: object) -> object:
+        yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(engines.Engine, "map", stopped)
+    result = digitbox("run", "--rows-per-file", "2")
+    assert (result.code, result.out, len(result.err.splitlines())) == (143, "", 1)
+    assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
 
 
 def test_a_bug_makes_one(digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
