@@ -359,9 +359,9 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Entry point of `digitbox`: never ends in a traceback but for a bug."""
+    """Runs `digitbox`: never ends in a traceback but for a bug."""
     signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and & have it ignored
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
     console.open_streams()
     try:
