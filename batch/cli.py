@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -61,7 +60,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(metadata.version("digitbox"), prog_name="digitbox")
+@click.version_option(package_name="digitbox", prog_name="digitbox")
 @click.option(
     "--config",
     "config_file",
