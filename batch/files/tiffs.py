@@ -74,6 +74,8 @@ class _Walk:
 
     def unpack(self, form: str, at: int) -> tuple[int, ...]:
         """Numbers at a place."""
+        if at > len(self.data):
+            truncated("a TIFF points beyond its end")
         return struct.unpack_from(self.order + form, self.data, at)
 
     def directory(self, at: int) -> tuple[dict[int, tuple[int, ...]], int]:

@@ -61,6 +61,7 @@ def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
         (b"\0\0\0\x18ftypheic" + bytes(40), "unsupported"),
         (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "not_an_image"),
         (b"P7\nWIDTH 2\n", "unsupported"),
+        (b"II+\0\x08\0\0\0" + b"\xff" * 8, "truncated"),
         (b"P2 2 2 70000 1 2 3 4\n", "unsupported"),
         (b"P5\n99999999999 1\n255\n", "damaged"),
         (b"P5\n0 5\n255\n\n", "damaged"),
