@@ -2,7 +2,6 @@ import csv
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from batch import cli, engines, job
+from batch.errors import ExitCode
 from batch.files.outbox import Outbox
 from batch.records import Outcome, ScanRef, Status
 from formats import FORMATS, two
@@ -193,6 +193,45 @@ def test_a_missing_extra_makes_seven(
     assert "digitbox[train]" in result.err
 
 
+def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    state = tmp_path / "outbox" / ".digitbox"
+    state.mkdir(parents=True)
+    (state / "ledger.sqlite3").write_text("no data base")
+    for arguments in ([], ["--only-new", "--dry-run"]):
+        result = digitbox("run", *arguments)
+        assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
+
+
+def test_every_exit_code_is_in_the_help(digitbox: Digitbox) -> None:
+    shown = digitbox("--help").out
+    assert [code.value for code in ExitCode if f"\n    {code.value:<5}" not in shown] == []
+
+
+def test_only_what_is_new(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    assert len(digitbox("run", "--only-new").rows) == 1
+    (inbox / "b.png").write_bytes(TWO)
+    assert digitbox("run", "--only-new", "--dry-run").out == "b.png\n"
+    result = digitbox("run", "--only-new")
+    assert [row["file"] for row in result.rows] == ["b.png"]
+    assert "1 had their row before" in result.err
+    result = digitbox("run", "--only-new")
+    assert (result.code, result.out) == (0, "")
+    assert len(digitbox("run").rows) == 2
+
+
+def test_what_becomes_of_scans_that_have_their_row(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    (inbox / "b.png").write_bytes(b"text")
+    assert digitbox("run", "--after", "move").code == 3
+    assert list(inbox.iterdir()) == []
+    assert len(list((tmp_path / "outbox" / "done").rglob("a.png"))) == 1
+    assert len(list((tmp_path / "outbox" / "failed").rglob("b.png"))) == 1
+    (inbox / "a.png").write_bytes(TWO)
+    assert len(digitbox("run", "--after", "delete").rows) == 1
+    assert list(inbox.iterdir()) == []
+
+
 def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
         assert digitbox("run").code == 75
@@ -326,43 +365,6 @@ def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Pa
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert (result.code, len(result.rows)) == (0, 2)
-
-
-def redirected(inbox: Path, arguments: str, redirection: str) -> subprocess.CompletedProcess[bytes]:
-    command = (
-        f"{sys.executable} -m batch run {inbox} --outbox {inbox.parent}/outbox {arguments} {redirection}"
-    )
-    return subprocess.run(command, shell=True, check=False, capture_output=True)
-
-
-def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-    read, write = os.pipe()
-    os.close(read)
-    command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_a_full_disk_behind_stdout_is_told(inbox: Path) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-    done = redirected(inbox, "--dry-run", "> /dev/full")
-    assert done.returncode == 6
-    assert b"stdout" in done.stderr and len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("redirection", ["<&- >&- 2>&-", "2>&-", "2> /dev/full"])
-def test_without_any_terminal_or_streams(inbox: Path, redirection: str) -> None:
-    assert redirected(inbox, "", redirection).returncode == 0  # nothing to do
-    (inbox / "a.png").write_bytes(TWO)
-    assert redirected(inbox, "--dry-run", redirection).returncode == 0
-
-
-def test_what_is_opened_is_never_taken_for_stderr(tmp_path: Path) -> None:
-    code = "from batch import console; console.open_streams(); print(open('file', 'w').fileno() > 2)"
-    subprocess.run(f'{sys.executable} -c "{code}" <&- 2>&- > out', shell=True, check=True, cwd=tmp_path)
-    assert (tmp_path / "out").read_text() == "True\n"
 
 
 def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:
