@@ -1,9 +1,12 @@
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batch.errors import InputError
 from batch.files import inbox
@@ -73,6 +76,34 @@ def test_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names("a.*") == ["a.png"]
     with pytest.raises(InputError, match="quote"):
         names("*.tif")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three levels of folders with the same names in each."""
+    root = tmp_path_factory.mktemp("tree")
+    folders = ["", *(f"{one}/" for one in "ab"), *(f"{one}/{two}/" for one in "ab" for two in ("a", "b.png"))]
+    touch(*(root / folder / name for folder in folders for name in ("a.png", "ab.tif", "b.txt")))
+    return root
+
+
+@given(
+    st.lists(st.sampled_from(["*", "**", "a", "b", "?", "[ab]", "a*", "*.png", "a.png", "b*"]), min_size=1)
+)
+def test_a_glob_finds_what_globs_find(tree: Path, parts: list[str]) -> None:
+    pattern = "/".join([str(tree), *parts])
+    if not glob.has_magic(pattern):
+        return
+    found = {
+        path
+        for path in glob.glob(pattern, recursive=True)
+        if inbox.has_image_suffix(path.rstrip("/")) and path != f"{tree}/"
+    }
+    try:
+        got = names(pattern)
+    except InputError:
+        got = []
+    assert got == sorted(path.rstrip("/") for path in found)
 
 
 def test_a_glob_passes_over_what_a_folder_passes_over(
