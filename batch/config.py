@@ -134,7 +134,7 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
     """
     file = path or Path(CONFIG_FILE)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows leave a mark
     except FileNotFoundError as error:
         if path is None:
             return {}

@@ -42,6 +42,12 @@ def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
     assert read_config(file, KINDS) == {"rows_per_file": 5, "quiet": True}
 
 
+def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_bytes(b"\xef\xbb\xbfquiet = true\n")
+    assert read_config(file, KINDS) == {"quiet": True}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
