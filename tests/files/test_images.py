@@ -2,6 +2,7 @@ import hashlib
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_sixteen_bits_with_alpha() -> None:
     alpha = (235 - two()).astype(np.uint16) * 312
     data = bytes(cv2.imencode(".png", np.dstack([ink, ink, ink, alpha]))[1])
     assert np.mean((decode(data) > 127) == (two() > 127)) > 0.99
+
+
+def test_memory_of_a_large_scan_is_bounded() -> None:
+    side = 1000
+    data = bytes(cv2.imencode(".png", np.full((side, side, 4), 30_000, np.uint16))[1])
+    tracemalloc.start()
+    decode(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25 * side * side  # 8 of them are the pixels as they are in the file
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
