@@ -165,7 +165,7 @@ class _Levels:
                 continue
             pattern = self._patterns[place]
             if pattern == "**":
-                found.add(place)
+                found |= {place, place + 1}
             elif fnmatch.fnmatchcase(name, pattern):
                 found.add(place + 1)
         return self._closed(found)
@@ -179,8 +179,8 @@ class _Levels:
         return any(place < len(self._patterns) for place in places)
 
     def _closed(self, places: set[int]) -> frozenset[int]:
-        """Adds what `**` leads to when it stands for no level."""
-        for place, pattern in enumerate(self._patterns):
+        """Adds what `**` leads to when it stands for no level, which it cannot as the last."""
+        for place, pattern in enumerate(self._patterns[:-1]):
             if pattern == "**" and place in places:
                 places.add(place + 1)
         return frozenset(places)
