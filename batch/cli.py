@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
-from importlib import metadata
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -34,6 +33,7 @@ Exit codes:
   8    the ledger of the outbox is damaged
   75   another digitbox is writing to the outbox, or reading the inbox
   130  stopped by Ctrl-C
+  143  stopped by SIGTERM; watch ends with 0
 """
 # Commands that need more than reading scans does: imported when they are called.
 LAZY_COMMANDS = {
@@ -60,7 +60,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(metadata.version("digitbox"), prog_name="digitbox")
+@click.version_option(package_name="digitbox", prog_name="digitbox")
 @click.option(
     "--config",
     "config_file",
@@ -241,7 +241,8 @@ def run(
     found = job.find(options)
     if dry_run:
         for ref in job.would_read(options, found):
-            click.echo(text_cell(ref.name))
+            if not console.print_line(text_cell(ref.name)):
+                break
         return
     total = None if quiet or not sys.stderr.isatty() else sum(1 for _ in found)
     with console.progress(total) as advance:
@@ -253,11 +254,11 @@ def run(
 
         summary = job.run(options, found, watcher)
     for path in summary.published:
-        click.echo(path)
+        console.print_line(path)
     if not quiet:
         console.say_summary(summary, options)
     if summary.not_retired:
-        click.echo(f"digitbox: {summary.not_retired}; the next run tries again", err=True)
+        console.say_error(f"{summary.not_retired}; the next run tries again")
     if summary.counts.get(Status.FAILED):
         raise SystemExit(ExitCode.SOME_FAILED)
 
@@ -337,36 +338,53 @@ def watch(
         poll_s=poll,
         **settings,
     )
-    number = serve(options, Log(as_json=log_format == "json", quiet=quiet), click.echo)
+
+    def show(path: Path) -> None:
+        console.print_line(path)  # nobody need read them: the results are in the outbox
+
+    number = serve(options, Log(as_json=log_format == "json", quiet=quiet), show)
     if number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise SystemExit(ExitCode.TERMINATED)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def main() -> None:
-    """Entry point of `digitbox`: never ends in a traceback but for a bug."""
+    """Runs `digitbox`: never ends in a traceback but for a bug."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    console.open_streams()
     try:
         cli.main(prog_name="digitbox", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        raise SystemExit(error.exit_code) from error
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         raise SystemExit(ExitCode.USAGE) from error
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "digitbox"
+        console.say_error(f"{error.format_message().rstrip('.')}; see {command} --help")
+        raise SystemExit(ExitCode.USAGE) from error
     except RunError as error:
-        click.echo(f"digitbox: {error}", err=True)
+        console.say_error(str(error))
         raise SystemExit(error.exit_code) from error
     except (KeyboardInterrupt, click.Abort) as error:
-        click.echo("digitbox: stopped; results that were published stay", err=True)
+        console.say_error("stopped; results that were published stay")
         raise SystemExit(ExitCode.INTERRUPTED) from error
-    except BrokenPipeError as error:
-        # Whoever read our output has enough: leave quietly, also when Python flushes what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(ExitCode.OK) from error
+    except SystemExit as error:
+        if error.code == ExitCode.TERMINATED:
+            console.say_error("terminated; results that were published stay")
+        raise
     except Exception as error:
-        traceback.print_exc()
-        click.echo(f"digitbox: this is a bug, please report it: {error!r}", err=True)
+        with suppress(OSError):
+            traceback.print_exc()
+        console.say_error(f"this is a bug, please report it: {error!r}")
         raise SystemExit(ExitCode.BUG) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -70,7 +71,7 @@ class RunOptions(ReadOptions):
         if not self.inputs:
             _check_apart(Path(INBOX), self.outbox)
         for given in self.inputs:
-            if Path(given).resolve() == self.outbox.resolve():
+            if _real(given) == _real(self.outbox):
                 raise ConfigError(f"the outbox {self.outbox} cannot be an input: give another --outbox")
 
 
@@ -106,9 +107,16 @@ WATCH_DEFAULTS: dict[str, Any] = {option.name: option.default for option in fiel
 
 
 def _check_apart(inbox: Path, outbox: Path) -> None:
-    one, other = inbox.resolve(), outbox.resolve()
+    one, other = _real(inbox), _real(outbox)
     if one in (other, *other.parents) or other in one.parents:
         raise ConfigError(f"the outbox {outbox} and the inbox {inbox} must not lie in each other")
+
+
+def _real(path: str | Path) -> Path:
+    try:
+        return Path(os.path.realpath(path))
+    except OSError as error:
+        raise ConfigError("the current folder is gone: change to one that is there") from error
 
 
 def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[str, Any]:
@@ -126,7 +134,7 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
     """
     file = path or Path(CONFIG_FILE)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows leave a mark
     except FileNotFoundError as error:
         if path is None:
             return {}
@@ -144,5 +152,8 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
         if type(value) not in kinds[name]:
             wanted = " or ".join(kind.__name__ for kind in kinds[name])
             raise ConfigError(f"{file}: {key} must be {wanted}, not {value!r}")
+        texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+        if not all(isinstance(text, str) and "\0" not in text for text in texts):
+            raise ConfigError(f"{file}: {key} must be plain text, not {value!r}")
         values[name] = value
     return values

@@ -1,18 +1,61 @@
-"""What `digitbox run` tells people on stderr: a progress bar, problems, and a summary."""
+"""What `digitbox` prints: results on stdout; on stderr a progress bar, problems, and a summary."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import click
 
 from batch import config
 from batch.config import RunOptions
+from batch.errors import OutboxError
 from batch.files.tables import text_cell
 from batch.records import Outcome, RunSummary, Status
+
+
+def open_streams() -> None:
+    """Gives a process that was started without stdin, stdout or stderr some that lead nowhere.
+
+    Or else the next file that is opened, perhaps one of results, would be what C libraries take for stderr.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def print_line(text: str | Path) -> bool:
+    """Prints a result as a line of stdout; returns whether somebody still reads them.
+
+    Raises:
+        OutboxError: stdout cannot be written.
+    """
+    try:
+        click.echo(os.fsencode(text))  # a path byte for byte, whatever the locale
+    except BrokenPipeError:
+        # Whoever read has enough; nor may Python fail on it when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    except OSError as error:
+        raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+    return True
+
+
+def say(text: str) -> None:
+    """Says one line on stderr, for people; that it cannot be said is no reason to stop."""
+    with suppress(OSError):
+        click.echo(text_cell(text), err=True)
+
+
+def say_error(text: str) -> None:
+    """Says in one line what went wrong and what to do."""
+    say(f"digitbox: {text}")
 
 
 @contextmanager
@@ -36,7 +79,7 @@ def say_problems(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.status is not Status.OK:
             reason = outcome.reason.value if outcome.reason else ""
-            click.echo(f"{text_cell(outcome.ref.name)}: {outcome.status.value}, {reason}", err=True)
+            say(f"{outcome.ref.name}: {outcome.status.value}, {reason}")
 
 
 def say_summary(summary: RunSummary, options: RunOptions) -> None:
@@ -46,13 +89,13 @@ def say_summary(summary: RunSummary, options: RunOptions) -> None:
     if summary.settled:
         skipped = f"; {summary.settled} had their row before{skipped}"
     if not summary.rows:
-        where = " ".join(map(text_cell, options.inputs)) or config.INBOX
+        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or config.INBOX
         new = "new " if options.only_new else ""
-        click.echo(f"nothing to do: no {new}image files in {where}{skipped}", err=True)
+        say(f"nothing to do: no {new}image files in {where}{skipped}")
         return
     counts = ", ".join(f"{summary.counts.get(status, 0)} {status.value}" for status in Status)
     scans = "1 scan" if summary.rows == 1 else f"{summary.rows} scans"
     rate = summary.rows / max(summary.seconds, 1e-9)
-    click.echo(f"{scans}: {counts}{skipped}; {summary.seconds:.1f} s, {rate:,.0f} images/s", err=True)
+    say(f"{scans}: {counts}{skipped}; {summary.seconds:.1f} s, {rate:,.0f} images/s")
     where = str(summary.published[0]) if len(summary.published) == 1 else f"{len(summary.published)} files"
-    click.echo(f"results: {where}", err=True)
+    say(f"results: {where}")

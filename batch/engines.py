@@ -42,8 +42,10 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._pool is not None:
+            if kind is not None:  # nobody waits for what they are reading
+                _kill_workers()
             self._pool.shutdown(cancel_futures=True)
 
     def start(self) -> None:
@@ -80,6 +82,7 @@ class Engine:
             try:
                 yield future.result()
             except BrokenProcessPool:
+                _kill_workers()
                 pool.shutdown()
                 self._pool = None
                 lost = [(piece, future), *waiting]
@@ -122,6 +125,15 @@ def _new_pool(reader: Reader, workers: int) -> ProcessPoolExecutor:
     method = "fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn"
     context = multiprocessing.get_context(method)
     return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(reader,))
+
+
+def _kill_workers() -> None:
+    """Ends all workers now, which no `shutdown` does: one that was killed may have held what the others need.
+
+    They change nothing but their own memory, and this process has no other children.
+    """
+    for worker in multiprocessing.active_children():
+        worker.kill()
 
 
 _reader: Reader | None = None

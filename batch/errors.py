@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     LEDGER = 8
     BUSY = 75
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class DigitboxError(Exception):

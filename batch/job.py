@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 from batch import engines
 from batch.config import INBOX, ReadOptions, RunOptions
 from batch.engines import Engine
+from batch.errors import InputError
 from batch.files import artefact, inbox, ledger, locks, tables
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
@@ -19,6 +22,8 @@ from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 
 Watcher = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
+
+OTHER_FILES = 200  # that may be open beside the folders'
 
 
 def find(options: RunOptions) -> Inputs:
@@ -39,15 +44,14 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher) -> RunSummary:
         OutboxError: the outbox cannot be written.
         LedgerError: its ledger is damaged.
         BusyError: another process writes to it, or reads the same folder to move or delete its scans.
+        InputError: a folder is gone.
     """
     started = time.monotonic()
     tables.check_format(options.format)
     reader, manifest = new_reader(options)
     counts: Counter[Status] = Counter()
     with ExitStack() as held:
-        for folder in inputs.folders:
-            busy = f"another digitbox is reading {folder}: wait for it"
-            held.enter_context(locks.held(folder, exclusive=options.after is not After.LEAVE, busy=busy))
+        _hold(inputs.folders, options, held)
         outbox = held.enter_context(new_outbox(options, manifest))
         engine = held.enter_context(new_engine(options, reader))
         refs = _Unsettled(inputs, outbox, options)
@@ -100,6 +104,22 @@ def new_outbox(options: ReadOptions, manifest: Manifest) -> Outbox:
         with_probabilities=options.probabilities,
         after=options.after,
     )
+
+
+def _hold(folders: list[Path], options: RunOptions, held: ExitStack) -> None:
+    """Takes the locks of folders; each is an open file, and the usual limit of a process is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = len(folders) + OTHER_FILES
+    if soft < wanted <= hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    for folder in folders:
+        busy = f"another digitbox is reading {folder}: wait for it"
+        try:
+            held.enter_context(locks.held(folder, exclusive=options.after is not After.LEAVE, busy=busy))
+        except OSError as error:
+            raise InputError(
+                f"cannot open {folder}: {error.strerror}; name another or fewer folders"
+            ) from error
 
 
 class _Unsettled:

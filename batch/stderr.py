@@ -51,6 +51,8 @@ def heard() -> Iterator[list[bytes]]:
 @functools.cache
 def _recorder(process: int) -> int:
     """Descriptor of a file of this process alone: forked ones would share its position."""
+    if hasattr(os, "memfd_create"):  # a full disk must not make a damaged image look whole
+        return os.memfd_create("digitbox")
     descriptor, path = tempfile.mkstemp(prefix="digitbox-")
     os.unlink(path)
     return descriptor

@@ -1,7 +1,7 @@
 import csv
 import os
+import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from batch import cli, engines, job
+from batch.errors import ExitCode
 from batch.files.outbox import Outbox
 from batch.records import Outcome, ScanRef, Status
 from formats import FORMATS, two
@@ -50,7 +51,7 @@ def digitbox(
     for name in list(os.environ):
         if name.startswith("DIGITBOX_"):
             monkeypatch.delenv(name)
-    terminate = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
@@ -60,7 +61,8 @@ def digitbox(
         except SystemExit as error:
             code = int(error.code or 0)
         finally:
-            signal.signal(signal.SIGTERM, terminate)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         out, err = capfd.readouterr()
         return Result(code, out, err)
 
@@ -156,6 +158,9 @@ def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) 
     assert digitbox("run", "--no-such-option").code == 2
     assert digitbox("rnu").code == 2
     assert digitbox("run", "--outbox", "inbox/out").code == 2
+    for arguments in (["run", "--workers", "none"], ["run", "--no-such-option"], ["rnu"]):
+        result = digitbox(*arguments)
+        assert len(result.err.splitlines()) == 1 and "--help" in result.err
     (tmp_path / "digitbox.toml").write_text("colour = 1")
     result = digitbox("run")
     assert result.code == 2
@@ -188,6 +193,45 @@ def test_a_missing_extra_makes_seven(
     assert "digitbox[train]" in result.err
 
 
+def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    state = tmp_path / "outbox" / ".digitbox"
+    state.mkdir(parents=True)
+    (state / "ledger.sqlite3").write_text("no data base")
+    for arguments in ([], ["--only-new", "--dry-run"]):
+        result = digitbox("run", *arguments)
+        assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
+
+
+def test_every_exit_code_is_in_the_help(digitbox: Digitbox) -> None:
+    shown = digitbox("--help").out
+    assert [code.value for code in ExitCode if f"\n    {code.value:<5}" not in shown] == []
+
+
+def test_only_what_is_new(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    assert len(digitbox("run", "--only-new").rows) == 1
+    (inbox / "b.png").write_bytes(TWO)
+    assert digitbox("run", "--only-new", "--dry-run").out == "b.png\n"
+    result = digitbox("run", "--only-new")
+    assert [row["file"] for row in result.rows] == ["b.png"]
+    assert "1 had their row before" in result.err
+    result = digitbox("run", "--only-new")
+    assert (result.code, result.out) == (0, "")
+    assert len(digitbox("run").rows) == 2
+
+
+def test_what_becomes_of_scans_that_have_their_row(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    (inbox / "b.png").write_bytes(b"text")
+    assert digitbox("run", "--after", "move").code == 3
+    assert list(inbox.iterdir()) == []
+    assert len(list((tmp_path / "outbox" / "done").rglob("a.png"))) == 1
+    assert len(list((tmp_path / "outbox" / "failed").rglob("b.png"))) == 1
+    (inbox / "a.png").write_bytes(TWO)
+    assert len(digitbox("run", "--after", "delete").rows) == 1
+    assert list(inbox.iterdir()) == []
+
+
 def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
         assert digitbox("run").code == 75
@@ -210,6 +254,21 @@ def test_ctrl_c_keeps_what_was_published(
     assert "published stay" in result.err
     assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
     assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
+
+
+def test_sigterm_keeps_what_was_published(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+
+    def stopped(*_: object) -> object:
+        yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(engines.Engine, "map", stopped)
+    result = digitbox("run", "--rows-per-file", "2")
+    assert (result.code, result.out, len(result.err.splitlines())) == (143, "", 1)
+    assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
 
 
 def test_a_bug_makes_one(digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,20 +328,43 @@ def test_progress_only_on_a_terminal(
     assert "reading" not in digitbox("run", "--quiet").err
 
 
-def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
+def test_messages_are_one_line_whatever_the_names(digitbox: Digitbox, inbox: Path) -> None:
+    result = digitbox("run", "gone\n.png")
+    assert (result.code, len(result.err.splitlines())) == (4, 1)
+    result = digitbox("run", "--outbox", "a\nb\udcff")
+    assert len(result.err.splitlines()) == 1  # nothing to do
     (inbox / "a.png").write_bytes(TWO)
-    command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
-    os.close(write)
-    assert done.stderr == b""
+    result = digitbox("run", "--outbox", "a\nb\udcff")
+    assert (result.code, len(result.err.splitlines())) == (0, 2)
 
 
-def test_without_any_terminal_or_streams(inbox: Path) -> None:
+def test_a_current_folder_that_is_gone(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = digitbox("run")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+
+
+def test_a_link_that_leads_to_itself(digitbox: Digitbox, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert digitbox("run", "loop").code == 4
+
+
+def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
-    command = f"{sys.executable} -m batch run {inbox} --dry-run <&- >&- 2>&-"
-    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    folders = [f"more/{number}" for number in range(100)]
+    for folder in folders:
+        Path(folder).mkdir(parents=True)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (80, limits[1]))
+    try:
+        result = digitbox("run", "inbox", "inbox/", "--after", "move", *folders)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (result.code, len(result.rows)) == (0, 2)
 
 
 def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:

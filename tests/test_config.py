@@ -5,7 +5,13 @@ import pytest
 from batch.config import RunOptions, read_config
 from batch.errors import ConfigError
 
-KINDS: dict[str, tuple[type, ...]] = {"workers": (int,), "rows_per_file": (int,), "quiet": (bool,)}
+KINDS: dict[str, tuple[type, ...]] = {
+    "workers": (int,),
+    "rows_per_file": (int,),
+    "quiet": (bool,),
+    "outbox": (str,),
+    "ignore": (list,),
+}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +42,12 @@ def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
     assert read_config(file, KINDS) == {"rows_per_file": 5, "quiet": True}
 
 
+def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_bytes(b"\xef\xbb\xbfquiet = true\n")
+    assert read_config(file, KINDS) == {"quiet": True}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -44,6 +56,8 @@ def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
         ("workers = 'two'", "workers must be int"),
         ("workers = true", "workers must be int"),
         ("workers = ", "not TOML"),
+        ('outbox = "a\\u0000"', "plain text"),
+        ("ignore = [1]", "plain text"),
     ],
 )
 def test_mistakes_are_told_with_the_file(content: str, message: str, tmp_path: Path) -> None:

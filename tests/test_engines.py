@@ -1,3 +1,7 @@
+import multiprocessing
+import os
+import signal
+import time
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -61,6 +65,28 @@ def test_a_scan_that_kills_its_worker_has_its_row_and_the_others_theirs(place: i
 def test_errors_of_the_run_arrive_whole(workers: int) -> None:
     with pytest.raises(ModelError, match="the model is gone"):
         list(mapped(refs("a", "b", "model", "c"), 1, workers))
+
+
+def test_a_worker_that_is_killed_while_the_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one may hold the lock of the queue that the others wait for."""
+    with Engine(FakeReader(), 3) as engine:
+        engine.start()
+        pieces = engine.map(refs(*(str(number) for number in range(400))), 1)
+        got = [next(pieces) for _ in range(10)]
+        for worker in multiprocessing.active_children()[:2]:
+            os.kill(worker.pid or 0, signal.SIGKILL)
+        got += list(pieces)
+    assert [outcome.ref.name for piece in got for outcome in piece] == [str(number) for number in range(400)]
+    assert not multiprocessing.active_children()
+
+
+def test_workers_are_not_waited_for_when_the_run_is_stopped() -> None:
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Engine(FakeReader(), 2) as engine:
+        for _ in engine.map(refs("a", *["slow"] * 20), 1):
+            raise KeyboardInterrupt
+    assert time.monotonic() - started < 10
+    assert not multiprocessing.active_children()
 
 
 def test_workers_may_be_started_early_and_stay() -> None:

@@ -1,6 +1,8 @@
 """Who may import whom: arrows run down, and nothing heavy is imported where it is not needed."""
 
 import ast
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +22,11 @@ FILES = {
         "ledger",
         "locks",
         "outbox",
+        "proofs",
         "retire",
         "settler",
         "tables",
+        "tiffs",
     )
 }
 DIGITS = {
@@ -57,10 +61,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
     "cli": {"console", "job", "watch", "config", "log", "errors", "records", "files.tables"},
-    "console": {"config", "records", "files.tables"},
+    "console": {"config", "records", "errors", "files.tables"},
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
     "watch": {"job", "engines", "config", "log", "records", "errors"} | FILES,
-    "job": {"engines", "flow", "config", "records"} | FILES,
+    "job": {"engines", "flow", "config", "records", "errors"} | FILES,
     "engines": {"records", "errors"},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
     "classifier": {"records", "errors", "stderr", "files.artefact"},
@@ -134,6 +138,18 @@ def heavy_after(code: str, cwd: Path) -> str:
     script = f"import sys\n{code}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=cwd)
     return done.stdout.splitlines()[-1]
+
+
+def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "batch", "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
 
 
 def test_importing_the_command_line_imports_nothing_heavy(tmp_path: Path) -> None:

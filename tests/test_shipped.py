@@ -103,6 +103,9 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     venv.create(home, with_pip=True)
     subprocess.run([home / "bin" / "pip", "install", "--quiet", checkout], check=True)
     shutil.rmtree(checkout)
+    (models,) = home.glob("lib/*/site-packages/batch/models")
+    carried = {path.name for path in models.rglob("*") if path.is_file()}
+    assert carried == {"CURRENT", "manifest.json", "card.md", "model.tflite", "model.keras"}
     digitbox = home / "bin" / "digitbox"
     version = subprocess.run(
         [digitbox, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -63,12 +63,10 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     Raises:
         ImageError: with the reason.
     """
-    container = containers.inspect(data)
+    container = containers.inspect(data, max_pixels)
     size = container.height_px, container.width_px
     if container.pages > 1:
         raise ImageError(Reason.SEVERAL_PAGES, f"{container.pages} pages or frames: give one file for each")
-    if size[0] * size[1] > max_pixels:
-        raise ImageError(Reason.TOO_LARGE, f"{size[1]} x {size[0]} pixels are more than {max_pixels}")
     if min(size) < MIN_SIDE_PX:
         raise ImageError(Reason.TOO_SMALL, f"{size[1]} x {size[0]} pixels are too few for a digit")
     flags = cv2.IMREAD_UNCHANGED if container.has_alpha else cv2.IMREAD_ANYDEPTH
@@ -81,6 +79,8 @@ def decode(data: bytes, max_pixels: int) -> Grey:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded: {error.err}") from error
     if pixels is None or sorted(pixels.shape[:2]) != sorted(size):
         raise ImageError(Reason.DAMAGED, f"cannot be decoded, though it looks like {container.kind}")
+    if container.white < 255 and pixels.dtype == np.uint8:
+        pixels = cv2.LUT(pixels, np.minimum(np.arange(256) * (255 / container.white), 255).astype(np.uint8))
     return _grey(pixels)
 
 
@@ -138,40 +138,46 @@ def _decode_jpeg(data: bytes, flags: int) -> npt.NDArray[np.generic] | None:
 
 
 def _grey(pixels: npt.NDArray[np.generic]) -> Grey:
-    if pixels.dtype == np.uint8 and pixels.ndim == 2:
-        return np.asarray(pixels, np.uint8)
-    if pixels.dtype != np.uint8:
-        pixels = _stretched(pixels)
+    # Large scans: nothing is held in more bytes, or for more channels, than need be.
+    if pixels.dtype not in (np.uint8, np.uint16):
+        pixels = pixels.astype(np.float32)
+    alpha = None
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        return _on_ground(np.asarray(pixels, np.uint8))
-    if pixels.ndim == 3:
+        alpha = cv2.extractChannel(pixels, 3)
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY)
+    elif pixels.ndim == 3:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-    return np.asarray(pixels, np.uint8)
+    grey = np.asarray(pixels if pixels.dtype == np.uint8 else _stretched(pixels), np.uint8)
+    if alpha is None:
+        return grey
+    if alpha.dtype != np.uint8:
+        alpha = cv2.convertScaleAbs(alpha, alpha=255.0 / 65535.0)
+    return _on_ground(grey, np.asarray(alpha, np.uint8))
 
 
 def _stretched(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """16-bit or float pixels on 0 to 255; an alpha channel keeps its full range."""
+    """16-bit or float pixels on 0 to 255."""
     values = pixels.astype(np.float32)
-    colours = values[..., :3] if values.ndim == 3 else values
-    finite = np.isfinite(colours)
+    finite = np.isfinite(values)
     if not finite.any():
         raise ImageError(Reason.DAMAGED, "its pixels are no numbers")
-    low, high = float(colours[finite].min()), float(colours[finite].max())
+    low = float(values.min(where=finite, initial=np.inf))
+    high = float(values.max(where=finite, initial=-np.inf))
+    values[~finite] = low
     if low == high:  # only the alpha channel can show something
         low, high = 0.0, 65535.0
-    scaled = np.clip((np.nan_to_num(values, nan=low) - low) * (255.0 / (high - low)), 0, 255)
-    if values.ndim == 3 and values.shape[2] == 4:
-        scaled[..., 3] = values[..., 3] * (255.0 / 65535.0)
-    return np.asarray(np.rint(scaled), np.uint8)
+    values -= low
+    values *= 255.0 / (high - low)
+    return np.asarray(np.rint(np.clip(values, 0, 255, out=values), out=values), np.uint8)
 
 
-def _on_ground(pixels: npt.NDArray[np.uint8]) -> Grey:
+def _on_ground(grey: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> Grey:
     """Puts what is drawn on transparent ground on paper: white, or black where it is drawn in light ink."""
-    grey = cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY)
-    alpha = pixels[..., 3].astype(np.float32) / 255.0
-    weight = float(alpha.sum())
-    if weight >= alpha.size - 0.5:
-        return np.asarray(grey, np.uint8)
-    brightness = float((grey * alpha).sum()) / weight if weight > 0 else 0.0
-    ground = 0.0 if brightness > 127 else 255.0
-    return np.asarray(np.rint(ground + (grey - ground) * alpha), np.uint8)
+    weight = int(alpha.sum(dtype=np.int64))
+    if weight >= 255 * alpha.size - 127:
+        return grey
+    inked = cv2.multiply(grey, alpha, dtype=cv2.CV_16U)
+    is_light = weight > 0 and int(inked.sum(dtype=np.int64)) > 127 * weight
+    if is_light:
+        return np.asarray(cv2.multiply(grey, alpha, scale=1 / 255), np.uint8)
+    return np.asarray(255 - cv2.multiply(255 - grey, alpha, scale=1 / 255), np.uint8)

@@ -8,6 +8,7 @@ import heapq
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -43,33 +44,62 @@ class Inputs:
     def __init__(
         self, inputs: Sequence[str], recursive: bool, outbox: Path, ignored: Sequence[str] = ()
     ) -> None:
-        self._inputs = [_input(given) for given in inputs]
-        self._ignored = ignored
-        self._recursive = recursive
-        self._outbox = _identity(outbox)
+        self._inputs, self._ignored, self._outbox = inputs, ignored, outbox
+        self._levels = _Levels(["**" if recursive else "*"])
         self.skipped = 0
+        for given in inputs:
+            self._check(given)
 
     @property
     def folders(self) -> list[Path]:
-        """Those inputs that are folders."""
-        return [Path(given) for given in self._inputs if os.path.isdir(given)]
+        """Those inputs that are folders, each once."""
+        return list(
+            {_identity(given): Path(given) for given in self._inputs if os.path.isdir(given)}.values()
+        )
 
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = 0
         single = len(self._inputs) == 1
         for given in self._inputs:
             if os.path.isdir(given):
-                yield from self._folder(os.path.realpath(given), "" if single else given)
+                yield from self._walk(os.path.realpath(given), "" if single else given, self._levels)
             elif os.path.lexists(given):
                 yield ScanRef(os.path.realpath(given), given)
             else:
                 yield from self._glob(given)
 
-    def _folder(self, root: str, prefix: str) -> Iterator[ScanRef]:
+    def _check(self, given: str) -> None:
+        if os.path.lexists(given):
+            if not os.path.exists(given):
+                raise InputError(f"{given} is a link to nothing: name the file or folder itself")
+            if os.path.isdir(given) and not os.access(given, os.R_OK | os.X_OK):
+                raise InputError(f"cannot list {given}: permission denied; change that, or name another")
+        elif glob.has_magic(given):
+            if next(self._glob(given), None) is None and not self.skipped:
+                raise InputError(
+                    f"no file matches {given}: check the pattern, and quote it for the shell; "
+                    "/** at its end is all that is in folders"
+                )
+        else:
+            raise InputError(
+                f"no such file or folder: {given}; name what to read, as in: digitbox run SCANS/"
+            )
+
+    def _glob(self, pattern: str) -> Iterator[ScanRef]:
+        # glob.iglob follows links in circles, and comes in no order.
+        parts = pattern.split("/")
+        level = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+        above = "".join(part + "/" for part in parts[:level])
+        root = os.path.realpath(above or ".")
+        if os.path.isdir(root):
+            yield from self._walk(root, above, _Levels([part for part in parts[level:] if part]))
+
+    def _walk(self, root: str, prefix: str, levels: _Levels) -> Iterator[ScanRef]:
+        outbox = _identity(self._outbox)  # a run makes it before it looks here
         # A stack of open folders, not a recursion: folders can be nested deeper than Python's calls.
-        stack = [(root, prefix, self._names(root))]
+        stack = [(root, prefix, levels.start, self._names(root, levels, levels.start))]
         while stack:
-            folder, above, names = stack[-1]
+            folder, above, places, names = stack[-1]
             name = next(names, None)
             if name is None:
                 stack.pop()
@@ -80,29 +110,35 @@ class Inputs:
             if not is_folder:
                 yield ScanRef(path, called)
                 continue
-            if has_image_suffix(path):
+            places = levels.below(places, name.rstrip("/"))
+            if has_image_suffix(path) and levels.is_match(places):
                 yield ScanRef(path, called)  # a row says that this is no file
-            if not self._recursive or _identity(path) == self._outbox:
+            if not levels.goes_on(places) or _identity(path) == outbox:
                 continue
             try:
-                stack.append((path, called, self._names(path)))
+                stack.append((path, called, places, self._names(path, levels, places)))
             except InputError:
                 yield ScanRef(path, called)  # a row says that it cannot be read
 
-    def _names(self, folder: str) -> Iterator[str]:
+    def _names(self, folder: str, levels: _Levels, places: frozenset[int]) -> Iterator[str]:
         """Names of scans, and of folders with a slash at the end, sorted by their bytes."""
         try:
             entries = os.scandir(folder)
         except OSError as error:
-            raise InputError(f"cannot list {folder}: {error.strerror}") from error
+            raise InputError(f"cannot list {folder}: {error.strerror}; name another folder") from error
 
         def wanted() -> Iterator[str]:
             with entries:
                 for entry in entries:
+                    below = levels.below(places, entry.name)
+                    if not below:
+                        continue
                     if is_ignored(entry.name, self._ignored):
                         self.skipped += 1
                     elif entry.is_dir(follow_symlinks=False):
                         yield entry.name + "/"
+                    elif not levels.is_match(below):
+                        continue
                     elif entry.is_file(follow_symlinks=False) and has_image_suffix(entry.name):
                         yield entry.name
                     else:
@@ -110,18 +146,44 @@ class Inputs:
 
         return in_order(wanted())
 
-    def _glob(self, pattern: str) -> Iterator[ScanRef]:
-        found = False
-        for path in in_order(glob.iglob(pattern, recursive=True)):
-            found = True
-            if os.path.isdir(path):
+
+class _Levels:
+    """What names may be at each level of folders: patterns, or `**` for any number of levels.
+
+    Walking down, a name is at a set of places in the list, as there can be more than one way to match.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self.start = self._closed({0})
+
+    def below(self, places: frozenset[int], name: str) -> frozenset[int]:
+        """The places of a name in a folder that is at `places`; none if it does not match."""
+        found = set()
+        for place in places:
+            if place == len(self._patterns):
                 continue
-            if os.path.isfile(path) and not os.path.islink(path) and has_image_suffix(path):
-                yield ScanRef(os.path.abspath(path), path)
-            else:
-                self.skipped += 1
-        if not found:
-            raise InputError(f"nothing matches {pattern}: check the pattern, and quote it for the shell")
+            pattern = self._patterns[place]
+            if pattern == "**":
+                found |= {place, place + 1}
+            elif fnmatch.fnmatchcase(name, pattern):
+                found.add(place + 1)
+        return self._closed(found)
+
+    def is_match(self, places: frozenset[int]) -> bool:
+        """Whether what is there is asked for."""
+        return len(self._patterns) in places
+
+    def goes_on(self, places: frozenset[int]) -> bool:
+        """Whether something below may be asked for."""
+        return any(place < len(self._patterns) for place in places)
+
+    def _closed(self, places: set[int]) -> frozenset[int]:
+        """Adds what `**` leads to when it stands for no level, which it cannot as the last."""
+        for place, pattern in enumerate(self._patterns[:-1]):
+            if pattern == "**" and place in places:
+                places.add(place + 1)
+        return frozenset(places)
 
 
 def in_order(names: Iterable[str]) -> Iterator[str]:
@@ -137,9 +199,16 @@ def in_order(names: Iterable[str]) -> Iterator[str]:
 
 
 def _spilled(run: list[bytes]) -> Iterator[bytes]:
-    file = tempfile.TemporaryFile(prefix="digitbox-")  # noqa: SIM115, closed when it has been read
-    file.write(b"\0".join(run))
-    file.seek(0)
+    try:
+        with ExitStack() as opened:
+            file = opened.enter_context(tempfile.TemporaryFile(prefix="digitbox-"))
+            file.write(b"\0".join(run))
+            file.seek(0)
+            opened.pop_all()  # closed when it has been read
+    except OSError as error:
+        raise InputError(
+            f"cannot sort so many names in a file: {error.strerror}; set TMPDIR to a folder with room"
+        ) from error
     return _unspilled(file)
 
 
@@ -159,20 +228,6 @@ def identified(ref: ScanRef) -> ScanRef:
     except OSError:
         return ref
     return ScanRef(ref.path, ref.name, found.st_size, found.st_mtime_ns, found.st_ino)
-
-
-def _input(given: str) -> str:
-    if os.path.lexists(given):
-        if not os.path.exists(given):
-            raise InputError(f"{given} is a link to nothing")
-        if os.path.isdir(given) and not os.access(given, os.R_OK | os.X_OK):
-            raise InputError(f"cannot list {given}: permission denied")
-        return given
-    if glob.has_magic(given):
-        if next(glob.iglob(given, recursive=True), None) is None:
-            raise InputError(f"nothing matches {given}: check the pattern, and quote it for the shell")
-        return given
-    raise InputError(f"no such file or folder: {given}; name what to read, as in: digitbox run SCANS/")
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

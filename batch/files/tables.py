@@ -30,10 +30,10 @@ FORMATS = ("csv", "parquet")
 
 ROWS_PER_GROUP = 10_000  # of Parquet
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./ -][\x21-\x7e ]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./-][\x21-\x7e ]*")
 # Spreadsheets run a cell that begins so as a formula; the full-width signs too, in East Asian locales.
 _FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-_TURNS_TEXT = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Table(Protocol):
@@ -60,7 +60,7 @@ def text_cell(text: str) -> str:
     """
     if not (_PLAIN.fullmatch(text) and text[0] != "-"):
         text = "".join(map(_shown, text))
-        if text.startswith(_FORMULA_STARTS):
+        if text.lstrip().startswith(_FORMULA_STARTS):
             text = "'" + text
     return text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,77 @@ def _raw_pnm(kind: str, grey: Grey) -> bytes:
     return f"P5\n{width} {height}\n255\n".encode() + grey.tobytes()
 
 
+def _low_pnm(kind: str, grey: Grey, white: int) -> bytes:
+    """A raw PNM whose white is darker than usual."""
+    height, width = grey.shape
+    levels = np.rint(grey / 255 * white).astype(np.uint8)
+    pixels = levels if kind == "P5" else np.dstack([levels] * 3)
+    return f"{kind}\n{width} {height}\n{white}\n".encode() + pixels.tobytes()
+
+
+def _plain_sixteen(grey: Grey) -> bytes:
+    height, width = grey.shape
+    rows = [" ".join(map(str, row)) for row in _sixteen(grey).tolist()]
+    return (f"P2\n{width} {height}\n65535\n" + "\n".join(rows) + "\n").encode()
+
+
+def _bmp(
+    depth: int, compression: int, pixels: bytes, shape: tuple[int, int], after: bytes, size: int = 40
+) -> bytes:
+    """A BMP; `after` is what follows the 40 bytes of the header that all have."""
+    height, width = shape
+    start = 14 + 40 + len(after)
+    head = struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start)
+    head += struct.pack("<IiiHHIIiiII", size, width, height, 1, depth, compression, len(pixels), 0, 0, 0, 0)
+    return head + after + pixels
+
+
+def _run_lengths(grey: Grey) -> bytes:
+    runs = b"".join(
+        b"".join(b"\1" + bytes([level]) for level in row) + b"\0\0" for row in grey[::-1].tolist()
+    )
+    palette = b"".join(bytes([level, level, level, 0]) for level in range(256))
+    return _bmp(8, 1, runs[:-2] + b"\0\1", grey.shape, palette)
+
+
+def _masked(grey: Grey, fourth: Grey, alpha_mask: int | None) -> bytes:
+    """A BMP of 32 bits with masks; without one for alpha, the fourth byte is nothing."""
+    masks = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
+    if alpha_mask is not None:
+        masks += struct.pack("<I", alpha_mask) + bytes(108 - 40 - 16)
+    pixels = np.dstack([grey, grey, grey, fourth])[::-1].tobytes()
+    return _bmp(32, 3, pixels, grey.shape, masks, 40 if alpha_mask is None else 108)
+
+
+def _transparent_bmp(grey: Grey) -> bytes:
+    bands = np.asarray(_on_transparent(grey, "RGBA"))
+    return _masked(bands[..., 0], bands[..., 3], 0xFF000000)
+
+
+def _tiff_by_hand(grey: Grey, order: str, *, is_big: bool) -> bytes:
+    """An uncompressed TIFF of either order, classic or with places of 64 bits."""
+    height, width = grey.shape
+    start = 16 if is_big else 8
+    tags = [
+        (256, width),
+        (257, height),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (273, start),
+        (278, height),
+        (279, grey.size),
+    ]
+    word, entries = ("Q", "Q") if is_big else ("I", "H")
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if is_big else 42)
+    head += struct.pack(order + "HH", 8, 0) if is_big else b""
+    content = head + struct.pack(order + word, start + grey.size) + grey.tobytes()
+    content += struct.pack(order + entries, len(tags))
+    for tag, value in tags:
+        content += struct.pack(order + "HH" + word + word, tag, 16 if is_big else 4, 1, value)
+    return content + bytes(8 if is_big else 4)
+
+
 def _sixteen(grey: Grey) -> npt.NDArray[np.uint16]:
     return grey.astype(np.uint16) * 257
 
@@ -113,13 +185,25 @@ FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "tiff-deflate": lambda grey: _pillow("TIFF", _colour(grey), compression="tiff_adobe_deflate"),
     "tiff-8": lambda grey: _pillow("TIFF", Pillow.fromarray(grey)),
     "tiff-16": lambda grey: _cv2(".tiff")(_sixteen(grey)),
+    "tiff-jpeg": lambda grey: _pillow("TIFF", Pillow.fromarray(grey), compression="jpeg"),
+    "tiff-packbits": lambda grey: _pillow("TIFF", Pillow.fromarray(grey), compression="packbits"),
+    "tiff-cmyk": lambda grey: _pillow("TIFF", _colour(grey).convert("CMYK")),
+    "tiff-alpha": lambda grey: _pillow("TIFF", _on_transparent(grey, "RGBA")),
+    "tiff-big-endian": lambda grey: _tiff_by_hand(grey, ">", is_big=False),
+    "tiff-64": lambda grey: _tiff_by_hand(grey, "<", is_big=True),
+    "tiff-64-big-endian": lambda grey: _tiff_by_hand(grey, ">", is_big=True),
     "bmp-1": lambda grey: _pillow("BMP", _one_bit(grey)),
     "bmp-8": _cv2(".bmp"),
     "bmp-24": lambda grey: _pillow("BMP", _colour(grey)),
     "bmp-32": lambda grey: _pillow("BMP", _colour(grey).convert("RGBA")),
+    "bmp-run-lengths": _run_lengths,
+    "bmp-masked": lambda grey: _masked(grey, np.zeros_like(grey), None),
+    "bmp-masked-no-alpha": lambda grey: _masked(grey, np.zeros_like(grey), 0),
+    "bmp-transparent": _transparent_bmp,
     "webp-lossy": lambda grey: _pillow("WEBP", _colour(grey), quality=90),
     "webp-lossless": lambda grey: _pillow("WEBP", _colour(grey), lossless=True),
     "webp-alpha": lambda grey: _pillow("WEBP", _on_transparent(grey, "RGBA"), lossless=True),
+    "webp-lossy-alpha": lambda grey: _pillow("WEBP", _on_transparent(grey, "RGBA"), quality=90),
     "gif": lambda grey: _pillow("GIF", Pillow.fromarray(grey)),
     "gif-transparent": lambda grey: _pillow("GIF", _transparent_palette(grey), transparency=0),
     "pbm-plain": lambda grey: _plain_pnm("P1", grey),
@@ -127,6 +211,10 @@ FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "ppm-plain": lambda grey: _plain_pnm("P3", grey),
     "pbm": lambda grey: _raw_pnm("P4", grey),
     "pgm": lambda grey: _raw_pnm("P5", grey),
+    "pgm-1": lambda grey: _low_pnm("P5", grey, 1),
+    "pgm-15": lambda grey: _low_pnm("P5", grey, 15),
+    "ppm-100": lambda grey: _low_pnm("P6", grey, 100),
+    "pgm-plain-16": _plain_sixteen,
     "pgm-16": lambda grey: _raw_pnm("P5-16", grey),
     "ppm": lambda grey: _raw_pnm("P6", grey),
 }

@@ -2,6 +2,7 @@ import hashlib
 import io
 import os
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from batch import stderr
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.files import images
@@ -62,6 +64,16 @@ def test_sixteen_bits_with_alpha() -> None:
     alpha = (235 - two()).astype(np.uint16) * 312
     data = bytes(cv2.imencode(".png", np.dstack([ink, ink, ink, alpha]))[1])
     assert np.mean((decode(data) > 127) == (two() > 127)) > 0.99
+
+
+def test_memory_of_a_large_scan_is_bounded() -> None:
+    side = 1000
+    data = bytes(cv2.imencode(".png", np.full((side, side, 4), 30_000, np.uint16))[1])
+    tracemalloc.start()
+    decode(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25 * side * side  # 8 of them are the pixels as they are in the file
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -119,7 +131,20 @@ def png(width: int, height: int, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+WIDE = 60_000
 BOMBS = {
+    "bmp": struct.pack("<2sIHHI", b"BM", 154, 0, 0, 54)
+    + struct.pack("<IiiHHIIiiII", 40, WIDE, WIDE, 1, 24, 0, 0, 0, 0, 0, 0)
+    + b"\1" * 100,
+    "tiff": struct.pack("<4sIH", b"II*\0", 8, 4)
+    + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value)
+        for tag, value in [(256, WIDE), (257, WIDE), (273, 8), (279, 9)]
+    )
+    + bytes(4),
+    "jpeg": FORMATS["jpeg-grey"](two()).replace(struct.pack(">HH", 48, 48), struct.pack(">HH", WIDE, WIDE)),
+    "pgm in full": b"P5\n60000 60000\n255\n" + b"\1" * 100,
+    "pgm in text": b"P2\n60000 60000\n255\n" + b"1 " * 100,
     "png": png(60_000, 60_000, zlib.compress(bytes(1000))),
     "pgm": b"P5\n1 70000000\n255\n" + b"\1" * 70_000_000,
     "gif": b"GIF89a\x60\xea\x60\xea\0\0\0,\0\0\0\0\x60\xea\x60\xea\0\2\1\0\0;",
@@ -158,6 +183,16 @@ def test_a_jpeg_cut_inside_is_damage(capfd: pytest.CaptureFixture[str]) -> None:
             decode(cut)
         assert caught.value.reason == "damaged"
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="of Linux")
+def test_a_jpeg_needs_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    stderr._recorder.cache_clear()
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    decode(FORMATS["jpeg-grey"](two()))
 
 
 def test_hash_is_of_the_bytes(tmp_path: Path) -> None:

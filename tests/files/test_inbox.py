@@ -1,9 +1,12 @@
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batch.errors import InputError
 from batch.files import inbox
@@ -75,6 +78,80 @@ def test_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         names("*.tif")
 
 
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three levels of folders with the same names in each."""
+    root = tmp_path_factory.mktemp("tree")
+    folders = ["", *(f"{one}/" for one in "ab"), *(f"{one}/{two}/" for one in "ab" for two in ("a", "b.png"))]
+    touch(*(root / folder / name for folder in folders for name in ("a.png", "ab.tif", "b.txt")))
+    return root
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.sampled_from(["*", "**", "a", "b", "?", "[ab]", "a*", "*.png", "a.png", "b*"]), min_size=1)
+)
+def test_a_glob_finds_what_globs_find(tree: Path, parts: list[str]) -> None:
+    pattern = "/".join([str(tree), *parts])
+    if not glob.has_magic(pattern):
+        return
+    found = {path for path in glob.glob(pattern, recursive=True) if inbox.has_image_suffix(path)}
+    try:
+        got = names(pattern)
+    except InputError:
+        got = []
+    assert got == sorted(found)
+
+
+def test_a_glob_passes_over_what_a_folder_passes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(
+        *(
+            tmp_path / "in" / n
+            for n in ["a.png", "a-back.png", "~$a.png", ".a.png", "__MACOSX/a.png", "a.txt"]
+        )
+    )
+    touch(tmp_path / "in" / "outbox" / "done" / "b.png")
+    monkeypatch.chdir(tmp_path)
+    inputs = Inputs(["**/*.png"], True, Path("in/outbox"), ["*-back.png"])
+    assert [ref.name for ref in inputs] == ["in/a.png"]
+    assert inputs.skipped == 4
+    assert names("in/outbox/*/*.png", outbox=Path("in/outbox")) == ["in/outbox/done/b.png"]
+
+
+def test_a_glob_goes_as_deep_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(
+        *(tmp_path / n for n in ["a.png", "s1/a.png", "s2/a.png", "s2/t/a.png", "s2/t/b.png", "s2/t/u/a.png"])
+    )
+    monkeypatch.chdir(tmp_path)
+    assert names("s?/a.png") == ["s1/a.png", "s2/a.png"]
+    assert names("./s2/*/[ab].png") == ["./s2/t/a.png", "./s2/t/b.png"]
+    assert names("s*/**/a.png") == ["s1/a.png", "s2/a.png", "s2/t/a.png", "s2/t/u/a.png"]
+    assert names("s2/**") == ["s2/a.png", "s2/t/a.png", "s2/t/b.png", "s2/t/u/a.png"]
+    assert names("**/t/**/a.png") == ["s2/t/a.png", "s2/t/u/a.png"]
+    assert names(f"{tmp_path}/*.png") == [f"{tmp_path}/a.png"]
+    for nothing in ("gone/*.png", "a.png/*", "s3*", "*/*/*/*/*.png", "s*"):
+        with pytest.raises(InputError, match="no file matches"):
+            names(nothing)
+
+
+def test_a_glob_that_matches_a_folder_called_like_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "x.png" / "y.png")
+    monkeypatch.chdir(tmp_path)
+    assert names("*.png") == ["x.png"]
+
+
+def test_a_glob_does_not_follow_links_in_circles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "s" / "a.png")
+    for name in "bcd":
+        (tmp_path / "s" / name).symlink_to(tmp_path / "s")
+    monkeypatch.chdir(tmp_path)
+    assert names("**/*.png") == ["s/a.png"]
+
+
 def test_a_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
     touch(tmp_path / "[1].png")
     assert names(tmp_path / "[1].png") == [str(tmp_path / "[1].png")]
@@ -110,6 +187,29 @@ def test_a_folder_that_cannot_be_listed_has_a_row(tmp_path: Path, monkeypatch: p
 def test_the_outbox_is_never_searched(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "outbox" / "done" / "b.png")
     assert names(tmp_path, outbox=tmp_path / "outbox") == ["a.png"]
+
+
+def test_an_outbox_that_is_made_later_is_not_searched(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    inputs = Inputs([str(tmp_path)], True, tmp_path / "outbox")
+    touch(tmp_path / "outbox" / "done" / "b.png")
+    assert [ref.name for ref in inputs] == ["a.png"]
+
+
+def test_a_folder_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "a.png")
+    (tmp_path / "link").symlink_to("in")
+    inputs = Inputs([str(tmp_path / n) for n in ("in", "in/", "link")], True, NOWHERE)
+    assert len(inputs.folders) == 1
+    assert len(list(inputs)) == 3
+
+
+def test_no_room_to_sort_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.png", tmp_path / "b.png")
+    monkeypatch.setattr(inbox, "RUN_LENGTH", 1)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))  # noqa: SIM115
+    with pytest.raises(InputError, match="TMPDIR"):
+        names(tmp_path)
 
 
 def test_undecodable_names_survive(tmp_path: Path) -> None:
