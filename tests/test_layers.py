@@ -51,6 +51,7 @@ LEARN = {
         "export",
         "network",
         "not_digits",
+        "refusals",
         "render",
         "strokes",
         "train",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cv2
 import numpy as np
@@ -34,8 +34,8 @@ def draw(rng: np.random.Generator, digits: Grey) -> Grey:
     Returns:
         uint8 (height, width), white ink on black.
     """
-    kind = _KINDS[int(rng.choice(len(_KINDS), p=_SHARES))]
-    return kind(rng, digits)
+    kind = list(KINDS)[int(rng.choice(len(KINDS), p=_SHARES))]
+    return KINDS[kind](rng, digits)
 
 
 def picture(rng: np.random.Generator) -> Grey:
@@ -135,14 +135,15 @@ def _sign(rng: np.random.Generator, _: Grey) -> Grey:
 
 
 _Kind = Callable[[np.random.Generator, Grey], Grey]
-_KINDS: tuple[_Kind, ...] = (
-    _character,
-    _scribble,
-    _loose_strokes,
-    _crossed_out,
-    _several,
-    _blobs,
-    _filled_shape,
-    _sign,
-)
+KINDS: Mapping[str, _Kind] = {
+    "letters": _character,
+    "scribbles": _scribble,
+    "loose-strokes": _loose_strokes,
+    "crossed-out": _crossed_out,
+    "several-digits": _several,
+    "blobs": _blobs,
+    "filled-shapes": _filled_shape,
+    "signs": _sign,
+}
+"""Draws one of its kind, given digits to draw with; see `draw`."""
 _SHARES = (0.30, 0.08, 0.10, 0.14, 0.22, 0.06, 0.05, 0.05)
