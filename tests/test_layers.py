@@ -14,6 +14,7 @@ FILES = {
     for name in (
         "artefact",
         "containers",
+        "durable",
         "events",
         "images",
         "inbox",

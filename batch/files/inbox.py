@@ -27,8 +27,12 @@ RUN_LENGTH = 50_000  # names sorted in memory at a time
 class Inputs:
     """What a run was told to read.
 
-    Iterating yields one `ScanRef` for every scan, in the same order each time; `skipped` counts the
-    other files met so far. Nothing is opened, and no link is followed but one that is named itself.
+    Iterating yields one `ScanRef` for every scan, in the same order each time. Nothing is opened, and no link
+    is followed but one that is named itself.
+
+    Attributes:
+        skipped: other files met so far.
+        unfinished: those of them that are hidden, not whole yet, or to be ignored.
 
     Args:
         inputs: files, folders and globs, as given.
@@ -47,7 +51,7 @@ class Inputs:
         self._ignored = ignored
         self._recursive = recursive
         self._outbox = _identity(outbox)
-        self.skipped = 0
+        self.skipped = self.unfinished = 0
 
     @property
     def folders(self) -> list[Path]:
@@ -55,7 +59,7 @@ class Inputs:
         return [Path(given) for given in self._inputs if os.path.isdir(given)]
 
     def __iter__(self) -> Iterator[ScanRef]:
-        self.skipped = 0
+        self.skipped = self.unfinished = 0
         single = len(self._inputs) == 1
         for given in self._inputs:
             if os.path.isdir(given):
@@ -101,6 +105,7 @@ class Inputs:
                 for entry in entries:
                     if is_ignored(entry.name, self._ignored):
                         self.skipped += 1
+                        self.unfinished += 1
                     elif entry.is_dir(follow_symlinks=False):
                         yield entry.name + "/"
                     elif entry.is_file(follow_symlinks=False) and has_image_suffix(entry.name):

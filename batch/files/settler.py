@@ -111,6 +111,7 @@ class Settler:
 
     def take(self, most: int) -> list[ScanRef]:
         """Hands over what is ready, in the order of the paths."""
+        self._last_looks &= self.ready.keys()  # those taken before have their rows by now
         paths = sorted(self.ready)[:most]
         taken = [self.ready.pop(path) for path in paths]
         self.ready_since = self.ready_since if self.ready else math.inf

@@ -50,6 +50,9 @@ class Ticking:
     def are_alive(self) -> bool:
         return True
 
+    def were_lost(self) -> bool:
+        return False
+
     def wait(self, seconds: float) -> set[str]:
         self.now += max(seconds, 0.01)
         return set()
