@@ -56,6 +56,7 @@ class Events:
             OSError: there are too many watches in this system, or the folder is gone.
         """
         self.stop()
+        _hurry()
         self._complaints.listen()
         observer = Observer()
         observer.schedule(self._handler, str(self._folder), recursive=self._recursive, event_filter=_WANTED)
@@ -140,6 +141,18 @@ class _Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Takes any complaint for lost events: a look too many does no harm."""
         self._handler.lose()
+
+
+def _hurry() -> None:
+    """Has watchdog hand over events at once.
+
+    When a file leaves the folder, it holds back all events for half a second, for this may be one half of
+    a rename. Each batch that is moved to done/ would cost the next that time; here, only new names count.
+    """
+    with suppress(ImportError):  # not of Linux, or of another version: slower, and no less right
+        from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+
+        InotifyMoveEventGrouper.delay = 0.0
 
 
 def needs_polling(folder: Path) -> bool:

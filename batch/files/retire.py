@@ -13,7 +13,7 @@ from pathlib import Path
 
 from batch.files.durable import digest, make_folder, sync
 from batch.files.ledger import Batch
-from batch.records import After, Outcome, ScanRef, Status
+from batch.records import After, Outcome, Reason, ScanRef, Status
 
 DONE, FAILED = "done", "failed"
 
@@ -37,6 +37,8 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
     touched: set[Path] = set()
     renamed = _Renamed()
     for outcome in outcomes:
+        if outcome.reason is Reason.VANISHED:  # should it be back by now, nobody has read it
+            continue
         source = Path(outcome.ref.path)
         if not _is_still(source, outcome.ref):
             found = renamed.find(outcome.ref) if batch.after is After.MOVE else None
