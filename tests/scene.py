@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -30,6 +29,7 @@ class Ticking:
         self.is_deaf = False
         self.cannot_start = ""
         self.starts = 0
+        self._is_started = False
         self._script: list[tuple[float, Action]] = []
 
     def at(self, time_s: float, action: Action) -> None:
@@ -40,12 +40,13 @@ class Ticking:
         if self.cannot_start:
             raise OSError(self.cannot_start)
         self.starts += 1
+        self._is_started = True
 
     def stop(self) -> None:
-        """Nothing to stop."""
+        self._is_started = False
 
     def are_alive(self) -> bool:
-        return self.starts > 0 and not self.is_deaf
+        return self._is_started and not self.is_deaf
 
     def were_lost(self) -> bool:
         return False
@@ -118,7 +119,7 @@ class Scene:
             read: wraps the reader of scans.
             options: of the watcher.
         """
-        settings = WatchOptions(inbox=self.inbox, outbox=self.outbox, **options)
+        settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
         reader, manifest = job.new_reader(settings)
         watcher = Watcher(
             settings,
@@ -166,6 +167,3 @@ def digests(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix != ".json":
             yield hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-NEVER = math.inf
