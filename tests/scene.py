@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -139,7 +140,7 @@ class Scene:
         """Takes the files of results."""
         for path in self.outbox.glob("*.csv"):
             assert not (self.folder / "taken" / path.name).exists(), "published twice"
-            path.rename(self.folder / "taken" / path.name)
+            shutil.move(path, self.folder / "taken" / path.name)
 
     @property
     def results(self) -> list[list[dict[str, str]]]:
