@@ -59,11 +59,11 @@ def fast_folder(other: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def killed_at(number: int, work: Callable[[], None]) -> bool:
-    """Does work in a process of its own that is killed before its `number`-th call.
+def killed_at(number: int, work: Callable[[], None], by: int = signal.SIGKILL) -> bool:
+    """Does work in a process of its own that is sent a signal before its `number`-th call.
 
     Returns:
-        Whether it was killed; not when it made fewer calls.
+        Whether it was killed; not when it made fewer calls, or ended well.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would not survive the fork
     gc.freeze()  # what is here already need not be copied by the child's collections
@@ -71,7 +71,7 @@ def killed_at(number: int, work: Callable[[], None]) -> bool:
     if child == 0:
         code = RAISED
         try:
-            before_each_call(_killer(number))
+            before_each_call(_killer(number, by))
             work()
             code = DONE
         except BaseException:
@@ -87,14 +87,14 @@ def killed_at(number: int, work: Callable[[], None]) -> bool:
     return False
 
 
-def _killer(number: int) -> Callable[..., None]:
+def _killer(number: int, by: int) -> Callable[..., None]:
     left = number
 
     def count(_name: str, *_arguments: Any) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
 
     return count
 

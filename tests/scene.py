@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from batch.engines import Engine, Reader
 from batch.files.retire import DONE, FAILED
 from batch.files.tables import text_cell
 from batch.log import Log
-from batch.watch import Watcher
+from batch.watch import Stop, Watcher
 
 Action = Callable[[], Iterable[Path] | None]
 """Does something; returns paths for which there are events."""
@@ -63,14 +64,15 @@ class Ticking:
         return set() if self.is_deaf else {str(path) for path in paths}
 
 
-class StopAt:
-    """Asks to stop when it is time."""
+class StopAt(Stop):
+    """Asks to stop when it is time, too."""
 
     def __init__(self, ticking: Ticking, at_s: float) -> None:
+        super().__init__(lambda: None)
         self._ticking, self._at_s = ticking, at_s
 
     def is_asked(self) -> bool:
-        return self._ticking.now >= self._at_s
+        return super().is_asked() or self._ticking.now >= self._at_s
 
 
 class Heard(Log):
@@ -120,21 +122,21 @@ class Scene:
             read: wraps the reader of scans.
             options: of the watcher.
         """
-        settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
-        reader, manifest = job.new_reader(settings)
-        watcher = Watcher(
-            settings,
-            Engine(read(reader), 1),
-            self.ticking,  # type: ignore[arg-type]
-            self.log,
-            lambda _: self.take(),
-            StopAt(self.ticking, until_s),  # type: ignore[arg-type]
-            lambda: self.ticking.now,
-        )
-        try:
-            watcher.run(lambda: job.new_outbox(settings, manifest))
-        finally:
-            watcher.close()
+        stop = StopAt(self.ticking, until_s)
+        with stop.listen():
+            settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
+            reader, manifest = job.new_reader(settings)
+            watcher = Watcher(
+                settings,
+                Engine(read(reader), 1),
+                self.ticking,  # type: ignore[arg-type]
+                self.log,
+                lambda _: self.take(),
+                stop,
+                lambda: self.ticking.now,
+            )
+            with closing(watcher):
+                watcher.run(lambda: job.new_outbox(settings, manifest))
 
     def take(self) -> None:
         """Takes the files of results."""

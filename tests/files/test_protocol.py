@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -142,6 +143,26 @@ def test_killed_at_every_call(
         if not killed:
             break
     assert number > 100
+
+
+@pytest.mark.slow
+def test_told_to_stop_at_every_call(place: Path, fake_model: Path) -> None:
+    """SIGTERM: it ends well, and nothing is left half."""
+    for number in itertools.count(1):
+        folder = place / str(number)
+        drop(folder)
+        scene = Scene(folder)
+        assert not killed_at(number, lambda: scene.watch(60, rows_per_file=3), by=signal.SIGTERM)  # noqa: B023
+        take(folder)
+        if (folder / "outbox" / ".digitbox" / FILE).exists():
+            with closing(Ledger(folder / "outbox" / ".digitbox")) as ledger:
+                assert not ledger.unfinished()
+        is_done = not [name for name, _ in files(folder / "inbox")]
+        watch(folder, After.MOVE)
+        check(folder, After.MOVE)
+        clear(folder)
+        if is_done and number > 100:
+            break
 
 
 def state(folder: Path) -> str:
