@@ -55,6 +55,8 @@ class FakeReader:
         for ref in refs:
             if ref.name == "crash":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if ref.name == "bug":
+                raise IndexError("a bug")
             if ref.name == "model":
                 raise ModelError("the model is gone")
         return [Outcome(ref, Status.OK, sha256="0" * 64, label=7, confidence=0.99) for ref in refs]

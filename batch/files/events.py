@@ -60,8 +60,14 @@ class Events:
         self._complaints.listen()
         observer = Observer()
         observer.schedule(self._handler, str(self._folder), recursive=self._recursive, event_filter=_WANTED)
-        observer.start()
         self._observer = observer
+        try:
+            observer.start()
+        except OSError:
+            # The observer itself does not run, but a thread of it does.
+            observer.stop()
+            self._observer = None
+            raise
 
     def stop(self) -> None:
         """Ends watching."""
