@@ -16,7 +16,7 @@ from types import FrameType
 from batch import job
 from batch.config import WatchOptions
 from batch.engines import Engine
-from batch.errors import InputError, OutboxError, RunError
+from batch.errors import BusyError, InputError, OutboxError, RunError
 from batch.files import inbox, locks, tables
 from batch.files.events import Events, needs_polling
 from batch.files.inbox import Inputs
@@ -146,7 +146,7 @@ class Watcher:
             open_outbox: makes the outbox anew.
 
         Raises:
-            BusyError: another process has the inbox or the outbox.
+            BusyError: another process has the inbox or the outbox at the start.
             OutboxError: it cannot be written at the start.
         """
         self._lock_inbox(_folder_identity(self._root))
@@ -168,7 +168,7 @@ class Watcher:
                             self._log.info("resumed", "going on: the outbox can be written again")
                             pause_s = 0.0
                     outbox.beat(self._root, "stopped")
-            except OutboxError as error:
+            except (OutboxError, BusyError) as error:
                 if not is_started:
                     raise
                 if not pause_s:
@@ -279,7 +279,7 @@ class Watcher:
                 )
                 closed = 0
                 for ref in map(inbox.identified, inputs):
-                    closed += not inbox.has_image_suffix(ref.name)  # so it is a folder
+                    closed += not inbox.has_image_suffix(ref.name) and os.path.isdir(ref.path)
                     if len(self._settler) >= MOST_TRACKED:
                         self._has_more = True
                         break
@@ -288,8 +288,8 @@ class Watcher:
                 self._warn_once("inbox", "")
                 self._warn_once("folders", f"folders that cannot be listed: {closed}" if closed else "")
                 self._say_others(inputs.skipped - inputs.unfinished)
-            except InputError as error:
-                self._warn_once("inbox", str(error))
+            except (InputError, OSError) as error:  # perhaps it is a share that is just going away
+                self._warn_once("inbox", f"cannot look at the inbox: {error}")
         outbox.beat(self._root, "watching")
         self._rescan_took_s = self._clock() - now
         self._rescan_due = now + (self._rescan_s if self._inbox else min(POLL_S, self._rescan_s))
@@ -321,7 +321,7 @@ class Watcher:
                 self._events.start()
             except OSError as error:
                 self._polls, self._rescan_s = True, min(self._rescan_s, POLL_S)
-                why = os.strerror(error.errno) if error.errno else str(error)
+                why = error.strerror or str(error)
                 self._log.warning(
                     "polling", f"no events of the inbox ({why}): looking every {self._rescan_s:g} s instead"
                 )

@@ -26,7 +26,7 @@ ODD_NAMES = (
     b"--help-{}.png",
     b' "quoted", and {}.png',
     "\u0661-arabic-\u202e-{}.png".encode(),
-    b"x" * 240 + b"-{}.png",
+    b"x" * 255 + b"-{}.png",
     b"UPPER-{}.PNG",
     b"'{}.png",
 )
@@ -84,13 +84,13 @@ class Books:
 class Dropper:
     """Drops scans into an inbox in every way that people and programs do."""
 
-    def __init__(self, folder: Path, books: Books, seed: int, settle_s: float) -> None:
+    def __init__(self, folder: Path, books: Books, number: int, seed: int, settle_s: float) -> None:
         self._settle_s = settle_s
-        self._inbox, self._beside, self._books = folder / "inbox", folder / f"beside-{seed}", books
+        self._inbox, self._beside, self._books = folder / "inbox", folder / f"beside-{number}", books
         self._beside.mkdir()
-        self._chance, self._id = random.Random(seed), seed
+        self._chance, self._id = random.Random(seed + number), number
         self._scans = Scans(self._chance)
-        self._scans.number = seed << 24
+        self._scans.number = number << 24
         self.kinds: list[Callable[[], None]] = [
             *[self.copy, self.rename_in, self.link_in, self.rsync] * 3,
             *[self.move_folder_in, self.damage, self.odd_name, self.again, self.twice],
@@ -118,7 +118,7 @@ class Dropper:
         self._put(self._scans.damaged(), self._name(), os.rename)
 
     def odd_name(self) -> None:
-        name = os.fsdecode(self._chance.choice(ODD_NAMES).replace(b"{}", b"%d" % self._scans.number))
+        name = os.fsdecode(self._chance.choice(ODD_NAMES).replace(b"{}", b"%d" % self._scans.number)[-255:])
         self._put(self._scans.whole(), name, os.rename)
 
     def rsync(self) -> None:

@@ -160,7 +160,7 @@ def soak(seconds: float, folder: Path, seed: int) -> list[str]:
     books, taker, drops, takes = Books(), Taker(folder), Threads(), Threads()
     takes.start(taker.take, 0.01)
     for number in range(4):
-        drops.start(Dropper(folder, books, seed + number, SETTLE_S).drop, 0.0)
+        drops.start(Dropper(folder, books, number, seed, SETTLE_S).drop, 0.0)
     supervisor = Supervisor(folder, random.Random(seed))
     until = time.monotonic() + seconds
     while time.monotonic() < until and not drops.errors:

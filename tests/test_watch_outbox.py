@@ -6,15 +6,15 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batch.errors import OutboxError
+from batch.files import locks, retire, tables
 from batch.files import outbox as outboxes
-from batch.files import retire, tables
 from batch.files.durable import sync
 from batch.files.ledger import FILE, Ledger
 from faults import fast_folder
@@ -87,6 +87,25 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert (state, "No space left" in detail) == ("paused", True)
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
     assert says(scene) == ("stopped", "")
+
+
+def test_an_outbox_that_another_has_taken_meanwhile_is_waited_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ExitStack()
+
+    monkeypatch.setattr(tables, "new_table", full(scene, tables.new_table, 20, is_staged))
+    scene.drop("a.png", scan(1))
+    scene.ticking.at(2.5, lambda: None)
+    scene.ticking.at(3, lambda: other.enter_context(held(scene)))
+    scene.ticking.at(100, other.close)
+    scene.watch(200)
+    scene.check()
+    assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
+
+
+def held(scene: Scene) -> AbstractContextManager[None]:
+    return locks.held(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it")
 
 
 def test_a_ledger_that_cannot_be_written_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
