@@ -61,7 +61,8 @@ WAYS = [
     pytest.param(watch, After.MOVE, id="watch-to-another-device"),
 ]
 SLOW_WAYS = [
-    way if way.id == "watch" else pytest.param(*way.values, id=way.id, marks=pytest.mark.slow) for way in WAYS
+    way if way.id == "run-move" else pytest.param(*way.values, id=way.id, marks=pytest.mark.slow)
+    for way in WAYS
 ]
 
 
@@ -184,7 +185,9 @@ def recover(folder: Path, after: After) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "after"), [way for way in WAYS if way.id in ("run", "run-delete", "watch")])
+@pytest.mark.parametrize(
+    ("way", "after"), [way for way in WAYS if way.id in ("run", "run-move", "run-delete")]
+)
 def test_recovery_killed_at_every_call(
     way: Callable[[Path, After], None], after: After, place: Path, fake_model: Path
 ) -> None:
