@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format train fuzz clean
+.PHONY: help run test test-fast lint format train fuzz soak clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ train: $(VENV)/test.stamp ## train the default model anew, as models/cnn-new
 FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)
 	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/files/test_fuzz.py
+
+SOAK_SECONDS ?= 180
+soak: $(VENV)/test.stamp ## drop scans of all kinds and kill the watcher for minutes (SOAK_SECONDS=180)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python tests/soak.py
 
 clean: ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

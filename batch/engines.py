@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Self
 
+from batch.errors import RunError
 from batch.records import Outcome, Reason, ScanRef, Status
 
 Reader = Callable[[Sequence[ScanRef]], list[Outcome]]
@@ -33,10 +35,11 @@ class Engine:
     Args:
         reader: reads scans; built once a process.
         workers: processes; with one, all work is done in this process.
+        apart: never in this process, which outlives whatever a scan does to the one that reads it.
     """
 
-    def __init__(self, reader: Reader, workers: int) -> None:
-        self._reader, self._workers = reader, workers
+    def __init__(self, reader: Reader, workers: int, *, apart: bool = False) -> None:
+        self._reader, self._workers, self._apart = reader, workers, apart
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -49,23 +52,26 @@ class Engine:
             self._pool.shutdown(cancel_futures=True)
 
     def start(self) -> None:
-        """Starts the workers now, not when there is work for them: before this process has threads."""
-        if self._workers > 1 and self._pool is None:
+        """Starts the workers now, not when there is work for them: before this process has threads.
+
+        One of them loads the model at once: what is wrong with it shows now, and the first scan is read fast.
+        """
+        if self._pool is None and (self._apart or self._workers > 1):
             self._pool = _new_pool(self._reader, self._workers)
-            self._pool.submit(usable_cores).result()
+            self._pool.submit(_read, []).result()
 
     def map(self, refs: Iterable[ScanRef], size: int) -> Iterator[list[Outcome]]:
         """Reads scans, `size` at a time; yields their outcomes in the order of the scans.
 
         Args:
             refs: are taken from no faster than they are read.
-            size: scans a piece; when one piece is all, it is read in this process.
+            size: scans a piece; when one piece is all, workers are not worth their start.
         """
         pieces = _pieces(iter(refs), size)
         first = list(itertools.islice(pieces, 2))
         every = itertools.chain(first, pieces)
-        if self._workers == 1 or len(first) < 2:
-            yield from map(self._reader, every)
+        if not self._apart and (self._workers == 1 or len(first) < 2):
+            yield from (_read_all(self._reader, piece) for piece in every)
         else:
             yield from self._map_in_workers(every)
 
@@ -107,16 +113,32 @@ def _submit(pool: ProcessPoolExecutor, piece: list[ScanRef]) -> Future[list[Outc
 
 
 def _read_alone(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
-    """Reads scans among which may be one that kills its worker."""
-    with _new_pool(reader, 1) as pool:
-        try:
-            return _submit(pool, piece).result()
-        except BrokenProcessPool:
-            pass
-    if len(piece) == 1:
-        return [Outcome(piece[0], Status.FAILED, Reason.WORKER_CRASHED)]
+    """Reads scans one by one, since among them may be one that kills its worker."""
+    outcomes: list[Outcome] = []
+    while len(outcomes) < len(piece):
+        with _new_pool(reader, 1) as pool:
+            for ref in piece[len(outcomes) :]:
+                try:
+                    outcomes += _submit(pool, [ref]).result()
+                except BrokenProcessPool:
+                    outcomes.append(Outcome(ref, Status.FAILED, Reason.WORKER_CRASHED))
+                    break
+    return outcomes
+
+
+def _read_all(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
+    """Reads scans; one that raises what is no `RunError` has met a bug, and must not stop the others."""
+    try:
+        return reader(piece)
+    except RunError:
+        raise
+    except Exception:
+        reader([])  # raises again where no scan is to blame
+        if len(piece) == 1:
+            traceback.print_exc()
+            return [Outcome(piece[0], Status.FAILED, Reason.WORKER_CRASHED)]
     middle = len(piece) // 2
-    return _read_alone(reader, piece[:middle]) + _read_alone(reader, piece[middle:])
+    return _read_all(reader, piece[:middle]) + _read_all(reader, piece[middle:])
 
 
 def _new_pool(reader: Reader, workers: int) -> ProcessPoolExecutor:
@@ -158,4 +180,4 @@ def _leave_with_parent() -> None:
 
 def _read(piece: list[ScanRef]) -> list[Outcome]:
     assert _reader is not None
-    return _reader(piece)
+    return _read_all(_reader, piece)

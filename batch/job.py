@@ -87,11 +87,11 @@ def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
     return reader, reader.check()
 
 
-def new_engine(options: ReadOptions, reader: Reader) -> Engine:
+def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> Engine:
     """What the work is done by."""
     workers = options.workers or engines.usable_cores()
     # TensorFlow takes all cores itself, and cannot be forked.
-    return Engine(reader, 1 if options.runtime == "tensorflow" else workers)
+    return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
 
 
 def new_outbox(options: ReadOptions, manifest: Manifest) -> Outbox:

@@ -16,7 +16,7 @@ from types import FrameType
 from batch import job
 from batch.config import WatchOptions
 from batch.engines import Engine
-from batch.errors import InputError, OutboxError, RunError
+from batch.errors import BusyError, InputError, OutboxError, RunError
 from batch.files import inbox, locks, tables
 from batch.files.events import Events, needs_polling
 from batch.files.inbox import Inputs
@@ -28,7 +28,11 @@ from batch.records import Outcome, Reason, ScanRef, Status
 
 POLL_S = 5.0  # where events cannot be had
 LONGEST_PAUSE_S = 60.0
-LONGEST_WAIT_S = 30.0
+LONGEST_WAIT_S = 10.0
+SOON_S = 0.2
+MANY = 32  # scans in a batch, from which on the next may be larger
+MOST_ROWS = 10_000  # of a batch: while it is read, nothing else is done, not even a heartbeat
+MOST_GROWTH = 8  # doublings of a batch
 MOST_TRACKED = 100_000  # what more the inbox holds is found when these are done
 
 Show = Callable[[Path], None]
@@ -45,15 +49,16 @@ def watch(options: WatchOptions, log: Log, show: Show) -> int:
         InputError: there is no inbox.
         RunError: as of `job.run`, at the start; later, an outbox that cannot be written is waited for.
     """
-    tables.check_format(options.format)
-    reader, manifest = job.new_reader(options)
-    if not options.inbox.is_dir():
-        raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
     events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
     stop = Stop(events.wake)
     with ExitStack() as held:
         held.callback(stop.listen().close)
-        engine = held.enter_context(job.new_engine(options, reader))
+        tables.check_format(options.format)
+        reader, manifest = job.new_reader(options)
+        if not options.inbox.is_dir():
+            raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
+        # A scan that kills who reads it must not kill the watcher: started anew, it would read it again.
+        engine = held.enter_context(job.new_engine(options, reader, apart=True))
         watcher = Watcher(options, engine, events, log, show, stop)
         held.callback(watcher.close)
         watcher.run(lambda: job.new_outbox(options, manifest))
@@ -117,16 +122,17 @@ class Watcher:
         self._options, self._engine, self._events = options, engine, events
         self._log, self._show, self._stop, self._clock = log, show, stop, clock
         self._root = os.path.realpath(options.inbox)
+        self._most_rows = min(options.rows_per_file, MOST_ROWS)
         self._settler = Settler(options.settle_s)
         self._polls = options.poll_s is not None
         self._rescan_s = options.poll_s or options.rescan_s
-        self._rescan_due = -math.inf
+        self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._inbox: tuple[int, int] | None = None  # device and inode of the folder that is watched
         self._inbox_lock = ExitStack()
         self._said: dict[str, str] = {}
         self._growth = 0  # of batches, while scans arrive faster than they are published
         self._has_more = False  # than is tracked
-        self._others = 0  # files that are no scans, at most so far
+        self._others = 0  # files that are no scans, when they were counted last
 
     def close(self) -> None:
         """Ends watching."""
@@ -140,26 +146,31 @@ class Watcher:
             open_outbox: makes the outbox anew.
 
         Raises:
-            BusyError: another process has the inbox or the outbox.
+            BusyError: another process has the inbox or the outbox at the start.
             OutboxError: it cannot be written at the start.
         """
         self._lock_inbox(_folder_identity(self._root))
-        with open_outbox():  # fails now or not at all; what is unfinished is finished first
-            self._engine.start()
-        self._log.info("started", f"watching {self._options.inbox}", pid=os.getpid())
-        pause_s = 0.0
+        pause_s, is_started = 0.0, False
         while not self._stop.is_asked():
             try:
-                self._check_outbox()
+                if is_started:
+                    self._check_outbox()
                 with open_outbox() as outbox:
+                    if not is_started:
+                        self._engine.start()
+                        self._log.info("started", f"watching {self._options.inbox}", pid=os.getpid())
+                        is_started = True
+                    self._show_published(outbox)  # what an earlier process left unfinished
                     self._rescan_due = -math.inf
                     while not self._stop.is_asked():
-                        published = self._serve(outbox)
-                        if pause_s and (published or not len(self._settler)):
+                        has_read = self._serve(outbox)
+                        if pause_s and (has_read or not len(self._settler)):
                             self._log.info("resumed", "going on: the outbox can be written again")
                             pause_s = 0.0
                     outbox.beat(self._root, "stopped")
-            except OutboxError as error:
+            except (OutboxError, BusyError) as error:
+                if not is_started:
+                    raise
                 if not pause_s:
                     self._log.warning("paused", f"paused, trying again from time to time: {error}")
                 pause_s = min(LONGEST_PAUSE_S, max(1.0, 2 * pause_s))
@@ -169,48 +180,65 @@ class Watcher:
     def _serve(self, outbox: Outbox) -> bool:
         """Does what is due, or waits until something is; returns whether a batch was read."""
         now = self._clock()
+        if self._events.were_lost():
+            self._rescan_soon(now)
         if now >= self._rescan_due:
             self._rescan(outbox, now)
         self._settler.settle(now)
-        ready = len(self._settler.ready)
-        wait_s = min(LONGEST_WAIT_S, self._options.max_wait_s * 2**self._growth)
-        due = self._settler.ready_since + wait_s
-        if ready and (ready >= self._options.batch_size * 2**self._growth or now >= due):
+        due = self._batch_due()
+        if now >= due:
             self._read(outbox)
             return True
         for path in self._events.wait(min(self._rescan_due, self._settler.due(), due) - now):
             self._look(path, outbox)
         return False
 
+    def _batch_due(self) -> float:
+        """When to read what is ready: at once when it fills a batch, or nothing else is on its way."""
+        ready = len(self._settler.ready)
+        full = min(self._most_rows, self._options.batch_size << self._growth)
+        if ready and (ready >= full or ready == len(self._settler)):
+            return -math.inf
+        return self._settler.ready_since + min(LONGEST_WAIT_S, self._options.max_wait_s * 2**self._growth)
+
     def _read(self, outbox: Outbox) -> None:
         started = self._clock()
         counts: Counter[Status] = Counter()
-        refs = self._settler.take(self._options.rows_per_file)
+        refs = self._settler.take(self._most_rows)
         for outcomes in self._engine.map(refs, self._options.batch_size):
             rows = [outcome for outcome in outcomes if not self._must_wait(outcome)]
             outbox.add(rows)
             counts.update(outcome.status for outcome in rows)
             if self._stop.is_asked():  # the rest is still in the inbox
                 break
-        path = outbox.publish() if counts else None
-        path = outbox.published[-1] if counts and path is None else path
-        self._growth = self._growth + 1 if len(self._settler) else 0
+        try:
+            outbox.publish()
+        finally:  # once it is in the outbox, it is published, whatever went wrong then
+            results = self._show_published(outbox)
+        is_busy = len(refs) >= MANY and len(self._settler) > 0
+        self._growth = min(self._growth + 1, MOST_GROWTH) if is_busy else 0
         if self._has_more and not len(self._settler):
             self._rescan_due = -math.inf
-        if path is not None:
-            self._show(path)
+        if results:
             of_each = ", ".join(f"{counts[status]} {status.value}" for status in Status)
             seconds = self._clock() - started
             scans = "1 scan" if counts.total() == 1 else f"{counts.total()} scans"
             self._log.info(
                 "batch",
-                f"{scans}: {of_each}; {seconds:.1f} s; {path.name}",
+                f"{scans}: {of_each}; {seconds:.1f} s; {results[-1].name}",
                 scans=counts.total(),
                 **{status.value: counts[status] for status in Status},
                 seconds=round(seconds, 3),
-                results=str(path),
+                results=str(results[-1]),
             )
         self._warn_once("retire", outbox.not_retired)
+
+    def _show_published(self, outbox: Outbox) -> list[Path]:
+        results = outbox.published.copy()
+        outbox.published.clear()  # a watcher may live for years
+        for path in results:
+            self._show(path)
+        return results
 
     def _must_wait(self, outcome: Outcome) -> bool:
         """Whether a scan gets no row now, since it may be still on its way."""
@@ -229,10 +257,15 @@ class Watcher:
         if any(inbox.is_ignored(part, self._options.ignore) for part in parts):
             return
         if os.path.isdir(path) and not os.path.islink(path):
-            # What is in a folder that was moved in makes no events.
-            self._rescan_due = min(self._rescan_due, self._clock() + self._options.settle_s / 2)
+            self._rescan_soon(self._clock())  # what is in a folder that was moved in makes no events
+        elif len(self._settler) >= MOST_TRACKED:
+            self._has_more = True
         elif inbox.has_image_suffix(name) and not outbox.settled(inbox.identified(ScanRef(path, name))):
             self._settler.look(path, name, self._clock())
+
+    def _rescan_soon(self, now: float) -> None:
+        """Sees to a look at everything: soon, but not for each of many reasons for it."""
+        self._rescan_due = min(self._rescan_due, now + max(SOON_S, 5 * self._rescan_took_s))
 
     def _rescan(self, outbox: Outbox, now: float) -> None:
         """Looks at everything: events may have been lost, and nothing is."""
@@ -244,28 +277,40 @@ class Watcher:
                 inputs = Inputs(
                     [self._root], self._options.recursive, self._options.outbox, self._options.ignore
                 )
+                closed = 0
                 for ref in map(inbox.identified, inputs):
+                    closed += not inbox.has_image_suffix(ref.name) and os.path.isdir(ref.path)
                     if len(self._settler) >= MOST_TRACKED:
                         self._has_more = True
                         break
                     if not outbox.settled(ref):
                         self._settler.look(ref.path, ref.name, now)
                 self._warn_once("inbox", "")
-                if inputs.skipped > self._others:
-                    others = "1 other file" if inputs.skipped == 1 else f"{inputs.skipped} other files"
-                    self._log.info("others", f"{others} in the inbox left alone", count=inputs.skipped)
-                self._others = max(self._others, inputs.skipped)
-            except InputError as error:
-                self._warn_once("inbox", str(error))
+                self._warn_once("folders", f"folders that cannot be listed: {closed}" if closed else "")
+                self._say_others(inputs.skipped - inputs.unfinished)
+            except (InputError, OSError) as error:  # perhaps it is a share that is just going away
+                self._warn_once("inbox", f"cannot look at the inbox: {error}")
         outbox.beat(self._root, "watching")
+        self._rescan_took_s = self._clock() - now
         self._rescan_due = now + (self._rescan_s if self._inbox else min(POLL_S, self._rescan_s))
+
+    def _say_others(self, count: int) -> None:
+        """Says that there are files that are no scans, unless it has said so of as many."""
+        if count > self._others:
+            others = "1 other file" if count == 1 else f"{count} other files"
+            self._log.info("others", f"{others} in the inbox left alone", count=count)
+        self._others = count
 
     def _check_inbox(self) -> bool:
         """Whether the inbox is there; sees to it that its events are heard, and that no one else reads it."""
         found = _folder_identity(self._root)
         if found != self._inbox:
-            self._lock_inbox(found)
             self._events.stop()
+            try:
+                self._lock_inbox(found)
+            except InputError as error:
+                self._warn_once("inbox", str(error))
+                return False
         if found is None:
             self._warn_once("inbox", f"the inbox {self._options.inbox} is gone: waiting for it")
             return False
@@ -276,7 +321,7 @@ class Watcher:
                 self._events.start()
             except OSError as error:
                 self._polls, self._rescan_s = True, min(self._rescan_s, POLL_S)
-                why = os.strerror(error.errno) if error.errno else str(error)
+                why = error.strerror or str(error)
                 self._log.warning(
                     "polling", f"no events of the inbox ({why}): looking every {self._rescan_s:g} s instead"
                 )
@@ -284,9 +329,13 @@ class Watcher:
 
     def _lock_inbox(self, found: tuple[int, int] | None) -> None:
         self._inbox_lock.close()
+        self._inbox = None
         if found is not None:
             busy = f"another digitbox is reading {self._options.inbox}: wait for it, or watch another folder"
-            self._inbox_lock.enter_context(locks.held(Path(self._root), exclusive=True, busy=busy))
+            try:
+                self._inbox_lock.enter_context(locks.held(Path(self._root), exclusive=True, busy=busy))
+            except OSError as error:
+                raise InputError(f"cannot open the inbox {self._options.inbox}: {error.strerror}") from error
         self._inbox = found
 
     def _check_outbox(self) -> None:

@@ -57,6 +57,8 @@ class FakeReader:
                 os.kill(os.getpid(), signal.SIGKILL)
             if ref.name == "slow":
                 signal.pause()
+            if ref.name == "bug":
+                raise IndexError("a bug")
             if ref.name == "model":
                 raise ModelError("the model is gone")
         return [Outcome(ref, Status.OK, sha256="0" * 64, label=7, confidence=0.99) for ref in refs]

@@ -2,13 +2,13 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
 from batch.engines import Engine
 from batch.errors import ModelError
-from batch.records import Outcome, ScanRef
+from batch.records import Outcome, ScanRef, Status
 from fakes import FakeReader
 
 
@@ -59,6 +59,53 @@ def test_a_scan_that_kills_its_worker_has_its_row_and_the_others_theirs(place: i
             assert (outcome.status, outcome.reason) == ("failed", "worker_crashed")
         else:
             assert outcome.label == 7
+
+
+@pytest.mark.parametrize("names", [["crash"], ["a", "crash"], ["crash", "crash", "c", "crash"]])
+def test_apart_no_scan_can_kill_this_process(names: list[str]) -> None:
+    with Engine(FakeReader(), 1, apart=True) as engine:
+        engine.start()
+        for _ in range(2):
+            (outcomes,) = engine.map(refs(*names), 10)
+            assert [outcome.ref.name for outcome in outcomes] == names
+            assert [outcome.status for outcome in outcomes] == [
+                "failed" if name == "crash" else "ok" for name in names
+            ]
+
+
+def test_apart_this_process_reads_nothing() -> None:
+    with Engine(OwnProcess(), 1, apart=True) as engine:
+        (outcomes,) = engine.map(refs("a"), 10)
+    assert outcomes[0].sha256 != str(os.getpid())
+
+
+class OwnProcess:
+    def __call__(self, scans: Sequence[ScanRef]) -> list[Outcome]:
+        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in scans]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_scan_that_is_a_bug_has_its_row_and_the_others_theirs(workers: int) -> None:
+    names = ["a", "b", "bug", "d", "e", "bug", "bug"]
+    outcomes = [outcome for piece in mapped(refs(*names), 4, workers) for outcome in piece]
+    assert [outcome.ref.name for outcome in outcomes] == names
+    assert [outcome.reason == "worker_crashed" for outcome in outcomes] == [name == "bug" for name in names]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_no_scan_is_to_blame_for_ends_the_run(workers: int) -> None:
+    with Engine(Broken(), workers) as engine, pytest.raises(ZeroDivisionError):
+        list(engine.map(refs("a", "b", "c"), 1))
+
+
+class Broken:
+    def __call__(self, scans: Sequence[ScanRef]) -> list[Outcome]:
+        raise ZeroDivisionError
+
+
+def test_a_model_that_cannot_be_loaded_shows_at_the_start() -> None:
+    with Engine(Broken(), 1, apart=True) as engine, pytest.raises(ZeroDivisionError):
+        engine.start()
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -16,6 +16,7 @@ FILES = {
     for name in (
         "artefact",
         "containers",
+        "durable",
         "events",
         "images",
         "inbox",

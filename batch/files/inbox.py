@@ -28,8 +28,12 @@ RUN_LENGTH = 50_000  # names sorted in memory at a time
 class Inputs:
     """What a run was told to read.
 
-    Iterating yields one `ScanRef` for every scan, in the same order each time; `skipped` counts the
-    other files met so far. Nothing is opened, and no link is followed but one that is named itself.
+    Iterating yields one `ScanRef` for every scan, in the same order each time. Nothing is opened, and no link
+    is followed but one that is named itself.
+
+    Attributes:
+        skipped: other files met so far.
+        unfinished: those of them that are hidden, not whole yet, or to be ignored.
 
     Args:
         inputs: files, folders and globs, as given.
@@ -46,7 +50,7 @@ class Inputs:
     ) -> None:
         self._inputs, self._ignored, self._outbox = inputs, ignored, outbox
         self._levels = _Levels(["**" if recursive else "*"])
-        self.skipped = 0
+        self.skipped = self.unfinished = 0
         for given in inputs:
             self._check(given)
 
@@ -58,7 +62,7 @@ class Inputs:
         )
 
     def __iter__(self) -> Iterator[ScanRef]:
-        self.skipped = 0
+        self.skipped = self.unfinished = 0
         single = len(self._inputs) == 1
         for given in self._inputs:
             if os.path.isdir(given):
@@ -135,6 +139,7 @@ class Inputs:
                         continue
                     if is_ignored(entry.name, self._ignored):
                         self.skipped += 1
+                        self.unfinished += 1
                     elif entry.is_dir(follow_symlinks=False):
                         yield entry.name + "/"
                     elif not levels.is_match(below):

@@ -17,7 +17,6 @@ read, and a batch costs two or three commits, however many scans it has.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +28,9 @@ from typing import Self
 
 from batch.errors import OutboxError
 from batch.files import locks, tables
+from batch.files.durable import digest, make_folder, sync
 from batch.files.ledger import Batch, Ledger, State
-from batch.files.retire import retire, sync
+from batch.files.retire import retire
 from batch.records import After, Outcome, ScanRef
 
 STATE = ".digitbox"
@@ -47,7 +47,7 @@ class Outbox:
     published, or dropped when an exception passes.
 
     Attributes:
-        published: files of results so far.
+        published: files of results so far, with those of an earlier process that are published now.
         not_retired: why scans that have their row could not be moved or deleted; empty when all could.
 
     Args:
@@ -92,7 +92,7 @@ class Outbox:
             LedgerError: its ledger is damaged.
         """
         with ExitStack() as opened, self._reporting():
-            self._staging.mkdir(parents=True, exist_ok=True)
+            make_folder(self._staging)
             lock = self._folder / STATE / "lock"
             lock.touch()
             busy = f"another digitbox is writing to {self._folder}: wait for it, or give another --outbox"
@@ -154,14 +154,12 @@ class Outbox:
             self._table.close()
             sync(self._path)
             sync(self._staging)
-            batch = Batch(self._batch, self._path.name, _digest(self._path), self._after, State.PREPARED)
+            batch = Batch(self._batch, self._path.name, digest(self._path), self._after, State.PREPARED)
             # From here on only forward: whatever goes wrong, recovery knows whether the batch is prepared.
             self._table = None
             self._ledger.prepare(batch)
             self._finish(batch)
-        target = self._folder / batch.file
-        self.published.append(target)
-        return target
+        return self._folder / batch.file
 
     def retire_rest(self) -> None:
         """Tries once more to move or delete the scans that could not be before.
@@ -191,7 +189,7 @@ class Outbox:
     def _recover(self) -> None:
         for batch in self._ledger.unfinished():
             staged = self._staging / batch.file
-            if batch.state is State.PREPARED and staged.exists() and _digest(staged) != batch.sha256:
+            if batch.state is State.PREPARED and staged.exists() and digest(staged) != batch.sha256:
                 self._ledger.delete(batch.batch_id)  # the disk lost it; no one has seen it
             else:
                 self._finish(batch)
@@ -206,6 +204,7 @@ class Outbox:
                 if os.path.lexists(target):  # safe to ask under the lock
                     raise OutboxError(f"{target} is in the way: move it, and start again")
                 os.rename(staged, target)
+                self.published.append(target)
             sync(self._folder)
             sync(self._staging)
             self._ledger.mark(
@@ -247,8 +246,3 @@ class Outbox:
 
 
 _PAST = {After.MOVE: "moved to done/ or failed/", After.DELETE: "deleted"}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from batch.files.durable import digest, make_folder, sync
 from batch.files.ledger import Batch
-from batch.records import After, Outcome, ScanRef, Status
+from batch.records import After, Outcome, Reason, ScanRef, Status
 
 DONE, FAILED = "done", "failed"
 
@@ -21,7 +22,8 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
     """Moves or deletes the scans of a published batch; what is another file by now stays.
 
     Moved scans keep their sub-folders under `done/<date>/<batch>/` or `failed/<date>/<batch>/`, where a
-    .json beside each says why it failed. Nothing is overwritten.
+    .json beside each says why it failed. Nothing is overwritten. A scan that was renamed in its folder after
+    it was read is found there, and moved under the name that its row has.
 
     Args:
         outcomes: the members of the batch.
@@ -33,19 +35,22 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
     """
     problems = []
     touched: set[Path] = set()
+    renamed = _Renamed()
     for outcome in outcomes:
+        if outcome.reason is Reason.VANISHED:  # should it be back by now, nobody has read it
+            continue
         source = Path(outcome.ref.path)
         if not _is_still(source, outcome.ref):
-            continue
+            found = renamed.find(outcome.ref) if batch.after is After.MOVE else None
+            if found is None:
+                continue
+            source = found
         try:
             if batch.after is After.DELETE:
                 os.unlink(source)
             else:
                 target = _target(outcome, batch, outbox)
-                _make_folders(target.parent, outbox)
-                if outcome.status is Status.FAILED:
-                    _explain(outcome, batch, target)
-                _move(source, target, outcome.sha256)
+                _move(source, target, outcome, batch, outbox)
                 touched |= {folder for folder in target.parents if folder.is_relative_to(outbox)}
             touched.add(source.parent)
         except OSError as error:
@@ -56,13 +61,22 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
     return problems
 
 
-def sync(path: Path) -> None:
-    """Has a file's content, or a folder's names, written to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+class _Renamed:
+    """Finds scans that have got another name in the same folder, which is listed once."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, dict[int, Path]] = {}
+
+    def find(self, ref: ScanRef) -> Path | None:
+        if os.path.lexists(ref.path):  # replaced, not renamed
+            return None
+        folder = os.path.dirname(ref.path)
+        if folder not in self._paths:
+            self._paths[folder] = {}
+            with suppress(OSError), os.scandir(folder) as entries:
+                self._paths[folder] = {entry.inode(): Path(entry.path) for entry in entries}
+        path = self._paths[folder].get(ref.inode)
+        return path if path is not None and _is_still(path, ref) else None
 
 
 def _is_still(path: Path, ref: ScanRef) -> bool:
@@ -81,10 +95,37 @@ def _target(outcome: Outcome, batch: Batch, outbox: Path) -> Path:
     return outbox / kind / f"{day[:4]}-{day[4:6]}-{day[6:8]}" / batch.batch_id / Path(*parts)
 
 
-def _make_folders(folder: Path, outbox: Path) -> None:
+def _move(source: Path, wanted: Path, outcome: Outcome, batch: Batch, outbox: Path) -> None:
     if not outbox.is_dir():  # an outbox that is gone (a share not mounted) is not made anew
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(outbox))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(wanted.parent)
+    other_device = os.lstat(source).st_dev != os.stat(wanted.parent).st_dev
+    target, number = wanted, 1
+    # The folder is this batch's own: only a second scan of the same name can be in the way.
+    while os.path.lexists(target):
+        if other_device and digest(target) == digest(source):  # copied already, and then killed
+            os.unlink(source)
+            return
+        target, number = _numbered(wanted, number), number + 1
+    if outcome.status is Status.FAILED:
+        _explain(outcome, batch, target)
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, target, outcome)
+        return
+    if not _is_still(target, outcome.ref):
+        _give_back(target, source)
+
+
+def _give_back(target: Path, source: Path) -> None:
+    """Puts a scan back that took the place of the one that was read at the very moment of the move."""
+    place, number = source, 1
+    while os.path.lexists(place):
+        place, number = _numbered(source, number), number + 1
+    os.rename(target, place)
 
 
 def _explain(outcome: Outcome, batch: Batch, target: Path) -> None:
@@ -101,43 +142,27 @@ def _explain(outcome: Outcome, batch: Batch, target: Path) -> None:
     sync(beside)
 
 
-def _move(source: Path, target: Path, sha256: str) -> None:
-    number = 1
-    wanted = target
-    other_device = os.lstat(source).st_dev != os.stat(target.parent).st_dev
-    # The folder is this batch's own: only a second scan of the same name can be in the way.
-    while os.path.lexists(target):
-        if other_device and _digest(target) == _digest(source):  # copied already, and then killed
-            os.unlink(source)
-            return
-        number += 1
-        target = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-    try:
-        os.rename(source, target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _copy(source, target, sha256)
-
-
-def _copy(source: Path, target: Path, sha256: str) -> None:
+def _copy(source: Path, target: Path, outcome: Outcome) -> None:
     """Moves to another device: the source goes when the copy is on the disk."""
     part = _beside(target, ".", ".part")
     shutil.copy2(source, part, follow_symlinks=False)
-    if sha256 and _digest(part) != sha256:
+    if outcome.sha256 and digest(part) != outcome.sha256:
         os.unlink(part)
         raise OSError(errno.EIO, "the copy differs", str(target))
     sync(part)
     os.rename(part, target)
     sync(target.parent)
-    os.unlink(source)
+    if _is_still(source, outcome.ref):  # still: what came meanwhile is a scan of its own
+        os.unlink(source)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem[:200]}-{number + 1}{path.suffix}")
 
 
 def _beside(target: Path, prefix: str, suffix: str) -> Path:
-    """A name like the target's, no longer than a name can be."""
-    return target.with_name(prefix + os.fsdecode(os.fsencode(target.name)[:240]) + suffix)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """A name like the target's, no longer than a name can be, and no other scan's."""
+    name = os.fsencode(target.name)
+    if len(name) > 240:
+        name = name[:200] + b"-" + hashlib.sha256(name).hexdigest()[:16].encode()
+    return target.with_name(prefix + os.fsdecode(name) + suffix)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import heapq
 import math
 import os
 import stat
@@ -14,6 +15,7 @@ from batch.records import ScanRef
 
 # A file that is empty or cannot be read may be still on its way: it must stay as it is so many times longer.
 PATIENCE = 5
+SHORTEST_S = 0.05  # a file that is being written to is not asked about all the time
 
 
 class _Identity(NamedTuple):
@@ -32,8 +34,7 @@ class _Waiting:
 
     name: str
     identity: _Identity
-    since: float
-    wait_s: float
+    due: float
     is_last_look: bool
 
 
@@ -53,9 +54,9 @@ class Settler:
     def __init__(self, settle_s: float) -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
-        self._settle_s = settle_s
+        self._settle_s = max(SHORTEST_S, settle_s)
         self._waiting: dict[str, _Waiting] = {}
-        self._next = math.inf  # no file settles before
+        self._dues: list[tuple[float, str]] = []  # a heap; has those, too, that were put off since
         self._last_looks: set[str] = set()
 
     def __len__(self) -> int:
@@ -81,12 +82,10 @@ class Settler:
 
     def settle(self, now: float) -> None:
         """Makes ready what has not changed for long enough and is not being written to."""
-        if now < self._next:
-            return
-        self._next = math.inf
-        for path, waiting in list(self._waiting.items()):
-            if waiting.since + waiting.wait_s > now:
-                self._next = min(self._next, waiting.since + waiting.wait_s)
+        while self._dues and self._dues[0][0] <= now:
+            due, path = heapq.heappop(self._dues)
+            waiting = self._waiting.get(path)
+            if waiting is None or waiting.due != due:
                 continue
             identity = _identity(path)
             if identity is None:
@@ -107,10 +106,11 @@ class Settler:
 
     def due(self) -> float:
         """When `settle` has something to do, at the earliest; infinity when nothing waits."""
-        return self._next
+        return self._dues[0][0] if self._dues else math.inf
 
     def take(self, most: int) -> list[ScanRef]:
         """Hands over what is ready, in the order of the paths."""
+        self._last_looks &= self.ready.keys()  # those taken before have their rows by now
         paths = sorted(self.ready)[:most]
         taken = [self.ready.pop(path) for path in paths]
         self.ready_since = self.ready_since if self.ready else math.inf
@@ -131,9 +131,9 @@ class Settler:
 
     def _wait(self, path: str, name: str, identity: _Identity, now: float, *, patiently: bool) -> None:
         self._last_looks.discard(path)
-        wait_s = self._settle_s * (PATIENCE if patiently else 1)
-        self._waiting[path] = _Waiting(name, identity, now, wait_s, patiently)
-        self._next = min(self._next, now + wait_s)
+        due = now + self._settle_s * (PATIENCE if patiently else 1)
+        self._waiting[path] = _Waiting(name, identity, due, patiently)
+        heapq.heappush(self._dues, (due, path))
 
 
 def has_writer(path: str) -> bool:

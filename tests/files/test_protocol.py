@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,14 +16,13 @@ from pathlib import Path
 import pytest
 
 from batch import job
-from batch.config import RunOptions, WatchOptions
-from batch.engines import Engine
+from batch.config import RunOptions
 from batch.files.ledger import FILE, Ledger
-from batch.log import Log
 from batch.records import After
-from batch.watch import Watcher
-from faults import killed_at
+from fakes import MANIFEST
+from faults import before_each_call, fast_folder, killed_at
 from formats import FORMATS, two
+from scene import Scene
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 
@@ -33,38 +33,6 @@ SCANS = {
     "sub/a.png": FORMATS["png-8"](255 - two()),
     "sub/deep/c.png": FORMATS["png-8"](two()),
 }
-
-
-class Ticking:
-    """A clock and the events of an inbox in which nothing happens but that time goes by."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def start(self) -> None:
-        """Nothing to start."""
-
-    def stop(self) -> None:
-        """Nothing to stop."""
-
-    def are_alive(self) -> bool:
-        return True
-
-    def wait(self, seconds: float) -> set[str]:
-        self.now += max(seconds, 0.01)
-        return set()
-
-
-class StopAt:
-    """Asks to stop when it is time."""
-
-    number = 15
-
-    def __init__(self, ticking: Ticking, at_s: float) -> None:
-        self._ticking, self._at_s = ticking, at_s
-
-    def is_asked(self) -> bool:
-        return self._ticking.now >= self._at_s
 
 
 def run(folder: Path, after: After) -> None:
@@ -81,20 +49,7 @@ def run(folder: Path, after: After) -> None:
 
 
 def watch(folder: Path, after: After) -> None:
-    options = WatchOptions(inbox=folder / "inbox", outbox=folder / "outbox", after=after, rows_per_file=3)
-    reader, manifest = job.new_reader(options)
-    ticking = Ticking()
-    watcher = Watcher(
-        options,
-        Engine(reader, 1),
-        ticking,  # type: ignore[arg-type]
-        Log(quiet=True),
-        lambda _: None,
-        StopAt(ticking, 60),  # type: ignore[arg-type]
-        lambda: ticking.now,
-    )
-    watcher.run(lambda: job.new_outbox(options, manifest))
-    watcher.close()
+    Scene(folder).watch(60, after=after, rows_per_file=3)
 
 
 WAYS = [
@@ -103,15 +58,41 @@ WAYS = [
     pytest.param(run, After.DELETE, id="run-delete"),
     pytest.param(watch, After.MOVE, id="watch"),
     pytest.param(watch, After.LEAVE, id="watch-leave"),
+    pytest.param(watch, After.MOVE, id="watch-to-another-device"),
 ]
+SLOW_WAYS = [
+    way if way.id == "run-move" else pytest.param(*way.values, id=way.id, marks=pytest.mark.slow)
+    for way in WAYS
+]
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """An empty folder; what is called `outbox` in it is on another device, where the test is called so."""
+    with fast_folder(tmp_path) as folder:
+        here = folder / "here"
+        here.mkdir()
+        if "another-device" in request.node.name:
+            if folder.stat().st_dev == tmp_path.stat().st_dev:
+                pytest.skip("there is no other device")
+            (folder / "outbox").symlink_to(tmp_path / "outbox")
+        yield here
 
 
 def drop(folder: Path) -> None:
     for name, content in SCANS.items():
         (folder / "inbox" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "inbox" / name).write_bytes(content)
-    (folder / "outbox").mkdir()
+    elsewhere = folder.parent / "outbox"
+    if elsewhere.is_symlink():
+        (folder / "outbox").symlink_to(elsewhere.readlink())
+    (folder / "outbox").resolve().mkdir()
     (folder / "taken").mkdir()
+
+
+def clear(folder: Path) -> None:
+    shutil.rmtree((folder / "outbox").resolve())
+    shutil.rmtree(folder)
 
 
 def take(folder: Path) -> None:
@@ -148,21 +129,41 @@ def files(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield str(path.relative_to(folder)), path.read_bytes()
 
 
-@pytest.mark.parametrize(("way", "after"), WAYS)
+@pytest.mark.parametrize(("way", "after"), SLOW_WAYS)
 def test_killed_at_every_call(
-    way: Callable[[Path, After], None], after: After, tmp_path: Path, fake_model: Path
+    way: Callable[[Path, After], None], after: After, place: Path, fake_model: Path
 ) -> None:
     for number in itertools.count(1):
-        folder = tmp_path / str(number)
+        folder = place / str(number)
         drop(folder)
         killed = killed_at(number, lambda: way(folder, after))  # noqa: B023, called at once
         take(folder)
-        assert not killed_at(1 << 40, lambda: way(folder, after))  # noqa: B023
+        way(folder, after)
         check(folder, after)
-        shutil.rmtree(folder)
+        clear(folder)
         if not killed:
             break
-    assert number > 50
+    assert number > 100
+
+
+@pytest.mark.slow
+def test_told_to_stop_at_every_call(place: Path, fake_model: Path) -> None:
+    """SIGTERM: it ends well, and nothing is left half."""
+    for number in itertools.count(1):
+        folder = place / str(number)
+        drop(folder)
+        scene = Scene(folder)
+        assert not killed_at(number, lambda: scene.watch(60, rows_per_file=3), by=signal.SIGTERM)  # noqa: B023
+        take(folder)
+        if (folder / "outbox" / ".digitbox" / FILE).exists():
+            with closing(Ledger(folder / "outbox" / ".digitbox")) as ledger:
+                assert not ledger.unfinished()
+        is_done = not [name for name, _ in files(folder / "inbox")]
+        watch(folder, After.MOVE)
+        check(folder, After.MOVE)
+        clear(folder)
+        if is_done and number > 100:
+            break
 
 
 def state(folder: Path) -> str:
@@ -176,37 +177,46 @@ def state(folder: Path) -> str:
     return re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}|[0-9a-f]{8}(?=/)", "", f"{names} {batches}")
 
 
+def recover(folder: Path, after: After) -> None:
+    """What each way does first."""
+    options = RunOptions(outbox=folder / "outbox", after=after)
+    with job.new_outbox(options, MANIFEST):
+        pass
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("way", "after"), WAYS)
+@pytest.mark.parametrize(
+    ("way", "after"), [way for way in WAYS if way.id in ("run", "run-move", "run-delete")]
+)
 def test_recovery_killed_at_every_call(
-    way: Callable[[Path, After], None], after: After, tmp_path: Path, fake_model: Path
+    way: Callable[[Path, After], None], after: After, place: Path, fake_model: Path
 ) -> None:
-    """From every state that a kill leaves behind, once each."""
+    """From every state that a kill leaves behind in which there is something to recover, once each."""
     seen: set[str] = set()
-    kept, folder = tmp_path / "kept", tmp_path / "here"  # the ledger has the paths: it is always here
+    kept, folder = place / "kept", place / "here"  # the ledger has the paths: it is always here
     for number in itertools.count(1):
         drop(folder)
         killed = killed_at(number, lambda: way(folder, after))
         take(folder)
         now = state(folder)
-        if killed and now not in seen:
-            seen.add(now)
-            folder.rename(kept)
-            for again in itertools.count(1):
-                restore(kept, folder)
-                killed_again = killed_at(again, lambda: way(folder, after))
-                take(folder)
-                assert not killed_at(1 << 40, lambda: way(folder, after))
-                check(folder, after)
-                shutil.rmtree(folder)
-                if not killed_again:
-                    break
-            shutil.rmtree(kept)
-        else:
+        if not killed or "State" not in now or now in seen:
             shutil.rmtree(folder)
-        if not killed:
-            break
-    assert len(seen) > 8
+            if not killed:
+                break
+            continue
+        seen.add(now)
+        folder.rename(kept)
+        for again in itertools.count(1):
+            restore(kept, folder)
+            killed_again = killed_at(again, lambda: recover(folder, after))
+            take(folder)
+            way(folder, after)
+            check(folder, after)
+            shutil.rmtree(folder)
+            if not killed_again:
+                break
+        shutil.rmtree(kept)
+    assert len(seen) > 3
 
 
 def restore(kept: Path, folder: Path) -> None:
@@ -218,3 +228,34 @@ def restore(kept: Path, folder: Path) -> None:
             content = path.read_bytes()
             path.unlink()
             path.write_bytes(content)
+
+
+def test_every_kind_of_call_is_a_place_to_be_killed_at(place: Path, fake_model: Path) -> None:
+    """Those of Path, open, os, shutil and sqlite: in a process of its own, for it stays changed."""
+    said = place / "said"
+    drop(place / "here")
+
+    def work() -> None:
+        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        write = os.write
+
+        def hear(name: str, *_: object) -> None:
+            write(descriptor, f"{name}\n".encode())
+
+        before_each_call(hear)
+        watch(place / "here", After.MOVE)
+        (place / "path").write_text("by Path")
+        with open(place / "open", "w") as file:
+            file.write("by open")
+        shutil.copy2(place / "open", place / "copy")
+        (place / "path").unlink()
+
+    assert not killed_at(1 << 40, work)
+    heard = Counter(said.read_text().split())
+    commits = [name for name in heard if name.startswith("sqlite3.")]
+    assert {"sqlite3.execute", "sqlite3.executemany", "sqlite3.executescript", "sqlite3.close"} <= {*commits}
+    assert {"open", "file.write", "file.close", "fcntl.flock", "fcntl.fcntl"} <= {*heard}
+    assert {f"os.{name}" for name in ("open", "fsync", "rename", "unlink", "mkdir", "utime", "lstat")} <= {
+        *heard
+    }
+    assert heard["os.fsync"] >= 10 and heard["os.rename"] >= 2 + len(SCANS)

@@ -1,0 +1,110 @@
+"""What a watcher costs: CPU at rest, latency at rest, memory after many scans.
+
+python benchmarks/watching.py                 all of it, in about four minutes
+python benchmarks/watching.py --files 100000  with more scans
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from drops import Scans
+
+ROUND = 2000  # scans
+
+
+class Watcher:
+    """The command, and what it uses."""
+
+    def __init__(self, folder: Path, settle_s: float) -> None:
+        self.inbox, self.outbox, self.settle_s = folder / "inbox", folder / "outbox", settle_s
+        self.inbox.mkdir(parents=True)
+        command = [sys.executable, "-m", "batch", "watch", str(self.inbox), "--outbox", str(self.outbox)]
+        self.process = subprocess.Popen(
+            [*command, "--settle", str(settle_s)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(3)
+
+    def processes(self) -> list[int]:
+        """The watcher and its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [self.process.pid, *map(int, children.split())]
+
+    def cpu_s(self) -> float:
+        """CPU time so far, of all."""
+        fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.processes()]
+        return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mib(self) -> list[float]:
+        """Resident memory of each."""
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.processes()]
+        return [count * os.sysconf("SC_PAGE_SIZE") / 2**20 for count in pages]
+
+    def wait_for(self, files: int) -> None:
+        """Waits until that many files of results are there."""
+        while sum(1 for _ in self.outbox.glob("*.csv")) < files:
+            time.sleep(0.005)
+
+    def end(self) -> None:
+        """Ends it."""
+        self.process.terminate()
+        self.process.wait(60)
+
+
+def at_rest(folder: Path, scans: Scans, seconds: float) -> None:
+    """Prints CPU and latency at rest, with the default options."""
+    watcher = Watcher(folder, 2.0)
+    late = []
+    for number in range(12):
+        (watcher.inbox / f"{number}.png").write_bytes(scans.whole())
+        whole = time.monotonic()
+        watcher.wait_for(number + 1)
+        late.append(time.monotonic() - whole - watcher.settle_s)
+    before = watcher.cpu_s()
+    time.sleep(seconds)
+    used = watcher.cpu_s() - before
+    watcher.end()
+    print(f"at rest, {seconds:.0f} s: {used:.2f} s of CPU")
+    print(
+        f"one scan at a time, beyond --settle: median {statistics.median(late):.3f} s, most {max(late):.3f} s"
+    )
+
+
+def memory(folder: Path, scans: Scans, files: int) -> None:
+    """Prints the memory of the watcher and its workers after each round of drops."""
+    watcher = Watcher(folder, 0.5)
+    started = time.monotonic()
+    for done in range(0, files, ROUND):
+        for number in range(ROUND):
+            (watcher.inbox / f"{done + number}.png").write_bytes(scans.whole())
+        while any(watcher.inbox.iterdir()):
+            time.sleep(0.05)
+        sizes = " + ".join(f"{size:.0f}" for size in watcher.memory_mib())
+        print(f"{done + ROUND:7} scans, {time.monotonic() - started:5.0f} s: {sizes} MiB", flush=True)
+    watcher.end()
+
+
+def main() -> None:
+    """Measures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=20_000, help="scans to drop")
+    parser.add_argument("--seconds", type=float, default=30, help="of rest")
+    options = parser.parse_args()
+    scans = Scans(random.Random(1))
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
+        at_rest(Path(folder) / "rest", scans, options.seconds)
+        memory(Path(folder) / "memory", scans, options.files)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""A watcher in this process, for which time goes by as fast as it can be told, and a reader of its outbox."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from batch import job
+from batch.config import WatchOptions
+from batch.engines import Engine, Reader
+from batch.files.retire import DONE, FAILED
+from batch.files.tables import text_cell
+from batch.log import Log
+from batch.watch import Stop, Watcher
+
+Action = Callable[[], Iterable[Path] | None]
+"""Does something; returns paths for which there are events."""
+
+
+class Ticking:
+    """A clock, and the events of an inbox: time goes by when somebody waits, and things happen then."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.is_deaf = False
+        self.cannot_start = ""
+        self.starts = 0
+        self._is_started = False
+        self._script: list[tuple[float, Action]] = []
+
+    def at(self, time_s: float, action: Action) -> None:
+        """Has something happen at that time."""
+        self._script = sorted([*self._script, (time_s, action)], key=lambda entry: entry[0])
+
+    def start(self) -> None:
+        if self.cannot_start:
+            raise OSError(self.cannot_start)
+        self.starts += 1
+        self._is_started = True
+
+    def stop(self) -> None:
+        self._is_started = False
+
+    def are_alive(self) -> bool:
+        return self._is_started and not self.is_deaf
+
+    def were_lost(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> set[str]:
+        until = self.now + max(seconds, 0.001)
+        if not self._script or self._script[0][0] > until:
+            self.now = until
+            return set()
+        at_s, action = self._script.pop(0)
+        self.now = max(self.now, at_s)
+        paths = action() or ()
+        return set() if self.is_deaf else {str(path) for path in paths}
+
+
+class StopAt(Stop):
+    """Asks to stop when it is time, too."""
+
+    def __init__(self, ticking: Ticking, at_s: float) -> None:
+        super().__init__(lambda: None)
+        self._ticking, self._at_s = ticking, at_s
+
+    def is_asked(self) -> bool:
+        return super().is_asked() or self._ticking.now >= self._at_s
+
+
+class Heard(Log):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[tuple[str, str]] = []
+
+    def _write(self, event: str, text: str, fields: dict[str, object]) -> None:
+        self.events.append((event, text))
+
+    def of(self, event: str) -> list[str]:
+        """What was said of something."""
+        return [text for name, text in self.events if name == event]
+
+
+class Scene:
+    """An inbox, an outbox, and somebody who takes each file of results away at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.inbox, self.outbox = folder, folder / "inbox", folder / "outbox"
+        for made in (self.inbox, self.outbox, folder / "taken"):
+            made.mkdir(parents=True, exist_ok=True)
+        self.ticking, self.log = Ticking(), Heard()
+        self.dropped: Counter[tuple[str, str]] = Counter()
+
+    def drop(self, name: str, content: bytes) -> list[Path]:
+        """Copies a scan into the inbox, and notes it."""
+        path = self.inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        self.note(name, content)
+        return [path]
+
+    def note(self, name: str, content: bytes) -> None:
+        """Notes a scan that was dropped."""
+        self.dropped[name, hashlib.sha256(content).hexdigest()] += 1
+
+    def watch(
+        self, until_s: float, read: Callable[[Reader], Reader] = lambda reader: reader, **options: Any
+    ) -> None:
+        """Watches until that time.
+
+        Args:
+            until_s: when it is told to stop.
+            read: wraps the reader of scans.
+            options: of the watcher.
+        """
+        stop = StopAt(self.ticking, until_s)
+        with stop.listen():
+            settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
+            reader, manifest = job.new_reader(settings)
+            watcher = Watcher(
+                settings,
+                Engine(read(reader), 1),
+                self.ticking,  # type: ignore[arg-type]
+                self.log,
+                lambda _: self.take(),
+                stop,
+                lambda: self.ticking.now,
+            )
+            with closing(watcher):
+                watcher.run(lambda: job.new_outbox(settings, manifest))
+
+    def take(self) -> None:
+        """Takes the files of results."""
+        for path in self.outbox.glob("*.csv"):
+            assert not (self.folder / "taken" / path.name).exists(), "published twice"
+            shutil.move(path, self.folder / "taken" / path.name)
+
+    @property
+    def results(self) -> list[list[dict[str, str]]]:
+        """Rows of each file of results, in the order of their time."""
+        self.take()
+        paths = sorted((self.folder / "taken").iterdir(), key=lambda path: path.stat().st_ctime_ns)
+        return [list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) for path in paths]
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """All rows."""
+        return [row for rows in self.results for row in rows]
+
+    def check(self) -> None:
+        """Checks that each scan that was dropped has one row, and is in done/ or failed/."""
+        wanted = Counter({(text_cell(name), sha): count for (name, sha), count in self.dropped.items()})
+        assert Counter((row["file"], row["sha256"]) for row in self.rows) == wanted
+        retired = Counter(path for kind in (DONE, FAILED) for path in digests(self.outbox / kind))
+        assert retired == Counter(sha for _, sha in self.dropped.elements())
+        assert not list((self.outbox / ".digitbox" / "staging").iterdir())
+
+
+def digests(folder: Path) -> Iterator[str]:
+    """SHA-256 of the scans in a folder."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix != ".json":
+            yield hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,217 @@
+"""Minutes of drops of every kind, damage and kill -9, with the real command and model.
+
+    make soak                      three minutes
+    make soak SOAK_SECONDS=3600    an hour
+
+Then the books must balance. Every scan has bytes of its own, or is counted as often as it was dropped, so
+that its SHA-256 tells which rows, and which files in done/ and failed/, are its own. Prints its figures, and
+what does not balance; exit code 1 then.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from batch.files.ledger import Ledger
+from drops import Books, Dropper, sha256
+
+SETTLE_S = 0.5
+
+
+class Supervisor:
+    """Keeps a watcher running, and kills it or a worker: at random moments, at times several in a row."""
+
+    def __init__(self, folder: Path, chance: random.Random) -> None:
+        self._command = [sys.executable, "-m", "batch", "watch", str(folder / "inbox")]
+        self._command += ["--outbox", str(folder / "outbox"), "--settle", str(SETTLE_S), "--max-wait", "0.3"]
+        self._command += ["--rescan", "5", "--log-format", "json"]
+        self._log = (folder / "log").open("wb")
+        self._chance = chance
+        self.kills: Counter[str] = Counter()
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=self._log)
+
+    def harass(self) -> None:
+        """Lives with it for some seconds, kills it, and starts it anew."""
+        time.sleep(self._chance.choice([0.1, 0.4, 0.6, 0.8, 1.2, 3, 5, 8]) * self._chance.uniform(0.5, 1.5))
+        how = self._chance.choice(["kill -9"] * 6 + ["SIGTERM", "worker"])
+        if how == "worker":
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+            with suppress(OSError, IndexError):
+                os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+                self.kills[how] += 1
+            return
+        self.kills[how] += 1
+        self.process.send_signal(signal.SIGKILL if how == "kill -9" else signal.SIGTERM)
+        self.process.wait(60)
+        self.process = self._start()
+
+    def end(self) -> int:
+        """Has it stop by itself; returns its exit code."""
+        self.process.terminate()
+        return self.process.wait(60)
+
+
+class Taker:
+    """A reader that takes every file of results away at once: by a rename, or by reading and deleting it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._outbox, self._taken = folder / "outbox", folder / "taken"
+        self._outbox.mkdir()
+        self._taken.mkdir()
+        self.rows: list[dict[str, str]] = []
+        self.seen_at: dict[str, float] = {}
+        self.files: Counter[str] = Counter()
+
+    def take(self) -> None:
+        """Takes what is there."""
+        for path in self._outbox.glob("*.csv"):
+            now = time.monotonic()
+            if len(self.files) % 2:
+                path = path.rename(self._taken / path.name)
+            rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+            path.unlink()
+            self.files[path.name] += 1
+            self.rows += rows
+            for row in rows:
+                self.seen_at[row["sha256"]] = now
+
+
+def problems(books: Books, taker: Taker, folder: Path) -> Iterator[str]:
+    """Yields what does not balance."""
+    vanished = {row["file"] for row in taker.rows if row["reason"] == "vanished"}
+    if vanished - books.renamed:
+        yield f"vanished, and nobody renamed them: {vanished - books.renamed}"
+    rows = [row for row in taker.rows if row["reason"] != "vanished"]
+    for key, text in (
+        (Counter(row["sha256"] for row in rows), "rows"),
+        (retired(folder), "in done/ or failed/"),
+    ):
+        for sha, count in ((books.dropped - key) + (key - books.dropped)).items():
+            names = books.names.get(sha, set()) | {row["file"] for row in rows if row["sha256"] == sha}
+            yield f"{key[sha]} times {text}, dropped {books.dropped[sha]} times ({count} off): {sha} {names}"
+    for row in rows:
+        if row["file"] not in books.names.get(row["sha256"], set()):
+            yield f"a row under a name that its scan never had: {row}"
+    if any(count > 1 for count in taker.files.values()):
+        yield f"published twice: {taker.files}"
+    yield from (
+        f"left in staging: {path}" for path in (folder / "outbox" / ".digitbox" / "staging").iterdir()
+    )
+    yield from (f"left in the inbox: {path}" for path in (folder / "inbox").rglob("*") if path.is_file())
+    with closing(Ledger(folder / "outbox" / ".digitbox", read_only=True)) as ledger:
+        yield from (f"unfinished in the ledger: {batch}" for batch in ledger.unfinished())
+
+
+def retired(folder: Path) -> Counter[str]:
+    """Digests of the scans in done/ and failed/."""
+    files = [path for kind in ("done", "failed") for path in (folder / "outbox" / kind).rglob("*")]
+    return Counter(sha256(path.read_bytes()) for path in files if path.is_file() and path.suffix != ".json")
+
+
+class Threads:
+    """Does things again and again, beside the main thread."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self._ends = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, work: Callable[[], None], pause_s: float) -> None:
+        """Does `work` until `end`, with pauses."""
+
+        def loop() -> None:
+            try:
+                while not self._ends.wait(pause_s):
+                    work()
+            except Exception as error:
+                self.errors.append(f"the soak itself failed: {error!r}")
+                raise
+
+        self._threads.append(threading.Thread(target=loop, daemon=True))
+        self._threads[-1].start()
+
+    def end(self) -> list[str]:
+        """Returns what went wrong."""
+        self._ends.set()
+        for thread in self._threads:
+            thread.join()
+        return self.errors
+
+
+def soak(seconds: float, folder: Path, seed: int) -> list[str]:
+    """Soaks a watcher; prints figures and returns what does not balance."""
+    (folder / "inbox").mkdir()
+    books, taker, drops, takes = Books(), Taker(folder), Threads(), Threads()
+    takes.start(taker.take, 0.01)
+    for number in range(4):
+        drops.start(Dropper(folder, books, number, seed, SETTLE_S).drop, 0.0)
+    supervisor = Supervisor(folder, random.Random(seed))
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not drops.errors:
+        supervisor.harass()
+    errors = drops.end()
+    last = time.monotonic() + 60  # for what is still on its way
+    while any(path.is_file() for path in (folder / "inbox").rglob("*")) and time.monotonic() < last:
+        time.sleep(0.2)
+    if supervisor.end() != 0:
+        errors.append("the watcher did not end well")
+    time.sleep(0.1)
+    errors += takes.end()
+    show(seconds, books, taker, supervisor)
+    return errors + list(problems(books, taker, folder))
+
+
+def show(seconds: float, books: Books, taker: Taker, supervisor: Supervisor) -> None:
+    """Prints the figures."""
+    read = [row["sha256"] for row in taker.rows if row["status"] != "failed"]
+    late = sorted(
+        taker.seen_at[key] - books.whole_at[key] - SETTLE_S for key in read if books.dropped[key] == 1
+    )
+    statuses = Counter(row["status"] for row in taker.rows)
+    kinds = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    kills = ", ".join(f"{count} {how}" for how, count in sorted(supervisor.kills.items()))
+    print(f"{seconds:.0f} s with --settle {SETTLE_S}; stopped: {kills}")
+    print(
+        f"{books.dropped.total()} files dropped; {len(taker.rows)} rows ({kinds}) in {len(taker.files)} CSVs"
+    )
+    print(
+        "from a whole file to its row in the reader's hands, beyond --settle: "
+        f"median {late[len(late) // 2]:.2f} s, 95 % within {late[int(0.95 * len(late))]:.2f} s"
+    )
+
+
+def main() -> int:
+    """Soaks for SOAK_SECONDS, from the state of chance SOAK_SEED."""
+    seconds = float(os.environ.get("SOAK_SECONDS", "180"))
+    seed = int(os.environ.get("SOAK_SEED", str(time.time_ns() % 1_000_000)))
+    print(f"SOAK_SEED={seed}")
+    folder = Path(tempfile.mkdtemp(prefix="digitbox-soak-"))
+    found = soak(seconds, folder, seed)
+    for problem in found[:50]:
+        print(problem)
+    if found:
+        print(f"{len(found)} things do not balance; everything is in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    print("the books balance: each file has one row in one CSV, and is in done/ or failed/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
