@@ -15,9 +15,11 @@ from typing import Any, TypeVar
 import click
 
 from batch import config, console, job
-from batch.config import DEFAULTS, WATCH_DEFAULTS, RunOptions, WatchOptions
+from batch.config import DEFAULTS, WATCH_DEFAULTS, ReadOptions, RunOptions, WatchOptions
 from batch.errors import ExitCode, RunError
+from batch.files.inbox import Inputs
 from batch.files.tables import text_cell
+from batch.options import KINDS, after_option, option, reading_options
 from batch.records import After, Outcome, Status
 
 EXIT_CODES = """\b
@@ -77,149 +79,18 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox watch               read them as they arrive
     digitbox run --help          all options
     """
-    values = config.read_config(config_file, _KINDS)
+    values = config.read_config(config_file, KINDS)
     context.default_map = {
         str(command.name): {p.name: values[p.name] for p in command.params if p.name in values}
         for command in (run, watch)
     }
 
 
-# Types of the keys of digitbox.toml, by option.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "outbox": (str,),
-    "model": (str,),
-    "runtime": (str,),
-    "workers": (int,),
-    "batch_size": (int,),
-    "review_below": (float, int),
-    "probabilities": (bool,),
-    "format": (str,),
-    "rows_per_file": (int,),
-    "recursive": (bool,),
-    "ignore": (list,),
-    "max_pixels": (int,),
-    "after": (str,),
-    "only_new": (bool,),
-    "settle": (float, int),
-    "max_wait": (float, int),
-    "rescan": (float, int),
-    "poll": (float, int),
-    "log_format": (str,),
-    "dry_run": (bool,),
-    "quiet": (bool,),
-    "verbose": (bool,),
-}
-
-
-def _option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
-    """An option of `run` or `watch` that the environment and digitbox.toml can set, too.
-
-    Only the variables of options are read. Others called DIGITBOX_... are none of our business:
-    Kubernetes, for one, makes some for a service of that name.
-    """
-    variable = "DIGITBOX_" + name.split("/")[0].removeprefix("--").replace("-", "_").upper()
-    return click.option(name, envvar=variable, show_envvar=True, **settings)
-
-
-_READING = (
-    _option(
-        "--outbox",
-        type=click.Path(readable=False, path_type=Path),
-        default=DEFAULTS["outbox"],
-        show_default=True,
-        help="Folder for the results; made if need be.",
-    ),
-    _option(
-        "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
-    ),
-    _option(
-        "--runtime",
-        type=click.Choice(["litert", "tensorflow"]),
-        default=DEFAULTS["runtime"],
-        show_default=True,
-        help="What runs the model. tensorflow needs the extra 'train', and is slower.",
-    ),
-    _option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]"),
-    _option(
-        "--batch-size",
-        type=click.IntRange(1, 65536),
-        default=DEFAULTS["batch_size"],
-        show_default=True,
-        help="Scans that the model sees at a time.",
-    ),
-    _option(
-        "--review-below",
-        type=click.FloatRange(0, 1),
-        help="Confidence under which a scan is for review.  [default: the model's own]",
-    ),
-    _option("--probabilities", is_flag=True, help="Add columns p0 to p9."),
-    _option(
-        "--format",
-        type=click.Choice(["csv", "parquet"]),
-        default=DEFAULTS["format"],
-        show_default=True,
-        help="Format of the results. parquet needs the extra 'parquet'.",
-    ),
-    _option(
-        "--rows-per-file",
-        type=click.IntRange(1),
-        default=DEFAULTS["rows_per_file"],
-        show_default=True,
-        help="Most rows of a file of results; what is published stays, should the run be stopped.",
-    ),
-    _option(
-        "--recursive/--no-recursive",
-        default=DEFAULTS["recursive"],
-        show_default=True,
-        help="Whether to look into the folders of a folder.",
-    ),
-    _option(
-        "--max-pixels",
-        type=click.IntRange(16, 1 << 30),
-        default=DEFAULTS["max_pixels"],
-        show_default=True,
-        help="Images with more are not decoded.",
-    ),
-    _option(
-        "--ignore",
-        multiple=True,
-        metavar="PATTERN",
-        help="Pass over files and folders of such names, as in '*-back.png'. May be given several times.",
-    ),
-)
-
-
-def _reading_options(command: _Command) -> _Command:
-    """The options that `run` and `watch` share."""
-    for option in reversed(_READING):
-        command = option(command)
-    return command
-
-
-def _after(default: After) -> Callable[[_Command], _Command]:
-    return _option(
-        "--after",
-        type=click.Choice([after.value for after in After]),
-        default=default.value,
-        show_default=True,
-        help="What becomes of a scan when its row is published: it is left where it is, moved to done/ or "
-        "failed/ in the outbox, or deleted.",
-    )
-
-
 @cli.command()
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
-@_reading_options
-@_option(
-    "--only-new",
-    is_flag=True,
-    help="Leave out scans that have a row from an earlier run with this outbox: the same path, size and "
-    "modification time.",
-)
-@_after(DEFAULTS["after"])
-@_option("--dry-run", is_flag=True, help="Print what would be read, and read nothing.")
-@_option("--quiet", is_flag=True, help="Say nothing but errors.")
-@_option("--verbose", is_flag=True, help="Say a line for each scan that is not ok.")
+@reading_options
+@after_option(DEFAULTS["after"])
+@option("--quiet", is_flag=True, help="Say nothing but errors.")
 def run(
     inputs: tuple[str, ...], after: str, dry_run: bool, quiet: bool, verbose: bool, **settings: Any
 ) -> None:
@@ -240,9 +111,7 @@ def run(
     options = RunOptions(inputs=inputs, after=After(after), **settings)
     found = job.find(options)
     if dry_run:
-        for ref in job.would_read(options, found):
-            if not console.print_line(text_cell(ref.name)):
-                break
+        _print_names(options, found)
         return
     total = None if quiet or not sys.stderr.isatty() else sum(1 for _ in found)
     with console.progress(total) as advance:
@@ -263,46 +132,52 @@ def run(
         raise SystemExit(ExitCode.SOME_FAILED)
 
 
+def _print_names(options: ReadOptions, found: Inputs) -> None:
+    for ref in job.would_read(options, found):
+        if not console.print_line(text_cell(ref.name)):
+            break
+
+
 @cli.command()
 @click.argument(
     "inbox", default=config.INBOX, metavar="[INBOX]", type=click.Path(readable=False, path_type=Path)
 )
-@_reading_options
-@_after(WATCH_DEFAULTS["after"])
-@_option(
+@reading_options
+@after_option(WATCH_DEFAULTS["after"])
+@option(
     "--settle",
     type=click.FloatRange(0),
     default=WATCH_DEFAULTS["settle_s"],
     show_default=True,
     help="Seconds for which a file must not have changed before it is read.",
 )
-@_option(
+@option(
     "--max-wait",
     type=click.FloatRange(0),
     default=WATCH_DEFAULTS["max_wait_s"],
     show_default=True,
     help="Seconds that a scan may wait for others to share a CSV with; more while many arrive.",
 )
-@_option(
+@option(
     "--rescan",
     type=click.FloatRange(0.1),
     default=WATCH_DEFAULTS["rescan_s"],
     show_default=True,
     help="Seconds between two looks at the whole inbox, in case that an event was lost.",
 )
-@_option(
+@option(
     "--poll",
     type=click.FloatRange(0.1),
     help="Go by looks alone, every so many seconds: for network folders.",
 )
-@_option(
+@option(
     "--log-format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
     help="How stderr says what happens: a sentence a line, or a JSON object a line.",
 )
-@_option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+@option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 def watch(
     inbox: Path,
     after: str,
@@ -311,7 +186,9 @@ def watch(
     rescan: float,
     poll: float | None,
     log_format: str,
+    dry_run: bool,
     quiet: bool,
+    verbose: bool,
     **settings: Any,
 ) -> None:
     """Read what is in the inbox and whatever arrives, until told to stop.
@@ -327,6 +204,7 @@ def watch(
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
     from batch.log import Log
+    from batch.watch import inputs_of
     from batch.watch import watch as serve
 
     options = WatchOptions(
@@ -339,10 +217,15 @@ def watch(
         **settings,
     )
 
+    if dry_run:
+        _print_names(options, inputs_of(options))
+        return
+
     def show(path: Path) -> None:
         console.print_line(path)  # nobody need read them: the results are in the outbox
 
-    number = serve(options, Log(as_json=log_format == "json", quiet=quiet), show)
+    log = Log(as_json=log_format == "json", quiet=quiet, verbose=verbose)
+    number = serve(options, log, show)
     if number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)
 

@@ -34,6 +34,7 @@ class ReadOptions:
         ignore: patterns of names to pass over.
         max_pixels: images with more are not decoded.
         after: what becomes of scans that have their row.
+        only_new: leaves out scans that have their row in the outbox's ledger.
     """
 
     outbox: Path = Path("outbox")
@@ -49,6 +50,7 @@ class ReadOptions:
     ignore: tuple[str, ...] = ()
     max_pixels: int = MAX_PIXELS
     after: After = After.LEAVE
+    only_new: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +59,12 @@ class RunOptions(ReadOptions):
 
     Attributes:
         inputs: files, folders and globs; empty for the inbox.
-        only_new: leaves out scans that have their row in the outbox's ledger.
 
     Raises:
         ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself.
     """
 
     inputs: tuple[str, ...] = ()
-    only_new: bool = False
 
     def __post_init__(self) -> None:
         """Checks what concerns several options."""

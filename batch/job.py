@@ -66,8 +66,8 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher) -> RunSummary:
     )
 
 
-def would_read(options: RunOptions, inputs: Inputs) -> Iterator[ScanRef]:
-    """Yields what a run would read, and changes nothing.
+def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
+    """Yields what would be read now, and changes nothing.
 
     Raises:
         LedgerError: the outbox's ledger is damaged.
@@ -103,6 +103,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest) -> Outbox:
         model=manifest.version,
         with_probabilities=options.probabilities,
         after=options.after,
+        only_new=options.only_new,
     )
 
 

@@ -13,10 +13,16 @@ class Log:
     Args:
         as_json: one JSON object a line, instead of a time and a sentence.
         quiet: warnings only.
+        verbose: details, too.
     """
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
-        self._as_json, self._quiet = as_json, quiet
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
+        self._as_json, self._quiet, self._verbose = as_json, quiet, verbose
+
+    def detail(self, event: str, text: str, **fields: object) -> None:
+        """Says what only some want to know."""
+        if self._verbose:
+            self._write(event, text, fields)
 
     def info(self, event: str, text: str, **fields: object) -> None:
         """Says what is as it should be."""

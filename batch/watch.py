@@ -55,14 +55,25 @@ def watch(options: WatchOptions, log: Log, show: Show) -> int:
         held.callback(stop.listen().close)
         tables.check_format(options.format)
         reader, manifest = job.new_reader(options)
-        if not options.inbox.is_dir():
-            raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
+        inputs_of(options)  # fails where there is no inbox
         # A scan that kills who reads it must not kill the watcher: started anew, it would read it again.
         engine = held.enter_context(job.new_engine(options, reader, apart=True))
         watcher = Watcher(options, engine, events, log, show, stop)
         held.callback(watcher.close)
         watcher.run(lambda: job.new_outbox(options, manifest))
     return stop.number
+
+
+def inputs_of(options: WatchOptions) -> Inputs:
+    """What is in the inbox.
+
+    Raises:
+        InputError: there is no inbox, or it cannot be listed.
+    """
+    if not options.inbox.is_dir():
+        raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
+    root = os.path.realpath(options.inbox)
+    return Inputs([root], options.recursive, options.outbox, options.ignore)
 
 
 class Stop:
@@ -209,6 +220,7 @@ class Watcher:
             rows = [outcome for outcome in outcomes if not self._must_wait(outcome)]
             outbox.add(rows)
             counts.update(outcome.status for outcome in rows)
+            self._say_problems(rows)
             if self._stop.is_asked():  # the rest is still in the inbox
                 break
         try:
@@ -239,6 +251,13 @@ class Watcher:
         for path in results:
             self._show(path)
         return results
+
+    def _say_problems(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.status is not Status.OK:
+                name, reason = tables.text_cell(outcome.ref.name), outcome.reason or ""
+                text = f"{name}: {outcome.status}, {reason}"
+                self._log.detail("scan", text, file=name, status=outcome.status, reason=reason)
 
     def _must_wait(self, outcome: Outcome) -> bool:
         """Whether a scan gets no row now, since it may be still on its way."""
@@ -274,9 +293,7 @@ class Watcher:
         self._has_more = False
         if self._check_inbox():
             try:
-                inputs = Inputs(
-                    [self._root], self._options.recursive, self._options.outbox, self._options.ignore
-                )
+                inputs = inputs_of(self._options)
                 closed = 0
                 for ref in map(inbox.identified, inputs):
                     closed += not inbox.has_image_suffix(ref.name) and os.path.isdir(ref.path)

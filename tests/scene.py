@@ -78,8 +78,8 @@ class StopAt(Stop):
 class Heard(Log):
     """Keeps what is said."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, verbose: bool = False) -> None:
+        super().__init__(verbose=verbose)
         self.events: list[tuple[str, str]] = []
 
     def _write(self, event: str, text: str, fields: dict[str, object]) -> None:

@@ -62,7 +62,9 @@ LEARN = {
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
-    "cli": {"console", "job", "watch", "config", "log", "errors", "records", "files.tables"},
+    "cli": {"console", "job", "watch", "options", "config", "log", "errors", "records"}
+    | {"files.inbox", "files.tables"},
+    "options": {"config", "records"},
     "console": {"config", "records", "errors", "files.tables"},
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
     "watch": {"job", "engines", "config", "log", "records", "errors"} | FILES,

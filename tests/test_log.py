@@ -9,7 +9,10 @@ def test_a_sentence_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     Log().info("batch", "3 scans", scans=3)
     Log(quiet=True).info("batch", "not said")
     Log(quiet=True).warning("paused", "no room")
-    assert [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == ["3 scans", "no room"]
+    Log().detail("scan", "not said")
+    Log(verbose=True).detail("scan", "a.png: failed")
+    said = [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["3 scans", "no room", "a.png: failed"]
 
 
 def test_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,8 @@ class Outbox:
         model: version of the model, for the column.
         with_probabilities: whether there are columns p0 to p9.
         after: what becomes of scans that have their row.
+        only_new: whether a scan of the same path, size and modification time as one that has its row is the
+            same, though that one was moved or deleted.
         now: the clock, UTC.
     """
 
@@ -69,6 +71,7 @@ class Outbox:
         model: str,
         with_probabilities: bool,
         after: After = After.LEAVE,
+        only_new: bool = False,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self.published: list[Path] = []
@@ -76,7 +79,7 @@ class Outbox:
         self._folder, self._staging = folder, folder / STATE / "staging"
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
-        self._after = after
+        self._after, self._only_new = after, only_new
         self._ledger: Ledger
         self._lock: os.stat_result
         self._table: tables.Table | None = None
@@ -119,9 +122,10 @@ class Outbox:
     def settled(self, ref: ScanRef) -> bool:
         """Whether a scan has its row, and only is still there because it is left there.
 
-        A scan that is to be moved or deleted is told from a new one of the same name by its inode, too.
+        A scan that is to be moved or deleted is told from a new one of the same name by its inode, too,
+        unless only new ones are wanted.
         """
-        if self._after is After.LEAVE:
+        if self._after is After.LEAVE or self._only_new:
             return self._ledger.is_settled(ref)
         return bool(self.not_retired) and self._ledger.waits_to_retire(ref)
 
