@@ -130,7 +130,10 @@ def fit_temperature(logits: Logits, labels: npt.NDArray[np.integer], output: str
 
 
 def threshold_for_risk(
-    confidences: Sequence[float] | Probabilities, correct: npt.NDArray[np.bool_], risk: float
+    confidences: Sequence[float] | Probabilities,
+    correct: npt.NDArray[np.bool_],
+    risk: float,
+    weights: npt.NDArray[np.float64] | None = None,
 ) -> float:
     """Finds the smallest threshold at which few enough of the answers above it are wrong.
 
@@ -138,10 +141,11 @@ def threshold_for_risk(
         confidences: (n,), 0 to 1, of held-out data.
         correct: (n,), whether the answer was right.
         risk: share of wrong answers wanted among those at or above the threshold.
+        weights: (n,), how much each counts; None for all alike.
 
     Returns:
         The threshold; 1.0 when no threshold reaches the risk.
     """
-    coverage, risks, levels = metrics.risk_coverage(np.asarray(confidences), correct)
+    coverage, risks, levels = metrics.risk_coverage(np.asarray(confidences), correct, weights)
     good = np.flatnonzero(risks <= risk)
     return float(levels[good[-1]]) if coverage.size and good.size else 1.0

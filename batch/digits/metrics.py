@@ -58,12 +58,15 @@ def expected_calibration_error(confidences: Values, correct: Flags, bins: int = 
     return float(np.abs(gaps).sum() / len(confidences))
 
 
-def risk_coverage(confidences: Values, correct: Flags) -> tuple[Values, Values, Values]:
+def risk_coverage(
+    confidences: Values, correct: Flags, weights: Values | None = None
+) -> tuple[Values, Values, Values]:
     """Share of wrong answers against share answered, for every threshold (El-Yaniv and Wiener 2010).
 
     Args:
         confidences: (n,), 0 to 1.
         correct: (n,).
+        weights: (n,), above 0, how much each counts; None for all alike.
 
     Returns:
         Coverage, risk and threshold, (k,) each, coverage rising. Equal confidences are one threshold.
@@ -73,10 +76,11 @@ def risk_coverage(confidences: Values, correct: Flags) -> tuple[Values, Values, 
         return empty, empty, empty
     order = np.argsort(-np.asarray(confidences, np.float64), kind="stable")
     levels = np.asarray(confidences, np.float64)[order]
-    wrong = np.cumsum(~np.asarray(correct, bool)[order])
+    counts = np.ones(len(levels)) if weights is None else np.asarray(weights, np.float64)[order]
+    wrong = np.cumsum(counts * ~np.asarray(correct, bool)[order])
     last = np.flatnonzero(np.append(levels[1:] != levels[:-1], True))
-    answered = last + 1
-    return answered / len(levels), wrong[last] / answered, levels[last]
+    answered = np.cumsum(counts)[last]
+    return answered / counts.sum(), wrong[last] / answered, levels[last]
 
 
 def auroc(scores: Values, positive: Flags) -> float:

@@ -13,6 +13,8 @@ MIN_CONTRAST = 9.0  # of 255: fainter than this nothing can be told from paper
 MIN_NOISE_RATIO = 2.5  # ink must stand out from the paper's grain by this factor
 MIN_INK_PX = 8  # of the working image
 MIN_EXTENT_FRACTION = 0.04  # of the image's longer side: smaller is a speck
+MAX_SHADOW_CONTRAST = 25.0  # of 255: a shadow's edge is fainter
+SHADOW_SPAN_FRACTION = 0.85  # of the height or width that it runs over
 MAX_FILLED_FRACTION = 0.8  # ink all over
 MAX_PARTS = 9  # pieces as large as parts of a digit
 DIGIT_HEIGHT_FRACTION = 0.7  # of the highest piece: as high as this, a piece is a digit of its own
@@ -26,7 +28,7 @@ def inspect(ink: Ink) -> Reason | None:
     Returns:
         Why the scan is refused, or None when the model should look at it.
     """
-    if ink.is_blank or _is_faint(ink) or _is_speck(ink):
+    if ink.is_blank or _is_faint(ink) or _is_speck(ink) or _is_shadow(ink):
         return Reason.BLANK
     if ink.filled_fraction > MAX_FILLED_FRACTION or len(ink.parts) > MAX_PARTS:
         return Reason.NOT_A_DIGIT
@@ -43,6 +45,17 @@ def _is_speck(ink: Ink) -> bool:
     top, left, bottom, right = ink.box
     extent = max(bottom - top, right - left)
     return bool(np.count_nonzero(ink.mask) < MIN_INK_PX or extent < MIN_EXTENT_FRACTION * max(ink.mask.shape))
+
+
+def _is_shadow(ink: Ink) -> bool:
+    """Whether the ink is the edge of a shadow: faint, and one piece from one edge of the paper to another."""
+    if ink.contrast >= MAX_SHADOW_CONTRAST or len(ink.parts) != 1:
+        return False
+    height, width = ink.mask.shape
+    top, left, bottom, right = ink.box
+    down = bottom - top >= SHADOW_SPAN_FRACTION * height and (top <= 1 or bottom >= height - 1)
+    across = right - left >= SHADOW_SPAN_FRACTION * width and (left <= 1 or right >= width - 1)
+    return down or across
 
 
 def _are_several(ink: Ink) -> bool:

@@ -94,7 +94,7 @@ SAMPLES = (
         BLUE_INK,
     ),
     Sample("sample-09-marker.webp", 0, Look(pen_change_fraction=0.05, ink_edge=0.3, paper=225)),
-    Sample("sample-10-overwritten.jpg", "4+9", Look(digit_fraction=0.6, grain=2, blur_px=0.5)),
+    Sample("sample-10-overwritten.jpg", "3+5", Look(digit_fraction=0.6, grain=2, blur_px=0.5)),
     Sample("sample-11-two-digits.png", "17", Look(width_px=110, digit_fraction=0.7)),
     Sample("sample-12-blank.png", "", Look(grain=2.5, light=(0.1, 0.1, 0.1))),
     Sample("sample-13-damaged.jpg", 3, Look(borders=BOX)),

@@ -41,6 +41,7 @@ KINDS = {
     DRAWN: "drawn digits as scans",
 }
 WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
+NOT_DIGITS_FRACTION = 0.05  # of the scans that people have; those held out have more
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 EMA_MOMENTUM = 0.999
@@ -332,9 +333,12 @@ def _calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Exam
         )
     refuse_above = min(refuse_above, 0.999)
     answered = every[:, 10:].sum(axis=1) <= refuse_above
-    labels = every[:, :10].argmax(axis=1)
+    right = every[:, :10].argmax(axis=1) == held_out.labels
+    none = held_out.labels == NOT_A_DIGIT
+    odds = NOT_DIGITS_FRACTION / (1 - NOT_DIGITS_FRACTION)
+    weights = np.where(none, odds * (~none).sum() / max(1, none.sum()), 1.0)
     review_below = confidence.threshold_for_risk(
-        every[:, :10].max(axis=1)[answered], (labels == held_out.labels)[answered], WANTED_RISK
+        every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, weights[answered]
     )
     return dataclasses.replace(
         manifest,

@@ -54,3 +54,11 @@ def test_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[int, bool]]) -> 
         return
     order = np.sign(high[:, None] - low[None]) / 2 + 0.5
     assert value == pytest.approx(order.mean())
+
+
+def test_what_counts_less_adds_less_risk() -> None:
+    confidences, correct = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
+    coverage, risk, levels = metrics.risk_coverage(confidences, correct, np.array([1.0, 0.5, 0.5]))
+    assert coverage.tolist() == [0.5, 0.75, 1.0]
+    assert risk.tolist() == [0.0, 0.5 / 1.5, 0.25]
+    assert levels.tolist() == [0.9, 0.8, 0.7]

@@ -43,3 +43,20 @@ def test_faint_pencil_passes() -> None:
     cv2.putText(scan, "4", (22, 70), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 195, 4, cv2.LINE_AA)
     grain = np.random.default_rng(3).normal(0, 1.5, scan.shape)
     assert quality.inspect(find_ink(np.clip(scan + grain, 0, 255).astype(np.uint8))) is None
+
+
+@pytest.mark.parametrize("turn", [0, 1])
+@pytest.mark.parametrize("shift", [40, 70])
+def test_the_edge_of_a_shadow_is_blank(turn: int, shift: int) -> None:
+    x = np.arange(110) - shift
+    light = 215 - 60 / (1 + np.exp(-x / 4.0)) + np.zeros((110, 1))
+    grain = np.random.default_rng(3).normal(0, 1.2, light.shape)
+    scan = np.rot90(np.clip(light + grain, 0, 255).astype(np.uint8), turn)
+    assert quality.inspect(find_ink(np.ascontiguousarray(scan))) is Reason.BLANK
+
+
+def test_a_faint_one_passes_unless_it_runs_from_edge_to_edge() -> None:
+    scan = np.full((90, 90), 220, np.uint8)
+    cv2.line(scan, (50, 12), (42, 78), 203, 4, cv2.LINE_AA)
+    grain = np.random.default_rng(3).normal(0, 1.2, scan.shape)
+    assert quality.inspect(find_ink(np.clip(scan + grain, 0, 255).astype(np.uint8))) is None
