@@ -36,6 +36,7 @@ DIGITS = {
 LEARN = {
     f"learn.{name}"
     for name in (
+        "calibration",
         "card",
         "corruptions",
         "looks",

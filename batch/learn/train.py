@@ -17,10 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.classifier import KerasClassifier, LiteRtClassifier
-from batch.digits import confidence, metrics
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.learn import card, charts, examples, export
+from batch.learn import calibration, card, charts, examples, export
 from batch.learn.datasets import NOT_A_DIGIT, Dataset, Labelled, joined
 from batch.learn.examples import AS_IS, DRAWN, RENDERED, VARIED, Examples, Material
 from batch.learn.network import NETWORKS, Network
@@ -40,10 +39,6 @@ KINDS = {
     RENDERED: "digits as scans",
     DRAWN: "drawn digits as scans",
 }
-WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
-NOT_DIGITS_FRACTION = 0.05  # of the scans that people have; those held out have more
-LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
-REFUSE_ABOVE = 0.5
 EMA_MOMENTUM = 0.999
 EPOCHS_PER_RENDERING = 4  # rendering takes almost as long as training
 
@@ -135,7 +130,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         preprocess=network.preprocess,
         temperature=1.0,
         review_below=0.5,
-        refuse_above=REFUSE_ABOVE,
+        refuse_above=calibration.REFUSE_ABOVE,
         files={},
         datasets=tuple({"name": part.name, "licence": part.licence} for part in data),
         seed=options.seed,
@@ -143,17 +138,17 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
     )
     classifier = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
-    manifest = _calibrated(classifier, manifest, held_out_examples)
+    manifest = calibration.calibrated(classifier, manifest, held_out_examples)
     tests = [part for part in data if part.test is not None]
-    figures = {"held out": _figures(classifier, manifest, held_out_examples)}
+    figures = {"held out": calibration.figures(classifier, manifest, held_out_examples)}
     if network.rendered:
         for kind, name in KINDS.items():
             of_kind = held_out_examples.take(held_out_examples.kinds == kind)
             if of_kind.labels.size:
-                figures[f"held out, {name}"] = _figures(classifier, manifest, of_kind)
+                figures[f"held out, {name}"] = calibration.figures(classifier, manifest, of_kind)
     if own_held_out:
         own_material = Material(held_out.take(np.arange(0)), own=own_held_out)
-        figures["own scans held out"] = _figures(
+        figures["own scans held out"] = calibration.figures(
             classifier, manifest, examples.plain(own_material, network.preprocess)
         )
     for part in tests:
@@ -163,7 +158,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
             if not network.rendered:
                 labelled = labelled.take(labelled.are_digits)
             if len(labelled):
-                figures[f"{part.name} test{suffix}"] = _figures(
+                figures[f"{part.name} test{suffix}"] = calibration.figures(
                     classifier,
                     manifest,
                     examples.plain(Material(labelled), network.preprocess),
@@ -318,82 +313,6 @@ class _Reporter(keras.callbacks.Callback):  # type: ignore[misc]
             f"{logs['accuracy']:.2%}; held out: loss {logs['val_loss']:.4f}, "
             f"accuracy {logs['val_accuracy']:.2%}"
         )
-
-
-def _calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Examples) -> Manifest:
-    """Sets temperature and thresholds from held-out examples and the logits of the model that ships."""
-    logits = _logits(classifier, held_out)
-    temperature = confidence.fit_temperature(logits, held_out.labels, manifest.output)
-    every = confidence.probabilities(logits, manifest.output, temperature)
-    refuse_above = REFUSE_ABOVE
-    if manifest.classes > 10:
-        digits = held_out.labels != NOT_A_DIGIT
-        refuse_above = max(
-            REFUSE_ABOVE, float(np.quantile(every[digits, NOT_A_DIGIT], 1 - LOST_DIGITS_FRACTION))
-        )
-    refuse_above = min(refuse_above, 0.999)
-    answered = every[:, 10:].sum(axis=1) <= refuse_above
-    right = every[:, :10].argmax(axis=1) == held_out.labels
-    none = held_out.labels == NOT_A_DIGIT
-    odds = NOT_DIGITS_FRACTION / (1 - NOT_DIGITS_FRACTION)
-    weights = np.where(none, odds * (~none).sum() / max(1, none.sum()), 1.0)
-    review_below = confidence.threshold_for_risk(
-        every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, weights[answered]
-    )
-    return dataclasses.replace(
-        manifest,
-        temperature=round(temperature, 4),
-        refuse_above=round(refuse_above, 4),
-        review_below=round(review_below, 4),
-    )
-
-
-def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.float32]:
-    digits = tested.digits
-    return np.concatenate([classifier.logits(digits[at : at + 256]) for at in range(0, len(digits), 256)])
-
-
-def _figures(
-    classifier: LiteRtClassifier,
-    manifest: Manifest,
-    tested: Examples,
-    asked: npt.NDArray[np.int32] | None = None,
-) -> dict[str, float | int]:
-    """What is right, what is answered `ok` and how much of that is wrong.
-
-    Args:
-        classifier: to test.
-        manifest: with the thresholds.
-        tested: what to test on.
-        asked: the labels of all that was to be tested, where the gate refused some before the model: those
-            are digits not read, and what is no digit not answered `ok`.
-    """
-    asked = tested.labels if asked is None else asked
-    is_digit = tested.labels != NOT_A_DIGIT
-    decisions = confidence.decide(_logits(classifier, tested), confidence.Thresholds.of(manifest))
-    ok = np.array([d.status == "ok" for d in decisions], bool)
-    figures: dict[str, float | int] = {}
-    count = int((asked != NOT_A_DIGIT).sum())
-    if count:
-        right = (np.array([d.prediction.label for d in decisions]) == tested.labels)[is_digit]
-        sure = np.array([d.prediction.confidence for d in decisions])[is_digit]
-        correct = int(right.sum())
-        low, high = metrics.wilson_interval(correct, count)
-        wrong = (ok[is_digit] & ~right).sum() / max(1, ok[is_digit].sum())
-        figures |= {
-            "n": count,
-            "correct": correct,
-            "accuracy": round(correct / count, 6),
-            "accuracy_low": round(low, 6),
-            "accuracy_high": round(high, 6),
-            "ok_fraction": round(float(ok[is_digit].sum()) / count, 6),
-            "ok_wrong_fraction": round(float(wrong), 6),
-            "calibration_error": round(metrics.expected_calibration_error(sure, right), 6),
-        }
-    if count < asked.size:
-        figures["not_digits"] = asked.size - count
-        figures["not_digits_ok_fraction"] = round(float(ok[~is_digit].sum()) / (asked.size - count), 6)
-    return figures
 
 
 def _png(draw: Callable[[Path], None]) -> bytes:

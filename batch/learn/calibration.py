@@ -1,0 +1,95 @@
+"""What a trained model's confidence is worth: temperature, thresholds and figures, from held-out examples."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.classifier import LiteRtClassifier
+from batch.digits import confidence, metrics
+from batch.learn.datasets import NOT_A_DIGIT
+from batch.learn.examples import Examples
+from batch.records import Manifest
+
+WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
+NOT_DIGITS_FRACTION = 0.05  # of the scans that people have; those held out have more
+LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
+REFUSE_ABOVE = 0.5
+
+
+def calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Examples) -> Manifest:
+    """Sets temperature and thresholds from held-out examples and the logits of the model that ships."""
+    logits = _logits(classifier, held_out)
+    temperature = confidence.fit_temperature(logits, held_out.labels, manifest.output)
+    every = confidence.probabilities(logits, manifest.output, temperature)
+    refuse_above = REFUSE_ABOVE
+    if manifest.classes > 10:
+        digits = held_out.labels != NOT_A_DIGIT
+        refuse_above = max(
+            REFUSE_ABOVE, float(np.quantile(every[digits, NOT_A_DIGIT], 1 - LOST_DIGITS_FRACTION))
+        )
+    refuse_above = min(refuse_above, 0.999)
+    answered = every[:, 10:].sum(axis=1) <= refuse_above
+    right = every[:, :10].argmax(axis=1) == held_out.labels
+    none = held_out.labels == NOT_A_DIGIT
+    odds = NOT_DIGITS_FRACTION / (1 - NOT_DIGITS_FRACTION)
+    weights = np.where(none, odds * (~none).sum() / max(1, none.sum()), 1.0)
+    review_below = confidence.threshold_for_risk(
+        every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, weights[answered]
+    )
+    return dataclasses.replace(
+        manifest,
+        temperature=round(temperature, 4),
+        refuse_above=round(refuse_above, 4),
+        review_below=round(review_below, 4),
+    )
+
+
+def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.float32]:
+    digits = tested.digits
+    return np.concatenate([classifier.logits(digits[at : at + 256]) for at in range(0, len(digits), 256)])
+
+
+def figures(
+    classifier: LiteRtClassifier,
+    manifest: Manifest,
+    tested: Examples,
+    asked: npt.NDArray[np.int32] | None = None,
+) -> dict[str, float | int]:
+    """What is right, what is answered `ok` and how much of that is wrong.
+
+    Args:
+        classifier: to test.
+        manifest: with the thresholds.
+        tested: what to test on.
+        asked: the labels of all that was to be tested, where the gate refused some before the model: those
+            are digits not read, and what is no digit not answered `ok`.
+    """
+    asked = tested.labels if asked is None else asked
+    is_digit = tested.labels != NOT_A_DIGIT
+    decisions = confidence.decide(_logits(classifier, tested), confidence.Thresholds.of(manifest))
+    ok = np.array([d.status == "ok" for d in decisions], bool)
+    found: dict[str, float | int] = {}
+    count = int((asked != NOT_A_DIGIT).sum())
+    if count:
+        right = (np.array([d.prediction.label for d in decisions]) == tested.labels)[is_digit]
+        sure = np.array([d.prediction.confidence for d in decisions])[is_digit]
+        correct = int(right.sum())
+        low, high = metrics.wilson_interval(correct, count)
+        wrong = (ok[is_digit] & ~right).sum() / max(1, ok[is_digit].sum())
+        found |= {
+            "n": count,
+            "correct": correct,
+            "accuracy": round(correct / count, 6),
+            "accuracy_low": round(low, 6),
+            "accuracy_high": round(high, 6),
+            "ok_fraction": round(float(ok[is_digit].sum()) / count, 6),
+            "ok_wrong_fraction": round(float(wrong), 6),
+            "calibration_error": round(metrics.expected_calibration_error(sure, right), 6),
+        }
+    if count < asked.size:
+        found["not_digits"] = asked.size - count
+        found["not_digits_ok_fraction"] = round(float(ok[~is_digit].sum()) / (asked.size - count), 6)
+    return found
