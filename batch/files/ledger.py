@@ -15,8 +15,9 @@ from batch.errors import LedgerError, OutboxError
 from batch.records import After, Outcome, Reason, ScanRef, Status
 
 FILE = "ledger.sqlite3"
-VERSION = 1  # of the tables
-_TABLES = """
+# What each version of the tables added to the one before; a ledger is brought up when it is opened to write.
+_STEPS = (
+    """
 CREATE TABLE batches (
     batch TEXT PRIMARY KEY,
     file TEXT NOT NULL,
@@ -39,7 +40,8 @@ CREATE TABLE members (
 CREATE INDEX members_by_path ON members (path, size_bytes, mtime_ns);
 CREATE INDEX members_by_batch ON members (batch);
 CREATE TABLE watcher (pid INTEGER, inbox BLOB, state TEXT, detail TEXT, beat_at TEXT);
-"""
+""",
+)
 # What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
 _OF_THE_DISK = frozenset(
     {
@@ -109,7 +111,7 @@ class Ledger:
 
     def _set_up(self, read_only: bool) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
+        if version > len(_STEPS):
             raise LedgerError(
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
             )
@@ -117,8 +119,8 @@ class Ledger:
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut
-        if version == 0:
-            self._connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+        for number, step in enumerate(_STEPS[version:], version + 1):
+            self._connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
 
     def close(self) -> None:
         """Forgets what was not prepared, and closes the file."""
