@@ -76,6 +76,11 @@ from batch.records import Grey
 )
 @click.option("--batch-size", type=click.IntRange(1), help="Digits a step.  [default: mlp 32, cnn 256]")
 @click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Of the optimiser, at its highest.  [default: mlp 0.001, cnn 0.002; a fifth of it with --from]",
+)
+@click.option(
     "--output",
     type=click.Choice(["softmax", "sigmoid"]),
     default="softmax",
@@ -95,6 +100,7 @@ def train(
     epochs: int | None,
     examples_per_epoch: int | None,
     batch_size: int | None,
+    learning_rate: float | None,
     output: str,
     seed: int,
     overwrite: bool,
@@ -128,6 +134,7 @@ def train(
         epochs,
         examples_per_epoch,
         batch_size,
+        learning_rate,
         output,
         seed,
         overwrite,

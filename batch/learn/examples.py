@@ -29,9 +29,11 @@ SHARES = (0.08, 0.2, 0.43, 0.13, 0.16, 0.0)
 OWN_SHARE = 0.25  # where there are own scans
 # Of the drawn digits: 1 and 7 are those whose styles MNIST lacks most.
 DRAWN_SHARES = (0.07, 0.24, 0.08, 0.08, 0.09, 0.07, 0.06, 0.18, 0.06, 0.07)
-# Of what is no digit: pictures, which are not even drawings, and what the data sets bring of it.
+# Of what is no digit: pictures, which are not even drawings; paper with nothing written on it; and what the
+# data sets bring of it.
 PICTURE_SHARE = 0.2
-OTHERS_SHARE = 0.4
+PAPER_SHARE = 0.08
+OTHERS_SHARE = 0.35
 # The gate refuses some of what is no digit; a few of these stay, for the gate may be passed otherwise.
 REFUSED_KEPT = 0.15
 
@@ -194,7 +196,9 @@ def _no_digit(material: Material, rng: np.random.Generator) -> Grey:
     choice = rng.random()
     if choice < PICTURE_SHARE:
         return not_digits.picture(rng)
-    if not material.others or choice > PICTURE_SHARE + OTHERS_SHARE:
+    if choice < PICTURE_SHARE + PAPER_SHARE:
+        return render(np.zeros((28, 28), np.uint8), random_look(rng), rng)
+    if not material.others or choice > PICTURE_SHARE + PAPER_SHARE + OTHERS_SHARE:
         return render(not_digits.draw(rng, material.digits.images), random_look(rng), rng)
     images = material.others[int(rng.integers(len(material.others)))]
     image = images[int(rng.integers(len(images)))]

@@ -7,6 +7,7 @@ meet, as in reality.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Look:
         drops: how many grey blots lie about.
         salt: share of the pixels that are black or white by accident.
         outlined: whether only the outline of the strokes is drawn.
+        scattered_px: how far each pixel may have been drawn from its place.
+        band_fraction: part of the width or height, somewhere, that is inverted; 0 for none.
         blur_px, motion_px: deviation of the blur; how far the camera moved.
         resolution: the scan is shrunk to this fraction, and ...
         enlarged: ... brought back to its size.
@@ -84,6 +87,8 @@ class Look:
     drops: int = 0
     salt: float = 0.0
     outlined: bool = False
+    scattered_px: float = 0.0
+    band_fraction: float = 0.0
     blur_px: float = 0.0
     motion_px: float = 0.0
     resolution: float = 1.0
@@ -94,13 +99,16 @@ class Look:
 
 
 def varied_look(rng: np.random.Generator) -> Look:
-    """Draws a clean look that leaves the pen as it is: a digit as somebody else might have written it."""
+    """Draws a digit as somebody else might have written it: another hand, the same pen, no paper.
+
+    One in three has been spoilt on its way: shaken, spattered, scattered.
+    """
     return Look(
         height_px=40,
         width_px=40,
         digit_fraction=float(rng.uniform(0.5, 0.8)),
         stretch=float(np.exp(rng.normal(0, 0.1))),
-        rotation_deg=float(rng.normal(0, 7)),
+        rotation_deg=float(rng.uniform(-38, 38) if rng.random() < 0.1 else rng.normal(0, 8)),
         slant=float(rng.normal(0, 0.15)),
         elastic_fraction=float(rng.uniform(0.01, 0.05)),
         ink_softness=None,
@@ -109,7 +117,20 @@ def varied_look(rng: np.random.Generator) -> Look:
         ink=255.0,
         grain=0.0,
         inverted=bool(rng.random() < 0.5),
+        **(_spoilt(40, rng) if rng.random() < 0.33 else {}),
     )
+
+
+def _spoilt(height_px: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Draws one thing that may befall a picture."""
+    return (
+        {"motion_px": float(rng.uniform(0.05, 0.28) * height_px)},
+        {"salt": float(rng.uniform(0.03, 0.28))},
+        {"drops": int(rng.integers(3, 24))},
+        {"scattered_px": float(rng.uniform(0.01, 0.04) * height_px)},
+        {"band_fraction": float(rng.uniform(0.15, 0.6))},
+        {"outlined": True},
+    )[int(rng.choice(6, p=(0.25, 0.2, 0.15, 0.12, 0.2, 0.08)))]
 
 
 def random_look(rng: np.random.Generator) -> Look:
@@ -141,16 +162,17 @@ def random_look(rng: np.random.Generator) -> Look:
         "digit_fraction": fraction,
         "offset": (uniform(-0.34, 0.34), uniform(-0.34, 0.34)),
         "stretch": float(np.exp(rng.normal(0, 0.1) if chance(0.8) else rng.uniform(-0.45, 0.35))),
-        "rotation_deg": uniform(-33, 33) if chance(0.1) else float(rng.normal(0, 6)),
+        "rotation_deg": uniform(-38, 38) if chance(0.1) else float(rng.normal(0, 6)),
         "slant": uniform(-0.6, 0.6) if chance(0.1) else float(rng.normal(0, 0.12)),
         "elastic_fraction": uniform(0.01, 0.045) if chance(0.5) else 0.0,
         "ink_edge": uniform(0.25, 0.65),
         "ink_softness": uniform(0.15, 0.5),
         "pen_change_fraction": pen_change,
         "outlined": chance(0.02),
-        "motion_px": uniform(1, 0.09 * height) if chance(0.06) else 0.0,
+        "motion_px": uniform(1, 0.12 * height) if chance(0.07) else 0.0,
         "drops": int(rng.integers(1, 8)) if chance(0.08) else 0,
-        "salt": uniform(0.02, 0.15) if chance(0.04) else 0.0,
+        "salt": uniform(0.02, 0.2) if chance(0.04) else 0.0,
+        "band_fraction": uniform(0.1, 0.6) if chance(0.02) else 0.0,
     }
     if clean:
         shape["ink_softness"] = shape["ink_softness"] if chance(0.7) else None

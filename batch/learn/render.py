@@ -32,6 +32,8 @@ def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
         reach = max(2, round(0.04 * digit_px)) | 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
         cover = cv2.dilate(cover, kernel) - cv2.erode(cover, kernel)
+    if look.scattered_px:
+        cover = _scattered(cover, look.scattered_px, rng)
     if look.ink >= 255.0 and look.grain == 0.0:
         scan = _shaken(255 - _ink(cover, look, rng), look, rng)
     else:
@@ -43,6 +45,8 @@ def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
         chances = rng.random(picture.shape, dtype=np.float32)
         picture[chances < look.salt / 2] = 0
         picture[chances > 1 - look.salt / 2] = 255
+    if look.band_fraction:
+        _invert_band(picture, look.band_fraction, rng)
     if look.jpeg_quality:
         _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg_quality])
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
@@ -108,6 +112,23 @@ def _change_pen(cover: Field, change_px: float) -> Field:
     thin = cv2.erode(cover, kernel)
     # A hairline that would break up stays as it is.
     return thin if np.count_nonzero(thin > 0.6) > 0.3 * np.count_nonzero(cover > 0.6) else cover
+
+
+def _scattered(cover: Field, reach_px: float, rng: np.random.Generator) -> Field:
+    y, x = np.mgrid[0 : cover.shape[0], 0 : cover.shape[1]].astype(np.float32)
+    dy, dx = rng.standard_normal((2, *cover.shape), dtype=np.float32) * np.float32(reach_px)
+    drawn = cv2.remap(cover, x + dx, y + dy, cv2.INTER_LINEAR)
+    return np.asarray(cv2.GaussianBlur(drawn, (0, 0), max(0.4, 0.5 * reach_px)), np.float32)
+
+
+def _invert_band(picture: Grey, fraction: float, rng: np.random.Generator) -> None:
+    """Inverts a band from top to bottom or from side to side, where two papers or a print meet."""
+    part = picture if rng.random() < 0.5 else picture.T
+    width = max(1, round(fraction * part.shape[1]))
+    # Most bands lie inside, some run over an edge.
+    start = int(rng.integers(-width // 2, part.shape[1] - width // 2))
+    inside = slice(max(0, start), start + width)
+    part[:, inside] = 255 - part[:, inside]
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, step_px: int = 1) -> Field:

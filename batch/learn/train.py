@@ -60,6 +60,7 @@ class TrainOptions:
     epochs: int | None = None
     examples_per_epoch: int | None = None
     batch_size: int | None = None
+    learning_rate: float | None = None
     output: str = "softmax"
     seed: int = 1
     overwrite: bool = False
@@ -203,7 +204,7 @@ def _fit(
     model: Any, options: TrainOptions, network: Network, material: Material, held_out: Examples, say: Say
 ) -> dict[str, list[float]]:
     going_on = options.start is not None
-    rate = network.learning_rate * (GOING_ON_RATE if going_on else 1)
+    rate = options.learning_rate or network.learning_rate * (GOING_ON_RATE if going_on else 1)
     epochs = options.epochs or (GOING_ON_EPOCHS if going_on else network.epochs)
     batch_size = options.batch_size or network.batch_size
     count = len(material.digits) + len(material.own)
