@@ -20,6 +20,7 @@ EDGE_BAND_FRACTION = 0.22  # a border lies this near the edge
 EDGE_SPAN_FRACTION = 0.64  # and, from one side of the image, runs at least this near to the other
 SIDE_SPAN_FRACTION = 0.6  # the side of a box is at least this long
 MAX_THICKNESS_FRACTION = 0.16  # thicker than this is not a printed line
+_UPRIGHT = np.ones((3, 1), np.uint8)
 MIN_INK_LEFT_FRACTION = 0.06  # if less would be left, the "lines" were the digit
 
 
@@ -34,12 +35,20 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
         so unless they are the digit itself: straight runs near an edge, such as the top of a 7 in a tight
         crop.
     """
-    rows, top, bottom = _horizontal_lines(mask)
-    columns, left, right = (part.T for part in _horizontal_lines(np.ascontiguousarray(mask.T)))
-    lines = np.bitwise_or(rows, columns)
+    rows = _horizontal_lines(mask)
+    columns = _horizontal_lines(cv2.transpose(mask))
+    if rows is None and columns is None:
+        return np.zeros_like(mask), np.zeros_like(mask)
+    across, top, bottom = rows if rows is not None else np.zeros((3, *mask.shape), np.uint8)
+    along, left, right = (
+        [cv2.transpose(part) for part in columns]
+        if columns is not None
+        else np.zeros((3, *mask.shape), np.uint8)
+    )
+    lines = cv2.bitwise_or(across, along)
+    across, along = across | top | bottom, along | left | right
     # The sides of a box may touch no edge, as the top of a 7 and the foot of a 1 do not. But they meet the
     # other sides at both ends.
-    across, along = rows | top | bottom, columns | left | right
     for side in (top, bottom):
         if _joins(side, along):
             lines |= side
@@ -86,33 +95,37 @@ def mended(ink: Mask, lines: Mask, everything: Mask) -> Mask:
     return left
 
 
-def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask]:
-    """Lines for certain, and what else could be the top and the bottom of a box."""
+def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
+    """Lines for certain, and what else could be the top and the bottom of a box; None where there are none."""
     height, width = mask.shape
-    found, top_side, bottom_side = np.zeros((3, height, width), np.uint8)
     run_px = max(8, round(RUN_FRACTION * width)) | 1  # an even kernel would move what it opens
     # One pixel of slack above and below lets a line slope by a few degrees.
-    slack = cv2.dilate(mask, np.ones((3, 1), np.uint8))
-    runs = cv2.morphologyEx(slack, cv2.MORPH_OPEN, np.ones((1, run_px), np.uint8))
-    if not runs.any():
-        return found, top_side, bottom_side
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8)
+    slack = cv2.dilate(mask, _UPRIGHT)
+    runs = cv2.erode(slack, np.ones((1, run_px), np.uint8))
+    if not cv2.countNonZero(runs):
+        return None
+    runs = cv2.dilate(runs, np.ones((1, run_px), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8, ltype=cv2.CV_16U)
     band_px = max(2, round(EDGE_BAND_FRACTION * height))
-    for component in range(1, count):
-        left, top, span, rise, area = stats[component]
+    kinds = np.zeros(count, np.uint8)  # 1 for lines, 2 for a top, 3 for a bottom
+    for component, (left, top, span, rise, area) in enumerate(stats.tolist()):
         at_left, at_right = left <= 1, left + span >= width - 1
         thickness = area / span - 2
         at_top, at_bottom = top + rise <= band_px, top >= height - band_px
         on_edge = (at_top and top <= 0) or (at_bottom and top + rise >= height)
-        if thickness > MAX_THICKNESS_FRACTION * height and not on_edge:
+        if component == 0 or (thickness > MAX_THICKNESS_FRACTION * height and not on_edge):
             continue
         crosses = span >= SPAN_FRACTION * width and at_left and at_right
         borders = (at_top or at_bottom) and (at_left or at_right) and span >= EDGE_SPAN_FRACTION * width
         if crosses or borders or (on_edge and span >= SIDE_SPAN_FRACTION * width):
-            found[labels == component] = 255
+            kinds[component] = 1
         elif (at_top or at_bottom) and span >= SIDE_SPAN_FRACTION * width:
-            (top_side if at_top else bottom_side)[labels == component] = 255
-    return cv2.bitwise_and(found, mask), cv2.bitwise_and(top_side, mask), cv2.bitwise_and(bottom_side, mask)
+            kinds[component] = 2 if at_top else 3
+    if not kinds.any():
+        return None
+    found = cv2.bitwise_and(kinds.take(labels), mask, mask=mask)
+    lines, top_side, bottom_side = (cv2.compare(found, kind, cv2.CMP_EQ) for kind in (1, 2, 3))
+    return lines, top_side, bottom_side
 
 
 def _drop_slivers(left: Mask, lines: Mask) -> Mask:

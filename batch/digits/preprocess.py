@@ -18,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.digits.lines import Mask, find_lines, mended
-from batch.digits.strength import FAINT_LEVELS, binarise, estimate_background, ink_strength, quantile
+from batch.digits.strength import (
+    FAINT_LEVELS,
+    binarise,
+    estimate_background,
+    ink_strength,
+    paper_floor,
+    quantile,
+    smoothed,
+)
 from batch.records import VIEW_CHANNELS, Grey, Polarity, PreprocessSpec
 
 DIGIT_PX = 28
@@ -39,6 +47,7 @@ SMALL_PX = 40  # below this a window wider than a stroke may not fit
 CLEAN_FLOOR = 20  # ink on a clean ground: all that compression does not blur
 GROUND_FRACTION = 0.2  # of a small scan that is clean ground, at least
 FLAT_LEVELS = 6  # a rim of at most this range is a clean, computer-made ground
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,7 +217,7 @@ def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
     show("without lines", found)
     digit, box, parts = _select(found, strength, likely)
     contrast = float(cv2.mean(strength, digit)[0]) if box[2] > box[0] else 0.0
-    filled = float(np.count_nonzero(mask)) / mask.size
+    filled = cv2.countNonZero(mask) / mask.size
     show("the digit", digit)
     return Ink(strength, digit, box, polarity, contrast, noise, parts, filled)
 
@@ -219,14 +228,16 @@ def _without_lines(strength: Grey) -> tuple[Mask, Mask, Mask, float]:
     Lines set the level of what counts as ink: when they are gone, fainter strokes can be seen, and fainter
     lines.
     """
-    everything, noise = binarise(strength)
+    smooth = smoothed(strength)
+    floor, noise = paper_floor(smooth)
+    everything = binarise(smooth, floor)
     lines, likely = find_lines(everything)
     ink = everything
     for _ in range(MAX_PEELS):
         gone = cv2.bitwise_or(lines, likely)
         if not gone.any():
             break
-        ink, noise = binarise(strength, lines, likely)
+        ink = binarise(smooth, floor, lines, likely)
         everything = cv2.bitwise_or(everything, ink)
         more, perhaps = (
             cv2.bitwise_and(found, cv2.bitwise_not(gone)) for found in find_lines(cv2.bitwise_or(ink, gone))
@@ -258,25 +269,26 @@ def _select(
 ) -> tuple[Mask, tuple[int, int, int, int], npt.NDArray[np.int32]]:
     """Chooses the pieces of ink that make up the digit; leaves out specks and what hangs on the edge."""
     height, width = mask.shape
-    nothing = np.zeros((0, 5), np.int32)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     if count == 1:
-        return mask, (0, 0, 0, 0), nothing
+        return mask, (0, 0, 0, 0), stats[1:]
     left, top = stats[1:, 0], stats[1:, 1]
     wide, high, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
     right, bottom = left + wide, top + high
-    weight = np.bincount(labels.ravel(), strength.ravel(), minlength=count)[1:]
-    extent = np.maximum(wide, high)
     if count == 2:
         box = int(top[0]), int(left[0]), int(bottom[0]), int(right[0])
         return mask, box, stats[1:]
+    weight = _sums(labels, strength, mask, count)[1:]
+    extent = np.maximum(wide, high)
     edges = (left <= 1).astype(int) + (top <= 1) + (right >= width - 1) + (bottom >= height - 1)
     # Distance of the piece's middle from the image's, 0 in the middle to 1 at the edge.
     aside = np.maximum(np.abs((left + right) / width - 1.0), np.abs((top + bottom) / height - 1.0))
     appeal = weight * extent * np.where(edges == 0, 1.0, np.where(edges == 1, 0.5, 0.15))
     appeal = appeal * (1.15 - aside)
-    of_lines = np.bincount(labels[likely_lines > 0], minlength=count)[1:] > LINE_FRACTION * area
-    appeal = np.where(of_lines, LINE_APPEAL * appeal, appeal)
+    of_lines = np.zeros(count - 1, bool)
+    if cv2.countNonZero(likely_lines):
+        of_lines = np.bincount(labels[likely_lines > 0], minlength=count)[1:] > LINE_FRACTION * area
+        appeal = np.where(of_lines, LINE_APPEAL * appeal, appeal)
     main = int(np.argmax(appeal))
     # A piece belongs to the digit if it is large enough beside it and near enough to it.
     gap_x = np.maximum(left[main] - right, left - right[main])
@@ -286,8 +298,7 @@ def _select(
     at_edge = (edges >= 1) & (aside > 0.75) & (area < 0.5 * area[main])
     member = near & large & ~at_edge & ~of_lines
     member[main] = True
-    keep = np.concatenate(([False], member))
-    digit = keep[labels].astype(np.uint8) * np.uint8(255)
+    digit = np.concatenate(([0], member * np.uint8(255))).astype(np.uint8).take(labels)
     box = (
         int(top[member].min()),
         int(left[member].min()),
@@ -298,6 +309,13 @@ def _select(
     return digit, box, stats[1:][sizeable | member]
 
 
+def _sums(labels: npt.NDArray[np.uint16], strength: Grey, mask: Mask, count: int) -> npt.NDArray[np.float64]:
+    """Sum of the strength of each piece of ink."""
+    left, top, width, height = cv2.boundingRect(mask)
+    inside = slice(top, top + height), slice(left, left + width)
+    return np.bincount(labels[inside].ravel(), strength[inside].ravel(), minlength=count)
+
+
 def _levelled(strength: npt.NDArray[np.float32], level: float) -> npt.NDArray[np.float32]:
     return np.minimum(strength * (255.0 / max(level, 1.0)), 255.0)
 
@@ -305,14 +323,14 @@ def _levelled(strength: npt.NDArray[np.float32], level: float) -> npt.NDArray[np
 def _boxed(ink: Ink) -> npt.NDArray[np.uint8]:
     top, left, bottom, right = ink.box
     # One pixel more than the mask: the soft edge of a stroke belongs to it.
-    grown = cv2.dilate(ink.mask, np.ones((3, 3), np.uint8))
-    strength = cv2.bitwise_and(ink.strength, grown)[top:bottom, left:right]
-    mask = ink.mask[top:bottom, left:right]
+    inside = slice(top, bottom), slice(left, right)
+    mask = ink.mask[inside]
+    strength = cv2.bitwise_and(ink.strength[inside], cv2.dilate(mask, _SQUARE))
     height, width = strength.shape
     level = quantile(cv2.calcHist([strength], [0], mask, [256], [0, 256]).ravel(), 0.75)
     scale = BOX_PX / max(height, width)
     body = _levelled(strength.astype(np.float32), level)
-    stroke_px = 2.0 * mask.size * (cv2.mean(mask)[0] / 255.0) / max(1.0, _outline_px(mask)) * scale
+    stroke_px = 2.0 * cv2.countNonZero(mask) / max(1.0, _outline_px(mask)) * scale
     if stroke_px < THIN_STROKE_PX:
         reach = int(np.ceil((THIN_STROKE_PX - stroke_px) / scale)) | 1
         if reach > 1:
@@ -343,8 +361,8 @@ def _counts_above(body: npt.NDArray[np.float32], floor: int) -> npt.NDArray[Any]
 
 def _outline_px(mask: Mask) -> float:
     """Half of the outline's pixels count once for each side of a stroke."""
-    inner = cv2.erode(mask, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return float(np.count_nonzero(mask) - np.count_nonzero(inner))
+    inner = cv2.erode(mask, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return float(cv2.countNonZero(mask) - cv2.countNonZero(inner))
 
 
 def _context(ink: Ink) -> npt.NDArray[np.uint8]:

@@ -14,12 +14,15 @@ from batch.records import Grey
 
 LEVEL = 150.0  # of paper, when the light is taken out
 LIGHT_PX = 16  # side of the image that the light is fitted to
-STIFFNESS = (0.0, 0.01, 0.01, 0.03, 0.03, 0.03)  # of the light's surface, against bending after ink
+_STIFFNESS = np.diag((0.0, 0.01, 0.01, 0.03, 0.03, 0.03))  # of the light's surface, against bending after ink
 PAPER_FRACTION = 0.4  # of the pixels, at least, are paper
 FAINT_LEVELS = 7  # what differs less from the paper is not ink
 FAR_DARKER = 2.2  # times the typical strength: there is more than one kind of ink
 BOX_FRACTION = 0.78  # a piece larger than this part of both sides may be a printed box
+SMOOTHED_PX = 40  # shorter side from which scans are smoothed: below, strokes are too thin
 DIGIT_FRACTION = 0.18  # a piece shorter than this part of the longer side is no digit
+
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 def estimate_background(paper: Grey) -> Grey:
@@ -65,17 +68,18 @@ def estimate_light(paper: Grey) -> npt.NDArray[np.float32]:
     """
     # Light varies slowly: a coarse image tells as much.
     coarse = cv2.resize(paper, (LIGHT_PX, LIGHT_PX), interpolation=cv2.INTER_AREA)
-    terms = _terms(LIGHT_PX, LIGHT_PX)
+    terms, products = _terms(LIGHT_PX, LIGHT_PX), _products()
     values = coarse.ravel().astype(np.float64)
-    stiffness = values.size * np.diag(STIFFNESS)
     middle, bright = (int(part * values.size) for part in (0.5, 0.75))
     above = values - np.partition(values, bright)[bright]
+    factors = np.zeros(len(terms))
     for _ in range(4):
         spread = 1.5 * float(np.partition(np.abs(above), middle)[middle]) + 1.0
-        weighted = terms / (1.0 + np.square(np.minimum(above, 0.0) / spread))
-        factors = np.linalg.solve(weighted @ terms.T + stiffness, weighted @ values)
+        weights = 1.0 / (1.0 + np.square(np.minimum(above, 0.0) * (1.0 / spread)))
+        squares = (products @ weights).reshape(len(terms), len(terms)) + values.size * _STIFFNESS
+        factors = np.linalg.solve(squares, terms @ (weights * values))
         above = values - factors @ terms
-    surface = factors.astype(np.float32) @ _terms(*paper.shape).astype(np.float32)
+    surface = factors.astype(np.float32) @ _terms32(*paper.shape)
     return np.maximum(surface, 16.0).reshape(paper.shape)
 
 
@@ -86,6 +90,18 @@ def _terms(height: int, width: int) -> npt.NDArray[np.float64]:
     return np.stack([np.ones_like(x), x, y, x * y, x * x, y * y]).reshape(6, -1)
 
 
+@functools.lru_cache(maxsize=64)
+def _terms32(height: int, width: int) -> npt.NDArray[np.float32]:
+    return _terms(height, width).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def _products() -> npt.NDArray[np.float64]:
+    """Products of any two terms at every pixel of the coarse image, (36, pixels)."""
+    terms = _terms(LIGHT_PX, LIGHT_PX)
+    return np.ascontiguousarray((terms[:, None] * terms[None]).reshape(len(terms) ** 2, -1))
+
+
 def ink_strength(paper: Grey, background: Grey) -> Grey:
     """Strength of the ink against the paper around it: 255 x (1 - paper / background), not below 0."""
     room = np.maximum(background, 40).astype(np.float32)
@@ -93,56 +109,64 @@ def ink_strength(paper: Grey, background: Grey) -> Grey:
     return np.minimum(strength, 255.0).astype(np.uint8)
 
 
-def binarise(strength: Grey, lines: Mask | None = None, likely: Mask | None = None) -> tuple[Mask, float]:
-    """Splits ink from paper by hysteresis: strong ink, and the weaker ink connected to it.
+def smoothed(strength: Grey) -> Grey:
+    """Evens out the grain of scans that are large enough for it."""
+    return cv2.GaussianBlur(strength, (3, 3), 0) if min(strength.shape) >= SMOOTHED_PX else strength
+
+
+def paper_floor(smooth: Grey) -> tuple[float, float]:
+    """Measures the paper.
 
     Args:
-        strength: uint8 (height, width) as of `ink_strength`.
-        lines: printed lines: no ink, whatever their strength.
-        likely: what may be a line: it does not count when the strength of ink is estimated.
+        smooth: uint8 (height, width), strength of the ink as of `ink_strength`, smoothed.
 
     Returns:
-        The mask of the ink, specks included, and the paper's noise (a robust deviation).
+        The strength above which something stands out from the paper, and the paper's noise (a robust
+        deviation), in levels.
     """
-    smooth = _smoothed(strength)
-    floor, noise = _floor(smooth)
-    counted = None
-    if lines is not None and likely is not None:
-        gone = cv2.dilate(lines, np.ones((3, 3), np.uint8))
-        smooth = cv2.bitwise_and(smooth, cv2.bitwise_not(gone))
-        counted = cv2.bitwise_not(cv2.dilate(likely, np.ones((3, 3), np.uint8)))
-    counts = cv2.calcHist([smooth], [0], counted, [256], [0, 256]).ravel()
-    above = counts.copy()
-    above[: int(floor) + 1] = 0
-    if above.sum() < 3:
-        return np.zeros_like(strength), noise
-    # Half of a typical stroke's strength is where a stroke ends. The typical stroke, not the darkest
-    # thing: a printed border is darker than faint pencil.
-    typical = quantile(above, 0.6)
-    if quantile(above, 0.95) > FAR_DARKER * typical:
-        typical = _typical_of_digit(smooth, typical)
-    mask = cv2.threshold(smooth, max(floor, 0.38 * typical), 255, cv2.THRESH_BINARY)[1]
-    count, labels = cv2.connectedComponents(mask, connectivity=8)
-    if count > 2:
-        strong = np.zeros(count, bool)
-        strong[labels[smooth > max(floor, 0.62 * typical)]] = True
-        strong[0] = False
-        mask = strong[labels].view(np.uint8) * np.uint8(255)
-    return mask, noise
-
-
-def _smoothed(strength: Grey) -> Grey:
-    return cv2.GaussianBlur(strength, (3, 3), 0) if min(strength.shape) >= 40 else strength
-
-
-def _floor(smooth: Grey) -> tuple[float, float]:
-    """Strength above which something stands out from the paper, and the paper's noise."""
     counts = cv2.calcHist([smooth], [0], None, [256], [0, 256]).ravel()
     # Up to a half of a scan may be ink.
     level = quantile(counts, PAPER_FRACTION)
     local = cv2.absdiff(smooth, cv2.medianBlur(smooth, 5))
     noise = 1.4826 * quantile_between(cv2.calcHist([local], [0], None, [256], [0, 256]).ravel(), 0.5)
     return level + max(FAINT_LEVELS, 4.0 * noise), noise
+
+
+def binarise(smooth: Grey, floor: float, lines: Mask | None = None, likely: Mask | None = None) -> Mask:
+    """Splits ink from paper by hysteresis: strong ink, and the weaker ink connected to it.
+
+    Args:
+        smooth: uint8 (height, width), strength of the ink, smoothed.
+        floor: of the paper.
+        lines: printed lines: no ink, whatever their strength.
+        likely: what may be a line: it does not count when the strength of ink is estimated.
+
+    Returns:
+        The mask of the ink, specks included.
+    """
+    counted = None
+    if lines is not None and likely is not None:
+        gone = cv2.dilate(lines, _SQUARE)
+        smooth = cv2.bitwise_and(smooth, cv2.bitwise_not(gone))
+        counted = cv2.bitwise_not(cv2.dilate(likely, _SQUARE))
+    above = cv2.calcHist([smooth], [0], counted, [256], [0, 256]).ravel()
+    above[: int(floor) + 1] = 0
+    if above.sum() < 3:
+        return np.zeros_like(smooth)
+    # Half of a typical stroke's strength is where a stroke ends. The typical stroke, not the darkest
+    # thing: a printed border is darker than faint pencil.
+    typical = quantile(above, 0.6)
+    if quantile(above, 0.95) > FAR_DARKER * typical:
+        typical = _typical_of_digit(smooth, typical)
+    mask = cv2.threshold(smooth, max(floor, 0.38 * typical), 255, cv2.THRESH_BINARY)[1]
+    count, labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_16U)
+    if count > 2:
+        strong = np.zeros(count, np.uint8)
+        strong[labels[smooth > max(floor, 0.62 * typical)]] = 255
+        strong[0] = 0
+        if not strong[1:].all():
+            mask = strong.take(labels)
+    return mask
 
 
 def _typical_of_digit(smooth: Grey, typical: int) -> int:
@@ -152,7 +176,7 @@ def _typical_of_digit(smooth: Grey, typical: int) -> int:
     """
     height, width = smooth.shape
     strong = cv2.threshold(smooth, 1.5 * typical, 255, cv2.THRESH_BINARY)[1]
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(strong, connectivity=8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strong, connectivity=8, ltype=cv2.CV_16U)
     left, top, wide, high = stats[:, 0], stats[:, 1], stats[:, 2], stats[:, 3]
     inside = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
     box = (wide > BOX_FRACTION * width) & (high > BOX_FRACTION * height)
