@@ -105,6 +105,8 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
     if not cv2.countNonZero(runs):
         return None
     runs = cv2.dilate(runs, np.ones((1, run_px), np.uint8))
+    if np.count_nonzero(np.bitwise_or.reduce(runs)) < SIDE_SPAN_FRACTION * width:
+        return None  # all of them together are too short
     count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8, ltype=cv2.CV_16U)
     band_px = max(2, round(EDGE_BAND_FRACTION * height))
     kinds = np.zeros(count, np.uint8)  # 1 for lines, 2 for a top, 3 for a bottom

@@ -74,9 +74,11 @@ def estimate_light(paper: Grey) -> npt.NDArray[np.float32]:
     above = values - np.partition(values, bright)[bright]
     factors = np.zeros(len(terms))
     for _ in range(4):
-        spread = 1.5 * float(np.partition(np.abs(above), middle)[middle]) + 1.0
-        weights = 1.0 / (1.0 + np.square(np.minimum(above, 0.0) * (1.0 / spread)))
-        squares = (products @ weights).reshape(len(terms), len(terms)) + values.size * _STIFFNESS
+        apart = np.abs(above)
+        apart.partition(middle)
+        below = np.minimum(above, 0.0) * (1.0 / (1.5 * float(apart[middle]) + 1.0))
+        weights = 1.0 / (1.0 + below * below)
+        squares = (products @ weights).reshape(len(terms), -1) + values.size * _STIFFNESS
         factors = np.linalg.solve(squares, terms @ (weights * values))
         above = values - factors @ terms
     surface = factors.astype(np.float32) @ _terms32(*paper.shape)
