@@ -31,7 +31,17 @@ FILES = {
     )
 }
 DIGITS = {
-    f"digits.{name}" for name in ("confidence", "lines", "metrics", "preprocess", "quality", "strength")
+    f"digits.{name}"
+    for name in (
+        "confidence",
+        "lines",
+        "metrics",
+        "polarity",
+        "preprocess",
+        "quality",
+        "resize",
+        "strength",
+    )
 }
 LEARN = {
     f"learn.{name}"
@@ -49,6 +59,7 @@ LEARN = {
         "samples",
         "commands",
         "datasets",
+        "distil",
         "examples",
         "export",
         "network",
@@ -72,7 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "job": {"engines", "flow", "config", "records", "errors"} | FILES,
     "engines": {"records", "errors"},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
-    "classifier": {"records", "errors", "stderr", "files.artefact"},
+    "classifier": {"records", "errors", "stderr", "files.artefact", "digits.confidence"},
     "records": set(),
     "errors": {"records"},
     "config": {"errors", "records"},
