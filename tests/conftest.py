@@ -5,10 +5,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, settings
 
 from batch import classifier
 from batch.files import artefact
 from fakes import MANIFEST, FakeClassifier, save_fake_model
+
+# A deadline would fail on a busy machine, and say nothing of the code.
+settings.register_profile("digitbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("digitbox")
 
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 

@@ -27,6 +27,7 @@ from batch.digits.strength import (
     paper_floor,
     quantile,
     smoothed,
+    without_shadows,
 )
 from batch.records import VIEW_CHANNELS, Grey, Polarity, PreprocessSpec
 
@@ -183,6 +184,9 @@ def _without_lines(strength: Grey) -> tuple[Mask, Mask, Mask, float]:
     smooth = smoothed(strength)
     floor, noise = paper_floor(smooth)
     everything = binarise(smooth, floor)
+    lit = without_shadows(smooth, everything, floor)
+    if lit is not smooth:
+        smooth, everything = lit, binarise(lit, floor)
     lines, likely = find_lines(everything)
     ink = everything
     for _ in range(MAX_PEELS):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from batch.digits import polarity, strength
+from batch.digits import polarity, preprocess, strength
 from batch.digits.lines import find_lines
 from batch.records import Grey, Polarity
 
@@ -91,3 +91,30 @@ def test_quantiles_of_histograms() -> None:
     assert strength.quantile(counts, 1.0) == 5
     assert 0.5 < strength.quantile_between(counts, 0.5) < 1.0
     assert 0.0 < strength.quantile_between(counts, 0.1) < 0.5
+
+
+def shaded(digit_size: float, ink: float) -> Grey:
+    """A small digit on paper over which a shadow with a soft edge falls."""
+    y, x = np.mgrid[-1 : 1 : 112 * 1j, -1 : 1 : 112 * 1j]
+    scan = 220 * (1 - 0.35 / (1 + np.exp(-(x + y - 0.5) / 0.08)))
+    mask = np.zeros(scan.shape, np.uint8)
+    cv2.putText(mask, "5", (40, 60), cv2.FONT_HERSHEY_SIMPLEX, digit_size, 255, 2, cv2.LINE_AA)
+    return np.asarray(np.clip(scan * (1 - ink * (mask / 255)), 0, 255), np.uint8)
+
+
+@pytest.mark.parametrize("ink", [0.25, 0.7])
+@pytest.mark.parametrize("size", [0.5, 0.9])
+def test_a_small_digit_is_found_beside_the_edge_of_a_shadow(size: float, ink: float) -> None:
+    found = preprocess.find_ink(shaded(size, ink))
+    top, left, bottom, right = found.box
+    assert found.contrast > 0.4 * 255 * ink
+    if found.mask.shape == (112, 112):  # not looked at again, nearer
+        assert 35 <= left < right <= 66
+        assert 35 <= top < bottom <= 66
+
+
+def test_strength_without_shadows_is_the_same_where_there_are_none() -> None:
+    for width in (2, 6, 18):
+        smooth = strength.smoothed(255 - written(np.full((112, 112), 255, np.uint8), "8", width))
+        floor, _ = strength.paper_floor(smooth)
+        assert strength.without_shadows(smooth, strength.binarise(smooth, floor), floor) is smooth
