@@ -67,6 +67,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"files.inbox", "files.tables"},
     "options": {"config", "records"},
     "console": {"config", "records", "errors", "files.tables"},
+    "hooks": {"errors"},
+    "ping": {"errors"},
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
     "watch": {"job", "engines", "config", "log", "records", "errors"} | FILES,
     "job": {"engines", "flow", "config", "records", "errors"} | FILES,
