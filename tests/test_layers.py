@@ -69,6 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "console": {"config", "records", "errors", "files.tables"},
     "hooks": {"errors"},
     "ping": {"errors"},
+    "drift": set(),
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
     "watch": {"job", "engines", "config", "log", "records", "errors"} | FILES,
     "job": {"engines", "flow", "config", "records", "errors"} | FILES,
