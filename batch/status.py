@@ -128,20 +128,17 @@ def look(inputs: Sequence[str], outbox: Path, now: float, max_age_s: float | Non
 
 def _judge_runs(report: Report, outbox: Path, now: float, max_age_s: float | None) -> None:
     run, running = report.last_run, report.running
-    is_watched = (
-        running is not None and running.command == "watch"
-    )  # which the judgement of the watcher covers
+    # A watcher is judged by its heartbeat.
+    is_watched = running is not None and running.command == "watch"
     if run is None and running is None:
         report.problems.append(f"no run into {outbox} is noted yet")
     elif run is not None and not is_watched:
-        if run.exit_code is None:
-            report.problems.append(
-                f"the last {run.command} was killed; the next one goes on with what is left"
-            )
+        if run.exit_code is None and run.command == "run":
+            report.problems.append("the last run was killed; the next one goes on with what is left")
         elif run.exit_code == ExitCode.SOME_FAILED:
             failed = _scans(run.counts.get(Status.FAILED, 0))
             report.problems.append(f"{failed} of the last {run.command} could not be read")
-        elif run.exit_code != ExitCode.OK:
+        elif run.exit_code not in (None, ExitCode.OK):
             report.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
     if max_age_s is not None and not is_watched:
         success = report.last_success

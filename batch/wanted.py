@@ -47,7 +47,7 @@ class Wanted:
         if not self._is_limited:
             yield from self._unsettled()
             return
-        oldest = inbox.oldest_first(map(inbox.identified, self._unsettled()))
+        oldest = inbox.oldest_first(self._unsettled())
         for number, ref in enumerate(itertools.islice(oldest, self._max_files)):
             is_border = number > 0 and number % self._border == 0
             if is_border and self._account.seconds >= self._max_seconds:
@@ -55,8 +55,9 @@ class Wanted:
             yield ref
 
     def _unsettled(self) -> Iterator[ScanRef]:
+        needs_looks = self._is_limited or self._is_settled is not None
         for found in self._inputs:
-            ref = found if self._is_settled is None else inbox.identified(found)
+            ref = inbox.identified(found) if needs_looks else found
             if self._is_settled is not None and self._is_settled(ref):
                 self._account.settled += 1
             else:

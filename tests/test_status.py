@@ -109,6 +109,11 @@ def test_what_is_well_and_what_is_not(
         assert any(problem in text for text in found), found
 
 
+def test_a_watcher_that_was_killed_is_said_once(outbox: Path) -> None:
+    watch = replace(WATCH, pid=NOBODY)
+    assert len(problems(outbox, watch, beat("watching", 0.01, pid=NOBODY))) == 1
+
+
 def test_a_success_may_be_too_long_ago(outbox: Path) -> None:
     entries = [run(1, 30), run(2, 29, 0)]
     assert problems(outbox, *entries, max_age_s=30 * 3600) == []
