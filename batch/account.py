@@ -37,7 +37,6 @@ class Account:
         model: version of the model.
         drift: by status, how much more of it there is than in the runs before.
         exit_code: None until the run has ended.
-        is_noted: whether the ledger has an entry of the run.
         results: files of results, with those that an earlier process had left unfinished.
         not_retired: why scans could not be moved or deleted; empty when all could.
 
@@ -64,7 +63,6 @@ class Account:
         self.model = ""
         self.drift: Mapping[str, Mapping[str, float]] = {}
         self.exit_code: int | None = None
-        self.is_noted = False
         self.results: Sequence[Path] = ()
         self.not_retired = ""
         self._command, self._clock, self._now = command, clock, now

@@ -90,7 +90,7 @@ def told(account: Account, audience: Audience) -> Iterator[None]:
         yield
     except BaseException as error:
         account.end_by(error)
-        if not account.is_noted and not isinstance(error, BusyError):
+        if not isinstance(error, BusyError):
             _note(account, audience.outbox)
         raise
     finally:
@@ -98,7 +98,7 @@ def told(account: Account, audience: Audience) -> Iterator[None]:
 
 
 def _note(account: Account, outbox: Path) -> None:
-    """Writes an entry for a run that did not come as far as its outbox; only into a ledger that is there."""
+    """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
     state = outbox / STATE
     if runs.are_noted(state):
         with (
@@ -117,6 +117,7 @@ def _tell(account: Account, audience: Audience) -> None:
             console.say_error(str(error))
             if account.exit_code in COMPLETE:
                 account.end(ExitCode.OUTBOX, str(error))
+                _note(account, audience.outbox)
     found = account.summary()
     if audience.metrics_file is not None:
         _write_metrics(found, audience.metrics_file, audience.outbox)

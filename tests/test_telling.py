@@ -98,6 +98,7 @@ def test_a_summary_that_cannot_be_written_makes_six(
     monkeypatch.setattr(os, "replace", full)
     result = digitbox("run", "--summary", "old.json", "--quiet")
     assert (result.code, len(result.rows), len(result.err.splitlines())) == (6, 1, 1)
+    assert json.loads(digitbox("history", "--json").out)[0]["exit_code"] == 6
     assert (tmp_path / "old.json").read_text() == "old"
     assert digitbox("run", "gone", "--summary", "old.json").code == 4
     result = digitbox("run", "--metrics-file", "old.prom", "--quiet")

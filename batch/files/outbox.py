@@ -112,7 +112,6 @@ class Outbox:
                 self._account.go_on()
                 runs.note(self._ledger, self._account.summary())
                 runs.trim(self._ledger)
-                self._account.is_noted = True
             self._open = opened.pop_all()
         return self
 
