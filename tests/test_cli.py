@@ -1,79 +1,22 @@
-import csv
 import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 
-from batch import cli, engines, job
+from batch import engines, job
 from batch.errors import ExitCode
 from batch.files.outbox import Outbox
 from batch.records import Outcome, ScanRef, Status
+from command import Digitbox
 from formats import FORMATS, two
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, str]]:
-        """Of all files of results that were printed."""
-        return [
-            row
-            for path in self.out.splitlines()
-            for row in csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines())
-        ]
-
-
-Digitbox = Callable[..., Result]
-
-
-@pytest.fixture
-def digitbox(
-    tmp_path: Path,
-    fake_model: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Digitbox:
-    """Runs the command in this process, in an empty folder, with a fake model."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("DIGITBOX_"):
-            monkeypatch.delenv(name)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def call(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
 
 
 def test_the_inbox_is_read_by_default(digitbox: Digitbox, inbox: Path) -> None:
