@@ -211,5 +211,5 @@ def after_option(default: After) -> Callable[[_Command], _Command]:
         default=default.value,
         show_default=True,
         help="What becomes of a scan when its row is published: it is left where it is, moved to done/ or "
-        "failed/ in the outbox, or deleted.",
+        "failed/ in the outbox, or deleted; what could not be read is moved to failed/ then, too.",
     )

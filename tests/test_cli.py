@@ -171,8 +171,11 @@ def test_what_becomes_of_scans_that_have_their_row(digitbox: Digitbox, inbox: Pa
     assert len(list((tmp_path / "outbox" / "done").rglob("a.png"))) == 1
     assert len(list((tmp_path / "outbox" / "failed").rglob("b.png"))) == 1
     (inbox / "a.png").write_bytes(TWO)
-    assert len(digitbox("run", "--after", "delete").rows) == 1
+    (inbox / "c.png").write_bytes(b"what nobody could read is not deleted")
+    assert len(digitbox("run", "--after", "delete").rows) == 2
     assert list(inbox.iterdir()) == []
+    assert len(list((tmp_path / "outbox" / "done").rglob("*.png"))) == 1
+    assert len(list((tmp_path / "outbox" / "failed").rglob("c.png"))) == 1
 
 
 def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:

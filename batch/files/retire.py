@@ -1,4 +1,4 @@
-"""What becomes of scans that have their row: moved to done/ or failed/, or deleted."""
+"""What becomes of scans that have their row: moved to done/ or failed/, or deleted if they were read."""
 
 from __future__ import annotations
 
@@ -40,13 +40,15 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
         if outcome.reason is Reason.VANISHED:  # should it be back by now, nobody has read it
             continue
         source = Path(outcome.ref.path)
+        # What nobody has read is not deleted: its disk may have been the trouble.
+        is_moved = batch.after is After.MOVE or outcome.status is Status.FAILED
         if not _is_still(source, outcome.ref):
-            found = renamed.find(outcome.ref) if batch.after is After.MOVE else None
+            found = renamed.find(outcome.ref) if is_moved else None
             if found is None:
                 continue
             source = found
         try:
-            if batch.after is After.DELETE:
+            if not is_moved:
                 os.unlink(source)
             else:
                 target = _target(outcome, batch, outbox)
