@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -19,6 +17,7 @@ from batch.config import DEFAULTS, WATCH_DEFAULTS, ReadOptions, RunOptions, Watc
 from batch.errors import ExitCode, RunError
 from batch.files.inbox import Inputs
 from batch.files.tables import text_cell
+from batch.log import Log, LogFile
 from batch.options import KINDS, after_option, option, reading_options
 from batch.records import After, Outcome, Status
 
@@ -92,7 +91,13 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @after_option(DEFAULTS["after"])
 @option("--quiet", is_flag=True, help="Say nothing but errors.")
 def run(
-    inputs: tuple[str, ...], after: str, dry_run: bool, quiet: bool, verbose: bool, **settings: Any
+    inputs: tuple[str, ...],
+    after: str,
+    dry_run: bool,
+    quiet: bool,
+    verbose: bool,
+    log_file: Path | None,
+    **settings: Any,
 ) -> None:
     """Read scans, and write one row for each to a CSV in the outbox.
 
@@ -108,6 +113,7 @@ def run(
       digitbox run 'scans/2024-*/*.tif' --review-below 0.9
       digitbox run --only-new                      every night
     """
+    console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
     options = RunOptions(inputs=inputs, after=After(after), **settings)
     found = job.find(options)
     if dry_run:
@@ -124,8 +130,7 @@ def run(
         summary = job.run(options, found, watcher)
     for path in summary.published:
         console.print_line(path)
-    if not quiet:
-        console.say_summary(summary, options)
+    console.say_summary(summary, options)
     if summary.not_retired:
         console.say_error(f"{summary.not_retired}; the next run tries again")
     if summary.counts.get(Status.FAILED):
@@ -189,6 +194,7 @@ def watch(
     dry_run: bool,
     quiet: bool,
     verbose: bool,
+    log_file: Path | None,
     **settings: Any,
 ) -> None:
     """Read what is in the inbox and whatever arrives, until told to stop.
@@ -203,10 +209,11 @@ def watch(
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
-    from batch.log import Log
     from batch.watch import inputs_of
     from batch.watch import watch as serve
 
+    file = LogFile(log_file) if log_file else None
+    console.set_up(file)
     options = WatchOptions(
         inbox=inbox,
         after=After(after),
@@ -224,7 +231,7 @@ def watch(
     def show(path: Path) -> None:
         console.print_line(path)  # nobody need read them: the results are in the outbox
 
-    log = Log(as_json=log_format == "json", quiet=quiet, verbose=verbose)
+    log = Log(as_json=log_format == "json", quiet=quiet, verbose=verbose, file=file)
     number = serve(options, log, show)
     if number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)
@@ -246,6 +253,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
     console.open_streams()
+    console.set_up()
     try:
         cli.main(prog_name="digitbox", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -267,7 +275,5 @@ def main() -> None:
             console.say_error("terminated; results that were published stay")
         raise
     except Exception as error:
-        with suppress(OSError):
-            traceback.print_exc()
-        console.say_error(f"this is a bug, please report it: {error!r}")
+        console.say_bug(error)
         raise SystemExit(ExitCode.BUG) from error

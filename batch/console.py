@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,11 @@ from batch import config
 from batch.config import RunOptions
 from batch.errors import OutboxError
 from batch.files.tables import text_cell
+from batch.log import LogFile, now
 from batch.records import Outcome, RunSummary, Status
+
+_log_file: LogFile | None = None
+_is_quiet = False
 
 
 def open_streams() -> None:
@@ -28,6 +33,12 @@ def open_streams() -> None:
     os.close(descriptor)
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def set_up(log_file: LogFile | None = None, *, quiet: bool = False) -> None:
+    """Says from now on what is said to a log file, too; when quiet, what is no error only to that."""
+    global _log_file, _is_quiet
+    _log_file, _is_quiet = log_file, quiet
 
 
 def print_line(text: str | Path) -> bool:
@@ -49,13 +60,30 @@ def print_line(text: str | Path) -> bool:
 
 def say(text: str) -> None:
     """Says one line on stderr, for people; that it cannot be said is no reason to stop."""
-    with suppress(OSError):
-        click.echo(text_cell(text), err=True)
+    _say(text, is_error=False)
 
 
 def say_error(text: str) -> None:
     """Says in one line what went wrong and what to do."""
-    say(f"digitbox: {text}")
+    _say(f"digitbox: {text}", is_error=True)
+
+
+def say_bug(error: Exception) -> None:
+    """Says what those need who are to mend it."""
+    with suppress(OSError):
+        traceback.print_exception(error)
+    if _log_file is not None:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            _log_file.write(text_cell(f"{now()} {line}"))
+    say_error(f"this is a bug, please report it: {error!r}")
+
+
+def _say(text: str, *, is_error: bool) -> None:
+    if _log_file is not None:
+        _log_file.write(text_cell(f"{now()} {text}"))
+    if is_error or not _is_quiet:
+        with suppress(OSError):
+            click.echo(text_cell(text), err=True)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "rescan": (float, int),
     "poll": (float, int),
     "log_format": (str,),
+    "log_file": (str,),
     "dry_run": (bool,),
     "quiet": (bool,),
     "verbose": (bool,),
@@ -122,6 +123,13 @@ _READING = (
         "modification time.",
     ),
     option("--dry-run", is_flag=True, help="Print what would be read now, and read nothing."),
+    option(
+        "--log-file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, readable=False, path_type=Path),
+        help="Append what is said on stderr to this file, too, with times; also with --quiet. It may be "
+        "rotated away.",
+    ),
     option("--verbose", is_flag=True, help="Say a line for each scan that is not ok."),
 )
 

@@ -1,3 +1,6 @@
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -6,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from batch import classifier
+from batch import classifier, cli
 from batch.files import artefact
+from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
@@ -36,3 +40,40 @@ def mnist_test() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
 def default_model() -> Path:
     """The folder of the model that ships."""
     return artefact.find(None)
+
+
+@pytest.fixture
+def digitbox(
+    tmp_path: Path,
+    fake_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Digitbox:
+    """Runs the command in this process, in an empty folder, with a fake model."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("DIGITBOX_"):
+            monkeypatch.delenv(name)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def call(*arguments: str) -> Result:
+        monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as error:
+            code = int(error.code or 0)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        out, err = capfd.readouterr()
+        return Result(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder

@@ -1,79 +1,23 @@
-import csv
 import os
+import re
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pytest
 
-from batch import cli, engines, job
+from batch import engines, job
 from batch.errors import ExitCode
 from batch.files.outbox import Outbox
 from batch.records import Outcome, ScanRef, Status
+from command import Digitbox
 from formats import FORMATS, two
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, str]]:
-        """Of all files of results that were printed."""
-        return [
-            row
-            for path in self.out.splitlines()
-            for row in csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines())
-        ]
-
-
-Digitbox = Callable[..., Result]
-
-
-@pytest.fixture
-def digitbox(
-    tmp_path: Path,
-    fake_model: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> Digitbox:
-    """Runs the command in this process, in an empty folder, with a fake model."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("DIGITBOX_"):
-            monkeypatch.delenv(name)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def call(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as error:
-            code = int(error.code or 0)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return call
-
-
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
 
 
 def test_the_inbox_is_read_by_default(digitbox: Digitbox, inbox: Path) -> None:
@@ -365,6 +309,28 @@ def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Pa
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert (result.code, len(result.rows)) == (0, 2)
+
+
+def test_a_log_file_has_what_is_said_and_more_than_a_quiet_stderr(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    assert digitbox("run", "--quiet", "--log-file", "night.log").err == ""
+    assert digitbox("run", "gone\n", "--log-file", "night.log").code == 4
+    monkeypatch.setattr(job, "run", lambda *_: 1 / 0)
+    assert "Traceback" in digitbox("run", "--log-file", "night.log").err
+    lines = (tmp_path / "night.log").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in lines)
+    said = [line[21:] for line in lines]
+    assert said[0].startswith("1 scan: 1 ok")
+    assert said[1].startswith("results: outbox/")
+    assert said[2].startswith("digitbox: no such file or folder: gone\\x0a")
+    assert said[3].startswith("Traceback")
+    assert said[-1].startswith("digitbox: this is a bug")
+    assert digitbox("run", "--log-file", "gone/night.log").code == 2
+    before = (tmp_path / "night.log").read_text(encoding="utf-8")
+    assert digitbox("run", "gone").code == 4  # nothing of one command is left for the next
+    assert (tmp_path / "night.log").read_text(encoding="utf-8") == before
 
 
 def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:

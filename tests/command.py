@@ -1,0 +1,26 @@
+"""What the command `digitbox` gives back, run in this process."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """Of all files of results that were printed."""
+        return [
+            row
+            for path in self.out.splitlines()
+            for row in csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines())
+        ]
+
+
+Digitbox = Callable[..., Result]
