@@ -40,6 +40,8 @@ Exit codes:
 LAZY_COMMANDS = {
     **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
     "explain": "batch.explain",
+    "prune": "batch.prune",
+    "retry": "batch.retry",
 }
 
 
@@ -79,7 +81,8 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox run --help          all options
     """
     values = config.read_config(config_file, KINDS)
-    context.default_map = {
+    outbox = {"outbox": values["outbox"]} if "outbox" in values else {}
+    context.default_map = dict.fromkeys(LAZY_COMMANDS, outbox) | {
         str(command.name): {p.name: values[p.name] for p in command.params if p.name in values}
         for command in (run, watch)
     }

@@ -110,6 +110,11 @@ def say_problems(outcomes: list[Outcome]) -> None:
             say(f"{outcome.ref.name}: {outcome.status.value}, {reason}")
 
 
+def scans(count: int) -> str:
+    """So many scans, in words."""
+    return "1 scan" if count == 1 else f"{count} scans"
+
+
 def say_summary(summary: RunSummary, options: RunOptions) -> None:
     """How many scans were read with what result, how fast, and where the results are."""
     others = f"{summary.skipped} other files skipped" if summary.skipped != 1 else "1 other file skipped"
@@ -122,8 +127,7 @@ def say_summary(summary: RunSummary, options: RunOptions) -> None:
         say(f"nothing to do: no {new}image files in {where}{skipped}")
         return
     counts = ", ".join(f"{summary.counts.get(status, 0)} {status.value}" for status in Status)
-    scans = "1 scan" if summary.rows == 1 else f"{summary.rows} scans"
     rate = summary.rows / max(summary.seconds, 1e-9)
-    say(f"{scans}: {counts}{skipped}; {summary.seconds:.1f} s, {rate:,.0f} images/s")
+    say(f"{scans(summary.rows)}: {counts}{skipped}; {summary.seconds:.1f} s, {rate:,.0f} images/s")
     where = str(summary.published[0]) if len(summary.published) == 1 else f"{len(summary.published)} files"
     say(f"results: {where}")

@@ -1,4 +1,4 @@
-"""The options that `run` and `watch` share; the environment and digitbox.toml can set them, too."""
+"""The options that several commands share; the environment and digitbox.toml can set them, too."""
 
 from __future__ import annotations
 
@@ -132,6 +132,16 @@ _READING = (
     ),
     option("--verbose", is_flag=True, help="Say a line for each scan that is not ok."),
 )
+
+
+outbox_option = option(
+    "--outbox",
+    type=click.Path(readable=False, path_type=Path),
+    default=DEFAULTS["outbox"],
+    show_default=True,
+    help="Folder of the results.",
+)
+"""The outbox of commands that look after one; digitbox.toml can set it, too."""
 
 
 def reading_options(command: _Command) -> _Command:

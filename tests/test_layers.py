@@ -14,6 +14,7 @@ NOUNS = {"records", "errors", "config", "stderr"}
 FILES = {
     f"files.{name}"
     for name in (
+        "archive",
         "artefact",
         "containers",
         "durable",
@@ -59,6 +60,7 @@ LEARN = {
         "train",
     )
 }
+UPKEEP = {"console", "options", "times", "config", "records", "errors"} | FILES
 # Module to what it may import of this package; a package stands for its modules.
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
@@ -68,6 +70,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"config", "records"},
     "console": {"config", "log", "records", "errors", "files.tables"},
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
+    "retry": UPKEEP,
+    "prune": UPKEEP,
     "watch": {"job", "engines", "config", "log", "records", "errors"} | FILES,
     "job": {"engines", "flow", "config", "records", "errors"} | FILES,
     "engines": {"records", "errors"},

@@ -40,6 +40,27 @@ def make_folder(path: Path) -> None:
     sync(path.parent)
 
 
+def rename_new(source: Path, target: Path) -> None:
+    """Renames a file to a name that must be free, which a rename alone would not mind.
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: it cannot be renamed; with `EXDEV`, for the target is on another device.
+    """
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise
+        if os.path.lexists(target):  # where there are no links, nothing better can be done than to ask
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        os.rename(source, target)
+    else:
+        os.unlink(source)
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
