@@ -40,6 +40,7 @@ Exit codes:
 LAZY_COMMANDS = {
     **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
     "explain": "batch.explain",
+    "export": "batch.export",
     "prune": "batch.prune",
     "retry": "batch.retry",
 }

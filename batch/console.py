@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from batch import config
 from batch.config import RunOptions
-from batch.errors import OutboxError
+from batch.errors import ExitCode, OutboxError
 from batch.files.tables import text_cell
 from batch.log import LogFile, now
 from batch.records import Outcome, RunSummary, Status
@@ -50,12 +51,38 @@ def print_line(text: str | Path) -> bool:
     try:
         click.echo(os.fsencode(text))  # a path byte for byte, whatever the locale
     except BrokenPipeError:
-        # Whoever read has enough; nor may Python fail on it when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _lead_nowhere()
         return False
     except OSError as error:
         raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
     return True
+
+
+@contextmanager
+def stdout_table() -> Iterator[IO[str]]:
+    """Stdout as a file of results.
+
+    Raises:
+        SystemExit: nobody reads it any more: that is not wrong.
+        OutboxError: stdout cannot be written.
+    """
+    file = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    try:
+        yield file
+        file.flush()
+    except BrokenPipeError as error:
+        _lead_nowhere()
+        raise SystemExit(ExitCode.OK) from error
+    except OSError as error:
+        _lead_nowhere()
+        raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+    finally:
+        file.detach()
+
+
+def _lead_nowhere() -> None:
+    """Whoever read has enough; nor may Python fail on it when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
