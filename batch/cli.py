@@ -38,6 +38,7 @@ Exit codes:
 """
 # Commands that need more than reading scans does: imported when they are called.
 LAZY_COMMANDS = {
+    "config": "batch.settings",
     **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
     "explain": "batch.explain",
     "export": "batch.export",

@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"config", "records"},
     "console": {"config", "log", "records", "errors", "files.tables"},
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
+    "settings": {"console", "config", "files.tables"},
     "export": UPKEEP,
     "retry": UPKEEP,
     "prune": UPKEEP,
