@@ -44,6 +44,7 @@ LAZY_COMMANDS = {
     "export": "batch.export",
     "prune": "batch.prune",
     "retry": "batch.retry",
+    "schedule": "batch.schedule",
 }
 
 
