@@ -168,15 +168,15 @@ def retry(
         return
     done = retry_scans(outbox, choice, _print_name if dry_run else None)
     number = done.in_place + done.brought_back
-    gone = f"; {done.gone} of them gone or changed since" if done.gone else ""
     if number:
         are = "would be" if dry_run else "is" if number == 1 else "are"
-        console.say(
-            f"{console.scans(number)} {are} new: {done.brought_back} moved back to where they were read, "
-            f"{done.in_place} in their place{gone}"
-        )
+        back = "" if not done.brought_back else f", {done.brought_back} of them back where they were read"
+        how = "" if dry_run else "; read with digitbox run --only-new, or digitbox watch"
+        console.say(f"{console.scans(number)} {are} new{back}{how}")
     elif not done.problems:
-        console.say(f"nothing to retry: no such scans{gone}")
+        console.say("nothing to retry: no such scans")
+    if done.gone:
+        console.say(f"{console.scans(done.gone)} more cannot be read again: gone, or changed since")
     if done.problems:
         raise InputError(
             f"{console.scans(len(done.problems))} could not be moved back: {_what(done.problems[0])}; "

@@ -33,7 +33,7 @@ def test_scans_left_in_their_place_are_new(digitbox: Digitbox, inbox: Path) -> N
     assert digitbox("run", "--only-new").rows == []
     result = digitbox("retry")
     assert (result.code, result.out) == (0, "")
-    assert result.err == "1 scan is new: 0 moved back to where they were read, 1 in their place\n"
+    assert result.err == "1 scan is new; read with digitbox run --only-new, or digitbox watch\n"
     assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["bad.png"]
     assert {path: path.read_bytes() for path in before} == before
 
@@ -102,7 +102,7 @@ def test_scans_that_are_gone_or_changed_are_counted(digitbox: Digitbox, inbox: P
     fill(inbox, two=b"changed")
     result = digitbox("retry")
     assert "1 scan is new" in result.err
-    assert "2 of them gone or changed" in result.err
+    assert "2 scans more cannot be read again" in result.err
 
 
 def test_no_outbox_no_ledger_and_another_digitbox(digitbox: Digitbox, tmp_path: Path) -> None:

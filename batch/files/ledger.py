@@ -102,6 +102,8 @@ class Ledger:
         self._path = folder / FILE
         with self._reporting():
             address = self._path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+            if read_only and not os.access(folder, os.W_OK) and not Path(f"{self._path}-wal").exists():
+                address += "&immutable=1"  # a write-ahead log cannot be made there, and none is needed
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
             try:
                 self._set_up(read_only)
