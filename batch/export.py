@@ -19,7 +19,6 @@ from batch.files import archive, results, tables
 from batch.files.archive import Archive
 from batch.files.durable import digest, new_file
 from batch.files.ledger import Batch
-from batch.files.outbox import STATE
 from batch.files.results import CsvWriter, ParquetWriter, Row, Writer
 from batch.options import outbox_option
 from batch.records import Status
@@ -229,7 +228,7 @@ def export(
     with ExitStack() as opened:
         past = None
         if archive.exists(outbox):
-            past = opened.enter_context(closing(Archive(outbox / STATE, read_only=True)))
+            past = opened.enter_context(archive.opened(outbox, read_only=True))
             past.hold_still()
         source = Source(past, outbox, choice)
         count = _write(source, choice, output, format_name)

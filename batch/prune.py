@@ -60,10 +60,10 @@ def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pr
         dry_run: only finds out what would be removed.
 
     Raises:
-        RunError: as of `archive.changing`.
+        RunError: as of `archive.opened`.
     """
     done = Pruned()
-    with archive.changing(outbox) as past:
+    with archive.opened(outbox, read_only=dry_run) as past:
         for kind in (retire.DONE, retire.FAILED):
             _prune_folder(outbox / kind, before, done, dry_run=dry_run)
         _prune_ledger(past, outbox, archive.stamp_of(before), done, dry_run=dry_run)

@@ -78,10 +78,10 @@ def retry_scans(outbox: Path, choice: Choice, show: Callable[[str], object] | No
         show: is shown each scan that would be new; then nothing is changed.
 
     Raises:
-        RunError: as of `archive.changing`.
+        RunError: as of `archive.opened`.
     """
     done = Retried()
-    with archive.changing(outbox) as past:
+    with archive.opened(outbox, read_only=show is not None) as past:
         waiting: list[Settled] = []
         for scan in filter(choice.has, past.settled()):
             ref = scan.outcome.ref

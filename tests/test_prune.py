@@ -27,7 +27,7 @@ def fill(folder: Path, *names: str) -> None:
 
 
 def files(folder: Path) -> int:
-    return sum(path.is_file() for path in folder.rglob("*"))
+    return sum(path.is_file() for path in folder.rglob("*") if STATE not in path.parts)
 
 
 def known(outbox: Path) -> list[int]:
@@ -211,3 +211,4 @@ def test_the_command_is_told_what_is_wrong(digitbox: Digitbox, inbox: Path, outb
     assert (result.code, len(result.err.splitlines())) == (2, 1)
     with Outbox(outbox, format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
         assert digitbox("prune", "--older-than", "30d").code == 75
+        assert digitbox("prune", "--older-than", "30d", "--dry-run").code == 0

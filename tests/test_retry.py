@@ -114,6 +114,7 @@ def test_no_outbox_no_ledger_and_another_digitbox(digitbox: Digitbox, tmp_path: 
     with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
         result = digitbox("retry")
         assert (result.code, "must be stopped" in result.err) == (75, True)
+        assert digitbox("retry", "--dry-run").code == 0
     (tmp_path / "outbox" / ".digitbox" / "ledger.sqlite3").write_bytes(b"x" * 4096)
     assert digitbox("retry").code == 8
 

@@ -158,24 +158,28 @@ class Archive(Ledger):
 
 
 @contextmanager
-def changing(outbox: Path) -> Iterator[Archive]:
-    """The past of an outbox that has a ledger, to be changed: under the outbox's lock.
+def opened(outbox: Path, *, read_only: bool = False) -> Iterator[Archive]:
+    """The past of an outbox that has a ledger; to change it, under the outbox's lock.
 
     Raises:
         BusyError: another process writes to it.
         OutboxError: it cannot be written.
         LedgerError: its ledger is damaged.
     """
-    busy = f"another digitbox is writing to {outbox}: wait for it; digitbox watch must be stopped meanwhile"
-    lock = outbox / STATE / "lock"
-    try:
-        lock.touch()
-        held = ExitStack()
-        held.enter_context(locks.held(lock, exclusive=True, busy=busy))
-    except OSError as error:
-        raise OutboxError(f"cannot write to the outbox {outbox}: {error.strerror}; change that") from error
-    with held, closing(Archive(outbox / STATE)) as archive:
-        yield archive
+    with ExitStack() as held:
+        if not read_only:
+            lock = outbox / STATE / "lock"
+            busy = (
+                f"another digitbox is writing to {outbox}: wait for it; digitbox watch must be stopped first"
+            )
+            try:
+                lock.touch()
+                held.enter_context(locks.held(lock, exclusive=True, busy=busy))
+            except OSError as error:
+                raise OutboxError(
+                    f"cannot write to the outbox {outbox}: {error.strerror}; change that"
+                ) from error
+        yield held.enter_context(closing(Archive(outbox / STATE, read_only=read_only)))
 
 
 def _batch(row: Sequence[str]) -> Batch:
