@@ -150,7 +150,7 @@ def test_links_and_what_is_not_of_digitbox_are_left_alone(
     done = prune_outbox(outbox, LATER)
     assert sorted(path.name for path in (outbox / "done").iterdir()) == ["2020-02-02", "2020-03-03", "notes"]
     assert (tmp_path / "mine" / "2020-01-01" / "mine.png").exists()
-    assert len(done.notes) == 1
+    assert (len(done.notes), done.problems) == (1, [])
     assert files(tmp_path / "elsewhere") == 2
 
 
