@@ -76,7 +76,7 @@ def test_odd_words_come_through_cron(tmp_path: Path) -> None:
     assert run_by_cron(*ODD, folder=str(folder)) == [str(folder), *ODD]
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(TEXT, max_size=4))
 @example(["\\%"])
 @example(["%" * 5, "\\" * 3 + "%"])
