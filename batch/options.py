@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -142,6 +142,21 @@ outbox_option = option(
     help="Folder of the results.",
 )
 """The outbox of commands that look after one; digitbox.toml can set it, too."""
+
+
+def given_value(parameter: click.Parameter, context: click.Context, arguments: Sequence[str] = ()) -> Any:
+    """The value of an option, as text where the option makes something of its own of that.
+
+    Args:
+        parameter: of the context's command.
+        context: that was made of the arguments.
+        arguments: of the command.
+    """
+    value = context.params[str(parameter.name)]
+    if value is None or isinstance(value, str | int | float | tuple | list | Path):
+        return value
+    options, *_ = context.command.make_parser(context).parse_args(list(arguments))
+    return parameter.consume_value(context, options)[0]
 
 
 def reading_options(command: _Command) -> _Command:

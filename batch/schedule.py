@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.core import ParameterSource
 from batch import console, installing, job
 from batch.config import CONFIG_FILE, INBOX, RunOptions
 from batch.errors import ConfigError, InputError
+from batch.options import given_value
 from batch.records import After
 from batch.units import DAY, HOUR, WEEKDAYS, Job, cron_line, systemd_units, windows_task
 
@@ -112,7 +114,7 @@ def schedule(
     assert run is not None
     given = run.make_context("run", list(arguments), parent=group)
     options = RunOptions(inputs=given.params["inputs"], outbox=given.params["outbox"])
-    planned = Job(name=name, command=_command(given), folder=_here(), at=at, every=every)
+    planned = Job(name=name, command=_command(given, arguments), folder=_here(), at=at, every=every)
     _say_doubts(options, planned, kind)
     if does_install:
         installing.install(planned, kind == SYSTEMD)
@@ -134,25 +136,26 @@ def _here() -> str:
         raise ConfigError("the current folder is gone: change to one that is there") from error
 
 
-def _command(given: click.Context) -> tuple[str, ...]:
+def _command(given: click.Context, arguments: Sequence[str]) -> tuple[str, ...]:
     """The words of the command, for any environment and folder.
 
     Args:
         given: the run as it would be here.
+        arguments: that it was made of.
     """
     config_file = given.find_root().params["config_file"] or Path(CONFIG_FILE)
     words = [*this_program(), *(["--config", _absolute(config_file)] if config_file.exists() else []), "run"]
     for option in given.command.params:
         if isinstance(option, click.Option):
-            words += _option_words(option, given)
+            words += _option_words(option, given, arguments)
     if given.params["after"] == After.LEAVE and not given.params["only_new"]:
         words.append("--only-new")
     return *words, *(_absolute(path) for path in given.params["inputs"] or (INBOX,))
 
 
-def _option_words(option: click.Option, given: click.Context) -> list[str]:
+def _option_words(option: click.Option, given: click.Context, arguments: Sequence[str]) -> list[str]:
     """An option as it is in force, unless the scheduled run has it from its default or its file as well."""
-    value = given.params[str(option.name)]
+    value = given_value(option, given, arguments)
     sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     if option.name != "outbox" and given.get_parameter_source(str(option.name)) not in sources:
         return []
@@ -166,6 +169,8 @@ def _option_words(option: click.Option, given: click.Context) -> list[str]:
 
 
 def _absolute(path: str | Path) -> str:
+    if str(path) == "-":  # stdin or stdout
+        return "-"
     return str(Path(path).absolute())
 
 

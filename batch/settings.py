@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from batch import console
 from batch.config import CONFIG_FILE
 from batch.files.tables import text_cell
+from batch.options import given_value
 
 COMMANDS = ("run", "watch")
 
@@ -50,7 +51,7 @@ def settings_of(command: click.Command, context: click.Context, config_file: Pat
         name = parameter.name
         if not isinstance(parameter, click.Option) or name is None or name == "help":
             continue
-        value = inner.params[name]
+        value = given_value(parameter, inner)
         if isinstance(value, Path):
             value = str(value)
         source = inner.get_parameter_source(name)

@@ -1,7 +1,6 @@
 import csv
 import io
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -220,27 +219,6 @@ def test_while_another_digitbox_writes(digitbox: Digitbox, publish: Publish, tmp
     ) as outbox:
         outbox.add([read("b.png")])
         assert names_of(digitbox("export").out) == ["a.png"]
-
-
-def test_an_outbox_that_can_only_be_read(
-    digitbox: Digitbox, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As from a backup that is mounted read-only: a ledger with a write-ahead log needs files of its own."""
-    publish(0, read("a.png"))
-    folder = tmp_path / "outbox" / STATE
-    before = sorted(os.listdir(folder))
-    opened = []
-    connect = sqlite3.connect
-
-    def watched(address: str, **settings: Any) -> sqlite3.Connection:
-        opened.append(address)
-        return connect(address, **settings)
-
-    monkeypatch.setattr(sqlite3, "connect", watched)
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write whatever the modes are
-    assert names_of(digitbox("export").out) == ["a.png"]
-    assert opened[0].endswith("?mode=ro&immutable=1")
-    assert sorted(os.listdir(folder)) == before
 
 
 def test_who_reads_stdout_may_have_enough(publish: Publish, tmp_path: Path) -> None:

@@ -102,8 +102,6 @@ class Ledger:
         self._path = folder / FILE
         with self._reporting():
             address = self._path.absolute().as_uri() + ("?mode=ro" if read_only else "")
-            if read_only and not os.access(folder, os.W_OK) and not _size(Path(f"{self._path}-wal")):
-                address += "&immutable=1"  # a write-ahead log cannot be made there, and none is needed
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
             try:
                 self._set_up(read_only)
@@ -232,10 +230,6 @@ class Ledger:
                 f"the ledger {self._path} is damaged ({error}): restore it, or move it away; without it, "
                 "scans that have been read count as new"
             ) from error
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _member(outcome: Outcome) -> tuple[Any, ...]:
