@@ -18,16 +18,17 @@ from batch.errors import ExitCode, RunError
 from batch.files.inbox import Inputs
 from batch.files.tables import text_cell
 from batch.log import Log, LogFile
-from batch.options import KINDS, after_option, option, reading_options
-from batch.records import After, Outcome, Status
+from batch.options import KINDS, after_option, nightly_options, option, reading_options
+from batch.records import After, Outcome
+from batch.telling import STDOUT, Audience, told
 
 EXIT_CODES = """\b
 Exit codes:
   0    done; also when there was nothing to do, or scans are for review or refused
-  1    a bug in digitbox
+  1    a bug in digitbox; of status: something is not as it should be
   2    wrong usage or configuration
-  3    done, but some files could not be read: their rows say why
-  4    no such input, or no inbox
+  3    done, but some files (more than --max-failed) could not be read: their rows say why
+  4    no such input, or no inbox; with --fail-if-empty, nothing to read
   5    the model is missing or damaged
   6    the outbox cannot be written
   7    an optional part is not installed; the message says which
@@ -45,7 +46,11 @@ LAZY_COMMANDS = {
     "prune": "batch.prune",
     "retry": "batch.retry",
     "schedule": "batch.schedule",
+    "history": "batch.history",
+    "status": "batch.status",
 }
+# Commands that digitbox.toml has options for.
+CONFIGURED = ("run", "watch", "export", "history", "prune", "retry", "status")
 
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -84,21 +89,24 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox run --help          all options
     """
     values = config.read_config(config_file, KINDS)
-    outbox = {"outbox": values["outbox"]} if "outbox" in values else {}
-    context.default_map = dict.fromkeys(LAZY_COMMANDS, outbox) | {
-        str(command.name): {p.name: values[p.name] for p in command.params if p.name in values}
-        for command in (run, watch)
-    }
+    context.default_map = dict.fromkeys(CONFIGURED, values)
 
 
 @cli.command()
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
 @reading_options
 @after_option(DEFAULTS["after"])
+@nightly_options
 @option("--quiet", is_flag=True, help="Say nothing but errors.")
 def run(
     inputs: tuple[str, ...],
     after: str,
+    max_time: float | None,
+    summary: Path | None,
+    metrics_file: Path | None,
+    on_complete: str | None,
+    on_failure: str | None,
+    ping: str | None,
     dry_run: bool,
     quiet: bool,
     verbose: bool,
@@ -110,37 +118,47 @@ def run(
     INPUT is a file, a folder (searched for image files) or a quoted glob such as 'scans/**/*.png'; without
     any, the folder inbox/ is read. The inputs are left where they are, unless --after says otherwise.
     Printed are the files of results. A run that was killed is gone on with by the next one: nothing that was
-    published is lost, and with --only-new nothing is read twice.
+    published is lost, and with --only-new nothing is read twice, but what failed for a reason that may pass.
 
     \b
     Examples:
       digitbox run
       digitbox run form-boxes/ --outbox results/ --probabilities
       digitbox run 'scans/2024-*/*.tif' --review-below 0.9
-      digitbox run --only-new                      every night
+      digitbox run --only-new --max-time 6h        every night
     """
     console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
-    options = RunOptions(inputs=inputs, after=After(after), **settings)
-    found = job.find(options)
+    options = RunOptions(inputs=inputs, after=After(after), max_time_s=max_time, **settings)
+    audience = Audience(
+        outbox=options.outbox,
+        summary=summary,
+        metrics_file=metrics_file,
+        on_complete=on_complete,
+        on_failure=on_failure,
+        ping=ping,
+    )
+    audience.check()
     if dry_run:
-        _print_names(options, found)
+        _print_names(options, job.find(options))
         return
-    total = None if quiet or not sys.stderr.isatty() else sum(1 for _ in found)
-    with console.progress(total) as advance:
+    account = job.new_account(options)
+    with told(account, audience):
+        found = job.find(options)
+        total = None if quiet or not sys.stderr.isatty() else sum(1 for _ in found)
+        with console.progress(total and min(total, options.max_files or total)) as advance:
 
-        def watcher(outcomes: list[Outcome]) -> None:
-            advance(len(outcomes))
-            if verbose:
-                console.say_problems(outcomes)
+            def watcher(outcomes: list[Outcome]) -> None:
+                advance(len(outcomes))
+                if verbose:
+                    console.say_problems(outcomes)
 
-        summary = job.run(options, found, watcher)
-    for path in summary.published:
-        console.print_line(path)
-    console.say_summary(summary, options)
-    if summary.not_retired:
-        console.say_error(f"{summary.not_retired}; the next run tries again")
-    if summary.counts.get(Status.FAILED):
-        raise SystemExit(ExitCode.SOME_FAILED)
+            job.run(options, found, watcher, account)
+        if summary != STDOUT:
+            for path in account.results:
+                console.print_line(path)
+        console.say_end(account, options)
+    if account.exit_code:
+        raise SystemExit(account.exit_code)
 
 
 def _print_names(options: ReadOptions, found: Inputs) -> None:

@@ -13,7 +13,25 @@ from batch.records import After
 
 CONFIG_FILE = "digitbox.toml"
 INBOX = "inbox"
+ATTEMPTS = 3  # of runs, at a scan that fails for a reason that may pass
 MAX_PIXELS = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many scans may fail: so many, or such a share of those that were read.
+
+    Attributes:
+        limit: a number of scans, or a fraction of them.
+        is_fraction: which of the two.
+    """
+
+    limit: float = 0
+    is_fraction: bool = False
+
+    def bears(self, failed: int, rows: int) -> bool:
+        """Whether `failed` of `rows` scans are not too many."""
+        return failed <= (self.limit * rows if self.is_fraction else self.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +53,7 @@ class ReadOptions:
         max_pixels: images with more are not decoded.
         after: what becomes of scans that have their row.
         only_new: leaves out scans that have their row in the outbox's ledger.
+        attempts: rows that say that a scan failed, for a reason that may pass, before it counts as read.
     """
 
     outbox: Path = Path("outbox")
@@ -51,6 +70,7 @@ class ReadOptions:
     max_pixels: int = MAX_PIXELS
     after: After = After.LEAVE
     only_new: bool = False
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +79,21 @@ class RunOptions(ReadOptions):
 
     Attributes:
         inputs: files, folders and globs; empty for the inbox.
+        max_files: most scans to read; None for all.
+        max_time_s: seconds after which nothing more is begun; None for no limit.
+        max_failed: how many scans may fail.
+        fail_if_empty: whether it is an error when there is nothing to read.
 
     Raises:
         ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself.
     """
 
     inputs: tuple[str, ...] = ()
+    attempts: int = ATTEMPTS
+    max_files: int | None = None
+    max_time_s: float | None = None
+    max_failed: Tolerance = Tolerance()
+    fail_if_empty: bool = False
 
     def __post_init__(self) -> None:
         """Checks what concerns several options."""

@@ -6,14 +6,15 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from batch import config
+from batch import config, summary
+from batch.account import Account
 from batch.config import RunOptions
 from batch.errors import ExitCode, OutboxError
 from batch.files.tables import text_cell
@@ -142,19 +143,25 @@ def scans(count: int) -> str:
     return "1 scan" if count == 1 else f"{count} scans"
 
 
-def say_summary(summary: RunSummary, options: RunOptions) -> None:
-    """How many scans were read with what result, how fast, and where the results are."""
-    others = f"{summary.skipped} other files skipped" if summary.skipped != 1 else "1 other file skipped"
-    skipped = f" ({others})" if summary.skipped else ""
-    if summary.settled:
-        skipped = f"; {summary.settled} had their row before{skipped}"
-    if not summary.rows:
+def say_end(account: Account, options: RunOptions) -> None:
+    """What a run comes to: a line or two, and one for each thing that somebody should look at."""
+    found = account.summary()
+    _say_summary(found, options, account.results)
+    for sentence in summary.drift_in_words(found):
+        say_error(f"warning: {sentence}")
+    if account.not_retired:
+        say_error(f"{account.not_retired}; the next run tries again")
+
+
+def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path]) -> None:
+    others = f"{found.skipped} other files skipped" if found.skipped != 1 else "1 other file skipped"
+    skipped = f" ({others})" if found.skipped else ""
+    if found.settled:
+        skipped = f"; {found.settled} had their row before{skipped}"
+    if not found.rows:
         where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or config.INBOX
         new = "new " if options.only_new else ""
         say(f"nothing to do: no {new}image files in {where}{skipped}")
         return
-    counts = ", ".join(f"{summary.counts.get(status, 0)} {status.value}" for status in Status)
-    rate = summary.rows / max(summary.seconds, 1e-9)
-    say(f"{scans(summary.rows)}: {counts}{skipped}; {summary.seconds:.1f} s, {rate:,.0f} images/s")
-    where = str(summary.published[0]) if len(summary.published) == 1 else f"{len(summary.published)} files"
-    say(f"results: {where}")
+    say(f"{summary.in_words(found)}{skipped}; {found.seconds:.1f} s, {found.rate:,.0f} images/s")
+    say(f"results: {results[0] if len(results) == 1 else f'{len(results)} files'}")

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
 
     OK = 0
     BUG = 1
+    NOT_WELL = 1  # of status only, as monitors expect it
     USAGE = 2
     SOME_FAILED = 3
     NO_INPUT = 4
@@ -27,6 +28,17 @@ class ExitCode(IntEnum):
     BUSY = 75
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What the process returns when that ends it."""
+    if isinstance(error, RunError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else ExitCode.OK
+    return ExitCode.BUG
 
 
 class DigitboxError(Exception):

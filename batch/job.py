@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import resource
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
-from batch import engines
-from batch.config import INBOX, ReadOptions, RunOptions
+from batch import drift, engines
+from batch.account import Account
+from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
 from batch.engines import Engine
-from batch.errors import InputError
-from batch.files import artefact, inbox, ledger, locks, tables
+from batch.errors import ExitCode, InputError
+from batch.files import artefact, ledger, locks, tables
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import STATE, Outbox
 from batch.flow import Reader
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
+from batch.wanted import Wanted
 
 Watcher = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
 
+EARLIER = 1000  # entries to find runs in that are large enough to compare with
 OTHER_FILES = 200  # that may be open beside the folders'
 
 
@@ -35,8 +38,23 @@ def find(options: RunOptions) -> Inputs:
     return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox, options.ignore)
 
 
-def run(options: RunOptions, inputs: Inputs, watcher: Watcher) -> RunSummary:
+def new_account(options: RunOptions | WatchOptions) -> Account:
+    """The account of a run, or of a watcher, that begins now."""
+    if isinstance(options, RunOptions):
+        command, inputs = "run", [os.path.abspath(given) for given in options.inputs or (INBOX,)]
+    else:
+        command, inputs = "watch", [os.path.abspath(options.inbox)]
+    return Account(command, inputs, recursive=options.recursive, ignore=options.ignore)
+
+
+def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account | None = None) -> None:
     """Reads all inputs, or those that have no row yet, and publishes one row for each.
+
+    Args:
+        options: what was asked for.
+        inputs: what was found.
+        watcher: is shown the outcomes.
+        account: counts them; has what the run comes to at the end, with the exit code.
 
     Raises:
         MissingExtraError: the format or the runtime needs an extra that is not installed.
@@ -44,26 +62,50 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher) -> RunSummary:
         OutboxError: the outbox cannot be written.
         LedgerError: its ledger is damaged.
         BusyError: another process writes to it, or reads the same folder to move or delete its scans.
-        InputError: a folder is gone.
+        InputError: a folder is gone; or nothing was to be read, and that was to be an error.
     """
-    started = time.monotonic()
+    account = account or new_account(options)
     tables.check_format(options.format)
     reader, manifest = new_reader(options)
-    counts: Counter[Status] = Counter()
     with ExitStack() as held:
         _hold(inputs.folders, options, held)
-        outbox = held.enter_context(new_outbox(options, manifest))
+        outbox = held.enter_context(new_outbox(options, manifest, account))
+        account.results = outbox.published  # as they come to be
         engine = held.enter_context(new_engine(options, reader))
-        refs = _Unsettled(inputs, outbox, options)
+        # Scans that could not be moved or deleted have their row as well.
+        reads_all = options.after is After.LEAVE and not options.only_new
+        refs = Wanted(
+            inputs,
+            account,
+            None if reads_all else outbox.settled,
+            max_files=options.max_files,
+            max_seconds=options.max_time_s,
+            border=options.batch_size,
+        )
         for outcomes in engine.map(refs, options.batch_size):
             outbox.add(outcomes)
-            counts.update(outcome.status for outcome in outcomes)
             watcher(outcomes)
         outbox.publish()
-    seconds = time.monotonic() - started
-    return RunSummary(
-        counts, inputs.skipped, refs.settled, tuple(outbox.published), outbox.not_retired, seconds
-    )
+        _conclude(account, options, outbox)
+        account.not_retired = outbox.not_retired
+
+
+def _conclude(account: Account, options: RunOptions, outbox: Outbox) -> None:
+    """What the run comes to, beside the runs before it."""
+    summary = account.summary()
+    if options.fail_if_empty and not summary.seen and not outbox.published:
+        raise InputError("no scans to read, and --fail-if-empty: see whether any arrive")
+    before = [run for run in outbox.earlier(EARLIER) if run.command == "run" and run.run != summary.run]
+    for status in (Status.REVIEW, Status.REFUSED):
+        found = drift.jump(_share(summary, status), [_share(run, status) for run in before])
+        if found is not None:
+            account.drift = {**account.drift, status.value: found}
+    too_many = not options.max_failed.bears(summary.counts.get(Status.FAILED, 0), summary.rows)
+    account.end(ExitCode.SOME_FAILED if too_many else ExitCode.OK)
+
+
+def _share(run: RunSummary, status: Status) -> drift.Counts:
+    return run.counts.get(status, 0), run.rows
 
 
 def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
@@ -73,11 +115,13 @@ def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
         LedgerError: the outbox's ledger is damaged.
     """
     folder = options.outbox / STATE
-    if not options.only_new or not (folder / ledger.FILE).exists():
-        yield from inputs
-        return
-    with closing(Ledger(folder, read_only=True)) as known:
-        yield from (ref for ref in map(inbox.identified, inputs) if not known.is_settled(ref))
+    max_files = options.max_files if isinstance(options, RunOptions) else None
+    with ExitStack() as opened:
+        is_settled = None
+        if options.only_new and (folder / ledger.FILE).exists():
+            known = opened.enter_context(closing(Ledger(folder, read_only=True)))
+            is_settled = partial(known.is_settled, attempts=options.attempts)
+        yield from Wanted(inputs, Account(""), is_settled, max_files=max_files)
 
 
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
@@ -94,8 +138,10 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
     return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
 
 
-def new_outbox(options: ReadOptions, manifest: Manifest) -> Outbox:
-    """Where the rows go."""
+def new_outbox(options: ReadOptions, manifest: Manifest, account: Account | None = None) -> Outbox:
+    """Where the rows go; with an account, the ledger has an entry of the run."""
+    if account is not None:
+        account.model = manifest.version
     return Outbox(
         options.outbox,
         format_name=options.format,
@@ -104,6 +150,8 @@ def new_outbox(options: ReadOptions, manifest: Manifest) -> Outbox:
         with_probabilities=options.probabilities,
         after=options.after,
         only_new=options.only_new,
+        attempts=options.attempts,
+        account=account,
     )
 
 
@@ -121,23 +169,3 @@ def _hold(folders: list[Path], options: RunOptions, held: ExitStack) -> None:
             raise InputError(
                 f"cannot open {folder}: {error.strerror}; name another or fewer folders"
             ) from error
-
-
-class _Unsettled:
-    """The inputs that are to be read; counts those that have had their row."""
-
-    def __init__(self, inputs: Inputs, outbox: Outbox, options: RunOptions) -> None:
-        self._inputs, self._outbox = inputs, outbox
-        # Scans that could not be moved or deleted have their row as well.
-        self._all = options.after is After.LEAVE and not options.only_new
-        self.settled = 0
-
-    def __iter__(self) -> Iterator[ScanRef]:
-        if self._all:
-            yield from self._inputs
-            return
-        for ref in map(inbox.identified, self._inputs):
-            if self._outbox.settled(ref):
-                self.settled += 1
-            else:
-                yield ref

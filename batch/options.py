@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from batch.config import DEFAULTS
+from batch.quantities import duration, tolerance
 from batch.records import After
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -35,6 +36,15 @@ KINDS: dict[str, tuple[type, ...]] = {
     "poll": (float, int),
     "log_format": (str,),
     "log_file": (str,),
+    "max_files": (int,),
+    "max_time": (str, int, float),
+    "max_failed": (str, int),
+    "fail_if_empty": (bool,),
+    "summary": (str,),
+    "metrics_file": (str,),
+    "on_complete": (str,),
+    "on_failure": (str,),
+    "ping": (str,),
     "dry_run": (bool,),
     "quiet": (bool,),
     "verbose": (bool,),
@@ -51,14 +61,15 @@ def option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
     return click.option(name, envvar=variable, show_envvar=True, **settings)
 
 
+outbox_option = option(
+    "--outbox",
+    type=click.Path(readable=False, path_type=Path),
+    default=DEFAULTS["outbox"],
+    show_default=True,
+    help="Folder for the results; made if need be.",
+)
 _READING = (
-    option(
-        "--outbox",
-        type=click.Path(readable=False, path_type=Path),
-        default=DEFAULTS["outbox"],
-        show_default=True,
-        help="Folder for the results; made if need be.",
-    ),
+    outbox_option,
     option(
         "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
     ),
@@ -159,10 +170,69 @@ def given_value(parameter: click.Parameter, context: click.Context, arguments: S
     return parameter.consume_value(context, options)[0]
 
 
+_NIGHTLY = (
+    option(
+        "--max-files",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Read no more scans than so many, the oldest first; the others are left for the next run.",
+    ),
+    option(
+        "--max-time",
+        callback=duration,
+        metavar="DURATION",
+        help="Begin no other batch after so long, as 90m or 6h; the oldest scans first, the others are left.",
+    ),
+    option(
+        "--max-failed",
+        callback=tolerance,
+        metavar="N|P%",
+        default="0",
+        show_default=True,
+        help="End with 3 when more scans fail than so many, or than such a share of those that were read.",
+    ),
+    option("--fail-if-empty", is_flag=True, help="End with 4 when there is nothing to read."),
+    option(
+        "--summary",
+        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        metavar="FILE|-",
+        help="Write a JSON object on the run into a file, or to stdout instead of the files of results.",
+    ),
+    option(
+        "--metrics-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write figures on the run for Prometheus, for the textfile collector of its node exporter.",
+    ),
+    option(
+        "--on-complete",
+        metavar="COMMAND",
+        help="Call this when results are published (exit code 0 or 3), with the summary on its stdin.",
+    ),
+    option(
+        "--on-failure",
+        metavar="COMMAND",
+        help="Call this when the exit code is not 0, with the summary on its stdin.",
+    ),
+    option(
+        "--ping",
+        metavar="URL",
+        help="Ask for this address when the run ends with 0, and for URL/fail when it does not.",
+    ),
+)
+
+
 def reading_options(command: _Command) -> _Command:
     """Gives a command the options that `run` and `watch` share."""
     for shared in reversed(_READING):
         command = shared(command)
+    return command
+
+
+def nightly_options(command: _Command) -> _Command:
+    """Gives a command the options of a run that nobody looks at."""
+    for added in reversed(_NIGHTLY):
+        command = added(command)
     return command
 
 

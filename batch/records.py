@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +46,9 @@ class Reason(StrEnum):
     NOT_A_FILE = "not_a_file"
     WORKER_CRASHED = "worker_crashed"
 
+
+TRANSIENT = frozenset({Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED, Reason.WORKER_CRASHED})
+"""Reasons that may be gone tomorrow, though the file is the same."""
 
 REFUSALS = frozenset(
     {
@@ -210,27 +212,72 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What a run did, for the summary line and the exit code.
+    """What a run did, or has done so far: for people, for programs, for the history in the ledger.
+
+    `seen` is always the sum of `ok`, `review`, `refused`, `failed` and `left`.
 
     Attributes:
+        run: identifies it.
+        command: `run` or `watch`.
+        pid: of its process.
+        started_at: UTC, ISO 8601.
+        finished_at: the same; None as long as it goes on, and for ever when it was killed.
+        exit_code: of the process; None as above.
+        error: what stopped it, in one line; empty when nothing did.
+        seconds: it took.
+        model: version of the model; empty when it came to none.
         counts: scans that have a row, by status.
+        reasons: those of them that are not ok, by reason.
+        left: scans that were found to be read, and have no row.
         skipped: other files that were met.
         settled: scans left out because they have had their row.
-        published: files of results.
-        not_retired: why scans could not be moved or deleted; empty when all could.
-        seconds: it took.
+        batches: files of results.
+        mean_confidence: of the scans that have one; None when none has.
+        drift: by status, how much more of it there is than in the runs before; empty when all is as ever.
+        inputs: absolute paths and globs of what was read.
+        recursive: whether folders were searched to the bottom.
+        ignore: patterns of names that were passed over.
     """
 
-    counts: Mapping[Status, int]
-    skipped: int
-    settled: int
-    published: tuple[Path, ...]
-    not_retired: str
-    seconds: float
+    run: str
+    command: str
+    pid: int
+    started_at: str
+    finished_at: str | None = None
+    exit_code: int | None = None
+    error: str = ""
+    seconds: float = 0.0
+    model: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    left: int = 0
+    skipped: int = 0
+    settled: int = 0
+    batches: int = 0
+    mean_confidence: float | None = None
+    drift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    recursive: bool = True
+    ignore: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """Number of scans that have a row."""
         return sum(self.counts.values())
+
+    @property
+    def seen(self) -> int:
+        """Number of scans that were found to be read."""
+        return self.rows + self.left
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of the rows that are ok; None when there are none."""
+        return self.counts.get(Status.OK, 0) / self.rows if self.rows else None
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / max(self.seconds, 1e-9)

@@ -9,15 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from batch import job
+from batch.account import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import inbox, locks, tables
+from batch.files import inbox, locks, runs, tables
 from batch.files.events import Events, needs_polling
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
@@ -61,7 +61,8 @@ def watch(options: WatchOptions, log: Log, show: Show) -> int:
         engine = held.enter_context(job.new_engine(options, reader, apart=True))
         watcher = Watcher(options, engine, events, log, show, stop)
         held.callback(watcher.close)
-        watcher.run(lambda: job.new_outbox(options, manifest))
+        account = job.new_account(options)
+        watcher.run(lambda: job.new_outbox(options, manifest, account))
     return stop.number
 
 
@@ -183,7 +184,7 @@ class Watcher:
                             notify(f"STATUS=watching {self._options.inbox}")
                             pause_s = 0.0
                     notify("STOPPING=1")
-                    outbox.beat(self._root, "stopped")
+                    outbox.beat(self._root, "stopped", 0)
             except (OutboxError, BusyError) as error:
                 if not is_started:
                     raise
@@ -316,7 +317,7 @@ class Watcher:
                 self._say_others(inputs.skipped - inputs.unfinished)
             except (InputError, OSError) as error:  # perhaps it is a share that is just going away
                 self._warn_once("inbox", f"cannot look at the inbox: {error}")
-        outbox.beat(self._root, "watching")
+        outbox.beat(self._root, "watching", self._rescan_s)
         self._rescan_took_s = self._clock() - now
         self._rescan_due = now + (self._rescan_s if self._inbox else min(POLL_S, self._rescan_s))
 
@@ -372,7 +373,8 @@ class Watcher:
     def _pause(self, seconds: float, detail: str) -> None:
         with suppress(RunError):  # perhaps the ledger can be written, though the rows cannot
             ledger = Ledger(self._options.outbox / STATE)
-            ledger.beat(os.getpid(), self._root, "paused", detail, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+            beat = runs.Heartbeat(os.getpid(), self._root, "paused", detail, iso(utc_now()), every_s=seconds)
+            runs.beat(ledger, beat)
             ledger.close()
         self._settler = Settler(self._options.settle_s)  # what it held is found again
         until = self._clock() + seconds

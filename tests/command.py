@@ -1,4 +1,4 @@
-"""What the command `digitbox` gives back, run in this process."""
+"""What `digitbox` returns and prints, called in this process."""
 
 from __future__ import annotations
 

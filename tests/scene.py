@@ -135,8 +135,9 @@ class Scene:
                 stop,
                 lambda: self.ticking.now,
             )
+            account = job.new_account(settings)
             with closing(watcher):
-                watcher.run(lambda: job.new_outbox(settings, manifest))
+                watcher.run(lambda: job.new_outbox(settings, manifest, account))
 
     def take(self) -> None:
         """Takes the files of results."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"records", "errors", "config", "stderr"}
+NOUNS = {"records", "errors", "config", "stderr", "account"}
 FILES = {
     f"files.{name}"
     for name in (
@@ -27,6 +27,7 @@ FILES = {
         "proofs",
         "results",
         "retire",
+        "runs",
         "settler",
         "tables",
         "tiffs",
@@ -66,11 +67,8 @@ UPKEEP = {"console", "options", "times", "config", "records", "errors"} | FILES
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
-    "cli": {"console", "job", "watch", "options", "config", "log", "errors", "records"}
+    "cli": {"console", "job", "watch", "options", "config", "log", "telling", "errors", "records"}
     | {"files.inbox", "files.tables"},
-    "options": {"config", "records"},
-    "console": {"config", "log", "records", "errors", "files.tables"},
-    "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
     "schedule": {"console", "job", "options", "installing", "units", "config", "records", "errors"},
     "installing": {"console", "units", "errors"},
     "units": {"errors"},
@@ -78,8 +76,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "export": UPKEEP,
     "retry": UPKEEP,
     "prune": UPKEEP,
-    "watch": {"job", "engines", "config", "log", "sdnotify", "records", "errors"} | FILES,
-    "job": {"engines", "flow", "config", "records", "errors"} | FILES,
+    "options": {"quantities", "config", "records"},
+    "quantities": {"config"},
+    "hooks": {"errors"},
+    "ping": {"errors"},
+    "console": {"summary", "account", "config", "log", "records", "errors", "files.tables"},
+    "telling": {"console", "summary", "prometheus", "hooks", "ping", "account", "records", "errors"} | FILES,
+    "status": {"console", "options", "summary", "quantities", "account", "config", "records", "errors"}
+    | FILES,
+    "history": {"console", "options", "summary", "quantities", "records"} | FILES,
+    "summary": {"records", "files.tables"},
+    "prometheus": {"records"},
+    "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
+    "watch": {"job", "engines", "account", "config", "log", "sdnotify", "records", "errors"} | FILES,
+    "job": {"engines", "flow", "wanted", "drift", "account", "config", "records", "errors"} | FILES,
+    "wanted": {"account", "files.inbox", "records"},
+    "drift": set(),
+    "account": {"records", "errors"},
     "engines": {"records", "errors"},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
     "classifier": {"records", "errors", "stderr", "files.artefact"},

@@ -226,6 +226,19 @@ def _unspilled(file: IO[bytes]) -> Iterator[bytes]:
     yield rest
 
 
+def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
+    """Yields scans by their modification times, and by their paths where these are the same.
+
+    Args:
+        refs: identified scans; sorted by way of temporary files when they are very many.
+    """
+    # No real path has such a part as /./ in it. Times before 1970 are below zero.
+    keys = (f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/./{ref.name}" for ref in refs)
+    for key in in_order(keys):
+        path, _, name = key[20:].partition("/./")
+        yield ScanRef(path, name)
+
+
 def identified(ref: ScanRef) -> ScanRef:
     """The scan with what tells it from another file of its name; as it is where there is no file."""
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import LedgerError, OutboxError
-from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
 
 FILE = "ledger.sqlite3"
 # What each version of the tables added to the one before; a ledger is brought up when it is opened to write.
@@ -40,6 +40,11 @@ CREATE TABLE members (
 CREATE INDEX members_by_path ON members (path, size_bytes, mtime_ns);
 CREATE INDEX members_by_batch ON members (batch);
 CREATE TABLE watcher (pid INTEGER, inbox BLOB, state TEXT, detail TEXT, beat_at TEXT);
+""",
+    """
+CREATE TABLE runs (run TEXT PRIMARY KEY, exit_code INTEGER, summary TEXT NOT NULL);
+ALTER TABLE watcher ADD COLUMN since TEXT;
+ALTER TABLE watcher ADD COLUMN every_s REAL;
 """,
 )
 # What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
@@ -99,23 +104,33 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self._path = folder / FILE
+        self._path, self._read_only = folder / FILE, read_only
         with self._reporting():
-            address = self._path.absolute().as_uri() + ("?mode=ro" if read_only else "")
-            self._connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
+            self._connection = self._connect("?mode=ro" if read_only else "")
             try:
-                self._set_up(read_only)
+                self._set_up()
+            except sqlite3.OperationalError as error:
+                self._connection.close()
+                if not read_only or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
+                    raise
+                # SQLite wants to make a file beside it to read it; where nobody can write, it need not.
+                self._connection = self._connect("?immutable=1")
+                self._set_up()
             except BaseException:
                 self._connection.close()
                 raise
 
-    def _set_up(self, read_only: bool) -> None:
+    def _connect(self, how: str) -> sqlite3.Connection:
+        address = self._path.absolute().as_uri() + how
+        return sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
+
+    def _set_up(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(_STEPS):
             raise LedgerError(
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
             )
-        if read_only:
+        if self._read_only:
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut
@@ -162,11 +177,11 @@ class Ledger:
 
     def mark(self, batch_id: str, state: State) -> None:
         """Says how far a batch has come."""
-        self._execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
+        self.execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
 
     def unfinished(self) -> list[Batch]:
         """Batches that are not retired, the oldest first."""
-        rows = self._execute(
+        rows = self.execute(
             "SELECT batch, file, sha256, after, state FROM batches WHERE state != 'retired' ORDER BY rowid"
         )
         return [
@@ -176,7 +191,7 @@ class Ledger:
 
     def members(self, batch_id: str) -> Iterator[Outcome]:
         """Yields the scans of a batch, without their digits."""
-        rows = self._execute(
+        rows = self.execute(
             "SELECT path, name, size_bytes, mtime_ns, inode, sha256, status, reason FROM members "
             "WHERE batch = ? ORDER BY rowid",
             (batch_id,),
@@ -185,35 +200,30 @@ class Ledger:
             ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode)
             yield Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
 
-    def is_settled(self, ref: ScanRef) -> bool:
-        """Whether a file of this path, size and modification time has its row."""
-        found = self._execute(
-            "SELECT 1 FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? LIMIT 1",
-            (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns),
+    def is_settled(self, ref: ScanRef, attempts: int = 1) -> bool:
+        """Whether a file of this path, size and modification time has its row.
+
+        Args:
+            ref: the file.
+            attempts: rows that say that it failed, for a reason that may pass, before one of them counts.
+        """
+        found = self.execute(
+            "SELECT reason FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? LIMIT ?",
+            (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, attempts),
         )
-        return bool(found)
+        return len(found) == attempts or any(reason not in TRANSIENT for (reason,) in found)
 
     def waits_to_retire(self, ref: ScanRef) -> bool:
         """Whether this very file has its row, and only could not be moved or deleted yet."""
-        found = self._execute(
+        found = self.execute(
             "SELECT 1 FROM members JOIN batches USING (batch) WHERE path = ? AND size_bytes = ? "
             "AND mtime_ns = ? AND inode = ? AND state != 'retired' LIMIT 1",
             (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
         )
         return bool(found)
 
-    def beat(self, pid: int, inbox: str, state: str, detail: str, beat_at: str) -> None:
-        """Notes that a watcher is alive, and what it does."""
-        with self._reporting():
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("DELETE FROM watcher")
-            self._connection.execute(
-                "INSERT INTO watcher VALUES (?, ?, ?, ?, ?)",
-                (pid, os.fsencode(inbox), state, detail, beat_at),
-            )
-            self._connection.execute("COMMIT")
-
-    def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Rows that a statement gives; for modules with questions of their own, such as `runs`."""
         with self._reporting():
             return self._connection.execute(statement, values).fetchall()
 
@@ -223,6 +233,8 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OF_THE_DISK:
+                if self._read_only:
+                    raise OutboxError(f"cannot read the ledger {self._path}: {error}; allow it") from error
                 raise OutboxError(
                     f"cannot write to the ledger {self._path}: {error}; make room or give another --outbox"
                 ) from error

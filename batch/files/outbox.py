@@ -21,23 +21,20 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batch.errors import OutboxError
-from batch.files import locks, tables
+from batch.account import Account, iso, utc_now
+from batch.errors import ExitCode, OutboxError, RunError
+from batch.files import locks, runs, tables
 from batch.files.durable import digest, make_folder, sync
 from batch.files.ledger import Batch, Ledger, State
 from batch.files.retire import retire
-from batch.records import After, Outcome, ScanRef
+from batch.records import After, Outcome, RunSummary, ScanRef
 
 STATE = ".digitbox"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Outbox:
@@ -59,6 +56,8 @@ class Outbox:
         after: what becomes of scans that have their row.
         only_new: whether a scan of the same path, size and modification time as one that has its row is the
             same, though that one was moved or deleted.
+        attempts: rows that say that a scan failed, for a reason that may pass, before one of them counts.
+        account: of the run, which has an entry in the ledger then; None for what is no run.
         now: the clock, UTC.
     """
 
@@ -72,14 +71,17 @@ class Outbox:
         with_probabilities: bool,
         after: After = After.LEAVE,
         only_new: bool = False,
-        now: Callable[[], datetime] = _now,
+        attempts: int = 1,
+        account: Account | None = None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.published: list[Path] = []
         self.not_retired = ""
         self._folder, self._staging = folder, folder / STATE / "staging"
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
-        self._after, self._only_new = after, only_new
+        self._after, self._only_new, self._attempts = after, only_new, attempts
+        self._account = account
         self._ledger: Ledger
         self._lock: os.stat_result
         self._table: tables.Table | None = None
@@ -106,6 +108,10 @@ class Outbox:
             opened.callback(self._ledger.close)
             self._lock = os.stat(lock)
             self._recover()
+            if self._account is not None:
+                self._account.go_on()
+                runs.note(self._ledger, self._account.summary())
+                runs.trim(self._ledger)
             self._open = opened.pop_all()
         return self
 
@@ -114,10 +120,11 @@ class Outbox:
     ) -> None:
         """Publishes what is staged, or drops it when an exception passes; gives the lock back."""
         with self._open:
-            if kind is None:
+            if error is None:
                 self.publish()
             else:
                 self._drop()
+            self._note_end(error)
 
     def settled(self, ref: ScanRef) -> bool:
         """Whether a scan has its row, and only is still there because it is left there.
@@ -126,7 +133,7 @@ class Outbox:
         unless only new ones are wanted.
         """
         if self._after is After.LEAVE or self._only_new:
-            return self._ledger.is_settled(ref)
+            return self._ledger.is_settled(ref, self._attempts)
         return bool(self.not_retired) and self._ledger.waits_to_retire(ref)
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
@@ -142,6 +149,8 @@ class Outbox:
                 for outcome in outcomes[:room]:
                     table.add(outcome, self._now())
                 self._ledger.add(self._batch, outcomes[:room])
+                if self._account is not None:
+                    self._account.stage(outcomes[:room])
             outcomes = outcomes[room:]
             if table.rows >= self._rows_per_file:
                 self.publish()
@@ -161,7 +170,11 @@ class Outbox:
             batch = Batch(self._batch, self._path.name, digest(self._path), self._after, State.PREPARED)
             # From here on only forward: whatever goes wrong, recovery knows whether the batch is prepared.
             self._table = None
+            if self._account is not None:  # in the same commit: whatever ends the run, its rows are counted
+                runs.note(self._ledger, self._account.summary(with_staged=True))
             self._ledger.prepare(batch)
+            if self._account is not None:
+                self._account.publish()
             self._finish(batch)
         return self._folder / batch.file
 
@@ -178,9 +191,14 @@ class Outbox:
             for batch in self._ledger.unfinished():
                 self._finish(batch)
 
-    def beat(self, inbox: str, state: str, detail: str = "") -> None:
-        """Notes in the ledger that a watcher is alive, and what it does."""
-        self._ledger.beat(os.getpid(), inbox, state, detail, f"{self._now():%Y-%m-%dT%H:%M:%SZ}")
+    def beat(self, inbox: str, state: str, every_s: float) -> None:
+        """Notes in the ledger that a watcher is alive, what it does, and when it will say so again."""
+        beat = runs.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
+        runs.beat(self._ledger, beat)
+
+    def earlier(self, count: int) -> list[RunSummary]:
+        """The last entries of the ledger, the newest first; this run's is the first."""
+        return runs.last(self._ledger, count)
 
     def _start(self) -> tables.Table:
         self._batch = secrets.token_hex(4)
@@ -223,7 +241,20 @@ class Outbox:
             else:
                 self._ledger.mark(batch.batch_id, State.RETIRED)
 
+    def _note_end(self, error: BaseException | None) -> None:
+        if self._account is None:
+            return
+        if error is not None:
+            self._account.end_by(error)
+        elif self._account.exit_code is None:
+            self._account.end(ExitCode.OK)
+        with suppress(RunError):  # the results are published all the same
+            self._ledger.forget()
+            runs.note(self._ledger, self._account.summary())
+
     def _drop(self) -> None:
+        if self._account is not None:
+            self._account.drop()
         if self._table is None:
             return
         with suppress(OSError):

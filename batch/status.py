@@ -1,0 +1,264 @@
+"""Is all well? The command `status`, which only looks."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch import console
+from batch.account import utc_now
+from batch.config import ATTEMPTS
+from batch.errors import ExitCode, InputError
+from batch.files import inbox, runs
+from batch.files.inbox import Inputs
+from batch.files.ledger import Ledger
+from batch.files.outbox import STATE
+from batch.files.runs import Heartbeat
+from batch.files.tables import text_cell
+from batch.options import outbox_option
+from batch.quantities import duration, spoken
+from batch.records import RunSummary, Status
+from batch.summary import as_object, drift_in_words, in_words
+
+LOOKED_BACK = 50  # entries
+PATIENCE_S = 300.0  # with a watcher: while it reads a batch, it gives no sign
+MISSED = 3  # signs of a watcher that may fail to come
+
+
+@dataclass(slots=True)
+class Report:
+    """What `status` says.
+
+    Attributes:
+        last_run: that has ended, or was killed; None when there was none.
+        running: what goes on now.
+        last_success: the last run with exit code 0.
+        waiting: inputs without a row; None when they cannot be counted.
+        oldest_waiting_at: modification time of the oldest of them, seconds since 1970.
+        inputs: what waiting scans were looked for in.
+        counts: scans by status, in all runs.
+        watcher: its last sign.
+        watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign for long), `gone` (no such process).
+        problems: sentences on what is not as it should be.
+    """
+
+    last_run: RunSummary | None = None
+    running: RunSummary | None = None
+    last_success: RunSummary | None = None
+    waiting: int | None = None
+    oldest_waiting_at: float | None = None
+    inputs: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+    watcher: Heartbeat | None = None
+    watcher_state: str | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
+@outbox_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option(
+    "--max-age",
+    callback=duration,
+    metavar="DURATION",
+    help="Not well, too, when the last success is longer ago, as 26h for a run every night.",
+)
+def status(inputs: tuple[str, ...], outbox: Path, as_json: bool, max_age: float | None) -> None:
+    """Say whether all is well: the last run, what waits, the watcher.
+
+    INPUT is what the runs read; that of the last run without it. Nothing is changed: it may be called at any
+    time. The exit code is 0 when all is well, and 1 when the last run failed or was killed, or the watcher is
+    paused, gone or gives no sign, or there was no run at all.
+
+    \b
+    Examples:
+      digitbox status --outbox /srv/results
+      digitbox status --max-age 26h --json
+    """
+    now = utc_now().timestamp()
+    report = look(inputs, outbox, now, max_age)
+    if as_json:
+        console.print_line(json.dumps(_as_object(report, outbox)))
+    else:
+        for name, text in _table(report, now):
+            console.print_line(f"{name:<14} {text_cell(text)}".rstrip())
+    if report.problems:
+        raise SystemExit(ExitCode.NOT_WELL)
+
+
+def look(inputs: Sequence[str], outbox: Path, now: float, max_age_s: float | None = None) -> Report:
+    """Finds out how things are, and changes nothing.
+
+    Args:
+        inputs: what is read; empty for what the last run read.
+        outbox: of the runs.
+        now: time, seconds since 1970.
+        max_age_s: how long ago the last success may be; None for any time.
+
+    Raises:
+        LedgerError: the ledger is damaged.
+    """
+    report = Report(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
+    if not runs.are_noted(outbox / STATE):
+        report.problems.append(f"nothing has been read into {outbox} yet")
+        return report
+    with closing(Ledger(outbox / STATE, read_only=True)) as opened:
+        entries = runs.last(opened, LOOKED_BACK)
+        report.last_success = runs.last_success(opened)
+        report.watcher = runs.heartbeat(opened)
+        report.counts |= {status.value: count for status, count in runs.counts(opened).items()}
+        if entries and runs.is_running(entries[0]):
+            report.running = entries.pop(0)
+        report.last_run = entries[0] if entries else None
+        _judge_runs(report, outbox, now, max_age_s)
+        _judge_watcher(report, now)
+        _count_waiting(report, opened, outbox, report.running or report.last_run)
+    return report
+
+
+def _judge_runs(report: Report, outbox: Path, now: float, max_age_s: float | None) -> None:
+    run, running = report.last_run, report.running
+    # A watcher is judged by its heartbeat.
+    is_watched = running is not None and running.command == "watch"
+    if run is None and running is None:
+        report.problems.append(f"no run into {outbox} is noted yet")
+    elif run is not None and not is_watched:
+        if run.exit_code is None and run.command == "run":
+            report.problems.append("the last run was killed; the next one goes on with what is left")
+        elif run.exit_code == ExitCode.SOME_FAILED:
+            failed = _scans(run.counts.get(Status.FAILED, 0))
+            report.problems.append(f"{failed} of the last {run.command} could not be read")
+        elif run.exit_code not in (None, ExitCode.OK):
+            report.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
+    if max_age_s is not None and not is_watched:
+        success = report.last_success
+        if success is None or success.finished_at is None:
+            report.problems.append("no run has succeeded yet")
+        elif now - _seconds(success.finished_at) > max_age_s:
+            report.problems.append(f"the last success is {spoken(now - _seconds(success.finished_at))} ago")
+
+
+def _judge_watcher(report: Report, now: float) -> None:
+    beat, newest = report.watcher, report.running or report.last_run
+    if beat is None:
+        return
+    age_s = now - _seconds(beat.beat_at)
+    if beat.state == "stopped":
+        report.watcher_state = "stopped"
+    elif newest is not None and newest.command == "run" and newest.started_at > beat.beat_at:
+        report.watcher_state = "gone"  # and a run has taken its outbox since
+    elif not runs.is_alive(beat.pid):
+        report.watcher_state = "gone"
+        report.problems.append(f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again")
+    elif age_s > MISSED * (beat.every_s or PATIENCE_S) + PATIENCE_S:
+        report.watcher_state = "stale"
+        report.problems.append(
+            f"no sign of the watcher for {spoken(age_s)}: end process {beat.pid}, start it again"
+        )
+    else:
+        report.watcher_state = beat.state
+        if beat.state == "paused":
+            report.problems.append(f"the watcher is paused: {beat.detail}")
+
+
+def _count_waiting(report: Report, opened: Ledger, outbox: Path, run: RunSummary | None) -> None:
+    inputs = report.inputs or (run.inputs if run else ())
+    if not inputs and report.watcher is not None:
+        inputs = (report.watcher.inbox,)
+    report.inputs = tuple(inputs)
+    if not inputs:
+        return
+    recursive, ignore = (run.recursive, run.ignore) if run else (True, ())
+    attempts = 1 if run is not None and run.command == "watch" else ATTEMPTS
+    count, oldest_ns = 0, math.inf
+    try:
+        for ref in map(inbox.identified, Inputs(inputs, recursive, outbox, ignore)):
+            if not opened.is_settled(ref, attempts):
+                count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
+    except InputError as error:
+        report.problems.append(str(error))
+        return
+    report.waiting = count
+    if count:
+        report.oldest_waiting_at = oldest_ns / 1e9
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _as_object(report: Report, outbox: Path) -> dict[str, Any]:
+    def entry(run: RunSummary | None) -> dict[str, Any] | None:
+        return None if run is None else as_object(run)
+
+    watcher = None
+    if report.watcher is not None:
+        watcher = asdict(report.watcher) | {
+            "inbox": text_cell(report.watcher.inbox),
+            "detail": text_cell(report.watcher.detail),
+            "state": report.watcher_state,
+        }
+    oldest = report.oldest_waiting_at
+    return {
+        "healthy": not report.problems,
+        "problems": [text_cell(problem) for problem in report.problems],
+        "outbox": text_cell(os.path.abspath(outbox)),
+        "inputs": [text_cell(path) for path in report.inputs],
+        "running": entry(report.running),
+        "last_run": entry(report.last_run),
+        "last_success": entry(report.last_success),
+        "waiting": report.waiting,
+        "oldest_waiting_at": None if oldest is None else round(oldest, 3),
+        "counts": report.counts,
+        "watcher": watcher,
+    }
+
+
+def _table(report: Report, now: float) -> Iterator[tuple[str, str]]:
+    if report.running is not None and report.running.command == "run":
+        run = report.running
+        yield "running", f"since {run.started_at}, process {run.pid}; {in_words(run)}"
+    if report.last_run is not None:
+        run = report.last_run
+        yield "last run", f"{run.started_at}, {_spoken_end(run)}; {in_words(run)}"
+        for sentence in drift_in_words(run):
+            yield "", sentence
+    if report.last_success is not None and report.last_success.finished_at is not None:
+        ended = report.last_success.finished_at
+        yield "last success", f"{ended}, {spoken(now - _seconds(ended))} ago"
+    if report.waiting is not None:
+        oldest = report.oldest_waiting_at
+        since = "" if oldest is None else f", the oldest for {spoken(now - oldest)}"
+        yield "waiting", f"{_scans(report.waiting)}{since}"
+    yield "in review", _scans(report.counts[Status.REVIEW])
+    yield "failed", _scans(report.counts[Status.FAILED])
+    if report.watcher is not None:
+        yield "watcher", _spoken_watcher(report.watcher, report.watcher_state or "", now)
+    for problem in report.problems:
+        yield "not well", problem
+    if not report.problems:
+        yield "all is well", ""
+
+
+def _scans(count: int) -> str:
+    return "1 scan" if count == 1 else f"{count:,} scans"
+
+
+def _spoken_end(run: RunSummary) -> str:
+    return "killed" if run.exit_code is None else f"exit code {run.exit_code}"
+
+
+def _spoken_watcher(beat: Heartbeat, state: str, now: float) -> str:
+    since = f" since {beat.since}" if beat.since else ""
+    sign = f"last sign {spoken(now - _seconds(beat.beat_at))} ago"
+    return f"{state}{since if state == beat.state else ''}; process {beat.pid}, {sign}; {beat.inbox}"

@@ -1,0 +1,67 @@
+"""Which of the inputs a run reads: all, or those without a row; when not all can be, the oldest first."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+
+from batch.account import Account
+from batch.files import inbox
+from batch.files.inbox import Inputs
+from batch.records import ScanRef
+
+
+class Wanted:
+    """The scans that are to be read; the account has how many were met.
+
+    With a limit, all inputs are looked at first, so that the oldest are read and the others are counted as
+    left. The order is that of their modification times, sorted by way of temporary files: very many take no
+    memory. Each is looked at anew when it is read, for hours may have gone by.
+
+    Args:
+        inputs: what was found.
+        account: of the run.
+        is_settled: whether a scan has its row; None when all are to be read.
+        max_files: most scans to read; None for all.
+        max_seconds: of the run, after which no other is begun; None for no limit.
+        border: scans after which the time is looked at; so many are read in any case: each run gets on.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        account: Account,
+        is_settled: Callable[[ScanRef], bool] | None = None,
+        *,
+        max_files: int | None = None,
+        max_seconds: float | None = None,
+        border: int = 1,
+    ) -> None:
+        self._inputs, self._account, self._is_settled, self._border = inputs, account, is_settled, border
+        self._max_files = max_files
+        self._max_seconds = math.inf if max_seconds is None else max_seconds
+        self._is_limited = max_files is not None or max_seconds is not None
+
+    def __iter__(self) -> Iterator[ScanRef]:
+        if not self._is_limited:
+            yield from self._unsettled()
+            return
+        oldest = inbox.oldest_first(self._unsettled())
+        for number, ref in enumerate(itertools.islice(oldest, self._max_files)):
+            is_border = number > 0 and number % self._border == 0
+            if is_border and self._account.seconds >= self._max_seconds:
+                return
+            yield ref
+
+    def _unsettled(self) -> Iterator[ScanRef]:
+        needs_looks = self._is_limited or self._is_settled is not None
+        for found in self._inputs:
+            ref = inbox.identified(found) if needs_looks else found
+            if self._is_settled is not None and self._is_settled(ref):
+                self._account.settled += 1
+            else:
+                self._account.seen += 1
+                yield ref
+            self._account.skipped = self._inputs.skipped
+        self._account.skipped = self._inputs.skipped

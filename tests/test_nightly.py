@@ -1,0 +1,246 @@
+"""A run that nobody looks at: it ends in time, goes on the next night, and says how it went."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batch import engines
+from batch.errors import ImageError
+from batch.files import images
+from batch.files.outbox import Outbox
+from batch.records import Image, Reason, ScanRef
+from command import Digitbox
+from formats import FORMATS, two
+
+TWO = FORMATS["png-8"](two())
+BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
+
+
+def drop(inbox: Path, count: int, content: bytes = TWO, prefix: str = "") -> None:
+    """Scans, the last name the oldest."""
+    for number in range(count):
+        path = inbox / f"{prefix}{number}.png"
+        path.write_bytes(content)
+        os.utime(path, (1_700_000_000 - number,) * 2)
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    assert said["seen"] == sum(said["counts"].values()) + said["left"]
+    return said
+
+
+# Limits
+
+
+def test_the_oldest_come_first_and_the_others_are_left(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path
+) -> None:
+    drop(inbox, 5)
+    result = digitbox("run", "--only-new", "--max-files", "2", "--summary", "summary.json")
+    assert result.code == 0
+    assert [row["file"] for row in result.rows] == ["4.png", "3.png"]
+    assert "3 left" in result.err
+    assert digitbox("run", "--only-new", "--max-files", "1", "--dry-run").out == "2.png\n"
+    nights = [digitbox("run", "--only-new", "--max-files", "2").rows for _ in range(3)]
+    assert [[row["file"] for row in rows] for rows in nights] == [["2.png", "1.png"], ["0.png"], []]
+    said = summary_of(tmp_path)
+    assert (said["left"], said["counts"]["ok"], said["settled"], said["batches"]) == (3, 2, 0, 1)
+
+
+def test_time_runs_out_at_the_border_of_a_batch(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    drop(inbox, 7)
+    arguments = ("run", "--only-new", "--max-time", "0.000001", "--batch-size", "3", "--workers", "1")
+    nights = [digitbox(*arguments, "--summary", "summary.json") for _ in range(4)]
+    assert [(night.code, len(night.rows)) for night in nights] == [(0, 3), (0, 3), (0, 1), (0, 0)]
+    assert summary_of(tmp_path)["settled"] == 7
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "code"), [((), 3), (("1",), 3), (("2",), 0), (("39%",), 3), (("40%",), 0), (("200%",), 2)]
+)
+def test_how_many_may_fail(digitbox: Digitbox, inbox: Path, tolerance: tuple[str, ...], code: int) -> None:
+    drop(inbox, 3)
+    drop(inbox, 2, TWO[:90], "half-")
+    result = digitbox("run", *(("--max-failed", *tolerance) if tolerance else ()))
+    assert result.code == code
+    assert len(result.rows) == (0 if code == 2 else 5)
+
+
+def test_nothing_to_read_may_be_an_error(digitbox: Digitbox, inbox: Path) -> None:
+    drop(inbox, 1)
+    assert digitbox("run", "--only-new", "--fail-if-empty").code == 0
+    result = digitbox("run", "--only-new", "--fail-if-empty")
+    assert (result.code, result.out, len(result.err.splitlines())) == (4, "", 1)
+    assert digitbox("run", "--only-new").code == 0
+
+
+def test_these_options_can_stand_in_the_file(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    drop(inbox, 3, TWO[:90])
+    (tmp_path / "digitbox.toml").write_text(
+        'max-files = 2\nmax-time = "2h"\nmax-failed = "100%"\nfail-if-empty = true\nsummary = "summary.json"'
+    )
+    assert digitbox("run", "--only-new").code == 0
+    assert summary_of(tmp_path)["left"] == 1
+    (tmp_path / "digitbox.toml").write_text("max-time = 3600\nmax-failed = 3\n")
+    assert digitbox("run").code == 0
+
+
+# What may pass
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_what_may_pass_is_read_again_but_not_for_ever(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason
+) -> None:
+    drop(inbox, 2)
+    monkeypatch.setattr(images, "read", failing("1.png", reason))
+    nights = [digitbox("run", "--only-new").rows for _ in range(5)]
+    assert [(row["file"], row["reason"]) for row in nights[0]] == [("0.png", ""), ("1.png", reason.value)]
+    is_transient = reason.value in ("unreadable", "vanished", "changed", "worker_crashed")
+    assert [len(rows) for rows in nights[1:]] == ([1, 1, 0, 0] if is_transient else [0, 0, 0, 0])
+
+
+def test_what_has_passed_is_read_once_more(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(inbox, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "read", failing("0.png", Reason.UNREADABLE))
+        assert digitbox("run", "--only-new").code == 3
+    assert digitbox("run", "--only-new", "--dry-run").out == "0.png\n"
+    assert [row["status"] for row in digitbox("run", "--only-new").rows] == ["ok"]
+    assert digitbox("run", "--only-new").rows == []
+
+
+def failing(name: str, reason: Reason) -> Callable[[ScanRef, int], Image]:
+    read = images.read
+
+    def reading(ref: ScanRef, max_pixels: int) -> Image:
+        if ref.name == name:
+            raise ImageError(reason)
+        return read(ref, max_pixels)
+
+    return reading
+
+
+# Interruptions
+
+
+def test_an_interrupted_night_goes_on_the_next_night(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(inbox, 10)
+    add, batches = Outbox.add, []
+
+    def adding(outbox: Outbox, outcomes: Any) -> None:
+        batches.append(outcomes)
+        if len(batches) == 4:
+            raise KeyboardInterrupt
+        add(outbox, outcomes)
+
+    arguments = ("run", "--only-new", "--batch-size", "2", "--rows-per-file", "4", "--workers", "1")
+    monkeypatch.setattr(Outbox, "add", adding)
+    assert digitbox(*arguments, "--summary", "summary.json").code == 130
+    said = summary_of(tmp_path)
+    assert (said["counts"]["ok"], said["batches"], said["exit_code"]) == (4, 1, 130)  # what is published
+    assert said["left"] >= 4 and len(said["results"]) == 1
+    monkeypatch.setattr(Outbox, "add", add)
+    result = digitbox(*arguments, "--summary", "summary.json")
+    assert [row["file"] for row in result.rows] == [f"{number}.png" for number in range(4, 10)]
+    assert (summary_of(tmp_path)["settled"], summary_of(tmp_path)["left"]) == (4, 0)
+    ends = [(run["exit_code"], run["counts"]["ok"]) for run in json.loads(digitbox("history", "--json").out)]
+    assert ends == [(0, 6), (130, 4)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_two_nights_never_overlap(tmp_path: Path) -> None:
+    """Two real processes: the second ends at once, with 75, while the first is held in the middle."""
+    (tmp_path / "inbox").mkdir()
+    for number in range(400):
+        (tmp_path / "inbox" / f"{number}.png").write_bytes(TWO)
+    command = [sys.executable, "-m", "batch", "run", "--only-new", "--summary", "summary.json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    first = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        ledger = tmp_path / "outbox" / ".digitbox" / "ledger.sqlite3"
+        until = time.monotonic() + 30
+        while not ledger.exists():
+            assert time.monotonic() < until and first.poll() is None
+            time.sleep(0.001)
+        first.send_signal(19)  # SIGSTOP
+        second = subprocess.run(
+            [*command, "--summary", "second.json"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (second.returncode, second.stdout, len(second.stderr.splitlines())) == (75, "", 1)
+        assert json.loads((tmp_path / "second.json").read_text())["exit_code"] == 75
+    finally:
+        first.send_signal(18)  # SIGCONT
+        out, _ = first.communicate(timeout=60)
+    assert (first.returncode, len(out.splitlines())) == (0, 1)
+    assert summary_of(tmp_path)["counts"]["ok"] == 400
+
+
+# Drift
+
+
+def test_more_to_review_than_ever_is_said_once_it_can_be_known(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(inbox, 58)
+    drop(inbox, 2, BLANK, "blank-")
+    for _ in range(5):
+        result = digitbox("run", "--summary", "summary.json")
+        assert "warning" not in result.err and summary_of(tmp_path)["drift"] == {}
+    drop(inbox, 30, BLANK)
+    result = digitbox("run", "--summary", "summary.json", "--quiet")
+    assert (result.code, len(result.err.splitlines())) == (0, 1)
+    assert "warning: 53.3% of the scans are refused, 3.3% in the runs before" in result.err
+    assert summary_of(tmp_path)["drift"]["refused"]["share"] == pytest.approx(32 / 60, abs=1e-6)
+    assert "more refused" in digitbox("history").out
+    assert "53.3% of the scans are refused" in digitbox("status").out
+
+
+def test_few_scans_are_no_alarm(digitbox: Digitbox, inbox: Path) -> None:
+    drop(inbox, 60)
+    for _ in range(5):
+        digitbox("run")
+    for path in inbox.iterdir():
+        path.unlink()
+    drop(inbox, 20, BLANK)
+    assert "warning" not in digitbox("run").err
+
+
+# Failures
+
+
+def test_failures_before_the_outbox_are_in_the_history(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert digitbox("run", "gone").code == 4
+    assert not (tmp_path / "outbox").exists()  # a run that fails at once makes no outbox
+    drop(inbox, 1)
+    digitbox("run")
+    assert digitbox("run", "gone").code == 4
+    monkeypatch.setattr(engines.Engine, "map", lambda *_: 1 / 0)
+    assert digitbox("run").code == 1
+    (fake_model / "model.tflite").write_bytes(b"other")
+    assert digitbox("run").code == 5
+    runs = json.loads(digitbox("history", "--json").out)
+    assert [run["exit_code"] for run in runs] == [5, 1, 4, 0]
+    assert "no such file or folder" in runs[2]["error"] and "division by zero" in runs[1]["error"]
+    assert all(run["finished_at"] for run in runs)
