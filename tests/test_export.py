@@ -1,9 +1,11 @@
 import csv
 import io
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.export import Choice, Source, export_rows
-from batch.files.archive import Archive
 from batch.files.outbox import STATE, Outbox
 from batch.files.results import Row
 from batch.records import Outcome, Reason, ScanRef, Status
@@ -179,9 +180,8 @@ def test_results_that_are_not_there_any_more_are_told(
 def test_what_is_not_published_is_not_there(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
     path = publish(0, read("a.png"))
     (tmp_path / "outbox" / "predictions-20261101T000000Z-0000.csv").write_bytes(path.read_bytes())
-    past = Archive(tmp_path / "outbox" / STATE)
-    past._execute("UPDATE batches SET state = 'prepared'")
-    past.close()
+    with closing(sqlite3.connect(tmp_path / "outbox" / STATE / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute("UPDATE batches SET state = 'prepared'")
     assert digitbox("export").out.count("\n") == 1
 
 

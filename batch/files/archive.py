@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from batch.errors import InputError, OutboxError
 from batch.files import ledger, locks
@@ -74,7 +75,7 @@ class Archive(Ledger):
         A scan is told by path, size and modification time. Left out are batches that are not finished.
         """
         last = 0
-        while page := self._execute(
+        while page := self._ask(
             f"SELECT members.rowid, {_MEMBER}, {_BATCH} FROM members JOIN batches USING (batch) "  # noqa: S608
             f"WHERE members.rowid > ? AND state = 'retired' AND NOT {_HAS_LATER} "
             "ORDER BY members.rowid LIMIT ?",
@@ -89,7 +90,7 @@ class Archive(Ledger):
     def published(self) -> Iterator[Batch]:
         """Yields the batches whose rows are published, the oldest first."""
         last = 0
-        while page := self._execute(
+        while page := self._ask(
             f"SELECT rowid, {_BATCH} FROM batches WHERE rowid > ? AND state != 'prepared' "  # noqa: S608
             "ORDER BY rowid LIMIT ?",
             (last, PAGE_ROWS),
@@ -116,7 +117,7 @@ class Archive(Ledger):
 
     def superseded(self, before: str) -> int:
         """Number of rows from before a stamp of scans that have a later row."""
-        ((count,),) = self._execute(
+        ((count,),) = self._ask(
             f"SELECT count(*) FROM members WHERE {_OF_OLD} AND {_HAS_LATER}",  # noqa: S608
             (before,),
         )
@@ -124,7 +125,7 @@ class Archive(Ledger):
 
     def forget_superseded(self, before: str) -> None:
         """Forgets the rows that `superseded` counts."""
-        self._execute(f"DELETE FROM members WHERE {_OF_OLD} AND {_HAS_LATER}", (before,))  # noqa: S608
+        self._ask(f"DELETE FROM members WHERE {_OF_OLD} AND {_HAS_LATER}", (before,))  # noqa: S608
 
     def forget_batches(self, batches: Sequence[Batch]) -> int:
         """Forgets those batches of which no scan is known any more; returns how many."""
@@ -137,13 +138,17 @@ class Archive(Ledger):
 
     def shrink(self) -> None:
         """Writes the file anew when much of it is of no use any more."""
-        ((free,),), ((pages,),) = self._execute("PRAGMA freelist_count"), self._execute("PRAGMA page_count")
+        ((free,),), ((pages,),) = self._ask("PRAGMA freelist_count"), self._ask("PRAGMA page_count")
         if free > WASTE_PAGES and free > pages // 4:
-            self._execute("VACUUM")
+            self._ask("VACUUM")
 
     def hold_still(self) -> None:
         """Sees the ledger as it is now until it is closed, whatever another process writes."""
-        self._execute("BEGIN")
+        self._ask("BEGIN")
+
+    def _ask(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._reporting():
+            return self._connection.execute(statement, values).fetchall()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
