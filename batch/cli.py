@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -19,6 +17,7 @@ from batch.config import DEFAULTS, WATCH_DEFAULTS, ReadOptions, RunOptions, Watc
 from batch.errors import ExitCode, RunError
 from batch.files.inbox import Inputs
 from batch.files.tables import text_cell
+from batch.log import Log, LogFile
 from batch.options import KINDS, after_option, nightly_options, option, reading_options
 from batch.records import After, Outcome
 from batch.telling import STDOUT, Audience, told
@@ -40,13 +39,18 @@ Exit codes:
 """
 # Commands that need more than reading scans does: imported when they are called.
 LAZY_COMMANDS = {
+    "config": "batch.settings",
     **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
     "explain": "batch.explain",
+    "export": "batch.export",
+    "prune": "batch.prune",
+    "retry": "batch.retry",
+    "schedule": "batch.schedule",
     "history": "batch.history",
     "status": "batch.status",
 }
 # Commands that digitbox.toml has options for.
-CONFIGURED = ("run", "watch", "history", "status")
+CONFIGURED = ("run", "watch", "export", "history", "prune", "retry", "status")
 
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -106,6 +110,7 @@ def run(
     dry_run: bool,
     quiet: bool,
     verbose: bool,
+    log_file: Path | None,
     **settings: Any,
 ) -> None:
     """Read scans, and write one row for each to a CSV in the outbox.
@@ -122,6 +127,7 @@ def run(
       digitbox run 'scans/2024-*/*.tif' --review-below 0.9
       digitbox run --only-new --max-time 6h        every night
     """
+    console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
     options = RunOptions(inputs=inputs, after=After(after), max_time_s=max_time, **settings)
     audience = Audience(
         outbox=options.outbox,
@@ -150,7 +156,7 @@ def run(
         if summary != STDOUT:
             for path in account.results:
                 console.print_line(path)
-        console.say_end(account, options, quiet)
+        console.say_end(account, options)
     if account.exit_code:
         raise SystemExit(account.exit_code)
 
@@ -212,6 +218,7 @@ def watch(
     dry_run: bool,
     quiet: bool,
     verbose: bool,
+    log_file: Path | None,
     **settings: Any,
 ) -> None:
     """Read what is in the inbox and whatever arrives, until told to stop.
@@ -226,10 +233,11 @@ def watch(
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
-    from batch.log import Log
     from batch.watch import inputs_of
     from batch.watch import watch as serve
 
+    file = LogFile(log_file) if log_file else None
+    console.set_up(file)
     options = WatchOptions(
         inbox=inbox,
         after=After(after),
@@ -247,7 +255,7 @@ def watch(
     def show(path: Path) -> None:
         console.print_line(path)  # nobody need read them: the results are in the outbox
 
-    log = Log(as_json=log_format == "json", quiet=quiet, verbose=verbose)
+    log = Log(as_json=log_format == "json", quiet=quiet, verbose=verbose, file=file)
     number = serve(options, log, show)
     if number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)
@@ -269,6 +277,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
     console.open_streams()
+    console.set_up()
     try:
         cli.main(prog_name="digitbox", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -290,7 +299,5 @@ def main() -> None:
             console.say_error("terminated; results that were published stay")
         raise
     except Exception as error:
-        with suppress(OSError):
-            traceback.print_exc()
-        console.say_error(f"this is a bug, please report it: {error!r}")
+        console.say_bug(error)
         raise SystemExit(ExitCode.BUG) from error

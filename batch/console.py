@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
 from batch import config, summary
 from batch.account import Account
 from batch.config import RunOptions
-from batch.errors import OutboxError
+from batch.errors import ExitCode, OutboxError
 from batch.files.tables import text_cell
+from batch.log import LogFile, now
 from batch.records import Outcome, RunSummary, Status
+
+_log_file: LogFile | None = None
+_is_quiet = False
 
 
 def open_streams() -> None:
@@ -31,6 +37,12 @@ def open_streams() -> None:
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
+def set_up(log_file: LogFile | None = None, *, quiet: bool = False) -> None:
+    """Says from now on what is said to a log file, too; when quiet, what is no error only to that."""
+    global _log_file, _is_quiet
+    _log_file, _is_quiet = log_file, quiet
+
+
 def print_line(text: str | Path) -> bool:
     """Prints a result as a line of stdout; returns whether somebody still reads them.
 
@@ -40,23 +52,66 @@ def print_line(text: str | Path) -> bool:
     try:
         click.echo(os.fsencode(text))  # a path byte for byte, whatever the locale
     except BrokenPipeError:
-        # Whoever read has enough; nor may Python fail on it when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _lead_nowhere()
         return False
     except OSError as error:
         raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
     return True
 
 
+@contextmanager
+def stdout_table() -> Iterator[IO[str]]:
+    """Stdout as a file of results.
+
+    Raises:
+        SystemExit: nobody reads it any more: that is not wrong.
+        OutboxError: stdout cannot be written.
+    """
+    file = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    try:
+        yield file
+        file.flush()
+    except BrokenPipeError as error:
+        _lead_nowhere()
+        raise SystemExit(ExitCode.OK) from error
+    except OSError as error:
+        _lead_nowhere()
+        raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+    finally:
+        file.detach()
+
+
+def _lead_nowhere() -> None:
+    """Whoever read has enough; nor may Python fail on it when it flushes at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def say(text: str) -> None:
     """Says one line on stderr, for people; that it cannot be said is no reason to stop."""
-    with suppress(OSError):
-        click.echo(text_cell(text), err=True)
+    _say(text, is_error=False)
 
 
 def say_error(text: str) -> None:
     """Says in one line what went wrong and what to do."""
-    say(f"digitbox: {text}")
+    _say(f"digitbox: {text}", is_error=True)
+
+
+def say_bug(error: Exception) -> None:
+    """Says what those need who are to mend it."""
+    with suppress(OSError):
+        traceback.print_exception(error)
+    if _log_file is not None:
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            _log_file.write(text_cell(f"{now()} {line}"))
+    say_error(f"this is a bug, please report it: {error!r}")
+
+
+def _say(text: str, *, is_error: bool) -> None:
+    if _log_file is not None:
+        _log_file.write(text_cell(f"{now()} {text}"))
+    if is_error or not _is_quiet:
+        with suppress(OSError):
+            click.echo(text_cell(text), err=True)
 
 
 @contextmanager
@@ -83,11 +138,15 @@ def say_problems(outcomes: list[Outcome]) -> None:
             say(f"{outcome.ref.name}: {outcome.status.value}, {reason}")
 
 
-def say_end(account: Account, options: RunOptions, quiet: bool) -> None:
+def scans(count: int) -> str:
+    """So many scans, in words."""
+    return "1 scan" if count == 1 else f"{count} scans"
+
+
+def say_end(account: Account, options: RunOptions) -> None:
     """What a run comes to: a line or two, and one for each thing that somebody should look at."""
     found = account.summary()
-    if not quiet:
-        _say_summary(found, options, account.results)
+    _say_summary(found, options, account.results)
     for sentence in summary.drift_in_words(found):
         say_error(f"warning: {sentence}")
     if account.not_retired:

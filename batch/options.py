@@ -1,8 +1,8 @@
-"""The options that `run` and `watch` share; the environment and digitbox.toml can set them, too."""
+"""The options that several commands share; the environment and digitbox.toml can set them, too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "rescan": (float, int),
     "poll": (float, int),
     "log_format": (str,),
+    "log_file": (str,),
     "max_files": (int,),
     "max_time": (str, int, float),
     "max_failed": (str, int),
@@ -133,8 +134,40 @@ _READING = (
         "modification time.",
     ),
     option("--dry-run", is_flag=True, help="Print what would be read now, and read nothing."),
+    option(
+        "--log-file",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, readable=False, path_type=Path),
+        help="Append what is said on stderr to this file, too, with times; also with --quiet. It may be "
+        "rotated away.",
+    ),
     option("--verbose", is_flag=True, help="Say a line for each scan that is not ok."),
 )
+
+
+outbox_option = option(
+    "--outbox",
+    type=click.Path(readable=False, path_type=Path),
+    default=DEFAULTS["outbox"],
+    show_default=True,
+    help="Folder of the results.",
+)
+"""The outbox of commands that look after one; digitbox.toml can set it, too."""
+
+
+def given_value(parameter: click.Parameter, context: click.Context, arguments: Sequence[str] = ()) -> Any:
+    """The value of an option, as text where the option makes something of its own of that.
+
+    Args:
+        parameter: of the context's command.
+        context: that was made of the arguments.
+        arguments: of the command.
+    """
+    value = context.params[str(parameter.name)]
+    if value is None or isinstance(value, str | int | float | tuple | list | Path):
+        return value
+    options, *_ = context.command.make_parser(context).parse_args(list(arguments))
+    return parameter.consume_value(context, options)[0]
 
 
 _NIGHTLY = (

@@ -25,6 +25,7 @@ from batch.files.outbox import STATE, Outbox
 from batch.files.settler import Settler
 from batch.log import Log
 from batch.records import Outcome, Reason, ScanRef, Status
+from batch.sdnotify import longest_silence_s, notify
 
 POLL_S = 5.0  # where events cannot be had
 LONGEST_PAUSE_S = 60.0
@@ -142,6 +143,7 @@ class Watcher:
         self._inbox: tuple[int, int] | None = None  # device and inode of the folder that is watched
         self._inbox_lock = ExitStack()
         self._said: dict[str, str] = {}
+        self._silence_s = longest_silence_s()
         self._growth = 0  # of batches, while scans arrive faster than they are published
         self._has_more = False  # than is tracked
         self._others = 0  # files that are no scans, when they were counted last
@@ -171,6 +173,7 @@ class Watcher:
                     if not is_started:
                         self._engine.start()
                         self._log.info("started", f"watching {self._options.inbox}", pid=os.getpid())
+                        notify("READY=1", f"STATUS=watching {self._options.inbox}")
                         is_started = True
                     self._show_published(outbox)  # what an earlier process left unfinished
                     self._rescan_due = -math.inf
@@ -178,11 +181,14 @@ class Watcher:
                         has_read = self._serve(outbox)
                         if pause_s and (has_read or not len(self._settler)):
                             self._log.info("resumed", "going on: the outbox can be written again")
+                            notify(f"STATUS=watching {self._options.inbox}")
                             pause_s = 0.0
+                    notify("STOPPING=1")
                     outbox.beat(self._root, "stopped", 0)
             except (OutboxError, BusyError) as error:
                 if not is_started:
                     raise
+                notify(f"STATUS=paused: {error}")
                 if not pause_s:
                     self._log.warning("paused", f"paused, trying again from time to time: {error}")
                 pause_s = min(LONGEST_PAUSE_S, max(1.0, 2 * pause_s))
@@ -192,6 +198,7 @@ class Watcher:
     def _serve(self, outbox: Outbox) -> bool:
         """Does what is due, or waits until something is; returns whether a batch was read."""
         now = self._clock()
+        notify("WATCHDOG=1")
         if self._events.were_lost():
             self._rescan_soon(now)
         if now >= self._rescan_due:
@@ -201,7 +208,8 @@ class Watcher:
         if now >= due:
             self._read(outbox)
             return True
-        for path in self._events.wait(min(self._rescan_due, self._settler.due(), due) - now):
+        until = min(self._rescan_due, self._settler.due(), due, now + self._silence_s)
+        for path in self._events.wait(until - now):
             self._look(path, outbox)
         return False
 
@@ -220,6 +228,7 @@ class Watcher:
         for outcomes in self._engine.map(refs, self._options.batch_size):
             rows = [outcome for outcome in outcomes if not self._must_wait(outcome)]
             outbox.add(rows)
+            notify("WATCHDOG=1")
             counts.update(outcome.status for outcome in rows)
             self._say_problems(rows)
             if self._stop.is_asked():  # the rest is still in the inbox
@@ -370,7 +379,8 @@ class Watcher:
         self._settler = Settler(self._options.settle_s)  # what it held is found again
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:
-            self._events.wait(until - self._clock())
+            notify("WATCHDOG=1")
+            self._events.wait(min(until - self._clock(), self._silence_s))
 
     def _warn_once(self, about: str, text: str) -> None:
         """Warns unless it has said the same already; an empty text says that all is well again."""

@@ -82,7 +82,7 @@ class Heard(Log):
         super().__init__(verbose=verbose)
         self.events: list[tuple[str, str]] = []
 
-    def _write(self, event: str, text: str, fields: dict[str, object]) -> None:
+    def _write(self, event: str, text: str, fields: dict[str, object], *, is_said: bool) -> None:
         self.events.append((event, text))
 
     def of(self, event: str) -> list[str]:

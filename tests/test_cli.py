@@ -1,4 +1,5 @@
 import os
+import re
 import resource
 import signal
 import sys
@@ -311,6 +312,28 @@ def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Pa
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert (result.code, len(result.rows)) == (0, 2)
+
+
+def test_a_log_file_has_what_is_said_and_more_than_a_quiet_stderr(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    assert digitbox("run", "--quiet", "--log-file", "night.log").err == ""
+    assert digitbox("run", "gone\n", "--log-file", "night.log").code == 4
+    monkeypatch.setattr(job, "run", lambda *_: 1 / 0)
+    assert "Traceback" in digitbox("run", "--log-file", "night.log").err
+    lines = (tmp_path / "night.log").read_text(encoding="utf-8").splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in lines)
+    said = [line[21:] for line in lines]
+    assert said[0].startswith("1 scan: 1 ok")
+    assert said[1].startswith("results: outbox/")
+    assert said[2].startswith("digitbox: no such file or folder: gone\\x0a")
+    assert said[3].startswith("Traceback")
+    assert said[-1].startswith("digitbox: this is a bug")
+    assert digitbox("run", "--log-file", "gone/night.log").code == 2
+    before = (tmp_path / "night.log").read_text(encoding="utf-8")
+    assert digitbox("run", "gone").code == 4  # nothing of one command is left for the next
+    assert (tmp_path / "night.log").read_text(encoding="utf-8") == before
 
 
 def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ NOUNS = {"records", "errors", "config", "stderr", "account"}
 FILES = {
     f"files.{name}"
     for name in (
+        "archive",
         "artefact",
         "containers",
         "durable",
@@ -24,6 +25,7 @@ FILES = {
         "locks",
         "outbox",
         "proofs",
+        "results",
         "retire",
         "runs",
         "settler",
@@ -71,17 +73,25 @@ LEARN = {
         "train",
     )
 }
+UPKEEP = {"console", "options", "times", "config", "records", "errors"} | FILES
 # Module to what it may import of this package; a package stands for its modules.
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
     "cli": {"console", "job", "watch", "options", "config", "log", "telling", "errors", "records"}
     | {"files.inbox", "files.tables"},
+    "schedule": {"console", "job", "options", "installing", "units", "config", "records", "errors"},
+    "installing": {"console", "units", "errors"},
+    "units": {"errors"},
+    "settings": {"console", "options", "config", "files.tables"},
+    "export": UPKEEP,
+    "retry": UPKEEP,
+    "prune": UPKEEP,
     "options": {"quantities", "config", "records"},
     "quantities": {"config"},
     "hooks": {"errors"},
     "ping": {"errors"},
-    "console": {"summary", "account", "config", "records", "errors", "files.tables"},
+    "console": {"summary", "account", "config", "log", "records", "errors", "files.tables"},
     "telling": {"console", "summary", "prometheus", "hooks", "ping", "account", "records", "errors"} | FILES,
     "status": {"console", "options", "summary", "quantities", "account", "config", "records", "errors"}
     | FILES,
@@ -89,7 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "summary": {"records", "files.tables"},
     "prometheus": {"records"},
     "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
-    "watch": {"job", "engines", "account", "config", "log", "records", "errors"} | FILES,
+    "watch": {"job", "engines", "account", "config", "log", "sdnotify", "records", "errors"} | FILES,
     "job": {"engines", "flow", "wanted", "drift", "account", "config", "records", "errors"} | FILES,
     "wanted": {"account", "files.inbox", "records"},
     "drift": set(),
@@ -100,8 +110,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "errors": {"records"},
     "config": {"errors", "records"},
-    "log": set(),
+    "sdnotify": set(),
+    "log": {"errors", "files.tables"},
     "stderr": set(),
+    "times": set(),
     **{name: {"records", "errors"} | DIGITS for name in DIGITS},
     **dict.fromkeys(FILES, NOUNS | FILES),
     **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow"} for name in LEARN},

@@ -1,4 +1,4 @@
-"""What becomes of scans that have their row: moved to done/ or failed/, or deleted if they were read."""
+"""What becomes of scans that have their row: moved to done/ or failed/, or deleted; and the way back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from batch.files.durable import digest, make_folder, sync
+from batch.files.durable import digest, make_folder, rename_new, sync
 from batch.files.ledger import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 
@@ -61,6 +62,96 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
         with suppress(FileNotFoundError, PermissionError):
             sync(folder)
     return problems
+
+
+def root(ref: ScanRef) -> str:
+    """The folder that was searched when a scan was found; the scan's own, when it was named otherwise."""
+    if ref.path.endswith(f"/{ref.name}"):
+        return ref.path.removesuffix(ref.name)
+    return os.path.dirname(ref.path)
+
+
+def is_in_place(outcome: Outcome) -> bool:
+    """Whether a scan lies where it was read, as far as `Ledger.is_settled` tells."""
+    try:
+        found = os.lstat(outcome.ref.path)
+    except OSError:
+        return False
+    return (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
+
+
+def find(outcome: Outcome, batch: Batch, outbox: Path) -> Path | None:
+    """Where a scan of a retired batch lies: in done/ or failed/, or in its place; None if in neither."""
+    ref = outcome.ref
+    if batch.after is After.MOVE:
+        wanted = _target(outcome, batch, outbox)
+        place, number = wanted, 1
+        while os.path.lexists(place):
+            if _is_still(place, ref) or _is_copy(place, outcome):
+                return place
+            place, number = _numbered(wanted, number), number + 1
+    # One that killed its reader may never have been looked at.
+    if is_in_place(outcome) or (ref.size_bytes < 0 and os.path.lexists(ref.path)):
+        return Path(ref.path)
+    return None
+
+
+def bring_back(place: Path, outcome: Outcome, outbox: Path) -> Path:
+    """Moves a scan from done/ or failed/ to where it was read, or beside what is there by now.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    ref = outcome.ref
+    wanted = Path(ref.path)
+    if not os.path.isdir(root(ref)):  # an inbox that is gone (a share not mounted) is not made anew
+        raise FileNotFoundError(errno.ENOENT, "no such folder", root(ref))
+    make_folder(wanted.parent)
+    target, number = wanted, 1
+    while True:
+        try:
+            try:
+                rename_new(place, target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _copy_back(place, target)
+            break
+        except FileExistsError:
+            is_same = os.path.samestat(os.lstat(place), os.lstat(target))
+            if is_same or _is_copy(target, outcome):  # it was killed right then
+                os.unlink(place)
+                break
+            target, number = _numbered(wanted, number), number + 1
+    sync(target.parent)
+    if outcome.status is Status.FAILED:
+        _beside(place, "", ".json").unlink(missing_ok=True)
+    for folder in place.parents:  # those that are empty now
+        if folder.parent == outbox:
+            break
+        with suppress(OSError):
+            folder.rmdir()
+    return target
+
+
+def _copy_back(place: Path, target: Path) -> None:
+    part = _beside(target, ".", ".part")
+    shutil.copy2(place, part, follow_symlinks=False)
+    sync(part)
+    try:
+        rename_new(part, target)
+    except OSError:
+        os.unlink(part)
+        raise
+    sync(target.parent)
+    os.unlink(place)
+
+
+def _is_copy(path: Path, outcome: Outcome) -> bool:
+    """Whether it is what was read, copied from another device."""
+    found = os.lstat(path)
+    looks_so = (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
+    return looks_so and stat.S_ISREG(found.st_mode) and digest(path) == outcome.sha256
 
 
 class _Renamed:

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -131,25 +132,28 @@ class CsvTable:
         self._file.close()
 
 
+def parquet_schema(names: Iterable[str]) -> Any:
+    """The types of columns in Parquet; those that are not known are text."""
+    import pyarrow as pa
+
+    types = {
+        "prediction": pa.int8(),
+        "confidence": pa.float64(),
+        "processed_at": pa.timestamp("s", tz="UTC"),
+        **dict.fromkeys(PROBABILITY_COLUMNS, pa.float64()),
+    }
+    return pa.schema((name, types.get(name, pa.string())) for name in names)
+
+
 class ParquetTable:
     """Apache Parquet, with types and nulls."""
 
     def __init__(self, path: Path, batch: str, model: str, with_probabilities: bool) -> None:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.rows = 0
         self._batch, self._model, self._with_probabilities = batch, text_cell(model), with_probabilities
-        types = {
-            "prediction": pa.int8(),
-            "confidence": pa.float64(),
-            "processed_at": pa.timestamp("s", tz="UTC"),
-        }
-        names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ())
-        self._schema = pa.schema(
-            (name, pa.float64() if name in PROBABILITY_COLUMNS else types.get(name, pa.string()))
-            for name in names
-        )
+        self._schema = parquet_schema(COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ()))
         self._waiting: list[dict[str, Any]] = []
         self._file = io.FileIO(path, "x")
         self._writer = pq.ParquetWriter(self._file, self._schema)

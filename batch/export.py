@@ -1,0 +1,261 @@
+"""The rows of many batches in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from batch import console, times
+from batch.errors import ConfigError, InputError, OutboxError
+from batch.files import archive, results, tables
+from batch.files.archive import Archive
+from batch.files.durable import digest, new_file
+from batch.files.ledger import Batch
+from batch.files.results import CsvWriter, ParquetWriter, Row, Writer
+from batch.options import outbox_option
+from batch.records import Status
+
+STDOUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which rows are wanted.
+
+    Attributes:
+        since: processed then or later; None does not matter.
+        until: processed before.
+        statuses: one of these; empty does not matter.
+        latest: only the last row of each scan, of those that were processed in that time.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    statuses: tuple[str, ...] = ()
+    latest: bool = False
+
+
+class Source:
+    """The published rows of an outbox, batch by batch, as they are now.
+
+    Attributes:
+        batches: number of files of results that have rows of the wanted time, or may have.
+        missing: how many more there were: they were taken away, or are not what was published.
+        first_missing: name of the first of these.
+
+    Args:
+        past: the outbox's ledger; None where there is none yet.
+        outbox: folder of the files.
+        choice: of rows.
+    """
+
+    def __init__(self, past: Archive | None, outbox: Path, choice: Choice) -> None:
+        self._past, self._outbox, self._choice = past, outbox, choice
+        self._left_out: set[str] = set()
+        self.first_missing = ""
+        self.batches = 0
+
+    @property
+    def missing(self) -> int:
+        """How many files were left out: they were taken away, or are not what was published."""
+        return len(self._left_out)
+
+    def inspect(self) -> list[str]:
+        """Looks at each file, whether it is what was published; returns the columns of all together."""
+        names: set[str] = set()
+        for batch in self._all():
+            path = self._outbox / batch.file
+            try:
+                is_whole = digest(path) == batch.sha256
+            except OSError:
+                is_whole = False
+            if is_whole:
+                names |= set(results.column_names(path))
+                self.batches += 1
+            else:
+                self._leave_out(batch)
+        return results.in_order(names)
+
+    def rows(self) -> Iterator[tuple[int, Row]]:
+        """Yields the rows of the wanted time, each with a number that is the same the next time."""
+        since, until = self._choice.since, self._choice.until
+        for number, batch in enumerate(self._all()):
+            if batch.batch_id in self._left_out:
+                continue
+            try:
+                for place, row in enumerate(results.rows(self._outbox / batch.file)):
+                    at = row["processed_at"]
+                    if (since is None or at >= since) and (until is None or at < until):
+                        yield number << 32 | place, row
+            except OSError as error:
+                raise InputError(
+                    f"cannot read {self._outbox / batch.file} any more: {error.strerror}; try again"
+                ) from error
+
+    def _all(self) -> Iterator[Batch]:
+        """Batches that may have rows of the wanted time: each ends before the next begins."""
+        since = "" if self._choice.since is None else archive.stamp_of(self._choice.since)
+        until = "~" if self._choice.until is None else archive.stamp_of(self._choice.until)
+        batch = None
+        for following in chain(self._past.published() if self._past else (), [None]):
+            may_last = following is None or archive.stamp(following) >= since
+            if batch is not None and may_last and archive.stamp(batch) <= until:
+                yield batch
+            batch = following
+
+    def _leave_out(self, batch: Batch) -> None:
+        self.first_missing = self.first_missing or batch.file
+        self._left_out.add(batch.batch_id)
+
+
+class Latest:
+    """Knows which row of each scan is the last: of each name and content, that is.
+
+    A row without content (the scan vanished, or could not be read) gives way to any later row of its name.
+    What is known is kept in a temporary file: there may be millions.
+    """
+
+    def __init__(self, rows: Iterator[tuple[int, Row]]) -> None:
+        self._known = sqlite3.connect("", isolation_level=None)
+        self._known.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        self._known.execute("BEGIN")
+        scans = ((_scan(row, sha256), at) for at, row in rows for sha256 in {row["sha256"], None})
+        try:
+            self._known.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", scans)
+        except sqlite3.Error as error:
+            raise OutboxError(
+                f"cannot note so many scans in a file: {error}; set SQLITE_TMPDIR to a folder with room"
+            ) from error
+
+    def has(self, number: int, row: Row) -> bool:
+        """Whether a row is the last of its scan."""
+        found = self._known.execute("SELECT number FROM last WHERE scan = ?", (_scan(row, row["sha256"]),))
+        return found.fetchone() == (number,)
+
+    def close(self) -> None:
+        """Lets go of the temporary file."""
+        self._known.close()
+
+
+def _scan(row: Row, sha256: str | None) -> bytes:
+    return hashlib.blake2b(f"{row['file']}\0{sha256 or ''}".encode(), digest_size=16).digest()
+
+
+def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]], Writer]) -> int:
+    """Writes the chosen rows, in the order in which they were published; returns how many.
+
+    Raises:
+        MissingExtraError: some are in Parquet, and the extra is not installed.
+        OSError: something cannot be read or written.
+    """
+    count = 0
+    names = source.inspect()
+    with ExitStack() as opened:
+        latest = opened.enter_context(closing(Latest(source.rows()))) if choice.latest else None
+        writer = opened.enter_context(closing(open_writer(names)))
+        for number, row in source.rows():
+            if choice.statuses and row["status"] not in choice.statuses:
+                continue
+            if latest is None or latest.has(number, row):
+                writer.add(row)
+                count += 1
+    return count
+
+
+@click.command()
+@outbox_option
+@times.since_option
+@times.until_option
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in Status]),
+    help="Only rows of this status; may be given several times.",
+)
+@click.option(
+    "--latest",
+    is_flag=True,
+    help="Only the last row of each scan, for those that were read more than once.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(tables.FORMATS),
+    default="csv",
+    show_default=True,
+    help="Format to write. parquet needs the extra 'parquet', and --output.",
+)
+@click.option(
+    "--output",
+    type=click.Path(readable=False, path_type=Path),
+    default=STDOUT,
+    show_default=True,
+    help="File to write, which must not exist; - is stdout.",
+)
+def export(
+    outbox: Path,
+    since: datetime | None,
+    until: datetime | None,
+    statuses: tuple[str, ...],
+    latest: bool,
+    format_name: str,
+    output: Path,
+) -> None:
+    """Write the rows of many batches as one CSV or Parquet file.
+
+    Taken are exactly the rows that were published, by the ledger of the outbox, in that order; --since and
+    --until go by their processed_at. Files of results that were taken away from the outbox, or changed there,
+    are left out; that is said, and the exit code is 4.
+
+    \b
+    Examples:
+      digitbox export --since 2026-11-01 --until 2026-11-30 --output november.csv
+      digitbox export --latest --status review | wc -l
+    """
+    choice = Choice(since=since, until=until, statuses=statuses, latest=latest)
+    tables.check_format(format_name)
+    if output == STDOUT and format_name == "parquet":
+        raise ConfigError("parquet cannot be written to stdout: give --output FILE")
+    with ExitStack() as opened:
+        past = None
+        if archive.exists(outbox):
+            past = opened.enter_context(archive.opened(outbox, read_only=True))
+            past.hold_still()
+        source = Source(past, outbox, choice)
+        count = _write(source, choice, output, format_name)
+    rows = "1 row" if count == 1 else f"{count} rows"
+    files = "1 file" if source.batches == 1 else f"{source.batches} files"
+    console.say(f"{rows} of {files} of results" + ("" if output == STDOUT else f" in {output}"))
+    if source.missing:
+        more = f" and {source.missing - 1} more" if source.missing > 1 else ""
+        raise InputError(
+            f"left out what was taken away from {outbox}, or changed there: {source.first_missing}{more}; "
+            "bring it back for its rows"
+        )
+
+
+def _write(source: Source, choice: Choice, output: Path, format_name: str) -> int:
+    if output == STDOUT:
+        with console.stdout_table() as file:
+            return export_rows(source, choice, lambda names: CsvWriter(file, names))
+    try:
+        with new_file(output) as part:
+            if format_name == "parquet":
+                return export_rows(source, choice, lambda names: ParquetWriter(part, names))
+            with part.open("x", encoding="utf-8", newline="") as file:
+                return export_rows(source, choice, lambda names: CsvWriter(file, names))
+    except FileExistsError as error:
+        raise ConfigError(f"{output} exists: give another --output") from error
+    except OSError as error:
+        raise OutboxError(
+            f"cannot write {output}: {error.strerror or error}; make room or give another --output"
+        ) from error

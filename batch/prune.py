@@ -1,0 +1,199 @@
+"""What is old in an outbox, let go of; results never."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from batch import console, times
+from batch.errors import OutboxError
+from batch.files import archive, retire
+from batch.files.archive import Archive, Settled
+from batch.options import outbox_option
+from batch.records import After
+
+AT_ONCE = 1000  # scans that are forgotten with one commit
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What `prune` did.
+
+    Attributes:
+        files: removed from done/ and failed/, with the files that say why scans failed.
+        size_bytes: of these.
+        scans: of which the ledger knows nothing any more.
+        kept: scans in folders that are not there, or empty: perhaps they will be again.
+        superseded: rows of the ledger to which there was a later one.
+        batches: of which the ledger knows nothing any more.
+        notes: what was left alone, and why.
+        problems: what could not be removed.
+    """
+
+    files: int = 0
+    size_bytes: int = 0
+    scans: int = 0
+    kept: int = 0
+    superseded: int = 0
+    batches: int = 0
+    notes: list[str] = field(default_factory=list)
+    problems: list[OSError] = field(default_factory=list)
+
+
+def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pruned:
+    """Removes what is from before a day: scans of done/ and failed/, and what the ledger knows of scans.
+
+    Files of results stay. So do rows of the ledger whose scans still lie in their place, or they would be
+    read again.
+
+    Args:
+        outbox: with a ledger.
+        before: the beginning of a day, UTC.
+        dry_run: only finds out what would be removed.
+
+    Raises:
+        RunError: as of `archive.opened`.
+    """
+    done = Pruned()
+    with archive.opened(outbox, read_only=dry_run) as past:
+        for kind in (retire.DONE, retire.FAILED):
+            _prune_folder(outbox / kind, before, done, dry_run=dry_run)
+        _prune_ledger(past, outbox, archive.stamp_of(before), done, dry_run=dry_run)
+        if not dry_run:
+            past.shrink()
+    return done
+
+
+def _prune_folder(folder: Path, before: datetime, done: Pruned, *, dry_run: bool) -> None:
+    if folder.is_symlink():
+        done.notes.append(f"{folder} is a link: what is there is left alone")
+        return
+    if not folder.is_dir():
+        return
+    for day in sorted(folder.iterdir()):
+        if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
+            continue  # not ours
+        if day.name >= f"{before:%Y-%m-%d}":
+            continue
+        files, size_bytes = _measured(day)
+        if not dry_run:
+            try:
+                shutil.rmtree(day)
+            except OSError as error:
+                done.problems.append(error)
+                left, left_bytes = _measured(day)
+                files, size_bytes = files - left, size_bytes - left_bytes
+        done.files += files
+        done.size_bytes += size_bytes
+
+
+def _measured(folder: Path) -> tuple[int, int]:
+    """Number and size of the files in a folder."""
+    count = size_bytes = 0
+    for above, _, names in os.walk(folder):
+        for name in names:
+            count += 1
+            size_bytes += os.lstat(os.path.join(above, name)).st_size
+    return count, size_bytes
+
+
+def _prune_ledger(past: Archive, outbox: Path, before: str, done: Pruned, *, dry_run: bool) -> None:
+    done.superseded = past.superseded(before)
+    if not dry_run:
+        past.forget_superseded(before)
+    is_there = _Roots()
+    waiting: list[Settled] = []
+    for scan in past.settled():
+        if archive.stamp(scan.batch) >= before or retire.is_in_place(scan.outcome):
+            continue
+        if scan.batch.after is After.LEAVE and not is_there(scan):
+            done.kept += 1
+            continue
+        done.scans += 1
+        waiting.append(scan)
+        if len(waiting) >= AT_ONCE:
+            if not dry_run:
+                past.forget_scans(waiting)
+            waiting.clear()
+    if not dry_run:
+        past.forget_scans(waiting)
+        gone = (
+            batch
+            for batch in past.published()
+            if archive.stamp(batch) < before and not os.path.lexists(outbox / batch.file)
+        )
+        while some := list(itertools.islice(gone, AT_ONCE)):
+            done.batches += past.forget_batches(some)
+
+
+class _Roots:
+    """Tells whether the folder that was read is there; an empty one may be a disk that is not mounted."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {}
+
+    def __call__(self, scan: Settled) -> bool:
+        root = retire.root(scan.outcome.ref)
+        if root not in self._known:
+            try:
+                with os.scandir(root) as entries:
+                    self._known[root] = next(entries, None) is not None
+            except OSError:
+                self._known[root] = False
+        return self._known[root]
+
+
+@click.command()
+@click.option(
+    "--older-than",
+    required=True,
+    metavar="AGE",
+    callback=times.age,
+    help="Such as 30d or 12w. Whole days are removed (UTC): those that ended so long ago.",
+)
+@outbox_option
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
+    """Remove old scans from done/ and failed/, and what the ledger knows of scans that are gone.
+
+    Files of results are never removed. Of scans that still lie where they were read, the ledger keeps what it
+    knows, or they would be read again. digitbox retry cannot bring back what was removed.
+
+    \b
+    Examples:
+      digitbox prune --older-than 30d --dry-run
+      digitbox prune --older-than 12w
+    """
+    if not archive.exists(outbox):
+        console.say(f"nothing to prune: the outbox {outbox} has no ledger yet")
+        return
+    now = datetime.now(UTC)
+    try:
+        before = (now - older_than).replace(hour=0, minute=0, second=0, microsecond=0)
+    except OverflowError as error:
+        raise click.BadParameter("that is before all time: give a shorter age") from error
+    done = prune_outbox(outbox, before, dry_run=dry_run)
+    would = "would be " if dry_run else ""
+    console.say(
+        f"from before {before:%Y-%m-%d}: {done.files} files of done/ and failed/ "
+        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {console.scans(done.scans)}, {done.superseded} "
+        f"superseded rows and {done.batches} batches {would}forgotten by the ledger"
+    )
+    if done.kept:
+        console.say(
+            f"{console.scans(done.kept)} not forgotten: the folder they were read from is not there, or "
+            "empty; perhaps a disk is not mounted"
+        )
+    for note in done.notes:
+        console.say(note)
+    if done.problems:
+        first = done.problems[0]
+        raise OutboxError(f"cannot remove {first.filename}: {first.strerror}; change that, and call it again")

@@ -1,0 +1,247 @@
+import csv
+import io
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.export import Choice, Source, export_rows
+from batch.files.outbox import STATE, Outbox
+from batch.files.results import Row
+from batch.records import Outcome, Reason, ScanRef, Status
+from command import Digitbox
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def read(name: str, sha256: str = "aa", status: Status = Status.OK, confidence: float = 0.987654) -> Outcome:
+    if status is Status.FAILED:
+        return Outcome(ScanRef(f"/in/{name}", name), status, Reason.UNREADABLE, sha256)
+    probabilities = (confidence, *[(1 - confidence) / 9] * 9)
+    return Outcome(ScanRef(f"/in/{name}", name), status, None, sha256, 0, confidence, probabilities)
+
+
+Publish = Callable[..., Path]
+
+
+@pytest.fixture
+def publish(tmp_path: Path) -> Publish:
+    """Publishes a batch that begins so many hours after the first of November, a row a minute."""
+
+    def published(hours: float, *outcomes: Outcome, **options: Any) -> Path:
+        times = (START + timedelta(hours=hours, minutes=number) for number in range(10**6))
+        settings = {"format_name": "csv", "rows_per_file": 1000, "model": "m", "with_probabilities": False}
+        with Outbox(tmp_path / "outbox", **{**settings, **options}, now=lambda: next(times)) as outbox:
+            outbox.add(outcomes)
+            path = outbox.publish()
+        assert path is not None
+        return path
+
+    return published
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def names_of(text: str) -> list[str]:
+    return [row["file"] for row in rows_of(text)]
+
+
+def test_several_batches_are_one_cell_for_cell(digitbox: Digitbox, publish: Publish) -> None:
+    first = publish(0, read("a.png"), read("=b\n.png"), read("c.png", "", Status.FAILED))
+    second = publish(24, read("d.png", confidence=0.5))
+    result = digitbox("export")
+    header, *rest = first.read_text(encoding="utf-8").splitlines()
+    assert result.out.splitlines() == [header, *rest, *second.read_text(encoding="utf-8").splitlines()[1:]]
+    assert (result.code, result.err) == (0, "4 rows of 2 files of results\n")
+
+
+def test_columns_of_some_are_empty_for_others(digitbox: Digitbox, publish: Publish) -> None:
+    publish(0, read("a.png"))
+    publish(1, read("b.png"), with_probabilities=True)
+    one, two = rows_of(digitbox("export").out)
+    assert list(one) == list(two)
+    assert list(two)[-11:] == ["processed_at", *(f"p{digit}" for digit in range(10))]
+    assert (one["p0"], two["p0"]) == ("", "0.987654")
+
+
+@pytest.mark.parametrize("source", ["csv", "parquet"])
+@pytest.mark.parametrize("target", ["csv", "parquet"])
+def test_formats_may_be_mixed(
+    digitbox: Digitbox, publish: Publish, tmp_path: Path, source: str, target: str
+) -> None:
+    outcomes = [read("a.png", confidence=0.123456789), read("\xe9.png", "", Status.FAILED)]
+    publish(0, *outcomes, format_name=source, with_probabilities=True)
+    result = digitbox("export", "--format", target, "--output", "all")
+    assert (result.code, result.out) == (0, "")
+    if target == "csv":
+        one, two = rows_of((tmp_path / "all").read_text(encoding="utf-8"))
+        assert (one["confidence"], two["confidence"], two["sha256"]) == ("0.123457", "", "")
+        assert (one["p1"], two["p1"], one["processed_at"]) == ("0.097394", "", "2026-11-01T00:01:00Z")
+        return
+    table = pq.read_table(tmp_path / "all").to_pylist()
+    assert table[0]["confidence"] == (0.123456789 if source == "parquet" else 0.123457)
+    assert (table[0]["prediction"], table[1]["prediction"], table[1]["p0"]) == (0, None, None)
+    assert (table[1]["file"], table[1]["processed_at"]) == ("\xe9.png", START + timedelta(minutes=2))
+
+
+def test_rows_of_a_time_and_a_status(digitbox: Digitbox, publish: Publish) -> None:
+    publish(0, read("a.png"), read("b.png", status=Status.REVIEW))
+    publish(23.98, *(read(f"{minute}.png") for minute in range(4)))  # it goes on after midnight
+    publish(30, read("z.png"))
+    assert names_of(digitbox("export", "--since", "2026-11-02").out) == ["1.png", "2.png", "3.png", "z.png"]
+    assert names_of(digitbox("export", "--until", "2026-11-01").out) == ["a.png", "b.png", "0.png"]
+    both = ["--since", "2026-11-02T00:01", "--until", "2026-11-02T01:03+01:00"]
+    assert names_of(digitbox("export", *both).out) == ["2.png", "3.png"]
+    assert names_of(digitbox("export", "--status", "review", "--status", "failed").out) == ["b.png"]
+    assert digitbox("export", "--since", "2027-01-01").out.count("\n") == 1
+
+
+def test_the_latest_row_of_each_scan(digitbox: Digitbox, publish: Publish) -> None:
+    publish(0, read("a.png", "aa", Status.REVIEW), read("b.png", "", Status.FAILED), read("c.png", "cc"))
+    publish(
+        1, read("a.png", "aa"), read("b.png", "bb"), read("c.png", "dd"), read("d.png", "", Status.FAILED)
+    )
+    rows = rows_of(digitbox("export", "--latest").out)
+    assert [(row["file"], row["sha256"], row["status"]) for row in rows] == [
+        ("c.png", "cc", "ok"),
+        ("a.png", "aa", "ok"),
+        ("b.png", "bb", "ok"),
+        ("c.png", "dd", "ok"),  # another content: another scan
+        ("d.png", "", "failed"),
+    ]
+    assert names_of(digitbox("export", "--latest", "--status", "review").out) == []
+    until = ["--until", "2026-11-01T00:30"]
+    assert names_of(digitbox("export", "--latest", "--status", "review", *until).out) == ["a.png"]
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"])), max_size=4)))
+def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[str, str]]]) -> None:
+    rows: list[tuple[int, Row]] = []
+    for number, batch in enumerate(batches):
+        for place, (name, sha256) in enumerate(batch):
+            row = {"file": name, "sha256": sha256 or None, "status": "ok", "number": len(rows)}
+            rows.append((number << 32 | place, row))
+    expected = []
+    for at, (_, row) in enumerate(rows):
+        later = [other for _, other in rows[at + 1 :] if other["file"] == row["file"]]
+        if not any(row["sha256"] in (None, other["sha256"]) for other in later):
+            expected.append(row["number"])
+
+    class Given(Source):
+        def inspect(self) -> list[str]:
+            return []
+
+        def rows(self) -> Any:
+            yield from rows
+
+    class Kept:
+        def __init__(self) -> None:
+            self.numbers: list[int] = []
+
+        def add(self, row: Row) -> None:
+            self.numbers.append(row["number"])
+
+        def close(self) -> None:
+            pass
+
+    kept, choice = Kept(), Choice(latest=True)
+    assert export_rows(Given(None, Path(), choice), choice, lambda _: kept) == len(expected)
+    assert kept.numbers == expected
+
+
+@pytest.mark.parametrize("damage", ["taken", "changed"])
+def test_results_that_are_not_there_any_more_are_told(
+    digitbox: Digitbox, publish: Publish, tmp_path: Path, damage: str
+) -> None:
+    first = publish(0, read("a.png"))
+    publish(1, read("b.png"))
+    if damage == "taken":
+        first.unlink()
+    else:
+        first.write_text(first.read_text().replace("ok", "review"))
+    result = digitbox("export", "--output", "all.csv")
+    assert (result.code, first.name in result.err) == (4, True)
+    assert names_of((tmp_path / "all.csv").read_text()) == ["b.png"]
+    assert digitbox("export", "--since", "2026-11-01T01:01").code == 0
+
+
+def test_what_is_not_published_is_not_there(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
+    path = publish(0, read("a.png"))
+    (tmp_path / "outbox" / "predictions-20261101T000000Z-0000.csv").write_bytes(path.read_bytes())
+    with closing(sqlite3.connect(tmp_path / "outbox" / STATE / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute("UPDATE batches SET state = 'prepared'")
+    assert digitbox("export").out.count("\n") == 1
+
+
+def test_nothing_is_overwritten_and_nothing_half_appears(
+    digitbox: Digitbox, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(0, read("a.png"))
+    (tmp_path / "there").symlink_to("nowhere")
+    result = digitbox("export", "--output", "there")
+    assert (result.code, "give another --output" in result.err) == (2, True)
+    assert digitbox("export", "--output", "gone/all.csv").code == 6
+    if os.path.exists("/dev/full"):
+        monkeypatch.setattr(
+            "batch.files.results.CsvWriter.add", lambda *_: os.write(os.open("/dev/full", 1), b"x")
+        )
+        result = digitbox("export", "--output", "all.csv")
+        assert (result.code, "No space left" in result.err) == (6, True)
+    assert sorted(os.listdir(tmp_path)) == ["outbox", "there"]
+
+
+def test_no_outbox_and_no_ledger_yet(digitbox: Digitbox, tmp_path: Path) -> None:
+    assert digitbox("export").code == 4
+    (tmp_path / "outbox").mkdir()
+    result = digitbox("export")
+    assert (result.code, result.out.count("\n"), result.err) == (0, 1, "0 rows of 0 files of results\n")
+    assert list((tmp_path / "outbox").iterdir()) == []
+    assert digitbox("export", "--format", "parquet").code == 2
+    assert digitbox("export", "--since", "yesterday").code == 2
+
+
+def test_while_another_digitbox_writes(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
+    publish(0, read("a.png"))
+    with Outbox(
+        tmp_path / "outbox", format_name="csv", rows_per_file=5, model="m", with_probabilities=False
+    ) as outbox:
+        outbox.add([read("b.png")])
+        assert names_of(digitbox("export").out) == ["a.png"]
+
+
+def test_who_reads_stdout_may_have_enough(publish: Publish, tmp_path: Path) -> None:
+    publish(0, *(read(f"{number}.png") for number in range(900)), with_probabilities=True)
+    export = [sys.executable, "-m", "batch", "export", "--outbox", str(tmp_path / "outbox")]
+    with subprocess.Popen(
+        export, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1]
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(4) == b"file"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a disk that is always full")
+def test_a_full_disk_behind_stdout(publish: Publish, tmp_path: Path) -> None:
+    publish(0, read("a.png"))
+    export = [sys.executable, "-m", "batch", "export", "--outbox", str(tmp_path / "outbox")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            export, stdout=full, stderr=subprocess.PIPE, check=False, cwd=Path(__file__).parents[1]
+        )
+    assert (done.returncode, len(done.stderr.splitlines())) == (6, 1)
+    assert b"cannot write to stdout" in done.stderr

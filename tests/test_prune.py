@@ -1,0 +1,214 @@
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from batch.files import archive
+from batch.files.archive import Archive
+from batch.files.outbox import STATE, Outbox
+from batch.prune import prune_outbox
+from command import Digitbox
+from formats import FORMATS, two
+
+TWO = FORMATS["png-8"](two())
+LATER = datetime(2999, 1, 1, tzinfo=UTC)  # everything is old then
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    return tmp_path / "outbox"
+
+
+def fill(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"text" if "bad" in name else TWO)
+
+
+def files(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*") if STATE not in path.parts)
+
+
+def known(outbox: Path) -> list[int]:
+    """Numbers of scans and batches in the ledger."""
+    past = Archive(outbox / STATE, read_only=True)
+    try:
+        return [len(list(past.settled())), len(list(past.published()))]
+    finally:
+        past.close()
+
+
+def test_what_was_moved_is_removed_and_results_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    fill(inbox, "a.png", "b.png", "bad.png")
+    digitbox("run", "--after", "move")
+    results = {path: path.read_bytes() for path in outbox.glob("*.csv")}
+    done = prune_outbox(outbox, LATER)
+    assert (done.files, done.scans, done.batches, done.problems) == (4, 3, 0, [])
+    assert done.size_bytes > 2 * len(TWO)
+    assert files(outbox / "done") == files(outbox / "failed") == 0
+    assert list((outbox / "done").iterdir()) == []
+    assert {path: path.read_bytes() for path in outbox.glob("*.csv")} == results
+    assert known(outbox) == [0, 1]
+
+
+def test_a_dry_run_says_the_same_and_removes_nothing(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    fill(inbox, "a.png", "bad.png")
+    digitbox("run")
+    digitbox("run", "--after", "move")
+    before = (files(outbox), known(outbox))
+    dry = prune_outbox(outbox, LATER, dry_run=True)
+    assert (files(outbox), known(outbox)) == before
+    wet = prune_outbox(outbox, LATER)
+    assert (dry.files, dry.size_bytes, dry.scans, dry.superseded) == (
+        wet.files,
+        wet.size_bytes,
+        wet.scans,
+        wet.superseded,
+    )
+    assert dry.superseded == 2
+
+
+def test_scans_that_still_lie_in_their_place_are_not_read_again(
+    digitbox: Digitbox, inbox: Path, outbox: Path
+) -> None:
+    fill(inbox, "a.png", "b.png", "c.png")
+    digitbox("run")
+    (inbox / "b.png").unlink()
+    fill(inbox, "c.png")
+    os.utime(inbox / "c.png", ns=(1, 1))  # another scan of its name
+    assert prune_outbox(outbox, LATER).scans == 2
+    assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["c.png"]
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_an_input_that_is_not_mounted_is_not_forgotten(
+    digitbox: Digitbox, inbox: Path, outbox: Path, is_gone: bool
+) -> None:
+    fill(inbox, "a.png", "b.png")
+    digitbox("run")
+    inbox.rename(inbox.parent / "away")
+    if not is_gone:
+        inbox.mkdir()
+    done = prune_outbox(outbox, LATER)
+    assert (done.scans, done.kept) == (0, 2)
+    if not is_gone:
+        inbox.rmdir()
+    (inbox.parent / "away").rename(inbox)
+    assert digitbox("run", "--only-new").rows == []
+
+
+def test_rows_that_were_superseded_go_though_the_scan_stays(
+    digitbox: Digitbox, inbox: Path, outbox: Path
+) -> None:
+    fill(inbox, "a.png")
+    for _ in range(3):
+        digitbox("run")
+    assert prune_outbox(outbox, LATER).superseded == 2
+    assert prune_outbox(outbox, LATER).superseded == 0
+    assert digitbox("run", "--only-new").rows == []
+
+
+def test_batches_go_when_their_results_were_taken_away(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    for _ in range(2):
+        fill(inbox, "a.png")
+        digitbox("run", "--after", "move")
+    next(outbox.glob("*.csv")).unlink()
+    assert prune_outbox(outbox, LATER).batches == 1
+    assert known(outbox) == [0, 1]
+
+
+def test_what_is_young_stays(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    fill(inbox, "a.png", "bad.png")
+    digitbox("run", "--after", "move")
+    (outbox / "done" / "2020-01-01" / "0a").mkdir(parents=True)
+    (outbox / "done" / "2020-01-01" / "0a" / "old.png").touch()
+    before = files(outbox)
+    result = digitbox("prune", "--older-than", "1d")
+    assert (result.code, result.out) == (0, "")
+    assert "1 files of done/ and failed/ (0.0 MB) removed; 0 scans" in result.err
+    assert files(outbox) == before - 1
+    assert known(outbox) == [2, 1]
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert prune_outbox(outbox, today).scans == 0
+    assert prune_outbox(outbox, today + timedelta(days=1)).scans == 2
+
+
+def test_links_and_what_is_not_of_digitbox_are_left_alone(
+    digitbox: Digitbox, inbox: Path, outbox: Path, tmp_path: Path
+) -> None:
+    fill(inbox, "a.png", "bad.png")
+    digitbox("run", "--after", "move")
+    fill(tmp_path / "mine" / "2020-01-01", "mine.png")
+    (batch,) = (outbox / "done").glob("*/*")
+    (outbox / "done" / "2020-02-02").symlink_to(tmp_path / "mine")
+    (batch / "link").symlink_to(tmp_path / "mine")
+    (outbox / "done" / "notes").mkdir()
+    (outbox / "done" / "2020-03-03").touch()
+    (outbox / "failed").rename(tmp_path / "elsewhere")
+    (outbox / "failed").symlink_to(tmp_path / "elsewhere")
+    done = prune_outbox(outbox, LATER)
+    assert sorted(path.name for path in (outbox / "done").iterdir()) == ["2020-02-02", "2020-03-03", "notes"]
+    assert (tmp_path / "mine" / "2020-01-01" / "mine.png").exists()
+    assert (len(done.notes), done.problems) == (1, [])
+    assert files(tmp_path / "elsewhere") == 2
+
+
+def test_what_cannot_be_removed_is_told(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(outbox / "done" / "2020-01-01" / "0a", "a.png")
+    digitbox("run", "--only-new", str(inbox))
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "done/2020-01-01/0a/a.png")
+
+    monkeypatch.setattr("shutil.rmtree", denied)
+    result = digitbox("prune", "--older-than", "1d")
+    assert result.code == 6
+    assert "0 files of done/" in result.err
+    assert "cannot remove done/2020-01-01/0a/a.png: Permission denied" in result.err
+
+
+def test_a_batch_that_is_not_finished_is_left_alone(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(inbox, "a.png", "b.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("batch.files.outbox.retire", lambda *_: [OSError(13, "Permission denied")])
+        assert "could not be moved" in digitbox("run", "--after", "move").err
+    for path in inbox.iterdir():
+        path.unlink()
+    assert prune_outbox(outbox, LATER).scans == 0
+    assert digitbox("retry", "--status", "ok").err == "nothing to retry: no such scans\n"
+    fill(inbox, "c.png")
+    digitbox("run", "--after", "move")
+    assert prune_outbox(outbox, LATER).scans == 3
+
+
+def test_a_ledger_that_is_mostly_empty_is_written_anew(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "WASTE_PAGES", 2)
+    for number in range(200):
+        fill(inbox, f"{number:0200}.png")
+    digitbox("run", "--after", "move")
+    ledger = outbox / STATE / "ledger.sqlite3"
+    before = ledger.stat().st_size
+    assert prune_outbox(outbox, LATER).scans == 200
+    assert ledger.stat().st_size < before / 2
+
+
+def test_the_command_is_told_what_is_wrong(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    assert digitbox("prune").code == 2
+    assert digitbox("prune", "--older-than", "thirty").code == 2
+    assert digitbox("prune", "--older-than", "30d").code == 4
+    outbox.mkdir()
+    result = digitbox("prune", "--older-than", "30d")
+    assert (result.code, list(outbox.iterdir())) == (0, [])
+    digitbox("run", "--quiet")
+    result = digitbox("prune", "--older-than", "9999999d")
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    with Outbox(outbox, format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
+        assert digitbox("prune", "--older-than", "30d").code == 75
+        assert digitbox("prune", "--older-than", "30d", "--dry-run").code == 0

@@ -1,0 +1,226 @@
+import errno
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from batch import retry as module
+from batch.files.outbox import Outbox
+from batch.retry import Choice, retry_scans
+from command import Digitbox
+from faults import killed_at
+from formats import FORMATS, two
+
+TWO = FORMATS["png-8"](two())
+
+
+def fill(folder: Path, **contents: bytes) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / f"{name}.png").write_bytes(content)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_scans_left_in_their_place_are_new(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, good=TWO, bad=TWO[:60])
+    digitbox("run")
+    before = {path: path.read_bytes() for path in Path("outbox").glob("*.csv")}
+    assert digitbox("run", "--only-new").rows == []
+    result = digitbox("retry")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "1 scan is new; read with digitbox run --only-new, or digitbox watch\n"
+    assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["bad.png"]
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_scans_that_were_moved_go_back_with_all_that_was_beside_them(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox / "form", bad=TWO[:60])
+    fill(inbox, good=TWO)
+    digitbox("run", "--after", "move")
+    (inbox / "form").rmdir()
+    assert digitbox("retry").code == 0
+    assert names(inbox) == ["form/bad.png"]
+    assert not list(Path("outbox/failed").iterdir())
+    assert names(Path("outbox/done"))
+    rows = digitbox("run", "--after", "move", "--only-new").rows
+    assert [(row["file"], row["reason"]) for row in rows] == [("form/bad.png", "truncated")]
+
+
+def test_nothing_is_overwritten(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, bad=TWO[:60])
+    digitbox("run", "--after", "move")
+    fill(inbox, bad=b"another")
+    (inbox / "bad-2.png").symlink_to("nowhere")
+    assert digitbox("retry").code == 0
+    assert (inbox / "bad.png").read_bytes() == b"another"
+    assert (inbox / "bad-3.png").read_bytes() == TWO[:60]
+
+
+def test_a_choice_by_status_reason_time_and_place(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox / "a", half=TWO[:60], text=b"text", good=TWO)
+    fill(inbox / "b", half=TWO[:60])
+    digitbox("run", "--after", "move")
+
+    def chosen(*arguments: str) -> list[str]:
+        return sorted(
+            line.split("/", 4)[-1] for line in digitbox("retry", "--dry-run", *arguments).out.split()
+        )
+
+    assert chosen() == ["a/half.png", "a/text.png", "b/half.png"]
+    assert chosen("--status", "ok") == ["a/good.png"]
+    assert chosen("--reason", "not_an_image", "--reason", "empty") == ["a/text.png"]
+    assert chosen("--status", "ok", "--reason", "truncated") == []
+    assert chosen("--since", "1h", "--until", "2100-01-01") == chosen("--since", "1d") == chosen()
+    assert chosen("--until", "2020-01-01") == chosen("--since", "2100-01-01") == []
+    assert chosen("inbox/b") == ["b/half.png"]
+    assert chosen("inbox/a/good.png") == ["a/good.png"]
+    (moved,) = Path("outbox/failed").glob("*/*/b/half.png")
+    assert chosen(str(moved)) == chosen(str(moved.parent)) == ["b/half.png"]
+    assert len(chosen("outbox/failed")) == 3
+    assert chosen("inbo") == []
+    assert names(inbox) == []
+
+
+def test_only_the_last_row_of_a_scan_counts(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, good=TWO)
+    digitbox("run", "--review-below", "1")
+    digitbox("run", "--review-below", "0.1")
+    assert "nothing to retry" in digitbox("retry", "--status", "review").err
+    assert digitbox("retry", "--status", "ok").code == 0
+    assert len(digitbox("run", "--only-new").rows) == 1
+
+
+def test_scans_that_are_gone_or_changed_are_counted(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, one=TWO[:60], two=TWO[:70], three=TWO[:80])
+    digitbox("run")
+    (inbox / "one.png").unlink()
+    fill(inbox, two=b"changed")
+    result = digitbox("retry")
+    assert "1 scan is new" in result.err
+    assert "2 scans more cannot be read again" in result.err
+
+
+def test_no_outbox_no_ledger_and_another_digitbox(digitbox: Digitbox, tmp_path: Path) -> None:
+    result = digitbox("retry")
+    assert (result.code, len(result.err.splitlines())) == (4, 1)
+    (tmp_path / "outbox").mkdir()
+    assert digitbox("retry").code == 0
+    assert list((tmp_path / "outbox").iterdir()) == []
+    with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
+        result = digitbox("retry")
+        assert (result.code, "must be stopped" in result.err) == (75, True)
+        assert digitbox("retry", "--dry-run").code == 0
+    (tmp_path / "outbox" / ".digitbox" / "ledger.sqlite3").write_bytes(b"x" * 4096)
+    assert digitbox("retry").code == 8
+
+
+def test_the_outbox_of_digitbox_toml(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "digitbox.toml").write_text('outbox = "results"\n')
+    fill(inbox, bad=b"text")
+    digitbox("run")
+    assert digitbox("retry", "--dry-run").out == f"{inbox}/bad.png\n"
+
+
+def test_names_are_printed_so_that_they_harm_nothing(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox)
+    with open(os.fsencode(inbox) + b"/a\n\x1b[31m\xff.png", "wb") as file:
+        file.write(b"text")
+    digitbox("run", "--after", "move")
+    assert digitbox("retry", "--dry-run").out.endswith("/a\\x0a\\x1b[31m\\xff.png\n")
+    assert digitbox("retry").code == 0
+    assert os.listdir(os.fsencode(inbox)) == [b"a\n\x1b[31m\xff.png"]
+
+
+def test_an_inbox_that_is_gone_is_not_made_anew(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, bad=b"text")
+    digitbox("run", "--after", "move")
+    inbox.rmdir()
+    result = digitbox("retry")
+    assert (result.code, len(result.err.splitlines())) == (4, 1)
+    assert not inbox.exists()
+    inbox.mkdir()
+    assert digitbox("retry").code == 0
+    assert names(inbox) == ["bad.png"]
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM])
+def test_back_to_another_device_or_where_there_are_no_links(
+    digitbox: Digitbox, inbox: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(inbox, bad=b"text")
+    digitbox("run", "--after", "move")
+    fill(inbox, bad=b"in the way")
+    link = os.link
+
+    def fail(source: Path, target: Path, **settings: bool) -> None:
+        if code == errno.EPERM or source.parent != Path(target).parent:
+            raise OSError(code, os.strerror(code))
+        link(source, target, **settings)
+
+    monkeypatch.setattr(os, "link", fail)
+    assert digitbox("retry").code == 0
+    assert names(inbox) == ["bad-2.png", "bad.png"]
+    assert (inbox / "bad-2.png").read_bytes() == b"text"
+    assert names(Path("outbox/failed")) == []
+
+
+@pytest.mark.slow
+def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    """No scan is lost, none is there twice, and in the end all are new."""
+    fill(inbox, one=TWO[:60], two=TWO[:61])
+    digitbox("run", "--after", "move")
+    outbox, kept = tmp_path / "outbox", tmp_path / "kept"
+    shutil.copytree(outbox, kept)
+    contents = Counter([TWO[:60], TWO[:61]])
+
+    def work() -> None:
+        retry_scans(outbox, Choice())
+
+    number = 0
+    while True:
+        number += 1
+        was_killed = killed_at(number, work)
+        found = Counter(
+            path.read_bytes()
+            for folder in (inbox, outbox / "failed")
+            for path in folder.rglob("*.png")
+            if path.is_file()
+        )
+        assert set(found) == set(contents)  # for an instant, a scan has both names
+        retry_scans(outbox, Choice())
+        assert Counter(path.read_bytes() for path in inbox.iterdir()) == contents
+        assert [row["file"] for row in digitbox("run", "--only-new", "--after", "leave").rows] == [
+            "one.png",
+            "two.png",
+        ]
+        if not was_killed:
+            break
+        shutil.rmtree(outbox)
+        shutil.rmtree(inbox)
+        inbox.mkdir()
+        shutil.copytree(kept, outbox)
+    assert number > 10
+
+
+def test_many_scans_are_forgotten_a_part_at_a_time(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    for number in range(7):
+        fill(inbox, **{str(number): b"text"})
+    digitbox("run")
+    assert retry_scans(tmp_path / "outbox", Choice()).in_place == 7
+    assert len(digitbox("run", "--only-new").rows) == 7
+
+
+def test_a_scan_is_found_though_another_has_its_name_in_failed(digitbox: Digitbox, tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        fill(tmp_path / folder, bad=folder.encode())
+    digitbox("run", "x/../x/bad.png", "y/../x/../y/bad.png", "--after", "move")
+    assert retry_scans(tmp_path / "outbox", Choice()).brought_back == 2
+    assert [(tmp_path / folder / "bad.png").read_bytes() for folder in "xy"] == [b"x", b"y"]
