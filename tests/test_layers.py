@@ -23,6 +23,7 @@ FILES = {
         "inbox",
         "ledger",
         "locks",
+        "lookahead",
         "outbox",
         "proofs",
         "results",

@@ -152,6 +152,7 @@ class Archive(Ledger):
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
+        self._ahead.forget()
         with self._reporting():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

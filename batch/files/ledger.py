@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import LedgerError, OutboxError
+from batch.files.lookahead import Lookahead
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
 
 FILE = "ledger.sqlite3"
@@ -105,6 +106,7 @@ class Ledger:
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._path, self._read_only = folder / FILE, read_only
+        self._ahead = Lookahead(self.execute)
         with self._reporting():
             self._connection = self._connect("?mode=ro" if read_only else "")
             try:
@@ -144,6 +146,7 @@ class Ledger:
 
     def add(self, batch_id: str, outcomes: Iterable[Outcome]) -> None:
         """Adds members to a batch that is not prepared yet."""
+        self._ahead.forget()
         with self._reporting():
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -163,12 +166,14 @@ class Ledger:
 
     def forget(self) -> None:
         """Drops the members of a batch that is not prepared."""
+        self._ahead.forget()
         with self._reporting():
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
     def delete(self, batch_id: str) -> None:
         """Drops a batch with its members."""
+        self._ahead.forget()
         with self._reporting():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("DELETE FROM members WHERE batch = ?", (batch_id,))
@@ -207,11 +212,9 @@ class Ledger:
             ref: the file.
             attempts: rows that say that it failed, for a reason that may pass, before one of them counts.
         """
-        found = self.execute(
-            "SELECT reason FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? LIMIT ?",
-            (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, attempts),
-        )
-        return len(found) == attempts or any(reason not in TRANSIENT for (reason,) in found)
+        wanted = ref.size_bytes, ref.mtime_ns
+        found = [reason for *of, reason in self._ahead.rows(os.fsencode(ref.path)) if tuple(of) == wanted]
+        return len(found) >= attempts or any(reason not in TRANSIENT for reason in found)
 
     def waits_to_retire(self, ref: ScanRef) -> bool:
         """Whether this very file has its row, and only could not be moved or deleted yet."""
