@@ -6,6 +6,7 @@ import fnmatch
 import glob
 import heapq
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ IMAGE_SUFFIXES = frozenset(
 # What file managers, synchronisers and downloads leave about.
 IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 IGNORED_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "~$*")
+
+_IGNORED = re.compile("|".join(map(fnmatch.translate, IGNORED_PATTERNS)))
 
 RUN_LENGTH = 50_000  # names sorted in memory at a time
 
@@ -101,26 +104,32 @@ class Inputs:
     def _walk(self, root: str, prefix: str, levels: _Levels) -> Iterator[ScanRef]:
         outbox = _identity(self._outbox)  # a run makes it before it looks here
         # A stack of open folders, not a recursion: folders can be nested deeper than Python's calls.
-        stack = [(root, prefix, levels.start, self._names(root, levels, levels.start))]
+        stack = [
+            (
+                os.path.join(root, ""),
+                prefix and os.path.join(prefix, ""),
+                levels.start,
+                self._names(root, levels, levels.start),
+            )
+        ]
         while stack:
             folder, above, places, names = stack[-1]
             name = next(names, None)
             if name is None:
                 stack.pop()
                 continue
-            is_folder = name.endswith("/")
-            path = os.path.join(folder, name.rstrip("/"))
-            called = os.path.join(above, name.rstrip("/"))
-            if not is_folder:
-                yield ScanRef(path, called)
+            if not name.endswith("/"):
+                yield ScanRef(folder + name, above + name)
                 continue
-            places = levels.below(places, name.rstrip("/"))
+            name = name[:-1]
+            path, called = folder + name, above + name
+            places = levels.below(places, name)
             if has_image_suffix(path) and levels.is_match(places):
                 yield ScanRef(path, called)  # a row says that this is no file
             if not levels.goes_on(places) or _identity(path) == outbox:
                 continue
             try:
-                stack.append((path, called, places, self._names(path, levels, places)))
+                stack.append((path + "/", called + "/", places, self._names(path, levels, places)))
             except InputError:
                 yield ScanRef(path, called)  # a row says that it cannot be read
 
@@ -160,10 +169,13 @@ class _Levels:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = patterns
+        self._below_any: dict[frozenset[int], frozenset[int]] = {}  # where the name does not matter
         self.start = self._closed({0})
 
     def below(self, places: frozenset[int], name: str) -> frozenset[int]:
         """The places of a name in a folder that is at `places`; none if it does not match."""
+        if places in self._below_any:
+            return self._below_any[places]
         found = set()
         for place in places:
             if place == len(self._patterns):
@@ -173,7 +185,10 @@ class _Levels:
                 found |= {place, place + 1}
             elif fnmatch.fnmatchcase(name, pattern):
                 found.add(place + 1)
-        return self._closed(found)
+        closed = self._closed(found)
+        if all(pattern == "**" for place, pattern in enumerate(self._patterns) if place in places):
+            self._below_any[places] = closed
+        return closed
 
     def is_match(self, places: frozenset[int]) -> bool:
         """Whether what is there is asked for."""
@@ -272,6 +287,6 @@ def is_ignored(name: str, patterns: Sequence[str]) -> bool:
     return (
         name.startswith(".")
         or lower in IGNORED_NAMES
-        or any(fnmatch.fnmatchcase(lower, pattern) for pattern in IGNORED_PATTERNS)
+        or _IGNORED.match(lower) is not None
         or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     )
