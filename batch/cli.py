@@ -41,6 +41,7 @@ Exit codes:
 LAZY_COMMANDS = {
     **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
     "explain": "batch.explain",
+    **dict.fromkeys(("apply", "report"), "batch.report.commands"),
 }
 
 
@@ -91,8 +92,15 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @reading_options
 @after_option(DEFAULTS["after"])
 @option("--quiet", is_flag=True, help="Say nothing but errors.")
+@option("--report", is_flag=True, help="Write a page to look at the results, too, as of digitbox report.")
 def run(
-    inputs: tuple[str, ...], after: str, dry_run: bool, quiet: bool, verbose: bool, **settings: Any
+    inputs: tuple[str, ...],
+    after: str,
+    dry_run: bool,
+    quiet: bool,
+    report: bool,
+    verbose: bool,
+    **settings: Any,
 ) -> None:
     """Read scans, and write one row for each to a CSV in the outbox.
 
@@ -126,6 +134,12 @@ def run(
         console.print_line(path)
     if not quiet:
         console.say_summary(summary, options)
+    if report and summary.published:
+        from batch.report.commands import write_report
+
+        page = write_report(summary.published, quiet=quiet)
+        if not quiet:
+            console.say(f"report: {page}")
     if summary.not_retired:
         console.say_error(f"{summary.not_retired}; the next run tries again")
     if summary.counts.get(Status.FAILED):

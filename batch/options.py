@@ -36,6 +36,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "log_format": (str,),
     "dry_run": (bool,),
     "quiet": (bool,),
+    "report": (bool,),
     "verbose": (bool,),
 }
 

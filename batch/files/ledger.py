@@ -41,6 +41,20 @@ CREATE INDEX members_by_path ON members (path, size_bytes, mtime_ns);
 CREATE INDEX members_by_batch ON members (batch);
 CREATE TABLE watcher (pid INTEGER, inbox BLOB, state TEXT, detail TEXT, beat_at TEXT);
 """,
+    # Never changed, only added to: of the corrections of one row, the last one counts.
+    """
+CREATE TABLE corrections (
+    batch TEXT NOT NULL,
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    said TEXT NOT NULL,
+    corrected TEXT NOT NULL,
+    corrected_by TEXT NOT NULL,
+    reviewed_at TEXT NOT NULL,
+    applied_at TEXT NOT NULL
+);
+CREATE INDEX corrections_by_batch ON corrections (batch);
+""",
 )
 # What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
 _OF_THE_DISK = frozenset(
@@ -162,11 +176,11 @@ class Ledger:
 
     def mark(self, batch_id: str, state: State) -> None:
         """Says how far a batch has come."""
-        self._execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
+        self.execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
 
     def unfinished(self) -> list[Batch]:
         """Batches that are not retired, the oldest first."""
-        rows = self._execute(
+        rows = self.execute(
             "SELECT batch, file, sha256, after, state FROM batches WHERE state != 'retired' ORDER BY rowid"
         )
         return [
@@ -176,7 +190,7 @@ class Ledger:
 
     def members(self, batch_id: str) -> Iterator[Outcome]:
         """Yields the scans of a batch, without their digits."""
-        rows = self._execute(
+        rows = self.execute(
             "SELECT path, name, size_bytes, mtime_ns, inode, sha256, status, reason FROM members "
             "WHERE batch = ? ORDER BY rowid",
             (batch_id,),
@@ -187,7 +201,7 @@ class Ledger:
 
     def is_settled(self, ref: ScanRef) -> bool:
         """Whether a file of this path, size and modification time has its row."""
-        found = self._execute(
+        found = self.execute(
             "SELECT 1 FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? LIMIT 1",
             (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns),
         )
@@ -195,7 +209,7 @@ class Ledger:
 
     def waits_to_retire(self, ref: ScanRef) -> bool:
         """Whether this very file has its row, and only could not be moved or deleted yet."""
-        found = self._execute(
+        found = self.execute(
             "SELECT 1 FROM members JOIN batches USING (batch) WHERE path = ? AND size_bytes = ? "
             "AND mtime_ns = ? AND inode = ? AND state != 'retired' LIMIT 1",
             (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
@@ -213,7 +227,19 @@ class Ledger:
             )
             self._connection.execute("COMMIT")
 
-    def _execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes all changes of a `with` part of the ledger at its end, or none when an exception passes."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
+        self.execute("COMMIT")
+
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Asks or changes something, in SQL: for the modules whose subject is a table of their own."""
         with self._reporting():
             return self._connection.execute(statement, values).fetchall()
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +59,20 @@ def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSEr
         with suppress(FileNotFoundError, PermissionError):
             sync(folder)
     return problems
+
+
+def places(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[Path]:
+    """Yields where a scan that has its row may be: where it was read, and where it was moved to.
+
+    Whether it is that scan, its SHA-256 must tell.
+    """
+    yield Path(outcome.ref.path)
+    if batch.after is After.MOVE:
+        wanted = target = _target(outcome, batch, outbox)
+        number = 1
+        while os.path.lexists(target):
+            yield target
+            target, number = _numbered(wanted, number), number + 1
 
 
 class _Renamed:
