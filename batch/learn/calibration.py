@@ -49,6 +49,8 @@ def calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Examp
 
 def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.float32]:
     digits = tested.digits
+    if not len(digits):  # the gate refused all there was
+        return np.zeros((0, classifier.manifest.classes), np.float32)
     return np.concatenate([classifier.logits(digits[at : at + 256]) for at in range(0, len(digits), 256)])
 
 

@@ -37,8 +37,10 @@ function digitCell(place) {
   const answer = answerOf(place);
   const shown = answer ?? said;
   target.append(shown === "none" ? element("span", "word", answer ? "not a digit" : "–") : shown);
-  if (answer !== null && answer !== said) target.append(element("del", "", said === "none" ? "–" : said));
-  else if (answer !== null) target.append(element("span", "word quiet", " ✓"));
+  if (answer === said) target.append(element("span", "word quiet", " ✓"));
+  else if (answer !== null) {
+    target.append(" ", element("span", "spoken", "instead of "), element("del", "", said === "none" ? "–" : said));
+  }
   return target;
 }
 
