@@ -182,7 +182,8 @@ function start() {
   byId("title").textContent = `${plural(all, "scan", "scans")} read`;
   byId("subtitle").textContent = `Report of ${data.created.replace("T", " ").replace("Z", " UTC")}`;
   document.title = `digitbox: ${plural(all, "scan", "scans")} read`;
-  byId("command").textContent = `digitbox apply corrections.csv --outbox ${quoted(data.outbox)}`;
+  const where = data.outbox === "outbox" ? "" : ` --outbox ${quoted(data.outbox)}`;
+  byId("command").textContent = `digitbox apply corrections.csv${where}`;
   drawStatuses(byId("statuses"), toggleStatus);
   drawDigits(byId("digits"), chooseDigit);
   drawConfidences(byId("confidences"), chooseConfidence);

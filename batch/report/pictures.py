@@ -22,7 +22,7 @@ from batch.report.rows import Entry
 
 SMALL_PX = 64  # longer side
 LARGE_PX = 224
-SMALL_QUALITY, LARGE_QUALITY = 60, 75
+SMALL_QUALITY, LARGE_QUALITY = 60, 90
 MOST_LARGE = 5_000  # a page of more megabytes opens slowly
 TOP = 3
 

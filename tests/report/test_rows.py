@@ -1,3 +1,4 @@
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -91,3 +92,14 @@ def test_what_is_no_result_is_said(tmp_path: Path) -> None:
     for missing in (tmp_path / "none", tmp_path / "scans"):
         with pytest.raises(InputError, match=r"no such file|no results in"):
             rows.sources([missing])
+
+
+def test_a_ledger_of_an_older_digitbox_is_read_as_it_is(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    ledger = tmp_path / "out" / ".digitbox" / "ledger.sqlite3"
+    with sqlite3.connect(ledger) as connection:
+        connection.execute("DROP TABLE corrections")
+        connection.execute("PRAGMA user_version = 1")
+    assert len(rows.collect(rows.sources([tmp_path / "out"])).entries) == 4
+    with sqlite3.connect(ledger) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
