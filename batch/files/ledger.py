@@ -115,13 +115,18 @@ class Ledger:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._path = folder / FILE
         with self._reporting():
-            address = self._path.absolute().as_uri() + ("?mode=ro" if read_only else "")
+            address = self._path.absolute().as_uri() + (self._looking_only(folder) if read_only else "")
             self._connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
             try:
                 self._set_up(read_only)
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _looking_only(self, folder: Path) -> str:
+        # Even a reader of a WAL notes that it is there; where it may not, and nobody writes, it need not.
+        wal = folder / f"{FILE}-wal"
+        return "?mode=ro" if os.access(folder, os.W_OK) or wal.exists() else "?mode=ro&immutable=1"
 
     def _set_up(self, read_only: bool) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
