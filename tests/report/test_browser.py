@@ -176,6 +176,26 @@ def test_filters(page: Callable[..., Page]) -> None:
     assert shown.rows() == []
 
 
+def test_the_list_is_walked_with_the_arrows_and_a_row_opened(page: Callable[..., Page]) -> None:
+    shown = page()
+    shown.browser.find_element("css selector", "#list button").send_keys("\ue015")  # down
+    assert shown.browser.switch_to.active_element.accessible_name == "Look at blank.png"
+    shown.press("\ue007")
+    assert shown.text("review-file") == "blank.png"
+    shown.press("\ue00c")
+    assert not shown.browser.find_element("id", "review").is_displayed()
+
+
+def test_light_and_dark_are_kept(page: Callable[..., Page]) -> None:
+    shown = page()
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    before = shown.browser.execute_script(colour)
+    shown.click("theme")
+    changed = shown.browser.execute_script(colour)
+    shown.open()
+    assert before != changed == shown.browser.execute_script(colour)
+
+
 def test_hostile_names_are_shown_saved_and_run_nothing(
     page: Callable[..., Page], downloads: Path, tmp_path: Path
 ) -> None:
