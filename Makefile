@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format train fuzz soak clean
+.PHONY: help run test test-fast lint format train fuzz soak bench clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=
 SOAK_SECONDS ?= 180
 soak: $(VENV)/test.stamp ## drop scans of all kinds and kill the watcher for minutes (SOAK_SECONDS=180)
 	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python tests/soak.py
+
+BENCH ?=
+bench: $(VENV)/test.stamp ## measure what digitbox costs beside decoding and tf.data (BENCH="--files 10000")
+	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 clean: ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch import stderr
+from batch.digits import confidence
 from batch.errors import MissingExtraError, ModelError
 from batch.files import artefact
 from batch.records import Manifest
@@ -46,8 +47,17 @@ def load(model_dir: Path, manifest: Manifest, runtime: str = "litert") -> Classi
         MissingExtraError: TensorFlow is not installed.
     """
     content = artefact.read_verified(model_dir, manifest, model_file(runtime))
-    make = KerasClassifier if runtime == "tensorflow" else LiteRtClassifier
-    model: Classifier = make(content, manifest)
+    if runtime == "tensorflow":
+        return _checked(KerasClassifier(content, manifest), model_dir)
+    model = _checked(LiteRtClassifier(content, manifest), model_dir)
+    if artefact.STUDENT_FILE not in manifest.files:
+        return model
+    content = artefact.read_verified(model_dir, manifest, artefact.STUDENT_FILE)
+    return Cascade(_checked(LiteRtClassifier(content, manifest), model_dir), model)
+
+
+def _checked(model: Classifier, model_dir: Path) -> Classifier:
+    manifest = model.manifest
     try:
         probe = model.logits(np.zeros((1, 28, 28, manifest.preprocess.channels), np.uint8))
     except (ValueError, RuntimeError) as error:
@@ -55,6 +65,38 @@ def load(model_dir: Path, manifest: Manifest, runtime: str = "litert") -> Classi
     if probe.shape != (1, manifest.classes):
         raise ModelError(f"the model in {model_dir} does not fit its manifest: train it anew")
     return model
+
+
+class Cascade:
+    """A small model that answers what it is sure of, and a large one for the rest.
+
+    Args:
+        student: the small one, trained to say what the large one says.
+        model: the large one.
+    """
+
+    def __init__(self, student: Classifier, model: Classifier) -> None:
+        self.manifest = model.manifest
+        self._student, self._model = student, model
+
+    def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
+        """Returns the logits of n digits, (n, classes), all on the scale of the large model's."""
+        logits, sure = self._first_look(digits)
+        if not sure.all():
+            logits[~sure] = self._model.logits(digits[~sure])
+        return logits
+
+    def student_fraction(self, digits: Digits) -> float:
+        """Share of n digits that the small model answers."""
+        return float(self._first_look(digits)[1].mean())
+
+    def _first_look(self, digits: Digits) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        known = self.manifest
+        logits = self._student.logits(digits)
+        every = confidence.probabilities(logits, known.output, known.student_temperature)
+        # It may not refuse: what is no digit is for the large model to say.
+        sure = every[:, : confidence.DIGITS].max(axis=1) >= known.student_above
+        return logits * np.float32(known.temperature / known.student_temperature), sure
 
 
 class LiteRtClassifier:

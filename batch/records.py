@@ -185,6 +185,8 @@ class Manifest:
         temperature: logits are divided by it; fitted on data not trained on.
         review_below: confidence under which a prediction is `review`.
         refuse_above: probability of `not a digit` above which a scan is `refused`.
+        student_temperature: of the small model that looks first, where there is one.
+        student_above: confidence from which its answer stands.
         files: SHA-256 by file name.
         metrics: figures with the number of images they were measured on.
         datasets: what was trained on, with licences.
@@ -207,6 +209,8 @@ class Manifest:
     datasets: tuple[Mapping[str, str], ...] = ()
     seed: int = 0
     start: str = ""
+    student_temperature: float = 1.0
+    student_above: float = 1.0
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -33,7 +33,17 @@ FILES = {
     )
 }
 DIGITS = {
-    f"digits.{name}" for name in ("confidence", "lines", "metrics", "preprocess", "quality", "strength")
+    f"digits.{name}"
+    for name in (
+        "confidence",
+        "lines",
+        "metrics",
+        "polarity",
+        "preprocess",
+        "quality",
+        "resize",
+        "strength",
+    )
 }
 LEARN = {
     f"learn.{name}"
@@ -52,6 +62,7 @@ LEARN = {
         "commands",
         "compare",
         "datasets",
+        "distil",
         "examples",
         "export",
         "network",
@@ -77,7 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "job": {"engines", "flow", "config", "records", "errors"} | FILES,
     "engines": {"records", "errors"},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
-    "classifier": {"records", "errors", "stderr", "files.artefact"},
+    "classifier": {"records", "errors", "stderr", "files.artefact", "digits.confidence"},
     "records": set(),
     "errors": {"records"},
     "config": {"errors", "records"},

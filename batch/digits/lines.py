@@ -96,7 +96,7 @@ def mended(ink: Mask, lines: Mask, everything: Mask) -> Mask:
 
 
 def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
-    """Lines for certain, and what else could be the top and the bottom of a box; None where there are none."""
+    """Lines for certain, and what else could be the top and the bottom of a box; None if there are none."""
     height, width = mask.shape
     run_px = max(8, round(RUN_FRACTION * width)) | 1  # an even kernel would move what it opens
     # One pixel of slack above and below lets a line slope by a few degrees.

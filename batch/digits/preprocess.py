@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.digits.lines import Mask, find_lines, mended
+from batch.digits.polarity import FLAT_LEVELS, estimate_polarity, even_rim
+from batch.digits.resize import MIN_WORK_PX, resized
 from batch.digits.strength import (
-    FAINT_LEVELS,
     binarise,
     estimate_background,
     ink_strength,
@@ -33,20 +34,15 @@ DIGIT_PX = 28
 CONTEXT_PX = 2 * DIGIT_PX  # side of the context view
 BOX_PX = 20
 WORK_PX = 112  # longer side at which ink is looked for: strokes stay wider than a pixel
-POLARITY_PX = 48  # longer side at which the polarity is decided
-MIN_WORK_PX = 24  # smaller scans are enlarged, so that neighbourhoods mean something
 ZOOM_FRACTION = 0.45  # a digit smaller than this part of a reduced scan is looked at again, nearer
 CONTEXT_FRACTION = 2.5  # widest surroundings shown in the context view, in heights of the digit
 THIN_STROKE_PX = 1.7  # strokes thinner than this in the 20x20 box are thickened to it
-STROKE_FRACTION = 0.2  # polarity: of the image's shorter side, wider than most strokes
-COVER_WEIGHT = 3.0  # polarity: of which covers more, against which is narrower
 LINE_FRACTION = 0.5  # a piece of which more may be printed lines is one
 LINE_APPEAL = 0.05  # of such a piece, against others
 MAX_PEELS = 3  # kinds of printed lines, the darkest first
 SMALL_PX = 40  # below this a window wider than a stroke may not fit
 CLEAN_FLOOR = 20  # ink on a clean ground: all that compression does not blur
 GROUND_FRACTION = 0.2  # of a small scan that is clean ground, at least
-FLAT_LEVELS = 6  # a rim of at most this range is a clean, computer-made ground
 _SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -103,7 +99,7 @@ def find_ink(grey: Grey, show: Show = _show_nobody) -> Ink:
     polarity = estimate_polarity(grey)
     # Inverted before anything is rounded, so that an image and its inverse stay equal to the last bit.
     paper = cv2.bitwise_not(grey) if polarity is Polarity.LIGHT_ON_DARK else grey
-    work = _resized(paper, WORK_PX)
+    work = resized(paper, WORK_PX)
     ink = _find_ink_at(work, polarity, show)
     scale = max(paper.shape) / max(work.shape)
     if ink.is_blank or scale <= 1:
@@ -119,7 +115,7 @@ def find_ink(grey: Grey, show: Show = _show_nobody) -> Ink:
         max(0, int((middle_y - reach) * scale)) : int((middle_y + reach) * scale) + 1,
         max(0, int((middle_x - reach) * scale)) : int((middle_x + reach) * scale) + 1,
     ]
-    nearer = _find_ink_at(_resized(window, WORK_PX), polarity, show)
+    nearer = _find_ink_at(resized(window, WORK_PX), polarity, show)
     return ink if nearer.is_blank else nearer
 
 
@@ -149,70 +145,6 @@ def pictures(digit: npt.NDArray[np.uint8], spec: PreprocessSpec) -> dict[str, Gr
         side = part.shape[0] if part.ndim == 3 else CONTEXT_PX
         found[view] = np.ascontiguousarray(part).reshape(side, side)
     return found
-
-
-def estimate_polarity(grey: Grey) -> Polarity:
-    """Decides which of ink and paper is the darker.
-
-    Two votes are added. Strokes are narrower than the paper around them: a closing fills dark strokes, an
-    opening takes away light ones, and whichever changes the image more has met the ink. And paper covers more
-    of a scan than ink: its typical brightness lies nearer to the paper's end of the range. Both votes change
-    sign with the image, so that an image and its inverse get opposite answers.
-    """
-    ground = _even_rim(grey)
-    if ground is not None and _is_mostly(grey, ground):
-        # Computer-made or already cleaned: what surrounds the ink and covers most is the paper.
-        low, high = ground
-        ink_is_lighter = 2 * int(cv2.sumElems(grey)[0]) > (low + high) * grey.size
-        return Polarity.LIGHT_ON_DARK if ink_is_lighter else Polarity.DARK_ON_LIGHT
-    small = cv2.GaussianBlur(_resized(grey, POLARITY_PX), (3, 3), 0)
-    reach = max(3, round(STROKE_FRACTION * min(small.shape))) | 1
-    # Beyond the edge goes on what is at the edge: a margin outside a printed border is no stroke.
-    framed = cv2.copyMakeBorder(small, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    kernel = np.ones((reach, reach), np.uint8)
-    inside = slice(reach, -reach), slice(reach, -reach)
-    darker = _power(cv2.morphologyEx(framed, cv2.MORPH_BLACKHAT, kernel)[inside])
-    lighter = _power(cv2.morphologyEx(framed, cv2.MORPH_TOPHAT, kernel)[inside])
-    strokes = (lighter - darker) / (lighter + darker + 1.0)
-    rank = small.size // 100  # of the darkest and the lightest that count
-    ranks = rank, (small.size - 1) // 2, small.size // 2, small.size - 1 - rank
-    low, below, above, high = np.partition(small, ranks, axis=None)[list(ranks)].astype(float)
-    cover = ((low + high) - (below + above)) / (2.0 * (high - low + 1.0))
-    return Polarity.LIGHT_ON_DARK if strokes + COVER_WEIGHT * cover > 0 else Polarity.DARK_ON_LIGHT
-
-
-def _power(departure: Grey) -> float:
-    above = cv2.subtract(departure, FAINT_LEVELS).astype(np.float32)
-    return float(np.vdot(above, above))
-
-
-def _even_rim(grey: Grey) -> tuple[int, int] | None:
-    """Darkest and lightest pixel of the rim, where it is of one brightness."""
-    low, high, _, _ = cv2.minMaxLoc(np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1])))
-    return (int(low), int(high)) if high - low <= FLAT_LEVELS else None
-
-
-def _is_mostly(grey: Grey, ground: tuple[int, int]) -> bool:
-    return 2 * cv2.countNonZero(cv2.inRange(grey, *ground)) >= grey.size  # type: ignore[call-overload]
-
-
-def _resized(grey: Grey, longer_px: int) -> Grey:
-    height, width = grey.shape
-    # Halving is forty times as fast as averaging over parts of pixels.
-    while max(height, width) >= 4 * longer_px and min(height, width) > 1:
-        height, width = height // 2, width // 2
-        grey = np.asarray(
-            cv2.resize(grey[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), np.uint8
-        )
-    scale = longer_px / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-    scale = MIN_WORK_PX / min(height, width)
-    if scale > 1 and max(height, width) * scale <= longer_px:
-        size = round(width * scale), round(height * scale)
-        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    return grey
 
 
 def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
@@ -271,11 +203,11 @@ def _without_lines(strength: Grey) -> tuple[Mask, Mask, Mask, float]:
 
 def _flat_ground(paper: Grey) -> int | None:
     """Brightness of a ground that needs no estimate, or None where there is paper."""
-    ground = _even_rim(paper)
+    ground = even_rim(paper)
     if ground is not None and ground[1] >= 128:
         # Unless the even rim is a frame around something else.
         low, high = ground
-        return high if 2 * cv2.countNonZero(cv2.inRange(paper, low, 255)) >= paper.size else None  # type: ignore[call-overload]
+        return high if 2 * cv2.countNonZero(cv2.inRange(paper, low, 255)) >= paper.size else None
     if min(paper.shape) < SMALL_PX:
         # Strokes may be wider than any window that fits; but such small files are cut out and cleaned.
         top = float(paper.max())
@@ -330,7 +262,7 @@ def _select(
     return digit, box, stats[1:][sizeable | member]
 
 
-def _sums(labels: npt.NDArray[np.uint16], strength: Grey, mask: Mask, count: int) -> npt.NDArray[np.float64]:
+def _sums(labels: npt.NDArray[np.uint16], strength: Grey, mask: Mask, count: int) -> npt.NDArray[np.number]:
     """Sum of the strength of each piece of ink."""
     left, top, width, height = cv2.boundingRect(mask)
     inside = slice(top, top + height), slice(left, left + width)

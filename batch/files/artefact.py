@@ -20,7 +20,11 @@ MANIFEST = "manifest.json"
 CURRENT = "CURRENT"
 KERAS_FILE = "model.keras"
 TFLITE_FILE = "model.tflite"  # int8; what runs
+STUDENT_KERAS_FILE = "student.keras"
+STUDENT_FILE = "student.tflite"  # int8; the small model that looks first
 TFLITE_FLOAT_FILE = "model-float.tflite"
+
+_ADDED = frozenset({"student_temperature", "student_above"})
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -89,10 +93,11 @@ def load_manifest(model_dir: Path) -> Manifest:
 def _manifest_of(data: Any) -> Manifest:
     if not isinstance(data, dict):
         raise TypeError("it is not a JSON object")
+    # A model without what later versions of digitbox added is as good as it was.
     names = {field.name for field in dataclasses.fields(Manifest)}
-    if set(data) != names:
-        wrong = ", ".join(sorted(names ^ set(data)))
-        raise KeyError(f"missing or unknown: {wrong}")
+    wrong = (names - _ADDED).symmetric_difference(set(data) - _ADDED)
+    if wrong:
+        raise KeyError(f"missing or unknown: {', '.join(sorted(wrong))}")
     spec = data["preprocess"]
     preprocess = PreprocessSpec(int(spec["version"]), tuple(spec["views"]))
     if not preprocess.views or not set(preprocess.views) <= set(VIEW_CHANNELS):
@@ -108,8 +113,9 @@ def _manifest_of(data: Any) -> Manifest:
             raise TypeError(f"{name} is {value!r}")
     if manifest.classes not in (10, 11) or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
-    if manifest.temperature <= 0:
-        raise ValueError(f"temperature is {manifest.temperature}")
+    for temperature in (manifest.temperature, manifest.student_temperature):
+        if temperature <= 0:
+            raise ValueError(f"temperature is {temperature}")
     return manifest
 
 
@@ -168,11 +174,7 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
     """
     check_target(models_dir, manifest.name, overwrite)
     target = models_dir / manifest.name
-    sums = {
-        name: digest(content)
-        for name, content in files.items()
-        if name in (KERAS_FILE, TFLITE_FILE, TFLITE_FLOAT_FILE)
-    }
+    sums = {name: digest(content) for name, content in files.items() if name.endswith((".keras", ".tflite"))}
     record = dataclasses.replace(manifest, files=sums)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)

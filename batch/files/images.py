@@ -22,6 +22,14 @@ MIN_SIDE_PX = 4
 BYTES_PER_PIXEL = 8
 SPARE_BYTES = 1 << 20
 
+# A large JPEG need not be decoded whole: its coefficients give it at an eighth, a quarter or a half.
+REDUCED_PX = 640  # longer side that is kept, at least: enough for a digit that is small in it
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
+    (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+)
+
 # Never follow a link, never wait for the writer of a pipe.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -56,9 +64,9 @@ def decode(data: bytes, max_pixels: int) -> Grey:
         max_pixels: more are too many.
 
     Returns:
-        uint8 (height, width), upright where the file says how it was held. 16 bits are stretched to the
-        whole range: few such files use all of it. What is transparent becomes a ground of the opposite
-        brightness of the ink.
+        uint8 (height, width), upright where the file says how it was held; large JPEGs at a fraction of their
+        size. 16 bits are stretched to the whole range: few such files use all of it. What is transparent
+        becomes a ground of the opposite brightness of the ink.
 
     Raises:
         ImageError: with the reason.
@@ -72,6 +80,10 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     flags = cv2.IMREAD_UNCHANGED if container.has_alpha else cv2.IMREAD_ANYDEPTH
     try:
         if container.kind == "jpeg":
+            part, flags = next(
+                (found for found in _REDUCED if max(size) >= REDUCED_PX * found[0]), (1, flags)
+            )
+            size = -(-size[0] // part), -(-size[1] // part)
             pixels = _decode_jpeg(data, flags)
         else:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

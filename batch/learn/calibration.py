@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from batch.classifier import LiteRtClassifier
+from batch.classifier import Cascade, Classifier
 from batch.digits import confidence, metrics
 from batch.learn.datasets import NOT_A_DIGIT
 from batch.learn.examples import Examples
@@ -17,15 +17,45 @@ WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
 NOT_DIGITS_FRACTION = 0.05  # of the scans that people have; those held out have more
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
+STUDENT_RISK = 0.001  # of the student's answers that stand, those that the large model would not give
 
 
-def calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Examples) -> Manifest:
-    """Sets temperature and thresholds from held-out examples and the logits of the model that ships."""
-    logits = _logits(classifier, held_out)
-    temperature = confidence.fit_temperature(logits, held_out.labels, manifest.output)
-    every = confidence.probabilities(logits, manifest.output, temperature)
+def with_temperature(classifier: Classifier, manifest: Manifest, held_out: Examples) -> Manifest:
+    """Sets the temperature, from held-out examples and the logits of the model that ships."""
+    temperature = confidence.fit_temperature(_logits(classifier, held_out), held_out.labels, manifest.output)
+    return dataclasses.replace(manifest, temperature=round(temperature, 4))
+
+
+def with_student(
+    student: Classifier, classifier: Classifier, manifest: Manifest, held_out: Examples
+) -> Manifest:
+    """Sets from which confidence the student's answers stand: where they are the large model's own.
+
+    Args:
+        student: the small model.
+        classifier: the large one.
+        manifest: with the large model's temperature.
+        held_out: examples that neither was trained on.
+    """
+    logits = _logits(student, held_out)
+    temperature = round(confidence.fit_temperature(logits, held_out.labels, manifest.output), 4)
+    digits = confidence.probabilities(logits, manifest.output, temperature)[:, : confidence.DIGITS]
+    same = digits.argmax(axis=1) == _logits(classifier, held_out).argmax(axis=1)
+    above = confidence.threshold_for_risk(digits.max(axis=1), same, STUDENT_RISK)
+    return dataclasses.replace(manifest, student_temperature=temperature, student_above=round(above, 6))
+
+
+def with_thresholds(classifier: Classifier, manifest: Manifest, held_out: Examples) -> Manifest:
+    """Sets the thresholds for review and refusal, from held-out examples.
+
+    Args:
+        classifier: what ships, the student included.
+        manifest: with the temperatures.
+        held_out: examples that were not trained on.
+    """
+    every = confidence.probabilities(_logits(classifier, held_out), manifest.output, manifest.temperature)
     refuse_above = REFUSE_ABOVE
-    if manifest.classes > 10:
+    if manifest.classes > confidence.DIGITS:
         digits = held_out.labels != NOT_A_DIGIT
         refuse_above = max(
             REFUSE_ABOVE, float(np.quantile(every[digits, NOT_A_DIGIT], 1 - LOST_DIGITS_FRACTION))
@@ -40,14 +70,11 @@ def calibrated(classifier: LiteRtClassifier, manifest: Manifest, held_out: Examp
         every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, weights[answered]
     )
     return dataclasses.replace(
-        manifest,
-        temperature=round(temperature, 4),
-        refuse_above=round(refuse_above, 4),
-        review_below=round(review_below, 4),
+        manifest, refuse_above=round(refuse_above, 4), review_below=round(review_below, 4)
     )
 
 
-def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.float32]:
+def _logits(classifier: Classifier, tested: Examples) -> npt.NDArray[np.float32]:
     digits = tested.digits
     if not len(digits):  # the gate refused all there was
         return np.zeros((0, classifier.manifest.classes), np.float32)
@@ -55,7 +82,7 @@ def _logits(classifier: LiteRtClassifier, tested: Examples) -> npt.NDArray[np.fl
 
 
 def figures(
-    classifier: LiteRtClassifier,
+    classifier: Classifier,
     manifest: Manifest,
     tested: Examples,
     asked: npt.NDArray[np.int32] | None = None,
@@ -91,6 +118,8 @@ def figures(
             "ok_wrong_fraction": round(float(wrong), 6),
             "calibration_error": round(metrics.expected_calibration_error(sure, right), 6),
         }
+    if isinstance(classifier, Cascade) and len(decisions):
+        found["student_fraction"] = round(classifier.student_fraction(tested.digits), 6)
     if count < asked.size:
         found["not_digits"] = asked.size - count
         found["not_digits_ok_fraction"] = round(float(ok[~is_digit].sum()) / (asked.size - count), 6)

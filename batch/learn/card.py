@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from batch.files.artefact import STUDENT_FILE
 from batch.records import Manifest
 
 
@@ -27,6 +28,8 @@ def sentence(figure: Mapping[str, Any]) -> str:
             f"of {figure['not_digits']} things that are no digit "
             f"{figure['not_digits_ok_fraction']:.2%} answered ok"
         )
+    if "student_fraction" in figure:
+        parts.append(f"{figure['student_fraction']:.1%} answered by the student")
     return "; ".join(parts)
 
 
@@ -61,6 +64,14 @@ def text(manifest: Manifest) -> str:
         "",
         f"Temperature {manifest.temperature:g}; review below a confidence of {manifest.review_below:g};"
         f" refused above a probability of {manifest.refuse_above:g} of being no digit.",
+        *(
+            [
+                "A student, a small network trained to say what the large one says, looks first. Its answer"
+                f" stands from a confidence of {manifest.student_above:g}; the large one sees the rest."
+            ]
+            if STUDENT_FILE in manifest.files
+            else []
+        ),
         "",
         "## Limits",
         "",

@@ -16,11 +16,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from batch.classifier import KerasClassifier, LiteRtClassifier
+from batch.classifier import Cascade, Classifier, KerasClassifier, LiteRtClassifier
 from batch.errors import ConfigError
 from batch.files import artefact
 from batch.learn import calibration, card, charts, examples, export, own_scans
 from batch.learn.datasets import NOT_A_DIGIT, Dataset, Labelled, joined
+from batch.learn.distil import distil
 from batch.learn.examples import AS_IS, DRAWN, RENDERED, VARIED, Examples, Material
 from batch.learn.network import NETWORKS, Network
 from batch.learn.own_scans import OwnScan
@@ -112,12 +113,26 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     model = _start(options, network)
     material = Material(kept, [part.images for _, part in others_divided], own)
     history = _fit(model, options, network, material, held_out_examples, say)
+    student = None
+    if network.rendered:
+        student = distil(
+            model,
+            _loaded(options.start, artefact.STUDENT_KERAS_FILE),
+            network,
+            material,
+            count=_examples(options, material),
+            seed=options.seed,
+            say=say,
+        )
     say("exporting to LiteRT")
     files = {
         artefact.KERAS_FILE: export.keras_bytes(model),
         artefact.TFLITE_FLOAT_FILE: export.tflite_bytes(model),
         artefact.TFLITE_FILE: export.tflite_bytes(model, held_out_examples.digits),
     }
+    if student is not None:
+        files[artefact.STUDENT_KERAS_FILE] = export.keras_bytes(student)
+        files[artefact.STUDENT_FILE] = export.tflite_bytes(student, held_out_examples.digits)
     manifest = Manifest(
         name=options.name,
         version=f"{options.name}-{artefact.digest(files[artefact.TFLITE_FILE])[:8]}",
@@ -134,8 +149,13 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         start="" if options.start is None else artefact.load_manifest(options.start).version,
         versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
     )
-    classifier = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
-    manifest = calibration.calibrated(classifier, manifest, held_out_examples)
+    classifier: Classifier = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
+    manifest = calibration.with_temperature(classifier, manifest, held_out_examples)
+    if student is not None:
+        small = LiteRtClassifier(files[artefact.STUDENT_FILE], manifest)
+        manifest = calibration.with_student(small, classifier, manifest, held_out_examples)
+        classifier = Cascade(small, LiteRtClassifier(files[artefact.TFLITE_FILE], manifest))
+    manifest = calibration.with_thresholds(classifier, manifest, held_out_examples)
     tests = [part for part in data if part.test is not None]
     figures = {"held out": calibration.figures(classifier, manifest, held_out_examples)}
     if network.rendered:
@@ -186,6 +206,22 @@ def _balanced(sets: Sequence[Labelled]) -> list[Labelled]:
     return [part.take(np.tile(np.arange(len(part)), round((largest / len(part)) ** 0.5))) for part in sets]
 
 
+def _examples(options: TrainOptions, material: Material) -> int:
+    """How many rendered examples make an epoch."""
+    count = len(material.digits) + len(material.own)
+    return options.examples_per_epoch or (min(count, GOING_ON_EXAMPLES) if options.start else count)
+
+
+def _loaded(start: Path | None, filename: str) -> Any | None:
+    """A Keras model of the folder to go on from, where it has it."""
+    if start is None:
+        return None
+    manifest = artefact.load_manifest(start)
+    if filename not in manifest.files:
+        return None
+    return KerasClassifier(artefact.read_verified(start, manifest, filename), manifest).model
+
+
 def _start(options: TrainOptions, network: Network) -> Any:
     """A new model, or the one to go on from."""
     if options.start is None:
@@ -195,8 +231,7 @@ def _start(options: TrainOptions, network: Network) -> Any:
         raise ConfigError(
             f"--from {options.start} is a {manifest.network} with {manifest.output} output: give the same"
         )
-    content = artefact.read_verified(options.start, manifest, artefact.KERAS_FILE)
-    return KerasClassifier(content, manifest).model
+    return _loaded(options.start, artefact.KERAS_FILE)
 
 
 def _fit(
@@ -206,9 +241,7 @@ def _fit(
     rate = options.learning_rate or network.learning_rate * (GOING_ON_RATE if going_on else 1)
     epochs = options.epochs or (GOING_ON_EPOCHS if going_on else network.epochs)
     batch_size = options.batch_size or network.batch_size
-    count = len(material.digits) + len(material.own)
-    if network.rendered:
-        count = options.examples_per_epoch or (min(count, GOING_ON_EXAMPLES) if going_on else count)
+    count = _examples(options, material) if network.rendered else len(material.digits) + len(material.own)
     steps = -(-count // batch_size)
     if network.rendered:
         schedule = keras.optimizers.schedules.CosineDecay(

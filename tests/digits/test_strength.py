@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from batch.digits import preprocess, strength
+from batch.digits import polarity, strength
 from batch.digits.lines import find_lines
 from batch.records import Grey, Polarity
 
@@ -54,9 +54,11 @@ def test_faint_ink_beside_dark_lines_is_found_when_they_are_left_out() -> None:
     scan = written(np.asarray(np.clip(220 + grain, 0, 255), np.uint8), ink=0.85)
     scan[:5] = scan[:, -5:] = 20
     found = strength.ink_strength(scan, np.full_like(scan, 220))
-    everything, _ = strength.binarise(found)
+    smooth = strength.smoothed(found)
+    floor, noise = strength.paper_floor(smooth)
+    everything = strength.binarise(smooth, floor)
     certain, likely = find_lines(everything)
-    without, noise = strength.binarise(found, certain, likely)
+    without = strength.binarise(smooth, floor, certain, likely)
     digit = written(np.full((90, 90), 255, np.uint8)) < 130
     assert without[digit].mean() > 0.9 * 255
     assert without[:4].max() == 0
@@ -65,7 +67,9 @@ def test_faint_ink_beside_dark_lines_is_found_when_they_are_left_out() -> None:
 
 def test_thick_ink_is_not_taken_for_noise() -> None:
     scan = written(light(), width=18)
-    mask, noise = strength.binarise(strength.ink_strength(scan, strength.estimate_background(scan)))
+    smooth = strength.smoothed(strength.ink_strength(scan, strength.estimate_background(scan)))
+    floor, noise = strength.paper_floor(smooth)
+    mask = strength.binarise(smooth, floor)
     assert noise < 3
     assert 0.1 < np.count_nonzero(mask) / mask.size < 0.6
 
@@ -77,8 +81,8 @@ def test_polarity_does_not_depend_on_pen_light_and_frame(width: int, text: str, 
     scan = written(light(), text, width)
     if margin:
         cv2.rectangle(scan, (margin, margin), (89 - margin, 89 - margin), 60, 3)
-    assert preprocess.estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
-    assert preprocess.estimate_polarity(255 - scan) is Polarity.LIGHT_ON_DARK
+    assert polarity.estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
+    assert polarity.estimate_polarity(255 - scan) is Polarity.LIGHT_ON_DARK
 
 
 def test_quantiles_of_histograms() -> None:

@@ -52,13 +52,24 @@ def test_a_folder_has_all_that_the_contract_names(models: Path, name: str, class
     folder = models / name
     manifest = artefact.load_manifest(folder)
     assert manifest.classes == classes
-    assert set(manifest.files) == {"model.keras", "model.tflite", "model-float.tflite"}
+    student = {"student.keras", "student.tflite"} if name == "cnn" else set()
+    assert set(manifest.files) == {"model.keras", "model.tflite", "model-float.tflite"} | student
     for filename in manifest.files:
         artefact.read_verified(folder, manifest, filename)
     assert f"{manifest.metrics['drawn.npz test']['accuracy']:.2%}" in (folder / "card.md").read_text()  # type: ignore[index]
     assert len(json.loads((folder / "history.json").read_text())["loss"]) == (10 if name == "mlp" else 1)
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (models / "CURRENT").read_text() == "mlp\n"
+
+
+def test_a_student_looks_first_and_says_what_the_large_model_says(models: Path, data: str) -> None:
+    folder = models / "cnn"
+    manifest = artefact.load_manifest(folder)
+    assert isinstance(classifier.load(folder, manifest), classifier.Cascade)
+    assert isinstance(
+        classifier.load(models / "mlp", artefact.load_manifest(models / "mlp")), classifier.LiteRtClassifier
+    )
+    assert "answered by the student" in (folder / "card.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
@@ -71,7 +82,8 @@ def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
     keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
     content = artefact.read_verified(folder, manifest, artefact.TFLITE_FLOAT_FILE)
     in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
-    int8 = classifier.load(folder, manifest, "litert").logits(digits)
+    content = artefact.read_verified(folder, manifest, artefact.TFLITE_FILE)
+    int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3
     assert np.abs(int8 - keras).max() < 0.15 * np.ptp(keras)
 

@@ -1,0 +1,124 @@
+"""What digitbox is compared with: decoding alone, and what a user would write in an hour.
+
+python benchmarks/alternatives.py decode FOLDER       cv2.imread in as many processes as cores
+python benchmarks/alternatives.py tfdata FOLDER       tf.data and Keras, the same network, no cleaning
+python benchmarks/alternatives.py loop FOLDER         model.predict on one image after another
+python benchmarks/alternatives.py parts FOLDER        decoding, preprocessing and network on one core
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PARTS = 1000  # images
+
+
+def decode(folder: Path) -> None:
+    """Decodes all files and forgets them."""
+    paths = sorted(map(str, folder.iterdir()))
+    cores = len(os.sched_getaffinity(0))
+    with multiprocessing.get_context("fork").Pool(cores) as pool:
+        pool.map(_decode, [paths[start::cores] for start in range(cores)])
+
+
+def _decode(paths: list[str]) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    for path in paths:
+        cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+
+
+def tfdata(folder: Path) -> None:
+    """Decodes with tf.data, predicts with Keras, writes a CSV."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    model = _keras_model()
+    paths = sorted(map(str, folder.iterdir()))
+    channels = model.input_shape[-1]
+
+    def load(path: Any) -> Any:
+        image = tf.io.decode_image(tf.io.read_file(path), channels=1, expand_animations=False)
+        image = tf.cast(tf.image.resize(image, (28, 28)), tf.uint8)
+        return tf.repeat(image, channels, axis=-1)
+
+    data = tf.data.Dataset.from_tensor_slices(paths).map(load, tf.data.AUTOTUNE)
+    logits = model.predict(data.batch(256).prefetch(tf.data.AUTOTUNE), verbose=0)
+    with (folder.parent / "tfdata.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(zip(paths, logits.argmax(axis=1), logits.max(axis=1), strict=True))
+
+
+def loop(folder: Path) -> None:
+    """Reads, resizes and predicts one image after another."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import cv2
+    import numpy as np
+
+    model = _keras_model()
+    for path in sorted(folder.iterdir()):
+        image = cv2.resize(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), (28, 28))
+        model.predict(np.repeat(image[None, :, :, None], model.input_shape[-1], axis=3), verbose=0)
+
+
+def _keras_model() -> Any:
+    import keras
+
+    from batch.files import artefact
+
+    return keras.models.load_model(artefact.find(None) / artefact.KERAS_FILE, compile=False)
+
+
+def parts(folder: Path) -> None:
+    """Prints the least of three times of each part, in microseconds an image, as JSON."""
+    import cv2
+    import numpy as np
+
+    from batch import classifier
+    from batch.config import MAX_PIXELS
+    from batch.digits import preprocess, quality
+    from batch.files import artefact, images
+    from batch.records import ScanRef
+
+    cv2.setNumThreads(1)
+    path = artefact.find(None)
+    manifest = artefact.load_manifest(path)
+    cascade = classifier.load(path, manifest)
+    large = classifier.LiteRtClassifier((path / artefact.TFLITE_FILE).read_bytes(), manifest)
+    refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:PARTS]]
+    greys = [images.read(ref, MAX_PIXELS).grey for ref in refs]
+
+    def prepared() -> list[Any]:
+        inks = [preprocess.find_ink(grey) for grey in greys]
+        return [
+            preprocess.normalise(ink, manifest.preprocess) for ink in inks if quality.inspect(ink) is None
+        ]
+
+    digits = np.stack(prepared())
+    chunks = [digits[at : at + 256] for at in range(0, len(digits), 256)]
+    measured: dict[str, Callable[[], object]] = {
+        "imread": lambda: [cv2.imread(ref.path, cv2.IMREAD_GRAYSCALE) for ref in refs],
+        "read and check": lambda: [images.read(ref, MAX_PIXELS) for ref in refs],
+        "preprocess": prepared,
+        "cascade": lambda: [cascade.logits(chunk) for chunk in chunks],
+        "large network": lambda: [large.logits(chunk) for chunk in chunks],
+    }
+    least = dict.fromkeys(measured, float("inf"))
+    for _ in range(3):
+        for name, work in measured.items():
+            started = time.perf_counter()
+            work()
+            least[name] = min(least[name], (time.perf_counter() - started) / len(refs) * 1e6)
+    print(json.dumps({name: round(value, 1) for name, value in least.items()}))
+
+
+if __name__ == "__main__":
+    {work.__name__: work for work in (decode, tfdata, loop, parts)}[sys.argv[1]](Path(sys.argv[2]))
