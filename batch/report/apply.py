@@ -34,7 +34,7 @@ class WrongLinesError(ConfigError):
     """Corrections that cannot be applied; `problems` has a line for each."""
 
     def __init__(self, file: Path, problems: Sequence[str]) -> None:
-        super().__init__(f"nothing of {file} was applied: put these lines right, or save it anew from the page")
+        super().__init__(f"nothing of {file} was applied: put these lines right, or save the file anew")
         self.problems = problems
 
 
