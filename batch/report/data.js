@@ -22,7 +22,7 @@ const modelOf = decoded(data.model);
 const toneOf = (status) => (status === "review" ? "review-tone" : status);
 const reasonWords = (place) => data.reasons[reasonOf(place)] ?? reasonOf(place);
 const grouped = (number) => number.toLocaleString("en-GB");
-const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumSignificantDigits: 3 });
 const plural = (number, one, many) => `${grouped(number)} ${number === 1 ? one : many}`;
 
 /** A share of 1, as in the results; what is only nearly certain does not look certain. */
