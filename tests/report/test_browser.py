@@ -61,10 +61,15 @@ class Page:
 
     def rows(self) -> list[str]:
         """File names of the rows that are shown."""
-        return [cell.text for cell in self.browser.find_elements("css selector", "#list .file")]
+        return self._texts("#list .file")
 
     def digits(self) -> list[str]:
-        return [cell.text for cell in self.browser.find_elements("css selector", "#list .digit")]
+        return self._texts("#list .digit")
+
+    def _texts(self, selector: str) -> list[str]:
+        """At one moment: rows come and go."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(found => found.innerText)"
+        return list(self.browser.execute_script(script, selector))
 
     def click(self, name: str) -> None:
         self.browser.find_element("id", name).click()
