@@ -100,6 +100,11 @@ def awaited(found: Callable[[], Any]) -> Any:
     raise AssertionError("it did not come in time")
 
 
+def downloaded(downloads: Path) -> Path | None:
+    """The saved file, when it is whole: before that, Chromium has an empty one in its place."""
+    return next((path for path in downloads.glob("corrections*.csv") if path.stat().st_size), None)
+
+
 def test_it_shows_what_was_read(page: Callable[..., Page]) -> None:
     shown = page()
     assert shown.text("title") == "4 scans read"
@@ -149,7 +154,7 @@ def test_corrections_by_keyboard_become_corrected_results(
         ["not", "a", "digit", "instead", "of", "7"],
     ]
     shown.click("save")
-    saved = awaited(lambda: next(downloads.glob("corrections*.csv"), None))
+    saved = awaited(lambda: downloaded(downloads))
     apply(saved, shown.outbox, "Anna")
     (corrected,) = shown.outbox.glob("corrected-*.csv")
     with corrected.open(newline="", encoding="utf-8") as file:
@@ -222,7 +227,7 @@ def test_hostile_names_are_shown_saved_and_run_nothing(
     shown.press("123")
     shown.press("\ue00c")
     shown.click("save")
-    saved = awaited(lambda: next(downloads.glob("corrections*.csv"), None))
+    saved = awaited(lambda: downloaded(downloads))
     assert apply(saved, shown.outbox, "Anna").changed == 3
     assert shown.browser.title == "digitbox: 3 scans read"
     assert shown.complaints() == []
