@@ -1,28 +1,40 @@
 // What the person has said so far: kept by the browser, and saved as corrections.csv.
 
-const STORE = `digitbox:${data.id}`;
+// One entry for each decision: the same page may be open twice, and neither must undo the other's.
+const STORE = `digitbox:${data.id}:`;
 const COLUMNS = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at"];
 
 /** Decisions by place of the row: `corrected` is 0 to 9 or none, `at` an ISO time. */
-const decisions = restored();
+const decisions = new Map();
 let kept = true;
 
-function restored() {
-  const found = new Map();
+function restore() {
   try {
-    for (const line of (localStorage.getItem(STORE) ?? "").split("\n")) {
-      const [place, corrected, at] = line.split(" ");
-      if (at && Number(place) < count && /^([0-9]|none)$/.test(corrected)) found.set(Number(place), { corrected, at });
+    for (let number = 0; number < localStorage.length; number += 1) {
+      const key = localStorage.key(number);
+      hear(key, localStorage.getItem(key));
     }
   } catch {
-    // A browser that keeps nothing for files: what is said lasts as long as the page.
+    kept = false; // A browser that keeps nothing for files: what is said lasts as long as the page.
   }
-  return found;
 }
 
-function keep() {
+/** Takes over what the browser has kept, or another window of this page has just said. */
+function hear(key, value) {
+  if (!key?.startsWith(STORE)) return false;
+  const place = Number(key.slice(STORE.length));
+  const [corrected, at] = (value ?? "").split(" ");
+  if (!(place >= 0 && place < count)) return false;
+  if (at && /^([0-9]|none)$/.test(corrected)) decisions.set(place, { corrected, at });
+  else decisions.delete(place);
+  return true;
+}
+
+function keep(place) {
+  const decision = decisions.get(place);
   try {
-    localStorage.setItem(STORE, [...decisions].map(([place, { corrected, at }]) => `${place} ${corrected} ${at}`).join("\n"));
+    if (decision) localStorage.setItem(STORE + place, `${decision.corrected} ${decision.at}`);
+    else localStorage.removeItem(STORE + place);
     kept = true;
   } catch {
     kept = false;
@@ -34,7 +46,7 @@ function decide(place, corrected) {
   const before = decisions.get(place)?.corrected ?? null;
   if (corrected === null) decisions.delete(place);
   else decisions.set(place, { corrected, at: new Date().toISOString().replace(/\.\d+Z/, "Z") });
-  keep();
+  keep(place);
   return before;
 }
 

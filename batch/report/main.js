@@ -196,7 +196,11 @@ function start() {
   });
   byId("start").addEventListener("click", startReview);
   byId("save").addEventListener("click", save);
+  window.addEventListener("storage", (event) => {
+    if (hear(event.key, event.newValue)) answered();
+  });
   wireTheme();
+  restore();
   showProgress();
   refilter();
 }

@@ -83,13 +83,12 @@ class Page:
 
 
 @pytest.fixture
-def page(browser: Any, tmp_path: Path, fake_model: Path) -> Iterator[Callable[..., Page]]:
+def page(browser: Any, tmp_path: Path, fake_model: Path) -> Callable[..., Page]:
     def opened(*outcomes: Outcome) -> Page:
         publish(tmp_path / "out", outcomes or four(tmp_path / "scans"))
         return Page(browser, tmp_path / "out")
 
-    yield opened
-    browser.execute_script("localStorage.clear()")
+    return opened
 
 
 def awaited(found: Callable[[], Any]) -> Any:
@@ -146,7 +145,7 @@ def test_corrections_by_keyboard_become_corrected_results(
     shown.press("x")
     assert shown.text("review-place") == "All of these are reviewed"
     shown.open()  # the browser has kept it
-    assert shown.text("progress") == "All 4 doubtful scans are reviewed."
+    assert awaited(lambda: shown.text("progress") == "All 4 doubtful scans are reviewed.")
     assert [digit.split() for digit in shown.digits()] == [
         ["3", "instead", "of", "7"],
         ["5", "instead", "of", "7"],
@@ -194,6 +193,28 @@ def test_the_list_is_walked_with_the_arrows_and_a_row_opened(page: Callable[...,
     assert shown.text("review-file") == "blank.png"
     shown.press("\ue00c")
     assert not shown.browser.find_element("id", "review").is_displayed()
+
+
+def test_two_windows_of_one_page_keep_what_is_said_in_both(page: Callable[..., Page]) -> None:
+    shown = page()
+    first = shown.browser.current_window_handle
+    shown.browser.switch_to.new_window("tab")
+    shown.open()
+    shown.click("start")
+    shown.press("3")
+    second = shown.browser.current_window_handle
+    shown.browser.switch_to.window(first)
+    assert awaited(lambda: shown.text("progress") == "1 of 2 doubtful scans reviewed.")
+    shown.click("start")
+    assert shown.text("review-file") == "blank.png"
+    shown.press("4")
+    shown.browser.switch_to.window(second)
+    shown.press("\ue00c")
+    assert awaited(lambda: shown.text("progress") == "All 2 doubtful scans are reviewed.")
+    said = ["3 instead of 7", "4 instead of \u2013"]
+    assert awaited(lambda: [" ".join(digit.split()) for digit in shown.digits()[:2]] == said)
+    shown.browser.close()
+    shown.browser.switch_to.window(first)
 
 
 def test_light_and_dark_are_kept(page: Callable[..., Page]) -> None:
