@@ -25,7 +25,7 @@ FILES = {
         "locks",
         "outbox",
         "proofs",
-        "results",
+        "readback",
         "retire",
         "settler",
         "tables",

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import corrections, durable, ledger, locks, results, retire
+from batch.files import corrections, durable, ledger, locks, readback, retire
 from batch.files.corrections import NONE, Correction
 from batch.files.inbox import IMAGE_SUFFIXES
 from batch.files.ledger import Batch, Ledger
 from batch.files.outbox import STATE
-from batch.files.results import Row
+from batch.files.readback import Row
 from batch.files.tables import text_cell
 from batch.records import Outcome, Status
 
@@ -76,7 +76,7 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
         LedgerError: its ledger is damaged.
     """
     folder = outbox / STATE
-    lines = list(results.table(file, COLUMNS))
+    lines = list(readback.table(file, COLUMNS))
     if not (folder / ledger.FILE).is_file():
         raise InputError(
             f"no ledger in {outbox}: name the outbox that the report was made from with --outbox"
@@ -172,7 +172,7 @@ class _Application:
         return _Published(
             batch,
             path,
-            {(row.file, row.sha256): row for row in results.read(path)},
+            {(row.file, row.sha256): row for row in readback.read(path)},
             {(text_cell(one.ref.name), one.sha256): one for one in self._known.members(batch_id)},
             corrections.current(self._known, batch_id),
         )
@@ -241,7 +241,7 @@ def corrected_path(published: Path) -> Path:
 
 
 def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -> bytes:
-    return results.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
+    return readback.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
 
 
 def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import InputError
-from batch.files import corrections, results, retire
+from batch.files import corrections, readback, retire
 from batch.files.ledger import Ledger
-from batch.files.results import Row
+from batch.files.readback import Row
 from batch.files.tables import text_cell
 from batch.records import After, Status
 
@@ -73,7 +73,7 @@ def sources(given: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = results.find(path)
+            inside = readback.find(path)
             if not inside:
                 raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
             found += inside
@@ -128,7 +128,7 @@ def _entries(path: Path) -> Iterator[Entry]:
         ledger = corrections.open_read_only(path.parent)
         known = None if ledger is None else opened.enter_context(ledger)
         batches: dict[str, _Batch] = {}
-        for row in results.read(path):
+        for row in readback.read(path):
             if row.batch not in batches:
                 batches[row.batch] = _Batch(known, row.batch, path.parent)
             yield batches[row.batch].entry(row)

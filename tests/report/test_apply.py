@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import durable, results
+from batch.files import durable, readback
 from batch.files.ledger import Ledger
 from batch.files.tables import text_cell
 from batch.learn import labelled_scans
@@ -327,4 +327,4 @@ def test_hostile_names(tmp_path: Path) -> None:
     file = save(tmp_path / "corrections.csv", [(one, "4") for one in outcomes], published)
     assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
     (path,) = (tmp_path / "out").glob("corrected-*")
-    assert [row["prediction"] for _, row in results.table(path, ["prediction"])] == ["4"] * 4
+    assert [row["prediction"] for _, row in readback.table(path, ["prediction"])] == ["4"] * 4

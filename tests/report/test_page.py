@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import ConfigError, OutboxError
-from batch.files.results import Row
+from batch.files.readback import Row
 from batch.records import Reason, ScanRef, Status
 from batch.report import page, pictures, rows, writing
 from batch.report.rows import Entry, Found
