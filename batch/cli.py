@@ -48,6 +48,7 @@ LAZY_COMMANDS = {
     "schedule": "batch.schedule",
     "history": "batch.history",
     "status": "batch.status",
+    **dict.fromkeys(("apply", "report"), "batch.report.commands"),
 }
 # Commands that digitbox.toml has options for.
 CONFIGURED = ("run", "watch", "export", "history", "prune", "retry", "status")
@@ -98,6 +99,7 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @after_option(DEFAULTS["after"])
 @nightly_options
 @option("--quiet", is_flag=True, help="Say nothing but errors.")
+@option("--report", is_flag=True, help="Write a page to look at the results, too, as of digitbox report.")
 def run(
     inputs: tuple[str, ...],
     after: str,
@@ -109,6 +111,7 @@ def run(
     ping: str | None,
     dry_run: bool,
     quiet: bool,
+    report: bool,
     verbose: bool,
     log_file: Path | None,
     **settings: Any,
@@ -157,6 +160,10 @@ def run(
             for path in account.results:
                 console.print_line(path)
         console.say_end(account, options)
+        if report and account.results:
+            from batch.report.commands import write_report
+
+            console.say(f"report: {write_report(tuple(account.results), quiet=quiet)}")
     if account.exit_code:
         raise SystemExit(account.exit_code)
 

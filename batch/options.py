@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "ping": (str,),
     "dry_run": (bool,),
     "quiet": (bool,),
+    "report": (bool,),
     "verbose": (bool,),
 }
 

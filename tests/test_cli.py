@@ -352,3 +352,14 @@ def test_explain_draws_every_step(digitbox: Digitbox, tmp_path: Path) -> None:
     assert digitbox("explain", "two.png").code == 2  # the picture exists
     assert digitbox("explain", "two.png", "--output", "gone/a.png").code == 6
     assert digitbox("explain").code == 2
+
+
+def test_a_page_beside_the_results_when_told(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "two.png").write_bytes(TWO)
+    done = digitbox("run", "--report")
+    (page,) = Path("outbox").glob("report-*.html")
+    assert [Path(line).suffix for line in done.out.splitlines()] == [".csv"]
+    assert f"report: {page}" in done.err
+    again = digitbox("run", "--only-new", "--report", "--quiet")
+    assert (again.code, again.out, again.err) == (0, "", "")
+    assert len(list(Path("outbox").glob("report-*.html"))) == 1

@@ -100,3 +100,18 @@ def auroc(scores: Values, positive: Flags) -> float:
     _, place, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = np.cumsum(sizes) - (sizes - 1) / 2  # the mean rank of equal scores
     return float((ranks[place][positive].sum() - count * (count + 1) / 2) / (count * others))
+
+
+def mcnemar(only_one: int, only_other: int) -> float:
+    """Exact two-sided test of whether two classifiers err equally often on the same cases (McNemar 1947).
+
+    Args:
+        only_one: cases that only the first has right.
+        only_other: cases that only the other has right.
+
+    Returns:
+        The probability of a difference at least as large when there is none; 1 where they never differ.
+    """
+    n = only_one + only_other
+    tail = sum(math.comb(n, k) for k in range(min(only_one, only_other) + 1))
+    return min(1.0, 2 * tail / 2**n)

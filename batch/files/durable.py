@@ -111,3 +111,14 @@ def replace(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
         raise
     sync(target.parent)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Writes a file whole, or not at all, and never over another one.
+
+    Raises:
+        FileExistsError: there is one of this name.
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    with new_file(path) as part:
+        part.write_bytes(content)

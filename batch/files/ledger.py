@@ -47,6 +47,20 @@ CREATE TABLE runs (run TEXT PRIMARY KEY, exit_code INTEGER, summary TEXT NOT NUL
 ALTER TABLE watcher ADD COLUMN since TEXT;
 ALTER TABLE watcher ADD COLUMN every_s REAL;
 """,
+    # Never changed, only added to: of the corrections of one row, the last one counts.
+    """
+CREATE TABLE corrections (
+    batch TEXT NOT NULL,
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    said TEXT NOT NULL,
+    corrected TEXT NOT NULL,
+    corrected_by TEXT NOT NULL,
+    reviewed_at TEXT NOT NULL,
+    applied_at TEXT NOT NULL
+);
+CREATE INDEX corrections_by_batch ON corrections (batch);
+""",
 )
 # What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
 _OF_THE_DISK = frozenset(
@@ -224,6 +238,17 @@ class Ledger:
             (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
         )
         return bool(found)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes all changes of a `with` part of the ledger at its end, or none when an exception passes."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
+        self.execute("COMMIT")
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Rows that a statement gives; for modules with questions of their own, such as `runs`."""

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -152,6 +152,20 @@ def _is_copy(path: Path, outcome: Outcome) -> bool:
     found = os.lstat(path)
     looks_so = (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
     return looks_so and stat.S_ISREG(found.st_mode) and digest(path) == outcome.sha256
+
+
+def places(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[Path]:
+    """Yields where a scan that has its row may be: where it was read, and where it was moved to.
+
+    Whether it is that scan, its SHA-256 must tell.
+    """
+    yield Path(outcome.ref.path)
+    if batch.after is After.MOVE:
+        wanted = target = _target(outcome, batch, outbox)
+        number = 1
+        while os.path.lexists(target):
+            yield target
+            target, number = _numbered(wanted, number), number + 1
 
 
 class _Renamed:

@@ -76,6 +76,8 @@ def with_thresholds(classifier: Classifier, manifest: Manifest, held_out: Exampl
 
 def _logits(classifier: Classifier, tested: Examples) -> npt.NDArray[np.float32]:
     digits = tested.digits
+    if not len(digits):  # the gate refused all there was
+        return np.zeros((0, classifier.manifest.classes), np.float32)
     return np.concatenate([classifier.logits(digits[at : at + 256]) for at in range(0, len(digits), 256)])
 
 

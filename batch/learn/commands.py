@@ -5,19 +5,25 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from batch import engines, stderr
+from batch import classifier, engines, stderr
+from batch.classifier import Classifier
 from batch.config import MAX_PIXELS
-from batch.errors import ImageError, MissingExtraError
-from batch.files import artefact, images
-from batch.files.tables import text_cell
+from batch.errors import MissingExtraError
+from batch.files import artefact
 from batch.flow import Reader
-from batch.records import Grey
+
+if TYPE_CHECKING:
+    from batch.learn.compare import Verdict
+    from batch.learn.datasets import Dataset
+    from batch.learn.own_scans import OwnScan
 
 
 @click.command()
@@ -45,8 +51,9 @@ from batch.records import Grey
     "folders",
     multiple=True,
     type=click.Path(readable=False),
-    help="Your own labelled scans (as for digitbox evaluate), to train on as well; a fifth of them is held "
-    "out, and the card says how well those are read. May be given several times.",
+    help="Your own labelled scans (as for digitbox evaluate, and as digitbox apply leaves them), to train "
+    "on as well; about a fifth of them is held out, and the card says how well those are read. May be given "
+    "several times.",
 )
 @click.option(
     "--from",
@@ -109,7 +116,9 @@ def train(
     """Train a model and write its folder.
 
     A twelfth of the training digits is held out: the thresholds are set on it. The model's card.md says
-    how it did, on the test digits too where the data has some. Nothing is written before the end.
+    how it did, on the test digits too where the data has some. Nothing is written before the end. With
+    --from, a table says whether the new model is better than that one; on a terminal, you are asked whether
+    it shall be the default.
 
     \b
     Examples:
@@ -122,11 +131,15 @@ def train(
     name = name or network
     artefact.check_target(models_dir, name, overwrite)
     _need("digitbox train", "tensorflow", "matplotlib", "seaborn")
-    from batch.learn import datasets
+    from batch.learn import datasets, own_scans
     from batch.learn.train import TrainOptions
     from batch.learn.train import train as run
 
+    start_dir = None if start is None else artefact.find(start)
+    # Loaded now: a model of its name may take its place.
+    old = None if start_dir is None else classifier.load(start_dir, artefact.load_manifest(start_dir))
     data = [datasets.load(source) for source in sources]
+    own = [scan for source in folders for scan in own_scans.read(source, _say)]
     options = TrainOptions(
         network,
         name,
@@ -138,10 +151,13 @@ def train(
         output,
         seed,
         overwrite,
-        None if start is None else artefact.find(start),
-        [scan for folder in folders for scan in _own_scans(folder)],
+        start_dir,
+        own,
     )
-    folder = run(options, data, lambda line: click.echo(line, err=True))
+    folder = run(options, data, _say)
+    if old is not None:
+        found = _compared(old, folder, own, data)
+        make_default = make_default or _offered(found, folder)
     if make_default:
         artefact.make_default(models_dir, name)
     click.echo(folder)
@@ -234,19 +250,35 @@ def explore(data: str, report: Path, seed: int) -> None:
     click.echo(f"pictures: {report}", err=True)
 
 
-def _own_scans(source: str) -> Iterator[tuple[Grey, int]]:
-    """Yields the labelled scans that can be read, and says which cannot."""
-    from batch.learn import labelled_scans
-    from batch.learn.datasets import NOT_A_DIGIT
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
-    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
-        for scan in labelled_scans.load(source, Path(scratch)):
-            try:
-                image = images.read(scan.ref, MAX_PIXELS)
-            except ImageError as error:
-                click.echo(f"left out: {text_cell(scan.ref.name)}, {error.reason.value}", err=True)
-                continue
-            yield image.grey, NOT_A_DIGIT if scan.label is None else scan.label
+
+def _compared(old: Classifier, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
+    """Has the new model and the one it went on from read the same scans, and says which is better."""
+    from batch.learn import compare
+
+    _say("comparing with the model it went on from")
+    new = classifier.load(folder, artefact.load_manifest(folder))
+    pairs = compare.compare(old, new, own, data)
+    found = compare.verdict(pairs)
+    if pairs:
+        _say(compare.table(old.manifest.version, new.manifest.version, pairs))
+    _say(f"the new model: {found.value}; p is that of McNemar's exact test")
+    return found
+
+
+def _offered(found: Verdict, folder: Path) -> bool:
+    """Asks on a terminal whether a model that is no worse shall be the default; elsewhere, it is not."""
+    from batch.learn.compare import Verdict
+
+    asked_for_default = folder.parent.resolve() == artefact.packaged_models().resolve()
+    if found is Verdict.WORSE or not asked_for_default:
+        _say(f"the default model stays; to read with the new one: digitbox run --model {folder}")
+        return False
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return click.confirm(f"make {folder.name} the default model?", default=found is Verdict.BETTER, err=True)
 
 
 def _need(what: str, *packages: str) -> None:

@@ -19,15 +19,15 @@ import numpy.typing as npt
 from batch.classifier import Cascade, Classifier, KerasClassifier, LiteRtClassifier
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.learn import calibration, card, charts, examples, export
+from batch.learn import calibration, card, charts, examples, export, own_scans
 from batch.learn.datasets import NOT_A_DIGIT, Dataset, Labelled, joined
 from batch.learn.distil import distil
 from batch.learn.examples import AS_IS, DRAWN, RENDERED, VARIED, Examples, Material
 from batch.learn.network import NETWORKS, Network
-from batch.records import Grey, Manifest
+from batch.learn.own_scans import OwnScan
+from batch.records import Manifest
 
 HELD_OUT_FRACTION = 1 / 12  # of the training images: for the temperature and the thresholds
-OWN_HELD_OUT_FRACTION = 1 / 5  # of the user's scans: to say how well the new model reads them
 # The same whatever --seed: a model that goes on from another must not know what is held out.
 SPLIT_SEED = 1
 # Going on from a trained model: a little, and carefully.
@@ -66,7 +66,7 @@ class TrainOptions:
     seed: int = 1
     overwrite: bool = False
     start: Path | None = None
-    own: Sequence[tuple[Grey, int]] = ()
+    own: Sequence[OwnScan] = ()
 
 
 def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
@@ -101,12 +101,8 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     others = [part.take(~part.are_digits) for part in everything if network.rendered]
     others_divided = [_divided(part, rng) for part in others if len(part)]
     own = [scan for scan in options.own if network.rendered or scan[1] != NOT_A_DIGIT]
-    own = [own[place] for place in rng.permutation(len(own))]
-    own_held_out, own = (
-        own[: round(len(own) * OWN_HELD_OUT_FRACTION)],
-        own[round(len(own) * OWN_HELD_OUT_FRACTION) :],
-    )
-    if own:
+    own_held_out, own = own_scans.divided(own)
+    if options.own:
         say(f"{len(own)} own scans to train on, {len(own_held_out)} held out")
     to_hold_out = Material(held_out, [part.images for part, _ in others_divided])
     held_out_examples = (
@@ -170,7 +166,10 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     if own_held_out:
         own_material = Material(held_out.take(np.arange(0)), own=own_held_out)
         figures["own scans held out"] = calibration.figures(
-            classifier, manifest, examples.plain(own_material, network.preprocess)
+            classifier,
+            manifest,
+            examples.plain(own_material, network.preprocess),
+            np.array([label for _, label in own_held_out], np.int32),
         )
     for part in tests:
         assert part.test is not None

@@ -144,6 +144,14 @@ def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: P
     assert "left out: 3/broken.png, not_an_image" in result.stderr
     manifest = artefact.load_manifest(tmp_path / "office")
     assert "own scans held out" in manifest.metrics
+    (row,) = [line for line in result.stderr.splitlines() if line.startswith("| own scans held out ")]
+    counts = [int(cell) for cell in row.split("|")[2:7]]
+    figure = manifest.metrics["own scans held out"]
+    assert counts[0] >= figure["n"] > 0  # type: ignore[index]
+    assert counts[1] - counts[3] == counts[2] - counts[4]  # right by both
+    assert "| drawn.npz test " in result.stderr
+    assert "the new model: " in result.stderr
+    assert f"digitbox run --model {tmp_path / 'office'}" in result.stderr  # no default is looked for there
     assert manifest.start == artefact.load_manifest(models / name).version
     assert manifest.start in (tmp_path / "office" / "card.md").read_text()
     other = "cnn" if name == "mlp" else "mlp"

@@ -1,0 +1,1 @@
+"""The page to look at results and to correct them, and what becomes of the corrections."""

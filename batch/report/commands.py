@@ -1,0 +1,137 @@
+"""The commands `digitbox report` and `apply`."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from batch import console
+from batch.config import DEFAULTS
+from batch.errors import ConfigError
+from batch.files import artefact
+from batch.report import apply as application
+from batch.report import pictures, rows, writing
+
+MOST_PROBLEMS = 20  # said: a wrong file may have one a line
+
+
+@click.command()
+@click.argument("given", nargs=-1, metavar="[OUTBOX|CSV]...", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; must not exist.  [default: report-<UTC time>.html beside the results]",
+)
+@click.option(
+    "--pictures",
+    "most_pictures",
+    type=click.IntRange(0),
+    default=writing.MOST_PICTURES,
+    show_default=True,
+    help="Most scans to show a picture of: the doubtful first, then a sample of the others.",
+)
+@click.option(
+    "--model",
+    metavar="NAME|DIR",
+    help="Where the model that read them is, if not in ./models or with digitbox.",
+)
+def report(given: tuple[Path, ...], output: Path | None, most_pictures: int, model: str | None) -> None:
+    """Write one HTML page to look at results, and to correct them.
+
+    OUTBOX is a folder of results, CSV a file of them (Parquet too); outbox/ without any. The page needs no
+    network and no server: open it in a browser. The doubtful scans come first, and are reviewed with the
+    keyboard. Printed is the page's path.
+
+    \b
+    Examples:
+      digitbox report
+      digitbox report results/predictions-20260102T120000Z-61ac8f02.csv --output monday.html
+    """
+    if output is not None:
+        writing.check_new(output)
+    paths = rows.sources(given or (DEFAULTS["outbox"],))
+    models = pictures.Models(None if model is None else artefact.find(model))
+    console.print_line(write_report(paths, output, most_pictures, models))
+
+
+def write_report(
+    paths: Sequence[Path],
+    output: Path | None = None,
+    most_pictures: int = writing.MOST_PICTURES,
+    models: pictures.Models | None = None,
+    *,
+    quiet: bool = False,
+) -> Path:
+    """Writes a report, with a bar of progress on a terminal.
+
+    Raises:
+        RunError: as of `writing.plan` and `writing.write`.
+    """
+    found, places = writing.plan(paths, most_pictures)
+    total = None if quiet or not sys.stderr.isatty() else len(places)
+    with console.progress(total) as advance:
+        return writing.write(found, places, output, models or pictures.Models(), advance)
+
+
+@click.command()
+@click.argument("corrections", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "--outbox",
+    type=click.Path(readable=False, path_type=Path),
+    default=DEFAULTS["outbox"],
+    show_default=True,
+    help="Folder with the results that the report was made from.",
+)
+@click.option("--by", metavar="NAME", help="Who corrected, for the audit.  [default: the user's login]")
+def apply(corrections: Path, outbox: Path, by: str | None) -> None:
+    """Apply the corrections that a report saved, all of them or none.
+
+    CORRECTIONS is the file. The published results stay as they are: beside each stands corrected-... with
+    the corrected rows, and the corrected scans are copied to corrected/ in the outbox, in folders of their
+    digits, which digitbox train --extra and evaluate take. Printed are the corrected files.
+
+    \b
+    Examples:
+      digitbox apply ~/Downloads/corrections.csv
+      digitbox train --from cnn --extra outbox/corrected/ --name office
+    """
+    name = _login() if by is None else by.strip()
+    if not name:
+        raise ConfigError("--by must be a name")
+    try:
+        done = application.apply(corrections, outbox, name)
+    except application.WrongLinesError as error:
+        for problem in error.problems[:MOST_PROBLEMS]:
+            console.say(problem)
+        if (more := len(error.problems) - MOST_PROBLEMS) > 0:
+            console.say(f"and {more} more")
+        raise
+    for path in done.written:
+        console.print_line(path)
+    _say_applied(done, outbox)
+
+
+def _say_applied(done: application.Applied, outbox: Path) -> None:
+    total = done.changed + done.confirmed
+    if not total:
+        console.say("nothing to do: no corrections in the file")
+        return
+    before = f" ({done.known} applied before)" if done.known else ""
+    corrections = "1 correction" if total == 1 else f"{total} corrections"
+    console.say(f"{corrections}: {done.changed} changed, {done.confirmed} confirmed{before}")
+    scans = "1 scan" if done.copied == 1 else f"{done.copied} scans"
+    folder = outbox / application.LABELLED
+    console.say(f"{scans} copied to {folder}; learn from them: digitbox train --from cnn --extra {folder}")
+    if done.missing:
+        console.say(f"{done.missing} of the scans are gone or have changed, and were not copied")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

@@ -1,0 +1,330 @@
+import csv
+import fcntl
+import os
+import re
+import shutil
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batch.errors import BusyError, ConfigError, InputError, OutboxError
+from batch.files import durable, readback
+from batch.files.ledger import Ledger
+from batch.files.tables import text_cell
+from batch.learn import labelled_scans
+from batch.records import After, Outcome, Status
+from batch.report.apply import Applied, WrongLinesError, apply
+from batch.report.rows import collect, sources
+from faults import fast_folder
+from published import NOON, four, outcome, publish, scan
+
+HEADER = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at"]
+REVIEWED_AT = "2026-01-02T13:00:00Z"
+
+
+def save(path: Path, rows: list[tuple[Outcome, str]], published: Path, delimiter: str = ",") -> Path:
+    """Corrections as the page saves them."""
+    batch = published.stem.split("-")[-1]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n", delimiter=delimiter)
+        writer.writerow(HEADER)
+        for one, label in rows:
+            writer.writerow([text_cell(one.ref.name), one.sha256, batch, one.label, label, REVIEWED_AT])
+    return path
+
+
+class Scene:
+    """An outbox with one row of each status."""
+
+    def __init__(self, folder: Path, **publishing: Any) -> None:
+        self.outbox, self.file = folder / "out", folder / "corrections.csv"
+        self.outcomes = four(folder / "scans")
+        self.published = publish(self.outbox, self.outcomes, **publishing)
+        self.sure, self.unsure, self.blank, self.broken = self.outcomes
+
+    def apply(self, *rows: tuple[Outcome, str], by: str = "Anna", hours: int = 1) -> Applied:
+        save(self.file, list(rows), self.published)
+        return apply(self.file, self.outbox, by, NOON + timedelta(hours=hours))
+
+    def corrected(self) -> dict[str, dict[str, str]]:
+        (path,) = self.outbox.glob("corrected-*.csv")
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["file"]: row for row in csv.DictReader(file)}
+
+    def audit(self) -> list[tuple[str, ...]]:
+        with sqlite3.connect(self.outbox / ".digitbox" / "ledger.sqlite3") as ledger:
+            return ledger.execute(
+                "SELECT file, said, corrected, corrected_by, reviewed_at, applied_at FROM corrections"
+            ).fetchall()
+
+    def labelled(self) -> dict[str, int | None]:
+        """Labels by the first bytes of the file's digest."""
+        folder = str(self.outbox / "corrected")
+        return {
+            durable.digest(Path(one.ref.path)): one.label for one in labelled_scans.load(folder, self.outbox)
+        }
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(self.outbox)): path.read_bytes()
+            for path in self.outbox.rglob("*")
+            if path.is_file() and ".digitbox" not in path.parts
+        }
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_corrections_make_corrected_rows_an_audit_and_labelled_scans(scene: Scene) -> None:
+    before = scene.published.read_bytes()
+    done = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.sure, "1"))
+    assert (done.changed, done.confirmed, done.known, done.copied, done.missing) == (1, 2, 0, 3, 0)
+    assert done.written == [scene.outbox / scene.published.name.replace("predictions", "corrected")]
+    assert scene.published.read_bytes() == before
+    rows = scene.corrected()
+    wanted = ("prediction", "confidence", "status", "reason", "corrected")
+    assert {name: tuple(row[column] for column in wanted) for name, row in rows.items()} == {
+        "sure.png": ("1", "", "ok", "", "1"),
+        "unsure.png": ("3", "", "ok", "", "7"),
+        "blank.png": ("", "", "refused", "not_a_digit", "blank"),
+        "broken.png": ("", "", "failed", "not_an_image", ""),
+    }
+    assert ",".join(rows["sure.png"]) == before.decode().splitlines()[0] + ",corrected"
+    assert scene.audit() == [
+        ("unsure.png", "7", "3", "Anna", "2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
+        ("blank.png", "blank", "none", "Anna", "2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
+        ("sure.png", "1", "1", "Anna", "2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
+    ]
+    assert scene.labelled() == {scene.unsure.sha256: 3, scene.blank.sha256: None, scene.sure.sha256: 1}
+
+
+def test_applying_twice_changes_nothing(scene: Scene) -> None:
+    scene.apply((scene.unsure, "3"))
+    before = scene.files(), scene.audit()
+    done = scene.apply((scene.unsure, "3"), hours=5)
+    assert (scene.files(), scene.audit()) == before
+    assert (done.known, done.copied) == (1, 0)
+
+
+def test_a_later_correction_takes_the_place_of_an_earlier_one_and_others_stay(scene: Scene) -> None:
+    scene.apply((scene.unsure, "3"), (scene.blank, "none"))
+    scene.apply((scene.unsure, "5"), by="Ben", hours=2)
+    rows = scene.corrected()
+    assert [(rows[name]["prediction"], rows[name]["corrected"]) for name in ("unsure.png", "blank.png")] == [
+        ("5", "7"),
+        ("", "blank"),
+    ]
+    assert [(row[0], row[2], row[3]) for row in scene.audit()] == [
+        ("unsure.png", "3", "Anna"),
+        ("blank.png", "none", "Anna"),
+        ("unsure.png", "5", "Ben"),
+    ]
+    assert scene.labelled() == {scene.unsure.sha256: 5, scene.blank.sha256: None}
+
+
+def test_what_was_corrected_is_doubtful_no_longer(scene: Scene) -> None:
+    scene.apply((scene.unsure, "3"))
+    entries = {entry.row.file: entry for entry in collect(sources([scene.outbox])).entries}
+    assert (entries["unsure.png"].corrected, entries["unsure.png"].doubtful) == ("3", False)
+    assert (entries["blank.png"].corrected, entries["blank.png"].doubtful) == ("", True)
+
+
+def test_scans_that_were_moved_are_found(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, after=After.MOVE)
+    assert scene.apply((scene.unsure, "3")).copied == 1
+    assert scene.labelled() == {scene.unsure.sha256: 3}
+
+
+def test_scans_that_are_gone_or_changed_are_corrected_but_not_copied(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "scans" / "unsure.png").unlink()
+    scan(tmp_path / "scans", "blank.png", 9)
+    done = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.broken, "4"))
+    assert (done.copied, done.missing) == (0, 2)
+    assert not (scene.outbox / "corrected").exists()
+    assert scene.corrected()["broken.png"]["prediction"] == "4"
+
+
+def test_parquet_is_corrected_as_parquet(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    scene = Scene(tmp_path, format_name="parquet")
+    (path,) = scene.apply((scene.unsure, "3"), (scene.blank, "none")).written
+    assert path.name.startswith("corrected-") and path.suffix == ".parquet"
+    published, table = pq.read_table(scene.published), pq.read_table(path)
+    assert table.schema.names == [*published.schema.names, "corrected"]
+    assert table.schema.types[:-1] == published.schema.types
+    assert table.column("prediction").to_pylist() == [1, 3, None, None]
+    assert table.column("corrected").to_pylist() == [None, "7", "blank", None]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_file_that_a_spreadsheet_saved_is_read(scene: Scene, delimiter: str) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published, delimiter)
+    text = scene.file.read_text().replace("\n", "\r\n")
+    scene.file.write_bytes(b"\xef\xbb\xbf" + text.encode() + (delimiter * 5 + "\r\n").encode())
+    assert apply(scene.file, scene.outbox, "Anna").changed == 1
+
+
+WRONG = {
+    "a label": ({"corrected": "12"}, "corrected is '12'"),
+    "no label": ({"corrected": ""}, "corrected is ''"),
+    "a digest": ({"sha256": "1.5E+60"}, "sha256 is '1.5E\\+60': a spreadsheet"),
+    "another scan": ({"sha256": "0" * 64}, "has no row of 'unsure.png'"),
+    "another file": ({"file": "else.png"}, "has no row of 'else.png'"),
+    "another batch": ({"batch": "12345678"}, "no batch '12345678' in"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_one_wrong_line_and_nothing_is_applied(scene: Scene, case: str) -> None:
+    changed, words = WRONG[case]
+    save(scene.file, [(scene.sure, "2"), (scene.unsure, "3")], scene.published)
+    with scene.file.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[1] |= changed
+    with scene.file.open("w", newline="") as file:
+        writer = csv.DictWriter(file, HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    before = scene.files()
+    with pytest.raises(WrongLinesError, match="nothing of") as raised:
+        apply(scene.file, scene.outbox, "Anna")
+    (problem,) = raised.value.problems
+    assert problem.startswith("line 3: ")
+    assert re.search(words, problem)
+    assert (scene.files(), scene.audit()) == (before, [])
+
+
+def test_two_lines_that_contradict_each_other_are_wrong(scene: Scene) -> None:
+    with pytest.raises(ConfigError) as raised:
+        scene.apply((scene.unsure, "3"), (scene.unsure, "3"), (scene.unsure, "5"))
+    assert getattr(raised.value, "problems", None) == ["line 4: says 5, and line 2 3"]
+
+
+def test_results_that_are_gone_or_changed_are_not_corrected(scene: Scene) -> None:
+    changed = scene.published.read_text().replace("unsure", "unsafe")
+    for change, words in (
+        (lambda: scene.published.write_text(changed), "was changed since"),
+        (scene.published.unlink, "is no longer in"),
+    ):
+        change()
+        with pytest.raises(WrongLinesError) as raised:
+            scene.apply((scene.unsure, "3"))
+        assert words in raised.value.problems[0]
+
+
+def test_a_corrected_file_that_was_changed_by_hand_is_not_replaced(scene: Scene) -> None:
+    (path,) = scene.apply((scene.unsure, "3")).written
+    path.write_text("mine")
+    with pytest.raises(WrongLinesError) as raised:
+        scene.apply((scene.unsure, "5"))
+    assert "changed by hand" in raised.value.problems[0]
+    assert path.read_text() == "mine"
+
+
+def test_no_outbox_or_no_file(scene: Scene, tmp_path: Path) -> None:
+    save(scene.file, [], scene.published)
+    with pytest.raises(InputError, match="no ledger in"):
+        apply(scene.file, tmp_path / "none", "Anna")
+    with pytest.raises(InputError, match="no such file"):
+        apply(tmp_path / "none.csv", scene.outbox, "Anna")
+    with pytest.raises(InputError, match="no column sha256"):
+        (tmp_path / "other.csv").write_text("file,label\n")
+        apply(tmp_path / "other.csv", scene.outbox, "Anna")
+
+
+def test_two_at_a_time_and_a_run_that_writes(scene: Scene) -> None:
+    scene.apply((scene.unsure, "3"))
+    lock = os.open(scene.outbox / ".digitbox" / "corrections.lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(BusyError, match="are being applied"):
+        scene.apply((scene.unsure, "5"))
+    os.close(lock)
+
+
+def test_a_run_that_stages_rows_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
+    writing = Ledger(scene.outbox / ".digitbox")
+    writing.add("00000000", [scene.sure])
+    before = scene.files()
+    with pytest.raises(BusyError, match="a run is writing to"):
+        scene.apply((scene.unsure, "5"))
+    assert scene.files() == before
+    writing.close()
+    assert scene.apply((scene.unsure, "5")).changed == 1
+
+
+def test_a_full_disk_applies_nothing_and_can_be_tried_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = scene.files()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OutboxError, match="No space left"):
+        patched.setattr(durable, "sync", full)
+        scene.apply((scene.unsure, "5"))
+    assert (scene.files(), scene.audit()) == (before, [])
+    assert scene.apply((scene.unsure, "5")).changed == 1
+
+
+def test_killed_before_the_ledger_knows_it_is_applied_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = durable.replace
+
+    def killed(path: Path, content: bytes) -> None:
+        replace(path, content)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(durable, "replace", killed)
+        scene.apply((scene.unsure, "5"))
+    assert scene.audit() == []
+    assert scene.apply((scene.unsure, "5")).copied == 1
+    assert len(scene.audit()) == 1
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([*"0123456789", "none"])), max_size=3)))
+def test_the_last_word_counts_whatever_came_before(
+    tmp_path: Path, rounds: list[list[tuple[int, str]]]
+) -> None:
+    with fast_folder(tmp_path) as folder:
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        check_last_words(Scene(folder), rounds)
+
+
+def check_last_words(scene: Scene, rounds: list[list[tuple[int, str]]]) -> None:
+    last: dict[str, str] = {}
+    for each in rounds:
+        said = dict(each)
+        scene.apply(*((scene.outcomes[number], label) for number, label in said.items()))
+        last |= {scene.outcomes[number].ref.name: label for number, label in said.items()}
+    if last:
+        rows = scene.corrected()
+        assert {name for name, row in rows.items() if row["corrected"]} == set(last)
+        assert {name: rows[name]["prediction"] or "none" for name in last} == last
+        labels = scene.labelled()
+        assert {one.ref.name: labels[one.sha256] for one in scene.outcomes if one.sha256 in labels} == {
+            name: None if said == "none" else int(said) for name, said in last.items()
+        }
+
+
+def test_hostile_names(tmp_path: Path) -> None:
+    odd = [os.fsdecode(name) for name in (b"=cmd().png", b"a\nb\x1b.png", b"\xff.png", b'x;y\t"z,.png')]
+    outcomes = [outcome(scan(tmp_path / "scans", name), Status.REVIEW) for name in odd]
+    published = publish(tmp_path / "out", outcomes)
+    file = save(tmp_path / "corrections.csv", [(one, "4") for one in outcomes], published)
+    assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
+    (path,) = (tmp_path / "out").glob("corrected-*")
+    assert [row["prediction"] for _, row in readback.table(path, ["prediction"])] == ["4"] * 4

@@ -1,0 +1,169 @@
+import base64
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.errors import ConfigError, OutboxError
+from batch.files.readback import Row
+from batch.records import Reason, ScanRef, Status
+from batch.report import page, pictures, rows, writing
+from batch.report.rows import Entry, Found
+from published import NOON, four, outcome, publish, scan
+
+HOSTILE = [
+    "</script><script>alert(1)</script>.png",
+    "<!--<script>.png",
+    "<img src=x onerror=alert(1)>.png",
+    "'\"`${alert(1)}&lt;$data{{data}}.png",
+    "=cmd|'/c calc'!A1.png",
+    "a\u2028b\u202e\x1b[31m\nc.png",
+]
+
+
+def content(text: str, element: str = "data") -> dict[str, Any]:
+    (found,) = re.findall(rf'<script type="application/json" id="{element}">(.*?)</script>', text, re.DOTALL)
+    return json.loads(found)
+
+
+def of_names(names: list[str]) -> str:
+    entries = [
+        Entry(Row(name, 1, 0.5, Status.OK, name, "0" * 64, name, name, "2026-01-02T12:00:00Z"), (name,), name)
+        for name in names
+    ]
+    return page.html(Found(entries), {}, NOON, names[0])
+
+
+def check_is_inert(text: str) -> None:
+    assert re.findall(r"<(script|style)\b[^>]*>", text) == ["style", "script", "script", "script"]
+    assert text.count("</script") == 3
+    assert len(re.findall("<!--", text)) == 0
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text(name: str) -> None:
+    text = of_names([name])
+    check_is_inert(text)
+    assert content(text)["file"] == [name]
+    assert content(text)["outbox"] == name
+
+
+@given(st.lists(st.text(), min_size=1, max_size=5))
+def test_whatever_the_rows_say_is_data(names: list[str]) -> None:
+    text = of_names(names)
+    check_is_inert(text)
+    assert content(text)["file"] == names
+
+
+def test_the_policy_lets_only_its_own_script_and_style_run() -> None:
+    text = of_names(["a.png"])
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    (script,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
+    for part, name in ((style, "style"), (script, "script")):
+        digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert f"{name}-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    assert not re.search(r"https?://", text)
+
+
+def test_the_script_makes_no_markup() -> None:
+    script = "\n".join(page._file(name) for name in page.SCRIPTS)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(", script
+    )
+
+
+def test_every_reason_has_words() -> None:
+    assert set(page.REASONS) == set(Reason)
+
+
+def written(tmp_path: Path, most: int = 100, **settings: Any) -> tuple[str, Path]:
+    found, places = writing.plan(rows.sources([tmp_path / "out"]), most)
+    path = writing.write(
+        found, places, settings.get("output"), pictures.Models(), lambda _: None, settings.get("now", NOON)
+    )
+    return path.read_text(encoding="utf-8"), path
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_each_scan_has_its_picture_and_the_doubtful_what_the_model_saw(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    text, path = written(tmp_path)
+    assert path == tmp_path / "out" / "report-20260102T120000Z.html"
+    found = content(text, "pictures")
+    assert set(found["scan"]) == {"0", "1", "3"}
+    data = np.frombuffer(base64.b64decode(found["scan"]["0"]), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    assert picture is not None and picture.shape == (40, 30) and picture[20, 14] < 60 < 200 < picture[2, 2]
+    assert set(found["views"]) == {"0", "1"}
+    assert found["top"]["0"][0][0] == 1 and len(found["top"]["0"]) == 3
+    assert found["problem"] == {"2": "undecodable"}
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_a_scan_that_is_gone_or_changed_has_no_picture_and_a_word(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    (tmp_path / "scans" / "unsure.png").unlink()
+    scan(tmp_path / "scans", "blank.png", 9)
+    (tmp_path / "scans" / "sure.png").write_bytes(b"no image any more")
+    found = content(written(tmp_path)[0], "pictures")
+    assert found["problem"] == {"0": "gone", "1": "changed", "2": "undecodable", "3": "changed"}
+    assert found["scan"] == {}
+
+
+def test_another_model_is_not_asked(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"), model="of-somebody-else")
+    found = content(written(tmp_path)[0], "pictures")
+    assert found["top"] == found["views"] == {}
+    assert found["scan"]
+
+
+def test_a_link_in_the_place_of_a_scan_is_not_followed(tmp_path: Path) -> None:
+    ref = scan(tmp_path / "scans", "a.png")
+    publish(tmp_path / "out", [outcome(ref)])
+    secret = Path(ref.path).rename(tmp_path / "secret.png")
+    Path(ref.path).symlink_to(secret)
+    assert content(written(tmp_path)[0], "pictures")["problem"] == {"0": "changed"}
+
+
+def test_more_scans_than_pictures_are_a_sample_after_the_doubtful() -> None:
+    def entry(status: Status) -> Entry:
+        return Entry(Row("a", 1, 0.5, status, "", "", "b", "m", ""), ("a",))
+
+    entries = [*[entry(Status.REVIEW)] * 3, *[entry(Status.OK)] * 97]
+    assert pictures.chosen(entries, 100) == list(range(100))
+    assert pictures.chosen(entries, 2) == [0, 1]
+    assert pictures.chosen(entries, 6) == [0, 1, 2, 3, 51, 99]
+    assert pictures.chosen(entries, 0) == []
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    assert [written(tmp_path)[1].name for _ in range(2)] == [
+        "report-20260102T120000Z.html",
+        "report-20260102T120000Z-2.html",
+    ]
+    mine = tmp_path / "mine.html"
+    mine.write_text("mine")
+    with pytest.raises(ConfigError, match=r"mine\.html exists"):
+        written(tmp_path, output=mine)
+    assert mine.read_text() == "mine"
+    with pytest.raises(OutboxError, match="cannot write"):
+        written(tmp_path, output=tmp_path / "none" / "report.html")
+
+
+def test_the_same_rows_have_the_same_identity(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    one, again = content(written(tmp_path)[0]), content(written(tmp_path, most=1)[0])
+    publish(tmp_path / "out", [outcome(ScanRef("/x.png", "x.png"))])
+    other = content(written(tmp_path)[0])
+    assert one["id"] == again["id"] != other["id"]
