@@ -1,10 +1,9 @@
-import os
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from batch.files import corrections, ledger
+from batch.files import corrections
 from batch.files.corrections import Correction
 from batch.files.ledger import Batch, Ledger, State
 from batch.records import After
@@ -46,14 +45,3 @@ def test_only_what_was_published_is_a_batch(tmp_path: Path) -> None:
 
 def test_where_there_is_no_ledger(tmp_path: Path) -> None:
     assert corrections.open_read_only(tmp_path) is None
-
-
-def test_a_ledger_in_a_folder_that_is_read_only_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Ledger(tmp_path).close()
-    assert [path.name for path in tmp_path.iterdir()] == [ledger.FILE]
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with closing(Ledger(tmp_path, read_only=True)) as known:
-        assert corrections.current(known, "b1") == {}
-        assert [path.name for path in tmp_path.iterdir()] == [ledger.FILE]

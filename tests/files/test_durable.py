@@ -29,7 +29,7 @@ def test_what_is_there_is_not_overwritten(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def no_links(*_: object) -> None:
+def no_links(*_: object, **__: object) -> None:
     raise OSError(errno.EPERM, "Operation not permitted")
 
 
@@ -42,9 +42,9 @@ def test_without_links_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_file_that_comes_at_the_last_moment_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link = os.link
 
-    def late(source: Path, target: Path) -> None:
+    def late(source: Path, target: Path, *, follow_symlinks: bool) -> None:
         target.write_bytes(b"theirs")
-        link(source, target)
+        link(source, target, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "link", late)
     with pytest.raises(FileExistsError):
