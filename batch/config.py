@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -163,14 +162,20 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
     """
     file = path or Path(CONFIG_FILE)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows leave a mark
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows leave a mark
     except FileNotFoundError as error:
         if path is None:
             return {}
         raise ConfigError(f"no such file: {file}") from error
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    import tomllib  # most runs have no such file
+
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
     values = {}
     for key, value in content.items():

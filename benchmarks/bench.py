@@ -54,6 +54,7 @@ class Bench:
     def python(self, *arguments: str) -> float:
         """Seconds of a Python process; sets `peak_mib`, of the largest of it and its children."""
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled, too
         started = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment

@@ -63,6 +63,16 @@ CONDITIONS: Mapping[str, Look] = {
         blur_px=1.5,
         jpeg_quality=60,
     ),
+    "small, in a photo": Look(
+        height_px=500,
+        width_px=380,
+        digit_fraction=0.1,
+        shadow=0.3,
+        light=(0.2, 0.15, 0.12),
+        grain=4,
+        blur_px=1.2,
+        jpeg_quality=70,
+    ),
     "stretched": Look(stretch=1.5),
     "slanted": Look(slant=0.35),
     "light on dark": Look(inverted=True),
@@ -82,6 +92,7 @@ VARIANTS: Mapping[str, Callable[[], object]] = {
     "no background": lambda: _without(
         "estimate_background", lambda paper: np.full_like(paper, np.median(paper))
     ),
+    "no shadows": lambda: _without("without_shadows", lambda smooth, *_: smooth),
     "no lines": lambda: _without("find_lines", lambda mask: (np.zeros_like(mask), np.zeros_like(mask))),
     "no second look": lambda: _without("ZOOM_FRACTION", 0.0),
     "no thickening": lambda: _without("THIN_STROKE_PX", 0.0),
