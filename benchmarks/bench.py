@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import shutil
 import statistics
 import subprocess
@@ -22,6 +23,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import inputs
+import watching
+
+from drops import Scans
 
 HERE = Path(__file__).parent
 IMPORTS = "import numpy, cv2, click, ai_edge_litert.interpreter"
@@ -168,6 +172,10 @@ def measure(bench: Bench, folder: Path, files: int, scale_files: int) -> list[tu
     )
     rows.append(("one image, whole process", f"{cold['one']:.2f} s", ""))
     rows.append(("the same against its imports", f"{cold['one'] / cold['imports']:.2f}x", "at most 1.8x"))
+    late = watching.latencies(folder / "watched", Scans(random.Random(1)))
+    rows.append(
+        ("watch: from a whole file to its CSV, beyond --settle", f"{statistics.median(late):.2f} s", "0.2 s")
+    )
     return rows + scale(bench, folder / "scale", scale_files)
 
 

@@ -61,15 +61,29 @@ class Watcher:
         self.process.wait(60)
 
 
-def at_rest(folder: Path, scans: Scans, seconds: float) -> None:
-    """Prints CPU and latency at rest, with the default options."""
+def latencies(folder: Path, scans: Scans, count: int = 12) -> list[float]:
+    """Seconds beyond `--settle` from a whole file to its CSV, one scan at a time."""
     watcher = Watcher(folder, 2.0)
+    try:
+        return _late(watcher, scans, count)
+    finally:
+        watcher.end()
+
+
+def _late(watcher: Watcher, scans: Scans, count: int) -> list[float]:
     late = []
-    for number in range(12):
+    for number in range(count):
         (watcher.inbox / f"{number}.png").write_bytes(scans.whole())
         whole = time.monotonic()
         watcher.wait_for(number + 1)
         late.append(time.monotonic() - whole - watcher.settle_s)
+    return late
+
+
+def at_rest(folder: Path, scans: Scans, seconds: float) -> None:
+    """Prints CPU and latency at rest, with the default options."""
+    watcher = Watcher(folder, 2.0)
+    late = _late(watcher, scans, 12)
     before = watcher.cpu_s()
     time.sleep(seconds)
     used = watcher.cpu_s() - before
