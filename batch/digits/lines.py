@@ -110,12 +110,12 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8, ltype=cv2.CV_16U)
     band_px = max(2, round(EDGE_BAND_FRACTION * height))
     kinds = np.zeros(count, np.uint8)  # 1 for lines, 2 for a top, 3 for a bottom
-    for component, (left, top, span, rise, area) in enumerate(stats.tolist()):
+    for component, (left, top, span, rise, area) in enumerate(stats[1:].tolist(), 1):
         at_left, at_right = left <= 1, left + span >= width - 1
         thickness = area / span - 2
         at_top, at_bottom = top + rise <= band_px, top >= height - band_px
         on_edge = (at_top and top <= 0) or (at_bottom and top + rise >= height)
-        if component == 0 or (thickness > MAX_THICKNESS_FRACTION * height and not on_edge):
+        if thickness > MAX_THICKNESS_FRACTION * height and not on_edge:
             continue
         crosses = span >= SPAN_FRACTION * width and at_left and at_right
         borders = (at_top or at_bottom) and (at_left or at_right) and span >= EDGE_SPAN_FRACTION * width

@@ -90,3 +90,9 @@ def test_a_seven_of_straight_strokes_is_no_box() -> None:
     mask[6:11, 8:72] = 255
     mask[6:76, 67:72] = 255
     assert np.array_equal(removed(mask), mask)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_masks_that_are_all_ink_or_none_are_no_error(level: int) -> None:
+    lines, likely = find_lines(np.full((40, 30), level, np.uint8))
+    assert lines.shape == likely.shape == (40, 30)
