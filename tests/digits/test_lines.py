@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from batch.digits import lines
 from batch.digits.lines import Mask
@@ -94,5 +95,5 @@ def test_a_seven_of_straight_strokes_is_no_box() -> None:
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_masks_that_are_all_ink_or_none_are_no_error(level: int) -> None:
-    lines, likely = find_lines(np.full((40, 30), level, np.uint8))
-    assert lines.shape == likely.shape == (40, 30)
+    certain, likely = lines.find_lines(np.full((40, 30), level, np.uint8))
+    assert certain.shape == likely.shape == (40, 30)
