@@ -255,7 +255,9 @@ def check(root: Path, after: After, seen: dict[str, bytes]) -> None:
         for path, inode in now.names.items()
         if inode and path.startswith(("inbox/", "outbox/done/", "outbox/failed/")) and path[-5:] != ".json"
     ]
-    assert Counter(left) == Counter([] if after is After.DELETE else SCANS.values())
+    failed = {row["file"] for row in rows if row["status"] == "failed"}
+    kept = failed if after is After.DELETE else SCANS.keys()
+    assert failed and Counter(left) == Counter(SCANS[name] for name in kept)
     assert all(
         path.startswith(tuple(places)) for path, inode in now.names.items() if now.contents.get(inode) in left
     )

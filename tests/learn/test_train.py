@@ -1,6 +1,7 @@
 """Training with tiny networks and data: the way, not the figures."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from batch import classifier
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.learn import examples, strokes
+from batch.learn import distil, examples, strokes
 from batch.learn.commands import train
 from batch.learn.datasets import Labelled
 from batch.learn.examples import Material
@@ -36,6 +37,13 @@ def trained(data: str, models: Path, *arguments: str) -> Any:
     return CliRunner().invoke(
         train, ["--data", data, "--models", str(models), *arguments], catch_exceptions=False
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_distillation() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(distil, "EPOCHS", distil.EPOCHS_PER_RENDERING)
+        yield
 
 
 @pytest.fixture(scope="module")
