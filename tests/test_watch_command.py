@@ -126,14 +126,15 @@ def test_a_second_signal_ends_it_at_once_and_the_next_start_goes_on(running: Run
     time.sleep(0.01)
     assert running.end(signal.SIGTERM) in (0, 128 + signal.SIGTERM)
     until(lambda: have_ended(workers))
-    running.start().wait_for(600)
+    running.start().hear("started")
+    running.wait_for(600)
     assert running.end() == 0
     assert len(running.rows) == len({row["file"] for row in running.rows}) == 600
 
 
 def test_killed_several_times_while_it_reads(running: Running) -> None:
     """What was being read has no row yet, and is read again."""
-    for number in range(300):
+    for number in range(900):
         (running.inbox / f"{number}.png").write_bytes(scan(number))
     for pause_s in (0.6, 0.75, 0.9, 1.0):
         running.start("--rows-per-file", "40").hear("started")
@@ -142,10 +143,11 @@ def test_killed_several_times_while_it_reads(running: Running) -> None:
         running.process.kill()
         running.process.wait()
         until(functools.partial(have_ended, workers))
-    running.start("--rows-per-file", "40").wait_for(300)
+    running.start("--rows-per-file", "40").hear("started")
+    running.wait_for(900)
     assert running.end() == 0
-    assert Counter(row["file"] for row in running.rows) == Counter(f"{number}.png" for number in range(300))
-    assert len(list((running.outbox / "done").rglob("*.png"))) == 300
+    assert Counter(row["file"] for row in running.rows) == Counter(f"{number}.png" for number in range(900))
+    assert len(list((running.outbox / "done").rglob("*.png"))) == 900
 
 
 def test_a_worker_that_is_killed_is_replaced(running: Running) -> None:
