@@ -37,7 +37,7 @@ class Account:
         model: version of the model.
         drift: by status, how much more of it there is than in the runs before.
         exit_code: None until the run has ended.
-        results: files of results, with those that an earlier process had left unfinished.
+        results: files of results, with those that an earlier process had left unfinished; an address is text.
         not_retired: why scans could not be moved or deleted; empty when all could.
 
     Args:
@@ -63,7 +63,7 @@ class Account:
         self.model = ""
         self.drift: Mapping[str, Mapping[str, float]] = {}
         self.exit_code: int | None = None
-        self.results: Sequence[Path] = ()
+        self.results: Sequence[Path | str] = ()
         self.not_retired = ""
         self._command, self._clock, self._now = command, clock, now
         self._inputs = tuple(inputs) if len(inputs) <= MOST_INPUTS else ()

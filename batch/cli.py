@@ -13,12 +13,23 @@ from typing import Any, TypeVar
 import click
 
 from batch import config, console, job
+from batch.addresses import Place, with_states
 from batch.config import DEFAULTS, WATCH_DEFAULTS, ReadOptions, RunOptions, WatchOptions
-from batch.errors import ExitCode, RunError
+from batch.errors import ConfigError, ExitCode, RunError
 from batch.files.inbox import Inputs
 from batch.files.tables import text_cell
 from batch.log import Log, LogFile
-from batch.options import KINDS, after_option, nightly_options, option, reading_options
+from batch.options import (
+    KINDS,
+    LocalPath,
+    after_option,
+    input_argument,
+    nightly_options,
+    option,
+    outbox_option,
+    reading_options,
+    state_option,
+)
 from batch.records import After, Outcome
 from batch.telling import STDOUT, Audience, told
 
@@ -53,6 +64,8 @@ LAZY_COMMANDS = {
 # Commands that digitbox.toml has options for.
 CONFIGURED = ("run", "watch", "export", "history", "prune", "retry", "status")
 
+
+_BY_SCHEDULE = "have digitbox schedule run digitbox run --only-new instead, every hour or night"
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -94,7 +107,9 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
+@input_argument
+@outbox_option("Folder for the results, made if need be; or an address as s3://bucket/results.")
+@state_option
 @reading_options
 @after_option(DEFAULTS["after"])
 @nightly_options
@@ -102,6 +117,8 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @option("--report", is_flag=True, help="Write a page to look at the results, too, as of digitbox report.")
 def run(
     inputs: tuple[str, ...],
+    outbox: Place,
+    state: Path | None,
     after: str,
     max_time: float | None,
     summary: Path | None,
@@ -119,9 +136,10 @@ def run(
     """Read scans, and write one row for each to a CSV in the outbox.
 
     INPUT is a file, a folder (searched for image files) or a quoted glob such as 'scans/**/*.png'; without
-    any, the folder inbox/ is read. The inputs are left where they are, unless --after says otherwise.
-    Printed are the files of results. A run that was killed is gone on with by the next one: nothing that was
-    published is lost, and with --only-new nothing is read twice, but what failed for a reason that may pass.
+    any, the folder inbox/ is read. It may be in object storage, as s3://bucket/scans/, and so may the outbox.
+    The inputs are left where they are, unless --after says otherwise. Printed are the files of results. A run
+    that was killed is gone on with by the next one: nothing that was published is lost, and with --only-new
+    nothing is read twice, but what failed for a reason that may pass.
 
     \b
     Examples:
@@ -129,9 +147,13 @@ def run(
       digitbox run form-boxes/ --outbox results/ --probabilities
       digitbox run 'scans/2024-*/*.tif' --review-below 0.9
       digitbox run --only-new --max-time 6h        every night
+      digitbox run s3://bucket/scans/ --outbox s3://bucket/results/
     """
     console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
-    options = RunOptions(inputs=inputs, after=After(after), max_time_s=max_time, **settings)
+    outbox = with_states(outbox, state)
+    options = RunOptions(inputs=inputs, outbox=outbox, after=After(after), max_time_s=max_time, **settings)
+    if report and not isinstance(outbox, Path):
+        raise ConfigError("--report wants an outbox on a disk: leave it out, or give --outbox DIR")
     audience = Audience(
         outbox=options.outbox,
         summary=summary,
@@ -163,7 +185,7 @@ def run(
         if report and account.results:
             from batch.report.commands import write_report
 
-            console.say(f"report: {write_report(tuple(account.results), quiet=quiet)}")
+            console.say(f"report: {write_report(tuple(map(Path, account.results)), quiet=quiet)}")
     if account.exit_code:
         raise SystemExit(account.exit_code)
 
@@ -175,9 +197,8 @@ def _print_names(options: ReadOptions, found: Inputs) -> None:
 
 
 @cli.command()
-@click.argument(
-    "inbox", default=config.INBOX, metavar="[INBOX]", type=click.Path(readable=False, path_type=Path)
-)
+@click.argument("inbox", default=config.INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
+@outbox_option("Folder for the results; made if need be.", LocalPath(_BY_SCHEDULE))
 @reading_options
 @after_option(WATCH_DEFAULTS["after"])
 @option(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from batch.addresses import Place, RemoteOutbox, is_remote
 from batch.errors import ConfigError
 from batch.records import After
 
@@ -38,7 +39,7 @@ class ReadOptions:
     """How scans are read, and where the rows go; for `run` and `watch`.
 
     Attributes:
-        outbox: folder of results.
+        outbox: folder of results, or one in object storage.
         model: name or folder; None for the default model.
         runtime: `litert` or `tensorflow`.
         workers: processes; None for one a core.
@@ -55,7 +56,7 @@ class ReadOptions:
         attempts: rows that say that a scan failed, for a reason that may pass, before it counts as read.
     """
 
-    outbox: Path = Path("outbox")
+    outbox: Place = Path("outbox")
     model: str | None = None
     runtime: str = "litert"
     workers: int | None = None
@@ -77,14 +78,15 @@ class RunOptions(ReadOptions):
     """What `digitbox run` was asked for.
 
     Attributes:
-        inputs: files, folders and globs; empty for the inbox.
+        inputs: files, folders and globs, paths or addresses; empty for the inbox.
         max_files: most scans to read; None for all.
         max_time_s: seconds after which nothing more is begun; None for no limit.
         max_failed: how many scans may fail.
         fail_if_empty: whether it is an error when there is nothing to read.
 
     Raises:
-        ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself.
+        ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself; or
+            objects are to be moved or deleted.
     """
 
     inputs: tuple[str, ...] = ()
@@ -96,7 +98,13 @@ class RunOptions(ReadOptions):
 
     def __post_init__(self) -> None:
         """Checks what concerns several options."""
-        if not self.inputs:
+        remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, self.inputs))
+        if remote and self.after is not After.LEAVE:
+            raise ConfigError(
+                f"--after {self.after.value} is for scans and an outbox on a disk: leave objects where they "
+                "are, and read what is new with --only-new"
+            )
+        if not self.inputs and isinstance(self.outbox, Path):
             _check_apart(Path(INBOX), self.outbox)
         for given in self.inputs:
             if _real(given) == _real(self.outbox):
@@ -118,6 +126,7 @@ class WatchOptions(ReadOptions):
         ConfigError: the outbox is the inbox, or one lies inside the other.
     """
 
+    outbox: Path = Path("outbox")
     inbox: Path = Path(INBOX)
     settle_s: float = 2.0
     max_wait_s: float = 1.0
@@ -140,7 +149,10 @@ def _check_apart(inbox: Path, outbox: Path) -> None:
         raise ConfigError(f"the outbox {outbox} and the inbox {inbox} must not lie in each other")
 
 
-def _real(path: str | Path) -> Path:
+def _real(place: str | Place) -> Path:
+    path = str(place)
+    if is_remote(path):
+        return Path(path)  # only to compare
     try:
         return Path(os.path.realpath(path))
     except OSError as error:

@@ -153,7 +153,7 @@ def say_end(account: Account, options: RunOptions) -> None:
         say_error(f"{account.not_retired}; the next run tries again")
 
 
-def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path]) -> None:
+def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
     others = f"{found.skipped} other files skipped" if found.skipped != 1 else "1 other file skipped"
     skipped = f" ({others})" if found.skipped else ""
     if found.settled:

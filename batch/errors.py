@@ -101,12 +101,20 @@ class LedgerError(RunError):
 
 
 class MissingExtraError(RunError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is needed and not installed.
+
+    Args:
+        what: needs it.
+        extra: of digitbox.
+        package: that is needed beside it; empty for none.
+    """
 
     exit_code = ExitCode.MISSING_EXTRA
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the extra '{extra}': pip install 'digitbox[{extra}]'")
+    def __init__(self, what: str, extra: str, package: str = "") -> None:
+        more = f" and the package {package}" if package else ""
+        wanted = f"'digitbox[{extra}]' {package}".rstrip()
+        super().__init__(f"{what} needs the extra '{extra}'{more}: pip install {wanted}")
 
 
 class BusyError(RunError):

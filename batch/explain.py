@@ -19,6 +19,7 @@ from batch.errors import ConfigError, ImageError, OutboxError
 from batch.files import artefact, images
 from batch.files.tables import text_cell
 from batch.flow import Reader
+from batch.options import ScanPath
 from batch.records import Grey, ScanRef
 
 PANEL_PX = 120
@@ -32,7 +33,7 @@ Sheet = npt.NDArray[np.uint8]
 
 
 @click.command()
-@click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=click.Path(readable=False))
+@click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
 @click.option(
     "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
 )

@@ -20,7 +20,7 @@ from batch.files.archive import Archive
 from batch.files.durable import digest, new_file
 from batch.files.ledger import Batch
 from batch.files.results import CsvWriter, ParquetWriter, Row, Writer
-from batch.options import outbox_option
+from batch.options import LocalPath, outbox_option
 from batch.records import Status
 
 STDOUT = Path("-")
@@ -171,7 +171,9 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
 
 
 @click.command()
-@outbox_option
+@outbox_option(
+    kind=LocalPath("copy its files of results, as with aws s3 cp --recursive; each begins with the columns")
+)
 @times.since_option
 @times.until_option
 @click.option(

@@ -12,7 +12,7 @@ import numpy as np
 from batch import classifier, stderr
 from batch.digits import confidence, preprocess, quality
 from batch.errors import ImageError
-from batch.files import artefact, images, inbox
+from batch.files import artefact, images
 from batch.records import REFUSALS, Manifest, Outcome, Reason, ScanRef, Status
 
 
@@ -74,12 +74,9 @@ class Reader:
     ) -> list[Outcome]:
         outcomes: list[Outcome | None] = []
         digits, waiting = [], []
-        for found in refs:
-            ref = found if found.size_bytes >= 0 else inbox.identified(found)
-            try:
-                image = images.read(ref, self.max_pixels)
-            except ImageError as error:
-                outcomes.append(_not_read(ref, error))
+        for ref, image in images.read_all(refs, self.max_pixels):
+            if isinstance(image, ImageError):
+                outcomes.append(_not_read(ref, image))
                 continue
             ink = preprocess.find_ink(image.grey)
             refusal = quality.inspect(ink)

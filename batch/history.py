@@ -10,21 +10,22 @@ from pathlib import Path
 import click
 
 from batch import console
+from batch.addresses import Place, state_folder, with_states
 from batch.files import runs
 from batch.files.ledger import Ledger
-from batch.files.outbox import STATE
 from batch.files.tables import text_cell
-from batch.options import outbox_option
+from batch.options import outbox_option, state_option
 from batch.quantities import spoken
 from batch.records import RunSummary, Status
 from batch.summary import as_object
 
 
 @click.command()
-@outbox_option
+@outbox_option()
+@state_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="Print so many runs.")
-def history(outbox: Path, as_json: bool, last: int) -> None:
+def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None:
     """Print the last runs, the newest first.
 
     \b
@@ -33,8 +34,10 @@ def history(outbox: Path, as_json: bool, last: int) -> None:
       digitbox history --json | jq '.[] | select(.exit_code != 0)'
     """
     found = []
-    if runs.are_noted(outbox / STATE):
-        with closing(Ledger(outbox / STATE, read_only=True)) as opened:
+    outbox = with_states(outbox, state)
+    folder = state_folder(outbox)
+    if runs.are_noted(folder):
+        with closing(Ledger(folder, read_only=True)) as opened:
             found = runs.last(opened, last)
     ends = [_end(run, is_last=number == 0) for number, run in enumerate(found)]
     if as_json:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from batch import drift, engines
 from batch.account import Account
+from batch.addresses import absolute, state_folder
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
 from batch.engines import Engine
 from batch.errors import ExitCode, InputError
 from batch.files import artefact, ledger, locks, tables
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
-from batch.files.outbox import STATE, Outbox
+from batch.files.outbox import Outbox
 from batch.flow import Reader
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.wanted import Wanted
@@ -41,7 +42,7 @@ def find(options: RunOptions) -> Inputs:
 def new_account(options: RunOptions | WatchOptions) -> Account:
     """The account of a run, or of a watcher, that begins now."""
     if isinstance(options, RunOptions):
-        command, inputs = "run", [os.path.abspath(given) for given in options.inputs or (INBOX,)]
+        command, inputs = "run", [absolute(given) for given in options.inputs or (INBOX,)]
     else:
         command, inputs = "watch", [os.path.abspath(options.inbox)]
     return Account(command, inputs, recursive=options.recursive, ignore=options.ignore)
@@ -114,7 +115,7 @@ def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     Raises:
         LedgerError: the outbox's ledger is damaged.
     """
-    folder = options.outbox / STATE
+    folder = state_folder(options.outbox)
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as opened:
         is_settled = None

@@ -8,7 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from batch.addresses import RemoteOutbox, checked
+from batch.addresses import outbox as outbox_at
 from batch.config import DEFAULTS
+from batch.errors import ConfigError
 from batch.quantities import duration, tolerance
 from batch.records import After
 
@@ -17,6 +20,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 # Types of the keys of digitbox.toml, by option.
 KINDS: dict[str, tuple[type, ...]] = {
     "outbox": (str,),
+    "state": (str,),
     "model": (str,),
     "runtime": (str,),
     "workers": (int,),
@@ -52,6 +56,54 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
+class ScanPath(click.Path):
+    """A path, an address or a pattern of either."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path or address; file:///scans becomes /scans.
+
+        Raises:
+            ConfigError: it is an address of another kind, or has credentials in it.
+        """
+        return super().convert(checked(value), param, ctx)
+
+
+class _Outbox(click.Path):
+    """A path or an address."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = outbox_at(value) if isinstance(value, str) else value
+        return found if isinstance(found, RemoteOutbox) else super().convert(found, param, ctx)
+
+
+class LocalPath(_Outbox):
+    """A path, where an address is of no use.
+
+    Args:
+        advice: what to do instead.
+    """
+
+    def __init__(self, advice: str) -> None:
+        super().__init__(readable=False, path_type=Path)
+        self._advice = advice
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path.
+
+        Raises:
+            ConfigError: it is an address.
+        """
+        found = super().convert(value, param, ctx)
+        if isinstance(found, RemoteOutbox):
+            raise ConfigError(
+                f"{ctx.command_path if ctx else 'this'} wants files on a disk, not {found}: {self._advice}"
+            )
+        return found
+
+
+input_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=ScanPath(readable=False))
+
+
 def option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
     """An option of `run` or `watch` that the environment and digitbox.toml can set, too.
 
@@ -62,15 +114,7 @@ def option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
     return click.option(name, envvar=variable, show_envvar=True, **settings)
 
 
-outbox_option = option(
-    "--outbox",
-    type=click.Path(readable=False, path_type=Path),
-    default=DEFAULTS["outbox"],
-    show_default=True,
-    help="Folder for the results; made if need be.",
-)
 _READING = (
-    outbox_option,
     option(
         "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
     ),
@@ -146,14 +190,31 @@ _READING = (
 )
 
 
-outbox_option = option(
-    "--outbox",
-    type=click.Path(readable=False, path_type=Path),
-    default=DEFAULTS["outbox"],
-    show_default=True,
-    help="Folder of the results.",
+def outbox_option(
+    text: str = "Folder of the results.", kind: LocalPath | None = None
+) -> Callable[[_Command], _Command]:
+    """The option `--outbox`.
+
+    Args:
+        text: of the help.
+        kind: `LocalPath` for what only a folder will do; None for any outbox.
+    """
+    return option(
+        "--outbox",
+        metavar="DIR" if kind else "DIR|ADDRESS",
+        type=kind or _Outbox(readable=False, path_type=Path),
+        default=DEFAULTS["outbox"],
+        show_default=True,
+        help=text,
+    )
+
+
+state_option = option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(file_okay=False, readable=False, path_type=Path),
+    help="Local folder for the ledger of an outbox that is an address.  [default: ~/.local/state/digitbox]",
 )
-"""The outbox of commands that look after one; digitbox.toml can set it, too."""
 
 
 def given_value(parameter: click.Parameter, context: click.Context, arguments: Sequence[str] = ()) -> Any:

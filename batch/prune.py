@@ -16,7 +16,7 @@ from batch import console, times
 from batch.errors import OutboxError
 from batch.files import archive, retire
 from batch.files.archive import Archive, Settled
-from batch.options import outbox_option
+from batch.options import LocalPath, outbox_option
 from batch.records import After
 
 AT_ONCE = 1000  # scans that are forgotten with one commit
@@ -159,7 +159,11 @@ class _Roots:
     callback=times.age,
     help="Such as 30d or 12w. Whole days are removed (UTC): those that ended so long ago.",
 )
-@outbox_option
+@outbox_option(
+    kind=LocalPath(
+        "of an outbox in object storage nothing but results is kept; see to these with its own tools"
+    )
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
     """Remove old scans from done/ and failed/, and what the ledger knows of scans that are gone.

@@ -15,7 +15,7 @@ from batch.errors import InputError
 from batch.files import archive, retire
 from batch.files.archive import Settled
 from batch.files.tables import text_cell
-from batch.options import outbox_option
+from batch.options import LocalPath, outbox_option
 from batch.records import Reason, Status
 
 AT_ONCE = 1000  # scans that are forgotten with one commit
@@ -113,7 +113,7 @@ def retry_scans(outbox: Path, choice: Choice, show: Callable[[str], object] | No
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(readable=False))
-@outbox_option
+@outbox_option(kind=LocalPath("have objects read again by naming them to digitbox run, without --only-new"))
 @click.option(
     "--status",
     "statuses",

@@ -16,6 +16,7 @@ import click
 from click.core import ParameterSource
 
 from batch import console, installing, job
+from batch.addresses import RemoteOutbox, is_remote, states_folder
 from batch.config import CONFIG_FILE, INBOX, RunOptions
 from batch.errors import ConfigError, InputError
 from batch.options import given_value
@@ -157,7 +158,10 @@ def _option_words(option: click.Option, given: click.Context, arguments: Sequenc
     """An option as it is in force, unless the scheduled run has it from its default or its file as well."""
     value = given_value(option, given, arguments)
     sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    if option.name != "outbox" and given.get_parameter_source(str(option.name)) not in sources:
+    outbox = given.params["outbox"]
+    if option.name == "state" and isinstance(outbox, RemoteOutbox):  # XDG_STATE_HOME may be another then
+        value = states_folder(value)
+    elif option.name != "outbox" and given.get_parameter_source(str(option.name)) not in sources:
         return []
     flag = option.opts[-1]
     if option.is_flag:
@@ -171,7 +175,7 @@ def _option_words(option: click.Option, given: click.Context, arguments: Sequenc
 def _absolute(path: str | Path) -> str:
     if str(path) == "-":  # stdin or stdout
         return "-"
-    return str(Path(path).absolute())
+    return str(path) if is_remote(str(path)) else str(Path(path).absolute())
 
 
 def this_program() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -16,15 +15,15 @@ import click
 
 from batch import console
 from batch.account import utc_now
+from batch.addresses import Place, absolute, state_folder, with_states
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
-from batch.files import inbox, runs
+from batch.files import runs, storage
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
-from batch.files.outbox import STATE
 from batch.files.runs import Heartbeat
 from batch.files.tables import text_cell
-from batch.options import outbox_option
+from batch.options import input_argument, outbox_option, state_option
 from batch.quantities import duration, spoken
 from batch.records import RunSummary, Status
 from batch.summary import as_object, drift_in_words, in_words
@@ -64,8 +63,9 @@ class Report:
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(readable=False))
-@outbox_option
+@input_argument
+@outbox_option()
+@state_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option(
     "--max-age",
@@ -73,7 +73,9 @@ class Report:
     metavar="DURATION",
     help="Not well, too, when the last success is longer ago, as 26h for a run every night.",
 )
-def status(inputs: tuple[str, ...], outbox: Path, as_json: bool, max_age: float | None) -> None:
+def status(
+    inputs: tuple[str, ...], outbox: Place, state: Path | None, as_json: bool, max_age: float | None
+) -> None:
     """Say whether all is well: the last run, what waits, the watcher.
 
     INPUT is what the runs read; that of the last run without it. Nothing is changed: it may be called at any
@@ -86,6 +88,7 @@ def status(inputs: tuple[str, ...], outbox: Path, as_json: bool, max_age: float 
       digitbox status --max-age 26h --json
     """
     now = utc_now().timestamp()
+    outbox = with_states(outbox, state)
     report = look(inputs, outbox, now, max_age)
     if as_json:
         console.print_line(json.dumps(_as_object(report, outbox)))
@@ -96,7 +99,7 @@ def status(inputs: tuple[str, ...], outbox: Path, as_json: bool, max_age: float 
         raise SystemExit(ExitCode.NOT_WELL)
 
 
-def look(inputs: Sequence[str], outbox: Path, now: float, max_age_s: float | None = None) -> Report:
+def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | None = None) -> Report:
     """Finds out how things are, and changes nothing.
 
     Args:
@@ -109,10 +112,11 @@ def look(inputs: Sequence[str], outbox: Path, now: float, max_age_s: float | Non
         LedgerError: the ledger is damaged.
     """
     report = Report(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
-    if not runs.are_noted(outbox / STATE):
+    folder = state_folder(outbox)
+    if not runs.are_noted(folder):
         report.problems.append(f"nothing has been read into {outbox} yet")
         return report
-    with closing(Ledger(outbox / STATE, read_only=True)) as opened:
+    with closing(Ledger(folder, read_only=True)) as opened:
         entries = runs.last(opened, LOOKED_BACK)
         report.last_success = runs.last_success(opened)
         report.watcher = runs.heartbeat(opened)
@@ -126,7 +130,7 @@ def look(inputs: Sequence[str], outbox: Path, now: float, max_age_s: float | Non
     return report
 
 
-def _judge_runs(report: Report, outbox: Path, now: float, max_age_s: float | None) -> None:
+def _judge_runs(report: Report, outbox: Place, now: float, max_age_s: float | None) -> None:
     run, running = report.last_run, report.running
     # A watcher is judged by its heartbeat.
     is_watched = running is not None and running.command == "watch"
@@ -171,7 +175,7 @@ def _judge_watcher(report: Report, now: float) -> None:
             report.problems.append(f"the watcher is paused: {beat.detail}")
 
 
-def _count_waiting(report: Report, opened: Ledger, outbox: Path, run: RunSummary | None) -> None:
+def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummary | None) -> None:
     inputs = report.inputs or (run.inputs if run else ())
     if not inputs and report.watcher is not None:
         inputs = (report.watcher.inbox,)
@@ -182,7 +186,7 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Path, run: RunSummary
     attempts = 1 if run is not None and run.command == "watch" else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
-        for ref in map(inbox.identified, Inputs(inputs, recursive, outbox, ignore)):
+        for ref in map(storage.identified, Inputs(inputs, recursive, outbox, ignore)):
             if not opened.is_settled(ref, attempts):
                 count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
     except InputError as error:
@@ -197,7 +201,7 @@ def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _as_object(report: Report, outbox: Path) -> dict[str, Any]:
+def _as_object(report: Report, outbox: Place) -> dict[str, Any]:
     def entry(run: RunSummary | None) -> dict[str, Any] | None:
         return None if run is None else as_object(run)
 
@@ -212,7 +216,7 @@ def _as_object(report: Report, outbox: Path) -> dict[str, Any]:
     return {
         "healthy": not report.problems,
         "problems": [text_cell(problem) for problem in report.problems],
-        "outbox": text_cell(os.path.abspath(outbox)),
+        "outbox": text_cell(absolute(outbox)),
         "inputs": [text_cell(path) for path in report.inputs],
         "running": entry(report.running),
         "last_run": entry(report.last_run),

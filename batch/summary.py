@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from batch.addresses import absolute
 from batch.files.tables import text_cell
 from batch.records import RunSummary, Status
 
 
-def as_object(summary: RunSummary, results: Sequence[Path] | None = None) -> dict[str, Any]:
+def as_object(summary: RunSummary, results: Sequence[Path | str] | None = None) -> dict[str, Any]:
     """What `--summary`, `history --json` and `status --json` have of a run.
 
     Paths are escaped as in the results: what is no text in them would be no JSON to many programs.
 
     Args:
         summary: of the run.
-        results: files of results; None where they are not known any more.
+        results: files of results, an address as text; None where they are not known any more.
     """
     coverage = summary.coverage
     found = asdict(summary) | {
@@ -32,7 +32,7 @@ def as_object(summary: RunSummary, results: Sequence[Path] | None = None) -> dic
         "ignore": [text_cell(pattern) for pattern in summary.ignore],
     }
     if results is not None:
-        found["results"] = [text_cell(os.path.abspath(path)) for path in results]
+        found["results"] = [text_cell(absolute(path)) for path in results]
     return found
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from batch import console, hooks, ping, prometheus, summary
 from batch.account import Account
+from batch.addresses import Place, absolute, state_folder
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.files import durable, locks, runs
 from batch.files.ledger import Ledger
-from batch.files.outbox import STATE
 from batch.files.tables import text_cell
 from batch.records import RunSummary
 
@@ -43,7 +43,7 @@ class Audience:
         ping: address to ask for.
     """
 
-    outbox: Path
+    outbox: Place
     summary: Path | None = None
     metrics_file: Path | None = None
     on_complete: str | None = None
@@ -60,7 +60,7 @@ class Audience:
             if (
                 path is None
                 or path == STDOUT
-                or os.path.realpath(path.parent) == os.path.realpath(self.outbox)
+                or os.path.realpath(path.parent) == os.path.realpath(str(self.outbox))
             ):
                 continue  # the run makes the outbox
             if not path.parent.is_dir():
@@ -97,9 +97,9 @@ def told(account: Account, audience: Audience) -> Iterator[None]:
         _tell(account, audience)
 
 
-def _note(account: Account, outbox: Path) -> None:
+def _note(account: Account, outbox: Place) -> None:
     """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
-    state = outbox / STATE
+    state = state_folder(outbox)
     if runs.are_noted(state):
         with (
             suppress(RunError, OSError),
@@ -145,33 +145,33 @@ def _write_summary(account: Account, target: Path) -> None:
         ) from error
 
 
-def _write_metrics(found: RunSummary, target: Path, outbox: Path) -> None:
+def _write_metrics(found: RunSummary, target: Path, outbox: Place) -> None:
     success_at = found.finished_at
     if found.exit_code != ExitCode.OK:
         success_at = None
-        with suppress(RunError), closing(Ledger(outbox / STATE, read_only=True)) as opened:
+        with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as opened:
             success = runs.last_success(opened)
             success_at = success.finished_at if success else None
-    text = prometheus.exposition(found, text_cell(os.path.abspath(outbox)), success_at)
+    text = prometheus.exposition(found, text_cell(absolute(outbox)), success_at)
     try:
         durable.replace(target, text.encode())
     except OSError as error:
         console.say_error(f"warning: cannot write the metrics file {target}: {error.strerror}")
 
 
-def _call(option: str, command: str, account: Account, outbox: Path) -> None:
+def _call(option: str, command: str, account: Account, outbox: Place) -> None:
     environment = {**os.environ, **facts(account.summary(), outbox)}
     problem = hooks.call(command, _as_json(account).encode(), environment)
     if problem:
         console.say_error(f"warning: {option}: {command.split()[0]} {problem}")
 
 
-def facts(found: RunSummary, outbox: Path) -> dict[str, str]:
+def facts(found: RunSummary, outbox: Place) -> dict[str, str]:
     """The main facts of a run, as variables for the environment of what is called."""
     values = summary.as_object(found)
     said = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
     shown = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in said.items()}
-    return {IN_HOOK: found.run, "DIGITBOX_RUN_OUTBOX": os.path.abspath(outbox), **shown}
+    return {IN_HOOK: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
 
 
 def _as_json(account: Account) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from batch.account import Account
-from batch.files import inbox
+from batch.files import inbox, storage
 from batch.files.inbox import Inputs
 from batch.records import ScanRef
 
@@ -57,7 +57,7 @@ class Wanted:
     def _unsettled(self) -> Iterator[ScanRef]:
         needs_looks = self._is_limited or self._is_settled is not None
         for found in self._inputs:
-            ref = inbox.identified(found) if needs_looks else found
+            ref = storage.identified(found) if needs_looks else found
             if self._is_settled is not None and self._is_settled(ref):
                 self._account.settled += 1
             else:

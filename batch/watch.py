@@ -14,14 +14,15 @@ from types import FrameType
 
 from batch import job
 from batch.account import iso, utc_now
+from batch.addresses import STATE
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import inbox, locks, runs, tables
+from batch.files import locks, names, runs, storage, tables
 from batch.files.events import Events, needs_polling
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
-from batch.files.outbox import STATE, Outbox
+from batch.files.outbox import Outbox
 from batch.files.settler import Settler
 from batch.log import Log
 from batch.records import Outcome, Reason, ScanRef, Status
@@ -256,7 +257,7 @@ class Watcher:
         self._warn_once("retire", outbox.not_retired)
 
     def _show_published(self, outbox: Outbox) -> list[Path]:
-        results = outbox.published.copy()
+        results = [Path(path) for path in outbox.published]
         outbox.published.clear()  # a watcher may live for years
         for path in results:
             self._show(path)
@@ -283,13 +284,13 @@ class Watcher:
         parts = name.split(os.sep)
         if parts[0] in (os.curdir, os.pardir) or (len(parts) > 1 and not self._options.recursive):
             return
-        if any(inbox.is_ignored(part, self._options.ignore) for part in parts):
+        if any(names.is_ignored(part, self._options.ignore) for part in parts):
             return
         if os.path.isdir(path) and not os.path.islink(path):
             self._rescan_soon(self._clock())  # what is in a folder that was moved in makes no events
         elif len(self._settler) >= MOST_TRACKED:
             self._has_more = True
-        elif inbox.has_image_suffix(name) and not outbox.settled(inbox.identified(ScanRef(path, name))):
+        elif names.has_image_suffix(name) and not outbox.settled(storage.identified(ScanRef(path, name))):
             self._settler.look(path, name, self._clock())
 
     def _rescan_soon(self, now: float) -> None:
@@ -305,8 +306,8 @@ class Watcher:
             try:
                 inputs = inputs_of(self._options)
                 closed = 0
-                for ref in map(inbox.identified, inputs):
-                    closed += not inbox.has_image_suffix(ref.name) and os.path.isdir(ref.path)
+                for ref in map(storage.identified, inputs):
+                    closed += not names.has_image_suffix(ref.name) and os.path.isdir(ref.path)
                     if len(self._settler) >= MOST_TRACKED:
                         self._has_more = True
                         break

@@ -61,7 +61,7 @@ def publish(
         now=lambda: now,
     ) as box:
         box.add(outcomes)
-    return box.published[0]
+    return Path(box.published[0])
 
 
 def four(folder: Path) -> list[Outcome]:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch.addresses import STATE
 from batch.export import Choice, Source, export_rows
-from batch.files.outbox import STATE, Outbox
+from batch.files.outbox import Outbox
 from batch.files.results import Row
 from batch.records import Outcome, Reason, ScanRef, Status
 from command import Digitbox
@@ -45,7 +46,7 @@ def publish(tmp_path: Path) -> Publish:
             outbox.add(outcomes)
             path = outbox.publish()
         assert path is not None
-        return path
+        return Path(path)
 
     return published
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NOUNS = {"records", "errors", "config", "stderr", "account"}
+NOUNS = {"addresses", "records", "errors", "config", "stderr", "account"}
 FILES = {
     f"files.{name}"
     for name in (
@@ -23,8 +23,11 @@ FILES = {
         "images",
         "inbox",
         "ledger",
+        "listing",
         "locks",
         "lookahead",
+        "names",
+        "objects",
         "outbox",
         "proofs",
         "results",
@@ -32,8 +35,10 @@ FILES = {
         "retire",
         "runs",
         "settler",
+        "storage",
         "tables",
         "tiffs",
+        "troubles",
     )
 }
 DIGITS = {
@@ -78,36 +83,80 @@ LEARN = {
         "train",
     )
 }
-UPKEEP = {"console", "options", "times", "config", "records", "errors"} | FILES
+UPKEEP = {"addresses", "console", "options", "times", "config", "records", "errors"} | FILES
 REPORT = {f"report.{name}" for name in ("apply", "commands", "page", "pictures", "rows", "writing")}
 # Module to what it may import of this package; a package stands for its modules.
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
-    "cli": {"console", "job", "watch", "options", "config", "log", "telling", "errors", "records"}
+    "cli": {
+        "addresses",
+        "console",
+        "job",
+        "watch",
+        "options",
+        "config",
+        "log",
+        "telling",
+        "errors",
+        "records",
+    }
     | {"files.inbox", "files.tables", "report.commands"},
-    "schedule": {"console", "job", "options", "installing", "units", "config", "records", "errors"},
+    "schedule": {
+        "addresses",
+        "console",
+        "job",
+        "options",
+        "installing",
+        "units",
+        "config",
+        "records",
+        "errors",
+    },
     "installing": {"console", "units", "errors"},
     "units": {"errors"},
     "settings": {"console", "options", "config", "files.tables"},
     "export": UPKEEP,
     "retry": UPKEEP,
     "prune": UPKEEP,
-    "options": {"quantities", "config", "records"},
+    "options": {"addresses", "quantities", "config", "records", "errors"},
     "quantities": {"config"},
     "hooks": {"errors"},
     "ping": {"errors"},
     "console": {"summary", "account", "config", "log", "records", "errors", "files.tables"},
-    "telling": {"console", "summary", "prometheus", "hooks", "ping", "account", "records", "errors"} | FILES,
-    "status": {"console", "options", "summary", "quantities", "account", "config", "records", "errors"}
+    "telling": {
+        "addresses",
+        "console",
+        "summary",
+        "prometheus",
+        "hooks",
+        "ping",
+        "account",
+        "records",
+        "errors",
+    }
     | FILES,
-    "history": {"console", "options", "summary", "quantities", "records"} | FILES,
-    "summary": {"records", "files.tables"},
+    "status": {
+        "addresses",
+        "console",
+        "options",
+        "summary",
+        "quantities",
+        "account",
+        "config",
+        "records",
+        "errors",
+    }
+    | FILES,
+    "history": {"addresses", "console", "options", "summary", "quantities", "records"} | FILES,
+    "summary": {"addresses", "records", "files.tables"},
     "prometheus": {"records"},
-    "explain": {"job", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
-    "watch": {"job", "engines", "account", "config", "log", "sdnotify", "records", "errors"} | FILES,
-    "job": {"engines", "flow", "wanted", "drift", "account", "config", "records", "errors"} | FILES,
-    "wanted": {"account", "files.inbox", "records"},
+    "explain": {"job", "options", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
+    "watch": {"addresses", "job", "engines", "account", "config", "log", "sdnotify", "records", "errors"}
+    | FILES,
+    "job": {"addresses", "engines", "flow", "wanted", "drift", "account", "config", "records", "errors"}
+    | FILES,
+    "wanted": {"account", "files.inbox", "files.storage", "records"},
     "drift": set(),
     "account": {"records", "errors"},
     "engines": {"records", "errors"},
@@ -115,7 +164,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "classifier": {"records", "errors", "stderr", "files.artefact", "digits.confidence"},
     "records": set(),
     "errors": {"records"},
-    "config": {"errors", "records"},
+    "config": {"addresses", "errors", "records"},
+    "addresses": {"errors"},
     "sdnotify": set(),
     "log": {"errors", "files.tables"},
     "stderr": set(),
@@ -123,13 +173,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{name: {"records", "errors"} | DIGITS for name in DIGITS},
     **dict.fromkeys(FILES, NOUNS | FILES),
     **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow"} for name in LEARN},
-    **{name: NOUNS | FILES | DIGITS | REPORT | {"classifier", "console"} for name in REPORT},
+    **{name: NOUNS | FILES | DIGITS | REPORT | {"classifier", "console", "options"} for name in REPORT},
     "digits": set(),
     "files": set(),
     "learn": set(),
     "report": set(),
 }
-HEAVY = ("tensorflow", "keras", "pandas", "matplotlib", "pyarrow", "seaborn", "ray", "watchdog")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "pandas",
+    "matplotlib",
+    "pyarrow",
+    "seaborn",
+    "ray",
+    "watchdog",
+    "fsspec",
+    "s3fs",
+    "botocore",
+    "aiohttp",
+)
 
 
 def modules() -> dict[str, Path]:

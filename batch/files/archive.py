@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batch.addresses import STATE
 from batch.errors import InputError, OutboxError
 from batch.files import ledger, locks
 from batch.files.ledger import Batch, Ledger, State
-from batch.files.outbox import STATE
 from batch.records import After, Outcome, Reason, ScanRef, Status
 
 PAGE_ROWS = 10_000  # looked at in one go: a ledger may have millions

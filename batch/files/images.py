@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
-import stat
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -14,7 +12,7 @@ import numpy.typing as npt
 
 from batch import stderr
 from batch.errors import ImageError
-from batch.files import containers
+from batch.files import containers, storage
 from batch.records import Grey, Image, Reason, ScanRef
 
 MIN_SIDE_PX = 4
@@ -30,9 +28,6 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
 )
 
-# Never follow a link, never wait for the writer of a pipe.
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-
 # What is merely odd, such as a few bytes too many, is let pass.
 _HOLE = re.compile(rb"premature end|bad huffman|corrupt data|instead of RST", re.IGNORECASE)
 
@@ -46,8 +41,34 @@ def read(ref: ScanRef, max_pixels: int) -> Image:
 
     Raises:
         ImageError: with the reason; with the SHA-256 too, where the bytes could be read.
+        InputError: object storage cannot be read.
     """
-    data = _read_bytes(ref, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    ((_, image),) = read_all([ref], max_pixels)
+    if isinstance(image, ImageError):
+        raise image
+    return image
+
+
+def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[tuple[ScanRef, Image | ImageError]]:
+    """Reads and decodes files, in their order; those of object storage are fetched many at once.
+
+    Yields:
+        The file as it was when it was read, and its image, or the error that `read` raises.
+
+    Raises:
+        InputError: object storage cannot be read any more.
+    """
+    for ref, content in storage.contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES):
+        if isinstance(content, ImageError):
+            yield ref, content
+            continue
+        try:
+            yield ref, _opened(content, max_pixels)
+        except ImageError as error:
+            yield ref, error
+
+
+def _opened(data: bytes, max_pixels: int) -> Image:
     sha256 = hashlib.sha256(data).hexdigest()
     try:
         return Image(decode(data, max_pixels), sha256)
@@ -94,47 +115,6 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     if container.white < 255 and pixels.dtype == np.uint8:
         pixels = cv2.LUT(pixels, np.minimum(np.arange(256) * (255 / container.white), 255).astype(np.uint8))
     return _grey(pixels)
-
-
-def _read_bytes(ref: ScanRef, max_bytes: int) -> bytes:
-    try:
-        descriptor = os.open(ref.path, _OPEN_FLAGS)
-    except OSError as error:
-        raise _not_opened(error) from error
-    try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise ImageError(Reason.NOT_A_FILE, "a folder or a device")
-        found = before.st_size, before.st_mtime_ns, before.st_ino
-        if ref.size_bytes >= 0 and found != (ref.size_bytes, ref.mtime_ns, ref.inode):
-            raise ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
-        if before.st_size == 0:
-            raise ImageError(Reason.EMPTY, "the file has no content")
-        if before.st_size > max_bytes:
-            raise ImageError(Reason.TOO_LARGE, f"{before.st_size} bytes are more than {max_bytes}")
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            data = file.read(before.st_size + 1)
-            while data and len(data) < before.st_size and (more := file.read(before.st_size - len(data))):
-                data += more
-        after = os.fstat(descriptor)
-    except OSError as error:
-        raise ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO)) from error
-    finally:
-        os.close(descriptor)
-    if len(data) != before.st_size or (after.st_size, after.st_mtime_ns) != (
-        before.st_size,
-        before.st_mtime_ns,
-    ):
-        raise ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
-    return data
-
-
-def _not_opened(error: OSError) -> ImageError:
-    if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return ImageError(Reason.VANISHED, "the file is gone")
-    if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):
-        return ImageError(Reason.NOT_A_FILE, "a link, a folder or a device")
-    return ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO))
 
 
 def _decode_jpeg(data: bytes, flags: int) -> npt.NDArray[np.generic] | None:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import heapq
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
+from batch.addresses import Place, is_remote
 from batch.errors import InputError
+from batch.files.names import Levels, Passed, has_image_suffix, is_ignored
 from batch.records import ScanRef
-
-IMAGE_SUFFIXES = frozenset(
-    {"png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm", "pnm"}
-)
-# What file managers, synchronisers and downloads leave about.
-IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
-IGNORED_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "~$*")
-
-_IGNORED = re.compile("|".join(map(fnmatch.translate, IGNORED_PATTERNS)))
 
 RUN_LENGTH = 50_000  # names sorted in memory at a time
 
@@ -49,17 +40,18 @@ class Inputs:
     """
 
     def __init__(
-        self, inputs: Sequence[str], recursive: bool, outbox: Path, ignored: Sequence[str] = ()
+        self, inputs: Sequence[str], recursive: bool, outbox: Place, ignored: Sequence[str] = ()
     ) -> None:
         self._inputs, self._ignored, self._outbox = inputs, ignored, outbox
-        self._levels = _Levels(["**" if recursive else "*"])
+        self._recursive = recursive
+        self._levels = Levels(["**" if recursive else "*"])
         self.skipped = self.unfinished = 0
         for given in inputs:
             self._check(given)
 
     @property
     def folders(self) -> list[Path]:
-        """Those inputs that are folders, each once."""
+        """Those inputs that are folders of this machine, each once."""
         return list(
             {_identity(given): Path(given) for given in self._inputs if os.path.isdir(given)}.values()
         )
@@ -68,7 +60,9 @@ class Inputs:
         self.skipped = self.unfinished = 0
         single = len(self._inputs) == 1
         for given in self._inputs:
-            if os.path.isdir(given):
+            if is_remote(given):
+                yield from self._remote(given)
+            elif os.path.isdir(given):
                 yield from self._walk(os.path.realpath(given), "" if single else given, self._levels)
             elif os.path.lexists(given):
                 yield ScanRef(os.path.realpath(given), given)
@@ -76,7 +70,11 @@ class Inputs:
                 yield from self._glob(given)
 
     def _check(self, given: str) -> None:
-        if os.path.lexists(given):
+        if is_remote(given):
+            found = self._listed(given)
+            if glob.has_magic(given) and next(found, None) is None:
+                raise InputError(f"nothing matches {given}: check the pattern, and quote it for the shell")
+        elif os.path.lexists(given):
             if not os.path.exists(given):
                 raise InputError(f"{given} is a link to nothing: name the file or folder itself")
             if os.path.isdir(given) and not os.access(given, os.R_OK | os.X_OK):
@@ -92,6 +90,22 @@ class Inputs:
                 f"no such file or folder: {given}; name what to read, as in: digitbox run SCANS/"
             )
 
+    def _listed(self, given: str) -> Iterator[ScanRef | Passed]:
+        from batch.files import listing  # brings what most runs have no use for
+
+        is_only = len(self._inputs) == 1
+        return listing.scans(
+            given, recursive=self._recursive, is_only=is_only, outbox=self._outbox, ignored=self._ignored
+        )
+
+    def _remote(self, given: str) -> Iterator[ScanRef]:
+        for found in self._listed(given):
+            if isinstance(found, ScanRef):
+                yield found
+            else:
+                self.skipped += 1
+                self.unfinished += found is Passed.UNFINISHED
+
     def _glob(self, pattern: str) -> Iterator[ScanRef]:
         # glob.iglob follows links in circles, and comes in no order.
         parts = pattern.split("/")
@@ -99,10 +113,11 @@ class Inputs:
         above = "".join(part + "/" for part in parts[:level])
         root = os.path.realpath(above or ".")
         if os.path.isdir(root):
-            yield from self._walk(root, above, _Levels([part for part in parts[level:] if part]))
+            yield from self._walk(root, above, Levels([part for part in parts[level:] if part]))
 
-    def _walk(self, root: str, prefix: str, levels: _Levels) -> Iterator[ScanRef]:
-        outbox = _identity(self._outbox)  # a run makes it before it looks here
+    def _walk(self, root: str, prefix: str, levels: Levels) -> Iterator[ScanRef]:
+        # A run makes it before it looks here.
+        outbox = _identity(self._outbox) if isinstance(self._outbox, Path) else None
         # A stack of open folders, not a recursion: folders can be nested deeper than Python's calls.
         stack = [
             (
@@ -133,7 +148,7 @@ class Inputs:
             except InputError:
                 yield ScanRef(path, called)  # a row says that it cannot be read
 
-    def _names(self, folder: str, levels: _Levels, places: frozenset[int]) -> Iterator[str]:
+    def _names(self, folder: str, levels: Levels, places: frozenset[int]) -> Iterator[str]:
         """Names of scans, and of folders with a slash at the end, sorted by their bytes."""
         try:
             entries = os.scandir(folder)
@@ -159,51 +174,6 @@ class Inputs:
                         self.skipped += 1
 
         return in_order(wanted())
-
-
-class _Levels:
-    """What names may be at each level of folders: patterns, or `**` for any number of levels.
-
-    Walking down, a name is at a set of places in the list, as there can be more than one way to match.
-    """
-
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._patterns = patterns
-        self._below_any: dict[frozenset[int], frozenset[int]] = {}  # where the name does not matter
-        self.start = self._closed({0})
-
-    def below(self, places: frozenset[int], name: str) -> frozenset[int]:
-        """The places of a name in a folder that is at `places`; none if it does not match."""
-        if places in self._below_any:
-            return self._below_any[places]
-        found = set()
-        for place in places:
-            if place == len(self._patterns):
-                continue
-            pattern = self._patterns[place]
-            if pattern == "**":
-                found |= {place, place + 1}
-            elif fnmatch.fnmatchcase(name, pattern):
-                found.add(place + 1)
-        closed = self._closed(found)
-        if all(pattern == "**" for place, pattern in enumerate(self._patterns) if place in places):
-            self._below_any[places] = closed
-        return closed
-
-    def is_match(self, places: frozenset[int]) -> bool:
-        """Whether what is there is asked for."""
-        return len(self._patterns) in places
-
-    def goes_on(self, places: frozenset[int]) -> bool:
-        """Whether something below may be asked for."""
-        return any(place < len(self._patterns) for place in places)
-
-    def _closed(self, places: set[int]) -> frozenset[int]:
-        """Adds what `**` leads to when it stands for no level, which it cannot as the last."""
-        for place, pattern in enumerate(self._patterns[:-1]):
-            if pattern == "**" and place in places:
-                places.add(place + 1)
-        return frozenset(places)
 
 
 def in_order(names: Iterable[str]) -> Iterator[str]:
@@ -247,20 +217,12 @@ def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
     Args:
         refs: identified scans; sorted by way of temporary files when they are very many.
     """
-    # No real path has such a part as /./ in it. Times before 1970 are below zero.
-    keys = (f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/./{ref.name}" for ref in refs)
+    # Times before 1970 are below zero. Keys of object storage can have any text in them.
+    keys = (f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/{ref.name}/{len(ref.name)}" for ref in refs)
     for key in in_order(keys):
-        path, _, name = key[20:].partition("/./")
-        yield ScanRef(path, name)
-
-
-def identified(ref: ScanRef) -> ScanRef:
-    """The scan with what tells it from another file of its name; as it is where there is no file."""
-    try:
-        found = os.lstat(ref.path)
-    except OSError:
-        return ref
-    return ScanRef(ref.path, ref.name, found.st_size, found.st_mtime_ns, found.st_ino)
+        both, _, length = key[20:].rpartition("/")
+        start = len(both) - int(length)
+        yield ScanRef(both[: start - 1], both[start:])
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
@@ -269,24 +231,3 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def has_image_suffix(name: str) -> bool:
-    """Whether a name says that the file is an image."""
-    return os.path.splitext(name)[1][1:].lower() in IMAGE_SUFFIXES
-
-
-def is_ignored(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file or folder is passed over: hidden, unfinished, none of the user's, or ignored by them.
-
-    Args:
-        name: without its folder.
-        patterns: the user's own, as `*-back.png`.
-    """
-    lower = name.lower()
-    return (
-        name.startswith(".")
-        or lower in IGNORED_NAMES
-        or _IGNORED.match(lower) is not None
-        or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-    )

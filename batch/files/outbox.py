@@ -2,16 +2,18 @@
 
 A batch goes through these steps, in this order:
 
-- stage: its rows are written to `.digitbox/staging/`, and synced;
+- stage: its rows are written to `staging/` in the state folder, and synced;
 - prepare: the ledger notes the batch, its members and the digest of the staged file, in one commit;
-- publish: the file is renamed into the outbox, and both folders are synced;
+- publish: the file is renamed into the outbox, and both folders are synced; or it is put into object storage
+  by one request, and unlinked, and its folder is synced;
 - settle: the ledger notes that;
 - retire: its scans are moved or deleted, if that is wanted, and the ledger notes that, too.
 
 Killed before *prepare*, nothing has happened: the scans are where they were and have no row. Killed after it,
 recovery goes on where it stopped. That the staged file is gone is the witness that it was published:
-whoever reads the outbox may have taken the file away already. So nothing need be noted before the scans are
-read, and a batch costs two or three commits, however many scans it has.
+whoever reads the outbox may have taken the file away already. Killed between the request and the unlink, the
+same bytes are put under the same name once more. So nothing need be noted before the scans are read, and a
+batch costs two or three commits, however many scans it has.
 """
 
 from __future__ import annotations
@@ -27,14 +29,13 @@ from types import TracebackType
 from typing import Self
 
 from batch.account import Account, iso, utc_now
+from batch.addresses import Place, state_folder
 from batch.errors import ExitCode, OutboxError, RunError
-from batch.files import locks, runs, tables
+from batch.files import locks, runs, storage, tables
 from batch.files.durable import digest, make_folder, sync
 from batch.files.ledger import Batch, Ledger, State
 from batch.files.retire import retire
 from batch.records import After, Outcome, RunSummary, ScanRef
-
-STATE = ".digitbox"
 
 
 class Outbox:
@@ -44,11 +45,12 @@ class Outbox:
     published, or dropped when an exception passes.
 
     Attributes:
-        published: files of results so far, with those of an earlier process that are published now.
+        published: files of results so far, with those of an earlier process that are published now; text,
+            where it is an address.
         not_retired: why scans that have their row could not be moved or deleted; empty when all could.
 
     Args:
-        folder: the outbox; made if need be.
+        place: the outbox; made if need be.
         format_name: `csv` or `parquet`.
         rows_per_file: most rows of a file; each file is a batch of its own.
         model: version of the model, for the column.
@@ -63,7 +65,7 @@ class Outbox:
 
     def __init__(
         self,
-        folder: Path,
+        place: Place,
         *,
         format_name: str,
         rows_per_file: int,
@@ -75,9 +77,11 @@ class Outbox:
         account: Account | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.published: list[Path] = []
+        self.published: list[Path | str] = []
         self.not_retired = ""
-        self._folder, self._staging = folder, folder / STATE / "staging"
+        self._place, self._state = place, state_folder(place)
+        self._staging = self._state / "staging"
+        self._storage = storage.of(str(place))
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
         self._after, self._only_new, self._attempts = after, only_new, attempts
@@ -97,14 +101,15 @@ class Outbox:
             LedgerError: its ledger is damaged.
         """
         with ExitStack() as opened, self._reporting():
+            self._storage.check(str(self._place))
             make_folder(self._staging)
-            lock = self._folder / STATE / "lock"
+            lock = self._state / "lock"
             lock.touch()
-            busy = f"another digitbox is writing to {self._folder}: wait for it, or give another --outbox"
+            busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
             opened.enter_context(locks.held(lock, exclusive=True, busy=busy))
             probe = self._staging / "probe"
             probe.write_bytes(b"?")
-            self._ledger = Ledger(self._folder / STATE)
+            self._ledger = Ledger(self._state)
             opened.callback(self._ledger.close)
             self._lock = os.stat(lock)
             self._recover()
@@ -155,7 +160,7 @@ class Outbox:
             if table.rows >= self._rows_per_file:
                 self.publish()
 
-    def publish(self) -> Path | None:
+    def publish(self) -> Path | str | None:
         """Publishes what is staged, and moves or deletes its scans; returns the file, or None without rows.
 
         Raises:
@@ -176,7 +181,7 @@ class Outbox:
             if self._account is not None:
                 self._account.publish()
             self._finish(batch)
-        return self._folder / batch.file
+        return self._place / batch.file
 
     def retire_rest(self) -> None:
         """Tries once more to move or delete the scans that could not be before.
@@ -186,7 +191,7 @@ class Outbox:
         """
         self.not_retired = ""
         with self._reporting():
-            if not os.path.samestat(os.stat(self._folder / STATE / "lock"), self._lock):
+            if not os.path.samestat(os.stat(self._state / "lock"), self._lock):
                 raise FileNotFoundError(errno.ENOENT, "it was replaced")
             for batch in self._ledger.unfinished():
                 self._finish(batch)
@@ -221,19 +226,21 @@ class Outbox:
     def _finish(self, batch: Batch) -> None:
         """Takes a batch that is prepared, or further, to its end; what was done before is not done again."""
         if batch.state is State.PREPARED:
-            staged, target = self._staging / batch.file, self._folder / batch.file
+            staged, target = self._staging / batch.file, self._place / batch.file
             if staged.exists():
-                if os.path.lexists(target):  # safe to ask under the lock
-                    raise OutboxError(f"{target} is in the way: move it, and start again")
-                os.rename(staged, target)
+                try:
+                    self._storage.publish(staged, str(target))
+                except FileExistsError as error:
+                    raise OutboxError(f"{target} is in the way: move it, and start again") from error
                 self.published.append(target)
-            sync(self._folder)
+            self._storage.keep(str(self._place))
             sync(self._staging)
             self._ledger.mark(
                 batch.batch_id, State.RETIRED if batch.after is After.LEAVE else State.PUBLISHED
             )
         if batch.after is not After.LEAVE:
-            problems = retire(self._ledger.members(batch.batch_id), batch, self._folder)
+            assert isinstance(self._place, Path)  # by the options; objects are left where they are
+            problems = retire(self._ledger.members(batch.batch_id), batch, self._place)
             if problems:
                 scans = "1 scan" if len(problems) == 1 else f"{len(problems)} scans"
                 what = os.strerror(problems[0].errno) if problems[0].errno else str(problems[0])
@@ -272,8 +279,11 @@ class Outbox:
         except OSError as error:
             self._drop()
             what = os.strerror(error.errno) if error.errno else str(error)
+            where = f"the outbox {self._place}", "--outbox"
+            if not isinstance(self._place, Path):
+                where = f"{self._state}, which has the ledger of {self._place}", "--state"
             raise OutboxError(
-                f"cannot write to the outbox {self._folder}: {what}; make room or give another --outbox"
+                f"cannot write to {where[0]}: {what}; make room or give another {where[1]}"
             ) from error
         except OutboxError:  # of the ledger
             self._drop()

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batch.addresses import STATE
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.files import corrections, durable, ledger, locks, readback, retire
 from batch.files.corrections import NONE, Correction
-from batch.files.inbox import IMAGE_SUFFIXES
 from batch.files.ledger import Batch, Ledger
-from batch.files.outbox import STATE
+from batch.files.names import IMAGE_SUFFIXES
 from batch.files.readback import Row
 from batch.files.tables import text_cell
 from batch.records import Outcome, Status

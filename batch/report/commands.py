@@ -13,6 +13,7 @@ from batch import console
 from batch.config import DEFAULTS
 from batch.errors import ConfigError
 from batch.files import artefact
+from batch.options import LocalPath
 from batch.report import apply as application
 from batch.report import pictures, rows, writing
 
@@ -20,7 +21,12 @@ MOST_PROBLEMS = 20  # said: a wrong file may have one a line
 
 
 @click.command()
-@click.argument("given", nargs=-1, metavar="[OUTBOX|CSV]...", type=click.Path(readable=False, path_type=Path))
+@click.argument(
+    "given",
+    nargs=-1,
+    metavar="[OUTBOX|CSV]...",
+    type=LocalPath("copy its files of results to a folder, and name that"),
+)
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -81,7 +87,7 @@ def write_report(
 @click.argument("corrections", type=click.Path(readable=False, path_type=Path))
 @click.option(
     "--outbox",
-    type=click.Path(readable=False, path_type=Path),
+    type=LocalPath("correct copies of its files of results by hand"),
     default=DEFAULTS["outbox"],
     show_default=True,
     help="Folder with the results that the report was made from.",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batch.errors import InputError
 from batch.files import inbox
 from batch.files.inbox import Inputs
+from batch.files.names import has_image_suffix
 
 NOWHERE = Path("nowhere")
 
@@ -95,7 +96,7 @@ def test_a_glob_finds_what_globs_find(tree: Path, parts: list[str]) -> None:
     pattern = "/".join([str(tree), *parts])
     if not glob.has_magic(pattern):
         return
-    found = {path for path in glob.glob(pattern, recursive=True) if inbox.has_image_suffix(path)}
+    found = {path for path in glob.glob(pattern, recursive=True) if has_image_suffix(path)}
     try:
         got = names(pattern)
     except InputError:

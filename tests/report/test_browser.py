@@ -279,7 +279,7 @@ def test_a_hundred_thousand_rows_are_shown_at_once(browser: Any, tmp_path: Path)
                 for n in range(100_000)
             ]
         )
-    found, _ = writing.plan(box.published)
+    found, _ = writing.plan(list(map(Path, box.published)))
     path = writing.write(found, [], None, pictures.Models(), lambda _: None, NOON)
     browser.get(path.as_uri())
     shown = "return [...document.querySelectorAll('#list .file')].map(e => e.textContent)"

@@ -1,0 +1,124 @@
+"""What goes wrong with object storage, and how that is said.
+
+What a store says is never passed on whole: it may name an address with credentials in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Awaitable
+from enum import Enum, auto
+from typing import TypeVar
+
+from batch.errors import DigitboxError, InputError, OutboxError
+
+NOBODYS_FAULT = "check the network and the credentials (docs/object-storage.md), and run it again"
+# What S3 says when it is not the object that is the trouble.
+_OF_CREDENTIALS = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "TokenRefreshRequired",
+    }
+)
+
+_Result = TypeVar("_Result")
+
+
+class Trouble(Enum):
+    """What is wrong."""
+
+    NO_BUCKET = auto()
+    GONE = auto()
+    TAKEN = auto()
+    DENIED = auto()
+    UNKNOWN_CALL = auto()
+    OF_THIS = auto()
+    OF_ALL = auto()
+    """Perhaps: nobody answered, or not to these credentials."""
+
+
+class StoreError(DigitboxError):
+    """A store said no, or nothing.
+
+    Args:
+        trouble: what is wrong.
+        text: what was said, for people.
+    """
+
+    def __init__(self, trouble: Trouble, text: str) -> None:
+        super().__init__(text)
+        self.trouble = trouble
+
+
+async def answer(question: Awaitable[_Result]) -> _Result:
+    """The answer of a store.
+
+    Raises:
+        StoreError: instead of whatever else; the exceptions of three kits have no root in common.
+    """
+    try:
+        return await question
+    except Exception as error:
+        raise StoreError(_trouble(error), said(error)) from error
+
+
+def _trouble(error: Exception) -> Trouble:
+    response = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
+    code = response["Error"].get("Code", "") if isinstance(response, dict) and "Error" in response else ""
+    status = getattr(error, "code", getattr(error, "status_code", None))  # of gcsfs, of Azure
+    if code in _OF_CREDENTIALS:
+        return Trouble.OF_ALL
+    if code == "NoSuchBucket":
+        return Trouble.NO_BUCKET
+    if isinstance(error, FileExistsError) or status == 412:
+        return Trouble.TAKEN
+    if isinstance(error, FileNotFoundError):
+        return Trouble.GONE
+    if isinstance(error, PermissionError):
+        return Trouble.DENIED
+    # Those of connections are of a kit's own kinds.
+    if (
+        isinstance(error, OSError)
+        and type(error).__module__ == "builtins"
+        and not isinstance(error, ConnectionError)
+    ):
+        return Trouble.UNKNOWN_CALL if error.errno == errno.ENOSYS else Trouble.OF_THIS
+    return Trouble.OF_ALL
+
+
+def said(error: Exception) -> str:
+    """What an exception says, in one line, without the credentials that addresses may have."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = re.sub(r"//[^/\s@]*@", "//", text)
+    text = re.sub(r"\?\S*", "", text)
+    return (text if len(text) <= 200 else text[:200] + "...").rstrip(".")
+
+
+def not_read(address: str, error: StoreError) -> InputError:
+    """Why nothing can be read."""
+    bucket = "/".join(address.split("/")[:3])
+    if error.trouble in (Trouble.NO_BUCKET, Trouble.GONE):
+        return InputError(
+            f"no such bucket: {bucket}; name what to read, as in: digitbox run s3://bucket/scans/"
+        )
+    if error.trouble is Trouble.DENIED:
+        return InputError(
+            f"access to {address} is denied ({error}): let these credentials list and read it, or take others"
+        )
+    return InputError(f"cannot read {address}: {error}; {NOBODYS_FAULT}")
+
+
+def not_written(address: str, error: StoreError) -> OutboxError:
+    """Why nothing can be written."""
+    if error.trouble is Trouble.DENIED:
+        return OutboxError(
+            f"cannot write {address}: access is denied ({error}); let these credentials put objects there: "
+            "what is staged is published by the next run"
+        )
+    return OutboxError(f"cannot write {address}: {error}; {NOBODYS_FAULT}: what is staged is published then")
