@@ -198,7 +198,7 @@ def _print_names(options: ReadOptions, found: Inputs) -> None:
 
 @cli.command()
 @click.argument("inbox", default=config.INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
-@outbox_option("Folder for the results; made if need be.", LocalPath(_BY_SCHEDULE))
+@outbox_option("Folder for the results; made if need be.")
 @reading_options
 @after_option(WATCH_DEFAULTS["after"])
 @option(
@@ -237,6 +237,7 @@ def _print_names(options: ReadOptions, found: Inputs) -> None:
 @option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 def watch(
     inbox: Path,
+    outbox: Place,
     after: str,
     settle: float,
     max_wait: float,
@@ -266,8 +267,11 @@ def watch(
 
     file = LogFile(log_file) if log_file else None
     console.set_up(file)
+    if not isinstance(outbox, Path):
+        raise ConfigError(f"digitbox watch wants an outbox on a disk, not {outbox}: {_BY_SCHEDULE}")
     options = WatchOptions(
         inbox=inbox,
+        outbox=outbox,
         after=After(after),
         settle_s=settle,
         max_wait_s=max_wait,

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from batch import console, installing, job
-from batch.addresses import RemoteOutbox, is_remote, states_folder
+from batch.addresses import is_remote, states_folder
 from batch.config import CONFIG_FILE, INBOX, RunOptions
 from batch.errors import ConfigError, InputError
 from batch.options import given_value
@@ -159,8 +159,10 @@ def _option_words(option: click.Option, given: click.Context, arguments: Sequenc
     value = given_value(option, given, arguments)
     sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     outbox = given.params["outbox"]
-    if option.name == "state" and isinstance(outbox, RemoteOutbox):  # XDG_STATE_HOME may be another then
-        value = states_folder(value)
+    if option.name == "state":
+        if isinstance(outbox, Path):
+            return []
+        value = states_folder(value)  # XDG_STATE_HOME may be another then
     elif option.name != "outbox" and given.get_parameter_source(str(option.name)) not in sources:
         return []
     flag = option.opts[-1]

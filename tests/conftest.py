@@ -14,6 +14,7 @@ from batch import classifier, cli
 from batch.files import artefact
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
+from stores import Store, served
 
 # A deadline would fail on a busy machine, and say nothing of the code.
 settings.register_profile("digitbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -82,3 +83,19 @@ def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Store]:
+    """A server of S3, for the tests of a file."""
+    with served() as found:
+        yield found
+
+
+@pytest.fixture
+def store(server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The server, well-behaved at first; the state of outboxes is in `states`."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    server.asked.clear()
+    yield server
+    server.rule = None

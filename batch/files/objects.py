@@ -61,7 +61,7 @@ def _opened(scheme: str, _process: int) -> Objects:
         importlib.import_module(package)
     except ImportError as error:
         extra = "" if package == "s3fs" else package
-        raise MissingExtraError(f"{scheme}:// addresses", "s3", extra) from error
+        raise MissingExtraError(f"object storage ({scheme}://)", "s3", extra) from error
     settings = {"config_kwargs": {"max_pool_connections": AT_ONCE}} if package == "s3fs" else {}
     try:
         files = fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **settings)
@@ -249,13 +249,15 @@ class Objects:
         """Why a scan could not be read; raises `InputError` when no other can be, either."""
         if error.trouble is Trouble.GONE:
             return ImageError(Reason.VANISHED, "the object is gone")
-        if error.trouble in (Trouble.NO_BUCKET, Trouble.OF_ALL):
-            bucket = _path(ref.path).partition("/")[0]
+        bucket = _path(ref.path).partition("/")[0]
+        is_of_all = error.trouble in (Trouble.NO_BUCKET, Trouble.OF_CREDENTIALS)
+        if error.trouble is Trouble.NO_ANSWER:
             try:
                 await answer(self._files._info(bucket))
             except StoreError as problem:
-                if problem.trouble is not Trouble.DENIED or error.trouble is Trouble.NO_BUCKET:
-                    raise not_read(f"{self._scheme}://{bucket}", problem) from problem
+                is_of_all = problem.trouble is Trouble.NO_ANSWER
+        if is_of_all:
+            raise not_read(f"{self._scheme}://{bucket}", error) from error
         return ImageError(Reason.UNREADABLE, str(error))
 
     def _wait(self, question: Coroutine[Any, Any, _Result]) -> _Result:

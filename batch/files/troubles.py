@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from batch.errors import DigitboxError, InputError, OutboxError
 
+MOST_SAID = 200  # characters
 NOBODYS_FAULT = "check the network and the credentials (docs/object-storage.md), and run it again"
 # What S3 says when it is not the object that is the trouble.
 _OF_CREDENTIALS = frozenset(
@@ -38,9 +39,9 @@ class Trouble(Enum):
     TAKEN = auto()
     DENIED = auto()
     UNKNOWN_CALL = auto()
+    OF_CREDENTIALS = auto()
     OF_THIS = auto()
-    OF_ALL = auto()
-    """Perhaps: nobody answered, or not to these credentials."""
+    NO_ANSWER = auto()
 
 
 class StoreError(DigitboxError):
@@ -73,7 +74,7 @@ def _trouble(error: Exception) -> Trouble:
     code = response["Error"].get("Code", "") if isinstance(response, dict) and "Error" in response else ""
     status = getattr(error, "code", getattr(error, "status_code", None))  # of gcsfs, of Azure
     if code in _OF_CREDENTIALS:
-        return Trouble.OF_ALL
+        return Trouble.OF_CREDENTIALS
     if code == "NoSuchBucket":
         return Trouble.NO_BUCKET
     if isinstance(error, FileExistsError) or status == 412:
@@ -89,7 +90,7 @@ def _trouble(error: Exception) -> Trouble:
         and not isinstance(error, ConnectionError)
     ):
         return Trouble.UNKNOWN_CALL if error.errno == errno.ENOSYS else Trouble.OF_THIS
-    return Trouble.OF_ALL
+    return Trouble.NO_ANSWER
 
 
 def said(error: Exception) -> str:
@@ -97,7 +98,7 @@ def said(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"//[^/\s@]*@", "//", text)
     text = re.sub(r"\?\S*", "", text)
-    return (text if len(text) <= 200 else text[:200] + "...").rstrip(".")
+    return text.rstrip(".") if len(text) <= MOST_SAID else text[:MOST_SAID] + "..."
 
 
 def not_read(address: str, error: StoreError) -> InputError:

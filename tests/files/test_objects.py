@@ -1,0 +1,274 @@
+import errno
+import functools
+import os
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from batch.errors import ExitCode, ImageError, InputError, MissingExtraError, OutboxError
+from batch.files import objects, storage, troubles
+from batch.files.inbox import Inputs
+from batch.records import Reason, ScanRef
+from stores import Answer, Store
+
+LIMIT = 1000
+NOWHERE = Path("/nowhere")
+
+
+def listed(bucket: str) -> list[ScanRef]:
+    return list(Inputs([f"s3://{bucket}/"], True, NOWHERE))
+
+
+def read(refs: Iterable[ScanRef]) -> list[bytes | Reason]:
+    return [
+        content.reason if isinstance(content, ImageError) else content
+        for _, content in storage.contents(refs, LIMIT)
+    ]
+
+
+def answering(part: str, answer: Answer) -> functools.partial[Answer | None]:
+    def rule(part: str, answer: Answer, what: str, _: Mapping[str, str]) -> Answer | None:
+        return answer if part in what else None
+
+    return functools.partial(rule, part, answer)
+
+
+# Reading
+
+
+def test_contents_come_in_the_order_of_the_scans(store: Store, tmp_path: Path) -> None:
+    bucket = store.bucket({f"{number}.png": bytes([number]) * number for number in range(1, 9)})
+    refs = listed(bucket)
+    local = tmp_path / "local.png"
+    local.write_bytes(b"on a disk")
+    mixed = [refs[7], ScanRef(str(local), "local.png"), *refs[:3]]
+    assert read(mixed) == [b"\x08" * 8, b"on a disk", b"\x01", b"\x02" * 2, b"\x03" * 3]
+    assert [ref.path for ref, _ in storage.contents(mixed, LIMIT)] == [ref.path for ref in mixed]
+
+
+def test_many_are_fetched_at_once(store: Store) -> None:
+    bucket = store.bucket({f"{number:02d}.png": b"x" for number in range(objects.AT_ONCE)})
+    refs = listed(bucket)
+    all_of_them = threading.Barrier(len(refs), timeout=30)
+
+    def rule(what: str, _: Mapping[str, str]) -> None:
+        if ".png" in what:
+            all_of_them.wait()
+
+    store.rule = rule
+    assert read(refs) == [b"x"] * len(refs)
+
+
+def test_no_more_bytes_are_held_than_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = listed(store.bucket({f"{number}.png": b"x" * 10 for number in range(9)}))
+    monkeypatch.setattr(objects, "AT_ONCE_BYTES", 35)
+    store.asked.clear()
+    contents = storage.contents(refs, LIMIT)
+    for number in range(1, 7):
+        next(contents)
+        assert len(store.asked) <= number + 3
+
+
+def test_what_cannot_be_read_says_why(store: Store) -> None:
+    names = ("empty", "large", "gone", "longer", "shorter", "whole", "denied", "failing")
+    bucket = store.bucket({f"{name}.png": b"x" * 10 for name in names})
+    store.put(bucket, "empty.png", b"")
+    store.put(bucket, "large.png", b"x" * (LIMIT + 1))
+    refs = {ref.name.removesuffix(".png"): ref for ref in listed(bucket)}
+    store.delete(bucket, "gone.png")
+    store.put(bucket, "longer.png", b"x" * 11)
+    store.put(bucket, "shorter.png", b"x" * 9)
+    store.asked.clear()
+
+    def rule(what: str, _: Mapping[str, str]) -> Answer | None:
+        if "denied" in what:
+            return 403, "AccessDenied"
+        return (500, "InternalError") if "failing" in what else None
+
+    store.rule = rule
+    found = dict(zip(names, read(refs[name] for name in names), strict=True))
+    assert found == {
+        "empty": Reason.EMPTY,
+        "large": Reason.TOO_LARGE,
+        "gone": Reason.VANISHED,
+        "longer": Reason.CHANGED,
+        "shorter": Reason.CHANGED,
+        "whole": b"x" * 10,
+        "denied": Reason.UNREADABLE,
+        "failing": Reason.UNREADABLE,
+    }
+    assert not [what for what in store.asked if "empty" in what or "large" in what]
+
+
+def test_what_was_not_looked_at_is_looked_at_when_it_is_read(store: Store) -> None:
+    bucket = store.bucket({"a.png": b"abc", "large.png": b"x" * (LIMIT + 1)})
+    (known, _) = listed(bucket)
+    refs = [ScanRef(f"s3://{bucket}/{name}.png", name) for name in ("a", "large", "gone")]
+    assert read(refs) == [b"abc", Reason.TOO_LARGE, Reason.VANISHED]
+    ref, _ = next(storage.contents(refs, LIMIT))
+    assert (ref.size_bytes, ref.mtime_ns) == (3, known.mtime_ns)
+    store.rule = answering("HEAD", (403, "AccessDenied"))
+    assert read(refs[:1]) == [Reason.UNREADABLE]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((400, "ExpiredToken"), "ExpiredToken it is; check the network and the credentials"),
+        ((403, "InvalidAccessKeyId"), "InvalidAccessKeyId it is; check the network and the credentials"),
+        ((404, "NoSuchBucket"), "no such bucket"),
+        ((0, ""), "check the network and the credentials"),
+    ],
+)
+def test_what_is_wrong_with_all_ends_the_run(store: Store, answer: Answer, said: str) -> None:
+    refs = listed(store.bucket({f"{number}.png": b"x" for number in range(3)}))
+    store.rule = answering("", answer)
+    with pytest.raises(InputError, match=said):
+        read(refs)
+
+
+def test_a_poison_object_is_a_row(store: Store) -> None:
+    refs = listed(store.bucket({"a.png": b"a", "poison.png": b"p", "z.png": b"z"}))
+    store.rule = answering("poison", (0, ""))
+    assert read(refs) == [b"a", Reason.UNREADABLE, b"z"]
+
+
+# Publishing
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    path = tmp_path / "predictions-1.csv"
+    path.write_bytes(b"file,prediction\n")
+    return path
+
+
+def test_a_file_is_published_by_one_request_that_overwrites_nothing(store: Store, staged: Path) -> None:
+    bucket = store.bucket()
+    headers: list[Mapping[str, str]] = []
+    store.rule = lambda _, given: headers.append(given)
+    storage.of("s3://").publish(staged, f"s3://{bucket}/out/{staged.name}")
+    assert store.asked == [f"PUT /{bucket}/out/{staged.name}"]
+    assert headers[0]["If-None-Match"] == "*"
+    assert store.objects(bucket) == {f"out/{staged.name}": b"file,prediction\n"}
+    assert not staged.exists()
+
+
+@pytest.mark.slow
+def test_a_large_file_is_one_request_too(store: Store, staged: Path) -> None:
+    bucket = store.bucket()
+    with staged.open("wb") as file:
+        file.truncate(101 << 20)  # s3fs would make several parts of it
+    storage.of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
+    assert store.asked == [f"PUT /{bucket}/{staged.name}"]
+
+
+def test_the_same_bytes_may_be_published_again_but_no_others(store: Store, staged: Path) -> None:
+    target = f"s3://{store.bucket()}/{staged.name}"
+    content = staged.read_bytes()
+    for _ in range(2):
+        staged.write_bytes(content)
+        storage.of(target).publish(staged, target)
+        assert not staged.exists()
+    for other in (b"x" + content[1:], content + b"x", content[1:]):
+        staged.write_bytes(other)
+        with pytest.raises(FileExistsError) as caught:
+            storage.of(target).publish(staged, target)
+        assert (caught.value.errno, caught.value.filename) == (errno.EEXIST, target)
+        assert staged.exists()
+
+
+def test_a_store_that_knows_no_condition_is_asked_before(store: Store, staged: Path) -> None:
+    def rule(_: str, headers: Mapping[str, str]) -> Answer | None:
+        return (501, "NotImplemented") if "If-None-Match" in headers else None
+
+    store.rule = rule
+    bucket = store.bucket()
+    target = f"s3://{bucket}/{staged.name}"
+    content = staged.read_bytes()
+    for _ in range(2):
+        staged.write_bytes(content)
+        storage.of(target).publish(staged, target)
+    staged.write_bytes(b"other")
+    with pytest.raises(FileExistsError):
+        storage.of(target).publish(staged, target)
+    assert store.objects(bucket) == {staged.name: content}
+    assert staged.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((403, "AccessDenied"), "access is denied"),
+        ((404, "NoSuchBucket"), "NoSuchBucket it is"),
+        ((500, "InternalError"), "InternalError it is"),
+        ((0, ""), "Connection was closed"),
+    ],
+)
+def test_what_cannot_be_published_stays_staged(store: Store, staged: Path, answer: Answer, said: str) -> None:
+    target = f"s3://{store.bucket()}/{staged.name}"
+    store.rule = answering("PUT", answer)
+    with pytest.raises(OutboxError, match=f"cannot write {target}: .*{said}.* is published") as caught:
+        storage.of(target).publish(staged, target)
+    assert staged.exists()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_outbox_is_checked_as_far_as_is_cheap(store: Store) -> None:
+    outbox = f"s3://{store.bucket()}/out"
+    storage.of(outbox).check(outbox)
+    assert len(store.asked) == 1
+    with pytest.raises(OutboxError, match="no bucket for the outbox"):
+        storage.of(outbox).check("s3://nowhere-at-all/out")
+    store.rule = answering("HEAD", (403, "AccessDenied"))
+    storage.of(outbox).check(outbox)  # who may put may not be allowed to ask
+    store.rule = answering("HEAD", (0, ""))
+    with pytest.raises(OutboxError, match="cannot reach the outbox"):
+        storage.of(outbox).check(outbox)
+
+
+# What is said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            "Could not connect to http://me:hidden@host/x?X=hidden now",
+            "Could not connect to http://host/x now",
+        ),
+        ("two\n  lines.", "two lines"),
+        ("", "ValueError"),
+        ("long " * 100, "long " * 40 + "..."),
+    ],
+)
+def test_what_a_store_says_is_one_line_without_credentials(given: str, said: str) -> None:
+    assert troubles.said(ValueError(given)) == said
+
+
+@pytest.mark.parametrize(
+    ("scheme", "package", "said"),
+    [
+        ("s3", "s3fs", "(s3://) needs the extra 's3': pip install 'digitbox[s3]'"),
+        ("gs", "gcsfs", "needs the extra 's3' and the package gcsfs: pip install 'digitbox[s3]' gcsfs"),
+        ("az", "adlfs", "needs the extra 's3' and the package adlfs: pip install 'digitbox[s3]' adlfs"),
+    ],
+)
+def test_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str, said: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    objects._opened.cache_clear()
+    with pytest.raises(MissingExtraError) as caught:
+        storage.of(f"{scheme}://bucket/x")
+    assert str(caught.value).endswith(said)
+    assert caught.value.exit_code == ExitCode.MISSING_EXTRA
+
+
+def test_a_store_is_opened_once_a_process(store: Store) -> None:
+    assert objects.of("s3") is objects.of("s3")
+    objects._opened("s3", os.getpid())
+    assert objects._opened.cache_info().currsize == 1

@@ -1,0 +1,86 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from batch import addresses
+from batch.addresses import RemoteOutbox
+from batch.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("scans/", "scans/"),
+        ("a: //b", "a: //b"),
+        ("file:///srv/scans", "/srv/scans"),
+        ("file://localhost/srv/my%20scans/%ff.png", "/srv/my scans/\udcff.png"),
+        ("s3://bucket/a b/*.png", "s3://bucket/a b/*.png"),
+        ("s3://bucket/page?.png", "s3://bucket/page?.png"),
+        ("s3://bucket/me@home.png", "s3://bucket/me@home.png"),
+        ("az://container@account.dfs.core.windows.net/x", "az://container@account.dfs.core.windows.net/x"),
+    ],
+)
+def test_what_is_given_is_understood(given: str, found: str) -> None:
+    assert addresses.checked(given) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("http://host/x.png", "cannot read or write http:// addresses"),
+        ("S3://bucket/x.png", "cannot read or write S3:// addresses"),
+        ("file://elsewhere/x.png", "file:///folder/scan.png"),
+        ("s3://", "name the bucket"),
+        ("s3:///x", "name the bucket"),
+        ("s3://buck*/x", "name the bucket"),
+        ("s3://key:hidden@bucket/x", "no credentials"),
+        ("gs://hidden@bucket/x", "no credentials"),
+        ("az://me:hidden@container/x", "no credentials"),
+        ("s3://bucket/x.png?X-Amz-Signature=hidden", "no credentials"),
+        ("az://container/x?sv=1&sig=hidden", "no credentials"),
+    ],
+)
+def test_what_is_no_address_is_refused_and_not_repeated(given: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        addresses.checked(given)
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_outbox_is_a_folder_or_an_address() -> None:
+    assert addresses.outbox("out/") == Path("out")
+    assert addresses.outbox("file:///srv/out") == Path("/srv/out")
+    found = addresses.outbox("s3://bucket/out/")
+    assert isinstance(found, RemoteOutbox)
+    assert (str(found), found / "x.csv") == ("s3://bucket/out", "s3://bucket/out/x.csv")
+
+
+def test_each_outbox_has_a_state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert addresses.state_folder(Path("out")) == Path("out/.digitbox")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    places = ("s3://b/a-c", "s3://b/a/c", "s3://b-a/c", "gs://b/a-c", "s3://b/" + "é" * 500)
+    folders = [addresses.state_folder(RemoteOutbox(place)) for place in places]
+    assert len(set(folders)) == len(places)
+    assert {folder.parent for folder in folders} == {tmp_path / "digitbox"}
+    assert all(len(os.fsencode(folder.name)) < 200 for folder in folders)
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert addresses.states_folder(None) == Path("/home/me/.local/state/digitbox")
+    elsewhere = addresses.with_states(RemoteOutbox("s3://b/c"), tmp_path / "volume")
+    assert addresses.state_folder(elsewhere).parent == tmp_path / "volume"
+    assert addresses.with_states(Path("out"), tmp_path) == Path("out")
+
+
+def test_without_a_home_the_state_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(ConfigError, match="--state"):
+        addresses.state_folder(RemoteOutbox("s3://b/c"))
+
+
+def test_an_address_is_the_same_in_any_folder() -> None:
+    assert addresses.absolute("s3://b/c") == addresses.absolute(RemoteOutbox("s3://b/c")) == "s3://b/c"
+    assert addresses.absolute(Path("out")) == addresses.absolute("out") == os.path.abspath("out")
