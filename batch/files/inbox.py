@@ -23,7 +23,18 @@ IMAGE_SUFFIXES = frozenset(
 IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 IGNORED_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "~$*")
 
-_IGNORED = re.compile("|".join(map(fnmatch.translate, IGNORED_PATTERNS)))
+_IGNORED = re.compile(
+    "|".join(
+        [
+            r"\.",
+            *(re.escape(name) + r"\Z" for name in IGNORED_NAMES),
+            *map(fnmatch.translate, IGNORED_PATTERNS),
+        ]
+    ),
+    re.IGNORECASE,
+)
+# What has nothing but dots before the last one is a name without a suffix.
+_IMAGE = re.compile(rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII)
 
 RUN_LENGTH = 50_000  # names sorted in memory at a time
 
@@ -124,7 +135,7 @@ class Inputs:
             name = name[:-1]
             path, called = folder + name, above + name
             places = levels.below(places, name)
-            if has_image_suffix(path) and levels.is_match(places):
+            if has_image_suffix(name) and levels.is_match(places):
                 yield ScanRef(path, called)  # a row says that this is no file
             if not levels.goes_on(places) or _identity(path) == outbox:
                 continue
@@ -273,7 +284,7 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
 
 def has_image_suffix(name: str) -> bool:
     """Whether a name says that the file is an image."""
-    return os.path.splitext(name)[1][1:].lower() in IMAGE_SUFFIXES
+    return _IMAGE.search(name) is not None
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:
@@ -283,10 +294,6 @@ def is_ignored(name: str, patterns: Sequence[str]) -> bool:
         name: without its folder.
         patterns: the user's own, as `*-back.png`.
     """
-    lower = name.lower()
-    return (
-        name.startswith(".")
-        or lower in IGNORED_NAMES
-        or _IGNORED.match(lower) is not None
-        or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    return _IGNORED.match(name) is not None or (
+        bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     )
