@@ -72,7 +72,10 @@ outbox_option = option(
 _READING = (
     outbox_option,
     option(
-        "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+        "--model",
+        metavar="NAME|DIR",
+        help="Model to read with.  [default: the one named in models/CURRENT of this folder, else the one "
+        "that came with digitbox]",
     ),
     option(
         "--runtime",
