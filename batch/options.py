@@ -116,7 +116,10 @@ def option(name: str, **settings: Any) -> Callable[[_Command], _Command]:
 
 _READING = (
     option(
-        "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+        "--model",
+        metavar="NAME|DIR",
+        help="Model to read with.  [default: the one named in models/CURRENT of this folder, else the one "
+        "that came with digitbox]",
     ),
     option(
         "--runtime",

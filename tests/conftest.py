@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 
-from batch import classifier, cli
+from batch import classifier, cli, console
 from batch.files import artefact
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
@@ -23,12 +23,18 @@ settings.load_profile("digitbox")
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 
 
+@pytest.fixture(autouse=True)
+def _not_quiet() -> None:
+    """A command that was told to be quiet is no reason for the next one to be."""
+    console.set_up()
+
+
 @pytest.fixture
 def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A model folder that is read by a `FakeClassifier`; it is the default model."""
     folder = save_fake_model(tmp_path_factory.mktemp("models"))
     monkeypatch.setattr(classifier, "load", lambda *_: FakeClassifier(MANIFEST))
-    monkeypatch.setattr(artefact, "packaged_models", lambda: folder.parent)
+    monkeypatch.setattr(artefact, "folders", lambda: (folder.parent,))
     artefact.make_default(folder.parent, folder.name)
     threads = cv2.getNumThreads()
     yield folder

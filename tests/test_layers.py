@@ -77,6 +77,7 @@ LEARN = {
         "network",
         "not_digits",
         "own_scans",
+        "prior",
         "refusals",
         "render",
         "strokes",

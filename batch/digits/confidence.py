@@ -108,13 +108,19 @@ def decide(logits: Logits, thresholds: Thresholds) -> list[Decision]:
     return decisions
 
 
-def fit_temperature(logits: Logits, labels: npt.NDArray[np.integer], output: str = "softmax") -> float:
+def fit_temperature(
+    logits: Logits,
+    labels: npt.NDArray[np.integer],
+    output: str = "softmax",
+    weights: npt.NDArray[np.float64] | None = None,
+) -> float:
     """Finds the temperature under which held-out labels are most likely (Guo et al. 2017).
 
     Args:
         logits: (n, classes), of data that was not trained on, from the very model that ships.
         labels: (n,), below classes.
         output: as of `probabilities`.
+        weights: (n,), how much each counts; None for all alike.
 
     Returns:
         A temperature from 0.2 to 10.
@@ -124,7 +130,7 @@ def fit_temperature(logits: Logits, labels: npt.NDArray[np.integer], output: str
 
     def loss(temperature: float) -> float:
         likely = probabilities(logits, output, temperature)[rows, labels]
-        return float(-np.log(np.maximum(likely, 1e-12)).mean())
+        return float(-np.average(np.log(np.maximum(likely, 1e-12)), weights=weights))
 
     return float(min(candidates, key=loss))
 

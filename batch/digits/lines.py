@@ -35,8 +35,13 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
         so unless they are the digit itself: straight runs near an edge, such as the top of a 7 in a tight
         crop.
     """
-    rows = _horizontal_lines(mask)
-    columns = _horizontal_lines(cv2.transpose(mask))
+    left, top, width, height = cv2.boundingRect(mask)
+    rows = columns = None
+    if _may_have_lines(mask, left, width):
+        rows = _horizontal_lines(mask)
+    turned = cv2.transpose(mask)
+    if _may_have_lines(turned, top, height):
+        columns = _horizontal_lines(turned)
     if rows is None and columns is None:
         return np.zeros_like(mask), np.zeros_like(mask)
     across, top, bottom = rows if rows is not None else np.zeros((3, *mask.shape), np.uint8)
@@ -56,6 +61,32 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
         if _joins(side.T, across.T):
             lines |= side
     return lines, cv2.bitwise_and(across | along, cv2.bitwise_not(lines))
+
+
+def _may_have_lines(mask: Mask, left: int, span: int) -> bool:
+    """Whether there can be horizontal lines: cheaper to ask than to look for them; mostly there are none.
+
+    Args:
+        mask: ink mask, (height, width), 0 or 255.
+        left: first column that has ink.
+        span: columns from there to the last one that has some.
+    """
+    height, width = mask.shape
+    if left <= 1 and left + span >= width - 1:
+        return True  # one may cross the image
+    shortest = SIDE_SPAN_FRACTION * width
+    if span < shortest:
+        return False
+    # All others lie near an edge, and there is ink in each of their columns.
+    band_px = _band_px(height) + 1  # with the slack of a sloping line
+    return any(
+        cv2.countNonZero(cv2.reduce(band, 0, cv2.REDUCE_MAX)) >= shortest
+        for band in (mask[:band_px], mask[-band_px:])
+    )
+
+
+def _band_px(height: int) -> int:
+    return max(2, round(EDGE_BAND_FRACTION * height))
 
 
 def _joins(side: Mask, others: Mask) -> bool:
@@ -80,7 +111,7 @@ def mended(ink: Mask, lines: Mask, everything: Mask) -> Mask:
         The ink with its gaps filled, only where there was something; `everything` when hardly anything but
         lines would be left (a 1 that fills its image is a digit, not a border).
     """
-    if not lines.any():
+    if not cv2.countNonZero(lines):
         return ink
     left = _drop_slivers(ink, lines)
     thickness = 1 + 2 * int(cv2.distanceTransform(lines, cv2.DIST_L2, 3).max())
@@ -105,10 +136,10 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
     if not cv2.countNonZero(runs):
         return None
     runs = cv2.dilate(runs, np.ones((1, run_px), np.uint8))
-    if np.count_nonzero(np.bitwise_or.reduce(runs)) < SIDE_SPAN_FRACTION * width:
+    if cv2.countNonZero(cv2.reduce(runs, 0, cv2.REDUCE_MAX)) < SIDE_SPAN_FRACTION * width:
         return None  # all of them together are too short
     count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8, ltype=cv2.CV_16U)
-    band_px = max(2, round(EDGE_BAND_FRACTION * height))
+    band_px = _band_px(height)
     kinds = np.zeros(count, np.uint8)  # 1 for lines, 2 for a top, 3 for a bottom
     for component, (left, top, span, rise, area) in enumerate(stats[1:].tolist(), 1):
         at_left, at_right = left <= 1, left + span >= width - 1

@@ -40,7 +40,8 @@ def estimate_polarity(grey: Grey) -> Polarity:
     strokes = (lighter - darker) / (lighter + darker + 1.0)
     rank = small.size // 100  # of the darkest and the lightest that count
     ranks = rank, (small.size - 1) // 2, small.size // 2, small.size - 1 - rank
-    low, below, above, high = np.partition(small, ranks, axis=None)[list(ranks)].astype(float)
+    counts = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel()
+    low, below, above, high = counts.cumsum().searchsorted(ranks, side="right").tolist()
     cover = ((low + high) - (below + above)) / (2.0 * (high - low + 1.0))
     return Polarity.LIGHT_ON_DARK if strokes + COVER_WEIGHT * cover > 0 else Polarity.DARK_ON_LIGHT
 

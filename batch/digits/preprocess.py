@@ -132,7 +132,10 @@ def normalise(ink: Ink, spec: PreprocessSpec) -> npt.NDArray[np.uint8]:
         form. `context` is the digit with what is around it, nothing taken out, 56x56 pixels in four channels:
         those in even rows and columns, in even rows and odd columns, and so on.
     """
-    return np.dstack([_VIEWS[view](ink) for view in spec.views])
+    digit = np.empty((DIGIT_PX, DIGIT_PX, spec.channels), np.uint8)
+    for channel, plane in enumerate(plane for view in spec.views for plane in _VIEWS[view](ink)):
+        digit[..., channel] = plane
+    return digit
 
 
 def pictures(digit: npt.NDArray[np.uint8], spec: PreprocessSpec) -> dict[str, Grey]:
@@ -153,8 +156,9 @@ def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
     ground = _flat_ground(paper)
     if ground is not None:
         # Computer-made or already cleaned: nothing to estimate, and no paper to mistake for ink.
-        strength = cv2.subtract(np.full_like(paper, ground), paper)
+        strength = cv2.bitwise_not(paper)
         if ground < 255:
+            strength = cv2.subtract(strength, 255.0 - ground)
             strength = cv2.convertScaleAbs(strength, alpha=255.0 / max(ground, 40))
         mask = cv2.threshold(strength, CLEAN_FLOOR, 255, cv2.THRESH_BINARY)[1]
         noise = 0.0
@@ -277,7 +281,7 @@ def _levelled(strength: npt.NDArray[np.float32], level: float) -> npt.NDArray[np
     return np.minimum(strength * (255.0 / max(level, 1.0)), 255.0)
 
 
-def _boxed(ink: Ink) -> npt.NDArray[np.uint8]:
+def _boxed(ink: Ink) -> list[Grey]:
     top, left, bottom, right = ink.box
     # One pixel more than the mask: the soft edge of a stroke belongs to it.
     inside = slice(top, bottom), slice(left, right)
@@ -295,8 +299,10 @@ def _boxed(ink: Ink) -> npt.NDArray[np.uint8]:
     if scale != 1.0:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        body = np.clip(cv2.resize(body, size, interpolation=how), 0.0, 255.0)
-        if scale < 1:
+        body = cv2.resize(body, size, interpolation=how)
+        if scale > 1:
+            body = np.clip(body, 0.0, 255.0)  # the cubic overshoots
+        else:
             body = _levelled(body, quantile(_counts_above(body, 60), 0.75))
     height, width = body.shape
     moments = cv2.moments(body)
@@ -307,7 +313,7 @@ def _boxed(ink: Ink) -> npt.NDArray[np.uint8]:
     y = min(max(y, 0), DIGIT_PX - height)
     digit = np.zeros((DIGIT_PX, DIGIT_PX), np.uint8)
     digit[y : y + height, x : x + width] = np.rint(body)
-    return digit
+    return [digit]
 
 
 def _counts_above(body: npt.NDArray[np.float32], floor: int) -> npt.NDArray[Any]:
@@ -322,20 +328,21 @@ def _outline_px(mask: Mask) -> float:
     return float(cv2.countNonZero(mask) - cv2.countNonZero(inner))
 
 
-def _context(ink: Ink) -> npt.NDArray[np.uint8]:
+def _context(ink: Ink) -> list[Grey]:
     height, width = ink.strength.shape
     top, left, bottom, right = ink.box
     side = max(height, width)
     side = max(4, min(side, round(CONTEXT_FRACTION * max(bottom - top, right - left))))
     x = _window((left + right) / 2, side, width)
     y = _window((top + bottom) / 2, side, height)
-    window = ink.strength[max(0, y) : y + side, max(0, x) : x + side]
-    square = np.zeros((side, side), np.float32)
-    square[max(0, -y) : max(0, -y) + window.shape[0], max(0, -x) : max(0, -x) + window.shape[1]] = window
+    square = window = ink.strength[max(0, y) : y + side, max(0, x) : x + side].astype(np.float32)
+    if window.shape != (side, side):
+        square = np.zeros((side, side), np.float32)
+        square[max(0, -y) : max(0, -y) + window.shape[0], max(0, -x) : max(0, -x) + window.shape[1]] = window
     how = cv2.INTER_AREA if side > CONTEXT_PX else cv2.INTER_LINEAR
     view = cv2.resize(square, (CONTEXT_PX, CONTEXT_PX), interpolation=how)
-    levelled = np.rint(_levelled(view, 0.8 * ink.contrast)).astype(np.uint8)
-    return levelled.reshape(DIGIT_PX, 2, DIGIT_PX, 2).transpose(0, 2, 1, 3).reshape(DIGIT_PX, DIGIT_PX, 4)
+    levelled = cv2.convertScaleAbs(view, alpha=255.0 / max(0.8 * ink.contrast, 1.0))
+    return [levelled[row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
 def _window(middle: float, side: int, length: int) -> int:

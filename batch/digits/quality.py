@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import cv2
 import numpy as np
 
 from batch.digits.preprocess import Ink
@@ -15,6 +16,8 @@ MIN_INK_PX = 8  # of the working image
 MIN_EXTENT_FRACTION = 0.04  # of the image's longer side: smaller is a speck
 MAX_SHADOW_CONTRAST = 25.0  # of 255: a shadow's edge is fainter
 SHADOW_SPAN_FRACTION = 0.85  # of the height or width that it runs over
+CRISP_RISE = 0.4  # of the contrast, from pixel to pixel, at the outline of pale pencil
+CRISP_FRACTION = 0.55  # of that outline, at least, rises so
 MAX_FILLED_FRACTION = 0.8  # ink all over
 MAX_PARTS = 9  # pieces as large as parts of a digit
 DIGIT_HEIGHT_FRACTION = 0.7  # of the highest piece: as high as this, a piece is a digit of its own
@@ -48,14 +51,23 @@ def _is_speck(ink: Ink) -> bool:
 
 
 def _is_shadow(ink: Ink) -> bool:
-    """Whether the ink is the edge of a shadow: faint, and one piece from one edge of the paper to another."""
+    """Whether the ink is the edge of a shadow: faint, soft, one piece from edge to edge of the paper."""
     if ink.contrast >= MAX_SHADOW_CONTRAST or len(ink.parts) != 1:
         return False
     height, width = ink.mask.shape
     top, left, bottom, right = ink.box
     down = bottom - top >= SHADOW_SPAN_FRACTION * height and (top <= 1 or bottom >= height - 1)
     across = right - left >= SHADOW_SPAN_FRACTION * width and (left <= 1 or right >= width - 1)
-    return down or across
+    return (down or across) and _crisp_fraction(ink) < CRISP_FRACTION
+
+
+def _crisp_fraction(ink: Ink) -> float:
+    square = np.ones((3, 3), np.uint8)
+    outline = cv2.subtract(ink.mask, cv2.erode(ink.mask, square))
+    even = cv2.GaussianBlur(ink.strength, (5, 5), 0)  # the grain of paper rises, too
+    rise = cv2.morphologyEx(even, cv2.MORPH_GRADIENT, square)
+    at_outline = rise[outline > 0]
+    return float(np.mean(at_outline > CRISP_RISE * ink.contrast)) if at_outline.size else 0.0
 
 
 def _are_several(ink: Ink) -> bool:

@@ -52,7 +52,7 @@ def estimate_background(paper: Grey) -> Grey:
     closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
     closed = closed[reach:-reach, reach:-reach]
     closed = cv2.GaussianBlur(closed, (0, 0), max(0.8, reach / 12), borderType=cv2.BORDER_REPLICATE)
-    background = np.clip(closed * (light / LEVEL), 0, 255).astype(np.uint8)
+    background = np.minimum(closed * (light / LEVEL), 255.0).astype(np.uint8)
     return background if step == 1 else cv2.resize(background, (width, height))
 
 
@@ -73,16 +73,16 @@ def estimate_light(paper: Grey) -> npt.NDArray[np.float32]:
     values = coarse.ravel().astype(np.float64)
     middle, bright = (int(part * values.size) for part in (0.5, 0.75))
     above = values - np.partition(values, bright)[bright]
-    factors = np.zeros(len(terms))
     for _ in range(4):
         apart = np.abs(above)
         apart.partition(middle)
         below = np.minimum(above, 0.0) * (1.0 / (1.5 * float(apart[middle]) + 1.0))
         weights = 1.0 / (1.0 + below * below)
         squares = (products @ weights).reshape(len(terms), -1) + values.size * _STIFFNESS
-        factors = np.linalg.solve(squares, terms @ (weights * values))
-        above = values - factors @ terms
-    surface = factors.astype(np.float32) @ _terms32(*paper.shape)
+        # As numpy's, but for a tenth of the time on so small a system.
+        _, factors = cv2.solve(squares, (terms @ (weights * values))[:, None], flags=cv2.DECOMP_CHOLESKY)
+        above = values - factors[:, 0] @ terms
+    surface = factors[:, 0].astype(np.float32) @ _terms32(*paper.shape)
     return np.maximum(surface, 16.0).reshape(paper.shape)
 
 
@@ -222,20 +222,20 @@ def _typical_of_digit(smooth: Grey, typical: int) -> int:
     if not digit.any():
         return typical
     largest = int(np.argmax(np.where(digit, stats[:, cv2.CC_STAT_AREA], 0)))
-    return int(np.quantile(smooth[labels == largest], 0.6))
+    return quantile(cv2.calcHist([smooth], [0], cv2.inRange(labels, largest, largest), [256], [0, 256]), 0.6)
 
 
 def quantile(counts: npt.NDArray[Any], fraction: float) -> int:
     """Level below or at which that fraction of a histogram lies."""
-    below = np.cumsum(counts)
-    return int(np.searchsorted(below, fraction * below[-1]))
+    below = counts.cumsum()
+    return int(below.searchsorted(fraction * below[-1]))
 
 
 def quantile_between(counts: npt.NDArray[Any], fraction: float) -> float:
     """As `quantile`, but to a fraction of a level: noise is often less than one."""
-    below = np.cumsum(counts)
+    below = counts.cumsum()
     wanted = fraction * below[-1]
-    place = int(np.searchsorted(below, wanted))
+    place = int(below.searchsorted(wanted))
     if place == 0:
         return 0.5 * float(wanted / max(counts[0], 1e-9))
     return place - 0.5 + float((wanted - below[place - 1]) / max(counts[place], 1e-9))

@@ -29,40 +29,38 @@ _ADDED = frozenset({"student_temperature", "student_above"})
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def packaged_models() -> Path:
-    """The folder of models that came with digitbox: in the checkout, or inside the installed package."""
+def folders() -> tuple[Path, ...]:
+    """Where models are looked for, in this order: `./models`, and what came with digitbox."""
     package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "models"
-    return checkout if (checkout / CURRENT).is_file() else package / "models"
+    return Path("models"), checkout if (checkout / CURRENT).is_file() else package / "models"
 
 
 def find(model: str | None) -> Path:
     """Finds the folder of a model.
 
     Args:
-        model: a folder; or a name, looked up in `./models` and then among the packaged models; None for
-            the default model.
+        model: a folder; or a name, looked up in each of `folders`; None for the default model, which the
+            first of them that has one names.
 
     Raises:
         ModelError: there is no such model.
     """
-    packaged = packaged_models()
+    searched = folders()
     if model is None:
+        searched = tuple(folder for folder in searched if (folder / CURRENT).is_file())[:1]
+        if not searched:
+            raise ModelError("no default model: reinstall digitbox, or name a model with --model")
         try:
-            name = (packaged / CURRENT).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ModelError(
-                f"no default model in {packaged} ({error.strerror}): reinstall digitbox, or name a model "
-                "with --model"
-            ) from error
-        model = name
+            model = (searched[0] / CURRENT).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"cannot read {searched[0] / CURRENT}: {error}; name a model in it") from error
     elif (Path(model) / MANIFEST).is_file():
         return Path(model)
-    else:
-        packaged = Path("models") if (Path("models") / model / MANIFEST).is_file() else packaged
-    if NAME_PATTERN.fullmatch(model) and (packaged / model / MANIFEST).is_file():
-        return packaged / model
-    known = sorted(path.parent.name for path in packaged.glob(f"*/{MANIFEST}"))
+    for folder in searched:
+        if NAME_PATTERN.fullmatch(model) and (folder / model / MANIFEST).is_file():
+            return folder / model
+    known = sorted({path.parent.name for folder in searched for path in folder.glob(f"*/{MANIFEST}")})
     raise ModelError(f"no model {model!r}: name a folder with a {MANIFEST}, or one of: {', '.join(known)}")
 
 

@@ -139,7 +139,7 @@ class Inputs:
             name = name[:-1]
             path, called = folder + name, above + name
             places = levels.below(places, name)
-            if has_image_suffix(path) and levels.is_match(places):
+            if has_image_suffix(name) and levels.is_match(places):
                 yield ScanRef(path, called)  # a row says that this is no file
             if not levels.goes_on(places) or _identity(path) == outbox:
                 continue

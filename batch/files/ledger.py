@@ -226,9 +226,13 @@ class Ledger:
             ref: the file.
             attempts: rows that say that it failed, for a reason that may pass, before one of them counts.
         """
-        wanted = ref.size_bytes, ref.mtime_ns
-        found = [reason for *of, reason in self._ahead.rows(os.fsencode(ref.path)) if tuple(of) == wanted]
-        return len(found) >= attempts or any(reason not in TRANSIENT for reason in found)
+        failed = 0
+        for size_bytes, mtime_ns, reason in self._ahead.rows(os.fsencode(ref.path)):
+            if size_bytes == ref.size_bytes and mtime_ns == ref.mtime_ns:
+                if reason not in TRANSIENT:
+                    return True
+                failed += 1
+        return failed >= attempts
 
     def waits_to_retire(self, ref: ScanRef) -> bool:
         """Whether this very file has its row, and only could not be moved or deleted yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
 from collections.abc import Sequence
 from enum import Enum, auto
@@ -15,7 +14,18 @@ IMAGE_SUFFIXES = frozenset(
 IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 IGNORED_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "~$*")
 
-_IGNORED = re.compile("|".join(map(fnmatch.translate, IGNORED_PATTERNS)))
+_IGNORED = re.compile(
+    "|".join(
+        [
+            r"\.",
+            *(re.escape(name) + r"\Z" for name in IGNORED_NAMES),
+            *map(fnmatch.translate, IGNORED_PATTERNS),
+        ]
+    ),
+    re.IGNORECASE,
+)
+# What has nothing but dots before the last one is a name without a suffix.
+_IMAGE = re.compile(rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII)
 
 
 class Passed(Enum):
@@ -78,7 +88,7 @@ class Levels:
 
 def has_image_suffix(name: str) -> bool:
     """Whether a name says that the file is an image."""
-    return os.path.splitext(name)[1][1:].lower() in IMAGE_SUFFIXES
+    return _IMAGE.search(name) is not None
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:
@@ -88,10 +98,6 @@ def is_ignored(name: str, patterns: Sequence[str]) -> bool:
         name: without its folder.
         patterns: the user's own, as `*-back.png`.
     """
-    lower = name.lower()
-    return (
-        name.startswith(".")
-        or lower in IGNORED_NAMES
-        or _IGNORED.match(lower) is not None
-        or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    return _IGNORED.match(name) is not None or (
+        bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     )

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from batch.classifier import Cascade, Classifier
 from batch.digits import confidence, metrics
+from batch.learn import prior
 from batch.learn.datasets import NOT_A_DIGIT
 from batch.learn.examples import Examples
 from batch.records import Manifest
 
 WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
-NOT_DIGITS_FRACTION = 0.05  # of the scans that people have; those held out have more
 LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 STUDENT_RISK = 0.001  # of the student's answers that stand, those that the large model would not give
@@ -22,8 +22,8 @@ STUDENT_RISK = 0.001  # of the student's answers that stand, those that the larg
 
 def with_temperature(classifier: Classifier, manifest: Manifest, held_out: Examples) -> Manifest:
     """Sets the temperature, from held-out examples and the logits of the model that ships."""
-    temperature = confidence.fit_temperature(_logits(classifier, held_out), held_out.labels, manifest.output)
-    return dataclasses.replace(manifest, temperature=round(temperature, 4))
+    temperature = _temperature(_logits(classifier, held_out), manifest, held_out)
+    return dataclasses.replace(manifest, temperature=temperature)
 
 
 def with_student(
@@ -38,7 +38,7 @@ def with_student(
         held_out: examples that neither was trained on.
     """
     logits = _logits(student, held_out)
-    temperature = round(confidence.fit_temperature(logits, held_out.labels, manifest.output), 4)
+    temperature = _temperature(logits, manifest, held_out)
     digits = confidence.probabilities(logits, manifest.output, temperature)[:, : confidence.DIGITS]
     same = digits.argmax(axis=1) == _logits(classifier, held_out).argmax(axis=1)
     above = confidence.threshold_for_risk(digits.max(axis=1), same, STUDENT_RISK)
@@ -63,15 +63,23 @@ def with_thresholds(classifier: Classifier, manifest: Manifest, held_out: Exampl
     refuse_above = min(refuse_above, 0.999)
     answered = every[:, 10:].sum(axis=1) <= refuse_above
     right = every[:, :10].argmax(axis=1) == held_out.labels
-    none = held_out.labels == NOT_A_DIGIT
-    odds = NOT_DIGITS_FRACTION / (1 - NOT_DIGITS_FRACTION)
-    weights = np.where(none, odds * (~none).sum() / max(1, none.sum()), 1.0)
     review_below = confidence.threshold_for_risk(
-        every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, weights[answered]
+        every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, _weights(held_out)[answered]
     )
     return dataclasses.replace(
         manifest, refuse_above=round(refuse_above, 4), review_below=round(review_below, 4)
     )
+
+
+def _temperature(logits: npt.NDArray[np.float32], manifest: Manifest, held_out: Examples) -> float:
+    return round(confidence.fit_temperature(logits, held_out.labels, manifest.output, _weights(held_out)), 4)
+
+
+def _weights(held_out: Examples) -> npt.NDArray[np.float64]:
+    """What is no digit counts as often as people have it; those held out have more."""
+    none = held_out.labels == NOT_A_DIGIT
+    odds = prior.NOT_DIGITS_FRACTION / (1 - prior.NOT_DIGITS_FRACTION)
+    return np.where(none, odds * (~none).sum() / max(1, none.sum()), 1.0)
 
 
 def _logits(classifier: Classifier, tested: Examples) -> npt.NDArray[np.float32]:

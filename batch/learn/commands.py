@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of every random choice.")
 @click.option("--overwrite", is_flag=True, help="Replace a model of the same name.")
-@click.option("--default", "make_default", is_flag=True, help="Make it the default model of that folder.")
+@click.option("--default", "make_default", is_flag=True, help="Make it the default of runs in this folder.")
 def train(
     network: str,
     sources: tuple[str, ...],
@@ -272,8 +272,8 @@ def _offered(found: Verdict, folder: Path) -> bool:
     """Asks on a terminal whether a model that is no worse shall be the default; elsewhere, it is not."""
     from batch.learn.compare import Verdict
 
-    asked_for_default = folder.parent.resolve() == artefact.packaged_models().resolve()
-    if found is Verdict.WORSE or not asked_for_default:
+    is_searched = folder.parent.resolve() in [known.resolve() for known in artefact.folders()]
+    if found is Verdict.WORSE or not is_searched:
         _say(f"the default model stays; to read with the new one: digitbox run --model {folder}")
         return False
     if not (sys.stdin.isatty() and sys.stderr.isatty()):

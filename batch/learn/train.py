@@ -19,7 +19,7 @@ import numpy.typing as npt
 from batch.classifier import Cascade, Classifier, KerasClassifier, LiteRtClassifier
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.learn import calibration, card, charts, examples, export, own_scans
+from batch.learn import calibration, card, charts, examples, export, own_scans, prior
 from batch.learn.datasets import NOT_A_DIGIT, Dataset, Labelled, joined
 from batch.learn.distil import distil
 from batch.learn.examples import AS_IS, DRAWN, RENDERED, VARIED, Examples, Material
@@ -124,6 +124,9 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
             seed=options.seed,
             say=say,
         )
+    if network.rendered:
+        prior.for_use(model)
+        prior.for_use(student)
     say("exporting to LiteRT")
     files = {
         artefact.KERAS_FILE: export.keras_bytes(model),
@@ -219,7 +222,9 @@ def _loaded(start: Path | None, filename: str) -> Any | None:
     manifest = artefact.load_manifest(start)
     if filename not in manifest.files:
         return None
-    return KerasClassifier(artefact.read_verified(start, manifest, filename), manifest).model
+    model = KerasClassifier(artefact.read_verified(start, manifest, filename), manifest).model
+    prior.for_training(model)
+    return model
 
 
 def _start(options: TrainOptions, network: Network) -> Any:

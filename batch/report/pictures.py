@@ -98,8 +98,9 @@ class Models:
         return self._loaded[version]
 
     def _load(self, version: str) -> tuple[Classifier, Thresholds] | None:
-        folders = [path.parent for path in artefact.packaged_models().glob(f"*/{artefact.MANIFEST}")]
-        folders += [path.parent for path in Path("models").glob(f"*/{artefact.MANIFEST}")]
+        folders = [
+            path.parent for place in artefact.folders() for path in place.glob(f"*/{artefact.MANIFEST}")
+        ]
         for folder in [self._given, *sorted(folders)]:
             if folder is None:
                 continue

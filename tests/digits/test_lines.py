@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batch.digits import lines
 from batch.digits.lines import Mask
@@ -97,3 +99,21 @@ def test_a_seven_of_straight_strokes_is_no_box() -> None:
 def test_masks_that_are_all_ink_or_none_are_no_error(level: int) -> None:
     certain, likely = lines.find_lines(np.full((40, 30), level, np.uint8))
     assert certain.shape == likely.shape == (40, 30)
+
+
+@given(
+    size=st.tuples(st.integers(24, 70), st.integers(24, 70)),
+    bars=st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=5),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_is_said_to_have_no_lines_has_none(
+    size: tuple[int, int], bars: list[tuple[float, float, float, float]]
+) -> None:
+    height, width = size
+    mask = np.zeros(size, np.uint8)
+    for top, left, high, wide in bars:
+        y, x = int(top * (height - 1)), int(left * (width - 1))
+        mask[y : y + 1 + int(high * 6), x : x + 1 + int(wide * width)] = 255
+    first, _, span, _ = cv2.boundingRect(mask)
+    if not lines._may_have_lines(mask, first, span):
+        assert lines._horizontal_lines(mask) is None

@@ -1,5 +1,7 @@
 """The gate before the model."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
@@ -55,8 +57,11 @@ def test_the_edge_of_a_shadow_is_blank(turn: int, shift: int) -> None:
     assert quality.inspect(find_ink(np.ascontiguousarray(scan))) is Reason.BLANK
 
 
-def test_a_faint_one_passes_unless_it_runs_from_edge_to_edge() -> None:
+@pytest.mark.parametrize("ends", [((50, 12), (42, 78)), ((50, 0), (42, 89))])
+def test_a_pale_one_passes_though_it_runs_from_edge_to_edge(
+    ends: tuple[Sequence[int], Sequence[int]],
+) -> None:
     scan = np.full((90, 90), 220, np.uint8)
-    cv2.line(scan, (50, 12), (42, 78), 203, 4, cv2.LINE_AA)
+    cv2.line(scan, *ends, 203, 4, cv2.LINE_AA)
     grain = np.random.default_rng(3).normal(0, 1.2, scan.shape)
     assert quality.inspect(find_ink(np.clip(scan + grain, 0, 255).astype(np.uint8))) is None

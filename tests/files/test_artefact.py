@@ -33,12 +33,18 @@ def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artefact, "packaged_models", lambda: tmp_path)
+    monkeypatch.setattr(artefact, "folders", lambda: (tmp_path / "own", tmp_path / "packaged"))
     with pytest.raises(ModelError, match="no default model"):
         artefact.find(None)
-    folder = save_fake_model(tmp_path)
-    artefact.make_default(tmp_path, "fake")
-    assert artefact.find(None) == folder
+    packaged = save_fake_model(tmp_path / "packaged")
+    artefact.make_default(packaged.parent, "fake")
+    own = save_fake_model(tmp_path / "own")
+    assert artefact.find(None) == packaged
+    artefact.make_default(own.parent, "fake")
+    assert artefact.find(None) == own
+    (own.parent / artefact.CURRENT).write_text("gone\n")
+    with pytest.raises(ModelError, match="no model 'gone'"):
+        artefact.find(None)
 
 
 @pytest.mark.parametrize(

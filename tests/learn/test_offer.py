@@ -36,7 +36,7 @@ def test_the_default_is_offered_to_who_can_answer_and_never_for_a_worse_model(
         questions.append(default)
         return True
 
-    monkeypatch.setattr(artefact, "packaged_models", lambda: tmp_path / "models")
+    monkeypatch.setattr(artefact, "folders", lambda: (tmp_path / "models",))
     monkeypatch.setattr(click, "confirm", confirm)
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: terminal)
