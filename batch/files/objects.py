@@ -9,6 +9,7 @@ import asyncio
 import errno
 import functools
 import importlib
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -30,7 +31,9 @@ KEYS_PER_PAGE = 1000  # as many as S3 gives
 LARGEST_PUT_BYTES = 5 << 30  # of S3, in one request
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_Looked = tuple[ScanRef, ImageError | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +143,22 @@ class Objects:
         A scan that was replaced since it was listed is told by its size only: to ask for its time would take
         another request for each. It is new for the next run with `--only-new`, by its time.
         """
-        looked = self._ahead(self._looked, refs, lambda _: 0)
-        yield from self._ahead(
-            lambda found: self._content(found[0], found[1], max_bytes),
-            looked,
-            lambda found: max(found[0].size_bytes, 0),
-        )
+        for is_known, some in itertools.groupby(refs, key=lambda ref: ref.size_bytes >= 0):
+            if is_known:
+                looked: Iterable[_Looked] = ((ref, None) for ref in some)
+            else:
+                looked = self._ahead(self._looked, some, lambda _: 0)
+            yield from self._ahead(
+                lambda found: self._content(*found, max_bytes),
+                looked,
+                lambda found: max(found[0].size_bytes, 0),
+            )
 
     def check(self, outbox: str) -> None:
         """As of `Storage`: whether the bucket is there. That it may be written is not known before."""
         bucket = _path(outbox).partition("/")[0]
         try:
-            self._wait(answer(self._files._info(bucket)))
+            self._wait(self._ask_for(bucket))
         except StoreError as error:
             if error.trouble in (Trouble.GONE, Trouble.NO_BUCKET):
                 raise OutboxError(
@@ -181,6 +188,9 @@ class Objects:
 
     def keep(self, outbox: str) -> None:
         """As of `Storage`: what a store has said yes to is kept."""
+
+    async def _ask_for(self, bucket: str) -> None:
+        await answer(self._files._info(bucket))
 
     async def _put(self, path: str, data: bytes) -> None:
         try:
@@ -220,9 +230,7 @@ class Objects:
         entry = _entry(ref.path, info)
         return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns)
 
-    async def _looked(self, ref: ScanRef) -> tuple[ScanRef, ImageError | None]:
-        if ref.size_bytes >= 0:
-            return ref, None
+    async def _looked(self, ref: ScanRef) -> _Looked:
         try:
             return await self._look(ref), None
         except ImageError as error:
@@ -253,7 +261,7 @@ class Objects:
         is_of_all = error.trouble in (Trouble.NO_BUCKET, Trouble.OF_CREDENTIALS)
         if error.trouble is Trouble.NO_ANSWER:
             try:
-                await answer(self._files._info(bucket))
+                await self._ask_for(bucket)
             except StoreError as problem:
                 is_of_all = problem.trouble is Trouble.NO_ANSWER
         if is_of_all:
@@ -268,9 +276,9 @@ class Objects:
 
     def _ahead(
         self,
-        work: Callable[[Any], Coroutine[Any, Any, _Result]],
-        items: Iterable[Any],
-        size_bytes: Callable[[Any], int],
+        work: Callable[[_Item], Coroutine[Any, Any, _Result]],
+        items: Iterable[_Item],
+        size_bytes: Callable[[_Item], int],
     ) -> Iterator[_Result]:
         """Yields what becomes of each item, in order; begins the next ones before."""
         begun: deque[tuple[int, Future[_Result]]] = deque()
@@ -310,6 +318,9 @@ class S3Objects(Objects):
             if not page.get("IsTruncated"):
                 return
             wanted["ContinuationToken"] = page["NextContinuationToken"]
+
+    async def _ask_for(self, bucket: str) -> None:
+        await answer(self._files._call_s3("head_bucket", Bucket=bucket))
 
 
 def _path(address: str) -> str:

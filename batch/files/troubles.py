@@ -77,7 +77,7 @@ def _trouble(error: Exception) -> Trouble:
         return Trouble.OF_CREDENTIALS
     if code == "NoSuchBucket":
         return Trouble.NO_BUCKET
-    if isinstance(error, FileExistsError) or status == 412:
+    if isinstance(error, FileExistsError) or code == "PreconditionFailed" or status == 412:
         return Trouble.TAKEN
     if isinstance(error, FileNotFoundError):
         return Trouble.GONE
@@ -97,7 +97,7 @@ def said(error: Exception) -> str:
     """What an exception says, in one line, without the credentials that addresses may have."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"//[^/\s@]*@", "//", text)
-    text = re.sub(r"\?\S*", "", text)
+    text = re.sub(r"\?[^\s\"']*", "", text)
     return text.rstrip(".") if len(text) <= MOST_SAID else text[:MOST_SAID] + "..."
 
 

@@ -157,6 +157,13 @@ def test_a_file_is_published_by_one_request_that_overwrites_nothing(store: Store
     assert not staged.exists()
 
 
+def test_a_store_may_say_with_fewer_words_that_a_name_is_taken(store: Store, staged: Path) -> None:
+    bucket = store.bucket({staged.name: staged.read_bytes()})
+    store.rule = answering("PUT", (412, "PreconditionFailed"))
+    storage.of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
+    assert not staged.exists()
+
+
 @pytest.mark.slow
 def test_a_large_file_is_one_request_too(store: Store, staged: Path) -> None:
     bucket = store.bucket()
@@ -241,6 +248,7 @@ def test_an_outbox_is_checked_as_far_as_is_cheap(store: Store) -> None:
             "Could not connect to http://host/x now",
         ),
         ("two\n  lines.", "two lines"),
+        ('see "https://host/x?sig=hidden", please', 'see "https://host/x", please'),
         ("", "ValueError"),
         ("long " * 100, "long " * 40 + "..."),
     ],
