@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 
 from batch import console, times
+from batch.addresses import Place, is_remote, with_states
 from batch.errors import InputError
 from batch.files import archive, retire
 from batch.files.archive import Settled
 from batch.files.tables import text_cell
-from batch.options import LocalPath, outbox_option
+from batch.options import ScanPath, outbox_option, state_option
 from batch.records import Reason, Status
 
 AT_ONCE = 1000  # scans that are forgotten with one commit
@@ -66,7 +67,7 @@ class Retried:
     problems: list[OSError] = field(default_factory=list)
 
 
-def retry_scans(outbox: Path, choice: Choice, show: Callable[[str], object] | None = None) -> Retried:
+def retry_scans(outbox: Place, choice: Choice, show: Callable[[str], object] | None = None) -> Retried:
     """Makes scans that have their row new, so that they are read again.
 
     Those that were moved go back to where they were read; those that are gone stay as they are. Killed at
@@ -86,17 +87,18 @@ def retry_scans(outbox: Path, choice: Choice, show: Callable[[str], object] | No
         for scan in filter(choice.has, past.settled()):
             ref = scan.outcome.ref
             place = retire.find(scan.outcome, scan.batch, outbox)
-            if not choice.is_at(ref.path, os.path.realpath(place or ref.path)):
+            if not choice.is_at(ref.path, _real(place or ref.path)):
                 continue
             if place is None:
                 done.gone += 1
                 continue
-            is_in_place = place == Path(ref.path)
+            is_in_place = place == ref.path
             if show is not None:
-                show(str(place))
+                show(place)
             elif not is_in_place:
+                assert isinstance(outbox, Path)  # objects are left where they are
                 try:
-                    retire.bring_back(place, scan.outcome, outbox)
+                    retire.bring_back(Path(place), scan.outcome, outbox)
                 except OSError as error:
                     done.problems.append(error)
                     continue
@@ -112,8 +114,9 @@ def retry_scans(outbox: Path, choice: Choice, show: Callable[[str], object] | No
 
 
 @click.command()
-@click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(readable=False))
-@outbox_option(kind=LocalPath("have objects read again by naming them to digitbox run, without --only-new"))
+@click.argument("paths", nargs=-1, metavar="[PATH]...", type=ScanPath(readable=False))
+@outbox_option()
+@state_option
 @click.option(
     "--status",
     "statuses",
@@ -134,7 +137,8 @@ def retry_scans(outbox: Path, choice: Choice, show: Callable[[str], object] | No
 @click.option("--dry-run", is_flag=True, help="Print which scans would be new, and change nothing.")
 def retry(
     paths: tuple[str, ...],
-    outbox: Path,
+    outbox: Place,
+    state: Path | None,
     statuses: tuple[str, ...],
     reasons: tuple[str, ...],
     since: datetime | None,
@@ -157,12 +161,13 @@ def retry(
     if not (paths or statuses or reasons):
         statuses = (Status.FAILED.value,)
     choice = Choice(
-        paths=tuple(map(os.path.realpath, paths)),
+        paths=tuple(map(_real, paths)),
         statuses=tuple(map(Status, statuses)),
         reasons=tuple(map(Reason, reasons)),
         since="" if since is None else archive.stamp_of(since),
         until="" if until is None else archive.stamp_of(until),
     )
+    outbox = with_states(outbox, state)
     if not archive.exists(outbox):
         console.say(f"nothing to retry: the outbox {outbox} has no ledger yet")
         return
@@ -182,6 +187,10 @@ def retry(
             f"{console.scans(len(done.problems))} could not be moved back: {_what(done.problems[0])}; "
             "mend that, and call it again"
         )
+
+
+def _real(path: str) -> str:
+    return path if is_remote(path) else os.path.realpath(path)
 
 
 def _print_name(name: str) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from batch import job
+from batch import addresses, job
 from batch.config import RunOptions
 from batch.errors import ConfigError
+from batch.files import locks
 from batch.files.names import has_image_suffix
 from batch.records import After
 from command import Digitbox, Result
@@ -147,6 +148,55 @@ def test_status_and_history_look_into_the_ledger(digitbox: Digitbox, store: Stor
     assert digitbox("status", "--outbox", outbox, "--state", "elsewhere").code == 1
 
 
+def test_retry_makes_objects_new(digitbox: Digitbox, scans: str) -> None:
+    for outbox in (f"s3://{scans}/out", "outbox"):
+        arguments = ("run", f"s3://{scans}/in", "--only-new", "--outbox", outbox)
+        retry = ("retry", "--outbox", outbox)
+        digitbox(*arguments)
+        assert digitbox(*retry, "--dry-run").out == f"s3://{scans}/in/half.png\n"
+        result = digitbox(*retry)
+        assert (result.code, result.err.startswith("1 scan is new;")) == (0, True)
+        assert digitbox(*arguments, "--dry-run").out == "half.png\n"
+        assert digitbox(*retry, f"s3://{scans}/in/sub/").err.startswith("1 scan is new;")
+        assert digitbox(*arguments, "--dry-run").out == "half.png\nsub/b.png\n"
+    assert digitbox("retry", "--outbox", f"s3://{scans}/out", "--state", "elsewhere").err.startswith(
+        "nothing"
+    )
+
+
+def test_what_the_ledger_knows_of_objects_is_not_pruned(digitbox: Digitbox, scans: str) -> None:
+    digitbox("run", f"s3://{scans}/in", "--only-new")
+    assert "; 0 scans, 0 superseded rows" in digitbox("prune", "--older-than", "0d").err
+    assert digitbox("run", f"s3://{scans}/in", "--only-new", "--dry-run").out == ""
+
+
+def test_a_report_on_objects_asks_nobody(digitbox: Digitbox, store: Store, scans: str) -> None:
+    digitbox("run", f"s3://{scans}/in/*.png")
+    store.asked.clear()
+    (page,) = digitbox("report").out.splitlines()
+    assert '"problem":{"0":"remote","1":"remote"}' in Path(page).read_text().replace(" ", "")
+    assert store.asked == []
+
+
+def test_two_runs_do_not_write_to_the_same_outbox(digitbox: Digitbox, scans: str) -> None:
+    arguments = ("run", f"s3://{scans}/in/sub", "--outbox", f"s3://{scans}/out")
+    digitbox(*arguments)
+    lock = addresses.state_folder(addresses.outbox(arguments[-1])) / "lock"
+    with locks.held(lock, exclusive=True, busy=""):
+        result = digitbox(*arguments)
+    assert (result.code, "another digitbox is writing to s3://" in only_line(result)) == (75, True)
+
+
+def test_a_state_that_cannot_be_written_is_named(digitbox: Digitbox, scans: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    arguments = ("--outbox", f"s3://{scans}/out", "--state", str(tmp_path / "file" / "states"))
+    result = digitbox("run", f"s3://{scans}/in/sub", *arguments)
+    assert result.code == 6
+    assert f"which has the ledger of s3://{scans}/out: File exists; make room or give another --state" in (
+        only_line(result)
+    )
+
+
 def test_a_hook_is_told_the_address(digitbox: Digitbox, scans: str, tmp_path: Path) -> None:
     hook = tmp_path / "hook"
     hook.write_text('#!/bin/sh\nprintf %s "$DIGITBOX_RUN_OUTBOX" > told\n')
@@ -201,10 +251,6 @@ def test_config_shows_what_is_in_force(digitbox: Digitbox, monkeypatch: pytest.M
         (["run", "--outbox", f"s3://b/x?X-Amz-Signature={SECRET}"], "no credentials and no query"),
         (["watch", "s3://b/x"], "digitbox watch wants files on a disk, not s3://b/x: have digitbox schedule"),
         (["watch", "--outbox", "s3://b/x"], "digitbox watch wants an outbox on a disk, not s3://b/x: have"),
-        (
-            ["retry", "--outbox", "s3://b/x"],
-            "digitbox retry wants files on a disk, not s3://b/x: have objects",
-        ),
         (["prune", "--older-than", "1d", "--outbox", "s3://b/x"], "digitbox prune wants files on a disk"),
         (["export", "--outbox", "s3://b/x"], "digitbox export wants files on a disk, not s3://b/x: copy its"),
         (["report", "s3://b/x"], "digitbox report wants files on a disk, not s3://b/x: copy its files"),

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from batch.addresses import STATE
+from batch.addresses import Place, state_folder
 from batch.errors import InputError, OutboxError
 from batch.files import ledger, locks
 from batch.files.ledger import Batch, Ledger, State
@@ -55,15 +55,15 @@ def stamp_of(moment: datetime) -> str:
     return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"
 
 
-def exists(outbox: Path) -> bool:
+def exists(outbox: Place) -> bool:
     """Whether an outbox has a ledger.
 
     Raises:
         InputError: there is no such outbox.
     """
-    if not outbox.is_dir():
+    if isinstance(outbox, Path) and not outbox.is_dir():
         raise InputError(f"no outbox {outbox}: give the --outbox of your runs")
-    return (outbox / STATE / ledger.FILE).exists()
+    return (state_folder(outbox) / ledger.FILE).exists()
 
 
 class Archive(Ledger):
@@ -164,7 +164,7 @@ class Archive(Ledger):
 
 
 @contextmanager
-def opened(outbox: Path, *, read_only: bool = False) -> Iterator[Archive]:
+def opened(outbox: Place, *, read_only: bool = False) -> Iterator[Archive]:
     """The past of an outbox that has a ledger; to change it, under the outbox's lock.
 
     Raises:
@@ -174,7 +174,7 @@ def opened(outbox: Path, *, read_only: bool = False) -> Iterator[Archive]:
     """
     with ExitStack() as held:
         if not read_only:
-            lock = outbox / STATE / "lock"
+            lock = state_folder(outbox) / "lock"
             busy = (
                 f"another digitbox is writing to {outbox}: wait for it; digitbox watch must be stopped first"
             )
@@ -185,7 +185,7 @@ def opened(outbox: Path, *, read_only: bool = False) -> Iterator[Archive]:
                 raise OutboxError(
                     f"cannot write to the outbox {outbox}: {error.strerror}; change that"
                 ) from error
-        yield held.enter_context(closing(Archive(outbox / STATE, read_only=read_only)))
+        yield held.enter_context(closing(Archive(state_folder(outbox), read_only=read_only)))
 
 
 def _batch(row: Sequence[str]) -> Batch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
+import glob
 import importlib
 import itertools
 import os
@@ -65,7 +66,10 @@ def _opened(scheme: str, _process: int) -> Objects:
     except ImportError as error:
         extra = "" if package == "s3fs" else package
         raise MissingExtraError(f"object storage ({scheme}://)", "s3", extra) from error
-    settings = {"config_kwargs": {"max_pool_connections": AT_ONCE}} if package == "s3fs" else {}
+    settings = {}
+    if package == "s3fs":  # which would have ten connections
+        of_user = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
+        settings = {"config_kwargs": {"max_pool_connections": AT_ONCE, **of_user}}
     try:
         files = fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **settings)
     except Exception as error:  # as of `answer`
@@ -104,6 +108,12 @@ class Objects:
         except ImageError:
             return None
         except StoreError as error:
+            # Who may read what is in a folder need not be allowed to ask for an object of its name.
+            folder = f"{_path(address)}/"
+            if error.trouble is Trouble.DENIED and (
+                glob.has_magic(folder) or next(self.entries(folder), None) is not None
+            ):
+                return None
             raise not_read(address, error) from error
 
     def entries(self, folder: str, head: str = "", *, deep: bool = False) -> Iterator[Entry]:

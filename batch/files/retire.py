@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from batch.addresses import Place, is_remote
 from batch.files.durable import digest, make_folder, rename_new, sync
 from batch.files.ledger import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
@@ -72,7 +73,9 @@ def root(ref: ScanRef) -> str:
 
 
 def is_in_place(outcome: Outcome) -> bool:
-    """Whether a scan lies where it was read, as far as `Ledger.is_settled` tells."""
+    """Whether a scan lies where it was read, as far as `Ledger.is_settled` tells; objects always do."""
+    if is_remote(outcome.ref.path):
+        return True
     try:
         found = os.lstat(outcome.ref.path)
     except OSError:
@@ -80,19 +83,19 @@ def is_in_place(outcome: Outcome) -> bool:
     return (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
 
 
-def find(outcome: Outcome, batch: Batch, outbox: Path) -> Path | None:
+def find(outcome: Outcome, batch: Batch, outbox: Place) -> str | None:
     """Where a scan of a retired batch lies: in done/ or failed/, or in its place; None if in neither."""
     ref = outcome.ref
-    if batch.after is After.MOVE:
+    if batch.after is After.MOVE and isinstance(outbox, Path):
         wanted = _target(outcome, batch, outbox)
         place, number = wanted, 1
         while os.path.lexists(place):
             if _is_still(place, ref) or _is_copy(place, outcome):
-                return place
+                return str(place)
             place, number = _numbered(wanted, number), number + 1
     # One that killed its reader may never have been looked at.
     if is_in_place(outcome) or (ref.size_bytes < 0 and os.path.lexists(ref.path)):
-        return Path(ref.path)
+        return ref.path
     return None
 
 
@@ -154,17 +157,17 @@ def _is_copy(path: Path, outcome: Outcome) -> bool:
     return looks_so and stat.S_ISREG(found.st_mode) and digest(path) == outcome.sha256
 
 
-def places(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[Path]:
+def places(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[str]:
     """Yields where a scan that has its row may be: where it was read, and where it was moved to.
 
     Whether it is that scan, its SHA-256 must tell.
     """
-    yield Path(outcome.ref.path)
+    yield outcome.ref.path
     if batch.after is After.MOVE:
         wanted = target = _target(outcome, batch, outbox)
         number = 1
         while os.path.lexists(target):
-            yield target
+            yield str(target)
             target, number = _numbered(wanted, number), number + 1
 
 

@@ -9,6 +9,7 @@ const PROBLEMS = {
   changed: ["scan changed", "The scan has changed since it was read."],
   unread: ["not read", "The file could not be read."],
   undecodable: ["no image", "The file cannot be decoded."],
+  remote: ["elsewhere", "The scan is in object storage, which is not asked for pictures."],
   left: ["", "The page has no picture of it; digitbox report --pictures makes one with more."],
 };
 const count = data.file.length;

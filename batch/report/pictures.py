@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from batch import classifier, stderr
+from batch.addresses import is_remote
 from batch.classifier import Classifier
 from batch.config import MAX_PIXELS
 from batch.digits import confidence, preprocess, quality
@@ -27,7 +28,7 @@ MOST_LARGE = 5_000  # a page of more megabytes opens slowly
 TOP = 3
 
 # Why there is no picture; `data.js` has the words.
-GONE, CHANGED, UNREAD, UNDECODABLE = "gone", "changed", "unread", "undecodable"
+GONE, CHANGED, UNREAD, UNDECODABLE, REMOTE = "gone", "changed", "unread", "undecodable", "remote"
 
 
 _Top = tuple[tuple[int, float], ...]
@@ -134,6 +135,9 @@ def _read(entry: Entry) -> Grey | str:
         return UNREAD
     problem = GONE
     for place in entry.places:
+        if is_remote(place):  # a page is made without a network
+            problem = REMOTE
+            continue
         try:
             image = images.read(ScanRef(place, entry.row.file), MAX_PIXELS)
         except (ImageError, ValueError) as error:  # a name with a zero byte

@@ -148,7 +148,7 @@ class _Batch:
         self._corrections = corrections.current(known, batch_id)
         for outcome in known.members(batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
-            self._places[key].append(tuple(map(str, retire.places(outcome, batch, folder))))
+            self._places[key].append(tuple(retire.places(outcome, batch, folder)))
         for places in self._places.values():
             places.reverse()  # to be taken from the end
 

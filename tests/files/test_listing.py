@@ -189,5 +189,7 @@ def test_what_may_not_be_listed_is_said(store: Store, bucket: str) -> None:
     with pytest.raises(InputError, match=r"access to s3://.* is denied \(AccessDenied it is\): let these"):
         list(listing.scans(f"s3://{bucket}/top", recursive=True, is_only=True, outbox=NOWHERE, ignored=()))
     store.rule = lambda what, _: (403, "AccessDenied") if what.startswith("HEAD") else None
+    for below in ("top/scans", "top/scans/20*/*/*.png"):  # that no object has such a name cannot be asked
+        assert next(iter(Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)), None) is not None
     with pytest.raises(InputError, match=r"access to s3://.* is denied"):
         Inputs([f"s3://{bucket}/top/scans/a.png"], True, NOWHERE)
