@@ -73,8 +73,8 @@ def checked(text: str) -> str:
     before, at, _ = bucket.rpartition("@")
     if (at and (scheme != "az" or ":" in before)) or _QUERY.search(rest):
         raise ConfigError(
-            f"no credentials and no query in an {scheme}:// address: they come from the environment or the "
-            "files of the store's own tools, as docs/object-storage.md says"
+            f"no credentials and no query in an {scheme}:// address: they come from the environment, or "
+            "from the files of the store's own tools"
         )
     if not bucket or re.search(r"[*?[\]]", bucket):
         raise ConfigError(f"name the bucket, as in {scheme}://bucket/scans/; a pattern can only follow it")

@@ -14,7 +14,7 @@ from typing import TypeVar
 from batch.errors import DigitboxError, InputError, OutboxError
 
 MOST_SAID = 200  # characters
-NOBODYS_FAULT = "check the network and the credentials (docs/object-storage.md), and run it again"
+NOBODYS_FAULT = "check the network and the credentials, and run it again"
 # What S3 says when it is not the object that is the trouble.
 _OF_CREDENTIALS = frozenset(
     {
