@@ -41,7 +41,6 @@ KINDS = {
     DRAWN: "drawn digits as scans",
 }
 EMA_MOMENTUM = 0.999
-EPOCHS_PER_RENDERING = 4  # rendering takes almost as long as training
 
 Say = Callable[[str], None]
 
@@ -263,7 +262,7 @@ def _fit(
         rounds = examples.epochs(
             material,
             network.preprocess,
-            epochs=-(-epochs // EPOCHS_PER_RENDERING),
+            epochs=epochs,
             count=count,
             seed=options.seed,
             workers=os.cpu_count() or 1,
@@ -315,13 +314,11 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self._rounds, self._labels, self._batch_size = rounds, labels, batch_size
         self._rng = np.random.default_rng(seed)
-        self._epoch, self._examples = 0, next(rounds)
+        self._examples = next(rounds)
         self._order = self._rng.permutation(len(self._examples.labels))
 
     def on_epoch_end(self) -> None:
-        self._epoch += 1
-        if self._epoch % EPOCHS_PER_RENDERING == 0:
-            self._examples = next(self._rounds, self._examples)
+        self._examples = next(self._rounds, self._examples)  # what is not rendered is made once
         self._order = self._rng.permutation(len(self._examples.labels))
 
     def __len__(self) -> int:
