@@ -107,6 +107,10 @@ class MissingExtraError(RunError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs the extra '{extra}': pip install 'digitbox[{extra}]'")
+        self._what, self._extra = what, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), (self._what, self._extra)
 
 
 class BusyError(RunError):

@@ -19,6 +19,7 @@ from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import STATE, Outbox
 from batch.flow import Reader
+from batch.on_ray import RayEngine
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.wanted import Wanted
 
@@ -57,7 +58,8 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
         account: counts them; has what the run comes to at the end, with the exit code.
 
     Raises:
-        MissingExtraError: the format or the runtime needs an extra that is not installed.
+        MissingExtraError: the format, the runtime or the engine needs an extra that is not installed.
+        ConfigError: the engine's cluster cannot be reached.
         ModelError: the model is missing or damaged.
         OutboxError: the outbox cannot be written.
         LedgerError: its ledger is damaged.
@@ -67,11 +69,13 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
     account = account or new_account(options)
     tables.check_format(options.format)
     reader, manifest = new_reader(options)
+    on_ray = options.engine == "ray"
+    engine = RayEngine(reader, options.workers, options.ray_address) if on_ray else new_engine(options, reader)
     with ExitStack() as held:
         _hold(inputs.folders, options, held)
         outbox = held.enter_context(new_outbox(options, manifest, account))
         account.results = outbox.published  # as they come to be
-        engine = held.enter_context(new_engine(options, reader))
+        held.enter_context(engine)
         # Scans that could not be moved or deleted have their row as well.
         reads_all = options.after is After.LEAVE and not options.only_new
         refs = Wanted(

@@ -19,6 +19,8 @@ KINDS: dict[str, tuple[type, ...]] = {
     "outbox": (str,),
     "model": (str,),
     "runtime": (str,),
+    "engine": (str,),
+    "ray_address": (str,),
     "workers": (int,),
     "batch_size": (int,),
     "review_below": (float, int),
