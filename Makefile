@@ -59,5 +59,5 @@ $(VENV)/run.stamp: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,ray,test,lint]'
 	@touch $(VENV)/run.stamp $@

@@ -70,7 +70,9 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
     tables.check_format(options.format)
     reader, manifest = new_reader(options)
     on_ray = options.engine == "ray"
-    engine = RayEngine(reader, options.workers, options.ray_address) if on_ray else new_engine(options, reader)
+    engine = (
+        RayEngine(reader, options.workers, options.ray_address) if on_ray else new_engine(options, reader)
+    )
     with ExitStack() as held:
         _hold(inputs.folders, options, held)
         outbox = held.enter_context(new_outbox(options, manifest, account))

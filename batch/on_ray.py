@@ -10,8 +10,8 @@ import pickle
 import signal
 import socket
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from typing import Any, Self
 
 from batch import __version__, engines, stderr
@@ -32,8 +32,8 @@ OBJECT_STORE_BYTES = 200 << 20  # of a Ray that is started for this run: it has 
 class RayEngine:
     """Reads scans on a Ray cluster; to be used with `with`, which ends what it has started there.
 
-    The listing goes to Ray Data piece by piece, as the answers come back: neither this process nor the cluster
-    ever holds more of it than the workers are about to read.
+    The listing goes to Ray Data piece by piece, as the answers come back: neither this process nor the
+    cluster ever holds more of it than the workers are about to read.
 
     Args:
         reader: reads scans; it goes to each worker once, with its model.
@@ -53,14 +53,16 @@ class RayEngine:
         self._address = address or os.environ.get(ADDRESS) or "local"
         self._host = _host_of(self._address)
         self._ray: Any = None
+        self._running, self._connected = ExitStack(), ExitStack()
         self._room = 1  # for workers
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ray is not None:
-            self._ray.shutdown()
+        # What runs on the cluster ends first: without one, Ray would start another to end it on.
+        self._running.close()
+        self._connected.close()
 
     def map(self, refs: Iterable[ScanRef], size: int) -> Iterator[list[Outcome]]:
         """Reads scans; yields their outcomes in the order of the scans, many at a time.
@@ -78,8 +80,10 @@ class RayEngine:
         first = list(itertools.islice(pieces, 2))
         if first:
             self._connect()
+            running = self._map(itertools.chain(first, pieces), size, is_small=len(first) == 1)
+            self._running.callback(running.close)
             with _failures():
-                yield from self._map(itertools.chain(first, pieces), size, is_small=len(first) == 1)
+                yield from running
 
     def _pieces(self, refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
         """Small ones first, so that answers come soon, and each worker has one though there are few scans."""
@@ -90,9 +94,13 @@ class RayEngine:
                 return
             yield piece
 
-    def _map(self, pieces: Iterator[list[ScanRef]], size: int, is_small: bool) -> Iterator[list[Outcome]]:
+    def _map(
+        self, pieces: Iterator[list[ScanRef]], size: int, is_small: bool
+    ) -> Generator[list[Outcome], None, None]:
         feed = self._ray.remote(Feed).options(**self._here()).remote()
-        answers = self._answers(feed, size, 1 if is_small else self._room)
+        answers = self._running.enter_context(
+            closing(self._answers(feed, size, 1 if is_small else self._room))
+        )
         put = given = 0
         has_more = True
         while has_more or given < put:
@@ -107,7 +115,7 @@ class RayEngine:
                 yield _outcomes(next(answers), given)
                 given += 1
 
-    def _answers(self, feed: Any, size: int, workers: int) -> Iterator[Any]:
+    def _answers(self, feed: Any, size: int, workers: int) -> Generator[Any, None, None]:
         from ray import data
 
         context = data.DataContext.get_current()
@@ -164,6 +172,10 @@ class RayEngine:
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise self._unreachable(error) from error
         self._ray = ray
+        # Ray tells there of each worker that it lost: stdout is for results.
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        self._connected.enter_context(redirect_stdout(self._connected.enter_context(nowhere)))
+        self._connected.callback(ray.shutdown)
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         self._look_around()
 
@@ -177,7 +189,9 @@ class RayEngine:
         if self._address == "local":
             return ConfigError(f"Ray cannot be started: {_one_line(error)}; leave --engine out to do without")
         if self._address == "auto":
-            return ConfigError("this machine is part of no Ray cluster: start Ray, or leave --ray-address out")
+            return ConfigError(
+                "this machine is part of no Ray cluster: start Ray, or leave --ray-address out"
+            )
         why = error.strerror if isinstance(error, OSError) and error.strerror else _one_line(error)
         return ConfigError(f"no Ray cluster at {self._address}: {why}; start it, or leave --ray-address out")
 
@@ -187,7 +201,7 @@ def _outcomes(answer: Any, due: int) -> list[Outcome]:
     (number,), (node,), (content,) = (answer[name].to_pylist() for name in ("number", "node", "answer"))
     if number != due:
         raise RuntimeError(f"Ray gave piece {number} of the listing where {due} was due")
-    found: list[Outcome] | RunError = pickle.loads(content)  # noqa: S301: of our own workers
+    found: list[Outcome] | RunError = pickle.loads(content)  # noqa: S301  # our own workers'
     if isinstance(found, RunError):
         raise found
     # A few scans may be gone since they were found; but not all, and be here.
@@ -195,7 +209,8 @@ def _outcomes(answer: Any, due: int) -> list[Outcome]:
         seen = next((outcome.ref.path for outcome in found if os.path.lexists(outcome.ref.path)), None)
         if seen is not None:
             raise InputError(
-                f"{seen} cannot be seen from {node}: scans must have the same path on every machine of the cluster"
+                f"{seen} cannot be seen from {node}: scans must have the same path on every machine of "
+                "the cluster"
             )
     return found
 
@@ -236,7 +251,8 @@ def _host_of(address: str) -> tuple[str, int] | None:
     host, _, port = address.rpartition(":")
     if "/" in address or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise ConfigError(
-            f"--ray-address must be HOST:PORT of a cluster that this machine is part of, or auto, not {address!r}"
+            f"--ray-address must be HOST:PORT of a cluster that this machine is part of, or auto, not "
+            f"{address!r}"
         )
     return host.strip("[]"), int(port)
 

@@ -64,7 +64,7 @@ def source(feed: Any) -> Any:
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
-    class Listing(Datasource):
+    class Listing(Datasource):  # type: ignore[misc]
         """Paths of scans, piece by piece."""
 
         def estimate_inmemory_data_size(self) -> None:
@@ -122,7 +122,7 @@ class Worker:
         (number,), (piece,) = rows["number"].to_pylist(), rows["scans"].to_pylist()
         answer: RunError | list[Outcome]
         try:
-            answer = self._read(pickle.loads(piece))  # noqa: S301
+            answer = self._read(pickle.loads(piece))  # noqa: S301  # the run's own
         except RunError as error:
             answer = error
         return pyarrow.table(

@@ -44,7 +44,7 @@ def _wait_at_the_gate(folder: Path) -> None:
 def main() -> None:
     from batch import cli
 
-    job.Reader = Reader  # type: ignore[misc]
+    setattr(job, "Reader", Reader)  # noqa: B010
     cli.main()
 
 

@@ -159,7 +159,8 @@ def test_rows_are_those_of_a_local_run(cluster: Cluster, scans: Path, tmp_path: 
     for path in (ROOT / "inbox").iterdir():
         shutil.copy(path, scans)
     (scans / os.fsdecode(b"\xff.png")).write_bytes(b"no image")
-    command = [sys.executable, "-m", "batch", "run", scans, "--outbox", tmp_path / "local", "--probabilities"]
+    command = [sys.executable, "-m", "batch", "run", str(scans), "--outbox", str(tmp_path / "local")]
+    command += ["--probabilities"]
     assert subprocess.run(command, env=environment(), capture_output=True, check=False).returncode == 3
     outbox = tmp_path / "ray"
     arguments = (scans, "--outbox", outbox, "--probabilities", "--rows-per-file", "1000", "--workers", "2")
@@ -226,7 +227,8 @@ def test_a_signal_ends_the_run_and_its_workers(
     worker = os.pidfd_open(gate.wait())
     os.killpg(process.pid, number)  # as a terminal does
     ended = end(process)
-    assert (ended[0], len(ended[2])) == (code, 1)
+    assert ended[0] == code
+    assert [line.split()[0] for line in ended[2] if line] == ["digitbox:"]  # click adds an empty one
     assert comes(worker)
     assert len(names(tmp_path / "out")) % 300 == 0
 
