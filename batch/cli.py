@@ -106,8 +106,8 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @option(
     "--ray-address",
     metavar="HOST:PORT|auto",
-    help="The cluster, of which this machine is part; auto finds it.  [default: RAY_ADDRESS; without that, "
-    "Ray is started on this machine for this run]",
+    help="With --engine ray, the cluster, of which this machine is part; auto finds it.  [default: RAY_ADDRESS; "
+    "without that, Ray is started on this machine for this run]",
 )
 @after_option(DEFAULTS["after"])
 @nightly_options
@@ -144,8 +144,6 @@ def run(
       digitbox run --only-new --max-time 6h        every night
     """
     console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
-    if settings["engine"] != "ray" and _is_flag("ray_address"):
-        raise click.UsageError("--ray-address needs --engine ray")
     options = RunOptions(inputs=inputs, after=After(after), max_time_s=max_time, **settings)
     audience = Audience(
         outbox=options.outbox,
@@ -181,12 +179,6 @@ def run(
             console.say(f"report: {write_report(tuple(account.results), quiet=quiet)}")
     if account.exit_code:
         raise SystemExit(account.exit_code)
-
-
-def _is_flag(name: str) -> bool:
-    """Whether an option was given on the command line, not by what is there for many runs."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _print_names(options: ReadOptions, found: Inputs) -> None:

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import pickle
+import re
 import signal
 import socket
 import warnings
@@ -26,6 +27,7 @@ AHEAD = 4  # pieces for each worker: Ray Data asks for another worker when two w
 OFTEN = 64  # pieces between two looks at how large the cluster is
 PATIENCE_S = 10.0
 INIT_DEATHS = 3  # of workers in a row that end before they have begun; more is no accident
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 OBJECT_STORE_BYTES = 200 << 20  # of a Ray that is started for this run: it has the pieces in flight
 
 
@@ -132,7 +134,7 @@ class RayEngine:
         )
         answers = listing.map_batches(
             Worker,
-            fn_constructor_args=(__version__, self._reader, os.getcwd(), size),
+            fn_constructor_args=(__version__, pickle.dumps(self._reader), os.getcwd(), size),
             batch_size=None,
             batch_format="pyarrow",
             compute=data.ActorPoolStrategy(min_size=1, max_size=self._workers, initial_size=workers),
@@ -187,12 +189,12 @@ class RayEngine:
 
     def _unreachable(self, error: Exception) -> ConfigError:
         if self._address == "local":
-            return ConfigError(f"Ray cannot be started: {_one_line(error)}; leave --engine out to do without")
+            return ConfigError(f"Ray cannot be started: {_lines(error)[0]}; leave --engine out to do without")
         if self._address == "auto":
             return ConfigError(
                 "this machine is part of no Ray cluster: start Ray, or leave --ray-address out"
             )
-        why = error.strerror if isinstance(error, OSError) and error.strerror else _one_line(error)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else _lines(error)[0]
         return ConfigError(f"no Ray cluster at {self._address}: {why}; start it, or leave --ray-address out")
 
 
@@ -228,7 +230,7 @@ def _failures() -> Iterator[None]:
         if isinstance(error, RayTaskError):
             raise
         raise ConfigError(
-            f"the Ray cluster failed: {_one_line(error)}; what was published stays: run again"
+            f"the Ray cluster failed: {_lines(error)[-1]}; what was published stays: run again"
         ) from error
 
 
@@ -257,6 +259,7 @@ def _host_of(address: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def _one_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+def _lines(error: Exception) -> list[str]:
+    """What an error says, without colours: in the first line what happened, in the last one why."""
+    lines = (line.strip().rstrip(".") for line in _COLOUR.sub("", str(error)).splitlines())
+    return [line for line in lines if line] or [type(error).__name__]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from batch import __version__
-from batch.engines import Engine, Reader
+from batch.engines import Engine
 from batch.errors import ConfigError, RunError
 from batch.records import Outcome, ScanRef
 
@@ -96,12 +96,12 @@ class Worker:
 
     Args:
         version: of the digitbox that began the run.
-        reader: reads scans, and has its model with it.
+        reader: reads scans, and has its model with it; pickled.
         folder: that relative paths begin at.
         size: scans that the model sees at a time.
     """
 
-    def __init__(self, version: str, reader: Reader, folder: str, size: int) -> None:
+    def __init__(self, version: str, reader: bytes, folder: str, size: int) -> None:
         self._error: RunError | None = None
         self._size = size
         try:
@@ -110,7 +110,7 @@ class Worker:
             with suppress(OSError):  # absolute paths need no folder
                 os.chdir(folder)
             # Ray has threads in this process that Python does not know of.
-            self._engine = Engine(reader, 1, apart=True, forks=False)
+            self._engine = Engine(pickle.loads(reader), 1, apart=True, forks=False)  # noqa: S301  # the run's own
             self._engine.start()
         except RunError as error:
             self._error = error
