@@ -106,8 +106,8 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @option(
     "--ray-address",
     metavar="HOST:PORT|auto",
-    help="With --engine ray, the cluster, of which this machine is part; auto finds it.  [default: RAY_ADDRESS; "
-    "without that, Ray is started on this machine for this run]",
+    help="With --engine ray: the cluster, of which this machine is part; auto finds it.  [default: "
+    "RAY_ADDRESS; without that, Ray is started on this machine for this run]",
 )
 @after_option(DEFAULTS["after"])
 @nightly_options

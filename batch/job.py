@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batch import drift, engines
 from batch.account import Account
@@ -19,9 +20,11 @@ from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import STATE, Outbox
 from batch.flow import Reader
-from batch.on_ray import RayEngine
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.wanted import Wanted
+
+if TYPE_CHECKING:
+    from batch.on_ray import RayEngine
 
 Watcher = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
@@ -69,10 +72,7 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
     account = account or new_account(options)
     tables.check_format(options.format)
     reader, manifest = new_reader(options)
-    on_ray = options.engine == "ray"
-    engine = (
-        RayEngine(reader, options.workers, options.ray_address) if on_ray else new_engine(options, reader)
-    )
+    engine = _engine_of(options, reader)
     with ExitStack() as held:
         _hold(inputs.folders, options, held)
         outbox = held.enter_context(new_outbox(options, manifest, account))
@@ -142,6 +142,14 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
     workers = options.workers or engines.usable_cores()
     # TensorFlow takes all cores itself, and cannot be forked.
     return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
+
+
+def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
+    if options.engine == "ray":
+        from batch.on_ray import RayEngine  # most runs need nothing of what it imports
+
+        return RayEngine(reader, options.workers, options.ray_address)
+    return new_engine(options, reader)
 
 
 def new_outbox(options: ReadOptions, manifest: Manifest, account: Account | None = None) -> Outbox:

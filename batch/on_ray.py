@@ -168,16 +168,16 @@ class RayEngine:
             with _undisturbed():
                 import ray.data
 
+                # Ray tells there of each worker that it lost: stdout is for results.
+                nowhere = self._connected.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+                self._connected.enter_context(redirect_stdout(nowhere))
+                self._connected.callback(ray.shutdown)
                 ray.init(self._address, **settings)
         except ImportError as error:
             raise MissingExtraError("--engine ray", "ray") from error
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise self._unreachable(error) from error
         self._ray = ray
-        # Ray tells there of each worker that it lost: stdout is for results.
-        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-        self._connected.enter_context(redirect_stdout(self._connected.enter_context(nowhere)))
-        self._connected.callback(ray.shutdown)
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
         self._look_around()
 
@@ -225,8 +225,8 @@ def _failures() -> Iterator[None]:
     try:
         yield
     except RayError as error:
-        if "No module named 'batch" in str(error):
-            raise other_digitbox("none") from error
+        if re.search(r"(ModuleNotFound|Import)Error: .*'batch", str(error)):
+            raise other_digitbox("none, or an old one") from error
         if isinstance(error, RayTaskError):
             raise
         raise ConfigError(

@@ -47,7 +47,7 @@ class Feed:
             self._pieces[number] = piece
             for done in range(self._given, given):
                 del self._pieces[done]
-            self._given = given
+            self._given = max(self._given, given)
             self._has_more.notify_all()
 
     async def take(self, number: int) -> bytes:
@@ -109,8 +109,9 @@ class Worker:
                 raise other_digitbox(f"version {__version__}")
             with suppress(OSError):  # absolute paths need no folder
                 os.chdir(folder)
+            own = pickle.loads(reader)  # noqa: S301  # the run's
             # Ray has threads in this process that Python does not know of.
-            self._engine = Engine(pickle.loads(reader), 1, apart=True, forks=False)  # noqa: S301  # the run's own
+            self._engine = Engine(own, 1, apart=True, forks=False)
             self._engine.start()
         except RunError as error:
             self._error = error
@@ -122,7 +123,7 @@ class Worker:
         (number,), (piece,) = rows["number"].to_pylist(), rows["scans"].to_pylist()
         answer: RunError | list[Outcome]
         try:
-            answer = self._read(pickle.loads(piece))  # noqa: S301  # the run's own
+            answer = self._read(pickle.loads(piece))  # noqa: S301  # the run's
         except RunError as error:
             answer = error
         return pyarrow.table(
