@@ -10,6 +10,8 @@ import pickle
 import re
 import signal
 import socket
+import sys
+import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
@@ -17,7 +19,7 @@ from typing import Any, Self
 
 from batch import __version__, engines, stderr
 from batch.engines import Reader
-from batch.errors import ConfigError, InputError, MissingExtraError, RunError
+from batch.errors import ConfigError, ExitCode, InputError, MissingExtraError, RunError
 from batch.ray_actors import END, Feed, Worker, other_digitbox, source
 from batch.records import Outcome, Reason, ScanRef
 
@@ -26,6 +28,7 @@ LARGEST_PIECE = 2048  # scans; each piece costs this process a few milliseconds,
 AHEAD = 4  # pieces for each worker: Ray Data asks for another worker when two wait for one
 OFTEN = 64  # pieces between two looks at how large the cluster is
 PATIENCE_S = 10.0
+LOOK_S, MISSES = 4.0, 10  # between looks at the head of the cluster; Ray gives it a minute to come back
 INIT_DEATHS = 3  # of workers in a row that end before they have begun; more is no accident
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 OBJECT_STORE_BYTES = 200 << 20  # of a Ray that is started for this run: it has the pieces in flight
@@ -53,7 +56,7 @@ class RayEngine:
             raise MissingExtraError("--engine ray", "ray")
         self._reader, self._workers = reader, workers
         self._address = address or os.environ.get(ADDRESS) or "local"
-        self._host = _host_of(self._address)
+        self._host = None if self._address in ("auto", "local") else _host_of(self._address)
         self._ray: Any = None
         self._running, self._connected = ExitStack(), ExitStack()
         self._room = 1  # for workers
@@ -179,6 +182,10 @@ class RayEngine:
             raise self._unreachable(error) from error
         self._ray = ray
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        has_ended = threading.Event()
+        self._connected.callback(has_ended.set)
+        head = _host_of(ray.get_runtime_context().gcs_address)
+        threading.Thread(target=_leave_with_head, args=(head, has_ended), daemon=True).start()
         self._look_around()
 
     def _look_around(self) -> None:
@@ -217,6 +224,29 @@ def _outcomes(answer: Any, due: int) -> list[Outcome]:
     return found
 
 
+def _leave_with_head(head: tuple[str, int], has_ended: threading.Event) -> None:
+    """Ends this process when the head of the cluster is lost: Ray would, a little later, without a word.
+
+    As after any kill, what was published stays, and nothing else was done.
+    """
+    misses = 0
+    while misses < MISSES:
+        if has_ended.wait(LOOK_S):
+            return
+        try:
+            socket.create_connection(head, PATIENCE_S).close()
+            misses = 0
+        except OSError:
+            misses += 1
+    where = f"{head[0]}:{head[1]}"
+    print(
+        f"digitbox: the Ray cluster failed: its head {where} is lost; what was published stays: run again",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(ExitCode.USAGE)
+
+
 @contextmanager
 def _failures() -> Iterator[None]:
     """What Ray raises, in one line; bugs stay what they are."""
@@ -246,14 +276,12 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(signal.SIGTERM, handler)
 
 
-def _host_of(address: str) -> tuple[str, int] | None:
-    """Host and port of an address; None when Ray is to find or to start the cluster."""
-    if address in ("auto", "local"):
-        return None
+def _host_of(address: str) -> tuple[str, int]:
+    """Host and port of an address."""
     host, _, port = address.rpartition(":")
     if "/" in address or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise ConfigError(
-            f"--ray-address must be HOST:PORT of a cluster that this machine is part of, or auto, not "
+            "--ray-address must be HOST:PORT of a cluster that this machine is part of, or auto, not "
             f"{address!r}"
         )
     return host.strip("[]"), int(port)

@@ -51,6 +51,8 @@ class Cost:
                 command = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
             except (OSError, ProcessLookupError):
                 continue
+            if not command:  # it has ended
+                continue
             name = _role(process == root, command)
             peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
             self.peak_mib[name] = max(self.peak_mib.get(name, 0.0), int(peak) / 1024)

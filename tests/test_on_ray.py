@@ -3,6 +3,10 @@
 import asyncio
 import importlib.util
 import pickle
+import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +80,34 @@ def test_the_listing_can_be_read_again_from_its_beginning() -> None:
         return [await feed.take(number) for number in range(4)] + [await waits]
 
     assert asyncio.run(play()) == [NOTHING, b"b", b"c", END, b"c"]
+
+
+def test_a_run_does_not_outlive_the_head_of_its_cluster() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        port = head.getsockname()[1]
+    code = (
+        "import threading; from batch import on_ray; on_ray.LOOK_S = 0\n"
+        f"on_ray._leave_with_head(('127.0.0.1', {port}), threading.Event())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"digitbox: the Ray cluster failed: its head 127.0.0.1:{port} is lost; what was published stays: "
+        "run again\n"
+    )
+
+
+def test_a_head_that_is_there_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_ray, "LOOK_S", 0)
+    has_ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        looks = threading.Thread(target=on_ray._leave_with_head, args=(head.getsockname(), has_ended))
+        looks.start()
+        for _ in range(2 * on_ray.MISSES):
+            head.accept()[0].close()
+        has_ended.set()
+        looks.join(10)
+    assert not looks.is_alive()
 
 
 def answer(content: object, number: int = 0) -> Any:
