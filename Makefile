@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format train fuzz soak bench clean
+.PHONY: help run test test-fast lint format train fuzz soak bench bench-cluster clean
 
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp ## read the scans in inbox/ and show the CSV
 	@$(BIN)/digitbox run > $(VENV)/published; status=$$?; \
@@ -46,6 +46,9 @@ BENCH ?=
 bench: $(VENV)/test.stamp ## measure what digitbox costs beside decoding and tf.data (BENCH="--files 10000")
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
+bench-cluster: $(VENV)/test.stamp ## measure what Ray costs beside a local run (BENCH="--counts 10000 100000 1000000")
+	$(BIN)/python benchmarks/cluster.py $(BENCH)
+
 clean: ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -59,5 +62,5 @@ $(VENV)/run.stamp: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,s3,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,s3,ray,test,lint]'
 	@touch $(VENV)/run.stamp $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,13 +30,8 @@ class Classifier(Protocol):
         """Returns the logits of n digits, (n, classes)."""
 
 
-def model_file(runtime: str) -> str:
-    """Name of the file of a model folder that a runtime loads."""
-    return artefact.KERAS_FILE if runtime == "tensorflow" else artefact.TFLITE_FILE
-
-
 def load(model_dir: Path, manifest: Manifest, runtime: str = "litert") -> Classifier:
-    """Loads a model, checking the file it uses against the manifest.
+    """Loads a model, checking the files it uses against the manifest.
 
     Args:
         model_dir: folder of the model.
@@ -46,24 +42,44 @@ def load(model_dir: Path, manifest: Manifest, runtime: str = "litert") -> Classi
         ModelError: the model is missing, damaged, or does not fit its manifest.
         MissingExtraError: TensorFlow is not installed.
     """
-    content = artefact.read_verified(model_dir, manifest, model_file(runtime))
+    return build(read(model_dir, manifest, runtime), manifest, runtime)
+
+
+def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:
+    """Reads what a runtime loads of a model: the content of its files by name.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    names = [artefact.KERAS_FILE if runtime == "tensorflow" else artefact.TFLITE_FILE]
+    if runtime != "tensorflow" and artefact.STUDENT_FILE in manifest.files:
+        names.append(artefact.STUDENT_FILE)
+    return {name: artefact.read_verified(model_dir, manifest, name) for name in names}
+
+
+def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str) -> Classifier:
+    """Loads a model of what was read of it.
+
+    Raises:
+        ModelError: it does not fit its manifest.
+        MissingExtraError: TensorFlow is not installed.
+    """
     if runtime == "tensorflow":
-        return _checked(KerasClassifier(content, manifest), model_dir)
-    model = _checked(LiteRtClassifier(content, manifest), model_dir)
-    if artefact.STUDENT_FILE not in manifest.files:
+        return _checked(KerasClassifier(files[artefact.KERAS_FILE], manifest))
+    model = _checked(LiteRtClassifier(files[artefact.TFLITE_FILE], manifest))
+    if artefact.STUDENT_FILE not in files:
         return model
-    content = artefact.read_verified(model_dir, manifest, artefact.STUDENT_FILE)
-    return Cascade(_checked(LiteRtClassifier(content, manifest), model_dir), model)
+    return Cascade(_checked(LiteRtClassifier(files[artefact.STUDENT_FILE], manifest)), model)
 
 
-def _checked(model: Classifier, model_dir: Path) -> Classifier:
+def _checked(model: Classifier) -> Classifier:
     manifest = model.manifest
     try:
         probe = model.logits(np.zeros((1, 28, 28, manifest.preprocess.channels), np.uint8))
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"the model in {model_dir} does not run: {error}; train it anew") from error
+        raise ModelError(f"the model {manifest.name} does not run: {error}; train it anew") from error
     if probe.shape != (1, manifest.classes):
-        raise ModelError(f"the model in {model_dir} does not fit its manifest: train it anew")
+        raise ModelError(f"the model {manifest.name} does not fit its manifest: train it anew")
     return model
 
 

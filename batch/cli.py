@@ -111,6 +111,19 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 @outbox_option("Folder for the results, made if need be; or an address as s3://bucket/results.")
 @state_option
 @reading_options
+@option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default=DEFAULTS["engine"],
+    show_default=True,
+    help="Where scans are read: on this machine, or on a Ray cluster. ray needs the extra 'ray'.",
+)
+@option(
+    "--ray-address",
+    metavar="HOST:PORT|auto",
+    help="With --engine ray: the cluster, of which this machine is part; auto finds it.  [default: "
+    "RAY_ADDRESS; without that, Ray is started on this machine for this run]",
+)
 @after_option(DEFAULTS["after"])
 @nightly_options
 @option("--quiet", is_flag=True, help="Say nothing but errors.")

@@ -79,6 +79,8 @@ class RunOptions(ReadOptions):
 
     Attributes:
         inputs: files, folders and globs, paths or addresses; empty for the inbox.
+        engine: `local` or `ray`.
+        ray_address: of the Ray cluster; None for what Ray finds, or for one that lives as long as the run.
         max_files: most scans to read; None for all.
         max_time_s: seconds after which nothing more is begun; None for no limit.
         max_failed: how many scans may fail.
@@ -90,6 +92,8 @@ class RunOptions(ReadOptions):
     """
 
     inputs: tuple[str, ...] = ()
+    engine: str = "local"
+    ray_address: str | None = None
     attempts: int = ATTEMPTS
     max_files: int | None = None
     max_time_s: float | None = None

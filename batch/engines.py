@@ -1,4 +1,4 @@
-"""Where the work runs: in this process, or in worker processes."""
+"""Where the work runs: in this process, or in worker processes; `on_ray` has the machines of a cluster."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ class Engine:
         reader: reads scans; built once a process.
         workers: processes; with one, all work is done in this process.
         apart: never in this process, which outlives whatever a scan does to the one that reads it.
+        forks: whether this process may be forked; not one that has threads which Python does not know of.
     """
 
-    def __init__(self, reader: Reader, workers: int, *, apart: bool = False) -> None:
-        self._reader, self._workers, self._apart = reader, workers, apart
+    def __init__(self, reader: Reader, workers: int, *, apart: bool = False, forks: bool = True) -> None:
+        self._reader, self._workers, self._apart, self._forks = reader, workers, apart, forks
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -57,7 +58,7 @@ class Engine:
         One of them loads the model at once: what is wrong with it shows now, and the first scan is read fast.
         """
         if self._pool is None and (self._apart or self._workers > 1):
-            self._pool = _new_pool(self._reader, self._workers)
+            self._pool = self._new_pool(self._workers)
             self._pool.submit(_read, []).result()
 
     def map(self, refs: Iterable[ScanRef], size: int) -> Iterator[list[Outcome]]:
@@ -78,7 +79,7 @@ class Engine:
     def _map_in_workers(self, pieces: Iterator[list[ScanRef]]) -> Iterator[list[Outcome]]:
         waiting: deque[tuple[list[ScanRef], Future[list[Outcome]]]] = deque()
         while True:
-            pool = self._pool = self._pool or _new_pool(self._reader, self._workers)
+            pool = self._pool = self._pool or self._new_pool(self._workers)
             # A few pieces ahead keep the workers busy; more would only take memory.
             for piece in itertools.islice(pieces, 2 * self._workers + 2 - len(waiting)):
                 waiting.append((piece, _submit(pool, piece)))
@@ -95,7 +96,27 @@ class Engine:
                 waiting.clear()
                 for piece, future in lost:
                     done = future.done() and not future.cancelled() and future.exception() is None
-                    yield future.result() if done else _read_alone(self._reader, piece)
+                    yield future.result() if done else self._read_alone(piece)
+
+    def _read_alone(self, piece: list[ScanRef]) -> list[Outcome]:
+        """Reads scans one by one, since among them may be one that kills its worker."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(piece):
+            with self._new_pool(1) as pool:
+                for ref in piece[len(outcomes) :]:
+                    try:
+                        outcomes += _submit(pool, [ref]).result()
+                    except BrokenProcessPool:
+                        outcomes.append(Outcome(ref, Status.FAILED, Reason.WORKER_CRASHED))
+                        break
+        return outcomes
+
+    def _new_pool(self, workers: int) -> ProcessPoolExecutor:
+        # Forking takes a tenth of the time of starting Python anew, and is safe as long as there are no other
+        # threads. On macOS no fork is safe.
+        forks = self._forks and sys.platform == "linux" and threading.active_count() == 1
+        context = multiprocessing.get_context("fork" if forks else "spawn")
+        return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(self._reader,))
 
 
 def _pieces(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
@@ -112,20 +133,6 @@ def _submit(pool: ProcessPoolExecutor, piece: list[ScanRef]) -> Future[list[Outc
         return failed
 
 
-def _read_alone(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
-    """Reads scans one by one, since among them may be one that kills its worker."""
-    outcomes: list[Outcome] = []
-    while len(outcomes) < len(piece):
-        with _new_pool(reader, 1) as pool:
-            for ref in piece[len(outcomes) :]:
-                try:
-                    outcomes += _submit(pool, [ref]).result()
-                except BrokenProcessPool:
-                    outcomes.append(Outcome(ref, Status.FAILED, Reason.WORKER_CRASHED))
-                    break
-    return outcomes
-
-
 def _read_all(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
     """Reads scans; one that raises what is no `RunError` has met a bug, and must not stop the others."""
     try:
@@ -139,14 +146,6 @@ def _read_all(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
             return [Outcome(piece[0], Status.FAILED, Reason.WORKER_CRASHED)]
     middle = len(piece) // 2
     return _read_all(reader, piece[:middle]) + _read_all(reader, piece[middle:])
-
-
-def _new_pool(reader: Reader, workers: int) -> ProcessPoolExecutor:
-    # Forking takes a tenth of the time of starting Python anew, and is safe as long as there are no other
-    # threads. On macOS no fork is safe.
-    method = "fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn"
-    context = multiprocessing.get_context(method)
-    return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(reader,))
 
 
 def _kill_workers() -> None:

@@ -115,6 +115,10 @@ class MissingExtraError(RunError):
         more = f" and the package {package}" if package else ""
         wanted = f"'digitbox[{extra}]' {package}".rstrip()
         super().__init__(f"{what} needs the extra '{extra}'{more}: pip install {wanted}")
+        self._what, self._extra, self._package = what, extra, package
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        return type(self), (self._what, self._extra, self._package)
 
 
 class BusyError(RunError):

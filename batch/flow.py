@@ -31,6 +31,7 @@ class Reader:
     runtime: str
     review_below: float | None
     max_pixels: int
+    _read: tuple[Manifest, dict[str, bytes]] | None = field(default=None, init=False, repr=False)
     _loaded: tuple[classifier.Classifier, confidence.Thresholds] | None = field(
         default=None, init=False, repr=False
     )
@@ -44,23 +45,28 @@ class Reader:
         """
         # One worker a core is the engine's doing; and OpenCV's own threads would not survive a fork.
         cv2.setNumThreads(1)
-        manifest = artefact.load_manifest(self.model_dir)
-        confidence.Thresholds.of(manifest, self.review_below)
-        artefact.read_verified(self.model_dir, manifest, classifier.model_file(self.runtime))
-        return manifest
+        if self._read is None:
+            manifest = artefact.load_manifest(self.model_dir)
+            confidence.Thresholds.of(manifest, self.review_below)
+            self._read = manifest, classifier.read(self.model_dir, manifest, self.runtime)
+        return self._read[0]
 
     def load(self) -> tuple[classifier.Classifier, confidence.Thresholds]:
         """Loads the model once in this process.
+
+        What was checked travels with the reader: a worker needs no model folder, and one that is started late
+        has the model that the run began with.
 
         Raises:
             ModelError: it is missing or damaged.
             MissingExtraError: the runtime is not installed.
         """
         if self._loaded is None:
-            cv2.setNumThreads(1)  # in a process that was started anew
-            manifest = artefact.load_manifest(self.model_dir)
+            self.check()  # sets up OpenCV, too, in a process that was started anew
+            assert self._read is not None
+            manifest, files = self._read
             thresholds = confidence.Thresholds.of(manifest, self.review_below)
-            self._loaded = classifier.load(self.model_dir, manifest, self.runtime), thresholds
+            self._loaded = classifier.build(files, manifest, self.runtime), thresholds
         return self._loaded
 
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batch import drift, engines
 from batch.account import Account
@@ -22,6 +23,9 @@ from batch.files.outbox import Outbox
 from batch.flow import Reader
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.wanted import Wanted
+
+if TYPE_CHECKING:
+    from batch.on_ray import RayEngine
 
 Watcher = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
@@ -58,7 +62,8 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
         account: counts them; has what the run comes to at the end, with the exit code.
 
     Raises:
-        MissingExtraError: the format or the runtime needs an extra that is not installed.
+        MissingExtraError: the format, the runtime or the engine needs an extra that is not installed.
+        ConfigError: the engine's cluster cannot be reached.
         ModelError: the model is missing or damaged.
         OutboxError: the outbox cannot be written.
         LedgerError: its ledger is damaged.
@@ -68,11 +73,12 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
     account = account or new_account(options)
     tables.check_format(options.format)
     reader, manifest = new_reader(options)
+    engine = _engine_of(options, reader)
     with ExitStack() as held:
         _hold(inputs.folders, options, held)
         outbox = held.enter_context(new_outbox(options, manifest, account))
         account.results = outbox.published  # as they come to be
-        engine = held.enter_context(new_engine(options, reader))
+        held.enter_context(engine)
         # Scans that could not be moved or deleted have their row as well.
         reads_all = options.after is After.LEAVE and not options.only_new
         refs = Wanted(
@@ -137,6 +143,14 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
     workers = options.workers or engines.usable_cores()
     # TensorFlow takes all cores itself, and cannot be forked.
     return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
+
+
+def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
+    if options.engine == "ray":
+        from batch.on_ray import RayEngine  # most runs need nothing of what it imports
+
+        return RayEngine(reader, options.workers, options.ray_address)
+    return new_engine(options, reader)
 
 
 def new_outbox(options: ReadOptions, manifest: Manifest, account: Account | None = None) -> Outbox:

@@ -23,6 +23,8 @@ KINDS: dict[str, tuple[type, ...]] = {
     "state": (str,),
     "model": (str,),
     "runtime": (str,),
+    "engine": (str,),
+    "ray_address": (str,),
     "workers": (int,),
     "batch_size": (int,),
     "review_below": (float, int),

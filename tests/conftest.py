@@ -33,7 +33,7 @@ def _not_quiet() -> None:
 def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A model folder that is read by a `FakeClassifier`; it is the default model."""
     folder = save_fake_model(tmp_path_factory.mktemp("models"))
-    monkeypatch.setattr(classifier, "load", lambda *_: FakeClassifier(MANIFEST))
+    monkeypatch.setattr(classifier, "build", lambda *_: FakeClassifier(MANIFEST))
     monkeypatch.setattr(artefact, "folders", lambda: (folder.parent,))
     artefact.make_default(folder.parent, folder.name)
     threads = cv2.getNumThreads()

@@ -155,12 +155,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explain": {"job", "options", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
     "watch": {"addresses", "job", "engines", "account", "config", "log", "sdnotify", "records", "errors"}
     | FILES,
-    "job": {"addresses", "engines", "flow", "wanted", "drift", "account", "config", "records", "errors"}
+    "job": {
+        "addresses",
+        "engines",
+        "on_ray",
+        "flow",
+        "wanted",
+        "drift",
+        "account",
+        "config",
+        "records",
+        "errors",
+    }
     | FILES,
     "wanted": {"account", "files.inbox", "files.storage", "records"},
     "drift": set(),
     "account": {"records", "errors"},
     "engines": {"records", "errors"},
+    "on_ray": {"engines", "ray_actors", "records", "errors", "stderr", ""},
+    "ray_actors": {"engines", "records", "errors", ""},
     "flow": {"classifier", "records", "errors", "stderr"} | FILES | DIGITS,
     "classifier": {"records", "errors", "stderr", "files.artefact", "digits.confidence"},
     "records": set(),

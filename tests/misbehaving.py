@@ -1,0 +1,54 @@
+"""`digitbox` with a reader whom the names of scans tell to misbehave: python -m misbehaving run ..."""
+
+import os
+import select
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch import flow, job
+from batch.errors import MissingExtraError, ModelError
+from batch.records import Outcome, ScanRef
+
+# In the folder of the scans: a pipe to say who waits, a pipe to be let through, and whether all are.
+ASKS, ANSWERS, OPEN = "asks", "answers", "open"
+
+
+@dataclass(slots=True)
+class Reader(flow.Reader):
+    """Importable by name, and so by the workers, too."""
+
+    def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
+        for ref in refs:
+            if "crash" in ref.name:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if "model" in ref.name:
+                raise ModelError("the model is gone")
+            if "extra" in ref.name:
+                raise MissingExtraError("--runtime tensorflow", "train")
+            if "gate" in ref.name:
+                _wait_at_the_gate(Path(ref.path).parent)
+        return flow.Reader.__call__(self, refs)
+
+
+def _wait_at_the_gate(folder: Path) -> None:
+    answers, poll = os.open(folder / ANSWERS, os.O_RDONLY | os.O_NONBLOCK), select.poll()
+    poll.register(answers, select.POLLIN)
+    if not (folder / OPEN).exists():
+        (folder / ASKS).write_text(f"{os.getppid()}\n")
+        poll.poll()
+    os.close(answers)
+
+
+def main() -> None:
+    from batch import cli
+
+    setattr(job, "Reader", Reader)  # noqa: B010
+    cli.main()
+
+
+if __name__ == "__main__":
+    import misbehaving
+
+    misbehaving.main()

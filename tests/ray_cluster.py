@@ -1,0 +1,27 @@
+"""A Ray cluster of two machines on this one, for as long as stdin is open.
+
+On stdout is its address; for each line of stdin, one machine is lost and another put in its place.
+"""
+
+import sys
+
+from ray.cluster_utils import Cluster
+
+SETTINGS = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+
+
+def main() -> None:
+    cluster = Cluster(initialize_head=True, head_node_args=SETTINGS)
+    try:
+        machine = cluster.add_node(**SETTINGS)
+        print(cluster.address, flush=True)
+        for _ in sys.stdin:
+            cluster.remove_node(machine, allow_graceful=False)
+            machine = cluster.add_node(**SETTINGS)
+            print("another", flush=True)
+    finally:
+        cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()
