@@ -24,6 +24,7 @@ from batch.records import After
 from batch.units import DAY, HOUR, WEEKDAYS, Job, cron_line, systemd_units, windows_task
 
 NAME = "digitbox-nightly"
+STORE_VARIABLES = ("AWS_", "AZURE_", "FSSPEC_", "GOOGLE_")
 SYSTEMD, CRON, WINDOWS = "systemd", "cron", "windows"
 
 
@@ -195,6 +196,12 @@ def _say_doubts(options: RunOptions, planned: Job, kind: str) -> None:
         for day in missing_days(planned, date.today()):
             then = "leaves that night out" if kind == SYSTEMD else "may leave that night out"
             console.say(f"note: on {day} there is no {planned.at:%H:%M} (clocks go forward): {kind} {then}")
+    is_far = any(is_remote(str(place)) for place in (*options.inputs, options.outbox))
+    if is_far and (variables := sorted(name for name in os.environ if name.startswith(STORE_VARIABLES))):
+        console.say(
+            f"note: {variables[0]} is not set for the scheduled run: keep credentials and the server in the "
+            "files of the store's own tools"
+        )
     try:
         job.find(options)
     except InputError as error:

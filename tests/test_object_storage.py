@@ -218,7 +218,9 @@ def test_a_schedule_is_for_any_environment(
 ) -> None:
     outbox = f"s3://{scans}/out"
     arguments = ("schedule", "--at", "04:00", "--cron", f"s3://{scans}/in/", "--outbox", outbox)
-    line = digitbox(*arguments).out
+    result = digitbox(*arguments)
+    assert "note: AWS_ACCESS_KEY_ID is not set for the scheduled run" in result.err
+    line = result.out
     states = tmp_path / "states" / "digitbox"
     assert f"run --outbox {outbox} --state {states} --only-new s3://{scans}/in/ #" in line
     monkeypatch.setenv("DIGITBOX_STATE", "volume")

@@ -145,7 +145,7 @@ class Objects:
             name = info["name"].removeprefix(f"{bucket}/").rstrip("/")
             if f"{name}/" != key and name.startswith(key + head):
                 entries.append(_entry(name, info) if info["type"] == "file" else Entry(f"{name}/"))
-        yield from sorted(entries, key=lambda entry: os.fsencode(entry.key))
+        yield from sorted(entries, key=lambda entry: entry.key)  # of text, the order is that of its UTF-8
 
     def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
         """As of `Storage`; many are fetched at once, and further ones while these are looked at.
@@ -324,7 +324,7 @@ class S3Objects(Objects):
             page = self._wait(answer(self._files._call_s3("list_objects_v2", **wanted)))
             objects = [_entry(found["Key"], found, "Size") for found in page.get("Contents", ())]
             folders = [Entry(found["Prefix"]) for found in page.get("CommonPrefixes", ())]
-            yield from sorted(objects + folders, key=lambda entry: os.fsencode(entry.key))
+            yield from sorted(objects + folders, key=lambda entry: entry.key)
             if not page.get("IsTruncated"):
                 return
             wanted["ContinuationToken"] = page["NextContinuationToken"]
