@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for processes as Linux can"),
 ]
 ROOT = Path(__file__).parents[1]
-DEADLINE_S = 60
+DEADLINE_S = 180
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 Process = subprocess.Popen[str]
 
