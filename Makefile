@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two at a time: much of what the tests do is waiting for processes.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lint format train fuzz soak bench bench-cluster clean
@@ -16,11 +18,11 @@ run: $(VENV)/run.stamp ## read the scans in inbox/ and show the CSV
 	  exit $$status
 
 test: $(VENV)/test.stamp ## install the extras and run every test, the fast ones first
-	$(BIN)/python -m pytest -q -m "not slow"
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m "not slow"
+	$(PYTEST) -m slow
 
 test-fast: $(VENV)/test.stamp ## run only the tests that need neither TensorFlow nor minutes
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/test.stamp ## check style and types
 	$(BIN)/ruff check .

@@ -65,7 +65,7 @@ def test_who_does_not_listen_is_not_waited_for(heard: socket.socket, monkeypatch
     [
         (None, None, math.inf),
         ("30000000", None, 15),
-        ("30000000", str(os.getpid()), 15),
+        pytest.param("30000000", str(os.getpid()), 15, id="meant-for-this-process"),
         ("30000000", "1", math.inf),  # meant for another process
         ("0", None, math.inf),
         ("soon", None, math.inf),
