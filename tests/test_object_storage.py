@@ -342,7 +342,7 @@ from fakes import MANIFEST, FakeClassifier, save_fake_model
 from pathlib import Path
 from batch.files import artefact, objects
 from batch.files.ledger import Ledger
-classifier.load = lambda *_: FakeClassifier(MANIFEST)
+classifier.build = lambda *_: FakeClassifier(MANIFEST)
 folder = save_fake_model(Path({folder!r}))
 artefact.find = lambda _: folder
 
