@@ -29,8 +29,8 @@ MANY = 100_000_000
 GETS_A_SECOND = 5_500
 BITS_A_SECOND = 10e9
 # Bytes of a file, and scans a second and core, as docs/speed.md has them on two cores.
-KINDS = {"digits, 28x28 PNG": (300, 3_117 / 2), "scans, 120x160 PNG": (10_000, 707 / 2)}
-KINDS["photos, 1000x1400 JPEG"] = (200_000, 149 / 2)
+KINDS = {"digits, 28x28 PNG": (300, 3_972 / 2), "scans, 120x160 PNG": (10_000, 1_217 / 2)}
+KINDS["photos, 1000x1400 JPEG"] = (200_000, 179 / 2)
 
 
 @dataclass(slots=True)
