@@ -14,12 +14,14 @@ from batch import classifier, cli, console
 from batch.files import artefact
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
+from formats import FORMATS, two
 from stores import Store, served
 
 # A deadline would fail on a busy machine, and say nothing of the code.
 settings.register_profile("digitbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("digitbox")
 
+PNG = FORMATS["png-8"](two())
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 
 
@@ -105,3 +107,16 @@ def store(server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     server.asked.clear()
     yield server
     server.rule = None
+
+
+@pytest.fixture
+def scans(store: Store) -> str:
+    """A bucket with three scans in a folder, one of them damaged, and a text."""
+    return store.bucket(
+        {
+            "in/a.png": PNG,
+            "in/half.png": PNG[:60],
+            "in/sub/b.png": PNG,
+            "in/notes.txt": b"no scan",
+        }
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import http.client
 import importlib.util
 import os
@@ -189,3 +190,13 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
 
     return Door
+
+
+def rows(store: Store, bucket: str, prefix: str = "") -> list[dict[str, str]]:
+    """Of all files of results in a bucket."""
+    return [
+        row
+        for key, content in sorted(store.objects(bucket).items())
+        if key.startswith(prefix) and key.endswith(".csv")
+        for row in csv.DictReader(content.decode().splitlines())
+    ]

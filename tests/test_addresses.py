@@ -64,8 +64,8 @@ def test_each_outbox_has_a_state_of_its_own(tmp_path: Path, monkeypatch: pytest.
     assert {folder.parent for folder in folders} == {tmp_path / "digitbox"}
     assert all(len(os.fsencode(folder.name)) < 200 for folder in folders)
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
-    monkeypatch.setenv("HOME", "/home/me")
-    assert addresses.states_folder(None) == Path("/home/me/.local/state/digitbox")
+    monkeypatch.setenv("HOME", "/somebody")
+    assert addresses.states_folder(None) == Path("/somebody/.local/state/digitbox")
     elsewhere = addresses.with_states(RemoteOutbox("s3://b/c"), tmp_path / "volume")
     assert addresses.state_folder(elsewhere).parent == tmp_path / "volume"
     assert addresses.with_states(Path("out"), tmp_path) == Path("out")
