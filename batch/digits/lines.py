@@ -21,6 +21,7 @@ EDGE_SPAN_FRACTION = 0.64  # and, from one side of the image, runs at least this
 SIDE_SPAN_FRACTION = 0.6  # the side of a box is at least this long
 MAX_THICKNESS_FRACTION = 0.16  # thicker than this is not a printed line
 _UPRIGHT = np.ones((3, 1), np.uint8)
+MAX_BEND_FRACTION = 0.1  # of its length that a printed line rises, at most
 MIN_INK_LEFT_FRACTION = 0.06  # if less would be left, the "lines" were the digit
 
 
@@ -147,6 +148,8 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
         at_top, at_bottom = top + rise <= band_px, top >= height - band_px
         on_edge = (at_top and top <= 0) or (at_bottom and top + rise >= height)
         if thickness > MAX_THICKNESS_FRACTION * height and not on_edge:
+            continue
+        if rise - 2 - thickness > MAX_BEND_FRACTION * span:
             continue
         crosses = span >= SPAN_FRACTION * width and at_left and at_right
         borders = (at_top or at_bottom) and (at_left or at_right) and span >= EDGE_SPAN_FRACTION * width

@@ -23,6 +23,8 @@ MAX_PARTS = 9  # pieces as large as parts of a digit
 DIGIT_HEIGHT_FRACTION = 0.7  # of the highest piece: as high as this, a piece is a digit of its own
 MIN_GAP_FRACTION = 0.05  # of the height, between digits side by side
 MIN_WEIGHT_FRACTION = 0.25  # of the larger area
+TINE_WIDTH_FRACTION = 0.2  # of its height: a piece as narrow as this ...
+TINE_ASIDE_FRACTION = 0.7  # ... and as far from the middle (1 at the edge) divides the boxes of a form
 
 
 def inspect(ink: Ink) -> Reason | None:
@@ -77,8 +79,13 @@ def _are_several(ink: Ink) -> bool:
     left, top, width, height, area = ink.parts.T
     right, bottom = left + width, top + height
     inside = (left > 0) & (top > 0) & (right < ink.mask.shape[1]) & (bottom < ink.mask.shape[0])
+    aside = np.abs((left + right) / ink.mask.shape[1] - 1.0)
+    tine = (width <= TINE_WIDTH_FRACTION * height) & (aside >= TINE_ASIDE_FRACTION)
     digit = (
-        inside & (height >= DIGIT_HEIGHT_FRACTION * height.max()) & (area >= MIN_WEIGHT_FRACTION * area.max())
+        inside
+        & ~tine
+        & (height >= DIGIT_HEIGHT_FRACTION * height.max())
+        & (area >= MIN_WEIGHT_FRACTION * area.max())
     )
     order = np.flatnonzero(digit)[np.argsort(left[digit])]
     for first, second in itertools.pairwise(order):

@@ -47,13 +47,20 @@ def estimate_background(paper: Grey) -> Grey:
     # What is left when the light is taken out is level, so that closing does not fill dark corners.
     level = np.minimum(smooth * (LEVEL / light), 255.0).astype(np.uint8)
     reach = max(5, round(0.3 * min(smooth.shape))) | 1
-    # Beyond the edge goes on what is at the edge: a shadow in a corner is no stroke.
-    framed = cv2.copyMakeBorder(level, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
-    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    closed = closed[reach:-reach, reach:-reach]
-    closed = cv2.GaussianBlur(closed, (0, 0), max(0.8, reach / 12), borderType=cv2.BORDER_REPLICATE)
-    background = np.minimum(closed * (light / LEVEL), 255.0).astype(np.uint8)
+    # Each is misled elsewhere: one fills dark corners, the other the dark side of a shadow's edge, where the
+    # fitted light has not yet fallen as far as the paper.
+    background = np.minimum(_closed(level, reach) * (light / LEVEL), _closed(smooth, reach)).astype(np.uint8)
     return background if step == 1 else cv2.resize(background, (width, height))
+
+
+def _closed(paper: Grey, reach_px: int) -> Grey:
+    """Fills what is darker than what is around it and narrower than the window."""
+    # Beyond the edge goes on what is at the edge: a shadow in a corner is no stroke.
+    framed = cv2.copyMakeBorder(paper, reach_px, reach_px, reach_px, reach_px, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((reach_px, reach_px), np.uint8))
+    closed = closed[reach_px:-reach_px, reach_px:-reach_px]
+    even = cv2.GaussianBlur(closed, (0, 0), max(0.8, reach_px / 12), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.min(even, closed), np.uint8)
 
 
 def estimate_light(paper: Grey) -> npt.NDArray[np.float32]:

@@ -53,6 +53,13 @@ def test_the_top_of_a_seven_is_no_line() -> None:
     assert np.array_equal(removed(mask), mask)
 
 
+def test_a_thick_stroke_that_slants_from_edge_to_edge_is_no_line() -> None:
+    mask = np.zeros((34, 25), np.uint8)
+    cv2.line(mask, (0, 14), (22, 2), 255, 4)  # the upstroke of a 1 that is cut out tightly
+    cv2.line(mask, (22, 2), (14, 33), 255, 4)
+    assert np.array_equal(removed(mask), mask)
+
+
 def test_a_box_whose_sides_touch_no_edge_goes() -> None:
     digit = np.zeros((80, 80), np.uint8)
     cv2.putText(digit, "8", (27, 58), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, 4)

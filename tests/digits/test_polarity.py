@@ -24,3 +24,22 @@ def test_an_even_frame_around_paper_is_not_the_ground() -> None:
     scan[4:-4, 4:-4] = 230
     cv2.putText(scan, "4", (16, 44), cv2.FONT_HERSHEY_SIMPLEX, 1.2, 30, 3)
     assert estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
+
+
+@pytest.mark.parametrize("bright_px", [40, 70, 100])
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_light_that_falls_on_a_corner_of_the_paper_is_not_the_ink(bright_px: int, turn: int) -> None:
+    light = np.full((160, 160), 120.0, np.float32)
+    corner = [(159, 159), (159 - bright_px, 159), (159, 159 - bright_px)]
+    cv2.fillPoly(light, [np.array(corner, np.int32)], 210)
+    light = cv2.GaussianBlur(light, (0, 0), 4)
+    mask = np.zeros(light.shape, np.uint8)
+    cv2.putText(mask, "2", (60, 105), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 4, cv2.LINE_AA)
+    grey = np.ascontiguousarray(np.rot90(light * (1 - 0.3 * mask / 255), turn)).astype(np.uint8)
+    assert estimate_polarity(grey) is Polarity.DARK_ON_LIGHT
+    assert estimate_polarity(255 - grey) is Polarity.LIGHT_ON_DARK
+
+
+def test_what_a_thick_stroke_of_few_pixels_encloses_is_not_the_ink() -> None:
+    small = cv2.ellipse(np.zeros((16, 16), np.uint8), (8, 8), (5, 6), 0, 0, 360, 255, 4)
+    assert estimate_polarity(small) is Polarity.LIGHT_ON_DARK

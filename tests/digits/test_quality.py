@@ -27,6 +27,14 @@ def test_digits_side_by_side_are_several(text: str) -> None:
     assert quality.inspect(find_ink(written(text))) is Reason.SEVERAL_DIGITS
 
 
+def test_the_tines_of_a_comb_are_no_digits() -> None:
+    scan = np.full((90, 80), 225, np.uint8)
+    cv2.putText(scan, "3", (22, 68), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 30, 3, cv2.LINE_AA)
+    for x in (6, 74):
+        cv2.line(scan, (x, 30), (x, 78), 60, 4)
+    assert quality.inspect(find_ink(scan)) is None
+
+
 @pytest.mark.parametrize("deviation", [0, 1, 3, 10, 40])
 def test_paper_and_grain_are_blank(deviation: int) -> None:
     grain = np.random.default_rng(3).normal(180, deviation, (70, 70))

@@ -41,6 +41,16 @@ def test_a_shadow_across_a_corner_is_no_ink() -> None:
     assert np.quantile(found[away], 0.99) < 25
 
 
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_the_dark_side_of_a_shadows_edge_is_no_ink(place: float, turn: int) -> None:
+    x = np.linspace(0, 1, 112)
+    row = 220 * (1 - 0.4 / (1 + np.exp(-(x - place) / 0.01)))
+    paper = np.ascontiguousarray(np.rot90(np.tile(row, (112, 1)), turn)).astype(np.uint8)
+    found = strength.ink_strength(paper, strength.estimate_background(paper))
+    assert np.mean(found > 20) < 0.06
+
+
 @pytest.mark.parametrize("width", [3, 10, 16])
 def test_the_inside_of_strokes_is_ink_all_through(width: int) -> None:
     scan = written(light(), "0", width)
