@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-LEAST_DIGIT_PX = 11  # smaller ones nobody reads
+LEAST_DIGIT_PX = 9  # smaller ones nobody reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +37,15 @@ class Look:
         stains: deviation of slow changes of the paper, in levels.
         borders: strength of printed borders top, bottom, left and right, in levels; 0 for none.
         border_width_fraction, border_margin_fraction: their width; their distance from the edge.
+        border_height_fraction: of the sides, from the bottom: 1 for a box, less for the tines of a comb.
+        borders_dashed: whether they are.
         borders_overshoot: whether they run to the edge of the scan.
         line_slope: of borders and ruling.
         ruling_step_fraction: distance of ruled lines; 0 for none.
         ruling, squared: their strength in levels; whether they run both ways.
-        neighbours, specks: how many strokes reach in from the edge; how many dots lie about.
+        neighbours, specks: how many strokes of other digits reach in from the edge; how many dots lie about.
+        print: strength of printed characters above and below, as a fraction of the ink's.
+        bleed: strength of what is written on the back of the paper, as a fraction of the ink's.
         drops: how many grey blots lie about.
         salt: share of the pixels that are black or white by accident.
         outlined: whether only the outline of the strokes is drawn.
@@ -77,6 +81,8 @@ class Look:
     borders: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     border_width_fraction: float = 0.03
     border_margin_fraction: float = 0.04
+    border_height_fraction: float = 1.0
+    borders_dashed: bool = False
     borders_overshoot: bool = False
     line_slope: float = 0.0
     ruling_step_fraction: float = 0.0
@@ -84,6 +90,8 @@ class Look:
     squared: bool = False
     neighbours: int = 0
     specks: int = 0
+    print: float = 0.0
+    bleed: float = 0.0
     drops: int = 0
     salt: float = 0.0
     outlined: bool = False
@@ -145,10 +153,14 @@ def random_look(rng: np.random.Generator) -> Look:
     height = int(rng.choice([28, 36, 48, 64, 64, 80, 80, 96, 112, 128]))
     width = height if chance(0.55) else int(height * uniform(0.7, 1.35))
     clean = chance(0.12)
-    fraction = uniform(0.35, 0.9) if chance(0.8) else uniform(0.2, 0.4) if chance(0.7) else uniform(0.9, 1.06)
-    fraction = max(fraction, LEAST_DIGIT_PX / min(height, width))
+    fraction = uniform(0.35, 0.9) if chance(0.8) else uniform(0.2, 0.4) if chance(0.6) else uniform(0.9, 1.06)
+    fraction = max(fraction, 1.2 * LEAST_DIGIT_PX / min(height, width))
     if clean:
         fraction = uniform(0.55, 0.95)
+    resolution = uniform(0.3, 0.6) if height >= 64 and not clean and chance(0.15) else 1.0
+    if chance(0.06):  # few pixels, and then often cut out tightly
+        fraction = uniform(0.85, 1.05) if chance(0.6) else fraction
+        resolution = min(1.0, uniform(1.0, 2.0) * LEAST_DIGIT_PX / (fraction * min(height, width)))
     pen = rng.random()
     if pen < 0.22:
         pen_change = -uniform(0.01, 0.045)
@@ -173,6 +185,8 @@ def random_look(rng: np.random.Generator) -> Look:
         "drops": int(rng.integers(1, 8)) if chance(0.08) else 0,
         "salt": uniform(0.02, 0.2) if chance(0.04) else 0.0,
         "band_fraction": uniform(0.1, 0.6) if chance(0.02) else 0.0,
+        "resolution": resolution,
+        "enlarged": chance(0.5),
     }
     if clean:
         shape["ink_softness"] = shape["ink_softness"] if chance(0.7) else None
@@ -183,6 +197,9 @@ def random_look(rng: np.random.Generator) -> Look:
     mask = [chance(0.5) for _ in range(4)] if chance(0.7) else [True] * 4
     lines = rng.random()
     boxed, ruled = lines < 0.45, 0.45 <= lines < 0.6
+    comb = chance(0.12)
+    if comb:
+        mask = [False, chance(0.85), True, True]
     strength = paper * uniform(0.3, 1.0)
     blur = uniform(0.3, 1.0) if chance(0.8) else uniform(1.0, 2.0)
     return Look(
@@ -193,7 +210,7 @@ def random_look(rng: np.random.Generator) -> Look:
         ink_blotches=uniform(0.0, 0.2) if pencil or chance(0.5) else 0.0,
         grain=min(uniform(0.3, 3.0) * (1.0 if chance(0.8) else 2.5), ink / 7),
         light=(uniform(-0.25, 0.25), uniform(-0.25, 0.25), uniform(0, 0.15)) if chance(0.7) else (0, 0, 0),
-        shadow=uniform(0.1, 0.4) if chance(0.13) else 0.0,
+        shadow=uniform(0.1, 0.5) if chance(0.2) else 0.0,
         stains=uniform(1, 5) * min(1.0, ink / 60) if chance(0.35) else 0.0,
         borders=(
             strength * mask[0] * boxed,
@@ -203,16 +220,18 @@ def random_look(rng: np.random.Generator) -> Look:
         ),
         border_width_fraction=uniform(0.01, 0.06) if chance(0.85) else uniform(0.06, 0.12),
         border_margin_fraction=uniform(-0.02, 0.09) if chance(0.8) else uniform(0.05, 0.16),
-        borders_overshoot=chance(0.5),
+        border_height_fraction=uniform(0.2, 0.7) if comb else 1.0,
+        borders_dashed=chance(0.06),
+        borders_overshoot=chance(0.5) and not comb,
         line_slope=float(rng.normal(0, 0.02)),
         ruling_step_fraction=uniform(0.15, 0.6) if ruled else 0.0,
         ruling=min(ink * uniform(0.15, 0.65), paper * 0.5),
         squared=chance(0.5),
-        neighbours=int(rng.integers(1, 3)) if chance(0.12) else 0,
+        neighbours=int(rng.integers(1, 3)) if chance(0.16) else 0,
+        print=uniform(0.2, 1.1) if chance(0.05) else 0.0,
+        bleed=uniform(0.05, 0.25) if chance(0.06) else 0.0,
         specks=int(rng.integers(1, 8)) if chance(0.2) else 0,
         blur_px=max(0.3, blur * height / 64) if chance(0.45) else 0.0,
-        resolution=uniform(0.3, 0.6) if height >= 64 and chance(0.15) else 1.0,
-        enlarged=chance(0.5),
         fax=chance(0.06),
         jpeg_quality=int(rng.integers(25, 85)) if chance(0.12) else 0,
         inverted=chance(0.15),

@@ -88,6 +88,20 @@ def _loose_strokes(rng: np.random.Generator, _: Grey) -> Grey:
 def _crossed_out(rng: np.random.Generator, digits: Grey) -> Grey:
     digit = digits[int(rng.integers(len(digits)))]
     picture = np.asarray(cv2.resize(digit, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC), np.uint8)
+    pen_px = int(rng.integers(2, 5))
+    if rng.random() < 0.5:  # two or more strokes side by side, level or slanting
+        count = int(rng.integers(2, 5))
+        turn = rng.uniform(-20, 20) if rng.random() < 0.45 else rng.choice((-1, 1)) * rng.uniform(25, 75)
+        along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))])
+        across = np.array([-along[1], along[0]])
+        for place in np.linspace(-0.5, 0.5, count) * rng.uniform(10, 28):
+            middle = 32 + across * place + rng.normal(0, 1.5, 2)
+            half = along * rng.uniform(16, 30)
+            start, end = (
+                np.round(middle + sign * half + rng.normal(0, 1, 2)).astype(int).tolist() for sign in (-1, 1)
+            )
+            cv2.line(picture, start, end, 255, pen_px, cv2.LINE_AA)
+        return picture
     for _ in range(int(rng.integers(2, 6))):
         start, end = rng.integers(4, 22, 2), rng.integers(42, 60, 2)
         choice = rng.random()
@@ -96,7 +110,7 @@ def _crossed_out(rng: np.random.Generator, digits: Grey) -> Grey:
         elif choice < 0.7:  # level
             start[1] = rng.integers(15, 50)
             end[1] = start[1] + rng.integers(-9, 10)
-        cv2.line(picture, start.tolist(), end.tolist(), 255, int(rng.integers(2, 5)), cv2.LINE_AA)
+        cv2.line(picture, start.tolist(), end.tolist(), 255, pen_px, cv2.LINE_AA)
     return picture
 
 
@@ -146,4 +160,4 @@ KINDS: Mapping[str, _Kind] = {
     "signs": _sign,
 }
 """Draws one of its kind, given digits to draw with; see `draw`."""
-_SHARES = (0.30, 0.08, 0.10, 0.14, 0.22, 0.06, 0.05, 0.05)
+_SHARES = (0.26, 0.10, 0.08, 0.20, 0.22, 0.04, 0.05, 0.05)

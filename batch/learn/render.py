@@ -35,7 +35,7 @@ def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
     if look.scattered_px:
         cover = _scattered(cover, look.scattered_px, rng)
     if look.ink >= 255.0 and look.grain == 0.0:
-        scan = _shaken(255 - _ink(cover, look, rng), look, rng)
+        scan = _reduced(_shaken(255 - _ink(cover, look, rng), look, rng), look)
     else:
         lines = _lines(look, rng)
         scan = _paper(look, rng) - np.maximum(_ink(cover, look, rng), lines)
@@ -175,15 +175,20 @@ def _lines(look: Look, rng: np.random.Generator) -> Field:
         x0, y0 = margin[0] * width, margin[1] * height
         x1, y1 = (1 - margin[2]) * width, (1 - margin[3]) * height
         left, up, right, down = (0, 0, width, height) if look.borders_overshoot else (x0, y0, x1, y1)
+        side_up = down - look.border_height_fraction * (down - up)
         top_side, bottom_side, left_side, right_side = (side > 0 for side in look.borders)
         if top_side:
             _line(lines, (left, y0 - tilt_x), (right, y0 + tilt_x), pen[0])
         if bottom_side:
             _line(lines, (left, y1 - tilt_x), (right, y1 + tilt_x), pen[1])
         if left_side:
-            _line(lines, (x0 + tilt_y, up), (x0 - tilt_y, down), pen[2])
+            _line(lines, (x0 + tilt_y, side_up), (x0 - tilt_y, down), pen[2])
         if right_side:
-            _line(lines, (x1 + tilt_y, up), (x1 - tilt_y, down), pen[3])
+            _line(lines, (x1 + tilt_y, side_up), (x1 - tilt_y, down), pen[3])
+        if look.borders_dashed:
+            dash_px = max(3, round(height * rng.uniform(0.04, 0.09)))
+            y, x = np.mgrid[0:height, 0:width] // dash_px
+            lines[(x + y) % 2 == 1] = 0
         lines *= np.float32(max(look.borders))
     elif look.ruling_step_fraction:
         step = height * look.ruling_step_fraction
@@ -206,17 +211,12 @@ def _ink(cover: Field, look: Look, rng: np.random.Generator) -> Field:
         strength = strength + look.ink_blotches * _noise(rng, height, width, 4)
         ink *= np.clip(strength, 0.15, 1.6)
     for _ in range(look.neighbours):
-        along, near = rng.uniform(0, 1), rng.uniform(-3, 2)
-        start = (
-            (along * width, near),
-            (along * width, height - near),
-            (near, along * height),
-            (width - near, along * height),
-        )[int(rng.integers(4))]
-        reach = rng.normal(0, height * 0.08, 2)
-        stroke = np.zeros_like(ink)
-        _line(stroke, start, (start[0] + reach[0], start[1] + reach[1]), height * 0.03)
-        ink = np.maximum(ink, stroke * np.float32(look.ink))
+        ink = np.maximum(ink, _neighbour(cover, look, rng))
+    if look.print:
+        ink = np.maximum(ink, _print(look, rng))
+    if look.bleed:
+        back = cv2.GaussianBlur(_neighbour(cover, look, rng, reach=0.5)[:, ::-1], (0, 0), 0.02 * height + 0.5)
+        ink = np.maximum(ink, back * np.float32(look.bleed))
     for _ in range(look.specks):
         radius = 0 if height < 70 else int(rng.integers(0, 2))
         place = int(rng.integers(width)), int(rng.integers(height))
@@ -229,6 +229,49 @@ def _ink(cover: Field, look: Look, rng: np.random.Generator) -> Field:
         cv2.ellipse(blot, place, size, float(rng.uniform(0, 180)), 0, 360, depth, -1, cv2.LINE_AA)
         ink = np.asarray(np.maximum(ink, blot), np.float32)
     return ink
+
+
+def _neighbour(cover: Field, look: Look, rng: np.random.Generator, reach: float = 0.0) -> Field:
+    """Ink of another digit of the same hand, of which a part is in the scan.
+
+    Args:
+        cover: how much of a pixel is ink of the digit itself.
+        look: how the scan looks.
+        rng: source of the place.
+        reach: how far into the scan it comes at least, as a fraction of the side.
+    """
+    height, width = cover.shape
+    turned = cover[:: int(rng.choice((-1, 1))), :: int(rng.choice((-1, 1)))]
+    columns, rows = np.flatnonzero(turned.max(axis=0) > 0.5), np.flatnonzero(turned.max(axis=1) > 0.5)
+    if not columns.size:
+        return np.zeros_like(cover)
+    # Its near end lies a little inside one edge of the scan.
+    inside = reach + rng.uniform(0.0, 0.14)
+    x, y = rng.uniform(-0.2, 0.2, 2) * (width, height)
+    side = int(rng.choice(4, p=(0.35, 0.35, 0.15, 0.15)))
+    if side == 0:
+        x = inside * width - columns[-1]
+    elif side == 1:
+        x = (1 - inside) * width - columns[0]
+    elif side == 2:
+        y = inside * height - rows[-1]
+    else:
+        y = (1 - inside) * height - rows[0]
+    shift = np.array([[1, 0, x], [0, 1, y]], np.float64)
+    return np.asarray(cv2.warpAffine(turned, shift, (width, height)) * np.float32(look.ink), np.float32)
+
+
+def _print(look: Look, rng: np.random.Generator) -> Field:
+    """Ink of printed characters above or below the digit."""
+    height, width = look.height_px, look.width_px
+    printed = np.zeros((height, width), np.uint8)
+    scale = height * rng.uniform(0.1, 0.2) / 22  # the font's capitals are 22 pixels high
+    text = "".join(rng.choice(list("ABEHKMNRSTUabdeghknrst0123456789.,:- "), 16))
+    for bottom in (rng.uniform(0.0, 0.16), rng.uniform(0.98, 1.2)):
+        place = int(-rng.uniform(0, 1) * height), int(bottom * height)
+        thickness = max(1, round(2.5 * scale))
+        cv2.putText(printed, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
+    return printed * np.float32(look.ink * look.print / 255)
 
 
 def _shaken(scan: Field, look: Look, rng: np.random.Generator) -> Field:
@@ -244,17 +287,24 @@ def _shaken(scan: Field, look: Look, rng: np.random.Generator) -> Field:
     )
 
 
+def _reduced(scan: Field, look: Look) -> Field:
+    """The scan with fewer pixels, perhaps brought back to its size."""
+    if look.resolution >= 1:
+        return scan
+    height, width = scan.shape
+    size = max(8, round(width * look.resolution)), max(8, round(height * look.resolution))
+    small = cv2.resize(scan, size, interpolation=cv2.INTER_AREA)
+    if look.enlarged:
+        small = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(small, np.float32)
+
+
 def _capture(scan: Field, look: Look, rng: np.random.Generator) -> Field:
     """What the lens and the sensor make of it."""
-    height, width = scan.shape
     scan = _shaken(scan, look, rng)
     if look.blur_px:
         scan = np.asarray(cv2.GaussianBlur(scan, (0, 0), look.blur_px), np.float32)
-    if look.resolution < 1:
-        small = max(20, int(width * look.resolution)), max(20, int(height * look.resolution))
-        scan = np.asarray(cv2.resize(scan, small, interpolation=cv2.INTER_AREA), np.float32)
-        if look.enlarged:
-            scan = np.asarray(cv2.resize(scan, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    scan = _reduced(scan, look)
     scan = scan + _noise(rng, *scan.shape) * np.float32(look.grain)
     if look.fax:
         local = cv2.blur(scan, (31, 31))

@@ -47,7 +47,7 @@ def paint(strokes: Sequence[Stroke], rng: np.random.Generator) -> Grey:
         uint8 (64, 64), white ink on black, anti-aliased.
     """
     picture = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
-    pen_px = max(1, round(rng.uniform(1.6, 5.5)))
+    pen_px = max(1, round(rng.uniform(1.6, 5.5) if rng.random() < 0.85 else rng.uniform(5.5, 10.0)))
     curves = [curve(stroke) if len(stroke) > 2 else stroke for stroke in strokes]
     points = np.vstack(curves)
     origin, extent = points.min(axis=0), np.ptp(points, axis=0)
@@ -125,13 +125,13 @@ def _one(rng: np.random.Generator) -> list[Stroke]:
 
 
 def _two(rng: np.random.Generator) -> list[Stroke]:
-    width = rng.uniform(0.5, 0.75)
-    bow = arc(width * 0.5, 0.26, width * 0.48, 0.26, -170, 30)
-    neck = _line((width * 0.55, 0.7), (0.0, 1 + _jitter(rng, 0.02)))
+    width, high = rng.uniform(0.45, 0.75), rng.uniform(0.2, 0.28)
+    bow = arc(width * 0.5, high, width * 0.48, high, rng.uniform(-200, -140), 30)
+    neck = _line((width * rng.uniform(0.4, 0.6), 0.7), (0.0, 1 + _jitter(rng, 0.02)))
     if rng.random() < 0.6:
         base = _line((0.0, 1.0), (width, 0.98 + _jitter(rng)))
     else:
-        base = _line((0.0, 1.0), (width * 0.4, 0.9), (width * 1.05, 0.97))
+        base = _line((0.0, 1.0), (width * 0.4, 0.9), (width * rng.uniform(1.0, 1.5), 0.97))
     return [np.vstack([bow, neck]), base]
 
 
@@ -148,7 +148,19 @@ def _three(rng: np.random.Generator) -> list[Stroke]:
 
 def _four(rng: np.random.Generator) -> list[Stroke]:
     width, y = rng.uniform(0.55, 0.85), rng.uniform(0.5, 0.72)
-    if rng.random() < 0.6:  # open
+    style = rng.random()
+    if style < 0.3:  # as lightning: a slanting stroke, and a short stem through the bar
+        corner = (_jitter(rng), y)
+        down = _line((rng.uniform(0.3, 0.9) * width, 0.0), corner)
+        x = rng.uniform(0.4, 0.8) * width
+        across = _line(corner, (width, y - rng.uniform(-0.06, 0.18)))
+        if rng.random() < 0.4:  # round the corner
+            across = _line(
+                corner, (0.4 * width, y + rng.uniform(0.02, 0.1)), (width, y - rng.uniform(0, 0.15))
+            )
+        stem = _line((x + _jitter(rng), y - rng.uniform(0.05, 0.3)), (x - rng.uniform(-0.05, 0.3), 1.0))
+        return [down, across, stem]
+    if style < 0.7:  # open
         x = rng.uniform(0.5, 0.75) * width
         corner = (_jitter(rng), y)
         down = _line((rng.uniform(0.05, 0.3) * width, 0.0), corner)
@@ -204,13 +216,18 @@ def _eight(rng: np.random.Generator) -> list[Stroke]:
 
 
 def _nine(rng: np.random.Generator) -> list[Stroke]:
-    width = rng.uniform(0.5, 0.7)
-    loop = arc(width * 0.5, 0.27, width * 0.5, 0.27, -20, -340)
-    if rng.random() < 0.6:
+    width, high = rng.uniform(0.5, 0.7), rng.uniform(0.18, 0.29)
+    # A loop that need not close.
+    loop = arc(width * 0.5, high, width * 0.5, high, rng.uniform(-60, 0), -340 + abs(_jitter(rng, 25)))
+    style = rng.random()
+    if style < 0.5:
         knee = (width + _jitter(rng, 0.02), 0.5)
         tail = _line((width, 0.12 + _jitter(rng)), knee, (width * rng.uniform(0.3, 1.0), 1.0))
-    else:
+    elif style < 0.8:
         tail = _line((width, 0.12), (width, 0.7), (width * 0.6, 1.0), (width * 0.1, 0.93))
+    else:  # a belly like that of a 5
+        end = (_jitter(rng), 1 - rng.uniform(0.02, 0.15))
+        tail = _line((width, high), (width * 0.9, 0.5), (width * 1.1, 0.75), (width * 0.6, 1.0), end)
     return [loop, tail]
 
 
