@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
 from batch.digits.resize import resized
 from batch.digits.strength import FAINT_LEVELS
-from batch.records import Grey, Polarity
+from batch.records import Grey
 
 POLARITY_PX = 48  # longer side at which the polarity is decided
 WIDE_FRACTION = 0.2  # of the image's shorter side, wider than most strokes
@@ -18,21 +20,25 @@ NARROW_WEIGHT, COVER_WEIGHT = 0.62, 1.15
 FLAT_LEVELS = 6  # a rim of at most this range is a clean, computer-made ground
 
 
-def estimate_polarity(grey: Grey) -> Polarity:
-    """Decides which of ink and paper is the darker.
+def polarity_vote(grey: Grey) -> float:
+    """Asks which of ink and paper is the darker.
 
     Three votes are added. Strokes are narrower than the paper around them: a closing fills dark strokes, an
     opening takes away light ones, and whichever changes the image more has met the ink. That is asked of a
     wide window, which takes in any stroke, and of a narrow one, which what lies between shadows does not fit.
     And paper covers more of a scan than ink: its typical brightness lies nearer to the paper's end of the
     range. All votes change sign with the image, so that an image and its inverse get opposite answers.
+
+    Returns:
+        Above 0 where ink is lighter than paper, below where it is darker; about -3 to 3, the surer the
+        farther from 0, and infinite for ink on a clean ground.
     """
     ground = even_rim(grey)
     if ground is not None and _is_mostly(grey, ground):
         # Computer-made or already cleaned: what surrounds the ink and covers most is the paper.
         low, high = ground
         ink_is_lighter = 2 * int(cv2.sumElems(grey)[0]) > (low + high) * grey.size
-        return Polarity.LIGHT_ON_DARK if ink_is_lighter else Polarity.DARK_ON_LIGHT
+        return math.inf if ink_is_lighter else -math.inf
     small = cv2.GaussianBlur(resized(grey, POLARITY_PX), (3, 3), 0)
     vote = _narrower(small, WIDE_FRACTION, framed=True)
     if min(grey.shape) >= NARROW_FROM_PX:
@@ -42,7 +48,7 @@ def estimate_polarity(grey: Grey) -> Polarity:
     counts = cv2.calcHist([small], [0], None, [256], [0, 256]).ravel()
     low, below, above, high = counts.cumsum().searchsorted(ranks, side="right").tolist()
     cover = ((low + high) - (below + above)) / (2.0 * (high - low + 1.0))
-    return Polarity.LIGHT_ON_DARK if vote + COVER_WEIGHT * cover > 0 else Polarity.DARK_ON_LIGHT
+    return float(vote + COVER_WEIGHT * cover)
 
 
 def _narrower(small: Grey, fraction: float, *, framed: bool) -> float:

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from batch.digits.polarity import estimate_polarity
+from batch.digits.polarity import polarity_vote
+from batch.digits.preprocess import estimate_polarity
 from batch.records import Polarity
 
 
@@ -36,6 +37,20 @@ def test_light_that_falls_on_a_corner_of_the_paper_is_not_the_ink(bright_px: int
     mask = np.zeros(light.shape, np.uint8)
     cv2.putText(mask, "2", (60, 105), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 4, cv2.LINE_AA)
     grey = np.ascontiguousarray(np.rot90(light * (1 - 0.3 * mask / 255), turn)).astype(np.uint8)
+    assert estimate_polarity(grey) is Polarity.DARK_ON_LIGHT
+    assert estimate_polarity(255 - grey) is Polarity.LIGHT_ON_DARK
+
+
+@pytest.mark.parametrize("width_px", [60, 70, 80])
+def test_where_votes_are_even_the_crisper_ink_decides(width_px: int) -> None:
+    light = np.full((160, 160), 100.0, np.float32)
+    wedge = [(80 - width_px // 2, 159), (80, 60), (80 + width_px // 2, 159)]
+    cv2.fillPoly(light, [np.array(wedge, np.int32)], 210)
+    light = cv2.GaussianBlur(light, (0, 0), 9)
+    mask = np.zeros(light.shape, np.uint8)
+    cv2.putText(mask, "2", (60, 105), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 4, cv2.LINE_AA)
+    grey = (light * (1 - 0.6 * mask / 255)).astype(np.uint8)
+    assert polarity_vote(grey) > 0  # as if the lit part were the ink
     assert estimate_polarity(grey) is Polarity.DARK_ON_LIGHT
     assert estimate_polarity(255 - grey) is Polarity.LIGHT_ON_DARK
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from batch.digits import polarity, preprocess, strength
+from batch.digits import preprocess, strength
 from batch.digits.lines import find_lines
 from batch.records import Grey, Polarity
 
@@ -91,8 +91,8 @@ def test_polarity_does_not_depend_on_pen_light_and_frame(width: int, text: str, 
     scan = written(light(), text, width)
     if margin:
         cv2.rectangle(scan, (margin, margin), (89 - margin, 89 - margin), 60, 3)
-    assert polarity.estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
-    assert polarity.estimate_polarity(255 - scan) is Polarity.LIGHT_ON_DARK
+    assert preprocess.estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
+    assert preprocess.estimate_polarity(255 - scan) is Polarity.LIGHT_ON_DARK
 
 
 def test_quantiles_of_histograms() -> None:
