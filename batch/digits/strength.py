@@ -166,7 +166,7 @@ def binarise(smooth: Grey, floor: float, lines: Mask | None = None, likely: Mask
     # Half of a typical stroke's strength is where a stroke ends. The typical stroke, not the darkest
     # thing: a printed border is darker than faint pencil.
     typical = quantile(above, 0.6)
-    if quantile(above, 0.95) > FAR_DARKER * typical:
+    if quantile(above, 0.98) > FAR_DARKER * typical:
         typical = _typical_of_digit(smooth, typical)
     mask = cv2.threshold(smooth, max(floor, 0.38 * typical), 255, cv2.THRESH_BINARY)[1]
     count, labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_16U)

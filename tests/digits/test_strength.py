@@ -123,6 +123,18 @@ def test_a_small_digit_is_found_beside_the_edge_of_a_shadow(size: float, ink: fl
         assert 35 <= top < bottom <= 66
 
 
+def test_a_small_digit_on_squared_paper_is_as_strong_as_it_is() -> None:
+    scan = np.full((112, 112), 210, np.uint8)
+    for place in range(-40, 160, 12):  # ruled at an angle, so that lines are not found
+        cv2.line(scan, (place, 0), (place + 25, 111), 175, 1, cv2.LINE_AA)
+        cv2.line(scan, (0, place + 25), (111, place), 175, 1, cv2.LINE_AA)
+    cv2.putText(scan, "5", (48, 62), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 60, 2, cv2.LINE_AA)
+    ink = preprocess.find_ink(scan)
+    top, left, bottom, right = ink.box
+    assert ink.contrast > 100
+    assert max(bottom - top, right - left) < 0.9 * max(ink.mask.shape)
+
+
 def test_strength_without_shadows_is_the_same_where_there_are_none() -> None:
     for width in (2, 6, 18):
         smooth = strength.smoothed(255 - written(np.full((112, 112), 255, np.uint8), "8", width))
