@@ -23,8 +23,8 @@ MAX_PARTS = 9  # pieces as large as parts of a digit
 DIGIT_HEIGHT_FRACTION = 0.7  # of the highest piece: as high as this, a piece is a digit of its own
 MIN_GAP_FRACTION = 0.05  # of the height, between digits side by side
 MIN_WEIGHT_FRACTION = 0.25  # of the larger area
-TINE_WIDTH_FRACTION = 0.2  # of its height: a piece as narrow as this ...
-TINE_ASIDE_FRACTION = 0.7  # ... and as far from the middle (1 at the edge) divides the boxes of a form
+RIM_FRACTION = 0.7  # of the way from the middle to the edge: beyond are the borders of boxes
+TINE_WIDTH_FRACTION = 0.2  # of its height: a piece as narrow as this, in the rim, divides the boxes of a form
 
 
 def inspect(ink: Ink) -> Reason | None:
@@ -35,11 +35,19 @@ def inspect(ink: Ink) -> Reason | None:
     """
     if ink.is_blank or _is_faint(ink) or _is_speck(ink) or _is_shadow(ink):
         return Reason.BLANK
-    if ink.filled_fraction > MAX_FILLED_FRACTION or len(ink.parts) > MAX_PARTS:
+    if ink.filled_fraction > MAX_FILLED_FRACTION or _inner_parts(ink) > MAX_PARTS:
         return Reason.NOT_A_DIGIT
     if _are_several(ink):
         return Reason.SEVERAL_DIGITS
     return None
+
+
+def _inner_parts(ink: Ink) -> int:
+    """How many pieces are as large as parts of digits, without those in the rim: a border may be dashed."""
+    left, top, width, height, _ = ink.parts.T
+    aside_x = np.abs((2 * left + width) / ink.mask.shape[1] - 1.0)
+    aside_y = np.abs((2 * top + height) / ink.mask.shape[0] - 1.0)
+    return int(np.count_nonzero(np.maximum(aside_x, aside_y) < RIM_FRACTION))
 
 
 def _is_faint(ink: Ink) -> bool:
@@ -80,7 +88,7 @@ def _are_several(ink: Ink) -> bool:
     right, bottom = left + width, top + height
     inside = (left > 0) & (top > 0) & (right < ink.mask.shape[1]) & (bottom < ink.mask.shape[0])
     aside = np.abs((left + right) / ink.mask.shape[1] - 1.0)
-    tine = (width <= TINE_WIDTH_FRACTION * height) & (aside >= TINE_ASIDE_FRACTION)
+    tine = (width <= TINE_WIDTH_FRACTION * height) & (aside >= RIM_FRACTION)
     digit = (
         inside
         & ~tine

@@ -27,6 +27,16 @@ def test_digits_side_by_side_are_several(text: str) -> None:
     assert quality.inspect(find_ink(written(text))) is Reason.SEVERAL_DIGITS
 
 
+def test_a_dashed_border_is_not_many_pieces_of_ink() -> None:
+    scan = np.full((90, 80), 225, np.uint8)
+    cv2.polylines(scan, [np.array([(26, 24), (54, 24), (34, 66)], np.int32)], False, 30, 2)
+    for x in range(6, 74, 12):
+        scan[5:11, x : x + 6] = scan[79:85, x : x + 6] = 30
+    ink = find_ink(scan)
+    assert len(ink.parts) > quality.MAX_PARTS
+    assert quality.inspect(ink) is None
+
+
 def test_the_tines_of_a_comb_are_no_digits() -> None:
     scan = np.full((90, 80), 225, np.uint8)
     cv2.putText(scan, "3", (22, 68), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 30, 3, cv2.LINE_AA)
