@@ -47,8 +47,7 @@ def estimate_polarity(grey: Grey) -> Polarity:
 
 
 def _power(departure: Grey) -> float:
-    above = cv2.subtract(departure, FAINT_LEVELS).astype(np.float32)
-    return float(np.vdot(above, above))
+    return cv2.norm(cv2.subtract(departure, FAINT_LEVELS), cv2.NORM_L2SQR)
 
 
 def even_rim(grey: Grey) -> tuple[int, int] | None:
