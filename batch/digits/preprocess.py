@@ -224,7 +224,8 @@ def _flat_ground(paper: Grey) -> int | None:
     if ground is not None and ground[1] >= 128:
         # Unless the even rim is a frame around something else.
         low, high = ground
-        return high if 2 * cv2.countNonZero(cv2.inRange(paper, low, 255)) >= paper.size else None
+        is_mostly = 2 * np.count_nonzero(paper >= low) >= paper.size
+        return high if is_mostly else None
     if min(paper.shape) < SMALL_PX:
         # Strokes may be wider than any window that fits; but such small files are cut out and cleaned.
         top = float(paper.max())
@@ -297,7 +298,10 @@ def _boxed(ink: Ink) -> list[Grey]:
     level = quantile(cv2.calcHist([strength], [0], mask, [256], [0, 256]).ravel(), 0.75)
     scale = BOX_PX / max(height, width)
     body = _levelled(strength.astype(np.float32), level)
-    stroke_px = 2.0 * cv2.countNonZero(mask) / max(1.0, _outline_px(mask)) * scale
+    ink_px = cv2.countNonZero(mask)
+    # Half of the outline's pixels count once for each side of a stroke.
+    inner = cv2.erode(mask, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    stroke_px = 2.0 * ink_px / max(1.0, ink_px - cv2.countNonZero(inner)) * scale
     if stroke_px < THIN_STROKE_PX:
         reach = int(np.ceil((THIN_STROKE_PX - stroke_px) / scale)) | 1
         if reach > 1:
@@ -326,12 +330,6 @@ def _counts_above(body: npt.NDArray[np.float32], floor: int) -> npt.NDArray[Any]
     counts = cv2.calcHist([body], [0], None, [256], [0, 256]).ravel()
     counts[: floor + 1] = 0
     return counts
-
-
-def _outline_px(mask: Mask) -> float:
-    """Half of the outline's pixels count once for each side of a stroke."""
-    inner = cv2.erode(mask, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return float(cv2.countNonZero(mask) - cv2.countNonZero(inner))
 
 
 def _context(ink: Ink) -> list[Grey]:

@@ -146,9 +146,10 @@ def paper_floor(smooth: Grey, counts: Counts) -> tuple[float, float]:
     # Up to a half of a scan may be ink.
     level = quantile(counts, PAPER_FRACTION)
     grain = cv2.absdiff(smooth, median(smooth))
-    still = smooth.size - cv2.countNonZero(grain)
-    # Mostly at least half of the paper has none, and to count that is enough.
-    grains = np.array((still, smooth.size - still), np.float32) if 2 * still >= smooth.size else histogram(grain)
+    grainy = cv2.countNonZero(grain)
+    # Mostly at least half of a scan has none, and to count that is enough.
+    few = 2 * grainy <= grain.size
+    grains = np.array((grain.size - grainy, grainy), np.float32) if few else histogram(grain)
     noise = 1.4826 * quantile_between(grains, 0.5)
     return level + max(FAINT_LEVELS, 4.0 * noise), noise
 
@@ -156,8 +157,8 @@ def paper_floor(smooth: Grey, counts: Counts) -> tuple[float, float]:
 def median(grey: Grey) -> Grey:
     """The median of the 5x5 pixels around each; beyond the edge goes on what is at the edge.
 
-    OpenCV's takes as long for the two columns at either edge as for hundreds between. So strips of the image are
-    laid side by side, and have two such edges together instead of one each.
+    OpenCV's takes as long for the two columns at either edge as for hundreds between them. So strips of the
+    image are laid side by side: their rows are fewer, and so are the edges.
     """
     height, width = grey.shape
     rows = -(-height // STRIPS)
@@ -266,13 +267,13 @@ def _typical_of_digit(smooth: Grey, typical: int) -> int:
     return quantile(histogram(smooth, cv2.inRange(labels, largest, largest)), 0.6)
 
 
-def quantile(counts: Counts, fraction: float) -> int:
+def quantile(counts: npt.NDArray[Any], fraction: float) -> int:
     """Level below or at which that fraction of a histogram lies."""
     below = counts.cumsum()
     return int(below.searchsorted(fraction * below[-1]))
 
 
-def quantile_between(counts: Counts, fraction: float) -> float:
+def quantile_between(counts: npt.NDArray[Any], fraction: float) -> float:
     """As `quantile`, but to a fraction of a level: noise is often less than one."""
     below = counts.cumsum()
     wanted = fraction * below[-1]

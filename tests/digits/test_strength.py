@@ -131,7 +131,8 @@ def test_the_median_is_opencvs(shape: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("deviation", [0.3, 0.7, 1.5, 6.0])
 def test_the_noise_is_the_grain_of_the_paper(deviation: float) -> None:
-    smooth = np.clip(np.random.default_rng(5).normal(20, deviation, (112, 112)), 0, 255).round().astype(np.uint8)
+    paper = np.random.default_rng(5).normal(20, deviation, (112, 112))
+    smooth = np.clip(paper, 0, 255).round().astype(np.uint8)
     floor, noise = strength.paper_floor(smooth, strength.histogram(smooth))
     grain = strength.histogram(cv2.absdiff(smooth, cv2.medianBlur(smooth, 5)))
     assert noise == 1.4826 * strength.quantile_between(grain, 0.5)
