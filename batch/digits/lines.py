@@ -44,7 +44,7 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
     if _may_have_lines(turned, top, height):
         columns = _horizontal_lines(turned)
     if rows is None and columns is None:
-        return np.zeros_like(mask), np.zeros_like(mask)
+        return np.zeros(mask.shape, np.uint8), np.zeros(mask.shape, np.uint8)
     across, top, bottom = rows if rows is not None else np.zeros((3, *mask.shape), np.uint8)
     along, left, right = (
         [cv2.transpose(part) for part in columns]
@@ -80,10 +80,13 @@ def _may_have_lines(mask: Mask, left: int, span: int) -> bool:
         return False
     # All others lie near an edge, and there is ink in each of their columns.
     band_px = _band_px(height) + 1  # with the slack of a sloping line
-    return any(
-        cv2.countNonZero(cv2.reduce(band, 0, cv2.REDUCE_MAX)) >= shortest
-        for band in (mask[:band_px], mask[-band_px:])
-    )
+    return _may_hold_a_line(mask[:band_px], shortest) or _may_hold_a_line(mask[-band_px:], shortest)
+
+
+def _may_hold_a_line(band: Mask, shortest: float) -> bool:
+    if cv2.countNonZero(band) < shortest:
+        return False
+    return cv2.countNonZero(cv2.reduce(band, 0, cv2.REDUCE_MAX)) >= shortest
 
 
 def _band_px(height: int) -> int:

@@ -71,8 +71,7 @@ def _narrower(small: Grey, fraction: float, *, framed: bool) -> float:
 
 
 def _power(departure: Grey) -> float:
-    above = cv2.subtract(departure, FAINT_LEVELS).astype(np.float32)
-    return float(np.vdot(above, above))
+    return cv2.norm(cv2.subtract(departure, FAINT_LEVELS), cv2.NORM_L2SQR)
 
 
 def even_rim(grey: Grey) -> tuple[int, int] | None:
@@ -82,4 +81,6 @@ def even_rim(grey: Grey) -> tuple[int, int] | None:
 
 
 def _is_mostly(grey: Grey, ground: tuple[int, int]) -> bool:
-    return 2 * cv2.countNonZero(cv2.inRange(grey, *ground)) >= grey.size
+    low, high = ground
+    # Darker than the ground is, in bytes that wrap around, far above it.
+    return 2 * int(np.count_nonzero(grey - np.uint8(low) <= high - low)) >= grey.size

@@ -23,7 +23,9 @@ from batch.digits.resize import MIN_WORK_PX, resized
 from batch.digits.strength import (
     binarise,
     estimate_background,
+    histogram,
     ink_strength,
+    left_over,
     paper_floor,
     quantile,
     smoothed,
@@ -150,8 +152,11 @@ def normalise(ink: Ink, spec: PreprocessSpec) -> npt.NDArray[np.uint8]:
         those in even rows and columns, in even rows and odd columns, and so on.
     """
     digit = np.empty((DIGIT_PX, DIGIT_PX, spec.channels), np.uint8)
-    for channel, plane in enumerate(plane for view in spec.views for plane in _VIEWS[view](ink)):
-        digit[..., channel] = plane
+    channel = 0
+    for view in spec.views:
+        for plane in _VIEWS[view](ink):
+            digit[..., channel] = plane
+            channel += 1
     return digit
 
 
@@ -195,7 +200,9 @@ def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
         mask = cv2.threshold(strength, CLEAN_FLOOR, 255, cv2.THRESH_BINARY)[1]
         noise = 0.0
         lines, likely = find_lines(mask)
-        found = mended(cv2.bitwise_and(mask, cv2.bitwise_not(lines)), lines, mask)
+        found = mask
+        if cv2.countNonZero(lines):
+            found = mended(cv2.bitwise_and(mask, cv2.bitwise_not(lines)), lines, mask)
     else:
         background = estimate_background(paper)
         show("background", background)
@@ -205,7 +212,8 @@ def _find_ink_at(paper: Grey, polarity: Polarity, show: Show) -> Ink:
     show("ink", mask)
     show("without lines", found)
     digit, box, parts = _select(found, strength, likely)
-    contrast = float(cv2.mean(strength, digit)[0]) if box[2] > box[0] else 0.0
+    inside = slice(box[0], box[2]), slice(box[1], box[3])
+    contrast = float(cv2.mean(strength[inside], digit[inside])[0]) if box[2] > box[0] else 0.0
     filled = cv2.countNonZero(mask) / mask.size
     show("the digit", digit)
     return Ink(strength, digit, box, polarity, contrast, noise, parts, filled)
@@ -218,23 +226,24 @@ def _without_lines(strength: Grey) -> tuple[Mask, Mask, Mask, float]:
     lines.
     """
     smooth = smoothed(strength)
-    floor, noise = paper_floor(smooth)
-    everything = binarise(smooth, floor)
+    counts = histogram(smooth)
+    floor, noise = paper_floor(smooth, counts)
+    everything = binarise(smooth, counts, floor)
     lit = without_shadows(smooth, everything, floor)
     if lit is not smooth:
-        smooth, everything = lit, binarise(lit, floor)
+        smooth, everything = lit, binarise(lit, histogram(lit), floor)
     lines, likely = find_lines(everything)
     ink = everything
     for _ in range(MAX_PEELS):
         gone = cv2.bitwise_or(lines, likely)
-        if not gone.any():
+        if not cv2.countNonZero(gone):
             break
-        ink = binarise(smooth, floor, lines, likely)
+        ink = binarise(*left_over(smooth, lines, likely), floor)
         everything = cv2.bitwise_or(everything, ink)
         more, perhaps = (
             cv2.bitwise_and(found, cv2.bitwise_not(gone)) for found in find_lines(cv2.bitwise_or(ink, gone))
         )
-        if not more.any() and not perhaps.any():
+        if not cv2.countNonZero(more) and not cv2.countNonZero(perhaps):
             break
         ink = cv2.bitwise_and(ink, cv2.bitwise_not(more))
         lines, likely = cv2.bitwise_or(lines, more), cv2.bitwise_or(likely, perhaps)
@@ -247,7 +256,8 @@ def _flat_ground(paper: Grey) -> int | None:
     if ground is not None and ground[1] >= 128:
         # Unless the even rim is a frame around something else.
         low, high = ground
-        return high if 2 * cv2.countNonZero(cv2.inRange(paper, low, 255)) >= paper.size else None
+        is_mostly = 2 * np.count_nonzero(paper >= low) >= paper.size
+        return high if is_mostly else None
     if min(paper.shape) < SMALL_PX:
         # Strokes may be wider than any window that fits; but such small files are cut out and cleaned.
         top = float(paper.max())
@@ -262,16 +272,19 @@ def _select(
 ) -> tuple[Mask, tuple[int, int, int, int], npt.NDArray[np.int32]]:
     """Chooses the pieces of ink that make up the digit; leaves out specks and what hangs on the edge."""
     height, width = mask.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
+    x, y, ink_width, ink_height = cv2.boundingRect(mask)
+    inside = slice(y, y + ink_height), slice(x, x + ink_width)
+    # Mostly there is one piece, and to count them is cheaper than to measure them.
+    count = cv2.connectedComponents(mask[inside], connectivity=8, ltype=cv2.CV_16U)[0] if ink_width else 1
     if count == 1:
-        return mask, (0, 0, 0, 0), stats[1:]
-    left, top = stats[1:, 0], stats[1:, 1]
-    wide, high, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
-    right, bottom = left + wide, top + high
+        return mask, (0, 0, 0, 0), np.empty((0, 5), np.int32)
     if count == 2:
-        box = int(top[0]), int(left[0]), int(bottom[0]), int(right[0])
-        return mask, box, stats[1:]
-    weight = _sums(labels, strength, mask, count)[1:]
+        piece = x, y, ink_width, ink_height, cv2.countNonZero(mask)
+        return mask, (y, x, y + ink_height, x + ink_width), np.array([piece], np.int32)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
+    left, top, wide, high, area = stats[1:].T
+    right, bottom = left + wide, top + high
+    weight = np.bincount(labels[inside].ravel(), strength[inside].ravel(), minlength=count)[1:]
     extent = np.maximum(wide, high)
     edges = (left <= 1).astype(int) + (top <= 1) + (right >= width - 1) + (bottom >= height - 1)
     # Distance of the piece's middle from the image's, 0 in the middle to 1 at the edge.
@@ -302,15 +315,9 @@ def _select(
     return digit, box, stats[1:][sizeable | member]
 
 
-def _sums(labels: npt.NDArray[np.uint16], strength: Grey, mask: Mask, count: int) -> npt.NDArray[np.number]:
-    """Sum of the strength of each piece of ink."""
-    left, top, width, height = cv2.boundingRect(mask)
-    inside = slice(top, top + height), slice(left, left + width)
-    return np.bincount(labels[inside].ravel(), strength[inside].ravel(), minlength=count)
-
-
 def _levelled(strength: npt.NDArray[np.float32], level: float) -> npt.NDArray[np.float32]:
-    return np.minimum(strength * (255.0 / max(level, 1.0)), 255.0)
+    strength = strength * (255.0 / max(level, 1.0))
+    return cv2.threshold(strength, 255.0, 0.0, cv2.THRESH_TRUNC)[1]
 
 
 def _boxed(ink: Ink) -> list[Grey]:
@@ -323,7 +330,10 @@ def _boxed(ink: Ink) -> list[Grey]:
     level = quantile(cv2.calcHist([strength], [0], mask, [256], [0, 256]).ravel(), 0.75)
     scale = BOX_PX / max(height, width)
     body = _levelled(strength.astype(np.float32), level)
-    stroke_px = 2.0 * cv2.countNonZero(mask) / max(1.0, _outline_px(mask)) * scale
+    ink_px = cv2.countNonZero(mask)
+    # Half of the outline's pixels count once for each side of a stroke.
+    inner = cv2.erode(mask, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    stroke_px = 2.0 * ink_px / max(1.0, ink_px - cv2.countNonZero(inner)) * scale
     if stroke_px < THIN_STROKE_PX:
         reach = int(np.ceil((THIN_STROKE_PX - stroke_px) / scale)) | 1
         if reach > 1:
@@ -354,12 +364,6 @@ def _counts_above(body: npt.NDArray[np.float32], floor: int) -> npt.NDArray[Any]
     return counts
 
 
-def _outline_px(mask: Mask) -> float:
-    """Half of the outline's pixels count once for each side of a stroke."""
-    inner = cv2.erode(mask, _SQUARE, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return float(cv2.countNonZero(mask) - cv2.countNonZero(inner))
-
-
 def _context(ink: Ink) -> list[Grey]:
     height, width = ink.strength.shape
     top, left, bottom, right = ink.box
@@ -367,12 +371,13 @@ def _context(ink: Ink) -> list[Grey]:
     side = max(4, min(side, round(CONTEXT_FRACTION * max(bottom - top, right - left))))
     x = _window((left + right) / 2, side, width)
     y = _window((top + bottom) / 2, side, height)
-    square = window = ink.strength[max(0, y) : y + side, max(0, x) : x + side].astype(np.float32)
-    if window.shape != (side, side):
-        square = np.zeros((side, side), np.float32)
-        square[max(0, -y) : max(0, -y) + window.shape[0], max(0, -x) : max(0, -x) + window.shape[1]] = window
+    square = ink.strength[max(0, y) : y + side, max(0, x) : x + side]
+    if square.shape != (side, side):
+        above, before = max(0, -y), max(0, -x)
+        below, after = side - above - square.shape[0], side - before - square.shape[1]
+        square = cv2.copyMakeBorder(square, above, below, before, after, cv2.BORDER_CONSTANT)
     how = cv2.INTER_AREA if side > CONTEXT_PX else cv2.INTER_LINEAR
-    view = cv2.resize(square, (CONTEXT_PX, CONTEXT_PX), interpolation=how)
+    view = cv2.resize(square.astype(np.float32), (CONTEXT_PX, CONTEXT_PX), interpolation=how)
     levelled = cv2.convertScaleAbs(view, alpha=255.0 / max(0.8 * ink.contrast, 1.0))
     return [levelled[row::2, column::2] for row in (0, 1) for column in (0, 1)]
 

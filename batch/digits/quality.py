@@ -57,7 +57,7 @@ def _is_faint(ink: Ink) -> bool:
 def _is_speck(ink: Ink) -> bool:
     top, left, bottom, right = ink.box
     extent = max(bottom - top, right - left)
-    return bool(np.count_nonzero(ink.mask) < MIN_INK_PX or extent < MIN_EXTENT_FRACTION * max(ink.mask.shape))
+    return bool(cv2.countNonZero(ink.mask) < MIN_INK_PX or extent < MIN_EXTENT_FRACTION * max(ink.mask.shape))
 
 
 def _is_shadow(ink: Ink) -> bool:

@@ -181,3 +181,14 @@ def test_the_context_is_one_picture_in_four_channels() -> None:
 
 def test_hairlines_keep_their_strength() -> None:
     assert digit_of(draw("3", 300, ink=60, width=2)).max() > 200
+
+
+def test_the_parts_of_a_digit_are_measured_alike_alone_and_beside_a_speck() -> None:
+    scan = draw("3")
+    specked = scan.copy()
+    specked[5:8, 5:8] = 40
+    alone, beside = preprocess.find_ink(scan), preprocess.find_ink(specked)
+    top, left, bottom, right = alone.box
+    assert alone.box == beside.box
+    assert alone.parts.tolist() == [[left, top, right - left, bottom - top, np.count_nonzero(alone.mask)]]
+    assert np.array_equal(alone.parts, beside.parts)

@@ -65,10 +65,11 @@ def test_faint_ink_beside_dark_lines_is_found_when_they_are_left_out() -> None:
     scan[:5] = scan[:, -5:] = 20
     found = strength.ink_strength(scan, np.full_like(scan, 220))
     smooth = strength.smoothed(found)
-    floor, noise = strength.paper_floor(smooth)
-    everything = strength.binarise(smooth, floor)
+    counts = strength.histogram(smooth)
+    floor, noise = strength.paper_floor(smooth, counts)
+    everything = strength.binarise(smooth, counts, floor)
     certain, likely = find_lines(everything)
-    without = strength.binarise(smooth, floor, certain, likely)
+    without = strength.binarise(*strength.left_over(smooth, certain, likely), floor)
     digit = written(np.full((90, 90), 255, np.uint8)) < 130
     assert without[digit].mean() > 0.9 * 255
     assert without[:4].max() == 0
@@ -78,8 +79,9 @@ def test_faint_ink_beside_dark_lines_is_found_when_they_are_left_out() -> None:
 def test_thick_ink_is_not_taken_for_noise() -> None:
     scan = written(light(), width=18)
     smooth = strength.smoothed(strength.ink_strength(scan, strength.estimate_background(scan)))
-    floor, noise = strength.paper_floor(smooth)
-    mask = strength.binarise(smooth, floor)
+    counts = strength.histogram(smooth)
+    floor, noise = strength.paper_floor(smooth, counts)
+    mask = strength.binarise(smooth, counts, floor)
     assert noise < 3
     assert 0.1 < np.count_nonzero(mask) / mask.size < 0.6
 
@@ -138,5 +140,28 @@ def test_a_small_digit_on_squared_paper_is_as_strong_as_it_is() -> None:
 def test_strength_without_shadows_is_the_same_where_there_are_none() -> None:
     for width in (2, 6, 18):
         smooth = strength.smoothed(255 - written(np.full((112, 112), 255, np.uint8), "8", width))
-        floor, _ = strength.paper_floor(smooth)
-        assert strength.without_shadows(smooth, strength.binarise(smooth, floor), floor) is smooth
+        counts = strength.histogram(smooth)
+        floor, _ = strength.paper_floor(smooth, counts)
+        assert strength.without_shadows(smooth, strength.binarise(smooth, counts, floor), floor) is smooth
+
+
+@pytest.mark.parametrize("shape", [(1, 112), (5, 3), (24, 24), (61, 40), (84, 112), (112, 83)])
+def test_the_median_is_opencvs(shape: tuple[int, int]) -> None:
+    grey = np.random.default_rng(5).integers(0, 256, shape).astype(np.uint8)
+    assert np.array_equal(strength.median(grey), cv2.medianBlur(grey, 5))
+
+
+@pytest.mark.parametrize("deviation", [0.3, 0.7, 1.5, 6.0])
+def test_the_noise_is_the_grain_of_the_paper(deviation: float) -> None:
+    paper = np.random.default_rng(5).normal(20, deviation, (112, 112))
+    smooth = np.clip(paper, 0, 255).round().astype(np.uint8)
+    floor, noise = strength.paper_floor(smooth, strength.histogram(smooth))
+    grain = strength.histogram(cv2.absdiff(smooth, cv2.medianBlur(smooth, 5)))
+    assert noise == 1.4826 * strength.quantile_between(grain, 0.5)
+    assert floor == pytest.approx(20 + max(strength.FAINT_LEVELS, 4 * noise), abs=2)
+
+
+def test_strength_is_the_part_of_the_light_that_the_ink_takes() -> None:
+    background, paper = (levels.astype(np.uint8) for levels in np.mgrid[40:256, 0:256])
+    taken = np.maximum(0.0, 255.0 * (1.0 - paper / background))
+    assert np.array_equal(strength.ink_strength(paper, background), np.floor(taken + 1e-9).astype(np.uint8))
