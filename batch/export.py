@@ -20,7 +20,7 @@ from batch.files.archive import Archive
 from batch.files.durable import digest, new_file
 from batch.files.ledger import Batch
 from batch.files.results import CsvWriter, ParquetWriter, Row, Writer
-from batch.options import LocalPath, outbox_option
+from batch.options import LocalPath, NamedPath, outbox_option
 from batch.records import Status
 
 STDOUT = Path("-")
@@ -198,7 +198,7 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
 )
 @click.option(
     "--output",
-    type=click.Path(readable=False, path_type=Path),
+    type=NamedPath(readable=False, path_type=Path),
     default=STDOUT,
     show_default=True,
     help="File to write, which must not exist; - is stdout.",

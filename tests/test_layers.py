@@ -186,7 +186,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "times": set(),
     **{name: {"records", "errors"} | DIGITS for name in DIGITS},
     **dict.fromkeys(FILES, NOUNS | FILES),
-    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow"} for name in LEARN},
+    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow", "options"} for name in LEARN},
     **{name: NOUNS | FILES | DIGITS | REPORT | {"classifier", "console", "options"} for name in REPORT},
     "digits": set(),
     "files": set(),
