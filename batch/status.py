@@ -18,7 +18,7 @@ from batch.account import utc_now
 from batch.addresses import Place, absolute, state_folder, with_states
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
-from batch.files import runs, storage
+from batch.files import ledger, runs, storage
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.runs import Heartbeat
@@ -113,7 +113,7 @@ def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | No
     """
     report = Report(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
     folder = state_folder(outbox)
-    if not runs.are_noted(folder):
+    if not ledger.exists(folder):
         report.problems.append(f"nothing has been read into {outbox} yet")
         return report
     with closing(Ledger(folder, read_only=True)) as opened:

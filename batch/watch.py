@@ -73,7 +73,7 @@ def inputs_of(options: WatchOptions) -> Inputs:
     Raises:
         InputError: there is no inbox, or it cannot be listed.
     """
-    if not options.inbox.is_dir():
+    if not os.path.isdir(options.inbox):
         raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
     root = os.path.realpath(options.inbox)
     return Inputs([root], options.recursive, options.outbox, options.ignore)
@@ -368,7 +368,7 @@ class Watcher:
 
     def _check_outbox(self) -> None:
         # Where a disk was unmounted, an outbox made anew would be on another one.
-        if not self._options.outbox.is_dir():
+        if not os.path.isdir(self._options.outbox):
             raise OutboxError(f"the outbox {self._options.outbox} is gone: bring it back, or make it")
 
     def _pause(self, seconds: float, detail: str) -> None:

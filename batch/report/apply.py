@@ -77,7 +77,7 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
     """
     folder = outbox / STATE
     lines = list(readback.table(file, COLUMNS))
-    if not (folder / ledger.FILE).is_file():
+    if not ledger.exists(folder):
         raise InputError(
             f"no ledger in {outbox}: name the outbox that the report was made from with --outbox"
         )
