@@ -153,8 +153,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "summary": {"addresses", "records", "files.tables"},
     "prometheus": {"records"},
     "explain": {"job", "options", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
-    "watch": {"addresses", "job", "engines", "account", "config", "log", "sdnotify", "records", "errors"}
+    "watch": {
+        "addresses",
+        "job",
+        "engines",
+        "account",
+        "config",
+        "log",
+        "sdnotify",
+        "stop",
+        "watched",
+        "records",
+        "errors",
+    }
     | FILES,
+    "watched": {"config", "log", "errors", "files.events", "files.locks"},
+    "stop": set(),
     "job": {
         "addresses",
         "engines",
