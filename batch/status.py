@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -183,11 +184,13 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
     if not inputs:
         return
     recursive, ignore = (run.recursive, run.ignore) if run else (True, ())
-    attempts = 1 if run is not None and run.command == "watch" else ATTEMPTS
+    is_watched = run is not None and run.command == "watch"
+    attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
         for ref in map(storage.identified, Inputs(inputs, recursive, outbox, ignore)):
-            if not opened.is_settled(ref, attempts):
+            # A folder with the name of an image has a row of a run, and none of a watcher.
+            if not opened.is_settled(ref, attempts) and not (is_watched and os.path.isdir(ref.path)):
                 count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
     except InputError as error:
         report.problems.append(str(error))

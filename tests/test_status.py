@@ -267,6 +267,7 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
     for at_s in (0, 20):
         scene.ticking.at(at_s, lambda n=at_s: scene.drop(f"{n}.png", TWO))  # type: ignore[misc]
     scene.ticking.at(40, lambda: scene.drop("half.png", TWO[:90]))
+    (scene.inbox / "folder.png").mkdir()  # is no scan, and does not wait
     now = datetime.now(UTC).timestamp()
     scene.ticking.at(30, lambda: seen.append(look((), scene.outbox, now)))
     scene.watch(90)
