@@ -183,9 +183,11 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
     except FileNotFoundError as error:
         if path is None:
             return {}
-        raise ConfigError(f"no such file: {file}") from error
+        raise ConfigError(f"no such file: {file}; name another with --config, or leave that out") from error
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror}; allow it, or name another with --config"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
     import tomllib  # most runs have no such file

@@ -102,7 +102,7 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     checkout, home = tmp_path / "checkout", tmp_path / "venv"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "tests"))
     venv.create(home)
-    pip = [sys.executable, "-m", "pip", "--python", home / "bin" / "python"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", home / "bin" / "python"]
     subprocess.run([*pip, "install", "--quiet", checkout], check=True)
     shutil.rmtree(checkout)
     (models,) = home.glob("lib/*/site-packages/batch/models")

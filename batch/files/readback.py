@@ -183,9 +183,9 @@ def _opened_csv(path: Path) -> Iterator[Any]:
             file.seek(0)
             yield csv.reader(file, delimiter=max(_DELIMITERS, key=header.count), strict=True)
     except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
+        raise InputError(f"no such file: {path}; name one that is there") from error
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}; allow it, or name another") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is no CSV in UTF-8 ({error}): save it as that") from error
 
@@ -225,6 +225,6 @@ def _opened_parquet(path: Path) -> Iterator[Any]:
         with pq.ParquetFile(path) as file:
             yield file
     except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
+        raise InputError(f"no such file: {path}; name one that is there") from error
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"cannot read {path}: {error}; {_AS_WRITTEN}") from error
