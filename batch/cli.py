@@ -214,7 +214,7 @@ def _print_names(options: ReadOptions, found: Inputs) -> None:
 
 @cli.command()
 @click.argument("inbox", default=config.INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
-@outbox_option("Folder for the results; made if need be.", LocalPath(_BY_SCHEDULE))
+@outbox_option("Folder for the results; made if need be.", metavar="DIR")
 @reading_options
 @after_option(WATCH_DEFAULTS["after"])
 @option(
@@ -257,7 +257,7 @@ def _print_names(options: ReadOptions, found: Inputs) -> None:
 @option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 def watch(
     inbox: Path,
-    outbox: Path,
+    outbox: Place,
     after: str,
     settle: float,
     max_wait: float,
@@ -287,6 +287,8 @@ def watch(
 
     file = LogFile(log_file) if log_file else None
     console.set_up(file)
+    if not isinstance(outbox, Path):
+        raise ConfigError(f"digitbox watch wants an outbox on a disk, not {outbox}: {_BY_SCHEDULE}")
     options = WatchOptions(
         inbox=inbox,
         outbox=outbox,

@@ -234,17 +234,18 @@ _READING = (
 
 
 def outbox_option(
-    text: str = "Folder of the results.", kind: LocalPath | None = None
+    text: str = "Folder of the results.", kind: LocalPath | None = None, metavar: str = "DIR|ADDRESS"
 ) -> Callable[[_Command], _Command]:
     """The option `--outbox`.
 
     Args:
         text: of the help.
         kind: `LocalPath` for what only a folder will do; None for any outbox.
+        metavar: `DIR` where an address is refused later, for an option may be shown, or not be needed.
     """
     return option(
         "--outbox",
-        metavar="DIR" if kind else "DIR|ADDRESS",
+        metavar="DIR" if kind else metavar,
         type=kind or _Outbox(readable=False, path_type=Path),
         default=DEFAULTS["outbox"],
         show_default=True,

@@ -9,13 +9,14 @@ from pathlib import Path
 import click
 
 from batch import console
+from batch.addresses import Place
 from batch.errors import ConfigError
 from batch.files import artefact
 from batch.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.report import apply as application
 from batch.report import pictures, rows, writing
 
-_ON_A_DISK = LocalPath("copy its files of results to a folder, and name that")
+_COPY = "copy its files of results to a folder, and name that"
 MOST_PROBLEMS = 20  # said: a wrong file may have one a line
 
 
@@ -24,9 +25,9 @@ MOST_PROBLEMS = 20  # said: a wrong file may have one a line
     "given",
     nargs=-1,
     metavar="[OUTBOX|CSV]...",
-    type=_ON_A_DISK,
+    type=LocalPath(_COPY),
 )
-@outbox_option("Folder of the results, when none is named.", _ON_A_DISK)
+@outbox_option("Folder of the results, when none is named.", metavar="DIR")
 @click.option(
     "--output",
     type=NamedPath(dir_okay=False, path_type=Path),
@@ -47,7 +48,7 @@ MOST_PROBLEMS = 20  # said: a wrong file may have one a line
     help="Where the model that read them is, if not in ./models or with digitbox.",
 )
 def report(
-    given: tuple[Path, ...], outbox: Path, output: Path | None, most_pictures: int, model: str | None
+    given: tuple[Path, ...], outbox: Place, output: Path | None, most_pictures: int, model: str | None
 ) -> None:
     """Write one HTML page to look at results, and to correct them.
 
@@ -62,7 +63,11 @@ def report(
     """
     if output is not None:
         writing.check_new(output)
-    paths = rows.sources(given or (outbox,))
+    if not given:
+        if not isinstance(outbox, Path):
+            raise ConfigError(f"digitbox report wants files on a disk, not {outbox}: {_COPY}")
+        given = (outbox,)
+    paths = rows.sources(given)
     models = pictures.Models(None if model is None else artefact.find(model))
     console.print_line(write_report(paths, output, most_pictures, models))
 
