@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from batch import config, console, job
 from batch.addresses import Place, with_states
@@ -22,6 +22,8 @@ from batch.log import Log, LogFile
 from batch.options import (
     KINDS,
     LocalPath,
+    NamedPath,
+    Number,
     after_option,
     input_argument,
     nightly_options,
@@ -61,8 +63,8 @@ LAZY_COMMANDS = {
     "status": "batch.status",
     **dict.fromkeys(("apply", "report"), "batch.report.commands"),
 }
-# Commands that digitbox.toml has options for.
-CONFIGURED = ("run", "watch", "export", "history", "prune", "retry", "status")
+# Options that other commands share with run, and have from digitbox.toml as well.
+PLACES = ("outbox", "state")
 
 
 _BY_SCHEDULE = "have digitbox schedule run digitbox run --only-new instead, every hour or night"
@@ -89,7 +91,7 @@ class _Commands(click.Group):
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NamedPath(dir_okay=False, path_type=Path),
     help="File with options of run and watch.  [default: digitbox.toml in this folder, if there is one]",
 )
 @click.pass_context
@@ -103,7 +105,8 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox run --help          all options
     """
     values = config.read_config(config_file, KINDS)
-    context.default_map = dict.fromkeys(CONFIGURED, values)
+    places = {name: values[name] for name in PLACES if name in values}
+    context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), "run": values, "watch": values}
 
 
 @cli.command()
@@ -150,9 +153,9 @@ def run(
 
     INPUT is a file, a folder (searched for image files) or a quoted glob such as 'scans/**/*.png'; without
     any, the folder inbox/ is read. It may be in object storage, as s3://bucket/scans/, and so may the outbox.
-    The inputs are left where they are, unless --after says otherwise. Printed are the files of results. A run
-    that was killed is gone on with by the next one: nothing that was published is lost, and with --only-new
-    nothing is read twice, but what failed for a reason that may pass.
+    The inputs are left where they are, unless --after says otherwise. Printed are the files of results. What
+    was published stays, should a run be killed; the next one with --only-new reads the rest, and what failed
+    for a reason that may pass.
 
     \b
     Examples:
@@ -182,7 +185,7 @@ def run(
     account = job.new_account(options)
     with told(account, audience):
         found = job.find(options)
-        total = None if quiet or not sys.stderr.isatty() else sum(1 for _ in found)
+        total = None if quiet or not console.has_terminal() else sum(1 for _ in found)
         with console.progress(total and min(total, options.max_files or total)) as advance:
 
             def watcher(outcomes: list[Outcome]) -> None:
@@ -211,33 +214,37 @@ def _print_names(options: ReadOptions, found: Inputs) -> None:
 
 @cli.command()
 @click.argument("inbox", default=config.INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
-@outbox_option("Folder for the results; made if need be.")
+@outbox_option("Folder for the results; made if need be.", metavar="DIR")
 @reading_options
 @after_option(WATCH_DEFAULTS["after"])
 @option(
     "--settle",
-    type=click.FloatRange(0),
+    type=Number(0),
+    metavar="S",
     default=WATCH_DEFAULTS["settle_s"],
     show_default=True,
     help="Seconds for which a file must not have changed before it is read.",
 )
 @option(
     "--max-wait",
-    type=click.FloatRange(0),
+    type=Number(0),
+    metavar="S",
     default=WATCH_DEFAULTS["max_wait_s"],
     show_default=True,
     help="Seconds that a scan may wait for others to share a CSV with; more while many arrive.",
 )
 @option(
     "--rescan",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
+    metavar="S",
     default=WATCH_DEFAULTS["rescan_s"],
     show_default=True,
     help="Seconds between two looks at the whole inbox, in case that an event was lost.",
 )
 @option(
     "--poll",
-    type=click.FloatRange(0.1),
+    type=Number(0.1),
+    metavar="S",
     help="Go by looks alone, every so many seconds: for network folders.",
 )
 @option(
@@ -263,12 +270,12 @@ def watch(
     log_file: Path | None,
     **settings: Any,
 ) -> None:
-    """Read what is in the inbox and whatever arrives, until told to stop.
+    """Read what is in the inbox and whatever arrives.
 
-    INBOX is a folder; inbox/ without it. Each scan gets exactly one row in exactly one CSV of the outbox, and
-    is moved to done/ or failed/ there, whatever ends this process. Files may be copied, moved or written
-    into the inbox, in folders, too. Printed is each CSV when it is published. SIGTERM and Ctrl-C end it when
-    the batch is done; a second one, at once.
+    It goes on until it is told to stop. INBOX is a folder; inbox/ without it. Each scan gets exactly one row
+    in exactly one CSV of the outbox, and is moved to done/ or failed/ there, whatever ends this process.
+    Files may be copied, moved or written into the inbox, in folders, too. Printed is each CSV when it is
+    published. SIGTERM and Ctrl-C end it when the batch is done; a second one, at once.
 
     \b
     Examples:
@@ -306,6 +313,15 @@ def watch(
         raise SystemExit(ExitCode.INTERRUPTED)
 
 
+def _file_of(error: click.ClickException) -> str:
+    """Where a wrong value is from, if from digitbox.toml; the message names the option and the variable."""
+    if not (isinstance(error, click.BadParameter) and error.ctx and error.param):
+        return ""
+    if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
+        return ""
+    return f"{error.ctx.find_root().params['config_file'] or config.CONFIG_FILE}: "
+
+
 def _terminate(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
     raise SystemExit(ExitCode.TERMINATED)
@@ -331,7 +347,7 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "digitbox"
-        console.say_error(f"{error.format_message().rstrip('.')}; see {command} --help")
+        console.say_error(f"{_file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
         raise SystemExit(ExitCode.USAGE) from error
     except RunError as error:
         console.say_error(str(error))

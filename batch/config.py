@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -182,9 +183,11 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
     except FileNotFoundError as error:
         if path is None:
             return {}
-        raise ConfigError(f"no such file: {file}") from error
+        raise ConfigError(f"no such file: {file}; name another with --config, or leave that out") from error
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror}; allow it, or name another with --config"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
     import tomllib  # most runs have no such file
@@ -197,13 +200,32 @@ def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[s
     for key, value in content.items():
         name = key.replace("-", "_")
         if name not in kinds:
-            known = ", ".join(sorted(kinds))
-            raise ConfigError(f"{file}: unknown key {key!r}; known are: {known}")
+            raise ConfigError(f"{file}: unknown key {key!r}; {_meant(name, kinds)}")
+        if name in values:
+            raise ConfigError(f"{file}: {key} is there twice, with a dash and without: leave one out")
         if type(value) not in kinds[name]:
-            wanted = " or ".join(kind.__name__ for kind in kinds[name])
-            raise ConfigError(f"{file}: {key} must be {wanted}, not {value!r}")
+            words = [_WORDS[kind] for kind in kinds[name] if kind is not int or float not in kinds[name]]
+            wanted = " or ".join(words)
+            raise ConfigError(f"{file}: {key} must be {wanted}, not {_as_toml(value)}")
         texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
         if not all(isinstance(text, str) and "\0" not in text for text in texts):
-            raise ConfigError(f"{file}: {key} must be plain text, not {value!r}")
+            raise ConfigError(f"{file}: {key} must be plain text, not {_as_toml(value)}")
         values[name] = value
     return values
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1) or sorted(known)
+    which = "did you mean" if len(near) == 1 else "known are:"
+    return f"{which} {', '.join(near).replace('_', '-')}"
+
+
+def _as_toml(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, default=str)

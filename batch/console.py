@@ -114,6 +114,11 @@ def _say(text: str, *, is_error: bool) -> None:
             click.echo(text_cell(text), err=True)
 
 
+def has_terminal() -> bool:
+    """Whether somebody sees stderr on a terminal that can go back in a line."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 @contextmanager
 def progress(total: int | None) -> Iterator[Any]:
     """A bar with rate and time left on stderr; nothing where there is no terminal."""

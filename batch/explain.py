@@ -19,7 +19,7 @@ from batch.errors import ConfigError, ImageError, OutboxError
 from batch.files import artefact, images
 from batch.files.tables import text_cell
 from batch.flow import Reader
-from batch.options import ScanPath
+from batch.options import NamedPath, ScanPath
 from batch.records import Grey, ScanRef
 
 PANEL_PX = 120
@@ -39,7 +39,7 @@ Sheet = npt.NDArray[np.uint8]
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NamedPath(dir_okay=False, path_type=Path),
     default=Path("explained.png"),
     show_default=True,
     help="Picture to write; must not exist.",

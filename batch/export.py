@@ -15,12 +15,13 @@ import click
 
 from batch import console, times
 from batch.errors import ConfigError, InputError, OutboxError
-from batch.files import archive, results, tables
+from batch.files import archive, readback, results, tables
 from batch.files.archive import Archive
 from batch.files.durable import digest, new_file
 from batch.files.ledger import Batch
-from batch.files.results import CsvWriter, ParquetWriter, Row, Writer
-from batch.options import LocalPath, outbox_option
+from batch.files.results import CsvWriter, Writer
+from batch.files.tables import ParquetWriter, Record
+from batch.options import LocalPath, NamedPath, outbox_option
 from batch.records import Status
 
 STDOUT = Path("-")
@@ -78,27 +79,22 @@ class Source:
             except OSError:
                 is_whole = False
             if is_whole:
-                names |= set(results.column_names(path))
+                names |= set(readback.columns(path))
                 self.batches += 1
             else:
                 self._leave_out(batch)
         return results.in_order(names)
 
-    def rows(self) -> Iterator[tuple[int, Row]]:
+    def rows(self) -> Iterator[tuple[int, Record]]:
         """Yields the rows of the wanted time, each with a number that is the same the next time."""
         since, until = self._choice.since, self._choice.until
         for number, batch in enumerate(self._all()):
             if batch.batch_id in self._left_out:
                 continue
-            try:
-                for place, row in enumerate(results.rows(self._outbox / batch.file)):
-                    at = row["processed_at"]
-                    if (since is None or at >= since) and (until is None or at < until):
-                        yield number << 32 | place, row
-            except OSError as error:
-                raise InputError(
-                    f"cannot read {self._outbox / batch.file} any more: {error.strerror}; try again"
-                ) from error
+            for place, row in enumerate(readback.records(self._outbox / batch.file)):
+                at = row["processed_at"]
+                if (since is None or at >= since) and (until is None or at < until):
+                    yield number << 32 | place, row
 
     def _all(self) -> Iterator[Batch]:
         """Batches that may have rows of the wanted time: each ends before the next begins."""
@@ -123,7 +119,7 @@ class Latest:
     What is known is kept in a temporary file: there may be millions.
     """
 
-    def __init__(self, rows: Iterator[tuple[int, Row]]) -> None:
+    def __init__(self, rows: Iterator[tuple[int, Record]]) -> None:
         self._known = sqlite3.connect("", isolation_level=None)
         self._known.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
         self._known.execute("BEGIN")
@@ -135,7 +131,7 @@ class Latest:
                 f"cannot note so many scans in a file: {error}; set SQLITE_TMPDIR to a folder with room"
             ) from error
 
-    def has(self, number: int, row: Row) -> bool:
+    def has(self, number: int, row: Record) -> bool:
         """Whether a row is the last of its scan."""
         found = self._known.execute("SELECT number FROM last WHERE scan = ?", (_scan(row, row["sha256"]),))
         return found.fetchone() == (number,)
@@ -145,7 +141,7 @@ class Latest:
         self._known.close()
 
 
-def _scan(row: Row, sha256: str | None) -> bytes:
+def _scan(row: Record, sha256: str | None) -> bytes:
     return hashlib.blake2b(f"{row['file']}\0{sha256 or ''}".encode(), digest_size=16).digest()
 
 
@@ -198,7 +194,7 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
 )
 @click.option(
     "--output",
-    type=click.Path(readable=False, path_type=Path),
+    type=NamedPath(readable=False, path_type=Path),
     default=STDOUT,
     show_default=True,
     help="File to write, which must not exist; - is stdout.",

@@ -11,10 +11,10 @@ import click
 
 from batch import console
 from batch.addresses import Place, state_folder, with_states
-from batch.files import runs
+from batch.files import ledger, runs
 from batch.files.ledger import Ledger
 from batch.files.tables import text_cell
-from batch.options import outbox_option, state_option
+from batch.options import Whole, outbox_option, state_option
 from batch.quantities import spoken
 from batch.records import RunSummary, Status
 from batch.summary import as_object
@@ -24,7 +24,7 @@ from batch.summary import as_object
 @outbox_option()
 @state_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="Print so many runs.")
+@click.option("--last", type=Whole(1), metavar="N", default=20, show_default=True, help="Print so many runs.")
 def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None:
     """Print the last runs, the newest first.
 
@@ -36,7 +36,7 @@ def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None
     found = []
     outbox = with_states(outbox, state)
     folder = state_folder(outbox)
-    if runs.are_noted(folder):
+    if ledger.exists(folder):
         with closing(Ledger(folder, read_only=True)) as opened:
             found = runs.last(opened, last)
     ends = [_end(run, is_last=number == 0) for number, run in enumerate(found)]

@@ -125,7 +125,7 @@ def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as opened:
         is_settled = None
-        if options.only_new and (folder / ledger.FILE).exists():
+        if options.only_new and ledger.exists(folder):
             known = opened.enter_context(closing(Ledger(folder, read_only=True)))
             is_settled = partial(known.is_settled, attempts=options.attempts)
         yield from Wanted(inputs, Account(""), is_settled, max_files=max_files)

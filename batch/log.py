@@ -82,6 +82,7 @@ class Log:
         file: LogFile | None = None,
     ) -> None:
         self._as_json, self._quiet, self._verbose, self._file = as_json, quiet, verbose, file
+        self._warned: dict[str, str] = {}
 
     def detail(self, event: str, text: str, **fields: object) -> None:
         """Says what only some want to know."""
@@ -95,6 +96,12 @@ class Log:
     def warning(self, event: str, text: str, **fields: object) -> None:
         """Says what somebody should look at."""
         self._write(event, text, fields, is_said=True)
+
+    def warn_once(self, event: str, text: str) -> None:
+        """Warns unless it has said the same already; an empty text says that all is well again."""
+        if text and self._warned.get(event) != text:
+            self.warning(event, text)
+        self._warned[event] = text
 
     def _write(self, event: str, text: str, fields: dict[str, object], *, is_said: bool) -> None:
         if self._as_json:

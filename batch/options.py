@@ -58,7 +58,36 @@ KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-class ScanPath(click.Path):
+class NamedPath(click.Path):
+    """A path that has a name: an empty one, as of a variable of the shell that is not set, is a mistake.
+
+    It would be the current folder.
+    """
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path.
+
+        Raises:
+            click.BadParameter: it is empty, or as of click.
+        """
+        if value == "":
+            self.fail("it is empty: give a name, or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A number."""
+
+    name = "number"
+
+
+class ScanPath(NamedPath):
     """A path, an address or a pattern of either."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -70,11 +99,11 @@ class ScanPath(click.Path):
         return super().convert(checked(value), param, ctx)
 
 
-class _Outbox(click.Path):
+class _Outbox(NamedPath):
     """A path or an address."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = outbox_at(value) if isinstance(value, str) else value
+        found = outbox_at(value) if isinstance(value, str) and value else value
         return found if isinstance(found, RemoteOutbox) else super().convert(found, param, ctx)
 
 
@@ -130,17 +159,24 @@ _READING = (
         show_default=True,
         help="What runs the model. tensorflow needs the extra 'train', and is slower.",
     ),
-    option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]"),
+    option(
+        "--workers",
+        type=Whole(1, 256),
+        metavar="N",
+        help="Processes to read with.  [default: one a core]",
+    ),
     option(
         "--batch-size",
-        type=click.IntRange(1, 65536),
+        type=Whole(1, 65536),
+        metavar="N",
         default=DEFAULTS["batch_size"],
         show_default=True,
         help="Scans that the model sees at a time.",
     ),
     option(
         "--review-below",
-        type=click.FloatRange(0, 1),
+        type=Number(0, 1),
+        metavar="P",
         help="Confidence under which a scan is for review.  [default: the model's own]",
     ),
     option("--probabilities", is_flag=True, help="Add columns p0 to p9."),
@@ -153,7 +189,8 @@ _READING = (
     ),
     option(
         "--rows-per-file",
-        type=click.IntRange(1),
+        type=Whole(1),
+        metavar="N",
         default=DEFAULTS["rows_per_file"],
         show_default=True,
         help="Most rows of a file of results; what is published stays, should the run be stopped.",
@@ -166,7 +203,8 @@ _READING = (
     ),
     option(
         "--max-pixels",
-        type=click.IntRange(16, 1 << 30),
+        type=Whole(16, 1 << 30),
+        metavar="N",
         default=DEFAULTS["max_pixels"],
         show_default=True,
         help="Images with more are not decoded.",
@@ -187,7 +225,7 @@ _READING = (
     option(
         "--log-file",
         metavar="FILE",
-        type=click.Path(dir_okay=False, readable=False, path_type=Path),
+        type=NamedPath(dir_okay=False, readable=False, path_type=Path),
         help="Append what is said on stderr to this file, too, with times; also with --quiet. It may be "
         "rotated away.",
     ),
@@ -196,17 +234,18 @@ _READING = (
 
 
 def outbox_option(
-    text: str = "Folder of the results.", kind: LocalPath | None = None
+    text: str = "Folder of the results.", kind: LocalPath | None = None, metavar: str = "DIR|ADDRESS"
 ) -> Callable[[_Command], _Command]:
     """The option `--outbox`.
 
     Args:
         text: of the help.
         kind: `LocalPath` for what only a folder will do; None for any outbox.
+        metavar: `DIR` where an address is refused later, for an option may be shown, or not be needed.
     """
     return option(
         "--outbox",
-        metavar="DIR" if kind else "DIR|ADDRESS",
+        metavar="DIR" if kind else metavar,
         type=kind or _Outbox(readable=False, path_type=Path),
         default=DEFAULTS["outbox"],
         show_default=True,
@@ -217,7 +256,7 @@ def outbox_option(
 state_option = option(
     "--state",
     metavar="DIR",
-    type=click.Path(file_okay=False, readable=False, path_type=Path),
+    type=NamedPath(file_okay=False, readable=False, path_type=Path),
     help="Local folder for the ledger of an outbox that is an address.  [default: ~/.local/state/digitbox]",
 )
 
@@ -240,7 +279,7 @@ def given_value(parameter: click.Parameter, context: click.Context, arguments: S
 _NIGHTLY = (
     option(
         "--max-files",
-        type=click.IntRange(1),
+        type=Whole(1),
         metavar="N",
         help="Read no more scans than so many, the oldest first; the others are left for the next run.",
     ),
@@ -261,13 +300,13 @@ _NIGHTLY = (
     option("--fail-if-empty", is_flag=True, help="End with 4 when there is nothing to read."),
     option(
         "--summary",
-        type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+        type=NamedPath(dir_okay=False, allow_dash=True, path_type=Path),
         metavar="FILE|-",
         help="Write a JSON object on the run into a file, or to stdout instead of the files of results.",
     ),
     option(
         "--metrics-file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=NamedPath(dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Write figures on the run for Prometheus, for the textfile collector of its node exporter.",
     ),

@@ -73,10 +73,10 @@ def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pr
 
 
 def _prune_folder(folder: Path, before: datetime, done: Pruned, *, dry_run: bool) -> None:
-    if folder.is_symlink():
+    if os.path.islink(folder):
         done.notes.append(f"{folder} is a link: what is there is left alone")
         return
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return
     for day in sorted(folder.iterdir()):
         if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
@@ -166,10 +166,11 @@ class _Roots:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
-    """Remove old scans from done/ and failed/, and what the ledger knows of scans that are gone.
+    """Remove old scans from done/ and failed/.
 
-    Files of results are never removed. Of scans that still lie where they were read, the ledger keeps what it
-    knows, or they would be read again. digitbox retry cannot bring back what was removed.
+    The ledger forgets scans that are gone, too. Files of results are never removed. Of scans that still lie
+    where they were read, the ledger keeps what it knows, or they would be read again. digitbox retry cannot
+    bring back what was removed.
 
     \b
     Examples:

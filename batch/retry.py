@@ -175,7 +175,8 @@ def retry(
     number = done.in_place + done.brought_back
     if number:
         are = "would be" if dry_run else "is" if number == 1 else "are"
-        back = "" if not done.brought_back else f", {done.brought_back} of them back where they were read"
+        were = "it was" if done.brought_back == 1 else "they were"
+        back = "" if not done.brought_back else f", {done.brought_back} of them back where {were} read"
         how = "" if dry_run else "; read with digitbox run --only-new, or digitbox watch"
         console.say(f"{console.scans(number)} {are} new{back}{how}")
     elif not done.problems:

@@ -86,11 +86,12 @@ def schedule(
     does_uninstall: bool,
     name: str,
 ) -> None:
-    """Print what has digitbox run read new scans every night, or put it in place.
+    """Have digitbox run read new scans every night.
 
-    The options and inputs of digitbox run are given as to it. Paths are made absolute, and what DIGITBOX_...
-    variables say here is written down. Without --after move or delete, --only-new is added. Without
-    --systemd, --cron or --windows it is what this machine has.
+    Printed is what does that, for systemd or cron; with --install, it is put in place. The options and inputs
+    of digitbox run are given as to it. Paths are made absolute, and what DIGITBOX_... variables say here is
+    written down. Without --after move or delete, --only-new is added. Without --systemd, --cron or --windows
+    it is what this machine has.
 
     \b
     Examples:

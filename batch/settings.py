@@ -68,9 +68,10 @@ def settings_of(command: click.Command, context: click.Context, config_file: Pat
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_context
 def config(context: click.Context, as_json: bool) -> None:
-    """Print the options of run and watch, their values here, and where each comes from.
+    """Print the options in force, and where each comes from.
 
-    A flag given to run or watch beats them all.
+    They are those of run and watch, with the values that they would have here without any flag. A flag given
+    to run or watch beats them all.
     """
     group = context.find_root()
     config_file = Path(os.path.abspath(group.params["config_file"] or CONFIG_FILE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -18,7 +19,7 @@ from batch.account import utc_now
 from batch.addresses import Place, absolute, state_folder, with_states
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
-from batch.files import runs, storage
+from batch.files import ledger, runs, storage
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.runs import Heartbeat
@@ -113,7 +114,7 @@ def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | No
     """
     report = Report(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
     folder = state_folder(outbox)
-    if not runs.are_noted(folder):
+    if not ledger.exists(folder):
         report.problems.append(f"nothing has been read into {outbox} yet")
         return report
     with closing(Ledger(folder, read_only=True)) as opened:
@@ -183,11 +184,13 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
     if not inputs:
         return
     recursive, ignore = (run.recursive, run.ignore) if run else (True, ())
-    attempts = 1 if run is not None and run.command == "watch" else ATTEMPTS
+    is_watched = run is not None and run.command == "watch"
+    attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
         for ref in map(storage.identified, Inputs(inputs, recursive, outbox, ignore)):
-            if not opened.is_settled(ref, attempts):
+            # A folder with the name of an image has a row of a run, and none of a watcher.
+            if not opened.is_settled(ref, attempts) and not (is_watched and os.path.isdir(ref.path)):
                 count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
     except InputError as error:
         report.problems.append(str(error))

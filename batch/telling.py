@@ -16,7 +16,7 @@ from batch import console, hooks, ping, prometheus, summary
 from batch.account import Account
 from batch.addresses import Place, absolute, state_folder
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
-from batch.files import durable, locks, runs
+from batch.files import durable, ledger, locks, runs
 from batch.files.ledger import Ledger
 from batch.files.tables import text_cell
 from batch.records import RunSummary
@@ -63,7 +63,7 @@ class Audience:
                 or os.path.realpath(path.parent) == os.path.realpath(str(self.outbox))
             ):
                 continue  # the run makes the outbox
-            if not path.parent.is_dir():
+            if not os.path.isdir(path.parent):
                 raise ConfigError(f"{name}: no folder {path.parent}: make it, or name another file")
         for name, command in (("--on-complete", self.on_complete), ("--on-failure", self.on_failure)):
             with _naming(name):
@@ -100,13 +100,10 @@ def told(account: Account, audience: Audience) -> Iterator[None]:
 def _note(account: Account, outbox: Place) -> None:
     """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
     state = state_folder(outbox)
-    if runs.are_noted(state):
-        with (
-            suppress(RunError, OSError),
-            locks.held(state / "lock", exclusive=True, busy=""),
-            closing(Ledger(state)) as opened,
-        ):
-            runs.note(opened, account.summary())
+    with suppress(RunError, OSError):
+        if ledger.exists(state):
+            with locks.held(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
+                runs.note(opened, account.summary())
 
 
 def _tell(account: Account, audience: Audience) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import FrameType
 
 from batch import job
 from batch.account import iso, utc_now
@@ -18,8 +16,8 @@ from batch.addresses import STATE
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import locks, names, runs, storage, tables
-from batch.files.events import Events, needs_polling
+from batch.files import names, runs, storage, tables
+from batch.files.events import Events
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
@@ -27,8 +25,9 @@ from batch.files.settler import Settler
 from batch.log import Log
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.sdnotify import longest_silence_s, notify
+from batch.stop import Stop
+from batch.watched import WatchedInbox
 
-POLL_S = 5.0  # where events cannot be had
 LONGEST_PAUSE_S = 60.0
 LONGEST_WAIT_S = 10.0
 SOON_S = 0.2
@@ -73,41 +72,10 @@ def inputs_of(options: WatchOptions) -> Inputs:
     Raises:
         InputError: there is no inbox, or it cannot be listed.
     """
-    if not options.inbox.is_dir():
+    if not os.path.isdir(options.inbox):
         raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
     root = os.path.realpath(options.inbox)
     return Inputs([root], options.recursive, options.outbox, options.ignore)
-
-
-class Stop:
-    """Is told by SIGTERM and Ctrl-C to stop when the batch is done; told twice, the process ends at once.
-
-    Attributes:
-        number: of the signal; 0 as long as there was none.
-    """
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self.number = 0
-        self._wake = wake
-
-    def is_asked(self) -> bool:
-        """Whether there was a signal."""
-        return self.number != 0
-
-    def listen(self) -> ExitStack:
-        """Handles the signals until what is returned is closed."""
-        before = ExitStack()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            before.callback(signal.signal, number, signal.signal(number, self._hear))
-        # By it, the kernel asks for a lease back, which `has_writer` holds for an instant.
-        before.callback(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
-        return before
-
-    def _hear(self, number: int, _: FrameType | None) -> None:
-        if self.number:
-            os._exit(128 + number)
-        self.number = number
-        self._wake()
 
 
 class Watcher:
@@ -135,15 +103,10 @@ class Watcher:
     ) -> None:
         self._options, self._engine, self._events = options, engine, events
         self._log, self._show, self._stop, self._clock = log, show, stop, clock
-        self._root = os.path.realpath(options.inbox)
+        self._inbox = WatchedInbox(options, events, log)
         self._most_rows = min(options.rows_per_file, MOST_ROWS)
         self._settler = Settler(options.settle_s)
-        self._polls = options.poll_s is not None
-        self._rescan_s = options.poll_s or options.rescan_s
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
-        self._inbox: tuple[int, int] | None = None  # device and inode of the folder that is watched
-        self._inbox_lock = ExitStack()
-        self._said: dict[str, str] = {}
         self._silence_s = longest_silence_s()
         self._growth = 0  # of batches, while scans arrive faster than they are published
         self._has_more = False  # than is tracked
@@ -151,8 +114,7 @@ class Watcher:
 
     def close(self) -> None:
         """Ends watching."""
-        self._events.stop()
-        self._inbox_lock.close()
+        self._inbox.close()
 
     def run(self, open_outbox: Callable[[], Outbox]) -> None:
         """Serves an outbox until told to stop; when it cannot be written, waits until it can be again.
@@ -164,7 +126,7 @@ class Watcher:
             BusyError: another process has the inbox or the outbox at the start.
             OutboxError: it cannot be written at the start.
         """
-        self._lock_inbox(_folder_identity(self._root))
+        self._inbox.hold()
         pause_s, is_started = 0.0, False
         while not self._stop.is_asked():
             try:
@@ -185,7 +147,7 @@ class Watcher:
                             notify(f"STATUS=watching {self._options.inbox}")
                             pause_s = 0.0
                     notify("STOPPING=1")
-                    outbox.beat(self._root, "stopped", 0)
+                    outbox.beat(self._inbox.path, "stopped", 0)
             except (OutboxError, BusyError) as error:
                 if not is_started:
                     raise
@@ -254,7 +216,7 @@ class Watcher:
                 seconds=round(seconds, 3),
                 results=str(results[-1]),
             )
-        self._warn_once("retire", outbox.not_retired)
+        self._log.warn_once("retire", outbox.not_retired)
 
     def _show_published(self, outbox: Outbox) -> list[Path]:
         results = [Path(path) for path in outbox.published]
@@ -280,7 +242,7 @@ class Watcher:
 
     def _look(self, path: str, outbox: Outbox) -> None:
         """Looks at what an event names."""
-        name = os.path.relpath(path, self._root)
+        name = os.path.relpath(path, self._inbox.path)
         parts = name.split(os.sep)
         if parts[0] in (os.curdir, os.pardir) or (len(parts) > 1 and not self._options.recursive):
             return
@@ -300,9 +262,9 @@ class Watcher:
     def _rescan(self, outbox: Outbox, now: float) -> None:
         """Looks at everything: events may have been lost, and nothing is."""
         outbox.retire_rest()
-        self._warn_once("retire", outbox.not_retired)
+        self._log.warn_once("retire", outbox.not_retired)
         self._has_more = False
-        if self._check_inbox():
+        if self._inbox.is_there():
             try:
                 inputs = inputs_of(self._options)
                 closed = 0
@@ -313,14 +275,14 @@ class Watcher:
                         break
                     if not outbox.settled(ref):
                         self._settler.look(ref.path, ref.name, now)
-                self._warn_once("inbox", "")
-                self._warn_once("folders", f"folders that cannot be listed: {closed}" if closed else "")
+                self._log.warn_once("inbox", "")
+                self._log.warn_once("folders", f"folders that cannot be listed: {closed}" if closed else "")
                 self._say_others(inputs.skipped - inputs.unfinished)
             except (InputError, OSError) as error:  # perhaps it is a share that is just going away
-                self._warn_once("inbox", f"cannot look at the inbox: {error}")
-        outbox.beat(self._root, "watching", self._rescan_s)
+                self._log.warn_once("inbox", f"cannot look at the inbox: {error}")
+        outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
         self._rescan_took_s = self._clock() - now
-        self._rescan_due = now + (self._rescan_s if self._inbox else min(POLL_S, self._rescan_s))
+        self._rescan_due = now + self._inbox.next_look_s
 
     def _say_others(self, count: int) -> None:
         """Says that there are files that are no scans, unless it has said so of as many."""
@@ -329,52 +291,17 @@ class Watcher:
             self._log.info("others", f"{others} in the inbox left alone", count=count)
         self._others = count
 
-    def _check_inbox(self) -> bool:
-        """Whether the inbox is there; sees to it that its events are heard, and that no one else reads it."""
-        found = _folder_identity(self._root)
-        if found != self._inbox:
-            self._events.stop()
-            try:
-                self._lock_inbox(found)
-            except InputError as error:
-                self._warn_once("inbox", str(error))
-                return False
-        if found is None:
-            self._warn_once("inbox", f"the inbox {self._options.inbox} is gone: waiting for it")
-            return False
-        if not self._polls and not self._events.are_alive():
-            try:
-                if needs_polling(Path(self._root)):
-                    raise OSError("it is on a network file system")
-                self._events.start()
-            except OSError as error:
-                self._polls, self._rescan_s = True, min(self._rescan_s, POLL_S)
-                why = error.strerror or str(error)
-                self._log.warning(
-                    "polling", f"no events of the inbox ({why}): looking every {self._rescan_s:g} s instead"
-                )
-        return True
-
-    def _lock_inbox(self, found: tuple[int, int] | None) -> None:
-        self._inbox_lock.close()
-        self._inbox = None
-        if found is not None:
-            busy = f"another digitbox is reading {self._options.inbox}: wait for it, or watch another folder"
-            try:
-                self._inbox_lock.enter_context(locks.held(Path(self._root), exclusive=True, busy=busy))
-            except OSError as error:
-                raise InputError(f"cannot open the inbox {self._options.inbox}: {error.strerror}") from error
-        self._inbox = found
-
     def _check_outbox(self) -> None:
         # Where a disk was unmounted, an outbox made anew would be on another one.
-        if not self._options.outbox.is_dir():
+        if not os.path.isdir(self._options.outbox):
             raise OutboxError(f"the outbox {self._options.outbox} is gone: bring it back, or make it")
 
     def _pause(self, seconds: float, detail: str) -> None:
         with suppress(RunError):  # perhaps the ledger can be written, though the rows cannot
             ledger = Ledger(self._options.outbox / STATE)
-            beat = runs.Heartbeat(os.getpid(), self._root, "paused", detail, iso(utc_now()), every_s=seconds)
+            beat = runs.Heartbeat(
+                os.getpid(), self._inbox.path, "paused", detail, iso(utc_now()), every_s=seconds
+            )
             runs.beat(ledger, beat)
             ledger.close()
         self._settler = Settler(self._options.settle_s)  # what it held is found again
@@ -382,17 +309,3 @@ class Watcher:
         while not self._stop.is_asked() and self._clock() < until:
             notify("WATCHDOG=1")
             self._events.wait(min(until - self._clock(), self._silence_s))
-
-    def _warn_once(self, about: str, text: str) -> None:
-        """Warns unless it has said the same already; an empty text says that all is well again."""
-        if text and self._said.get(about) != text:
-            self._log.warning(about, text)
-        self._said[about] = text
-
-
-def _folder_identity(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

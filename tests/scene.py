@@ -17,7 +17,8 @@ from batch.engines import Engine, Reader
 from batch.files.retire import DONE, FAILED
 from batch.files.tables import text_cell
 from batch.log import Log
-from batch.watch import Stop, Watcher
+from batch.stop import Stop
+from batch.watch import Watcher
 
 Action = Callable[[], Iterable[Path] | None]
 """Does something; returns paths for which there are events."""
@@ -82,6 +83,10 @@ class Heard(Log):
         super().__init__(verbose=verbose)
         self.events: list[tuple[str, str]] = []
 
+    def begin(self) -> None:
+        """A watcher that starts has warned of nothing yet."""
+        self._warned.clear()
+
     def _write(self, event: str, text: str, fields: dict[str, object], *, is_said: bool) -> None:
         self.events.append((event, text))
 
@@ -123,6 +128,7 @@ class Scene:
             options: of the watcher.
         """
         stop = StopAt(self.ticking, until_s)
+        self.log.begin()
         with stop.listen():
             settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
             reader, manifest = job.new_reader(settings)

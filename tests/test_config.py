@@ -9,6 +9,8 @@ KINDS: dict[str, tuple[type, ...]] = {
     "workers": (int,),
     "rows_per_file": (int,),
     "quiet": (bool,),
+    "only_new": (bool,),
+    "settle": (float, int),
     "outbox": (str,),
     "ignore": (list,),
 }
@@ -51,10 +53,14 @@ def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("wrokers = 2", "unknown key 'wrokers'"),
+        ("wrokers = 2", "unknown key 'wrokers'; did you mean workers"),
+        ("zzz = 2", "unknown key 'zzz'; known are: ignore, only-new"),
         ("[run]\nworkers = 2", "unknown key 'run'"),
-        ("workers = 'two'", "workers must be int"),
-        ("workers = true", "workers must be int"),
+        ("workers = 'two'", 'workers must be a whole number, not "two"'),
+        ("workers = true", "workers must be a whole number, not true"),
+        ("settle = 'x'", "settle must be a number, not"),
+        ("only-new = 1\nonly_new = 2", "only-new must be true or false"),
+        ("only-new = true\nonly_new = true", "only_new is there twice"),
         ("workers = ", "not TOML"),
         ('outbox = "a\\u0000"', "plain text"),
         ("ignore = [1]", "plain text"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from batch.addresses import STATE
 from batch.export import Choice, Source, export_rows
 from batch.files.outbox import Outbox
-from batch.files.results import Row
+from batch.files.tables import Record
 from batch.records import Outcome, Reason, ScanRef, Status
 from command import Digitbox
 
@@ -129,7 +129,7 @@ def test_the_latest_row_of_each_scan(digitbox: Digitbox, publish: Publish) -> No
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"])), max_size=4)))
 def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[str, str]]]) -> None:
-    rows: list[tuple[int, Row]] = []
+    rows: list[tuple[int, Record]] = []
     for number, batch in enumerate(batches):
         for place, (name, sha256) in enumerate(batch):
             row = {"file": name, "sha256": sha256 or None, "status": "ok", "number": len(rows)}
@@ -151,7 +151,7 @@ def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[
         def __init__(self) -> None:
             self.numbers: list[int] = []
 
-        def add(self, row: Row) -> None:
+        def add(self, row: Record) -> None:
             self.numbers.append(row["number"])
 
         def close(self) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -153,8 +154,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "summary": {"addresses", "records", "files.tables"},
     "prometheus": {"records"},
     "explain": {"job", "options", "flow", "classifier", "config", "records", "errors"} | FILES | DIGITS,
-    "watch": {"addresses", "job", "engines", "account", "config", "log", "sdnotify", "records", "errors"}
+    "watch": {
+        "addresses",
+        "job",
+        "engines",
+        "account",
+        "config",
+        "log",
+        "sdnotify",
+        "stop",
+        "watched",
+        "records",
+        "errors",
+    }
     | FILES,
+    "watched": {"config", "log", "errors", "files.events", "files.locks"},
+    "stop": set(),
     "job": {
         "addresses",
         "engines",
@@ -186,7 +201,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "times": set(),
     **{name: {"records", "errors"} | DIGITS for name in DIGITS},
     **dict.fromkeys(FILES, NOUNS | FILES),
-    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow"} for name in LEARN},
+    **{name: NOUNS | FILES | DIGITS | LEARN | {"classifier", "engines", "flow", "options"} for name in LEARN},
     **{name: NOUNS | FILES | DIGITS | REPORT | {"classifier", "console", "options"} for name in REPORT},
     "digits": set(),
     "files": set(),
@@ -217,15 +232,21 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imported(path: Path) -> set[str]:
-    """Modules of this package that a file imports, anywhere in it."""
+def named(nodes: Iterable[ast.AST]) -> set[str]:
+    """What is imported there."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0
             names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return names
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of this package that a file imports, anywhere in it."""
+    names = named(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     known = set(modules())
     return {name.removeprefix("batch.") for name in names if name.startswith("batch.")} & known
 
@@ -254,6 +275,18 @@ def test_digits_are_pure(module: str) -> None:
         )
     }
     assert not names & {"os", "sys", "io", "pathlib", "time", "datetime", "logging", "random", "tempfile"}
+
+
+def test_to_collect_the_tests_loads_no_tensorflow() -> None:
+    """Each process that runs some collects all of them, and with TensorFlow in it, its forks take longer."""
+
+    def at_once(path: Path) -> set[str]:
+        return named(ast.parse(path.read_text(encoding="utf-8")).body)
+
+    heavy = {"tensorflow", "keras"}
+    heavy |= {f"batch.{name}" for name, path in modules().items() if heavy & at_once(path)}
+    assert {"batch.learn.distil", "batch.learn.network", "batch.learn.train"} <= heavy
+    assert not [path for path in (ROOT / "tests").rglob("*.py") if heavy & at_once(path)]
 
 
 def test_files_have_one_subject() -> None:

@@ -214,6 +214,15 @@ def test_config_shows_what_is_in_force(digitbox: Digitbox, monkeypatch: pytest.M
     assert (result.code, SECRET in only_line(result)) == (2, False)
 
 
+def test_a_report_on_copies_needs_no_outbox_on_a_disk(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(PNG)
+    assert digitbox("run", "--outbox", "copies").code == 0
+    monkeypatch.setenv("DIGITBOX_OUTBOX", "s3://bucket/out")
+    assert digitbox("report", "copies").code == 0
+
+
 # What is refused
 
 
@@ -232,6 +241,7 @@ def test_config_shows_what_is_in_force(digitbox: Digitbox, monkeypatch: pytest.M
         (["prune", "--older-than", "1d", "--outbox", "s3://b/x"], "digitbox prune wants files on a disk"),
         (["export", "--outbox", "s3://b/x"], "digitbox export wants files on a disk, not s3://b/x: copy its"),
         (["report", "s3://b/x"], "digitbox report wants files on a disk, not s3://b/x: copy its files"),
+        (["report", "--outbox", "s3://b/x"], "digitbox report wants files on a disk, not s3://b/x: copy its"),
         (["apply", "x.csv", "--outbox", "s3://b/x"], "digitbox apply wants files on a disk, not s3://b/x"),
         (["schedule", "--at", "04:00", f"s3://k:{SECRET}@b/x"], "no credentials and no query"),
     ],

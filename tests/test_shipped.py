@@ -101,8 +101,9 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     # A copy: building leaves files behind.
     checkout, home = tmp_path / "checkout", tmp_path / "venv"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "tests"))
-    venv.create(home, with_pip=True)
-    subprocess.run([home / "bin" / "pip", "install", "--quiet", checkout], check=True)
+    venv.create(home)
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", home / "bin" / "python"]
+    subprocess.run([*pip, "install", "--quiet", checkout], check=True)
     shutil.rmtree(checkout)
     (models,) = home.glob("lib/*/site-packages/batch/models")
     carried = {path.name for path in models.rglob("*") if path.is_file()}

@@ -267,6 +267,7 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
     for at_s in (0, 20):
         scene.ticking.at(at_s, lambda n=at_s: scene.drop(f"{n}.png", TWO))  # type: ignore[misc]
     scene.ticking.at(40, lambda: scene.drop("half.png", TWO[:90]))
+    (scene.inbox / "folder.png").mkdir()  # is no scan, and does not wait
     now = datetime.now(UTC).timestamp()
     scene.ticking.at(30, lambda: seen.append(look((), scene.outbox, now)))
     scene.watch(90)
@@ -279,3 +280,21 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
     assert (after.last_run.exit_code, after.last_run.counts) == (0, {"ok": 2, "failed": 1})  # type: ignore[union-attr]
     with closing(sqlite3.connect(scene.outbox / ".digitbox" / ledgers.FILE)) as opened:
         assert opened.execute("SELECT COUNT(*) FROM runs").fetchone() == (1,)
+
+
+def test_who_may_only_read_an_outbox_is_told_how_it_is(outbox: Path) -> None:
+    with closing(Ledger(outbox / ".digitbox")) as opened:
+        runs.note(opened, run(1, 1))
+    command = [sys.executable, "-m", "batch", "status", "--outbox", str(outbox)]
+    if os.geteuid() == 0:
+        no_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        if not shutil.which("setpriv") or subprocess.run([*no_rights, "true"], check=False).returncode:
+            pytest.skip("root cannot give up its rights here")
+        command = [*no_rights, *command]
+    state = outbox / ".digitbox"
+    for mode, code, text in ((0o555, 0, "all is well"), (0, 6, "allow it")):
+        state.chmod(mode)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        state.chmod(0o755)
+        assert (done.returncode, len(done.stderr.splitlines())) == (code, code and 1), done.stderr
+        assert text in done.stdout + done.stderr

@@ -60,10 +60,13 @@ def exists(outbox: Place) -> bool:
 
     Raises:
         InputError: there is no such outbox.
+        OutboxError: it may not be looked into.
     """
-    if isinstance(outbox, Path) and not outbox.is_dir():
+    if ledger.exists(state_folder(outbox)):
+        return True
+    if isinstance(outbox, Path) and not os.path.isdir(outbox):
         raise InputError(f"no outbox {outbox}: give the --outbox of your runs")
-    return (state_folder(outbox) / ledger.FILE).exists()
+    return False
 
 
 class Archive(Ledger):

@@ -48,17 +48,17 @@ def find(model: str | None) -> Path:
     """
     searched = folders()
     if model is None:
-        searched = tuple(folder for folder in searched if (folder / CURRENT).is_file())[:1]
+        searched = tuple(folder for folder in searched if os.path.isfile(folder / CURRENT))[:1]
         if not searched:
             raise ModelError("no default model: reinstall digitbox, or name a model with --model")
         try:
             model = (searched[0] / CURRENT).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"cannot read {searched[0] / CURRENT}: {error}; name a model in it") from error
-    elif (Path(model) / MANIFEST).is_file():
+    elif os.path.isfile(Path(model) / MANIFEST):
         return Path(model)
     for folder in searched:
-        if NAME_PATTERN.fullmatch(model) and (folder / model / MANIFEST).is_file():
+        if NAME_PATTERN.fullmatch(model) and os.path.isfile(folder / model / MANIFEST):
             return folder / model
     known = sorted({path.parent.name for folder in searched for path in folder.glob(f"*/{MANIFEST}")})
     raise ModelError(f"no model {model!r}: name a folder with a {MANIFEST}, or one of: {', '.join(known)}")

@@ -57,7 +57,7 @@ def inspect(data: bytes, max_pixels: int) -> Container:
 def _reject_unknown(data: bytes) -> NoReturn:
     if any(magic.startswith(data) for magic, _ in _WALKS):
         truncated("it ends within its first bytes")
-    if data[4:8] == b"ftyp" or data.startswith(_UNSUPPORTED):
+    if data[4:8] == b"ftyp" or data.startswith(_UNSUPPORTED) or b"<svg" in data[:1024]:
         raise ImageError(Reason.UNSUPPORTED, "convert it to PNG, JPEG or TIFF")
     raise ImageError(Reason.NOT_AN_IMAGE, "its content is of no image format")
 

@@ -48,7 +48,7 @@ def open_read_only(outbox: Path) -> closing[Ledger] | None:
         OutboxError: it cannot be opened.
     """
     folder = outbox / STATE
-    return closing(Ledger(folder, read_only=True)) if (folder / ledger.FILE).exists() else None
+    return closing(Ledger(folder, read_only=True)) if ledger.exists(folder) else None
 
 
 def find_batch(known: Ledger, batch_id: str) -> Batch | None:

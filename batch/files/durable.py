@@ -36,10 +36,13 @@ def make_folder(path: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return
     make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
     sync(path.parent)
 
 

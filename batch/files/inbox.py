@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import heapq
 import os
@@ -86,9 +87,7 @@ class Inputs:
                     "/** at its end is all that is in folders"
                 )
         else:
-            raise InputError(
-                f"no such file or folder: {given}; name what to read, as in: digitbox run SCANS/"
-            )
+            raise InputError(f"{_why_not(given)}; name what to read, as in: digitbox run SCANS/")
 
     def _listed(self, given: str) -> Iterator[ScanRef | Passed]:
         from batch.files import listing  # brings what most runs have no use for
@@ -223,6 +222,15 @@ def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
         both, _, length = key[20:].rpartition("/")
         start = len(both) - int(length)
         yield ScanRef(both[: start - 1], both[start:])
+
+
+def _why_not(path: str) -> str:
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            return f"cannot look for {path}: {error.strerror}"
+    return f"no such file or folder: {path}"
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:

@@ -74,6 +74,24 @@ _OF_THE_DISK = frozenset(
         sqlite3.SQLITE_LOCKED,
     }
 )
+# What says that no file can be made beside the ledger, which SQLite wants to do even to read it; by version.
+_OF_THE_FOLDER = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a ledger in a folder.
+
+    Raises:
+        OutboxError: nobody can tell: the folder may not be looked into.
+    """
+    path = folder / FILE
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise OutboxError(f"cannot read the ledger {path}: {error.strerror}; allow it") from error
+    return True
 
 
 class State(StrEnum):
@@ -127,9 +145,8 @@ class Ledger:
                 self._set_up()
             except sqlite3.OperationalError as error:
                 self._connection.close()
-                if not read_only or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN:
+                if not read_only or error.sqlite_errorcode & 0xFF not in _OF_THE_FOLDER:
                     raise
-                # SQLite wants to make a file beside it to read it; where nobody can write, it need not.
                 self._connection = self._connect("?immutable=1")
                 self._set_up()
             except BaseException:

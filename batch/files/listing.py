@@ -14,9 +14,8 @@ from batch.files.objects import Entry, Objects
 from batch.records import ScanRef
 
 _HEAD = re.compile(r"[^*?[]*")
-_UNUSABLE = re.compile(
-    r"\0|\?versionId="
-)  # the first ends names in our temporary files; s3fs cuts at the other
+# The first ends names in our temporary files; s3fs cuts at the other.
+_UNUSABLE = re.compile(r"\0|\?versionId=")
 
 
 def scans(

@@ -1,23 +1,29 @@
-"""Files of results that were published, read again, and tables that a spreadsheet may have saved anew."""
+"""Files of results, read again, and tables that a spreadsheet may have saved anew."""
 
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from batch.errors import InputError
+from batch.errors import InputError, MissingExtraError
 from batch.files import tables
-from batch.files.tables import COLUMNS, PROBABILITY_COLUMNS
+from batch.files.tables import COLUMNS, PROBABILITY_COLUMNS, ROWS_PER_GROUP, Record
 from batch.records import Status
 
-CORRECTED = "corrected"
-"""The column at the end of corrected results: what the model had said of a row that a person corrected."""
-
+_AS_WRITTEN = "name a file as digitbox wrote it"
 _DELIMITERS = ",;\t"  # what spreadsheets put between cells, by country
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "prediction": int,
+    "confidence": float,
+    "processed_at": datetime.fromisoformat,
+    **dict.fromkeys(PROBABILITY_COLUMNS, float),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +64,56 @@ def find(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Iterator[Row]:
-    """Yields the rows of a file of results.
+    """Yields the rows of a file of results, which a spreadsheet may have saved.
 
     Raises:
         InputError: it cannot be read, or is no such file.
         MissingExtraError: it is Parquet, and the extra is not installed.
     """
-    records = _parquet(path) if path.suffix == ".parquet" else table(path, COLUMNS)
+    records = _parquet(path) if _is_parquet(path) else table(path, COLUMNS)
     for number, record in records:
         try:
-            yield _row(record)
+            row = _row(record)
         except ValueError as error:
-            raise InputError(
-                f"{path}, line {number}: {error}; name a file of results as digitbox wrote it"
-            ) from error
+            raise _wrong(path, number, error) from error
+        yield row
+
+
+def columns(path: Path) -> list[str]:
+    """Columns of a file of results.
+
+    Raises:
+        InputError: as of `read`.
+        MissingExtraError: the same.
+    """
+    if _is_parquet(path):
+        with _opened_parquet(path) as file:
+            return list(file.schema_arrow.names)
+    with _opened_csv(path) as lines:
+        return _names(path, lines, COLUMNS)
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Yields the rows of a file of results as it was published, with all of its columns.
+
+    Raises:
+        InputError: as of `read`.
+        MissingExtraError: the same.
+    """
+    if _is_parquet(path):
+        yield from (record for _, record in _parquet(path))
+        return
+    parsers: list[Callable[[str], Any]] = []
+    for number, names, cells in _lines(path, COLUMNS):
+        parsers = parsers or [_PARSERS.get(name, str) for name in names]
+        try:
+            record = {
+                name: parse(cell) if cell else None
+                for name, parse, cell in zip(names, parsers, cells, strict=True)
+            }
+        except ValueError as error:
+            raise _wrong(path, number, error) from error
+        yield record
 
 
 def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -86,60 +128,16 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
     Raises:
         InputError: it cannot be read, is no such file, or lacks a column.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            lines = csv.reader(file, delimiter=max(_DELIMITERS, key=header.count), strict=True)
-            yield from _records(path, lines, columns)
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no CSV in UTF-8 ({error}): save it as that") from error
+    for number, names, cells in _lines(path, columns):
+        yield number, dict(zip(names, cells, strict=True))
 
 
-def corrected(path: Path, said: dict[tuple[str, str], tuple[str, str]]) -> bytes:
-    """The content of a file of results after corrections; the file itself is left as it is.
-
-    Args:
-        path: of the file of results.
-        said: by file and SHA-256 of a row, what the model had said and what a person says: 0 to 9, or none.
-
-    Returns:
-        A file of the same format. A corrected row is `ok`, without reason and confidence; or, where a person
-        saw no digit, refused as `not_a_digit`.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    if path.suffix == ".parquet":
-        return _corrected_parquet(path, said)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    for _, record in table(path, COLUMNS):
-        if not text.tell():
-            writer.writerow([*record, CORRECTED])
-        key = record["file"], record["sha256"]
-        change = _changed(*said[key]) if key in said else {CORRECTED: ""}
-        writer.writerow((record | {k: "" if v is None else v for k, v in change.items()}).values())
-    return text.getvalue().encode()
+def _wrong(path: Path, number: int, error: ValueError) -> InputError:
+    return InputError(f"{path}, line {number}: {error}; {_AS_WRITTEN}")
 
 
-def _changed(said: str, label: str) -> dict[str, Any]:
-    is_digit = label != "none"
-    return {
-        "prediction": int(label) if is_digit else None,
-        "confidence": None,
-        "status": (Status.OK if is_digit else Status.REFUSED).value,
-        "reason": None if is_digit else "not_a_digit",
-        CORRECTED: said,
-    }
-
-
-def _row(record: dict[str, Any]) -> Row:
-    prediction, confidence = record["prediction"], record["confidence"]
+def _row(record: Record) -> Row:
+    prediction, confidence, at = record["prediction"], record["confidence"], record["processed_at"]
     number = None if prediction in ("", None) else int(prediction)
     if number is not None and not 0 <= number <= 9:
         raise ValueError(f"{prediction!r} is no digit")
@@ -156,64 +154,77 @@ def _row(record: dict[str, Any]) -> Row:
         record["sha256"] or "",
         str(record["batch"]),
         str(record["model"]),
-        str(record["processed_at"]),
+        f"{at:%Y-%m-%dT%H:%M:%SZ}" if isinstance(at, datetime) else str(at),
         shares if len(shares) == len(PROBABILITY_COLUMNS) and all(0 <= s <= 1 for s in shares) else (),
     )
 
 
-def _records(path: Path, lines: Any, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Yields the number, the columns and the cells of each line of a CSV that has any."""
+    with _opened_csv(path) as lines:
+        names = _names(path, lines, columns)
+        before = lines.line_num
+        for cells in lines:
+            number, before = before + 1, lines.line_num
+            if not any(cells):
+                continue
+            if len(cells) != len(names):
+                raise InputError(
+                    f"{path}, line {number}: {len(cells)} cells under {len(names)} columns; {_AS_WRITTEN}"
+                )
+            yield number, names, cells
+
+
+@contextmanager
+def _opened_csv(path: Path) -> Iterator[Any]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            yield csv.reader(file, delimiter=max(_DELIMITERS, key=header.count), strict=True)
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}; name one that is there") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; allow it, or name another") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is no CSV in UTF-8 ({error}): save it as that") from error
+
+
+def _names(path: Path, lines: Iterator[list[str]], wanted: Sequence[str]) -> list[str]:
     names = [name.strip() for name in next(lines, [])]
-    lacking = [column for column in columns if column not in names]
+    _check_columns(path, names, wanted)
+    return names
+
+
+def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    lacking = [column for column in wanted if column not in names]
     if lacking:
-        raise InputError(f"{path} has no column {lacking[0]}: name a file as digitbox wrote it")
-    before = lines.line_num
-    for cells in lines:
-        number, before = before + 1, lines.line_num
-        if not any(cells):
-            continue
-        if len(cells) != len(names):
-            raise InputError(
-                f"{path}, line {number}: {len(cells)} cells under {len(names)} columns; name a file as "
-                "digitbox wrote it"
-            )
-        yield number, dict(zip(names, cells, strict=True))
+        raise InputError(f"{path} has no column {lacking[0]}: {_AS_WRITTEN}")
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    tables.check_format("parquet")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _is_parquet(path: Path) -> bool:
+    return path.suffix == ".parquet"
 
+
+def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
+    with _opened_parquet(path) as file:
+        _check_columns(path, file.schema_arrow.names, COLUMNS)
+        number = itertools.count(1)
+        for group in file.iter_batches(ROWS_PER_GROUP):
+            yield from zip(number, group.to_pylist(), strict=False)
+
+
+@contextmanager
+def _opened_parquet(path: Path) -> Iterator[Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError(f"reading {path.name}", "parquet") from error
     try:
         with pq.ParquetFile(path) as file:
-            lacking = [column for column in COLUMNS if column not in file.schema_arrow.names]
-            if lacking:
-                raise InputError(f"{path} has no column {lacking[0]}: name a file as digitbox wrote it")
-            number = 0
-            for group in file.iter_batches():
-                for record in group.to_pylist():
-                    number += 1
-                    if record["processed_at"] is not None:
-                        record["processed_at"] = f"{record['processed_at']:%Y-%m-%dT%H:%M:%SZ}"
-                    yield number, record
+            yield file
     except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
+        raise InputError(f"no such file: {path}; name one that is there") from error
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"cannot read {path}: {error}; name a file as digitbox wrote it") from error
-
-
-def _corrected_parquet(path: Path, said: dict[tuple[str, str], tuple[str, str]]) -> bytes:
-    tables.check_format("parquet")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        published = file.read()
-    records = published.to_pylist()
-    for record in records:
-        key = record["file"], record["sha256"] or ""
-        record |= _changed(*said[key]) if key in said else {CORRECTED: None}
-    target = pa.BufferOutputStream()
-    schema = published.schema.append(pa.field(CORRECTED, pa.string()))
-    pq.write_table(pa.Table.from_pylist(records, schema=schema), target)
-    return bytes(target.getvalue().to_pybytes())
+        raise InputError(f"cannot read {path}: {error}; {_AS_WRITTEN}") from error

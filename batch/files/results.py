@@ -1,82 +1,34 @@
-"""Files of results, read again; and rows of several of them, written as one."""
+"""Rows of files of results, written as other files: those of several together, or with corrections."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+import io
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from batch.errors import MissingExtraError
-from batch.files.tables import COLUMNS, PROBABILITY_COLUMNS, ROWS_PER_GROUP, parquet_schema
+from batch.files import readback
+from batch.files.tables import COLUMNS, PROBABILITY_COLUMNS, ParquetWriter, Record
+from batch.records import Reason, Status
 
-Row = dict[str, Any]
-"""A row by column, with the types of Parquet; None where there is nothing."""
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "prediction": int,
-    "confidence": float,
-    "processed_at": datetime.fromisoformat,
-    **dict.fromkeys(PROBABILITY_COLUMNS, float),
-}
+CORRECTED = "corrected"
+"""The column at the end of corrected results: what the model had said of a row that a person corrected."""
 
 
-def column_names(path: Path) -> Sequence[str]:
-    """Columns of a file of results.
-
-    Raises:
-        OSError: it cannot be read.
-        MissingExtraError: it is Parquet, and the extra is not installed.
-    """
-    if path.suffix == ".parquet":
-        with _parquet(path) as parquet:
-            return list(parquet.schema_arrow.names)
-    with path.open(encoding="utf-8", newline="") as file:
-        return next(csv.reader(file))
-
-
-def rows(path: Path) -> Iterator[Row]:
-    """Yields the rows of a file of results.
-
-    Raises:
-        OSError: it cannot be read.
-        MissingExtraError: it is Parquet, and the extra is not installed.
-    """
-    if path.suffix == ".parquet":
-        with _parquet(path) as parquet:
-            for part in parquet.iter_batches(ROWS_PER_GROUP):
-                yield from part.to_pylist()
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        names = next(lines)
-        parsers = [_PARSERS.get(name, str) for name in names]
-        for cells in lines:
-            yield {
-                name: parse(cell) if cell else None
-                for name, parse, cell in zip(names, parsers, cells, strict=True)
-            }
-
-
-def _parquet(path: Path) -> Any:
-    try:
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError(f"reading {path.name}", "parquet") from error
-    return pq.ParquetFile(path)
-
-
-def in_order(names: set[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """Columns of several files together: those that all have, the probabilities, and others."""
-    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in names)]
-    return [*known, *sorted(names - set(known))]
+    found = set(names)
+    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in found)]
+    return [*known, *sorted(found - set(known))]
 
 
 class Writer(Protocol):
     """What rows are written with."""
 
-    def add(self, row: Row) -> None:
+    def add(self, record: Record) -> None:
         """Writes one row."""
 
     def close(self) -> None:
@@ -91,9 +43,9 @@ class CsvWriter:
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow(names)
 
-    def add(self, row: Row) -> None:
+    def add(self, record: Record) -> None:
         """Writes one row."""
-        self._writer.writerow([_cell(row.get(name)) for name in self._names])
+        self._writer.writerow([_cell(record.get(name)) for name in self._names])
 
     def close(self) -> None:
         """The file is closed by who opened it."""
@@ -107,30 +59,39 @@ def _cell(value: Any) -> Any:
     return value  # csv writes None as nothing
 
 
-class ParquetWriter:
-    """Rows as Parquet."""
+def corrected(path: Path, said: dict[tuple[str, str], tuple[str, str]]) -> bytes:
+    """The content of a file of results after corrections; the file itself is left as it is.
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        import pyarrow.parquet as pq
+    Args:
+        path: of the file of results.
+        said: by file and SHA-256 of a row, what the model had said and what a person says: 0 to 9, or none.
 
-        self._schema = parquet_schema(names)
-        self._writer = pq.ParquetWriter(path, self._schema)
-        self._waiting: list[Row] = []
+    Returns:
+        A file of the same format. A corrected row is `ok`, without reason and confidence; or, where a person
+        saw no digit, refused as `not_a_digit`.
 
-    def add(self, row: Row) -> None:
-        """Writes one row."""
-        self._waiting.append(row)
-        if len(self._waiting) >= ROWS_PER_GROUP:
-            self._write()
+    Raises:
+        InputError: it cannot be read.
+        MissingExtraError: it is Parquet, and the extra is not installed.
+    """
+    names = [*readback.columns(path), CORRECTED]
+    content = io.BytesIO()
+    text = io.TextIOWrapper(content, encoding="utf-8", newline="")
+    writer: Writer = CsvWriter(text, names) if path.suffix == ".csv" else ParquetWriter(content, names)
+    with closing(writer):
+        for record in readback.records(path):
+            key = record["file"], record["sha256"] or ""
+            writer.add(record | _changes(*said[key]) if key in said else record)
+    text.flush()
+    return content.getvalue()
 
-    def close(self) -> None:
-        """Writes what is still in memory."""
-        self._write()
-        self._writer.close()
 
-    def _write(self) -> None:
-        import pyarrow as pa
-
-        if self._waiting:
-            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
-            self._waiting = []
+def _changes(said: str, label: str) -> Record:
+    is_digit = label != "none"
+    return {
+        "prediction": int(label) if is_digit else None,
+        "confidence": None,
+        "status": (Status.OK if is_digit else Status.REFUSED).value,
+        "reason": None if is_digit else Reason.NOT_A_DIGIT.value,
+        CORRECTED: said,
+    }

@@ -6,10 +6,9 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
 
-from batch.files.ledger import FILE, Ledger
+from batch.files.ledger import Ledger
 from batch.records import RunSummary, Status
 
 KEPT = 10_000  # entries: of a run every five minutes, those of a month
@@ -99,11 +98,6 @@ def heartbeat(ledger: Ledger) -> Heartbeat | None:
         return None
     pid, inbox, *rest = rows[0]
     return Heartbeat(pid, os.fsdecode(inbox), *rest)
-
-
-def are_noted(folder: Path) -> bool:
-    """Whether there is a ledger in the folder that would hold it."""
-    return (folder / FILE).exists()
 
 
 def is_running(run: RunSummary) -> bool:

@@ -7,10 +7,10 @@ import importlib.util
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from batch.errors import MissingExtraError
 from batch.records import Outcome
@@ -35,6 +35,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./-][\x21-\x7e ]*")
 # Spreadsheets run a cell that begins so as a formula; the full-width signs too, in East Asian locales.
 _FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+Record = dict[str, Any]
+"""A row by column, with the types of Parquet; None where there is nothing."""
 
 
 class Table(Protocol):
@@ -145,22 +149,53 @@ def parquet_schema(names: Iterable[str]) -> Any:
     return pa.schema((name, types.get(name, pa.string())) for name in names)
 
 
-class ParquetTable:
-    """Apache Parquet, with types and nulls."""
+class ParquetWriter:
+    """Rows as Apache Parquet, with types and nulls.
 
-    def __init__(self, path: Path, batch: str, model: str, with_probabilities: bool) -> None:
+    Args:
+        target: the file, or its path.
+        names: of the columns, in order.
+    """
+
+    def __init__(self, target: Path | IO[bytes], names: Sequence[str]) -> None:
         import pyarrow.parquet as pq
 
+        self._schema = parquet_schema(names)
+        self._writer = pq.ParquetWriter(target, self._schema)
+        self._waiting: list[Record] = []
+
+    def add(self, record: Record) -> None:
+        """Writes one row."""
+        self._waiting.append(record)
+        if len(self._waiting) >= ROWS_PER_GROUP:
+            self._write_group()
+
+    def close(self) -> None:
+        """Writes what is still in memory."""
+        self._write_group()
+        self._writer.close()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
+            self._waiting = []
+
+
+class ParquetTable:
+    """Outcomes as Parquet."""
+
+    def __init__(self, path: Path, batch: str, model: str, with_probabilities: bool) -> None:
         self.rows = 0
         self._batch, self._model, self._with_probabilities = batch, text_cell(model), with_probabilities
-        self._schema = parquet_schema(COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ()))
-        self._waiting: list[dict[str, Any]] = []
         self._file = io.FileIO(path, "x")
-        self._writer = pq.ParquetWriter(self._file, self._schema)
+        names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ())
+        self._writer = ParquetWriter(self._file, names)
 
     def add(self, outcome: Outcome, processed_at: datetime) -> None:
         """Writes one row."""
-        row: dict[str, Any] = {
+        row: Record = {
             "file": text_cell(outcome.ref.name),
             "prediction": outcome.label,
             "confidence": outcome.confidence,
@@ -173,22 +208,12 @@ class ParquetTable:
         }
         if self._with_probabilities and outcome.probabilities:
             row |= dict(zip(PROBABILITY_COLUMNS, outcome.probabilities, strict=True))
-        self._waiting.append(row)
+        self._writer.add(row)
         self.rows += 1
-        if len(self._waiting) >= ROWS_PER_GROUP:
-            self._write_group()
 
     def close(self) -> None:
         """Writes what is still in memory."""
         try:
-            self._write_group()
             self._writer.close()
         finally:
             self._file.close()
-
-    def _write_group(self) -> None:
-        import pyarrow as pa
-
-        if self._waiting:
-            self._writer.write_table(pa.Table.from_pylist(self._waiting, schema=self._schema))
-            self._waiting = []

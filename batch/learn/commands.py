@@ -19,6 +19,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import MissingExtraError
 from batch.files import artefact
 from batch.flow import Reader
+from batch.options import Number, Whole
 
 if TYPE_CHECKING:
     from batch.learn.compare import Verdict
@@ -72,19 +73,22 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--epochs",
-    type=click.IntRange(1),
+    metavar="N",
+    type=Whole(1),
     help="Passes over the digits.  [default: mlp 10, cnn 40; 4 with --from]",
 )
 @click.option(
     "--examples",
     "examples_per_epoch",
-    type=click.IntRange(100),
+    metavar="N",
+    type=Whole(100),
     help="Rendered scans in an epoch of the cnn.  [default: as many as there are digits]",
 )
-@click.option("--batch-size", type=click.IntRange(1), help="Digits a step.  [default: mlp 32, cnn 256]")
+@click.option("--batch-size", metavar="N", type=Whole(1), help="Digits a step.  [default: mlp 32, cnn 256]")
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(0, 1, min_open=True),
+    metavar="X",
+    type=Number(0, 1, min_open=True),
     help="Of the optimiser, at its highest.  [default: mlp 0.001, cnn 0.002; a fifth of it with --from]",
 )
 @click.option(
@@ -94,7 +98,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="What makes probabilities of the last layer; sigmoid with the mlp only.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of every random choice.")
+@click.option(
+    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Of every random choice."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a model of the same name.")
 @click.option("--default", "make_default", is_flag=True, help="Make it the default of runs in this folder.")
 def train(
@@ -182,7 +188,9 @@ def train(
     show_default=True,
     help="Folder for evaluation.json, evaluation.md and the pictures; files of these names are replaced.",
 )
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes to read with.  [default: one a core]")
+@click.option(
+    "--workers", metavar="N", type=Whole(1, 256), help="Processes to read with.  [default: one a core]"
+)
 @click.option(
     "--record", metavar="NAME", help="Write the figures into the model's manifest and card, under this name."
 )
@@ -230,10 +238,10 @@ def evaluate(
     help="Folder for the pictures; files of these names are replaced.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the choice of samples."
+    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Of the choice of samples."
 )
 def explore(data: str, report: Path, seed: int) -> None:
-    """Look at labelled scans before training on them or testing with them.
+    """Look at labelled scans before training or testing.
 
     DATA is as for digitbox evaluate. Written are the number of scans of each class (counts.png), samples of
     each as they are (samples.png) and as the model sees them (digits.png), and their means (means.png).

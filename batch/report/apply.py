@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batch.addresses import STATE
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import corrections, durable, ledger, locks, readback, retire
+from batch.files import corrections, durable, ledger, locks, readback, results, retire
 from batch.files.corrections import NONE, Correction
 from batch.files.ledger import Batch, Ledger
 from batch.files.names import IMAGE_SUFFIXES
@@ -77,7 +77,7 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
     """
     folder = outbox / STATE
     lines = list(readback.table(file, COLUMNS))
-    if not (folder / ledger.FILE).is_file():
+    if not ledger.exists(folder):
         raise InputError(
             f"no ledger in {outbox}: name the outbox that the report was made from with --outbox"
         )
@@ -165,7 +165,7 @@ class _Application:
         if batch is None:
             return f"no batch {batch_id!r} in {self._outbox}: name its outbox with --outbox"
         path = self._outbox / batch.file
-        if not path.is_file():
+        if not os.path.isfile(path):
             return f"{batch.file} is no longer in {self._outbox}: put it back, and apply again"
         if durable.digest(path) != batch.sha256:
             return f"{batch.file} was changed since it was published: put the published one back"
@@ -241,7 +241,7 @@ def corrected_path(published: Path) -> Path:
 
 
 def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -> bytes:
-    return readback.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
+    return results.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
 
 
 def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:

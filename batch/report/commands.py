@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from batch import console
-from batch.config import DEFAULTS
+from batch.addresses import Place
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.options import LocalPath
+from batch.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.report import apply as application
 from batch.report import pictures, rows, writing
 
+_COPY = "copy its files of results to a folder, and name that"
 MOST_PROBLEMS = 20  # said: a wrong file may have one a line
 
 
@@ -25,17 +25,19 @@ MOST_PROBLEMS = 20  # said: a wrong file may have one a line
     "given",
     nargs=-1,
     metavar="[OUTBOX|CSV]...",
-    type=LocalPath("copy its files of results to a folder, and name that"),
+    type=LocalPath(_COPY),
 )
+@outbox_option("Folder of the results, when none is named.", metavar="DIR")
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NamedPath(dir_okay=False, path_type=Path),
     help="File to write; must not exist.  [default: report-<UTC time>.html beside the results]",
 )
 @click.option(
     "--pictures",
     "most_pictures",
-    type=click.IntRange(0),
+    type=Whole(0),
+    metavar="N",
     default=writing.MOST_PICTURES,
     show_default=True,
     help="Most scans to show a picture of: the doubtful first, then a sample of the others.",
@@ -45,12 +47,14 @@ MOST_PROBLEMS = 20  # said: a wrong file may have one a line
     metavar="NAME|DIR",
     help="Where the model that read them is, if not in ./models or with digitbox.",
 )
-def report(given: tuple[Path, ...], output: Path | None, most_pictures: int, model: str | None) -> None:
+def report(
+    given: tuple[Path, ...], outbox: Place, output: Path | None, most_pictures: int, model: str | None
+) -> None:
     """Write one HTML page to look at results, and to correct them.
 
-    OUTBOX is a folder of results, CSV a file of them (Parquet too); outbox/ without any. The page needs no
-    network and no server: open it in a browser. The doubtful scans come first, and are reviewed with the
-    keyboard. Printed is the page's path.
+    OUTBOX is a folder of results, CSV a file of them (Parquet too); that of --outbox without any. The page
+    needs no network and no server: open it in a browser. The doubtful scans come first, and are reviewed with
+    the keyboard. Printed is the page's path.
 
     \b
     Examples:
@@ -59,7 +63,11 @@ def report(given: tuple[Path, ...], output: Path | None, most_pictures: int, mod
     """
     if output is not None:
         writing.check_new(output)
-    paths = rows.sources(given or (DEFAULTS["outbox"],))
+    if not given:
+        if not isinstance(outbox, Path):
+            raise ConfigError(f"digitbox report wants files on a disk, not {outbox}: {_COPY}")
+        given = (outbox,)
+    paths = rows.sources(given)
     models = pictures.Models(None if model is None else artefact.find(model))
     console.print_line(write_report(paths, output, most_pictures, models))
 
@@ -78,19 +86,16 @@ def write_report(
         RunError: as of `writing.plan` and `writing.write`.
     """
     found, places = writing.plan(paths, most_pictures)
-    total = None if quiet or not sys.stderr.isatty() else len(places)
+    total = None if quiet or not console.has_terminal() else len(places)
     with console.progress(total) as advance:
         return writing.write(found, places, output, models or pictures.Models(), advance)
 
 
 @click.command()
-@click.argument("corrections", type=click.Path(readable=False, path_type=Path))
-@click.option(
-    "--outbox",
-    type=LocalPath("correct copies of its files of results by hand"),
-    default=DEFAULTS["outbox"],
-    show_default=True,
-    help="Folder with the results that the report was made from.",
+@click.argument("corrections", type=NamedPath(readable=False, path_type=Path))
+@outbox_option(
+    "Folder with the results that the report was made from.",
+    LocalPath("correct copies of its files of results by hand"),
 )
 @click.option("--by", metavar="NAME", help="Who corrected, for the audit.  [default: the user's login]")
 def apply(corrections: Path, outbox: Path, by: str | None) -> None:

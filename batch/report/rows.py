@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -72,12 +73,12 @@ def sources(given: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in given:
-        if path.is_dir():
+        if os.path.isdir(path):
             inside = readback.find(path)
             if not inside:
                 raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
             found += inside
-        elif path.exists():
+        elif os.path.exists(path):
             found.append(path)
         else:
             raise InputError(f"no such file or folder: {path}; name an outbox or a file of results")

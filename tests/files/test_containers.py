@@ -58,6 +58,8 @@ def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
         (b"P5 is a paper format\n", "not_an_image"),
         (bytes(1000), "not_an_image"),
         (b"%PDF-1.7\n", "unsupported"),
+        (b'<?xml version="1.0"?>\n<svg width="9"/>', "unsupported"),
+        (b"<html><p>no such scan</p></html>", "not_an_image"),
         (b"\0\0\0\x18ftypheic" + bytes(40), "unsupported"),
         (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "not_an_image"),
         (b"P7\nWIDTH 2\n", "unsupported"),

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
@@ -11,6 +10,7 @@ from batch.learn.examples import NONE, SHARES
 
 
 def network(classes: int) -> Any:
+    keras = pytest.importorskip("keras", reason="the extra train is not installed")
     return keras.Sequential([keras.Input((4,)), keras.layers.Dense(classes, name="logits")])
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from batch import classifier
 from batch.errors import ConfigError
 from batch.files import artefact
-from batch.learn import distil, examples, strokes
+from batch.learn import examples, strokes
 from batch.learn.commands import train
 from batch.learn.datasets import Labelled
 from batch.learn.examples import Material
@@ -41,6 +41,9 @@ def trained(data: str, models: Path, *arguments: str) -> Any:
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_distillation() -> Iterator[None]:
+    pytest.importorskip("tensorflow", reason="the extra train is not installed")
+    from batch.learn import distil
+
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(distil, "EPOCHS", distil.EPOCHS_PER_RENDERING)
         yield
