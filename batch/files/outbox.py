@@ -151,12 +151,11 @@ class Outbox:
             with self._reporting():
                 table = self._table or self._start()
                 room = self._rows_per_file - table.rows
-                for outcome in outcomes[:room]:
-                    table.add(outcome, self._now())
-                self._ledger.add(self._batch, outcomes[:room])
+                some, outcomes = outcomes[:room], outcomes[room:]
+                table.add(some, self._now())
+                self._ledger.add(self._batch, some)
                 if self._account is not None:
-                    self._account.stage(outcomes[:room])
-            outcomes = outcomes[room:]
+                    self._account.stage(some)
             if table.rows >= self._rows_per_file:
                 self.publish()
 
