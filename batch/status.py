@@ -186,8 +186,8 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
     attempts = 1 if run is not None and run.command == "watch" else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
-        for ref in map(storage.identified, Inputs(inputs, recursive, outbox, ignore)):
-            if not opened.is_settled(ref, attempts):
+        for some in storage.all_identified(Inputs(inputs, recursive, outbox, ignore)):
+            for ref in opened.unsettled(some, attempts):
                 count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
     except InputError as error:
         report.problems.append(str(error))

@@ -20,6 +20,7 @@ from batch.records import Reason, ScanRef
 
 # Never follow a link, never wait for the writer of a pipe.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+AT_ONCE = 500  # scans that are identified
 
 Content = tuple[ScanRef, bytes | ImageError]
 """A scan as it was when it was read, with its bytes, or with why there are none."""
@@ -90,6 +91,13 @@ def identified(ref: ScanRef) -> ScanRef:
     except OSError:
         return ref
     return _as_of(found, ref)
+
+
+def all_identified(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
+    """Yields all scans, identified, some at a time."""
+    left = iter(refs)
+    while some := list(itertools.islice(left, AT_ONCE)):
+        yield list(map(identified, some))
 
 
 def _as_of(status: os.stat_result, ref: ScanRef) -> ScanRef:
