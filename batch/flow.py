@@ -80,18 +80,23 @@ class Reader:
     ) -> list[Outcome]:
         outcomes: list[Outcome | None] = []
         digits, waiting = [], []
-        for ref, image in images.read_all(refs, self.max_pixels):
-            if isinstance(image, ImageError):
-                outcomes.append(_not_read(ref, image))
-                continue
-            ink = preprocess.find_ink(image.grey)
-            refusal = quality.inspect(ink)
-            if refusal is not None:
-                outcomes.append(Outcome(ref, Status.REFUSED, refusal, image.sha256))
-                continue
-            digits.append(preprocess.normalise(ink, model.manifest.preprocess))
-            waiting.append((len(outcomes), ref, image.sha256))
-            outcomes.append(None)
+        for some in images.read_all(refs, self.max_pixels):
+            scans = []
+            for ref, image in some:
+                if isinstance(image, ImageError):
+                    outcomes.append(_not_read(ref, image))
+                else:
+                    scans.append((len(outcomes), ref, image))
+                    outcomes.append(None)
+            # One step for all of them, then the next: as of `images.read_all`.
+            inks = [preprocess.find_ink(image.grey) for _, _, image in scans]
+            for (place, ref, image), ink in zip(scans, inks, strict=True):
+                refusal = quality.inspect(ink)
+                if refusal is not None:
+                    outcomes[place] = Outcome(ref, Status.REFUSED, refusal, image.sha256)
+                    continue
+                digits.append(preprocess.normalise(ink, model.manifest.preprocess))
+                waiting.append((place, ref, image.sha256))
         if digits:
             decisions = confidence.decide(model.logits(np.stack(digits)), thresholds)
             for (place, ref, sha256), decision in zip(waiting, decisions, strict=True):

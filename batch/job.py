@@ -84,7 +84,7 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
         refs = Wanted(
             inputs,
             account,
-            None if reads_all else outbox.settled,
+            None if reads_all else outbox.unsettled,
             max_files=options.max_files,
             max_seconds=options.max_time_s,
             border=options.batch_size,
@@ -124,11 +124,11 @@ def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     folder = state_folder(options.outbox)
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as opened:
-        is_settled = None
+        unsettled = None
         if options.only_new and ledger.exists(folder):
             known = opened.enter_context(closing(Ledger(folder, read_only=True)))
-            is_settled = partial(known.is_settled, attempts=options.attempts)
-        yield from Wanted(inputs, Account(""), is_settled, max_files=max_files)
+            unsettled = partial(known.unsettled, attempts=options.attempts)
+        yield from Wanted(inputs, Account(""), unsettled, max_files=max_files)
 
 
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:

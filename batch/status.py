@@ -188,9 +188,11 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
     attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
-        for ref in map(storage.identified, Inputs(inputs, recursive, outbox, ignore)):
-            # A folder with the name of an image has a row of a run, and none of a watcher.
-            if not opened.is_settled(ref, attempts) and not (is_watched and os.path.isdir(ref.path)):
+        for some in storage.all_identified(Inputs(inputs, recursive, outbox, ignore)):
+            for ref in opened.unsettled(some, attempts):
+                # A folder with the name of an image has a row of a run, and none of a watcher.
+                if is_watched and os.path.isdir(ref.path):
+                    continue
                 count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
     except InputError as error:
         report.problems.append(str(error))

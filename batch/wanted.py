@@ -22,7 +22,7 @@ class Wanted:
     Args:
         inputs: what was found.
         account: of the run.
-        is_settled: whether a scan has its row; None when all are to be read.
+        unsettled: those of some scans that have no row; None when all are to be read.
         max_files: most scans to read; None for all.
         max_seconds: of the run, after which no other is begun; None for no limit.
         border: scans after which the time is looked at; so many are read in any case: each run gets on.
@@ -32,36 +32,39 @@ class Wanted:
         self,
         inputs: Inputs,
         account: Account,
-        is_settled: Callable[[ScanRef], bool] | None = None,
+        unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None,
         *,
         max_files: int | None = None,
         max_seconds: float | None = None,
         border: int = 1,
     ) -> None:
-        self._inputs, self._account, self._is_settled, self._border = inputs, account, is_settled, border
+        self._inputs, self._account, self._unsettled, self._border = inputs, account, unsettled, border
         self._max_files = max_files
         self._max_seconds = math.inf if max_seconds is None else max_seconds
         self._is_limited = max_files is not None or max_seconds is not None
 
     def __iter__(self) -> Iterator[ScanRef]:
         if not self._is_limited:
-            yield from self._unsettled()
+            yield from self._found()
             return
-        oldest = inbox.oldest_first(self._unsettled())
+        oldest = inbox.oldest_first(self._found())
         for number, ref in enumerate(itertools.islice(oldest, self._max_files)):
             is_border = number > 0 and number % self._border == 0
             if is_border and self._account.seconds >= self._max_seconds:
                 return
             yield ref
 
-    def _unsettled(self) -> Iterator[ScanRef]:
-        needs_looks = self._is_limited or self._is_settled is not None
-        for found in self._inputs:
-            ref = storage.identified(found) if needs_looks else found
-            if self._is_settled is not None and self._is_settled(ref):
-                self._account.settled += 1
-            else:
-                self._account.seen += 1
-                yield ref
-            self._account.skipped = self._inputs.skipped
+    def _found(self) -> Iterator[ScanRef]:
+        if not self._is_limited and self._unsettled is None:
+            yield from map(self._counted, self._inputs)  # each is looked at when it is opened
+        else:
+            for some in storage.all_identified(self._inputs):
+                new = some if self._unsettled is None else self._unsettled(some)
+                self._account.settled += len(some) - len(new)
+                yield from map(self._counted, new)
         self._account.skipped = self._inputs.skipped
+
+    def _counted(self, ref: ScanRef) -> ScanRef:
+        self._account.seen += 1
+        self._account.skipped = self._inputs.skipped
+        return ref

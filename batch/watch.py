@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import time
@@ -252,7 +253,7 @@ class Watcher:
             self._rescan_soon(self._clock())  # what is in a folder that was moved in makes no events
         elif len(self._settler) >= MOST_TRACKED:
             self._has_more = True
-        elif names.has_image_suffix(name) and not outbox.settled(storage.identified(ScanRef(path, name))):
+        elif names.has_image_suffix(name) and outbox.unsettled([storage.identified(ScanRef(path, name))]):
             self._settler.look(path, name, self._clock())
 
     def _rescan_soon(self, now: float) -> None:
@@ -268,13 +269,13 @@ class Watcher:
             try:
                 inputs = inputs_of(self._options)
                 closed = 0
-                for ref in map(storage.identified, inputs):
+                found = map(outbox.unsettled, storage.all_identified(inputs))
+                for ref in itertools.chain.from_iterable(found):
                     closed += not names.has_image_suffix(ref.name) and os.path.isdir(ref.path)
                     if len(self._settler) >= MOST_TRACKED:
                         self._has_more = True
                         break
-                    if not outbox.settled(ref):
-                        self._settler.look(ref.path, ref.name, now)
+                    self._settler.look(ref.path, ref.name, now)
                 self._log.warn_once("inbox", "")
                 self._log.warn_once("folders", f"folders that cannot be listed: {closed}" if closed else "")
                 self._say_others(inputs.skipped - inputs.unfinished)

@@ -43,7 +43,8 @@ def publish(tmp_path: Path) -> Publish:
         times = (START + timedelta(hours=hours, minutes=number) for number in range(10**6))
         settings = {"format_name": "csv", "rows_per_file": 1000, "model": "m", "with_probabilities": False}
         with Outbox(tmp_path / "outbox", **{**settings, **options}, now=lambda: next(times)) as outbox:
-            outbox.add(outcomes)
+            for outcome in outcomes:
+                outbox.add([outcome])
             path = outbox.publish()
         assert path is not None
         return Path(path)

@@ -15,7 +15,7 @@ import pytest
 from batch import engines
 from batch.errors import ImageError
 from batch.files.outbox import Outbox
-from batch.files.storage import Disk
+from batch.files.storage import Content, Disk
 from batch.records import Reason, ScanRef
 from command import Digitbox
 from formats import FORMATS, two
@@ -102,7 +102,7 @@ def test_what_may_pass_is_read_again_but_not_for_ever(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason
 ) -> None:
     drop(inbox, 2)
-    monkeypatch.setattr(Disk, "read", failing("1.png", reason))
+    monkeypatch.setattr(Disk, "content", failing("1.png", reason))
     nights = [digitbox("run", "--only-new").rows for _ in range(5)]
     assert [(row["file"], row["reason"]) for row in nights[0]] == [("0.png", ""), ("1.png", reason.value)]
     is_transient = reason.value in ("unreadable", "vanished", "changed", "worker_crashed")
@@ -114,22 +114,22 @@ def test_what_has_passed_is_read_once_more(
 ) -> None:
     drop(inbox, 1)
     with monkeypatch.context() as patched:
-        patched.setattr(Disk, "read", failing("0.png", Reason.UNREADABLE))
+        patched.setattr(Disk, "content", failing("0.png", Reason.UNREADABLE))
         assert digitbox("run", "--only-new").code == 3
     assert digitbox("run", "--only-new", "--dry-run").out == "0.png\n"
     assert [row["status"] for row in digitbox("run", "--only-new").rows] == ["ok"]
     assert digitbox("run", "--only-new").rows == []
 
 
-def failing(name: str, reason: Reason) -> Callable[[Disk, ScanRef, int], bytes]:
-    read = Disk.read
+def failing(name: str, reason: Reason) -> Callable[[Disk, ScanRef, int], Content]:
+    content = Disk.content
 
-    def reading(disk: Disk, ref: ScanRef, max_bytes: int) -> bytes:
+    def opening(disk: Disk, ref: ScanRef, max_bytes: int) -> Content:
         if ref.name == name:
-            raise ImageError(reason)
-        return read(disk, ref, max_bytes)
+            return ref, ImageError(reason)
+        return content(disk, ref, max_bytes)
 
-    return reading
+    return opening
 
 
 # Interruptions

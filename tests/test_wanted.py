@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.account import Account
-from batch.files import inbox
+from batch.files import sorting
 from batch.files.inbox import Inputs, oldest_first
 from batch.records import ScanRef
 from batch.wanted import Wanted
@@ -28,6 +28,10 @@ def files(folder: Path, times: dict[str, int]) -> Inputs:
 TIMES = {"a.png": 50, "b.png": 10, "sub/c.png": 30, "d.png": 40, "e.png": 20}
 
 
+def all_but_b(refs: list[ScanRef]) -> list[ScanRef]:
+    return [ref for ref in refs if ref.name != "b.png"]
+
+
 def names(wanted: Wanted) -> list[str]:
     return [ref.name for ref in wanted]
 
@@ -40,14 +44,14 @@ def test_all_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 def test_those_without_a_row(tmp_path: Path) -> None:
     account = Account("run")
-    wanted = Wanted(files(tmp_path, TIMES), account, lambda ref: ref.name == "b.png")
+    wanted = Wanted(files(tmp_path, TIMES), account, all_but_b)
     assert names(wanted) == ["a.png", "d.png", "e.png", "sub/c.png"]
     assert (account.seen, account.settled) == (4, 1)
 
 
 def test_a_limit_takes_the_oldest_and_counts_the_others(tmp_path: Path) -> None:
     account = Account("run")
-    wanted = Wanted(files(tmp_path, TIMES), account, lambda ref: ref.name == "b.png", max_files=2)
+    wanted = Wanted(files(tmp_path, TIMES), account, all_but_b, max_files=2)
     assert names(wanted) == ["e.png", "sub/c.png"]
     assert (account.seen, account.settled, account.skipped) == (4, 1, 1)
 
@@ -82,7 +86,7 @@ REFS = st.builds(
 @given(st.lists(REFS), st.integers(1, 4))
 def test_oldest_first_loses_nothing_and_sorts(refs: list[ScanRef], run_length: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(inbox, "RUN_LENGTH", run_length)  # by way of temporary files
+        patched.setattr(sorting, "RUN_LENGTH", run_length)  # by way of temporary files
         found = [(ref.path, ref.name) for ref in oldest_first(refs)]
     by_age = sorted(refs, key=lambda ref: (ref.mtime_ns, os.fsencode(f"{ref.path}/./{ref.name}")))
     assert found == [(ref.path, ref.name) for ref in by_age]

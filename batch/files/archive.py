@@ -155,7 +155,6 @@ class Archive(Ledger):
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        self._ahead.forget()
         with self._reporting():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ MIN_SIDE_PX = 4
 # No format needs more bytes a pixel than 16-bit RGB with alpha; beside them, room for headers and profiles.
 BYTES_PER_PIXEL = 8
 SPARE_BYTES = 1 << 20
+AT_ONCE_BYTES = 4 << 20  # of files, and then of pixels, that are read before anything is done with them
 
 # A large JPEG need not be decoded whole: its coefficients give it at an eighth, a quarter or a half.
 REDUCED_PX = 640  # longer side that is kept, at least: enough for a digit that is small in it
@@ -30,6 +32,9 @@ _REDUCED = (
 
 # What is merely odd, such as a few bytes too many, is let pass.
 _HOLE = re.compile(rb"premature end|bad huffman|corrupt data|instead of RST", re.IGNORECASE)
+
+Read = tuple[ScanRef, Image | ImageError]
+"""A file as it was when it was read, with its image, or with why there is none."""
 
 
 def read(ref: ScanRef, max_pixels: int) -> Image:
@@ -43,38 +48,56 @@ def read(ref: ScanRef, max_pixels: int) -> Image:
         ImageError: with the reason; with the SHA-256 too, where the bytes could be read.
         InputError: object storage cannot be read.
     """
-    ((_, image),) = read_all([ref], max_pixels)
+    (((_, image),),) = read_all([ref], max_pixels)
     if isinstance(image, ImageError):
         raise image
     return image
 
 
-def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[tuple[ScanRef, Image | ImageError]]:
+def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[list[Read]]:
     """Reads and decodes files, in their order; those of object storage are fetched many at once.
 
+    Some files are read first, and then decoded: a processor's cache has room for the instructions of one of
+    these steps, and by turns each small file would take half as long again.
+
     Yields:
-        The file as it was when it was read, and its image, or the error that `read` raises.
+        Some files, each as it was when it was read, with its image, or with the error that `read` raises.
 
     Raises:
         InputError: object storage cannot be read any more.
     """
-    for ref, content in storage.contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES):
-        if isinstance(content, ImageError):
-            yield ref, content
-            continue
-        try:
-            yield ref, _opened(content, max_pixels)
-        except ImageError as error:
-            yield ref, error
+    contents = storage.contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    for some in _some(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
+        images = ((ref, _opened(content, max_pixels)) for ref, content in some)
+        yield from _some(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)
 
 
-def _opened(data: bytes, max_pixels: int) -> Image:
-    sha256 = hashlib.sha256(data).hexdigest()
+_Item = TypeVar("_Item")
+
+
+def _some(items: Iterable[_Item], size_bytes: Callable[[_Item], int]) -> Iterator[list[_Item]]:
+    """Some items at a time: as few as come to `AT_ONCE_BYTES`."""
+    some: list[_Item] = []
+    held_bytes = 0
+    for item in items:
+        some.append(item)
+        held_bytes += size_bytes(item)
+        if held_bytes >= AT_ONCE_BYTES:
+            yield some
+            some, held_bytes = [], 0
+    if some:
+        yield some
+
+
+def _opened(content: bytes | ImageError, max_pixels: int) -> Image | ImageError:
+    if isinstance(content, ImageError):
+        return content
+    sha256 = hashlib.sha256(content).hexdigest()
     try:
-        return Image(decode(data, max_pixels), sha256)
+        return Image(decode(content, max_pixels), sha256)
     except ImageError as error:
-        error.sha256 = sha256
-        raise
+        # Made anew: the one that was raised holds on to pixels.
+        return ImageError(error.reason, error.detail, sha256)
 
 
 def decode(data: bytes, max_pixels: int) -> Grey:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import errno
 import glob
-import heapq
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from batch.addresses import Place, is_remote
 from batch.errors import InputError
 from batch.files.names import Levels, Passed, has_image_suffix, is_ignored
+from batch.files.sorting import in_order
 from batch.records import ScanRef
-
-RUN_LENGTH = 50_000  # names sorted in memory at a time
 
 
 class Inputs:
@@ -128,24 +123,24 @@ class Inputs:
         ]
         while stack:
             folder, above, places, names = stack[-1]
-            name = next(names, None)
-            if name is None:
+            for name in names:
+                if not name.endswith("/"):
+                    yield ScanRef(folder + name, above + name)
+                    continue
+                path, called = folder + name[:-1], above + name[:-1]
+                below = levels.below(places, name[:-1])
+                if has_image_suffix(called) and levels.is_match(below):
+                    yield ScanRef(path, called)  # a row says that this is no file
+                if not levels.goes_on(below) or _identity(path) == outbox:
+                    continue
+                try:
+                    stack.append((folder + name, above + name, below, self._names(path, levels, below)))
+                except InputError:
+                    yield ScanRef(path, called)  # a row says that it cannot be read
+                    continue
+                break
+            else:
                 stack.pop()
-                continue
-            if not name.endswith("/"):
-                yield ScanRef(folder + name, above + name)
-                continue
-            name = name[:-1]
-            path, called = folder + name, above + name
-            places = levels.below(places, name)
-            if has_image_suffix(name) and levels.is_match(places):
-                yield ScanRef(path, called)  # a row says that this is no file
-            if not levels.goes_on(places) or _identity(path) == outbox:
-                continue
-            try:
-                stack.append((path + "/", called + "/", places, self._names(path, levels, places)))
-            except InputError:
-                yield ScanRef(path, called)  # a row says that it cannot be read
 
     def _names(self, folder: str, levels: Levels, places: frozenset[int]) -> Iterator[str]:
         """Names of scans, and of folders with a slash at the end, sorted by their bytes."""
@@ -173,41 +168,6 @@ class Inputs:
                         self.skipped += 1
 
         return in_order(wanted())
-
-
-def in_order(names: Iterable[str]) -> Iterator[str]:
-    """Yields names sorted by their bytes; more than `RUN_LENGTH` are sorted by way of temporary files."""
-    runs: list[Iterator[bytes]] = []
-    run: list[bytes] = []
-    for name in names:
-        run.append(os.fsencode(name))
-        if len(run) == RUN_LENGTH:
-            runs.append(_spilled(sorted(run)))
-            run = []
-    return map(os.fsdecode, heapq.merge(*runs, iter(sorted(run))))
-
-
-def _spilled(run: list[bytes]) -> Iterator[bytes]:
-    try:
-        with ExitStack() as opened:
-            file = opened.enter_context(tempfile.TemporaryFile(prefix="digitbox-"))
-            file.write(b"\0".join(run))
-            file.seek(0)
-            opened.pop_all()  # closed when it has been read
-    except OSError as error:
-        raise InputError(
-            f"cannot sort so many names in a file: {error.strerror}; set TMPDIR to a folder with room"
-        ) from error
-    return _unspilled(file)
-
-
-def _unspilled(file: IO[bytes]) -> Iterator[bytes]:
-    rest = b""
-    with file:
-        while block := file.read(1 << 16):
-            *names, rest = (rest + block).split(b"\0")
-            yield from names
-    yield rest
 
 
 def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import LedgerError, OutboxError
-from batch.files.lookahead import Lookahead
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
 
 FILE = "ledger.sqlite3"
@@ -62,6 +62,9 @@ CREATE TABLE corrections (
 CREATE INDEX corrections_by_batch ON corrections (batch);
 """,
 )
+ROWS_A_PATH = 16  # of those that are read to look up many paths at once, or each is looked up by itself
+_MAY_PASS = ", ".join(f"'{reason}'" for reason in sorted(TRANSIENT))
+_LOOK = f"SELECT path, size_bytes, mtime_ns, IFNULL(reason IN ({_MAY_PASS}), 0) FROM members WHERE"  # noqa: S608
 # What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
 _OF_THE_DISK = frozenset(
     {
@@ -138,7 +141,6 @@ class Ledger:
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._path, self._read_only = folder / FILE, read_only
-        self._ahead = Lookahead(self.execute)
         with self._reporting():
             self._connection = self._connect("?mode=ro" if read_only else "")
             try:
@@ -177,7 +179,6 @@ class Ledger:
 
     def add(self, batch_id: str, outcomes: Iterable[Outcome]) -> None:
         """Adds members to a batch that is not prepared yet."""
-        self._ahead.forget()
         with self._reporting():
             if not self._connection.in_transaction:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -197,14 +198,12 @@ class Ledger:
 
     def forget(self) -> None:
         """Drops the members of a batch that is not prepared."""
-        self._ahead.forget()
         with self._reporting():
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
     def delete(self, batch_id: str) -> None:
         """Drops a batch with its members."""
-        self._ahead.forget()
         with self._reporting():
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("DELETE FROM members WHERE batch = ?", (batch_id,))
@@ -236,20 +235,32 @@ class Ledger:
             ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode)
             yield Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
 
-    def is_settled(self, ref: ScanRef, attempts: int = 1) -> bool:
-        """Whether a file of this path, size and modification time has its row.
+    def unsettled(self, refs: Sequence[ScanRef], attempts: int = 1) -> list[ScanRef]:
+        """Those of some scans that have no row: none of this path, size and modification time.
 
         Args:
-            ref: the file.
-            attempts: rows that say that it failed, for a reason that may pass, before one of them counts.
+            refs: hundreds at a time, best in the order of their paths: so they are looked up together.
+            attempts: rows that say that a scan failed, for a reason that may pass, before one of them counts.
         """
-        failed = 0
-        for size_bytes, mtime_ns, reason in self._ahead.rows(os.fsencode(ref.path)):
-            if size_bytes == ref.size_bytes and mtime_ns == ref.mtime_ns:
-                if reason not in TRANSIENT:
-                    return True
-                failed += 1
-        return failed >= attempts
+        if not refs:
+            return []
+        paths = os.fsencode("\0".join(ref.path for ref in refs)).split(b"\0")
+        rows = Counter(self._rows(paths))
+        return [
+            ref
+            for ref, path in zip(refs, paths, strict=True)
+            if (path, ref.size_bytes, ref.mtime_ns, 0) not in rows
+            and rows[path, ref.size_bytes, ref.mtime_ns, 1] < attempts
+        ]
+
+    def _rows(self, paths: list[bytes]) -> list[tuple[bytes, int, int, int]]:
+        """At least the rows of these paths: with each, whether it says of a failure that it may pass."""
+        most = ROWS_A_PATH * len(paths)
+        found = self.execute(f"{_LOOK} path BETWEEN ? AND ? LIMIT ?", (min(paths), max(paths), most))
+        if len(found) < most:
+            return found
+        # There are many others in between.
+        return [row for path in paths for row in self.execute(f"{_LOOK} path = ?", (path,))]
 
     def waits_to_retire(self, ref: ScanRef) -> bool:
         """Whether this very file has its row, and only could not be moved or deleted yet."""

@@ -12,18 +12,9 @@ IMAGE_SUFFIXES = frozenset(
 )
 # What file managers, synchronisers and downloads leave about.
 IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
-IGNORED_PATTERNS = ("*.part", "*.partial", "*.crdownload", "*.download", "*.tmp", "~$*")
+IGNORED_STARTS = (".", "~$")
+IGNORED_ENDS = (".part", ".partial", ".crdownload", ".download", ".tmp")
 
-_IGNORED = re.compile(
-    "|".join(
-        [
-            r"\.",
-            *(re.escape(name) + r"\Z" for name in IGNORED_NAMES),
-            *map(fnmatch.translate, IGNORED_PATTERNS),
-        ]
-    ),
-    re.IGNORECASE,
-)
 # What has nothing but dots before the last one is a name without a suffix.
 _IMAGE = re.compile(rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII)
 
@@ -98,6 +89,10 @@ def is_ignored(name: str, patterns: Sequence[str]) -> bool:
         name: without its folder.
         patterns: the user's own, as `*-back.png`.
     """
-    return _IGNORED.match(name) is not None or (
-        bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    lower = name.lower()
+    return (
+        lower.startswith(IGNORED_STARTS)
+        or lower.endswith(IGNORED_ENDS)
+        or lower in IGNORED_NAMES
+        or (bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
     )

@@ -131,15 +131,15 @@ class Outbox:
                 self._drop()
             self._note_end(error)
 
-    def settled(self, ref: ScanRef) -> bool:
-        """Whether a scan has its row, and only is still there because it is left there.
+    def unsettled(self, refs: Sequence[ScanRef]) -> list[ScanRef]:
+        """Those of some scans that have no row; the others are only still there because they are left there.
 
         A scan that is to be moved or deleted is told from a new one of the same name by its inode, too,
         unless only new ones are wanted.
         """
         if self._after is After.LEAVE or self._only_new:
-            return self._ledger.is_settled(ref, self._attempts)
-        return bool(self.not_retired) and self._ledger.waits_to_retire(ref)
+            return self._ledger.unsettled(refs, self._attempts)
+        return [ref for ref in refs if not (self.not_retired and self._ledger.waits_to_retire(ref))]
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Stages a row for each, and publishes the batch when it is full.
@@ -151,12 +151,11 @@ class Outbox:
             with self._reporting():
                 table = self._table or self._start()
                 room = self._rows_per_file - table.rows
-                for outcome in outcomes[:room]:
-                    table.add(outcome, self._now())
-                self._ledger.add(self._batch, outcomes[:room])
+                some, outcomes = outcomes[:room], outcomes[room:]
+                table.add(some, self._now())
+                self._ledger.add(self._batch, some)
                 if self._account is not None:
-                    self._account.stage(outcomes[:room])
-            outcomes = outcomes[room:]
+                    self._account.stage(some)
             if table.rows >= self._rows_per_file:
                 self.publish()
 

@@ -73,7 +73,7 @@ def root(ref: ScanRef) -> str:
 
 
 def is_in_place(outcome: Outcome) -> bool:
-    """Whether a scan lies where it was read, as far as `Ledger.is_settled` tells; objects always do."""
+    """Whether a scan lies where it was read, as far as `Ledger.unsettled` tells; objects always do."""
     if is_remote(outcome.ref.path):
         return True
     try:

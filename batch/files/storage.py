@@ -20,6 +20,7 @@ from batch.records import Reason, ScanRef
 
 # Never follow a link, never wait for the writer of a pipe.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+AT_ONCE = 500  # scans that are identified
 
 Content = tuple[ScanRef, bytes | ImageError]
 """A scan as it was when it was read, with its bytes, or with why there are none."""
@@ -89,7 +90,18 @@ def identified(ref: ScanRef) -> ScanRef:
         found = os.lstat(ref.path)
     except OSError:
         return ref
-    return ScanRef(ref.path, ref.name, found.st_size, found.st_mtime_ns, found.st_ino)
+    return _as_of(found, ref)
+
+
+def all_identified(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
+    """Yields all scans, identified, some at a time."""
+    left = iter(refs)
+    while some := list(itertools.islice(left, AT_ONCE)):
+        yield list(map(identified, some))
+
+
+def _as_of(status: os.stat_result, ref: ScanRef) -> ScanRef:
+    return ScanRef(ref.path, ref.name, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _scheme(address: str) -> str:
@@ -109,46 +121,38 @@ class Disk:
 
     def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
         """As of `Storage`; each is opened when it is asked for."""
-        for found in refs:
-            ref = found if found.size_bytes >= 0 else identified(found)
-            try:
-                yield ref, self.read(ref, max_bytes)
-            except ImageError as error:
-                yield ref, error
+        for ref in refs:
+            yield self.content(ref, max_bytes)
 
-    def read(self, ref: ScanRef, max_bytes: int) -> bytes:
-        """The content of one file.
-
-        Raises:
-            ImageError: with the reason.
-        """
+    def content(self, ref: ScanRef, max_bytes: int) -> Content:
+        """As of `Storage`, of one file."""
+        was_seen = ref.size_bytes >= 0
         try:
             descriptor = os.open(ref.path, _OPEN_FLAGS)
         except OSError as error:
-            raise _not_opened(error) from error
+            return ref if was_seen else identified(ref), _not_opened(error)
         try:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                raise ImageError(Reason.NOT_A_FILE, "a folder or a device")
-            found = before.st_size, before.st_mtime_ns, before.st_ino
-            if ref.size_bytes >= 0 and found != (ref.size_bytes, ref.mtime_ns, ref.inode):
-                raise ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
-            check_size(before.st_size, max_bytes)
-            with open(descriptor, "rb", buffering=0, closefd=False) as file:
-                data = file.read(before.st_size + 1)
-                while data and len(data) < before.st_size and (more := file.read(before.st_size - len(data))):
-                    data += more
-            after = os.fstat(descriptor)
+            status = os.fstat(descriptor)
+            found = _as_of(status, ref)
+            ref = ref if was_seen else found
+            if not stat.S_ISREG(status.st_mode):
+                return ref, ImageError(Reason.NOT_A_FILE, "a folder or a device")
+            if found != ref:
+                return ref, ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
+            size_bytes = found.size_bytes
+            check_size(size_bytes, max_bytes)
+            data = os.read(descriptor, size_bytes + 1)
+            while data and len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data))):
+                data += more
+            if len(data) != size_bytes or _as_of(os.fstat(descriptor), ref) != ref:
+                return ref, ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
+            return ref, data
+        except ImageError as error:
+            return ref, error
         except OSError as error:
-            raise ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO)) from error
+            return ref, ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO))
         finally:
             os.close(descriptor)
-        if len(data) != before.st_size or (after.st_size, after.st_mtime_ns) != (
-            before.st_size,
-            before.st_mtime_ns,
-        ):
-            raise ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
-        return data
 
     def check(self, outbox: str) -> None:
         """As of `Storage`; a folder is found out about by staging in it."""

@@ -46,8 +46,8 @@ class Table(Protocol):
 
     rows: int
 
-    def add(self, outcome: Outcome, processed_at: datetime) -> None:
-        """Writes one row."""
+    def add(self, outcomes: Iterable[Outcome], processed_at: datetime) -> None:
+        """Writes a row for each."""
 
     def close(self) -> None:
         """Writes what is still in memory."""
@@ -113,23 +113,27 @@ class CsvTable:
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ()))
 
-    def add(self, outcome: Outcome, processed_at: datetime) -> None:
-        """Writes one row."""
+    def add(self, outcomes: Iterable[Outcome], processed_at: datetime) -> None:
+        """Writes a row for each."""
+        moment = f"{processed_at:%Y-%m-%dT%H:%M:%SZ}"
+        self._writer.writerows(self._row(outcome, moment) for outcome in outcomes)
+
+    def _row(self, outcome: Outcome, processed_at: str) -> list[Any]:
         row = [
             text_cell(outcome.ref.name),
-            "" if outcome.label is None else outcome.label,
+            outcome.label,
             "" if outcome.confidence is None else f"{outcome.confidence:.6f}",
-            outcome.status.value,
-            "" if outcome.reason is None else outcome.reason.value,
+            outcome.status,
+            outcome.reason,
             outcome.sha256,
             self._batch,
             self._model,
-            f"{processed_at:%Y-%m-%dT%H:%M:%SZ}",
+            processed_at,
         ]
         if self._with_probabilities:
             row += [f"{p:.6f}" for p in outcome.probabilities] or [""] * len(PROBABILITY_COLUMNS)
-        self._writer.writerow(row)
         self.rows += 1
+        return row
 
     def close(self) -> None:
         """Writes what is still in memory."""
@@ -193,8 +197,13 @@ class ParquetTable:
         names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ())
         self._writer = ParquetWriter(self._file, names)
 
-    def add(self, outcome: Outcome, processed_at: datetime) -> None:
-        """Writes one row."""
+    def add(self, outcomes: Iterable[Outcome], processed_at: datetime) -> None:
+        """Writes a row for each."""
+        for outcome in outcomes:
+            self._writer.add(self._row(outcome, processed_at))
+            self.rows += 1
+
+    def _row(self, outcome: Outcome, processed_at: datetime) -> Record:
         row: Record = {
             "file": text_cell(outcome.ref.name),
             "prediction": outcome.label,
@@ -208,8 +217,7 @@ class ParquetTable:
         }
         if self._with_probabilities and outcome.probabilities:
             row |= dict(zip(PROBABILITY_COLUMNS, outcome.probabilities, strict=True))
-        self._writer.add(row)
-        self.rows += 1
+        return row
 
     def close(self) -> None:
         """Writes what is still in memory."""

@@ -205,6 +205,30 @@ def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
     assert (error.reason, error.sha256) == ("truncated", hashlib.sha256(data[:-5]).hexdigest())
 
 
+@pytest.mark.parametrize("name", ["png-8", "pgm"])  # pixels are more than the file, or as many
+def test_some_files_are_read_at_a_time_and_never_many_large_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(images, "AT_ONCE_BYTES", 2 * two().nbytes)
+    contents = [FORMATS[name](two())] * 3 + [b"", b"hello, world"] + [FORMATS[name](two())] * 2
+    refs = []
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+        refs.append(ScanRef(str(tmp_path / str(number)), str(number)))
+    groups = list(images.read_all(refs, MAX_PIXELS))
+    assert list(map(len, groups)) == [2, 4, 1]
+    read = [found for group in groups for found in group]
+    assert [ref.name for ref, _ in read] == [ref.name for ref in refs]
+    assert [image.reason for _, image in read if isinstance(image, ImageError)] == ["empty", "not_an_image"]
+
+
+def test_an_error_holds_no_pixels(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(FORMATS["png-8"](two())[:-5])
+    (((_, error),),) = images.read_all([ScanRef(str(tmp_path / "a.png"), "a")], MAX_PIXELS)
+    assert isinstance(error, ImageError)
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.errors import InputError
-from batch.files import inbox
+from batch.files import sorting
 from batch.files.inbox import Inputs
 from batch.files.names import has_image_suffix
 
@@ -207,7 +207,7 @@ def test_a_folder_that_is_named_twice_is_one(tmp_path: Path) -> None:
 
 def test_no_room_to_sort_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "a.png", tmp_path / "b.png")
-    monkeypatch.setattr(inbox, "RUN_LENGTH", 1)
+    monkeypatch.setattr(sorting, "RUN_LENGTH", 1)
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))  # noqa: SIM115
     with pytest.raises(InputError, match="TMPDIR"):
         names(tmp_path)
@@ -239,11 +239,3 @@ def deep(tmp_path: Path) -> Iterator[Path]:
 def test_folders_nested_deeper_than_calls_can_be(deep: Path) -> None:
     touch(deep / "a.png")
     assert names(deep) == ["a.png"]
-
-
-def test_names_beyond_one_run_are_sorted_by_way_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "RUN_LENGTH", 7)
-    given = [f"{number * 37 % 100:03d}\udcff" for number in range(100)]
-    assert list(inbox.in_order(given)) == sorted(given)
-    assert list(inbox.in_order(given[:14])) == sorted(given[:14])
-    assert list(inbox.in_order([])) == []

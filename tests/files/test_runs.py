@@ -99,7 +99,7 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.Monke
         assert (runs.last(opened, 5), runs.last_success(opened)) == ([], None)
         assert runs.heartbeat(opened) == Heartbeat(1, "/in", "watching", "", "then")
         assert runs.counts(opened) == {Status.OK: 1}
-        assert opened.is_settled(outcome(1).ref)
+        assert opened.unsettled([outcome(1).ref]) == []
     with closing(Ledger(tmp_path)) as opened:
         runs.note(opened, RUN)
         runs.beat(opened, replace(BEAT, beat_at="now"))
@@ -110,12 +110,12 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.Monke
 def test_attempts_at_what_may_pass(ledger: Ledger) -> None:
     ref = outcome(1).ref
     for _ in range(3):
-        assert not ledger.is_settled(ref, attempts=3)
+        assert ledger.unsettled([ref], attempts=3) == [ref]
         ledger.add("batch", [outcome(1, Reason.UNREADABLE)])
-        assert ledger.is_settled(ref)
-    assert ledger.is_settled(ref, attempts=3)
+        assert ledger.unsettled([ref]) == []
+    assert ledger.unsettled([ref], attempts=3) == []
     ledger.add("batch", [outcome(2, Reason.UNREADABLE), outcome(2), outcome(3, Reason.TRUNCATED)])
-    assert ledger.is_settled(outcome(2).ref, attempts=9) and ledger.is_settled(outcome(3).ref, attempts=9)
+    assert ledger.unsettled([outcome(2).ref, outcome(3).ref], attempts=9) == []
 
 
 def test_a_killed_run_has_counted_what_it_had_published(tmp_path: Path) -> None:

@@ -52,8 +52,7 @@ def test_cells_are_printable_and_no_formulas(name: str) -> None:
 
 def test_csv(tmp_path: Path) -> None:
     table = tables.new_table(tmp_path / "t.csv", "csv", "b1", "m-1", True)
-    table.add(READ, NOON)
-    table.add(FAILED, NOON)
+    table.add([READ, FAILED], NOON)
     table.close()
     text = (tmp_path / "t.csv").read_bytes().decode("utf-8")
     assert "\r" not in text and text.endswith("\n")
@@ -67,8 +66,7 @@ def test_csv(tmp_path: Path) -> None:
 def test_parquet_has_the_same_columns_typed(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
     table = tables.new_table(tmp_path / "t.parquet", "parquet", "b1", "m-1", True)
-    table.add(READ, NOON)
-    table.add(FAILED, NOON)
+    table.add([READ, FAILED], NOON)
     table.close()
     read = pq.ParquetFile(tmp_path / "t.parquet").read()
     assert tuple(read.column_names) == tables.COLUMNS + tables.PROBABILITY_COLUMNS
