@@ -168,8 +168,10 @@ def test_a_state_that_cannot_be_written_is_named(digitbox: Digitbox, scans: str,
     arguments = ("--outbox", f"s3://{scans}/out", "--state", str(tmp_path / "file" / "states"))
     result = digitbox("run", f"s3://{scans}/in/sub", *arguments)
     assert result.code == 6
-    assert f"which has the ledger of s3://{scans}/out: File exists; make room or give another --state" in (
-        only_line(result)
+    line = only_line(result)
+    assert (
+        f"which has the ledger of s3://{scans}/out: Not a directory; make room or give another --state"
+        in line
     )
 
 
