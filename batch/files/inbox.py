@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batch.addresses import Place, is_remote
 from batch.errors import InputError
-from batch.files.names import Levels, Passed, has_image_suffix, is_ignored
+from batch.files.names import Levels, Passed, has_image_suffix, is_ignored, is_scan
 from batch.files.sorting import in_order
 from batch.records import ScanRef
 
@@ -152,19 +152,19 @@ class Inputs:
         def wanted() -> Iterator[str]:
             with entries:
                 for entry in entries:
-                    below = levels.below(places, entry.name)
+                    name = entry.name
+                    below = levels.below(places, name)
                     if not below:
                         continue
-                    if is_ignored(entry.name, self._ignored):
+                    if is_scan(name, self._ignored) and entry.is_file(follow_symlinks=False):
+                        if levels.is_match(below):
+                            yield name
+                    elif is_ignored(name, self._ignored):
                         self.skipped += 1
                         self.unfinished += 1
                     elif entry.is_dir(follow_symlinks=False):
-                        yield entry.name + "/"
-                    elif not levels.is_match(below):
-                        continue
-                    elif entry.is_file(follow_symlinks=False) and has_image_suffix(entry.name):
-                        yield entry.name
-                    else:
+                        yield name + "/"
+                    elif levels.is_match(below):
                         self.skipped += 1
 
         return in_order(wanted())

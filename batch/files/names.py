@@ -82,6 +82,17 @@ def has_image_suffix(name: str) -> bool:
     return _IMAGE.search(name) is not None
 
 
+def is_scan(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name has an image suffix, and is not passed over; asked of very many.
+
+    Args:
+        name: without its folder.
+        patterns: the user's own, as of `is_ignored`.
+    """
+    # What else is passed over has other suffixes, or none.
+    return has_image_suffix(name) and not name.startswith(IGNORED_STARTS) and not _is_any(name, patterns)
+
+
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:
     """Whether a file or folder is passed over: hidden, unfinished, none of the user's, or ignored by them.
 
@@ -94,5 +105,9 @@ def is_ignored(name: str, patterns: Sequence[str]) -> bool:
         lower.startswith(IGNORED_STARTS)
         or lower.endswith(IGNORED_ENDS)
         or lower in IGNORED_NAMES
-        or (bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
+        or _is_any(name, patterns)
     )
+
+
+def _is_any(name: str, patterns: Sequence[str]) -> bool:
+    return bool(patterns) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -13,7 +13,7 @@ from typing import IO
 from batch.errors import InputError
 
 RUN_LENGTH = 50_000  # names sorted in memory at a time
-BLOCK_BYTES = 1 << 16  # of each temporary file that are in memory
+BLOCK_BYTES = 1 << 14  # of each temporary file that are in memory
 
 # Names are joined and split by thousands: to encode or write each by itself takes longer than to sort them.
 _Block = list[bytes]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batch.errors import InputError
 from batch.files import sorting
 from batch.files.inbox import Inputs
-from batch.files.names import has_image_suffix
+from batch.files.names import has_image_suffix, is_ignored, is_scan
 
 NOWHERE = Path("nowhere")
 
@@ -239,3 +239,17 @@ def deep(tmp_path: Path) -> Iterator[Path]:
 def test_folders_nested_deeper_than_calls_can_be(deep: Path) -> None:
     touch(deep / "a.png")
     assert names(deep) == ["a.png"]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [".", "~$", "a", "A.PNG", ".png", "part", ".part", "Thumbs.db", "@eaDir", ".jpg", "\u017f"]
+        ),
+        min_size=1,
+        max_size=4,
+    ).map("".join)
+)
+def test_a_scan_is_an_image_that_is_not_passed_over(name: str) -> None:
+    for patterns in ((), ("a*",)):
+        assert is_scan(name, patterns) == (has_image_suffix(name) and not is_ignored(name, patterns))
