@@ -106,7 +106,7 @@ def parts(folder: Path) -> None:
     chunks = [digits[at : at + 256] for at in range(0, len(digits), 256)]
     measured: dict[str, Callable[[], object]] = {
         "imread": lambda: [cv2.imread(ref.path, cv2.IMREAD_GRAYSCALE) for ref in refs],
-        "read and check": lambda: [images.read(ref, MAX_PIXELS) for ref in refs],
+        "read and check": lambda: list(images.read_all(refs, MAX_PIXELS)),
         "preprocess": prepared,
         "cascade": lambda: [cascade.logits(chunk) for chunk in chunks],
         "large network": lambda: [large.logits(chunk) for chunk in chunks],
