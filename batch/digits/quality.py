@@ -35,19 +35,24 @@ def inspect(ink: Ink) -> Reason | None:
     """
     if ink.is_blank or _is_faint(ink) or _is_speck(ink) or _is_shadow(ink):
         return Reason.BLANK
-    if ink.filled_fraction > MAX_FILLED_FRACTION or _inner_parts(ink) > MAX_PARTS:
+    if ink.filled_fraction > MAX_FILLED_FRACTION or _are_too_many(ink):
         return Reason.NOT_A_DIGIT
     if _are_several(ink):
         return Reason.SEVERAL_DIGITS
     return None
 
 
-def _inner_parts(ink: Ink) -> int:
-    """How many pieces are as large as parts of digits, without those in the rim: a border may be dashed."""
+def _are_too_many(ink: Ink) -> bool:
+    """Whether there are more pieces as large as parts of digits than a digit has; not in the rim, though.
+
+    There a border may be dashed.
+    """
+    if len(ink.parts) <= MAX_PARTS:
+        return False
     left, top, width, height, _ = ink.parts.T
     aside_x = np.abs((2 * left + width) / ink.mask.shape[1] - 1.0)
     aside_y = np.abs((2 * top + height) / ink.mask.shape[0] - 1.0)
-    return int(np.count_nonzero(np.maximum(aside_x, aside_y) < RIM_FRACTION))
+    return int(np.count_nonzero(np.maximum(aside_x, aside_y) < RIM_FRACTION)) > MAX_PARTS
 
 
 def _is_faint(ink: Ink) -> bool:
