@@ -135,7 +135,8 @@ def estimate_polarity(grey: Grey) -> Polarity:
             _find_ink_at(resized(_dark_on_light(grey, polarity), WORK_PX), polarity, _show_nobody)
             for polarity in (Polarity.LIGHT_ON_DARK, Polarity.DARK_ON_LIGHT)
         )
-        vote += CRISP_WEIGHT * (_crispness(light) - _crispness(dark))
+        if not light.is_blank and not dark.is_blank:  # or it is the paper's grain that is left
+            vote += CRISP_WEIGHT * (_crispness(light) - _crispness(dark))
     return Polarity.LIGHT_ON_DARK if vote > 0 else Polarity.DARK_ON_LIGHT
 
 
@@ -180,8 +181,6 @@ def _dark_on_light(grey: Grey, polarity: Polarity) -> Grey:
 
 def _crispness(ink: Ink) -> float:
     """How much the strength rises at the outline of the ink, from pixel to pixel, of its contrast."""
-    if ink.is_blank:
-        return 0.0
     outline = cv2.subtract(ink.mask, cv2.erode(ink.mask, _SQUARE))
     even = cv2.GaussianBlur(ink.strength, (3, 3), 0)  # the grain of paper rises, too
     rise = cv2.mean(cv2.morphologyEx(even, cv2.MORPH_GRADIENT, _SQUARE), outline)[0]

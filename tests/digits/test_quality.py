@@ -52,6 +52,15 @@ def test_paper_and_grain_are_blank(deviation: int) -> None:
     assert quality.inspect(find_ink(scan)) is Reason.BLANK
 
 
+@pytest.mark.parametrize("deviation", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_unevenly_lit_paper_is_blank(deviation: int, seed: int) -> None:
+    y, x = np.mgrid[-1:1:80j, -1:1:80j]
+    light = 225 + 12 * x + 6 * y - 20 * (x * x + y * y)
+    scan = np.clip(light + np.random.default_rng(seed).normal(0, deviation, light.shape), 0, 255)
+    assert quality.inspect(find_ink(scan.astype(np.uint8))) is Reason.BLANK
+
+
 def test_a_speck_is_blank() -> None:
     scan = np.full((120, 120), 235, np.uint8)
     scan[40:42, 50:53] = 30
