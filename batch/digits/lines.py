@@ -22,6 +22,8 @@ SIDE_SPAN_FRACTION = 0.6  # the side of a box is at least this long
 MAX_THICKNESS_FRACTION = 0.16  # thicker than this is not a printed line
 _UPRIGHT = np.ones((3, 1), np.uint8)
 MAX_BEND_FRACTION = 0.1  # of its length that a printed line rises, at most
+STRAIGHT_FRACTION = 0.7  # of a printed line, at least, lies
+MAX_WOBBLE_PX = 0.45  # this near to a straight one
 MIN_INK_LEFT_FRACTION = 0.06  # if less would be left, the "lines" were the digit
 
 
@@ -157,7 +159,9 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
         crosses = span >= SPAN_FRACTION * width and at_left and at_right
         borders = (at_top or at_bottom) and (at_left or at_right) and span >= EDGE_SPAN_FRACTION * width
         if crosses or borders or (on_edge and span >= SIDE_SPAN_FRACTION * width):
-            kinds[component] = 1
+            place = slice(top, top + rise), slice(left, left + span)
+            if _is_straight(cv2.bitwise_and(mask[place], cv2.inRange(labels[place], component, component))):
+                kinds[component] = 1
         elif (at_top or at_bottom) and span >= SIDE_SPAN_FRACTION * width:
             kinds[component] = 2 if at_top else 3
     if not kinds.any():
@@ -165,6 +169,16 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
     found = cv2.bitwise_and(kinds.take(labels), mask, mask=mask)
     lines, top_side, bottom_side = (cv2.compare(found, kind, cv2.CMP_EQ) for kind in (1, 2, 3))
     return lines, top_side, bottom_side
+
+
+def _is_straight(run: Mask) -> bool:
+    """Whether the middle of a run keeps to a straight line, as print does and a stroke of a pen does not."""
+    middles = (run.argmax(axis=0) - run[::-1].argmax(axis=0)) / np.float32(2)
+    at = np.arange(len(middles), dtype=np.float32)
+    way_x, way_y, x, y = cv2.fitLine(np.column_stack((at, middles)), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
+    apart = np.abs((middles - y) * way_x - (at - x) * way_y)
+    # Where strokes join the line its middle is elsewhere.
+    return bool(np.quantile(apart, STRAIGHT_FRACTION) <= MAX_WOBBLE_PX)
 
 
 def _drop_slivers(left: Mask, lines: Mask) -> Mask:

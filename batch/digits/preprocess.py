@@ -29,7 +29,6 @@ from batch.digits.strength import (
     paper_floor,
     quantile,
     smoothed,
-    without_shadows,
 )
 from batch.records import VIEW_CHANNELS, Grey, Polarity, PreprocessSpec
 
@@ -228,9 +227,6 @@ def _without_lines(strength: Grey) -> tuple[Mask, Mask, Mask, float]:
     counts = histogram(smooth)
     floor, noise = paper_floor(smooth, counts)
     everything = binarise(smooth, counts, floor)
-    lit = without_shadows(smooth, everything, floor)
-    if lit is not smooth:
-        smooth, everything = lit, binarise(lit, histogram(lit), floor)
     lines, likely = find_lines(everything)
     ink = everything
     for _ in range(MAX_PEELS):

@@ -24,7 +24,8 @@ DIGIT_HEIGHT_FRACTION = 0.7  # of the highest piece: as high as this, a piece is
 MIN_GAP_FRACTION = 0.05  # of the height, between digits side by side
 MIN_WEIGHT_FRACTION = 0.25  # of the larger area
 RIM_FRACTION = 0.7  # of the way from the middle to the edge: beyond are the borders of boxes
-TINE_WIDTH_FRACTION = 0.2  # of its height: a piece as narrow as this, in the rim, divides the boxes of a form
+TINE_WIDTH_FRACTION = 0.2  # of its height: a piece as narrow as this
+TINE_ASIDE_FRACTION = 0.5  # and as far on the way from the middle to the edge divides the boxes of a form
 
 
 def inspect(ink: Ink) -> Reason | None:
@@ -93,7 +94,7 @@ def _are_several(ink: Ink) -> bool:
     right, bottom = left + width, top + height
     inside = (left > 0) & (top > 0) & (right < ink.mask.shape[1]) & (bottom < ink.mask.shape[0])
     aside = np.abs((left + right) / ink.mask.shape[1] - 1.0)
-    tine = (width <= TINE_WIDTH_FRACTION * height) & (aside >= RIM_FRACTION)
+    tine = (width <= TINE_WIDTH_FRACTION * height) & (aside >= TINE_ASIDE_FRACTION)
     digit = (
         inside
         & ~tine

@@ -20,7 +20,6 @@ PAPER_FRACTION = 0.4  # of the pixels, at least, are paper
 FAINT_LEVELS = 7  # what differs less from the paper is not ink
 FAR_DARKER = 2.2  # times the typical strength: there is more than one kind of ink
 BOX_FRACTION = 0.78  # a piece larger than this part of both sides may be a printed box
-SOFT_FRACTION = 0.5  # a piece is a shadow if more of its outline rises slowly
 STRIPS = 6  # side by side, of an image from which the median is taken
 SMOOTHED_PX = 40  # shorter side from which scans are smoothed: below, strokes are too thin
 DIGIT_FRACTION = 0.07  # a piece shorter than this part of the longer side is no digit
@@ -219,40 +218,6 @@ def binarise(smooth: Grey, counts: Counts, floor: float) -> Mask:
         if not strong[1:].all():
             mask = strong.take(labels)
     return mask
-
-
-def without_shadows(smooth: Grey, mask: Mask, floor: float) -> Grey:
-    """Takes out what rises from the paper too slowly to be ink: the edges of shadows.
-
-    Args:
-        smooth: uint8 (height, width), strength of the ink, smoothed.
-        mask: what stands out from the paper, 0 or 255.
-        floor: of the paper.
-
-    Returns:
-        The strength, 0 in pieces with a soft outline but near what is crisp in them: a shadow may run through
-        the digit. The very same array where there are none.
-    """
-    edges = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, _SQUARE)
-    crisp = cv2.threshold(edges, floor, 255, cv2.THRESH_BINARY)[1]
-    outline = cv2.subtract(mask, cv2.erode(mask, _SQUARE))
-    soft = cv2.subtract(outline, crisp)
-    if 2 * cv2.countNonZero(soft) <= SOFT_FRACTION * cv2.countNonZero(outline):
-        return smooth
-    crisp = cv2.morphologyEx(crisp, cv2.MORPH_OPEN, _around(5))  # of grain, nothing is left
-    count, labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_16U)
-    outlines = np.bincount(labels[outline > 0], minlength=count)
-    shadows = np.bincount(labels[soft > 0], minlength=count) > SOFT_FRACTION * outlines
-    if not shadows.any() or not cv2.countNonZero(crisp):  # a blurred scan is soft all over
-        return smooth
-    shadow = (shadows * np.uint8(255)).take(labels)
-    # As far around as the soft edge of what the threshold has cut off.
-    gone = cv2.subtract(cv2.dilate(shadow, _around(9)), cv2.dilate(crisp, _around(5)))
-    return cv2.bitwise_and(smooth, cv2.bitwise_not(gone))
-
-
-def _around(side_px: int) -> Mask:
-    return np.ones((side_px, side_px), np.uint8)
 
 
 def _typical_of_digit(smooth: Grey, typical: int) -> int:

@@ -21,6 +21,7 @@ class Look:
     Attributes:
         height_px, width_px: of the scan.
         digit_fraction: height (or width, where that binds) of the digit in the scan.
+        cut_out: whether the scan is cut out along the digit, and so has its shape; the longer side stays.
         offset: of the digit's middle, x and y, -0.5 to 0.5 of the room that is left.
         stretch: width over height, against the digit as given.
         rotation_deg, slant: clockwise; shear to the left.
@@ -62,6 +63,7 @@ class Look:
     height_px: int = 80
     width_px: int = 80
     digit_fraction: float = 0.65
+    cut_out: bool = False
     offset: tuple[float, float] = (0.0, 0.0)
     stretch: float = 1.0
     rotation_deg: float = 0.0
@@ -161,6 +163,10 @@ def random_look(rng: np.random.Generator) -> Look:
     if chance(0.06):  # few pixels, and then often cut out tightly
         fraction = uniform(0.85, 1.05) if chance(0.6) else fraction
         resolution = min(1.0, uniform(1.0, 2.0) * LEAST_DIGIT_PX / (fraction * min(height, width)))
+    cut_out = chance(0.05)
+    if cut_out:
+        fraction = uniform(0.9, 1.04)
+    aside = 0.5 if chance(0.12) else 0.34  # at most: a half is at the edge
     pen = rng.random()
     if pen < 0.22:
         pen_change = -uniform(0.01, 0.045)
@@ -172,7 +178,8 @@ def random_look(rng: np.random.Generator) -> Look:
         "height_px": height,
         "width_px": width,
         "digit_fraction": fraction,
-        "offset": (uniform(-0.34, 0.34), uniform(-0.34, 0.34)),
+        "cut_out": cut_out,
+        "offset": (uniform(-aside, aside), uniform(-aside, aside)),
         "stretch": float(np.exp(rng.normal(0, 0.1) if chance(0.8) else rng.uniform(-0.45, 0.35))),
         "rotation_deg": uniform(-38, 38) if chance(0.1) else float(rng.normal(0, 6)),
         "slant": uniform(-0.6, 0.6) if chance(0.1) else float(rng.normal(0, 0.12)),
@@ -228,7 +235,7 @@ def random_look(rng: np.random.Generator) -> Look:
         ruling=min(ink * uniform(0.15, 0.65), paper * 0.5),
         squared=chance(0.5),
         neighbours=int(rng.integers(1, 3)) if chance(0.16) else 0,
-        print=uniform(0.2, 1.1) if chance(0.05) else 0.0,
+        print=uniform(0.2, 1.1) if chance(0.08) else 0.0,
         bleed=uniform(0.05, 0.25) if chance(0.06) else 0.0,
         specks=int(rng.integers(1, 8)) if chance(0.2) else 0,
         blur_px=max(0.3, blur * height / 64) if chance(0.45) else 0.0,

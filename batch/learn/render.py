@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,7 @@ Field = npt.NDArray[np.float32]
 
 SUBPIXEL_BITS = 4
 INK_LEVEL = 60  # of 255; brighter is ink in the digit to render
+MIN_CUT_OUT_PX = 8  # the shorter side of a scan that is cut out along the digit
 
 
 def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
@@ -26,6 +29,7 @@ def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
     Returns:
         uint8 (height, width), grey.
     """
+    look = _cut_out(digit, look) if look.cut_out else look
     cover, digit_px = _place(digit, look, rng)
     cover = _change_pen(cover, look.pen_change_fraction * digit_px)
     if look.outlined:
@@ -53,15 +57,31 @@ def render(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
     return 255 - picture if look.inverted else picture
 
 
-def _place(digit: Grey, look: Look, rng: np.random.Generator) -> tuple[Field, float]:
-    """Puts the digit on the canvas: how much of a pixel is ink, 0 to 1; the digit's height in pixels."""
+def _box(digit: Grey) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of the ink; of the whole image where there is none."""
     rows, columns = (
         np.flatnonzero(digit.max(axis=1) > INK_LEVEL),
         np.flatnonzero(digit.max(axis=0) > INK_LEVEL),
     )
     if rows.size == 0:
-        rows, columns = np.arange(digit.shape[0]), np.arange(digit.shape[1])
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        return 0, digit.shape[0], 0, digit.shape[1]
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _cut_out(digit: Grey, look: Look) -> Look:
+    """A look of the digit's own shape; its longer side stays."""
+    top, bottom, left, right = _box(digit)
+    shape = look.stretch * (right - left) / (bottom - top)
+    side = max(look.height_px, look.width_px)
+    height, width = side * min(1.0, 1 / shape), side * min(1.0, shape)
+    return dataclasses.replace(
+        look, height_px=max(MIN_CUT_OUT_PX, round(height)), width_px=max(MIN_CUT_OUT_PX, round(width))
+    )
+
+
+def _place(digit: Grey, look: Look, rng: np.random.Generator) -> tuple[Field, float]:
+    """Puts the digit on the canvas: how much of a pixel is ink, 0 to 1; the digit's height in pixels."""
+    top, bottom, left, right = _box(digit)
     height, width = bottom - top, right - left
     scale = look.digit_fraction * min(look.height_px / height, look.width_px / width)
     turn = np.radians(look.rotation_deg)

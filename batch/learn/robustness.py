@@ -52,6 +52,7 @@ CONDITIONS: Mapping[str, Look] = {
     "fax": Look(fax=True, specks=4),
     "small, in a corner": Look(height_px=128, width_px=128, digit_fraction=0.2, offset=(0.35, -0.35)),
     "touching the edge": Look(digit_fraction=0.8, offset=(0.5, 0.0)),
+    "cut out tightly": Look(digit_fraction=1.0, cut_out=True),
     "phone photo": Look(
         height_px=320,
         width_px=260,
@@ -92,7 +93,6 @@ VARIANTS: Mapping[str, Callable[[], object]] = {
     "no background": lambda: _without(
         "estimate_background", lambda paper: np.full_like(paper, np.median(paper))
     ),
-    "no shadows": lambda: _without("without_shadows", lambda smooth, *_: smooth),
     "no lines": lambda: _without("find_lines", lambda mask: (np.zeros_like(mask), np.zeros_like(mask))),
     "no second look": lambda: _without("ZOOM_FRACTION", 0.0),
     "no thickening": lambda: _without("THIN_STROKE_PX", 0.0),

@@ -60,6 +60,31 @@ def test_a_thick_stroke_that_slants_from_edge_to_edge_is_no_line() -> None:
     assert np.array_equal(removed(mask), mask)
 
 
+def beside_the_edge(wave_px: float) -> Mask:
+    """A 9 in the corner; its stem, at the right edge down to the bottom, is bent by so much."""
+    mask = np.zeros((112, 112), np.uint8)
+    cv2.ellipse(mask, (86, 48), (17, 15), 0, 0, 360, 255, 5)
+    down = np.arange(30, 112)
+    across = 105 + wave_px * np.sin(down / 12.0)
+    cv2.polylines(mask, [np.round(np.column_stack((across, down))).astype(np.int32)], False, 255, 5)
+    return mask
+
+
+def test_a_stem_beside_the_edge_is_no_line_unless_it_is_as_straight_as_print() -> None:
+    stem = beside_the_edge(1.6)
+    assert np.array_equal(removed(stem), stem)
+    assert not removed(beside_the_edge(0.0))[80:].any()
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01, 0.03])
+def test_a_border_that_slopes_is_straight(slope: float) -> None:
+    digit = np.zeros((112, 112), np.uint8)
+    cv2.putText(digit, "5", (40, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 5)
+    framed = digit.copy()
+    cv2.line(framed, (0, 96), (111, 96 + round(111 * slope)), 255, 4)
+    assert np.array_equal(removed(framed), digit)
+
+
 def test_a_box_whose_sides_touch_no_edge_goes() -> None:
     digit = np.zeros((80, 80), np.uint8)
     cv2.putText(digit, "8", (27, 58), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, 4)

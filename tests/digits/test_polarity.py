@@ -58,3 +58,13 @@ def test_where_votes_are_even_the_crisper_ink_decides(width_px: int) -> None:
 def test_what_a_thick_stroke_of_few_pixels_encloses_is_not_the_ink() -> None:
     small = cv2.ellipse(np.zeros((16, 16), np.uint8), (8, 8), (5, 6), 0, 0, 360, 255, 4)
     assert estimate_polarity(small) is Polarity.LIGHT_ON_DARK
+
+
+@pytest.mark.parametrize("text", ["6", "9"])
+def test_a_bold_digit_that_fills_its_scan_is_the_ink_and_not_what_is_in_its_corners(text: str) -> None:
+    scan = np.full((140, 120), 225, np.uint8)
+    cv2.putText(scan, text, (20, 110), cv2.FONT_HERSHEY_SIMPLEX, 3.5, 40, 10, cv2.LINE_AA)
+    left, top, width, height = cv2.boundingRect((scan < 150).astype(np.uint8))
+    cut_out = scan[top : top + height, left : left + width]
+    assert estimate_polarity(cut_out) is Polarity.DARK_ON_LIGHT
+    assert estimate_polarity(255 - cut_out) is Polarity.LIGHT_ON_DARK

@@ -37,10 +37,11 @@ def test_a_dashed_border_is_not_many_pieces_of_ink() -> None:
     assert quality.inspect(ink) is None
 
 
-def test_the_tines_of_a_comb_are_no_digits() -> None:
-    scan = np.full((90, 80), 225, np.uint8)
-    cv2.putText(scan, "3", (22, 68), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 30, 3, cv2.LINE_AA)
-    for x in (6, 74):
+@pytest.mark.parametrize("margin_px", [6, 18])
+def test_the_tines_of_a_comb_are_no_digits(margin_px: int) -> None:
+    scan = np.full((90, 110), 225, np.uint8)
+    cv2.putText(scan, "3", (38, 68), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 30, 3, cv2.LINE_AA)
+    for x in (margin_px, 110 - margin_px):
         cv2.line(scan, (x, 30), (x, 78), 60, 4)
     assert quality.inspect(find_ink(scan)) is None
 

@@ -137,14 +137,6 @@ def test_a_small_digit_on_squared_paper_is_as_strong_as_it_is() -> None:
     assert max(bottom - top, right - left) < 0.9 * max(ink.mask.shape)
 
 
-def test_strength_without_shadows_is_the_same_where_there_are_none() -> None:
-    for width in (2, 6, 18):
-        smooth = strength.smoothed(255 - written(np.full((112, 112), 255, np.uint8), "8", width))
-        counts = strength.histogram(smooth)
-        floor, _ = strength.paper_floor(smooth, counts)
-        assert strength.without_shadows(smooth, strength.binarise(smooth, counts, floor), floor) is smooth
-
-
 @pytest.mark.parametrize("shape", [(1, 112), (5, 3), (24, 24), (61, 40), (84, 112), (112, 83)])
 def test_the_median_is_opencvs(shape: tuple[int, int]) -> None:
     grey = np.random.default_rng(5).integers(0, 256, shape).astype(np.uint8)

@@ -39,6 +39,7 @@ LOOKS = {
     "fax": Look(fax=True),
     "jpeg": Look(jpeg_quality=30, blur_px=1),
     "inverted": Look(inverted=True),
+    "cut out": Look(cut_out=True, digit_fraction=1.0),
 }
 
 
@@ -50,6 +51,14 @@ def test_a_look_gives_a_legible_scan(name: str) -> None:
     ink = preprocess.find_ink(scan)
     assert quality.inspect(ink) is None
     assert ink.polarity == ("light_on_dark" if name == "inverted" else "dark_on_light")
+
+
+@pytest.mark.parametrize("label", [1, 0, 4])
+def test_a_scan_cut_out_along_the_digit_has_ink_at_every_edge(label: int) -> None:
+    scan = render(strokes.draw(label, rng()), Look(cut_out=True, digit_fraction=1.0), rng())
+    assert max(scan.shape) == 80
+    for edge in (scan[:3], scan[-3:], scan[:, :3], scan[:, -3:]):
+        assert edge.min() < 150
 
 
 def test_the_same_seed_gives_the_same_scan() -> None:
