@@ -17,7 +17,7 @@ NARROW_FRACTION = 0.1  # of the same, narrower than most shadows and gaps
 NARROW_FROM_PX = 24  # in smaller scans strokes are too wide, and what they enclose is narrow
 # Of the votes, the wide one's being 1: by logistic regression on 4,000 rendered scans.
 NARROW_WEIGHT, COVER_WEIGHT = 0.62, 1.15
-UNSURE_VOTE = 0.6  # a vote nearer to 0 leaves it open
+CLEAR_VOTE = 0.6  # a vote nearer to 0 leaves it open
 WHOLE_WEIGHT = 0.7
 FLAT_LEVELS = 6  # a rim of at most this range is a clean, computer-made ground
 
@@ -54,7 +54,7 @@ def polarity_vote(grey: Grey) -> float:
     low, below, above, high = counts.cumsum().searchsorted(ranks, side="right").tolist()
     cover = ((low + high) - (below + above)) / (2.0 * (high - low + 1.0))
     vote = float(vote + COVER_WEIGHT * cover)
-    return vote if abs(vote) >= UNSURE_VOTE else vote + WHOLE_WEIGHT * _more_whole(small, low + high)
+    return vote if abs(vote) >= CLEAR_VOTE else vote + WHOLE_WEIGHT * _more_whole(small, low + high)
 
 
 def _more_whole(small: Grey, sum_of_ends: int) -> float:
