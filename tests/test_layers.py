@@ -60,6 +60,7 @@ LEARN = {
     for name in (
         "calibration",
         "card",
+        "conditions",
         "corruptions",
         "looks",
         "robustness",

@@ -51,7 +51,8 @@ def with_thresholds(classifier: Classifier, manifest: Manifest, held_out: Exampl
     Args:
         classifier: what ships, the student included.
         manifest: with the temperatures.
-        held_out: examples that were not trained on.
+        held_out: examples that were not trained on, as hard as what people have: harder ones send more to
+            review than the wanted risk asks for, easier ones too little.
     """
     every = confidence.probabilities(_logits(classifier, held_out), manifest.output, manifest.temperature)
     refuse_above = REFUSE_ABOVE

@@ -52,8 +52,13 @@ def text(manifest: Manifest) -> str:
         if rendered
         else "Trained on these digits as they are.",
         *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
-        "A twelfth of the training images was held out for the temperature and the thresholds; test images"
-        " were only tested on.",
+        "A twelfth of the training images was held out for the temperature and the thresholds"
+        + (
+            " (these: half of it in the mixture of training, half under the named conditions)"
+            if rendered
+            else ""
+        )
+        + "; test images were only tested on.",
         "",
         "## Figures",
         "",

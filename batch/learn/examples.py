@@ -7,7 +7,7 @@ trained on what it will see.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from batch.digits import preprocess, quality
 from batch.learn import not_digits, strokes
+from batch.learn.conditions import random_condition
 from batch.learn.datasets import NOT_A_DIGIT, Labelled
-from batch.learn.looks import random_look, varied_look
+from batch.learn.looks import Look, random_look, varied_look
 from batch.learn.render import render
 from batch.records import Grey, PreprocessSpec, Reason
 
@@ -27,6 +28,8 @@ PARTS = 16  # an epoch is rendered in so many pieces
 AS_IS, VARIED, RENDERED, DRAWN, NONE, OWN = range(6)
 SHARES = (0.14, 0.2, 0.39, 0.12, 0.15, 0.0)
 OWN_SHARE = 0.25  # where there are own scans
+# Of the same kinds, those that are on paper, each under one named condition.
+PRACTICE_SHARES = (0.0, 0.0, 0.73, 0.12, 0.15, 0.0)
 # Of the drawn digits: 1 and 7 are those whose styles MNIST lacks most.
 DRAWN_SHARES = (0.07, 0.24, 0.08, 0.08, 0.09, 0.07, 0.06, 0.18, 0.06, 0.07)
 # Of what is no digit: pictures, which are not even drawings; paper with nothing written on it; and what the
@@ -38,6 +41,7 @@ OTHERS_SHARE = 0.35
 REFUSED_KEPT = 0.15
 
 Inputs = npt.NDArray[np.uint8]
+LookOf = Callable[[np.random.Generator], Look]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +86,15 @@ class Examples:
         return Examples(self.digits[places], self.labels[places], self.kinds[places])
 
 
+def joined(parts: Sequence[Examples]) -> Examples:
+    """One after the other."""
+    return Examples(
+        np.concatenate([part.digits for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.kinds for part in parts]),
+    )
+
+
 def plain(material: Material, spec: PreprocessSpec) -> Examples:
     """Digits and own scans as they are, through the preprocessing; what the gate refuses is left out."""
     scans = list(zip(material.digits.images, material.digits.labels.tolist(), strict=True))
@@ -97,7 +110,7 @@ def plain(material: Material, spec: PreprocessSpec) -> Examples:
 
 
 def rendered(material: Material, spec: PreprocessSpec, count: int, seed: int) -> Examples:
-    """A seeded mixture of all kinds.
+    """A seeded mixture of all kinds, for training: much of it is harder than what people scan.
 
     Args:
         material: what they are made of.
@@ -105,13 +118,36 @@ def rendered(material: Material, spec: PreprocessSpec, count: int, seed: int) ->
         count: how many.
         seed: of every choice.
     """
+    return _mixture(material, spec, count, seed, material.shares, random_look)
+
+
+def in_practice(material: Material, spec: PreprocessSpec, count: int, seed: int) -> Examples:
+    """A seeded mixture of scans with one trouble each: the named conditions, each as often.
+
+    Args:
+        material: what they are made of; its own scans are left out.
+        spec: of the preprocessing.
+        count: how many.
+        seed: of every choice.
+    """
+    return _mixture(material, spec, count, seed, PRACTICE_SHARES, random_condition)
+
+
+def _mixture(
+    material: Material,
+    spec: PreprocessSpec,
+    count: int,
+    seed: int,
+    shares: tuple[float, ...],
+    look_of: LookOf,
+) -> Examples:
     rng = np.random.default_rng(seed)
     digits: list[Inputs] = []
     labels: list[int] = []
     kinds: list[int] = []
     while len(labels) < count:
-        kind = int(rng.choice(len(SHARES), p=material.shares))
-        scan, label = _scan(kind, material, rng)
+        kind = int(rng.choice(len(shares), p=shares))
+        scan, label = _scan(kind, material, rng, look_of)
         ink = preprocess.find_ink(scan)
         if ink.is_blank:
             continue
@@ -147,11 +183,7 @@ def epochs(
             parts = [future.result() for future in waiting]
             if following < epochs:
                 waiting = _submitted(pool, sizes, seed, following)
-            yield Examples(
-                np.concatenate([part.digits for part in parts]),
-                np.concatenate([part.labels for part in parts]),
-                np.concatenate([part.kinds for part in parts]),
-            )
+            yield joined(parts)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -175,34 +207,34 @@ def _render_part(count: int, seed: int) -> Examples:
     return rendered(*_worker, count, seed)
 
 
-def _scan(kind: int, material: Material, rng: np.random.Generator) -> tuple[Grey, int]:
+def _scan(kind: int, material: Material, rng: np.random.Generator, look_of: LookOf) -> tuple[Grey, int]:
     digits = material.digits
     if kind == OWN:
         scan, label = material.own[int(rng.integers(len(material.own)))]
         return _varied(scan, rng), label
     if kind == NONE:
-        return _no_digit(material, rng), NOT_A_DIGIT
+        return _no_digit(material, rng, look_of), NOT_A_DIGIT
     if kind == DRAWN:
         label = int(rng.choice(10, p=DRAWN_SHARES))
-        return render(strokes.draw(label, rng), random_look(rng), rng), label
+        return render(strokes.draw(label, rng), look_of(rng), rng), label
     place = int(rng.integers(len(digits)))
     image, label = digits.images[place], int(digits.labels[place])
     if kind == AS_IS:
         return image, label
-    return render(image, varied_look(rng) if kind == VARIED else random_look(rng), rng), label
+    return render(image, varied_look(rng) if kind == VARIED else look_of(rng), rng), label
 
 
-def _no_digit(material: Material, rng: np.random.Generator) -> Grey:
+def _no_digit(material: Material, rng: np.random.Generator, look_of: LookOf) -> Grey:
     choice = rng.random()
     if choice < PICTURE_SHARE:
         return not_digits.picture(rng)
     if choice < PICTURE_SHARE + PAPER_SHARE:
-        return render(np.zeros((28, 28), np.uint8), random_look(rng), rng)
+        return render(np.zeros((28, 28), np.uint8), look_of(rng), rng)
     if not material.others or choice > PICTURE_SHARE + PAPER_SHARE + OTHERS_SHARE:
-        return render(not_digits.draw(rng, material.digits.images), random_look(rng), rng)
+        return render(not_digits.draw(rng, material.digits.images), look_of(rng), rng)
     images = material.others[int(rng.integers(len(material.others)))]
     image = images[int(rng.integers(len(images)))]
-    return image if rng.random() < 0.5 else render(image, random_look(rng), rng)
+    return image if rng.random() < 0.5 else render(image, look_of(rng), rng)
 
 
 def _varied(scan: Grey, rng: np.random.Generator) -> Grey:

@@ -24,6 +24,7 @@ from batch.errors import ImageError
 from batch.files import artefact, images
 from batch.flow import Reader
 from batch.learn import labelled_scans
+from batch.learn.conditions import CONDITIONS
 from batch.learn.corruptions import CORRUPTIONS
 from batch.learn.labelled_scans import LabelledScan
 from batch.learn.looks import Look
@@ -32,52 +33,6 @@ from batch.records import Grey, Polarity
 
 SEED = 7
 DIGITS = 1000  # of each condition
-BOX = (130.0, 130.0, 130.0, 130.0)
-
-CONDITIONS: Mapping[str, Look] = {
-    "plain": Look(),
-    "shadow": Look(shadow=0.4, light=(0.2, -0.2, 0.1)),
-    "tinted": Look(paper=120, ink=80, stains=3),
-    "ruled": Look(ruling_step_fraction=0.3, ruling=40, line_slope=0.01),
-    "squared": Look(ruling_step_fraction=0.22, ruling=40, squared=True),
-    "box": Look(borders=BOX, digit_fraction=0.6),
-    "partial box": Look(borders=(0, 130, 130, 0), border_margin_fraction=0.02, borders_overshoot=True),
-    "specks and noise": Look(specks=8, grain=8),
-    "faint pencil": Look(paper=215, ink=28, ink_texture=0.3, grain=2.5),
-    "hairline": Look(pen_change_fraction=-0.035, height_px=120, width_px=120),
-    "marker": Look(pen_change_fraction=0.05),
-    "low resolution": Look(resolution=0.25, height_px=88, width_px=88),
-    "blur": Look(blur_px=2.5),
-    "JPEG": Look(jpeg_quality=20, grain=3),
-    "fax": Look(fax=True, specks=4),
-    "small, in a corner": Look(height_px=128, width_px=128, digit_fraction=0.2, offset=(0.35, -0.35)),
-    "touching the edge": Look(digit_fraction=0.8, offset=(0.5, 0.0)),
-    "cut out tightly": Look(digit_fraction=1.0, cut_out=True),
-    "phone photo": Look(
-        height_px=320,
-        width_px=260,
-        digit_fraction=0.3,
-        rotation_deg=8,
-        shadow=0.3,
-        light=(0.2, 0.15, 0.12),
-        grain=5,
-        blur_px=1.5,
-        jpeg_quality=60,
-    ),
-    "small, in a photo": Look(
-        height_px=500,
-        width_px=380,
-        digit_fraction=0.1,
-        shadow=0.3,
-        light=(0.2, 0.15, 0.12),
-        grain=4,
-        blur_px=1.2,
-        jpeg_quality=70,
-    ),
-    "stretched": Look(stretch=1.5),
-    "slanted": Look(slant=0.35),
-    "light on dark": Look(inverted=True),
-}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from batch.classifier import Cascade, Classifier, KerasClassifier, LiteRtClassifier
+from batch.classifier import Classifier, KerasClassifier, LiteRtClassifier, build
 from batch.errors import ConfigError
 from batch.files import artefact
 from batch.learn import calibration, card, charts, examples, export, own_scans, prior
@@ -104,11 +104,12 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     if options.own:
         say(f"{len(own)} own scans to train on, {len(own_held_out)} held out")
     to_hold_out = Material(held_out, [part.images for part, _ in others_divided])
-    held_out_examples = (
-        examples.rendered(to_hold_out, network.preprocess, 2 * len(held_out), options.seed)
-        if network.rendered
-        else examples.plain(to_hold_out, network.preprocess)
-    )
+    count = 2 * len(held_out)
+    if network.rendered:
+        held_out_examples = examples.rendered(to_hold_out, network.preprocess, count, options.seed)
+        in_practice = examples.in_practice(to_hold_out, network.preprocess, count, options.seed)
+    else:
+        held_out_examples = in_practice = examples.plain(to_hold_out, network.preprocess)
     model = _start(options, network)
     material = Material(kept, [part.images for _, part in others_divided], own)
     history = _fit(model, options, network, material, held_out_examples, say)
@@ -151,41 +152,8 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
         start="" if options.start is None else artefact.load_manifest(options.start).version,
         versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
     )
-    classifier: Classifier = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
-    manifest = calibration.with_temperature(classifier, manifest, held_out_examples)
-    if student is not None:
-        small = LiteRtClassifier(files[artefact.STUDENT_FILE], manifest)
-        manifest = calibration.with_student(small, classifier, manifest, held_out_examples)
-        classifier = Cascade(small, LiteRtClassifier(files[artefact.TFLITE_FILE], manifest))
-    manifest = calibration.with_thresholds(classifier, manifest, held_out_examples)
-    tests = [part for part in data if part.test is not None]
-    figures = {"held out": calibration.figures(classifier, manifest, held_out_examples)}
-    if network.rendered:
-        for kind, name in KINDS.items():
-            of_kind = held_out_examples.take(held_out_examples.kinds == kind)
-            if of_kind.labels.size:
-                figures[f"held out, {name}"] = calibration.figures(classifier, manifest, of_kind)
-    if own_held_out:
-        own_material = Material(held_out.take(np.arange(0)), own=own_held_out)
-        figures["own scans held out"] = calibration.figures(
-            classifier,
-            manifest,
-            examples.plain(own_material, network.preprocess),
-            np.array([label for _, label in own_held_out], np.int32),
-        )
-    for part in tests:
-        assert part.test is not None
-        for suffix, images in (("", part.test.images), (", inverted", 255 - part.test.images)):
-            labelled = Labelled(images, part.test.labels)
-            if not network.rendered:
-                labelled = labelled.take(labelled.are_digits)
-            if len(labelled):
-                figures[f"{part.name} test{suffix}"] = calibration.figures(
-                    classifier,
-                    manifest,
-                    examples.plain(Material(labelled), network.preprocess),
-                    labelled.labels,
-                )
+    classifier, manifest = _calibrated(files, manifest, held_out_examples, in_practice)
+    figures = _figures(classifier, manifest, held_out_examples, in_practice, own_held_out, data)
     manifest = dataclasses.replace(manifest, metrics=figures)
     for name, figure in figures.items():
         say(f"{name}: {card.sentence(figure)}")
@@ -193,6 +161,66 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     files["history.json"] = (json.dumps(history, indent=1) + "\n").encode()
     files["curves.png"] = _png(lambda target: charts.curves(history, target))
     return artefact.save(options.models_dir, manifest, files, options.overwrite)
+
+
+def _calibrated(
+    files: Mapping[str, bytes], manifest: Manifest, held_out: Examples, in_practice: Examples
+) -> tuple[Classifier, Manifest]:
+    """What ships, with its temperatures and thresholds.
+
+    Temperatures need errors to be fitted on: the mixture of training has most. The thresholds are for what
+    people scan, which nobody knows: half as hard as that, half one named condition each.
+    """
+    model = LiteRtClassifier(files[artefact.TFLITE_FILE], manifest)
+    manifest = calibration.with_temperature(model, manifest, held_out)
+    if artefact.STUDENT_FILE in files:
+        student = LiteRtClassifier(files[artefact.STUDENT_FILE], manifest)
+        manifest = calibration.with_student(student, model, manifest, held_out)
+    classifier = build(files, manifest, "litert")
+    return classifier, calibration.with_thresholds(
+        classifier, manifest, examples.joined([held_out, in_practice])
+    )
+
+
+def _figures(
+    classifier: Classifier,
+    manifest: Manifest,
+    held_out: Examples,
+    in_practice: Examples,
+    own_held_out: Sequence[OwnScan],
+    data: Sequence[Dataset],
+) -> dict[str, dict[str, float | int]]:
+    """What ships, tested on all that it was not trained on, by name."""
+    spec, rendered = manifest.preprocess, NETWORKS[manifest.network].rendered
+    figures = {"held out": calibration.figures(classifier, manifest, held_out)}
+    if rendered:
+        for kind, name in KINDS.items():
+            of_kind = held_out.take(held_out.kinds == kind)
+            if of_kind.labels.size:
+                figures[f"held out, {name}"] = calibration.figures(classifier, manifest, of_kind)
+        figures["held out, under the named conditions"] = calibration.figures(
+            classifier, manifest, in_practice
+        )
+    if own_held_out:
+        no_digits = Labelled(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int32))
+        figures["own scans held out"] = calibration.figures(
+            classifier,
+            manifest,
+            examples.plain(Material(no_digits, own=own_held_out), spec),
+            np.array([label for _, label in own_held_out], np.int32),
+        )
+    for part in data:
+        if part.test is None:
+            continue
+        for suffix, images in (("", part.test.images), (", inverted", 255 - part.test.images)):
+            labelled = Labelled(images, part.test.labels)
+            if not rendered:
+                labelled = labelled.take(labelled.are_digits)
+            if len(labelled):
+                figures[f"{part.name} test{suffix}"] = calibration.figures(
+                    classifier, manifest, examples.plain(Material(labelled), spec), labelled.labels
+                )
+    return figures
 
 
 def _divided(images: Labelled, rng: np.random.Generator) -> tuple[Labelled, Labelled]:

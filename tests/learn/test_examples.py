@@ -1,9 +1,13 @@
 import numpy as np
+import pytest
 
 from batch.learn import examples, strokes
+from batch.learn.conditions import CONDITIONS
 from batch.learn.datasets import NOT_A_DIGIT, Labelled
 from batch.learn.examples import Material
-from batch.records import PreprocessSpec
+from batch.learn.looks import Look, random_look
+from batch.learn.render import render
+from batch.records import Grey, PreprocessSpec
 
 SPEC = PreprocessSpec(views=("boxed", "context"))
 DRAWINGS = np.stack([strokes.draw(label, np.random.default_rng(label)) for label in range(10)])
@@ -14,7 +18,10 @@ def test_others_are_no_digits() -> None:
     white = Material(DIGITS.digits, [np.full((3, 28, 28), 255, np.uint8)])
     letters = Material(DIGITS.digits, [DRAWINGS])
     for material in (white, letters):
-        kinds = [examples._scan(examples.NONE, material, np.random.default_rng(seed)) for seed in range(100)]
+        kinds = [
+            examples._scan(examples.NONE, material, np.random.default_rng(seed), random_look)
+            for seed in range(100)
+        ]
         assert {label for _, label in kinds} == {NOT_A_DIGIT}
         same = sum(any(np.array_equal(scan, other) for other in material.others[0]) for scan, _ in kinds)
         assert same > 5
@@ -33,6 +40,22 @@ def test_examples_are_what_the_network_will_see() -> None:
         examples.DRAWN,
         examples.NONE,
     }
+
+
+def test_practice_is_paper_under_named_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Look] = []
+
+    def seen(digit: Grey, look: Look, rng: np.random.Generator) -> Grey:
+        looks.append(look)
+        return render(digit, look, rng)
+
+    monkeypatch.setattr(examples, "render", seen)
+    made = examples.in_practice(DIGITS, SPEC, 200, seed=1)
+    assert len(made.labels) == 200
+    assert set(made.kinds) == {examples.RENDERED, examples.DRAWN, examples.NONE}
+    named = list(CONDITIONS.values())
+    assert all(look in named for look in looks)
+    assert sum(look in looks for look in named) > 0.9 * len(named)
 
 
 def test_plain_digits_keep_their_order() -> None:
