@@ -50,7 +50,8 @@ def estimate_background(paper: Grey) -> Grey:
     light = estimate_light(smooth)
     # What is left when the light is taken out is level, so that closing does not fill dark corners.
     level = np.minimum(smooth * (LEVEL / light), 255.0).astype(np.uint8)
-    reach = max(5, round(0.3 * min(smooth.shape))) | 1
+    # A scan that is cut out along a 1 is hardly wider than its stroke.
+    reach = max(5, round(max(0.3 * min(smooth.shape), 0.25 * max(smooth.shape)))) | 1
     # Each is misled elsewhere: one fills dark corners, the other the dark side of a shadow's edge, where the
     # fitted light has not yet fallen as far as the paper.
     background = np.minimum(_closed(level, reach) * (light / LEVEL), _closed(smooth, reach)).astype(np.uint8)

@@ -15,7 +15,7 @@ from batch.learn.examples import Examples
 from batch.records import Manifest
 
 WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
-LOST_DIGITS_FRACTION = 0.002  # held-out digits that the threshold for refusal may cost
+LOST_DIGITS_FRACTION = 0.001  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 STUDENT_RISK = 0.001  # of the student's answers that stand, those that the large model would not give
 

@@ -59,6 +59,14 @@ def test_the_inside_of_strokes_is_ink_all_through(width: int) -> None:
     assert found[inside].min() > 90
 
 
+def test_the_stroke_of_a_scan_that_is_hardly_wider_is_ink_all_through() -> None:
+    scan = np.full((90, 36), 230, np.uint8)
+    cv2.line(scan, (23, 0), (13, 89), 60, 17)
+    found = strength.ink_strength(scan, strength.estimate_background(scan))
+    inside = cv2.dilate(scan, np.ones((5, 5))) < 110
+    assert found[inside].min() > 90
+
+
 def test_faint_ink_beside_dark_lines_is_found_when_they_are_left_out() -> None:
     grain = np.random.default_rng(1).normal(0, 1.5, (90, 90))
     scan = written(np.asarray(np.clip(220 + grain, 0, 255), np.uint8), ink=0.85)
