@@ -18,6 +18,9 @@ from typing import Self
 from batch.errors import RunError
 from batch.records import Outcome, Reason, ScanRef, Status
 
+FEW = 32  # scans that are read in the time that workers take to start
+PARTS = 4  # for each worker, of what is less than a piece
+
 Reader = Callable[[Sequence[ScanRef]], list[Outcome]]
 """Picklable; returns one outcome for each scan, in the same order."""
 
@@ -66,10 +69,13 @@ class Engine:
 
         Args:
             refs: are taken from no faster than they are read.
-            size: scans a piece; when one piece is all, workers are not worth their start.
+            size: scans a piece. When one piece is all, each worker has parts of it, unless there are so few
+                that workers are not worth their start.
         """
         pieces = _pieces(iter(refs), size)
         first = list(itertools.islice(pieces, 2))
+        if len(first) == 1 and len(first[0]) > FEW:
+            first = list(_pieces(iter(first[0]), -(-len(first[0]) // (PARTS * self._workers))))
         every = itertools.chain(first, pieces)
         if not self._apart and (self._workers == 1 or len(first) < 2):
             yield from (_read_all(self._reader, piece) for piece in every)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from batch.engines import Engine
+from batch.engines import FEW, Engine
 from batch.errors import ModelError
 from batch.records import Outcome, ScanRef, Status
 from fakes import FakeReader
@@ -27,6 +27,14 @@ def test_order_is_that_of_the_scans(workers: int) -> None:
     pieces = list(mapped(scans, 4, workers))
     assert [outcome.ref for piece in pieces for outcome in piece] == scans
     assert max(map(len, pieces)) == 4
+
+
+@pytest.mark.parametrize(("count", "parts"), [(FEW, 1), (FEW + 1, 7), (100, 8)])
+def test_each_worker_has_parts_of_what_is_less_than_a_piece(count: int, parts: int) -> None:
+    scans = refs(*(str(number) for number in range(count)))
+    pieces = list(mapped(scans, 256, 2))
+    assert [outcome.ref for piece in pieces for outcome in piece] == scans
+    assert len(pieces) == parts
 
 
 def test_nothing_to_read() -> None:
