@@ -18,7 +18,7 @@ from typing import Self
 from batch.errors import RunError
 from batch.records import Outcome, Reason, ScanRef, Status
 
-FEW = 32  # scans that are read in the time that workers take to start
+SCANS_A_WORKER = 16  # at least: fewer are read in the time that a worker takes to start
 PARTS = 4  # for each worker, of what is less than a piece
 
 Reader = Callable[[Sequence[ScanRef]], list[Outcome]]
@@ -69,25 +69,29 @@ class Engine:
 
         Args:
             refs: are taken from no faster than they are read.
-            size: scans a piece. When one piece is all, each worker has parts of it, unless there are so few
-                that workers are not worth their start.
+            size: scans a piece. When one piece is all, there are no more workers than are worth their start,
+                and each has parts of it.
         """
         pieces = _pieces(iter(refs), size)
         first = list(itertools.islice(pieces, 2))
-        if len(first) == 1 and len(first[0]) > FEW:
-            first = list(_pieces(iter(first[0]), -(-len(first[0]) // (PARTS * self._workers))))
+        workers = self._workers
+        if len(first) < 2 and not self._apart:
+            count = sum(map(len, first))
+            workers = min(workers, count // SCANS_A_WORKER)
+            if workers > 1:
+                first = list(_pieces(iter(first[0]), -(-count // (PARTS * workers))))
         every = itertools.chain(first, pieces)
-        if not self._apart and (self._workers == 1 or len(first) < 2):
-            yield from (_read_all(self._reader, piece) for piece in every)
+        if workers > 1 or self._apart:
+            yield from self._map_in_workers(every, workers)
         else:
-            yield from self._map_in_workers(every)
+            yield from (_read_all(self._reader, piece) for piece in every)
 
-    def _map_in_workers(self, pieces: Iterator[list[ScanRef]]) -> Iterator[list[Outcome]]:
+    def _map_in_workers(self, pieces: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
         waiting: deque[tuple[list[ScanRef], Future[list[Outcome]]]] = deque()
         while True:
-            pool = self._pool = self._pool or self._new_pool(self._workers)
+            pool = self._pool = self._pool or self._new_pool(workers)
             # A few pieces ahead keep the workers busy; more would only take memory.
-            for piece in itertools.islice(pieces, 2 * self._workers + 2 - len(waiting)):
+            for piece in itertools.islice(pieces, 2 * workers + 2 - len(waiting)):
                 waiting.append((piece, _submit(pool, piece)))
             if not waiting:
                 return

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from batch.engines import FEW, Engine
+from batch.engines import Engine
 from batch.errors import ModelError
 from batch.records import Outcome, ScanRef, Status
 from fakes import FakeReader
@@ -29,10 +29,16 @@ def test_order_is_that_of_the_scans(workers: int) -> None:
     assert max(map(len, pieces)) == 4
 
 
-@pytest.mark.parametrize(("count", "parts"), [(FEW, 1), (FEW + 1, 7), (100, 8)])
-def test_each_worker_has_parts_of_what_is_less_than_a_piece(count: int, parts: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "workers", "processes", "parts"), [(31, 2, 0, 1), (32, 2, 2, 8), (100, 2, 2, 8), (40, 64, 2, 8)]
+)
+def test_what_is_less_than_a_piece_has_no_more_workers_than_are_worth_it(
+    count: int, workers: int, processes: int, parts: int
+) -> None:
     scans = refs(*(str(number) for number in range(count)))
-    pieces = list(mapped(scans, 256, 2))
+    with Engine(FakeReader(), workers) as engine:
+        pieces = list(engine.map(scans, 256))
+        assert len(multiprocessing.active_children()) == processes
     assert [outcome.ref for piece in pieces for outcome in piece] == scans
     assert len(pieces) == parts
 
