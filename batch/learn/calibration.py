@@ -102,21 +102,23 @@ def figures(
         classifier: to test.
         manifest: with the thresholds.
         tested: what to test on.
-        asked: the labels of all that was to be tested, where the gate refused some before the model: those
-            are digits not read, and what is no digit not answered `ok`.
+        asked: the labels of all that was to be tested, where the gate refused some before the model. Digits
+            refused, by it or by the model, are not read; what is no digit is not answered `ok`.
     """
     asked = tested.labels if asked is None else asked
     is_digit = tested.labels != NOT_A_DIGIT
     decisions = confidence.decide(_logits(classifier, tested), confidence.Thresholds.of(manifest))
     ok = np.array([d.status == "ok" for d in decisions], bool)
+    answered = np.array([d.status != "refused" for d in decisions], bool)
     found: dict[str, float | int] = {}
     count = int((asked != NOT_A_DIGIT).sum())
     if count:
-        right = (np.array([d.prediction.label for d in decisions]) == tested.labels)[is_digit]
-        sure = np.array([d.prediction.confidence for d in decisions])[is_digit]
-        correct = int(right.sum())
+        right = np.array([d.prediction.label for d in decisions]) == tested.labels
+        sure = np.array([d.prediction.confidence for d in decisions])
+        read = is_digit & answered
+        correct = int((read & right).sum())
         low, high = metrics.wilson_interval(correct, count)
-        wrong = (ok[is_digit] & ~right).sum() / max(1, ok[is_digit].sum())
+        wrong = (is_digit & ok & ~right).sum() / max(1, ok[is_digit].sum())
         found |= {
             "n": count,
             "correct": correct,
@@ -125,7 +127,7 @@ def figures(
             "accuracy_high": round(high, 6),
             "ok_fraction": round(float(ok[is_digit].sum()) / count, 6),
             "ok_wrong_fraction": round(float(wrong), 6),
-            "calibration_error": round(metrics.expected_calibration_error(sure, right), 6),
+            "calibration_error": round(metrics.expected_calibration_error(sure[read], right[read]), 6),
         }
     if isinstance(classifier, Cascade) and len(decisions):
         found["student_fraction"] = round(classifier.student_fraction(tested.digits), 6)
