@@ -13,11 +13,11 @@ import click
 from click.core import ParameterSource
 
 from batch import config, console, job
-from batch.addresses import Place, with_states
 from batch.config import DEFAULTS, WATCH_DEFAULTS, ReadOptions, RunOptions, WatchOptions
 from batch.errors import ConfigError, ExitCode, RunError
 from batch.files.inbox import Inputs
 from batch.files.tables import text_cell
+from batch.locations import Place, with_states
 from batch.log import Log, LogFile
 from batch.options import (
     KINDS,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from batch.addresses import Place, RemoteOutbox, is_remote
 from batch.errors import ConfigError
+from batch.locations import Place, RemoteOutbox, is_remote
 from batch.records import After
 
 CONFIG_FILE = "digitbox.toml"

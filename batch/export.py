@@ -17,12 +17,12 @@ from batch import console, times
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.files import archive, readback, results, tables
 from batch.files.archive import Archive
-from batch.files.durable import digest, new_file
 from batch.files.ledger import Batch
 from batch.files.results import CsvWriter, Writer
 from batch.files.tables import ParquetWriter, Record
 from batch.options import LocalPath, NamedPath, outbox_option
 from batch.records import Status
+from batch.storage.durable import digest, new_file
 
 STDOUT = Path("-")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from batch import console
-from batch.addresses import Place, state_folder, with_states
 from batch.files import ledger, runs
 from batch.files.ledger import Ledger
 from batch.files.tables import text_cell
+from batch.locations import Place, state_folder, with_states
 from batch.options import Whole, outbox_option, state_option
 from batch.quantities import spoken
 from batch.records import RunSummary, Status

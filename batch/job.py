@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from batch import drift, engines
 from batch.account import Account
-from batch.addresses import absolute, state_folder
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
 from batch.engines import Engine
 from batch.errors import ExitCode, InputError
-from batch.files import artefact, ledger, locks, tables
+from batch.files import artefact, ledger, tables
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
 from batch.flow import Reader
+from batch.locations import absolute, state_folder
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
+from batch.storage import locks
 from batch.wanted import Wanted
 
 if TYPE_CHECKING:

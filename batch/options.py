@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
-from batch.addresses import RemoteOutbox, checked
-from batch.addresses import outbox as outbox_at
 from batch.config import DEFAULTS
 from batch.errors import ConfigError
+from batch.locations import RemoteOutbox, checked
+from batch.locations import outbox as outbox_at
 from batch.quantities import duration, tolerance
 from batch.records import After
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 from batch import console, times
-from batch.addresses import Place, is_remote, with_states
 from batch.errors import InputError
 from batch.files import archive, retire
 from batch.files.archive import Settled
 from batch.files.tables import text_cell
+from batch.locations import Place, is_remote, with_states
 from batch.options import ScanPath, outbox_option, state_option
 from batch.records import Reason, Status
 

@@ -16,17 +16,18 @@ import click
 
 from batch import console
 from batch.account import utc_now
-from batch.addresses import Place, absolute, state_folder, with_states
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
-from batch.files import ledger, runs, storage
+from batch.files import ledger, runs
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.runs import Heartbeat
 from batch.files.tables import text_cell
+from batch.locations import Place, absolute, state_folder, with_states
 from batch.options import input_argument, outbox_option, state_option
 from batch.quantities import duration, spoken
 from batch.records import RunSummary, Status
+from batch.storage import dispatch
 from batch.summary import as_object, drift_in_words, in_words
 
 LOOKED_BACK = 50  # entries
@@ -188,7 +189,7 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
     attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
-        for some in storage.all_identified(Inputs(inputs, recursive, outbox, ignore)):
+        for some in dispatch.all_identified(Inputs(inputs, recursive, outbox, ignore)):
             for ref in opened.unsettled(some, attempts):
                 # A folder with the name of an image has a row of a run, and none of a watcher.
                 if is_watched and os.path.isdir(ref.path):

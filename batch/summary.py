@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from batch.addresses import absolute
 from batch.files.tables import text_cell
+from batch.locations import absolute
 from batch.records import RunSummary, Status
 
 

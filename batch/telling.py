@@ -14,12 +14,13 @@ from pathlib import Path
 
 from batch import console, hooks, ping, prometheus, summary
 from batch.account import Account
-from batch.addresses import Place, absolute, state_folder
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
-from batch.files import durable, ledger, locks, runs
+from batch.files import ledger, runs
 from batch.files.ledger import Ledger
 from batch.files.tables import text_cell
+from batch.locations import Place, absolute, state_folder
 from batch.records import RunSummary
+from batch.storage import durable, locks
 
 STDOUT = Path("-")
 IN_HOOK = "DIGITBOX_RUN_ID"

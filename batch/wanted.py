@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Iterator
 
 from batch.account import Account
-from batch.files import inbox, storage
+from batch.files import inbox
 from batch.files.inbox import Inputs
 from batch.records import ScanRef
+from batch.storage import dispatch
 
 
 class Wanted:
@@ -58,7 +59,7 @@ class Wanted:
         if not self._is_limited and self._unsettled is None:
             yield from map(self._counted, self._inputs)  # each is looked at when it is opened
         else:
-            for some in storage.all_identified(self._inputs):
+            for some in dispatch.all_identified(self._inputs):
                 new = some if self._unsettled is None else self._unsettled(some)
                 self._account.settled += len(some) - len(new)
                 yield from map(self._counted, new)

@@ -13,20 +13,21 @@ from pathlib import Path
 
 from batch import job
 from batch.account import iso, utc_now
-from batch.addresses import STATE
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import names, runs, storage, tables
+from batch.files import names, runs, tables
 from batch.files.events import Events
 from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
 from batch.files.settler import Settler
+from batch.locations import STATE
 from batch.log import Log
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.sdnotify import longest_silence_s, notify
 from batch.stop import Stop
+from batch.storage import dispatch
 from batch.watched import WatchedInbox
 
 LONGEST_PAUSE_S = 60.0
@@ -253,7 +254,7 @@ class Watcher:
             self._rescan_soon(self._clock())  # what is in a folder that was moved in makes no events
         elif len(self._settler) >= MOST_TRACKED:
             self._has_more = True
-        elif names.has_image_suffix(name) and outbox.unsettled([storage.identified(ScanRef(path, name))]):
+        elif names.has_image_suffix(name) and outbox.unsettled([dispatch.identified(ScanRef(path, name))]):
             self._settler.look(path, name, self._clock())
 
     def _rescan_soon(self, now: float) -> None:
@@ -269,7 +270,7 @@ class Watcher:
             try:
                 inputs = inputs_of(self._options)
                 closed = 0
-                found = map(outbox.unsettled, storage.all_identified(inputs))
+                found = map(outbox.unsettled, dispatch.all_identified(inputs))
                 for ref in itertools.chain.from_iterable(found):
                     closed += not names.has_image_suffix(ref.name) and os.path.isdir(ref.path)
                     if len(self._settler) >= MOST_TRACKED:

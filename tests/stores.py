@@ -134,7 +134,7 @@ def _forget_stores() -> None:
 
     from fsspec import asyn
 
-    from batch.files import objects
+    from batch.storage import objects
 
     objects._opened.cache_clear()
     gc.collect()  # ends its connections

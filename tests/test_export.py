@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.addresses import STATE
 from batch.export import Choice, Source, export_rows
 from batch.files.outbox import Outbox
 from batch.files.tables import Record
+from batch.locations import STATE
 from batch.records import Outcome, Reason, ScanRef, Status
 from command import Digitbox
 

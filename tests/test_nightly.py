@@ -15,8 +15,9 @@ import pytest
 from batch import engines
 from batch.errors import ImageError
 from batch.files.outbox import Outbox
-from batch.files.storage import Content, Disk
 from batch.records import Reason, ScanRef
+from batch.storage.base import Content
+from batch.storage.disk import Disk
 from command import Digitbox
 from formats import FORMATS, two
 

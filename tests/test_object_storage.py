@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from batch import addresses, job
+from batch import job, locations
 from batch.config import RunOptions
 from batch.errors import ConfigError
-from batch.files import locks
 from batch.files.names import has_image_suffix
 from batch.records import After
+from batch.storage import locks
 from command import Digitbox, Result
 from formats import FORMATS, two
 from stores import SECRET, Answer, Store, rows
@@ -157,7 +157,7 @@ def test_a_report_on_objects_asks_nobody(digitbox: Digitbox, store: Store, scans
 def test_two_runs_do_not_write_to_the_same_outbox(digitbox: Digitbox, scans: str) -> None:
     arguments = ("run", f"s3://{scans}/in/sub", "--outbox", f"s3://{scans}/out")
     digitbox(*arguments)
-    lock = addresses.state_folder(addresses.outbox(arguments[-1])) / "lock"
+    lock = locations.state_folder(locations.outbox(arguments[-1])) / "lock"
     with locks.held(lock, exclusive=True, busy=""):
         result = digitbox(*arguments)
     assert (result.code, "another digitbox is writing to s3://" in only_line(result)) == (75, True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from batch.addresses import STATE
 from batch.files import archive
 from batch.files.archive import Archive
 from batch.files.outbox import Outbox
+from batch.locations import STATE
 from batch.prune import prune_outbox
 from command import Digitbox
 from formats import FORMATS, two

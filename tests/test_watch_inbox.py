@@ -7,7 +7,7 @@ import pytest
 
 from batch import watch as watching
 from batch.errors import BusyError, InputError
-from batch.files import locks
+from batch.storage import locks
 from faults import fast_folder
 from scene import Scene
 from test_watch import scan

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from batch.errors import OutboxError
-from batch.files import locks, retire, storage, tables
 from batch.files import outbox as outboxes
-from batch.files.durable import sync
+from batch.files import retire, tables
 from batch.files.ledger import FILE, Ledger
+from batch.storage import disk as disks
+from batch.storage import locks
+from batch.storage.durable import sync
 from faults import fast_folder
 from scene import Scene
 from test_watch import scan
@@ -68,7 +70,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(retire, "sync", full(scene, sync, until_s, lambda path: path.suffix == ".json"))
     else:
         concerns = lambda path: path == scene.outbox  # noqa: E731
-        monkeypatch.setattr(storage, "sync", full(scene, sync, until_s, concerns))
+        monkeypatch.setattr(disks, "sync", full(scene, sync, until_s, concerns))
     for number in range(5):
         scene.drop(f"{number}.png", scan(number))
     scene.drop("half.png", scan(9)[:90])

@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from batch.addresses import Place, state_folder
 from batch.errors import InputError, OutboxError
-from batch.files import ledger, locks
+from batch.files import ledger
 from batch.files.ledger import Batch, Ledger, State
+from batch.locations import Place, state_folder
 from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.storage import locks
 
 PAGE_ROWS = 10_000  # looked at in one go: a ledger may have millions
 WASTE_PAGES = 1000  # of 4 KiB: less is not worth to be written anew

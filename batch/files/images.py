@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from batch import stderr
 from batch.errors import ImageError
-from batch.files import containers, storage
+from batch.files import containers
 from batch.records import Grey, Image, Reason, ScanRef
+from batch.storage import dispatch
 
 MIN_SIDE_PX = 4
 # No format needs more bytes a pixel than 16-bit RGB with alpha; beside them, room for headers and profiles.
@@ -66,7 +67,7 @@ def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[list[Read]]:
     Raises:
         InputError: object storage cannot be read any more.
     """
-    contents = storage.contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    contents = dispatch.contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
     for some in _some(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
         images = ((ref, _opened(content, max_pixels)) for ref, content in some)
         yield from _some(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from batch.addresses import Place, is_remote
 from batch.errors import InputError
 from batch.files.names import Levels, Passed, has_image_suffix, is_ignored, is_scan
 from batch.files.sorting import in_order
+from batch.locations import Place, is_remote
 from batch.records import ScanRef
 
 

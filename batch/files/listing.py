@@ -6,12 +6,12 @@ import glob
 import re
 from collections.abc import Iterator, Sequence
 
-from batch.addresses import Place, RemoteOutbox
 from batch.errors import InputError
-from batch.files import objects
 from batch.files.names import Levels, Passed, has_image_suffix, is_ignored
-from batch.files.objects import Entry, Objects
+from batch.locations import Place, RemoteOutbox
 from batch.records import ScanRef
+from batch.storage import objects
+from batch.storage.objects import Entry, Objects
 
 _HEAD = re.compile(r"[^*?[]*")
 # The first ends names in our temporary files; s3fs cuts at the other.

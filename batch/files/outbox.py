@@ -29,13 +29,14 @@ from types import TracebackType
 from typing import Self
 
 from batch.account import Account, iso, utc_now
-from batch.addresses import Place, state_folder
 from batch.errors import ExitCode, OutboxError, RunError
-from batch.files import locks, runs, storage, tables
-from batch.files.durable import digest, make_folder, sync
+from batch.files import runs, tables
 from batch.files.ledger import Batch, Ledger, State
 from batch.files.retire import retire
+from batch.locations import Place, state_folder
 from batch.records import After, Outcome, RunSummary, ScanRef
+from batch.storage import dispatch, locks
+from batch.storage.durable import digest, make_folder, sync
 
 
 class Outbox:
@@ -81,7 +82,7 @@ class Outbox:
         self.not_retired = ""
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
-        self._storage = storage.of(str(place))
+        self._storage = dispatch.of(str(place))
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
         self._after, self._only_new, self._attempts = after, only_new, attempts

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from batch.addresses import Place, is_remote
-from batch.files.durable import digest, make_folder, rename_new, sync
 from batch.files.ledger import Batch
+from batch.locations import Place, is_remote
 from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.storage.durable import digest, make_folder, rename_new, sync
 
 DONE, FAILED = "done", "failed"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from batch import console
-from batch.addresses import Place
 from batch.errors import ConfigError
 from batch.files import artefact
+from batch.locations import Place
 from batch.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.report import apply as application
 from batch.report import pictures, rows, writing

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 
 from batch import classifier, stderr
-from batch.addresses import is_remote
 from batch.classifier import Classifier
 from batch.config import MAX_PIXELS
 from batch.digits import confidence, preprocess, quality
 from batch.digits.confidence import Thresholds
 from batch.errors import ImageError, ModelError
 from batch.files import artefact, images
+from batch.locations import is_remote
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batch.errors import ConfigError, OutboxError
-from batch.files import durable
 from batch.report import page, pictures, rows
+from batch.storage import durable
 
 MOST_PICTURES = 10_000
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from batch.addresses import RemoteOutbox
 from batch.errors import InputError
-from batch.files import listing, objects
+from batch.files import listing
 from batch.files.inbox import Inputs
-from batch.files.objects import Objects
+from batch.locations import RemoteOutbox
+from batch.storage import objects
+from batch.storage.objects import Objects
 from stores import Store
 
 NOWHERE = Path("/nowhere")

@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import durable, readback
+from batch.files import readback
 from batch.files.ledger import Ledger
 from batch.files.tables import text_cell
 from batch.learn import labelled_scans
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
 from batch.report.rows import collect, sources
+from batch.storage import durable
 from faults import fast_folder
 from published import NOON, four, outcome, publish, scan
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from batch import addresses
-from batch.addresses import RemoteOutbox
+from batch import locations
 from batch.errors import ConfigError
+from batch.locations import RemoteOutbox
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from batch.errors import ConfigError
     ],
 )
 def test_what_is_given_is_understood(given: str, found: str) -> None:
-    assert addresses.checked(given) == found
+    assert locations.checked(given) == found
 
 
 @pytest.mark.parametrize(
@@ -43,32 +43,32 @@ def test_what_is_given_is_understood(given: str, found: str) -> None:
 )
 def test_what_is_no_address_is_refused_and_not_repeated(given: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        addresses.checked(given)
+        locations.checked(given)
     assert "hidden" not in str(caught.value)
 
 
 def test_an_outbox_is_a_folder_or_an_address() -> None:
-    assert addresses.outbox("out/") == Path("out")
-    assert addresses.outbox("file:///srv/out") == Path("/srv/out")
-    found = addresses.outbox("s3://bucket/out/")
+    assert locations.outbox("out/") == Path("out")
+    assert locations.outbox("file:///srv/out") == Path("/srv/out")
+    found = locations.outbox("s3://bucket/out/")
     assert isinstance(found, RemoteOutbox)
     assert (str(found), found / "x.csv") == ("s3://bucket/out", "s3://bucket/out/x.csv")
 
 
 def test_each_outbox_has_a_state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert addresses.state_folder(Path("out")) == Path("out/.digitbox")
+    assert locations.state_folder(Path("out")) == Path("out/.digitbox")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     places = ("s3://b/a-c", "s3://b/a/c", "s3://b-a/c", "gs://b/a-c", "s3://b/" + "é" * 500)
-    folders = [addresses.state_folder(RemoteOutbox(place)) for place in places]
+    folders = [locations.state_folder(RemoteOutbox(place)) for place in places]
     assert len(set(folders)) == len(places)
     assert {folder.parent for folder in folders} == {tmp_path / "digitbox"}
     assert all(len(os.fsencode(folder.name)) < 200 for folder in folders)
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", "/somebody")
-    assert addresses.states_folder(None) == Path("/somebody/.local/state/digitbox")
-    elsewhere = addresses.with_states(RemoteOutbox("s3://b/c"), tmp_path / "volume")
-    assert addresses.state_folder(elsewhere).parent == tmp_path / "volume"
-    assert addresses.with_states(Path("out"), tmp_path) == Path("out")
+    assert locations.states_folder(None) == Path("/somebody/.local/state/digitbox")
+    elsewhere = locations.with_states(RemoteOutbox("s3://b/c"), tmp_path / "volume")
+    assert locations.state_folder(elsewhere).parent == tmp_path / "volume"
+    assert locations.with_states(Path("out"), tmp_path) == Path("out")
 
 
 def test_without_a_home_the_state_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,9 +78,9 @@ def test_without_a_home_the_state_must_be_given(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", homeless)
     with pytest.raises(ConfigError, match="--state"):
-        addresses.state_folder(RemoteOutbox("s3://b/c"))
+        locations.state_folder(RemoteOutbox("s3://b/c"))
 
 
 def test_an_address_is_the_same_in_any_folder() -> None:
-    assert addresses.absolute("s3://b/c") == addresses.absolute(RemoteOutbox("s3://b/c")) == "s3://b/c"
-    assert addresses.absolute(Path("out")) == addresses.absolute("out") == os.path.abspath("out")
+    assert locations.absolute("s3://b/c") == locations.absolute(RemoteOutbox("s3://b/c")) == "s3://b/c"
+    assert locations.absolute(Path("out")) == locations.absolute("out") == os.path.abspath("out")

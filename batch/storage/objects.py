@@ -21,10 +21,18 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from batch.errors import ImageError, InputError, MissingExtraError, OutboxError
-from batch.files.durable import sync
-from batch.files.storage import Content, check_size
-from batch.files.troubles import NOBODYS_FAULT, StoreError, Trouble, answer, not_read, not_written, said
 from batch.records import Reason, ScanRef
+from batch.storage.base import Content, check_size
+from batch.storage.durable import sync
+from batch.storage.object_errors import (
+    NOBODYS_FAULT,
+    StoreError,
+    Trouble,
+    answer,
+    not_read,
+    not_written,
+    said,
+)
 
 AT_ONCE = 32  # requests
 AT_ONCE_BYTES = 64 << 20  # of scans that are being fetched

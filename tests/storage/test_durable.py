@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.files import durable
+from batch.storage import durable
 
 
 def test_a_new_file_is_whole_and_alone(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Bytes on disks and in object storage: one interface for both."""
