@@ -38,7 +38,7 @@ train: $(VENV)/test.stamp ## train the default model anew, as models/cnn-new
 
 FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)
-	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/files/test_fuzz.py
+	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/images/test_fuzz.py
 
 SOAK_SECONDS ?= 180
 soak: $(VENV)/test.stamp ## drop scans of all kinds and kill the watcher for minutes (SOAK_SECONDS=180)

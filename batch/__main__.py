@@ -9,11 +9,11 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and & have it ignored
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # looking for garbage in what was just loaded is a sixth of the time of the start
-    from batch import cli
+    from batch.cli.main import main as run_command
 
     gc.freeze()  # nor is any among them later, here or in workers
     gc.enable()
-    cli.main()
+    run_command()
 
 
 if __name__ == "__main__":

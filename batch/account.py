@@ -7,22 +7,12 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from batch.clock import iso, utc_now
 from batch.errors import exit_code_of
 from batch.records import Outcome, RunSummary
-
-
-def utc_now() -> datetime:
-    """The time of day."""
-    return datetime.now(UTC)
-
-
-def iso(moment: datetime) -> str:
-    """A time of day as it stands in the results and in the ledger."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
 
 MOST_INPUTS = 100  # to keep with each entry of the history
 

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from batch import stderr
 from batch.digits import confidence
 from batch.errors import MissingExtraError, ModelError
 from batch.files import artefact
 from batch.records import Manifest
+from batch.terminal import stderr
 
 Digits = npt.NDArray[np.uint8]
 """(n, 28, 28, channels), as of `preprocess.normalise`."""

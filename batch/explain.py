@@ -12,15 +12,16 @@ import numpy.typing as npt
 
 from batch import job
 from batch.classifier import Classifier
+from batch.cli.options import NamedPath, ScanPath
 from batch.config import MAX_PIXELS, RunOptions
 from batch.digits import confidence, preprocess, quality
 from batch.digits.confidence import Thresholds
 from batch.errors import ConfigError, ImageError, OutboxError
-from batch.files import artefact, images
-from batch.files.tables import text_cell
+from batch.files import artefact
 from batch.flow import Reader
-from batch.options import NamedPath, ScanPath
+from batch.images import decode
 from batch.records import Grey, ScanRef
+from batch.text import text_cell
 
 PANEL_PX = 120
 TEXT_PX = 18
@@ -79,7 +80,7 @@ def explained(ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixel
     """
     name = text_cell(ref.name)
     try:
-        image = images.read(ref, max_pixels).grey
+        image = decode.read(ref, max_pixels).grey
     except ImageError as error:
         words = f"{name}: {error.reason.value}, {error.detail}"
         return words, _strip(words, [], None)

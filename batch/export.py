@@ -13,16 +13,17 @@ from pathlib import Path
 
 import click
 
-from batch import console, times
+from batch.cli import values
+from batch.cli.options import LocalPath, NamedPath, outbox_option
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.files import archive, readback, results, tables
 from batch.files.archive import Archive
 from batch.files.ledger import Batch
 from batch.files.results import CsvWriter, Writer
 from batch.files.tables import ParquetWriter, Record
-from batch.options import LocalPath, NamedPath, outbox_option
 from batch.records import Status
 from batch.storage.durable import digest, new_file
+from batch.terminal import console
 
 STDOUT = Path("-")
 
@@ -170,8 +171,8 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
 @outbox_option(
     kind=LocalPath("copy its files of results, as with aws s3 cp --recursive; each begins with the columns")
 )
-@times.since_option
-@times.until_option
+@values.since_option
+@values.until_option
 @click.option(
     "--status",
     "statuses",

@@ -9,11 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch import classifier, stderr
+from batch import classifier
 from batch.digits import confidence, preprocess, quality
 from batch.errors import ImageError
-from batch.files import artefact, images
+from batch.files import artefact
+from batch.images import decode
 from batch.records import REFUSALS, Manifest, Outcome, Reason, ScanRef, Status
+from batch.terminal import stderr
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ class Reader:
     ) -> list[Outcome]:
         outcomes: list[Outcome | None] = []
         digits, waiting = [], []
-        for some in images.read_all(refs, self.max_pixels):
+        for some in decode.read_all(refs, self.max_pixels):
             scans = []
             for ref, image in some:
                 if isinstance(image, ImageError):

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from batch import console
+from batch.cli.options import Whole, outbox_option, state_option
+from batch.durations import spoken
 from batch.files import ledger, runs
 from batch.files.ledger import Ledger
-from batch.files.tables import text_cell
 from batch.locations import Place, state_folder, with_states
-from batch.options import Whole, outbox_option, state_option
-from batch.quantities import spoken
 from batch.records import RunSummary, Status
 from batch.summary import as_object
+from batch.terminal import console
+from batch.text import text_cell
 
 
 @click.command()

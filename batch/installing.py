@@ -7,8 +7,8 @@ import secrets
 import subprocess
 from pathlib import Path
 
-from batch import console
 from batch.errors import ConfigError
+from batch.terminal import console
 from batch.units import MADE_BY, Job, cron_line, cron_mark, systemd_units
 
 _NO_CRONTAB = (b"no crontab", b"No such file")  # of Vixie's, cronie's and macOS'; of busybox'

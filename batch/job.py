@@ -16,10 +16,10 @@ from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
 from batch.engines import Engine
 from batch.errors import ExitCode, InputError
 from batch.files import artefact, ledger, tables
-from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
 from batch.flow import Reader
+from batch.inputs.find import Inputs
 from batch.locations import absolute, state_folder
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.storage import locks

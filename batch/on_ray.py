@@ -17,11 +17,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from typing import Any, Self
 
-from batch import __version__, engines, stderr
+from batch import __version__, engines
 from batch.engines import Reader
 from batch.errors import ConfigError, ExitCode, InputError, MissingExtraError, RunError
 from batch.ray_actors import END, Feed, Worker, other_digitbox, source
 from batch.records import Outcome, Reason, ScanRef
+from batch.terminal import stderr
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own variable, which `ray job submit` sets
 LARGEST_PIECE = 2048  # scans; each piece costs this process a few milliseconds, however many it has

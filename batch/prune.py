@@ -12,12 +12,13 @@ from pathlib import Path
 
 import click
 
-from batch import console, times
+from batch.cli import values
+from batch.cli.options import LocalPath, outbox_option
 from batch.errors import OutboxError
 from batch.files import archive, retire
 from batch.files.archive import Archive, Settled
-from batch.options import LocalPath, outbox_option
 from batch.records import After
+from batch.terminal import console
 
 AT_ONCE = 1000  # scans that are forgotten with one commit
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -156,7 +157,7 @@ class _Roots:
     "--older-than",
     required=True,
     metavar="AGE",
-    callback=times.age,
+    callback=values.duration,
     help="Such as 30d or 12w. Whole days are removed (UTC): those that ended so long ago.",
 )
 @outbox_option(

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import click
 
-from batch import console, times
+from batch.cli import values
+from batch.cli.options import ScanPath, outbox_option, state_option
 from batch.errors import InputError
 from batch.files import archive, retire
 from batch.files.archive import Settled
-from batch.files.tables import text_cell
 from batch.locations import Place, is_remote, with_states
-from batch.options import ScanPath, outbox_option, state_option
 from batch.records import Reason, Status
+from batch.terminal import console
+from batch.text import text_cell
 
 AT_ONCE = 1000  # scans that are forgotten with one commit
 
@@ -132,8 +133,8 @@ def retry_scans(outbox: Place, choice: Choice, show: Callable[[str], object] | N
     type=click.Choice([reason.value for reason in Reason]),
     help="Those whose row gives this reason, such as truncated; may be given several times.",
 )
-@times.since_option
-@times.until_option
+@values.since_option
+@values.until_option
 @click.option("--dry-run", is_flag=True, help="Print which scans would be new, and change nothing.")
 def retry(
     paths: tuple[str, ...],

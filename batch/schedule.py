@@ -15,12 +15,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batch import console, installing, job
+from batch import installing, job
+from batch.cli.options import given_value
 from batch.config import CONFIG_FILE, INBOX, RunOptions
 from batch.errors import ConfigError, InputError
 from batch.locations import is_remote, states_folder
-from batch.options import given_value
 from batch.records import After
+from batch.terminal import console
 from batch.units import DAY, HOUR, WEEKDAYS, Job, cron_line, systemd_units, windows_task
 
 NAME = "digitbox-nightly"

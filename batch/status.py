@@ -14,21 +14,22 @@ from typing import Any
 
 import click
 
-from batch import console
-from batch.account import utc_now
+from batch.cli.options import input_argument, outbox_option, state_option
+from batch.cli.values import seconds
+from batch.clock import utc_now
 from batch.config import ATTEMPTS
+from batch.durations import spoken
 from batch.errors import ExitCode, InputError
 from batch.files import ledger, runs
-from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.runs import Heartbeat
-from batch.files.tables import text_cell
+from batch.inputs.find import Inputs
 from batch.locations import Place, absolute, state_folder, with_states
-from batch.options import input_argument, outbox_option, state_option
-from batch.quantities import duration, spoken
 from batch.records import RunSummary, Status
 from batch.storage import dispatch
 from batch.summary import as_object, drift_in_words, in_words
+from batch.terminal import console
+from batch.text import text_cell
 
 LOOKED_BACK = 50  # entries
 PATIENCE_S = 300.0  # with a watcher: while it reads a batch, it gives no sign
@@ -71,7 +72,7 @@ class Report:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option(
     "--max-age",
-    callback=duration,
+    callback=seconds,
     metavar="DURATION",
     help="Not well, too, when the last success is longer ago, as 26h for a run every night.",
 )

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from batch.files.tables import text_cell
 from batch.locations import absolute
 from batch.records import RunSummary, Status
+from batch.text import text_cell
 
 
 def as_object(summary: RunSummary, results: Sequence[Path | str] | None = None) -> dict[str, Any]:

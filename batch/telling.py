@@ -12,15 +12,16 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch import console, hooks, ping, prometheus, summary
+from batch import hooks, ping, prometheus, summary
 from batch.account import Account
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.files import ledger, runs
 from batch.files.ledger import Ledger
-from batch.files.tables import text_cell
 from batch.locations import Place, absolute, state_folder
 from batch.records import RunSummary
 from batch.storage import durable, locks
+from batch.terminal import console
+from batch.text import text_cell
 
 STDOUT = Path("-")
 IN_HOOK = "DIGITBOX_RUN_ID"

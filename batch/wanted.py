@@ -7,8 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from batch.account import Account
-from batch.files import inbox
-from batch.files.inbox import Inputs
+from batch.inputs.find import Inputs, oldest_first
 from batch.records import ScanRef
 from batch.storage import dispatch
 
@@ -48,7 +47,7 @@ class Wanted:
         if not self._is_limited:
             yield from self._found()
             return
-        oldest = inbox.oldest_first(self._found())
+        oldest = oldest_first(self._found())
         for number, ref in enumerate(itertools.islice(oldest, self._max_files)):
             is_border = number > 0 and number % self._border == 0
             if is_border and self._account.seconds >= self._max_seconds:

@@ -12,22 +12,24 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from batch import job
-from batch.account import iso, utc_now
+from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import names, runs, tables
+from batch.files import runs, tables
 from batch.files.events import Events
-from batch.files.inbox import Inputs
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
 from batch.files.settler import Settler
+from batch.inputs import names
+from batch.inputs.find import Inputs
 from batch.locations import STATE
-from batch.log import Log
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.sdnotify import longest_silence_s, notify
 from batch.stop import Stop
 from batch.storage import dispatch
+from batch.terminal.log import Log
+from batch.text import text_cell
 from batch.watched import WatchedInbox
 
 LONGEST_PAUSE_S = 60.0
@@ -230,7 +232,7 @@ class Watcher:
     def _say_problems(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             if outcome.status is not Status.OK:
-                name, reason = tables.text_cell(outcome.ref.name), outcome.reason or ""
+                name, reason = text_cell(outcome.ref.name), outcome.reason or ""
                 text = f"{name}: {outcome.status}, {reason}"
                 self._log.detail("scan", text, file=name, status=outcome.status, reason=reason)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from batch.config import WatchOptions
 from batch.errors import InputError
 from batch.files.events import Events, needs_polling
-from batch.log import Log
 from batch.storage import locks
+from batch.terminal.log import Log
 
 POLL_S = 5.0  # where events cannot be had
 

@@ -85,7 +85,8 @@ def parts(folder: Path) -> None:
     from batch import classifier
     from batch.config import MAX_PIXELS
     from batch.digits import preprocess, quality
-    from batch.files import artefact, images
+    from batch.files import artefact
+    from batch.images import decode as images_decode
     from batch.records import ScanRef
 
     cv2.setNumThreads(1)
@@ -94,7 +95,7 @@ def parts(folder: Path) -> None:
     cascade = classifier.load(path, manifest)
     large = classifier.LiteRtClassifier((path / artefact.TFLITE_FILE).read_bytes(), manifest)
     refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:PARTS]]
-    greys = [images.read(ref, MAX_PIXELS).grey for ref in refs]
+    greys = [images_decode.read(ref, MAX_PIXELS).grey for ref in refs]
 
     def prepared() -> list[Any]:
         inks = [preprocess.find_ink(grey) for grey in greys]
@@ -106,7 +107,7 @@ def parts(folder: Path) -> None:
     chunks = [digits[at : at + 256] for at in range(0, len(digits), 256)]
     measured: dict[str, Callable[[], object]] = {
         "imread": lambda: [cv2.imread(ref.path, cv2.IMREAD_GRAYSCALE) for ref in refs],
-        "read and check": lambda: list(images.read_all(refs, MAX_PIXELS)),
+        "read and check": lambda: list(images_decode.read_all(refs, MAX_PIXELS)),
         "preprocess": prepared,
         "cascade": lambda: [cascade.logits(chunk) for chunk in chunks],
         "large network": lambda: [large.logits(chunk) for chunk in chunks],

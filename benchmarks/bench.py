@@ -22,9 +22,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import inputs
 import watching
 
+import inputs
 from drops import Scans
 
 HERE = Path(__file__).parent

@@ -10,8 +10,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 
-from batch import classifier, cli, console
+from batch import classifier
+from batch.cli import main
 from batch.files import artefact
+from batch.terminal import console
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 from formats import FORMATS, two
@@ -73,7 +75,7 @@ def digitbox(
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])
         try:
-            cli.main()
+            main.main()
             code = 0
         except SystemExit as error:
             code = int(error.code or 0)

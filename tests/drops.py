@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch.files.tables import text_cell
+from batch.text import text_cell
 
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 ODD_NAMES = (

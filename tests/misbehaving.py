@@ -42,10 +42,10 @@ def _wait_at_the_gate(folder: Path) -> None:
 
 
 def main() -> None:
-    from batch import cli
+    from batch.cli.main import main as digitbox
 
     setattr(job, "Reader", Reader)  # noqa: B010
-    cli.main()
+    digitbox()
 
 
 if __name__ == "__main__":

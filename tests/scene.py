@@ -15,9 +15,9 @@ from batch import job
 from batch.config import WatchOptions
 from batch.engines import Engine, Reader
 from batch.files.retire import DONE, FAILED
-from batch.files.tables import text_cell
-from batch.log import Log
 from batch.stop import Stop
+from batch.terminal.log import Log
+from batch.text import text_cell
 from batch.watch import Watcher
 
 Action = Callable[[], Iterable[Path] | None]

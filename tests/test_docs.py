@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from batch import cli, errors, records
+from batch import errors, records
+from batch.cli import main
 from batch.files import tables
 
 ROOT = Path(__file__).parents[1]
@@ -19,8 +20,8 @@ TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
 
 def commands() -> dict[str, click.Command]:
-    context = click.Context(cli.cli)
-    found = {name: cli.cli.get_command(context, name) for name in cli.cli.list_commands(context)}
+    context = click.Context(main.cli)
+    found = {name: main.cli.get_command(context, name) for name in main.cli.list_commands(context)}
     return {name: command for name, command in found.items() if command is not None}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from batch.account import iso
+from batch.clock import iso
 from batch.files import ledger as ledgers
 from batch.files import runs
 from batch.files.ledger import Ledger

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from batch import console, hooks, ping
+from batch import hooks, ping
 from batch.errors import OutboxError
+from batch.terminal import console
 from command import Digitbox
 from formats import FORMATS, two
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.account import Account
-from batch.files import sorting
-from batch.files.inbox import Inputs, oldest_first
+from batch.inputs import external_sort
+from batch.inputs.find import Inputs, oldest_first
 from batch.records import ScanRef
 from batch.wanted import Wanted
 
@@ -86,7 +86,7 @@ REFS = st.builds(
 @given(st.lists(REFS), st.integers(1, 4))
 def test_oldest_first_loses_nothing_and_sorts(refs: list[ScanRef], run_length: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(sorting, "RUN_LENGTH", run_length)  # by way of temporary files
+        patched.setattr(external_sort, "RUN_LENGTH", run_length)  # by way of temporary files
         found = [(ref.path, ref.name) for ref in oldest_first(refs)]
     by_age = sorted(refs, key=lambda ref: (ref.mtime_ns, os.fsencode(f"{ref.path}/./{ref.name}")))
     assert found == [(ref.path, ref.name) for ref in by_age]

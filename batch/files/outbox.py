@@ -28,7 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batch.account import Account, iso, utc_now
+from batch.account import Account
+from batch.clock import iso, utc_now
 from batch.errors import ExitCode, OutboxError, RunError
 from batch.files import runs, tables
 from batch.files.ledger import Batch, Ledger, State

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch import classifier, engines, stderr
+from batch import classifier, engines
 from batch.classifier import Classifier
+from batch.cli.options import Number, Whole
 from batch.config import MAX_PIXELS
 from batch.errors import MissingExtraError
 from batch.files import artefact
 from batch.flow import Reader
-from batch.options import Number, Whole
+from batch.terminal import stderr
 
 if TYPE_CHECKING:
     from batch.learn.compare import Verdict

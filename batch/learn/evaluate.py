@@ -16,7 +16,7 @@ import numpy.typing as npt
 from batch import engines
 from batch.digits import metrics
 from batch.errors import ImageError
-from batch.files import images
+from batch.images import decode
 from batch.learn.labelled_scans import LabelledScan
 from batch.records import Grey, Outcome, Status
 
@@ -214,7 +214,7 @@ def write(
 
 def _picture(scan: LabelledScan) -> Grey:
     try:
-        return images.read(scan.ref, 64_000_000).grey
+        return decode.read(scan.ref, 64_000_000).grey
     except ImageError:
         return np.full((28, 28), 200, np.uint8)
 

@@ -11,7 +11,7 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.digits import preprocess
 from batch.errors import ImageError
-from batch.files import images
+from batch.images import decode
 from batch.learn import charts
 from batch.learn.labelled_scans import NONE, LabelledScan
 from batch.records import Grey, PreprocessSpec
@@ -62,7 +62,7 @@ def _seen(scans: Sequence[LabelledScan]) -> Iterator[tuple[Grey, Grey]]:
     """Each scan that can be read, and the digit found in it."""
     for scan in scans:
         try:
-            image = images.read(scan.ref, MAX_PIXELS).grey
+            image = decode.read(scan.ref, MAX_PIXELS).grey
         except ImageError:
             continue
         ink = preprocess.find_ink(image)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from batch import stderr
 from batch.classifier import Digits
+from batch.terminal import stderr
 
 REPRESENTATIVE = 512  # digits from which the ranges of the activations are taken
 

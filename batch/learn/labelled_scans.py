@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from batch.errors import InputError
-from batch.files.inbox import Inputs
+from batch.inputs.find import Inputs
 from batch.learn import datasets
 from batch.learn.datasets import FROM_KERAS, NOT_A_DIGIT
 from batch.records import Grey, ScanRef

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.files import images
-from batch.files.tables import text_cell
+from batch.images import decode
 from batch.learn import labelled_scans
 from batch.learn.datasets import NOT_A_DIGIT
 from batch.records import Grey
+from batch.text import text_cell
 
 HELD_OUT_FRACTION = 1 / 5
 
@@ -34,7 +34,7 @@ def read(source: str, say: Callable[[str], None]) -> Iterator[OwnScan]:
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         for scan in labelled_scans.load(source, Path(scratch)):
             try:
-                image = images.read(scan.ref, MAX_PIXELS)
+                image = decode.read(scan.ref, MAX_PIXELS)
             except ImageError as error:
                 say(f"left out: {text_cell(scan.ref.name)}, {error.reason.value}")
                 continue

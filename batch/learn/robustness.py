@@ -21,8 +21,9 @@ from batch.config import MAX_PIXELS
 from batch.digits import confidence, preprocess, quality
 from batch.digits.confidence import Thresholds
 from batch.errors import ImageError
-from batch.files import artefact, images
+from batch.files import artefact
 from batch.flow import Reader
+from batch.images import decode
 from batch.learn import labelled_scans
 from batch.learn.conditions import CONDITIONS
 from batch.learn.corruptions import CORRUPTIONS
@@ -98,7 +99,7 @@ def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
     for scan in scans:
         if scan.label is not None:
             try:
-                found.append((images.read(scan.ref, MAX_PIXELS).grey, scan.label))
+                found.append((decode.read(scan.ref, MAX_PIXELS).grey, scan.label))
             except ImageError:
                 continue
     return found

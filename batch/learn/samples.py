@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.files import images
+from batch.images import decode
 from batch.learn import datasets, strokes
 from batch.learn.datasets import Labelled
 from batch.learn.looks import Look
@@ -140,7 +140,7 @@ def picture(folder: Path, results: Path, target: Path) -> None:
     for axis, row in zip(axes, rows, strict=False):
         path = folder / row["file"]
         try:
-            images.read(ScanRef(str(path), row["file"]), 10**7)
+            decode.read(ScanRef(str(path), row["file"]), 10**7)
             axis.imshow(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB))
         except ImageError:
             axis.imshow(np.full((8, 8, 3), 230, np.uint8))

@@ -16,12 +16,12 @@ from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.files import corrections, ledger, readback, results, retire
 from batch.files.corrections import NONE, Correction
 from batch.files.ledger import Batch, Ledger
-from batch.files.names import IMAGE_SUFFIXES
 from batch.files.readback import Row
-from batch.files.tables import text_cell
+from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import STATE
 from batch.records import Outcome, Status
 from batch.storage import durable, locks
+from batch.text import text_cell
 
 COLUMNS = ("file", "sha256", "batch", "corrected")
 LABELLED = "corrected"

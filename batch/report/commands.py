@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from batch import console
+from batch.cli.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.errors import ConfigError
 from batch.files import artefact
 from batch.locations import Place
-from batch.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.report import apply as application
 from batch.report import pictures, rows, writing
+from batch.terminal import console
 
 _COPY = "copy its files of results to a folder, and name that"
 MOST_PROBLEMS = 20  # said: a wrong file may have one a line

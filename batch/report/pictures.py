@@ -10,16 +10,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch import classifier, stderr
+from batch import classifier
 from batch.classifier import Classifier
 from batch.config import MAX_PIXELS
 from batch.digits import confidence, preprocess, quality
 from batch.digits.confidence import Thresholds
 from batch.errors import ImageError, ModelError
-from batch.files import artefact, images
+from batch.files import artefact
+from batch.images import decode
 from batch.locations import is_remote
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
+from batch.terminal import stderr
 
 SMALL_PX = 64  # longer side
 LARGE_PX = 224
@@ -139,7 +141,7 @@ def _read(entry: Entry) -> Grey | str:
             problem = REMOTE
             continue
         try:
-            image = images.read(ScanRef(place, entry.row.file), MAX_PIXELS)
+            image = decode.read(ScanRef(place, entry.row.file), MAX_PIXELS)
         except (ImageError, ValueError) as error:  # a name with a zero byte
             if isinstance(error, ImageError) and error.sha256 == entry.row.sha256:
                 return UNDECODABLE

@@ -13,8 +13,8 @@ from batch.errors import InputError
 from batch.files import corrections, readback, retire
 from batch.files.ledger import Ledger
 from batch.files.readback import Row
-from batch.files.tables import text_cell
 from batch.records import After, Status
+from batch.text import text_cell
 
 MOST_OK_ROWS = 200_000  # more make a page of too many megabytes
 _URGENCY = {Status.REVIEW: 0, Status.REFUSED: 1, Status.FAILED: 2, Status.OK: 3}

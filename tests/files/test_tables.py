@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from batch.errors import MissingExtraError
 from batch.files import tables
 from batch.records import Outcome, Reason, ScanRef, Status
+from batch.text import text_cell
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 READ = Outcome(ScanRef("/x/a.png", "a.png"), Status.OK, None, "ab" * 32, 3, 0.98765432, (0.1,) * 10)
@@ -39,12 +40,12 @@ FAILED = Outcome(ScanRef("/x/b", 'b,"c'), Status.FAILED, Reason.TRUNCATED, "cd" 
     ],
 )
 def test_names_are_made_safe(name: str, cell: str) -> None:
-    assert tables.text_cell(name) == cell
+    assert text_cell(name) == cell
 
 
 @given(st.text())
 def test_cells_are_printable_and_no_formulas(name: str) -> None:
-    cell = tables.text_cell(name)
+    cell = text_cell(name)
     cell.encode("utf-8")
     assert not cell.startswith(("=", "+", "-", "@"))
     assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in cell)

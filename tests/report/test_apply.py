@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.files import readback
 from batch.files.ledger import Ledger
-from batch.files.tables import text_cell
 from batch.learn import labelled_scans
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
 from batch.report.rows import collect, sources
 from batch.storage import durable
+from batch.text import text_cell
 from faults import fast_folder
 from published import NOON, four, outcome, publish, scan
 

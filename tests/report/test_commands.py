@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from batch.cli import cli
+from batch.cli.main import cli
 from batch.errors import ConfigError, InputError
 from batch.records import Outcome, Status
 from published import four, outcome, publish, scan

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batch.errors import ExitCode, ImageError, InputError, MissingExtraError, OutboxError
-from batch.files.inbox import Inputs
+from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
 from batch.storage import dispatch, object_errors, objects
 from stores import Answer, Store

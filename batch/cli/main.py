@@ -1,0 +1,141 @@
+"""The command line: parse, call, report, and map errors to exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+from pathlib import Path
+from types import FrameType
+
+import click
+from click.core import ParameterSource
+
+from batch import config
+from batch.cli.options import KINDS, NamedPath
+from batch.cli.run import run
+from batch.cli.watch import watch
+from batch.errors import ExitCode, RunError
+from batch.terminal import console
+
+EXIT_CODES = """\b
+Exit codes:
+  0    done; also when there was nothing to do, or scans are for review or refused
+  1    a bug in digitbox; of status: something is not as it should be
+  2    wrong usage or configuration
+  3    done, but some files (more than --max-failed) could not be read: their rows say why
+  4    no such input, or no inbox; with --fail-if-empty, nothing to read
+  5    the model is missing or damaged
+  6    the outbox cannot be written
+  7    an optional part is not installed; the message says which
+  8    the ledger of the outbox is damaged
+  75   another digitbox is writing to the outbox, or reading the inbox
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM; watch ends with 0
+"""
+# Commands that need more than reading scans does: imported when they are called.
+LAZY_COMMANDS = {
+    "config": "batch.cli.config",
+    **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
+    "explain": "batch.explain",
+    "export": "batch.export",
+    "prune": "batch.prune",
+    "retry": "batch.retry",
+    "schedule": "batch.schedule",
+    "history": "batch.history",
+    "status": "batch.status",
+    **dict.fromkeys(("apply", "report"), "batch.report.commands"),
+}
+# Options that other commands share with run, and have from digitbox.toml as well.
+PLACES = ("outbox", "state")
+
+
+class _Commands(click.Group):
+    """A group that imports some of its commands only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in LAZY_COMMANDS:
+            command = getattr(importlib.import_module(LAZY_COMMANDS[cmd_name]), cmd_name)
+            assert isinstance(command, click.Command)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="digitbox", prog_name="digitbox")
+@click.option(
+    "--config",
+    "config_file",
+    type=NamedPath(dir_okay=False, path_type=Path),
+    help="File with options of run and watch.  [default: digitbox.toml in this folder, if there is one]",
+)
+@click.pass_context
+def cli(context: click.Context, config_file: Path | None) -> None:
+    """Read scans of single handwritten digits into a CSV of predictions and confidences.
+
+    \b
+    digitbox run                 read the image files in inbox/
+    digitbox run SCANS/ a.png    read these
+    digitbox watch               read them as they arrive
+    digitbox run --help          all options
+    """
+    values = config.read_config(config_file, KINDS)
+    places = {name: values[name] for name in PLACES if name in values}
+    context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), "run": values, "watch": values}
+
+
+cli.add_command(run)
+cli.add_command(watch)
+
+
+def _file_of(error: click.ClickException) -> str:
+    """Where a wrong value is from, if from digitbox.toml; the message names the option and the variable."""
+    if not (isinstance(error, click.BadParameter) and error.ctx and error.param):
+        return ""
+    if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
+        return ""
+    return f"{error.ctx.find_root().params['config_file'] or config.CONFIG_FILE}: "
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise SystemExit(ExitCode.TERMINATED)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Runs `digitbox`: never ends in a traceback but for a bug."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
+    console.open_streams()
+    console.set_up()
+    try:
+        cli.main(prog_name="digitbox", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        raise SystemExit(ExitCode.USAGE) from error
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "digitbox"
+        console.say_error(f"{_file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
+        raise SystemExit(ExitCode.USAGE) from error
+    except RunError as error:
+        console.say_error(str(error))
+        raise SystemExit(error.exit_code) from error
+    except (KeyboardInterrupt, click.Abort) as error:
+        console.say_error("stopped; results that were published stay")
+        raise SystemExit(ExitCode.INTERRUPTED) from error
+    except SystemExit as error:
+        if error.code == ExitCode.TERMINATED:
+            console.say_error("terminated; results that were published stay")
+        raise
+    except Exception as error:
+        console.say_bug(error)
+        raise SystemExit(ExitCode.BUG) from error

@@ -1,0 +1,108 @@
+"""What options make of their texts: durations, moments, and how many scans may fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import click
+
+from batch.clock import utc_now
+from batch.config import Tolerance
+from batch.durations import EXAMPLES, is_duration, parse_duration
+
+_Value = TypeVar("_Value")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def parse_moment(text: str, now: datetime, *, day_ends: bool = False) -> datetime:
+    """Read a moment: a day, a time of ISO 8601, or a duration before now.
+
+    Args:
+        text: Such as `2026-11-01`, `2026-11-01T08:30Z` or `7d`; UTC where it names no zone.
+        now: The moment from which durations count back, UTC.
+        day_ends: Take the end of a day, not its beginning.
+
+    Returns:
+        The moment, UTC.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    text = text.strip()
+    try:
+        if is_duration(text):
+            return now - parse_duration(text)
+        moment = datetime.fromisoformat(text)
+        if _DAY.fullmatch(text) and day_ends:
+            moment += timedelta(days=1)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(
+            f"{text!r} is no time: give a day (2026-11-01), a time (2026-11-01T08:30) or a duration (7d, 12h)"
+        ) from error
+
+
+def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> timedelta | None:
+    """Read the duration of an option; click calls this.
+
+    Raises:
+        click.BadParameter: It is no duration.
+    """
+    return None if text is None else _understood(parse_duration, text)
+
+
+def seconds(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Read the seconds of an option that is a duration; click calls this.
+
+    Raises:
+        click.BadParameter: It is no duration, or no time passes in it.
+    """
+    value = duration(context, option, text)
+    if value is not None and not 0 < value.total_seconds() < 1e9:
+        raise click.BadParameter(f"{text!r} is no duration that can pass: give one such as {EXAMPLES}")
+    return None if value is None else value.total_seconds()
+
+
+def tolerance(_context: click.Context, _option: click.Parameter, text: str) -> Tolerance:
+    """Read how many scans may fail, such as `10` or `2.5%`; click calls this.
+
+    Raises:
+        click.BadParameter: It is neither a number of scans nor a share of them.
+    """
+    if re.fullmatch(r"\d{1,12}", text):
+        return Tolerance(int(text))
+    if re.fullmatch(r"\d{1,3}(\.\d{1,9})?%", text) and float(text[:-1]) <= 100:
+        return Tolerance(float(text[:-1]) / 100, is_fraction=True)
+    raise click.BadParameter(f"{text!r} is neither a number of scans, as 10, nor a share of them, as 2.5%")
+
+
+def _moment(text: str | None, *, day_ends: bool) -> datetime | None:
+    def parse(text: str) -> datetime:
+        return parse_moment(text, utc_now(), day_ends=day_ends)
+
+    return None if text is None else _understood(parse, text)
+
+
+def _understood(parse: Callable[[str], _Value], text: str) -> _Value:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+since_option = click.option(
+    "--since",
+    metavar="TIME",
+    callback=lambda _, __, text: _moment(text, day_ends=False),
+    help="Take what is from then on: a day (2026-11-01), a time (2026-11-01T08:30), UTC, or a duration ago "
+    "(7d, 12h).",
+)
+until_option = click.option(
+    "--until",
+    metavar="TIME",
+    callback=lambda _, __, text: _moment(text, day_ends=True),
+    help="Take what is from before then; a day is taken in whole.",
+)

@@ -1,0 +1,1 @@
+"""Finding scans: files, folders, globs, and objects of a store."""

@@ -1,0 +1,1 @@
+"""What stands between digitbox and the terminal: lines, a log, and what C libraries write."""

@@ -1,0 +1,37 @@
+"""Text that is safe to write, to print and to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-][\x21-\x7e ]*")
+# Spreadsheets run a cell that begins so as a formula; the full-width signs too, in East Asian locales.
+_FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+_TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def text_cell(text: str) -> str:
+    """Makes a file name safe to write, to print and to open in a spreadsheet.
+
+    Args:
+        text: with undecodable bytes as surrogates.
+
+    Returns:
+        The text with control characters, undecodable bytes and marks that turn the direction of writing as
+        `\\x0a`, `\\xff` or `\\u202e`, and with an apostrophe in front where it would start a formula.
+    """
+    if not (_PLAIN.fullmatch(text) and text[0] != "-"):
+        text = "".join(map(_shown, text))
+        if text.lstrip().startswith(_FORMULA_STARTS):
+            text = "'" + text
+    return text
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte
+        return f"\\x{code - 0xDC00:02x}"
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _TURNS_TEXT:
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return character

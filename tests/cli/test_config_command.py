@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from batch.cli import run, watch
+from batch.cli.options import KINDS
+from batch.config import DEFAULTS, WATCH_DEFAULTS
+from command import Digitbox
+
+
+def test_each_value_says_where_it_comes_from(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "digitbox.toml").write_text('review-below = 0.9\noutbox = "of-file"\nsettle = 5\n')
+    monkeypatch.setenv("DIGITBOX_OUTBOX", "of-environment")
+    found = json.loads(digitbox("config", "--json").out)
+    file = str(tmp_path / "digitbox.toml")
+    assert found["config_file"] == file
+    for command in ("run", "watch"):
+        assert found[command]["outbox"] == {
+            "value": "of-environment",
+            "from": "environment",
+            "where": "DIGITBOX_OUTBOX",
+        }
+        assert found[command]["review_below"] == {"value": 0.9, "from": "file", "where": file}
+        assert found[command]["batch_size"] == {"value": 256, "from": "default", "where": None}
+    assert found["watch"]["settle"]["value"] == 5
+    assert "settle" not in found["run"]
+    lines = digitbox("config").out.splitlines()
+    assert any(
+        line.split() == ["outbox", "of-environment", "environment", "DIGITBOX_OUTBOX"] for line in lines
+    )
+    assert any(line.split() == ["after", "(run)", "leave", "default"] for line in lines)
+    assert any(line.split() == ["after", "(watch)", "move", "default"] for line in lines)
+
+
+def test_every_option_of_both_is_there_with_its_default(digitbox: Digitbox) -> None:
+    found = json.loads(digitbox("config", "--json").out)
+    assert found["config_file"] is None
+    assert {name for command in ("run", "watch") for name in found[command]} == set(KINDS)
+    for command, defaults in ((run.run, DEFAULTS), (watch.watch, WATCH_DEFAULTS)):
+        shown = {name: one["value"] for name, one in found[str(command.name)].items()}
+        for name in set(shown) & set(defaults):
+            expected = defaults[name]
+            expected = list(expected) if isinstance(expected, tuple) else expected
+            expected = str(expected) if isinstance(expected, Path) else expected
+            if expected is None or isinstance(expected, str | int | float | list):
+                assert shown[name] == expected
+
+
+def test_another_file_and_what_is_wrong_in_it(digitbox: Digitbox, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('ignore = ["*\\n.png"]\n')
+    result = digitbox("--config", "mine.toml", "config")
+    assert f"file {tmp_path}/mine.toml" in result.out
+    assert len(result.out.splitlines()) == len(digitbox("config").out.splitlines())
+    (tmp_path / "mine.toml").write_text("workers = 0\n")
+    result = digitbox("--config", "mine.toml", "config")
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert digitbox("--config", "gone.toml", "config").code == 2

@@ -1,0 +1,52 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.cli.values import parse_moment
+from batch.durations import parse_duration
+
+NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01T08:30", datetime(2026, 11, 1, 8, 30, tzinfo=UTC)),
+        ("2026-11-01 08:30:15Z", datetime(2026, 11, 1, 8, 30, 15, tzinfo=UTC)),
+        ("2026-11-01T00:30+02:00", datetime(2026, 10, 31, 22, 30, tzinfo=UTC)),
+        ("20261101", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("7d", NOW - timedelta(days=7)),
+        (" 90M ", NOW - timedelta(minutes=90)),
+        ("0d", NOW),
+    ],
+)
+def test_a_moment_is_a_day_a_time_or_an_age(text: str, moment: datetime) -> None:
+    assert parse_moment(text, NOW) == moment
+
+
+def test_the_day_of_an_end_is_taken_in_whole() -> None:
+    assert parse_moment("2026-11-30", NOW, day_ends=True) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert parse_moment("2026-11-30T10:00", NOW, day_ends=True) == datetime(2026, 11, 30, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "tomorrow", "2026-13-01", "7", "d", "-7d", "1.5d", "9999-12-31", "99999999d", "\u0667d", "7d\n8d"],
+)
+def test_what_is_no_moment_is_told_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time: give a day"):
+        parse_moment(text, NOW, day_ends=True)
+
+
+@given(st.integers(0, 10_000), st.sampled_from("mhdw"))
+def test_an_age_counts_back(number: int, unit: str) -> None:
+    assert parse_moment(f"{number}{unit}", NOW) + parse_duration(f"{number}{unit}") == NOW
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), st.integers(-14 * 60, 14 * 60))
+def test_every_zone_means_the_same_moment(naive: datetime, minutes: int) -> None:
+    moment = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    assert parse_moment(moment.isoformat(), NOW) == moment

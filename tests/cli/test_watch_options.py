@@ -1,0 +1,59 @@
+"""What `digitbox watch` shares with `digitbox run`: --only-new, --verbose and --dry-run."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from batch.cli.main import cli
+from faults import fast_folder
+from formats import FORMATS, two
+from scene import Heard, Scene
+
+TWO = FORMATS["png-8"](two())
+
+
+@pytest.fixture
+def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
+    with fast_folder(tmp_path) as folder:
+        yield Scene(folder)
+
+
+def drop_as_of_old(scene: Scene) -> list[Path]:
+    """Drops the same file as ever, with its time kept, as a synchroniser would."""
+    path = scene.inbox / "a.png"
+    path.write_bytes(TWO)
+    os.utime(path, ns=(1_000_000_000, 1_000_000_000))
+    return [path]
+
+
+@pytest.mark.parametrize(("only_new", "rows"), [(False, 2), (True, 1)])
+def test_what_had_its_row_may_be_left_out_though_it_was_moved_away(
+    scene: Scene, only_new: bool, rows: int
+) -> None:
+    for at_s in (0, 20):
+        scene.ticking.at(at_s, lambda: drop_as_of_old(scene))
+    scene.watch(60, only_new=only_new)
+    assert len(scene.rows) == rows
+    assert os.listdir(scene.inbox) == ["a.png"] * (2 - rows)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_scans_that_are_not_ok_are_named_when_that_is_wanted(scene: Scene, verbose: bool) -> None:
+    scene.log = Heard(verbose=verbose)
+    scene.drop("a.png", TWO)
+    scene.drop("half.png", TWO[:90])
+    scene.watch(60)
+    assert scene.log.of("scan") == ["half.png: failed, truncated"] * verbose
+
+
+def test_a_dry_run_prints_what_would_be_read_and_changes_nothing(tmp_path: Path) -> None:
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    for name in ("a.png", "sub/b.png", "notes.txt"):
+        (inbox / name).parent.mkdir(parents=True, exist_ok=True)
+        (inbox / name).write_bytes(TWO)
+    arguments = ["watch", str(inbox), "--outbox", str(outbox), "--dry-run"]
+    assert CliRunner().invoke(cli, arguments, catch_exceptions=False).stdout == "a.png\nsub/b.png\n"
+    assert not outbox.exists()

@@ -1,0 +1,269 @@
+import hashlib
+import io
+import os
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError
+from batch.images import decode as images_decode
+from batch.records import Grey, ScanRef
+from batch.terminal import stderr
+from formats import FORMATS, SEVERAL_PAGES, two
+
+
+def decode(data: bytes) -> Grey:
+    return images_decode.decode(data, MAX_PIXELS)
+
+
+def read(path: Path | str) -> Grey:
+    return images_decode.read(ScanRef(str(path), "x"), MAX_PIXELS).grey
+
+
+def failure(path: Path | str, max_pixels: int = MAX_PIXELS) -> ImageError:
+    with pytest.raises(ImageError) as caught:
+        images_decode.read(ScanRef(str(path), "x"), max_pixels)
+    return caught.value
+
+
+@pytest.mark.parametrize("inverted", [False, True], ids=["dark on light", "light on dark"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_picture(name: str, inverted: bool) -> None:
+    grey = 255 - two() if inverted else two()
+    read = decode(FORMATS[name](grey))
+    assert read.shape == grey.shape and read.dtype == np.uint8
+    assert np.mean((read > 127) == (grey > 127)) > 0.995
+
+
+@pytest.mark.parametrize("name", ["png-grey-alpha", "png-rgb-alpha", "webp-alpha", "gif-transparent"])
+def test_transparent_ground_becomes_paper(name: str) -> None:
+    assert decode(FORMATS[name](two()))[0, 0] == 255
+    assert decode(FORMATS[name](255 - two()))[0, 0] == 0
+
+
+def test_nothing_but_transparency_is_blank() -> None:
+    content = io.BytesIO()
+    Pillow.new("RGBA", (20, 20), (0, 0, 0, 0)).save(content, "PNG")
+    assert (decode(content.getvalue()) == 255).all()
+
+
+def test_sixteen_bits_use_the_whole_range() -> None:
+    twelve_bits = two().astype(np.uint16) * 16  # 0 to 4095 in a 16-bit file
+    assert np.ptp(decode(bytes(cv2.imencode(".png", twelve_bits)[1]))) == 255
+
+
+def test_sixteen_bits_with_alpha() -> None:
+    ink = np.zeros((48, 48), np.uint16)
+    alpha = (235 - two()).astype(np.uint16) * 312
+    data = bytes(cv2.imencode(".png", np.dstack([ink, ink, ink, alpha]))[1])
+    assert np.mean((decode(data) > 127) == (two() > 127)) > 0.99
+
+
+def test_memory_of_a_large_scan_is_bounded() -> None:
+    side = 1000
+    data = bytes(cv2.imencode(".png", np.full((side, side, 4), 30_000, np.uint16))[1])
+    tracemalloc.start()
+    decode(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25 * side * side  # 8 of them are the pixels as they are in the file
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_a_photo_is_respected(orientation: int) -> None:
+    upright = two()
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    content = io.BytesIO()
+    Pillow.fromarray(np.ascontiguousarray(turned)).save(content, "JPEG", quality=95, exif=exif)
+    assert np.mean((decode(content.getvalue()) > 127) == (upright > 127)) > 0.99
+
+
+@pytest.mark.parametrize("side", [8, 4000])
+def test_sizes(side: int) -> None:
+    image = np.full((side, side), 200, np.uint8)
+    assert decode(bytes(cv2.imencode(".png", image)[1])).shape == (side, side)
+
+
+def test_too_small_is_refused() -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(bytes(cv2.imencode(".png", np.zeros((3, 50), np.uint8))[1]))
+    assert caught.value.reason == "too_small"
+
+
+@pytest.mark.parametrize("name", SEVERAL_PAGES)
+def test_several_pages_are_refused(name: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(SEVERAL_PAGES[name](two()))
+    assert caught.value.reason == "several_pages"
+
+
+def test_the_name_does_not_tell_the_type(tmp_path: Path) -> None:
+    path = tmp_path / "really a jpeg.png"
+    path.write_bytes(FORMATS["jpeg-grey"](two()))
+    assert read(path).shape == (48, 48)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, pixels: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+WIDE = 60_000
+BOMBS = {
+    "bmp": struct.pack("<2sIHHI", b"BM", 154, 0, 0, 54)
+    + struct.pack("<IiiHHIIiiII", 40, WIDE, WIDE, 1, 24, 0, 0, 0, 0, 0, 0)
+    + b"\1" * 100,
+    "tiff": struct.pack("<4sIH", b"II*\0", 8, 4)
+    + b"".join(
+        struct.pack("<HHII", tag, 4, 1, value)
+        for tag, value in [(256, WIDE), (257, WIDE), (273, 8), (279, 9)]
+    )
+    + bytes(4),
+    "jpeg": FORMATS["jpeg-grey"](two()).replace(struct.pack(">HH", 48, 48), struct.pack(">HH", WIDE, WIDE)),
+    "pgm in full": b"P5\n60000 60000\n255\n" + b"\1" * 100,
+    "pgm in text": b"P2\n60000 60000\n255\n" + b"1 " * 100,
+    "png": png(60_000, 60_000, zlib.compress(bytes(1000))),
+    "pgm": b"P5\n1 70000000\n255\n" + b"\1" * 70_000_000,
+    "gif": b"GIF89a\x60\xea\x60\xea\0\0\0,\0\0\0\0\x60\xea\x60\xea\0\2\1\0\0;",
+    "webp": b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0\x2f" + struct.pack("<I", 16383 | 16383 << 14) + b"\1" * 9,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_pixels_are_counted_before_decoding(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(ImageError) as caught:
+        decode(BOMBS[name])
+    assert caught.value.reason == "too_large"
+
+
+def test_large_files_are_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sparse.png"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert failure(path).reason == "too_large"
+
+
+def test_pixels_missing_inside_are_damage() -> None:
+    rows = b"".join(b"\0" + row.tobytes() for row in two())
+    for pixels in (zlib.compress(rows)[:100], zlib.compress(rows[: len(rows) // 2])):
+        with pytest.raises(ImageError) as caught:
+            decode(png(48, 48, pixels))
+        assert caught.value.reason == "damaged"
+
+
+def test_a_jpeg_cut_inside_is_damage(capfd: pytest.CaptureFixture[str]) -> None:
+    data = FORMATS["jpeg-grey"](two())
+    middle = len(data) * 3 // 4
+    for cut in (data[:middle] + b"\xff\xd9", data[:middle] + data[middle + 100 :]):
+        with pytest.raises(ImageError) as caught:
+            decode(cut)
+        assert caught.value.reason == "damaged"
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="of Linux")
+def test_a_jpeg_needs_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    stderr._recorder.cache_clear()
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    decode(FORMATS["jpeg-grey"](two()))
+
+
+def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    data = FORMATS["png-8"](two())
+    path.write_bytes(data)
+    assert images_decode.read(ScanRef(str(path), "x"), MAX_PIXELS).sha256 == hashlib.sha256(data).hexdigest()
+    path.write_bytes(data[:-5])
+    error = failure(path)
+    assert (error.reason, error.sha256) == ("truncated", hashlib.sha256(data[:-5]).hexdigest())
+
+
+@pytest.mark.parametrize("name", ["png-8", "pgm"])  # pixels are more than the file, or as many
+def test_some_files_are_read_at_a_time_and_never_many_large_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(images_decode, "AT_ONCE_BYTES", 2 * two().nbytes)
+    contents = [FORMATS[name](two())] * 3 + [b"", b"hello, world"] + [FORMATS[name](two())] * 2
+    refs = []
+    for number, content in enumerate(contents):
+        (tmp_path / str(number)).write_bytes(content)
+        refs.append(ScanRef(str(tmp_path / str(number)), str(number)))
+    groups = list(images_decode.read_all(refs, MAX_PIXELS))
+    assert list(map(len, groups)) == [2, 4, 1]
+    read = [found for group in groups for found in group]
+    assert [ref.name for ref, _ in read] == [ref.name for ref in refs]
+    assert [image.reason for _, image in read if isinstance(image, ImageError)] == ["empty", "not_an_image"]
+
+
+def test_an_error_holds_no_pixels(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(FORMATS["png-8"](two())[:-5])
+    (((_, error),),) = images_decode.read_all([ScanRef(str(tmp_path / "a.png"), "a")], MAX_PIXELS)
+    assert isinstance(error, ImageError)
+    assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "empty.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert failure(tmp_path / "empty.png").reason == "empty"
+    assert failure(tmp_path / "folder.png").reason == "not_a_file"
+    assert failure(tmp_path / "link.png").reason == "not_a_file"
+    assert failure(tmp_path / "pipe.png").reason == "not_a_file"
+    assert failure(tmp_path / "gone.png").reason == "vanished"
+    assert failure(tmp_path / "empty.png" / "inside.png").reason == "vanished"
+
+
+def test_permission_denied_is_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(FORMATS["png-8"](two()))
+
+    def denied(*_: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)  # root may read what permissions forbid
+    assert failure(path).reason == "unreadable"
+
+
+def test_a_file_that_changes_meanwhile_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(FORMATS["png-8"](two()))
+    fstat, calls = os.fstat, []
+
+    def growing(descriptor: int) -> os.stat_result:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            with path.open("ab") as file:
+                file.write(b"more")
+        return fstat(descriptor)
+
+    monkeypatch.setattr(os, "fstat", growing)
+    assert failure(path).reason == "changed"

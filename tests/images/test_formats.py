@@ -1,0 +1,136 @@
+import struct
+
+import numpy as np
+import pytest
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError
+from batch.images import formats
+from formats import FORMATS, SEVERAL_PAGES, two
+
+
+def reason_of(data: bytes) -> str:
+    with pytest.raises(ImageError) as caught:
+        formats.inspect(data, MAX_PIXELS)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_kind_and_size_are_told_by_content(name: str) -> None:
+    container = formats.inspect(FORMATS[name](two()[:40]), MAX_PIXELS)
+    assert (container.width_px, container.height_px, container.pages) == (48, 40, 1)
+    assert container.kind == ("pnm" if name[:3] in ("pbm", "pgm", "ppm") else name.split("-")[0])
+
+
+@pytest.mark.parametrize("name", SEVERAL_PAGES)
+def test_pages_and_frames_are_counted(name: str) -> None:
+    assert formats.inspect(SEVERAL_PAGES[name](two()), MAX_PIXELS).pages == 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_truncation_at_any_byte_is_seen(name: str) -> None:
+    data = FORMATS[name](two(side=20))
+    end = len(data) - (name == "pbm-plain")  # whose last byte only ends the line
+    for length in range(1, end, 1 if end < 1500 else 7):
+        assert reason_of(data[:length]) == "truncated", length
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_second_half_of_zeros_is_seen(name: str) -> None:
+    data = FORMATS[name](two())
+    half = len(data) // 2
+    assert reason_of(data[:half] + bytes(len(data) - half)) == "truncated"
+
+
+@pytest.mark.parametrize("name", ["bmp-8", "bmp-24", "pgm", "ppm", "tiff-8"])
+def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
+    digit = two(paper=0, ink=255)
+    digit[30:] = 0  # a third of the rows at the end
+    formats.inspect(FORMATS[name](digit), MAX_PIXELS)
+    formats.inspect(FORMATS[name](digit * 0), MAX_PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "truncated"),
+        (b"Dear reader,\nthis is text.\n", "not_an_image"),
+        (b"P5 is a paper format\n", "not_an_image"),
+        (bytes(1000), "not_an_image"),
+        (b"%PDF-1.7\n", "unsupported"),
+        (b'<?xml version="1.0"?>\n<svg width="9"/>', "unsupported"),
+        (b"<html><p>no such scan</p></html>", "not_an_image"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "unsupported"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "not_an_image"),
+        (b"P7\nWIDTH 2\n", "unsupported"),
+        (b"II+\0\x08\0\0\0" + b"\xff" * 8, "truncated"),
+        (b"P2 2 2 70000 1 2 3 4\n", "unsupported"),
+        (b"P5\n99999999999 1\n255\n", "damaged"),
+        (b"P5\n0 5\n255\n\n", "damaged"),
+    ],
+)
+def test_what_is_no_image(data: bytes, reason: str) -> None:
+    assert reason_of(data) == reason
+
+
+def tiff(tags: dict[int, tuple[int, int, int]], rest: bytes = b"", following: int = 0, at: int = 8) -> bytes:
+    """A TIFF of one directory; tags with kind, number of values, and their value or place."""
+    entries = b"".join(struct.pack("<HHII", tag, *value) for tag, value in sorted(tags.items()))
+    return struct.pack("<4sIH", b"II*\0", at, len(tags)) + entries + struct.pack("<I", following) + rest
+
+
+def test_parts_of_a_tiff_that_lie_over_each_other_are_damage() -> None:
+    number = 100_000
+    at = 8 + 2 + 12 * 6 + 4
+    place = {256: (4, 1, 100), 257: (4, 1, 100), 258: (3, 1, 8), 259: (3, 1, 1)}
+    strips = struct.pack("<I", 0) * number + struct.pack("<I", at) * number
+    bomb = tiff(place | {273: (4, number, at), 279: (4, number, at + 4 * number)}, strips)
+    assert reason_of(bomb) == "damaged"
+
+
+def test_tags_of_no_interest_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 4000
+    at = 8 + 2 + 12 * number + 4
+    many = tiff({1000 + tag: (4, 1 << 20, at) for tag in range(number)}, b"\1" * (4 << 20))
+    assert reason_of(many) == "damaged"  # and not hours later
+
+
+def test_a_jpeg_of_endless_scans_is_damage() -> None:
+    data = FORMATS["jpeg-progressive"](two())
+    last = data[data.rindex(b"\xff\xda") : -2]
+    assert formats.inspect(data[:-2] + 20 * last + data[-2:], MAX_PIXELS).kind == "jpeg"
+    assert reason_of(data[:-2] + 200 * last + data[-2:]) == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("compression", "samples"), [(50000, 1), (34925, 1), (1, 2)], ids=["zstd", "lzma", "la"]
+)
+def test_tiffs_that_the_decoder_does_not_know(compression: int, samples: int) -> None:
+    tags = {256: (4, 1, 10), 257: (4, 1, 10), 259: (3, 1, compression), 277: (3, 1, samples)}
+    tags |= {273: (4, 1, 8), 279: (4, 1, 20), 338: (3, 1, 2)}
+    assert reason_of(tiff(tags)) == "unsupported"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_flat_picture_is_whole(name: str) -> None:
+    for side in (12, 100, 400):
+        for level in (0, 128, 255):
+            formats.inspect(FORMATS[name](np.full((side, side), level, np.uint8)), MAX_PIXELS)
+
+
+def test_changed_bytes_of_a_png_are_damage() -> None:
+    data = bytearray(FORMATS["png-8"](two()))
+    data[100] ^= 1
+    assert reason_of(bytes(data)) == "damaged"
+
+
+def test_pages_that_run_in_a_circle_are_damage() -> None:
+    data = bytearray(FORMATS["tiff-8"](two()))
+    (directory,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, directory)
+    struct.pack_into("<I", data, directory + 2 + 12 * count, directory)
+    assert reason_of(bytes(data)) == "damaged"
+
+
+def test_what_follows_the_end_of_a_jpeg_is_no_matter() -> None:
+    assert formats.inspect(FORMATS["jpeg-grey"](two()) + b"\0" * 100, MAX_PIXELS).kind == "jpeg"

@@ -1,0 +1,198 @@
+"""What is found in object storage is what would be found on a disk."""
+
+from pathlib import Path
+
+import pytest
+
+from batch.errors import InputError
+from batch.inputs import object_store
+from batch.inputs.find import Inputs
+from batch.locations import RemoteOutbox
+from batch.storage import objects
+from batch.storage.objects import Objects
+from stores import Store
+
+NOWHERE = Path("/nowhere")
+KEYS = (
+    "a.png",
+    "b.JPG",
+    "b.txt",
+    "c",
+    ".hidden.png",
+    "x.png.part",
+    "é.png",
+    "\U0001f600.png",
+    "\uff41.png",
+    "a b+c&d=%20'\"<>.png",
+    "page?x=1.png",
+    "[1].png",
+    "=cmd.png",
+    ".thumbs/1.png",
+    ".thumbs/2.png",
+    ".thumbs/deep/3.png",
+    "__MACOSX/1.png",
+    "2024/01/a.png",
+    "2024/01/b.png",
+    "2024/02/a.png",
+    "2024/readme.txt",
+    "2024-x/a.png",
+    "2025/01/a.png",
+    "deep/er/and/deeper/z.png",
+    "deep/.er/z.png",
+    "done/1.png",
+    "done/.1.png",
+)
+FOLDERS = ("", "/2024/", "/deep")
+PATTERNS = (
+    "/*.png",
+    "/**",
+    "/**/*.png",
+    "/2024/*/a.png",
+    "/20*/*/*",
+    "/*/**/a.png",
+    "/[0-9]*/01/*",
+    "/[[]1].png",
+    "/????/readme.txt",
+    "/.*/*.png",
+)
+
+
+@pytest.fixture(params=["flat", "folder by folder"])
+def lister(request: pytest.FixtureRequest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists in pages of seven, as S3 is listed or as the others are."""
+    monkeypatch.setattr(objects, "KEYS_PER_PAGE", 7)
+    if request.param == "folder by folder":
+        plain = Objects("s3", objects.of("s3")._files)
+        monkeypatch.setattr(objects, "of", lambda _: plain)
+
+
+@pytest.fixture(scope="module")
+def bucket(server: Store) -> str:
+    return server.bucket({**{f"top/scans/{key}": b"x" for key in KEYS}, "top/scans-too/a.png": b"x"})
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("disk")
+    for key in KEYS:
+        path = folder / "scans" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return folder
+
+
+def found(top: str, below: str, recursive: bool, ignored: tuple[str, ...] = ()) -> tuple[list[str], int, int]:
+    inputs = Inputs([f"{top}/scans{below}"], recursive, NOWHERE, ignored)
+    names = [ref.name.removeprefix(f"{top}/") for ref in inputs]
+    return names, inputs.skipped, inputs.unfinished
+
+
+@pytest.mark.usefixtures("lister")
+@pytest.mark.parametrize("below", [*FOLDERS, *PATTERNS])
+def test_a_bucket_is_as_a_folder(bucket: str, disk: Path, below: str) -> None:
+    top = f"s3://{bucket}/top"
+    assert found(top, below, True) == found(str(disk), below, True)
+    if below in FOLDERS:
+        assert found(top, below, False) == found(str(disk), below, False)
+        ignored = ("a*", "0[12]", "er")
+        assert found(top, below, True, ignored) == found(str(disk), below, True, ignored)
+
+
+@pytest.mark.usefixtures("lister")
+def test_scans_are_identified_when_they_are_listed(bucket: str) -> None:
+    (ref,) = Inputs([f"s3://{bucket}/top/scans/2025"], True, NOWHERE)
+    assert (ref.path, ref.name) == (f"s3://{bucket}/top/scans/2025/01/a.png", "01/a.png")
+    assert ref.size_bytes == 1 and ref.inode == 0
+    assert ref.mtime_ns > 0 and ref.mtime_ns % 10**9 == 0
+    # Listings of some servers know more of a time than other requests do.
+    (alone,) = Inputs([ref.path], True, NOWHERE)
+    assert (alone.name, alone.size_bytes, alone.mtime_ns) == (ref.path, 1, ref.mtime_ns)
+
+
+@pytest.mark.usefixtures("lister")
+def test_of_several_inputs_names_are_as_given(bucket: str, disk: Path) -> None:
+    top = f"s3://{bucket}/top/scans"
+    inputs = Inputs([f"{top}/2024/01/", str(disk / "scans" / "done"), f"{top}/[1].png"], True, NOWHERE)
+    assert [ref.name for ref in inputs] == [
+        f"{top}/2024/01/a.png",
+        f"{top}/2024/01/b.png",
+        str(disk / "scans" / "done" / "1.png"),
+        f"{top}/[1].png",  # an object of that name comes before a pattern
+    ]
+    assert inputs.folders == [disk / "scans" / "done"]
+
+
+@pytest.mark.usefixtures("lister")
+def test_the_outbox_is_never_searched(bucket: str) -> None:
+    outbox = RemoteOutbox(f"s3://{bucket}/top/scans/2024")
+    names = [ref.name for ref in Inputs([f"s3://{bucket}/top/scans"], True, outbox)]
+    assert [name for name in names if name.startswith("2024")] == ["2024-x/a.png"]
+
+
+@pytest.mark.usefixtures("lister")
+def test_objects_that_stand_for_folders_are_no_scans(store: Store) -> None:
+    bucket = store.bucket(
+        {"top/": b"", "top/sub/": b"", "top/sub/a.png": b"x", "top/.old/": b"", "top/e.png/": b""}
+    )
+    inputs = Inputs([f"s3://{bucket}/top/"], True, NOWHERE)
+    assert [ref.name for ref in inputs] == ["sub/a.png"]
+
+
+def test_odd_keys_have_their_rows_or_are_passed_over(store: Store) -> None:
+    keys = ("a//b.png", "/c.png", "d/../e.png", "./f.png", "g?versionId=1.png", "h/./i.png")
+    bucket = store.bucket({f"top/{key}": b"x" for key in keys})
+    inputs = Inputs([f"s3://{bucket}/top"], True, NOWHERE)
+    assert [ref.name for ref in inputs] == ["/c.png", "a//b.png"]
+    assert (inputs.skipped, inputs.unfinished) == (4, 4)
+
+
+def test_a_large_bucket_is_listed_as_far_as_it_is_asked_for(
+    store: Store, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "KEYS_PER_PAGE", 3)
+    scans = iter(Inputs([f"s3://{bucket}/top/scans"], True, NOWHERE))
+    store.asked.clear()
+    next(scans)
+    assert len(store.asked) <= 5
+    assert len(list(scans)) > 10
+    assert len(store.asked) >= len(KEYS) / 3
+
+
+def test_what_a_pattern_begins_with_is_asked_for(store: Store, bucket: str) -> None:
+    list(Inputs([f"s3://{bucket}/top/scans/2024-*/*.png"], True, NOWHERE))
+    assert any("prefix=top%2Fscans%2F2024-&" in asked for asked in store.asked)
+
+
+@pytest.mark.parametrize(
+    ("below", "said"),
+    [
+        ("top/nothing", "nothing is at s3://"),
+        ("top/scan", "nothing is at s3://"),
+        ("top/scans/a.png/", "nothing is at s3://"),
+        ("top/scans/x*.png", "nothing matches s3://"),
+        ("top/none/**", "nothing matches s3://"),
+    ],
+)
+def test_what_is_not_there_is_said(bucket: str, below: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)
+
+
+def test_an_empty_bucket_is_there_and_another_is_not(store: Store) -> None:
+    assert list(Inputs([f"s3://{store.bucket()}/"], True, NOWHERE)) == []
+    for below in ("", "/", "/x", "/x/", "/*.png"):
+        with pytest.raises(InputError, match="no such bucket: s3://nowhere-at-all;"):
+            Inputs([f"s3://nowhere-at-all{below}"], True, NOWHERE)
+
+
+def test_what_may_not_be_listed_is_said(store: Store, bucket: str) -> None:
+    store.rule = lambda what, _: (403, "AccessDenied") if "list-type" in what else None
+    with pytest.raises(InputError, match=r"access to s3://.* is denied \(AccessDenied it is\): let these"):
+        list(
+            object_store.scans(f"s3://{bucket}/top", recursive=True, is_only=True, outbox=NOWHERE, ignored=())
+        )
+    store.rule = lambda what, _: (403, "AccessDenied") if what.startswith("HEAD") else None
+    for below in ("top/scans", "top/scans/20*/*/*.png"):  # that no object has such a name cannot be asked
+        assert next(iter(Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)), None) is not None
+    with pytest.raises(InputError, match=r"access to s3://.* is denied"):
+        Inputs([f"s3://{bucket}/top/scans/a.png"], True, NOWHERE)

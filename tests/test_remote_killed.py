@@ -1,0 +1,77 @@
+"""Runs into a bucket that are killed: nothing is lost, and nothing is published twice."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command import Digitbox
+from stores import Store, rows
+
+ROOT = Path(__file__).parents[1]
+
+WORK = """
+import os, signal, sys
+sys.path[:0] = [{tests!r}]
+from batch import classifier
+from fakes import MANIFEST, FakeClassifier, save_fake_model
+from pathlib import Path
+from batch.files import artefact, objects
+from batch.files.ledger import Ledger
+classifier.build = lambda *_: FakeClassifier(MANIFEST)
+folder = save_fake_model(Path({folder!r}))
+artefact.find = lambda _: folder
+
+def killed(step, owner, name, after):
+    call = getattr(owner, name)
+    def calling(*arguments, **settings):
+        if step == {step!r} and not after and "predictions-" in str(arguments):
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = call(*arguments, **settings)
+        if step == {step!r} and after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    setattr(owner, name, calling)
+
+killed("before the request", objects.Objects, "publish", False)
+killed("after the request", Path, "unlink", False)
+killed("after the unlink", objects.Objects, "publish", True)
+killed("after the note", Ledger, "mark", True)
+sys.argv = ["digitbox", *{arguments!r}]
+from batch.cli.main import main
+main()
+"""
+STEPS = ["before the request", "after the request", "after the unlink", "after the note"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("taken", [False, True], ids=["left", "taken away"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_killed_at_any_step_of_publishing_is_gone_on_with(
+    store: Store, digitbox: Digitbox, scans: str, tmp_path: Path, step: str, taken: bool
+) -> None:
+    outbox = f"s3://{scans}/out"
+    arguments = ("run", f"s3://{scans}/in/", "--only-new", "--outbox", outbox, "--quiet")
+    code = WORK.format(
+        tests=str(ROOT / "tests"), folder=str(tmp_path / "models"), step=step, arguments=arguments
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    published = {key: content for key, content in store.objects(scans).items() if key.startswith("out/")}
+    assert len(published) == (step != "before the request")
+    if taken:  # whoever reads the outbox may be quick
+        for key in published:
+            store.delete(scans, key)
+    assert digitbox(*arguments).code == 0
+    there = {key: content for key, content in store.objects(scans).items() if key.startswith("out/")}
+    # The same name and the same bytes, where they appear again.
+    again = step in ("before the request", "after the request")
+    if published:
+        assert there == (published if again or not taken else {})
+    if there:
+        assert [row["file"] for row in rows(store, scans, "out/")] == ["a.png", "half.png", "sub/b.png"]
+    else:
+        assert taken
+    assert digitbox(*arguments).out == ""
