@@ -13,15 +13,17 @@ from pathlib import Path
 
 import click
 
+from batch import clock
 from batch.cli import values
 from batch.cli.options import LocalPath, NamedPath, outbox_option
 from batch.errors import ConfigError, InputError, OutboxError
-from batch.files import archive, readback, results, tables
+from batch.files import archive
 from batch.files.archive import Archive
 from batch.files.ledger import Batch
-from batch.files.results import CsvWriter, Writer
-from batch.files.tables import ParquetWriter, Record
 from batch.records import Status
+from batch.results import reader, schema
+from batch.results.schema import Record
+from batch.results.writers import CsvWriter, ParquetWriter, Writer
 from batch.storage.durable import digest, new_file
 from batch.terminal import console
 
@@ -80,11 +82,11 @@ class Source:
             except OSError:
                 is_whole = False
             if is_whole:
-                names |= set(readback.columns(path))
+                names |= set(reader.columns(path))
                 self.batches += 1
             else:
                 self._leave_out(batch)
-        return results.in_order(names)
+        return schema.in_order(names)
 
     def rows(self) -> Iterator[tuple[int, Record]]:
         """Yields the rows of the wanted time, each with a number that is the same the next time."""
@@ -92,15 +94,15 @@ class Source:
         for number, batch in enumerate(self._all()):
             if batch.batch_id in self._left_out:
                 continue
-            for place, row in enumerate(readback.records(self._outbox / batch.file)):
+            for place, row in enumerate(reader.records(self._outbox / batch.file)):
                 at = row["processed_at"]
                 if (since is None or at >= since) and (until is None or at < until):
                     yield number << 32 | place, row
 
     def _all(self) -> Iterator[Batch]:
         """Batches that may have rows of the wanted time: each ends before the next begins."""
-        since = "" if self._choice.since is None else archive.stamp_of(self._choice.since)
-        until = "~" if self._choice.until is None else archive.stamp_of(self._choice.until)
+        since = "" if self._choice.since is None else clock.compact(self._choice.since)
+        until = "~" if self._choice.until is None else clock.compact(self._choice.until)
         batch = None
         for following in chain(self._past.published() if self._past else (), [None]):
             may_last = following is None or archive.stamp(following) >= since
@@ -162,7 +164,7 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
             if choice.statuses and row["status"] not in choice.statuses:
                 continue
             if latest is None or latest.has(number, row):
-                writer.add(row)
+                writer.add([row.get(name) for name in names])
                 count += 1
     return count
 
@@ -188,7 +190,7 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(tables.FORMATS),
+    type=click.Choice(schema.FORMATS),
     default="csv",
     show_default=True,
     help="Format to write. parquet needs the extra 'parquet', and --output.",
@@ -221,7 +223,7 @@ def export(
       digitbox export --latest --status review | wc -l
     """
     choice = Choice(since=since, until=until, statuses=statuses, latest=latest)
-    tables.check_format(format_name)
+    schema.check_format(format_name)
     if output == STDOUT and format_name == "parquet":
         raise ConfigError("parquet cannot be written to stdout: give --output FILE")
     with ExitStack() as opened:

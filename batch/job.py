@@ -15,13 +15,14 @@ from batch.account import Account
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
 from batch.engines import Engine
 from batch.errors import ExitCode, InputError
-from batch.files import artefact, ledger, tables
+from batch.files import artefact, ledger
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
 from batch.flow import Reader
 from batch.inputs.find import Inputs
 from batch.locations import absolute, state_folder
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
+from batch.results import schema
 from batch.storage import locks
 from batch.wanted import Wanted
 
@@ -72,7 +73,7 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
         InputError: a folder is gone; or nothing was to be read, and that was to be an error.
     """
     account = account or new_account(options)
-    tables.check_format(options.format)
+    schema.check_format(options.format)
     reader, manifest = new_reader(options)
     engine = _engine_of(options, reader)
     with ExitStack() as held:

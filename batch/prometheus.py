@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
+from batch.clock import seconds_of
 from batch.records import RunSummary, Status
 
 Sample = tuple[dict[str, str], float]
@@ -57,7 +57,7 @@ def _one(value: float | None) -> list[Sample]:
 
 
 def _at(moment: str | None) -> list[Sample]:
-    return [] if moment is None else [({}, datetime.fromisoformat(moment).timestamp())]
+    return [] if moment is None else [({}, seconds_of(moment))]
 
 
 def _escaped(text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from batch import clock
 from batch.cli import values
 from batch.cli.options import LocalPath, outbox_option
 from batch.errors import OutboxError
@@ -67,7 +68,7 @@ def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pr
     with archive.opened(outbox, read_only=dry_run) as past:
         for kind in (retire.DONE, retire.FAILED):
             _prune_folder(outbox / kind, before, done, dry_run=dry_run)
-        _prune_ledger(past, outbox, archive.stamp_of(before), done, dry_run=dry_run)
+        _prune_ledger(past, outbox, clock.compact(before), done, dry_run=dry_run)
         if not dry_run:
             past.shrink()
     return done

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from batch import clock
 from batch.cli import values
 from batch.cli.options import ScanPath, outbox_option, state_option
 from batch.errors import InputError
@@ -165,8 +166,8 @@ def retry(
         paths=tuple(map(_real, paths)),
         statuses=tuple(map(Status, statuses)),
         reasons=tuple(map(Reason, reasons)),
-        since="" if since is None else archive.stamp_of(since),
-        until="" if until is None else archive.stamp_of(until),
+        since="" if since is None else clock.compact(since),
+        until="" if until is None else clock.compact(until),
     )
     outbox = with_states(outbox, state)
     if not archive.exists(outbox):

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import click
 
 from batch.cli.options import input_argument, outbox_option, state_option
 from batch.cli.values import seconds
-from batch.clock import utc_now
+from batch.clock import seconds_of, utc_now
 from batch.config import ATTEMPTS
 from batch.durations import spoken
 from batch.errors import ExitCode, InputError
@@ -151,15 +150,15 @@ def _judge_runs(report: Report, outbox: Place, now: float, max_age_s: float | No
         success = report.last_success
         if success is None or success.finished_at is None:
             report.problems.append("no run has succeeded yet")
-        elif now - _seconds(success.finished_at) > max_age_s:
-            report.problems.append(f"the last success is {spoken(now - _seconds(success.finished_at))} ago")
+        elif now - seconds_of(success.finished_at) > max_age_s:
+            report.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
 
 
 def _judge_watcher(report: Report, now: float) -> None:
     beat, newest = report.watcher, report.running or report.last_run
     if beat is None:
         return
-    age_s = now - _seconds(beat.beat_at)
+    age_s = now - seconds_of(beat.beat_at)
     if beat.state == "stopped":
         report.watcher_state = "stopped"
     elif newest is not None and newest.command == "run" and newest.started_at > beat.beat_at:
@@ -204,10 +203,6 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
         report.oldest_waiting_at = oldest_ns / 1e9
 
 
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
-
-
 def _as_object(report: Report, outbox: Place) -> dict[str, Any]:
     def entry(run: RunSummary | None) -> dict[str, Any] | None:
         return None if run is None else as_object(run)
@@ -246,7 +241,7 @@ def _table(report: Report, now: float) -> Iterator[tuple[str, str]]:
             yield "", sentence
     if report.last_success is not None and report.last_success.finished_at is not None:
         ended = report.last_success.finished_at
-        yield "last success", f"{ended}, {spoken(now - _seconds(ended))} ago"
+        yield "last success", f"{ended}, {spoken(now - seconds_of(ended))} ago"
     if report.waiting is not None:
         oldest = report.oldest_waiting_at
         since = "" if oldest is None else f", the oldest for {spoken(now - oldest)}"
@@ -271,5 +266,5 @@ def _spoken_end(run: RunSummary) -> str:
 
 def _spoken_watcher(beat: Heartbeat, state: str, now: float) -> str:
     since = f" since {beat.since}" if beat.since else ""
-    sign = f"last sign {spoken(now - _seconds(beat.beat_at))} ago"
+    sign = f"last sign {spoken(now - seconds_of(beat.beat_at))} ago"
     return f"{state}{since if state == beat.state else ''}; process {beat.pid}, {sign}; {beat.inbox}"

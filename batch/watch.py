@@ -16,7 +16,7 @@ from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import runs, tables
+from batch.files import runs
 from batch.files.events import Events
 from batch.files.ledger import Ledger
 from batch.files.outbox import Outbox
@@ -25,6 +25,7 @@ from batch.inputs import names
 from batch.inputs.find import Inputs
 from batch.locations import STATE
 from batch.records import Outcome, Reason, ScanRef, Status
+from batch.results import schema
 from batch.sdnotify import longest_silence_s, notify
 from batch.stop import Stop
 from batch.storage import dispatch
@@ -58,7 +59,7 @@ def watch(options: WatchOptions, log: Log, show: Show) -> int:
     stop = Stop(events.wake)
     with ExitStack() as held:
         held.callback(stop.listen().close)
-        tables.check_format(options.format)
+        schema.check_format(options.format)
         reader, manifest = job.new_reader(options)
         inputs_of(options)  # fails where there is no inbox
         # A scan that kills who reads it must not kill the watcher: started anew, it would read it again.

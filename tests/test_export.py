@@ -4,7 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from batch.export import Choice, Source, export_rows
 from batch.files.outbox import Outbox
-from batch.files.tables import Record
 from batch.locations import STATE
 from batch.records import Outcome, Reason, ScanRef, Status
+from batch.results.schema import Record
 from command import Digitbox
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -143,7 +143,7 @@ def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[
 
     class Given(Source):
         def inspect(self) -> list[str]:
-            return []
+            return ["number"]
 
         def rows(self) -> Any:
             yield from rows
@@ -152,8 +152,8 @@ def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[
         def __init__(self) -> None:
             self.numbers: list[int] = []
 
-        def add(self, row: Record) -> None:
-            self.numbers.append(row["number"])
+        def add(self, row: Sequence[Any]) -> None:
+            self.numbers.append(row[0])
 
         def close(self) -> None:
             pass
@@ -197,7 +197,7 @@ def test_nothing_is_overwritten_and_nothing_half_appears(
     assert digitbox("export", "--output", "gone/all.csv").code == 6
     if os.path.exists("/dev/full"):
         monkeypatch.setattr(
-            "batch.files.results.CsvWriter.add", lambda *_: os.write(os.open("/dev/full", 1), b"x")
+            "batch.results.writers.CsvWriter.add", lambda *_: os.write(os.open("/dev/full", 1), b"x")
         )
         result = digitbox("export", "--output", "all.csv")
         assert (result.code, "No space left" in result.err) == (6, True)

@@ -14,8 +14,9 @@ import pytest
 
 from batch.errors import OutboxError
 from batch.files import outbox as outboxes
-from batch.files import retire, tables
+from batch.files import retire
 from batch.files.ledger import FILE, Ledger
+from batch.results import writers
 from batch.storage import disk as disks
 from batch.storage import locks
 from batch.storage.durable import sync
@@ -58,10 +59,10 @@ def is_staged(path: Any, *_: Any) -> bool:
 def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     until_s = 60
     if place == "start":
-        monkeypatch.setattr(tables, "new_table", full(scene, tables.new_table, until_s, is_staged))
+        monkeypatch.setattr(writers, "ResultsFile", full(scene, writers.ResultsFile, until_s, is_staged))
     elif place == "write":
-        add = full(scene, tables.CsvTable.add, until_s, lambda *_: True)
-        monkeypatch.setattr(tables.CsvTable, "add", lambda *arguments: add(*arguments))
+        add = full(scene, writers.ResultsFile.add, until_s, lambda *_: True)
+        monkeypatch.setattr(writers.ResultsFile, "add", lambda *arguments: add(*arguments))
     elif place == "fsync":
         monkeypatch.setattr(outboxes, "sync", full(scene, sync, until_s, is_staged))
     elif place == "rename":
@@ -96,7 +97,7 @@ def test_an_outbox_that_another_has_taken_meanwhile_is_waited_for(
 ) -> None:
     other = ExitStack()
 
-    monkeypatch.setattr(tables, "new_table", full(scene, tables.new_table, 20, is_staged))
+    monkeypatch.setattr(writers, "ResultsFile", full(scene, writers.ResultsFile, 20, is_staged))
     scene.drop("a.png", scan(1))
     scene.ticking.at(2.5, lambda: None)
     scene.ticking.at(3, lambda: other.enter_context(held(scene)))

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from batch.files import ledger
 from batch.files.ledger import Batch, Ledger, State
 from batch.locations import Place, state_folder
 from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.results import names
 from batch.storage import locks
 
 PAGE_ROWS = 10_000  # looked at in one go: a ledger may have millions
@@ -27,8 +27,11 @@ _HAS_LATER = (
     "AND later.size_bytes = members.size_bytes AND later.mtime_ns = members.mtime_ns "
     "AND later.rowid > members.rowid)"
 )
-# Batches before a time; their files are called predictions-20240131T...
-_OF_OLD = "batch IN (SELECT batch FROM batches WHERE state = 'retired' AND substr(file, 13) < ?)"
+# Batches before a time, which the names of their files have.
+_OF_OLD = (
+    f"batch IN (SELECT batch FROM batches WHERE state = 'retired' "  # noqa: S608
+    f"AND substr(file, {names.STAMP_START}) < ?)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,7 @@ class Settled:
 
 def stamp(batch: Batch) -> str:
     """When a batch began, UTC, as the name of its file says; such texts are in the order of their times."""
-    return batch.file.split("-")[1]  # predictions-20240131T...
-
-
-def stamp_of(moment: datetime) -> str:
-    """A moment, UTC, as in the name of a file of results."""
-    return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"
+    return names.stamp(batch.file)
 
 
 def exists(outbox: Place) -> bool:

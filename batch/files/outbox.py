@@ -31,11 +31,12 @@ from typing import Self
 from batch.account import Account
 from batch.clock import iso, utc_now
 from batch.errors import ExitCode, OutboxError, RunError
-from batch.files import runs, tables
+from batch.files import runs
 from batch.files.ledger import Batch, Ledger, State
 from batch.files.retire import retire
 from batch.locations import Place, state_folder
 from batch.records import After, Outcome, RunSummary, ScanRef
+from batch.results import names, writers
 from batch.storage import dispatch, locks
 from batch.storage.durable import digest, make_folder, sync
 
@@ -90,7 +91,7 @@ class Outbox:
         self._account = account
         self._ledger: Ledger
         self._lock: os.stat_result
-        self._table: tables.Table | None = None
+        self._table: writers.ResultsFile | None = None
         self._batch, self._path = "", self._staging
         self._open = ExitStack()
 
@@ -206,12 +207,10 @@ class Outbox:
         """The last entries of the ledger, the newest first; this run's is the first."""
         return runs.last(self._ledger, count)
 
-    def _start(self) -> tables.Table:
+    def _start(self) -> writers.ResultsFile:
         self._batch = secrets.token_hex(4)
-        self._path = self._staging / f"predictions-{self._now():%Y%m%dT%H%M%SZ}-{self._batch}.{self._format}"
-        self._table = tables.new_table(
-            self._path, self._format, self._batch, self._model, self._with_probabilities
-        )
+        self._path = self._staging / names.file_name(self._now(), self._batch, self._format)
+        self._table = writers.ResultsFile(self._path, self._batch, self._model, self._with_probabilities)
         return self._table
 
     def _recover(self) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from batch.files.ledger import Batch
 from batch.locations import Place, is_remote
 from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.results import names
 from batch.storage.durable import digest, make_folder, rename_new, sync
 
 DONE, FAILED = "done", "failed"
@@ -199,10 +200,9 @@ def _is_still(path: Path, ref: ScanRef) -> bool:
 
 
 def _target(outcome: Outcome, batch: Batch, outbox: Path) -> Path:
-    day = batch.file.split("-")[1]  # predictions-20240131T...
     kind = FAILED if outcome.status is Status.FAILED else DONE
     parts = [part for part in Path(outcome.ref.name).parts if part not in ("/", "..")]
-    return outbox / kind / f"{day[:4]}-{day[4:6]}-{day[6:8]}" / batch.batch_id / Path(*parts)
+    return outbox / kind / names.day(batch.file) / batch.batch_id / Path(*parts)
 
 
 def _move(source: Path, wanted: Path, outcome: Outcome, batch: Batch, outbox: Path) -> None:

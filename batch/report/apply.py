@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batch.clock import iso
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import corrections, ledger, readback, results, retire
+from batch.files import corrections, ledger, retire
 from batch.files.corrections import NONE, Correction
 from batch.files.ledger import Batch, Ledger
-from batch.files.readback import Row
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import STATE
 from batch.records import Outcome, Status
+from batch.results import corrected, names, reader
+from batch.results.reader import Row
 from batch.storage import durable, locks
 from batch.text import text_cell
 
@@ -77,7 +79,7 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
         LedgerError: its ledger is damaged.
     """
     folder = outbox / STATE
-    lines = list(readback.table(file, COLUMNS))
+    lines = list(reader.table(file, COLUMNS))
     if not ledger.exists(folder):
         raise InputError(
             f"no ledger in {outbox}: name the outbox that the report was made from with --outbox"
@@ -116,7 +118,7 @@ class _Application:
 
     def __init__(self, known: Ledger, outbox: Path, by: str, now: datetime) -> None:
         self._known, self._outbox, self._by = known, outbox, by
-        self._now = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+        self._now = iso(now)
         self._batches: dict[str, _Published | str] = {}
         self._problems: list[str] = []
 
@@ -173,7 +175,7 @@ class _Application:
         return _Published(
             batch,
             path,
-            {(row.file, row.sha256): row for row in readback.read(path)},
+            {(row.file, row.sha256): row for row in reader.read(path)},
             {(text_cell(one.ref.name), one.sha256): one for one in self._known.members(batch_id)},
             corrections.current(self._known, batch_id),
         )
@@ -238,11 +240,11 @@ class _Application:
 
 def corrected_path(published: Path) -> Path:
     """Where corrected results stand: beside the published ones, under a name that is not taken for theirs."""
-    return published.with_name("corrected-" + published.name.removeprefix("predictions-"))
+    return published.with_name(names.corrected(published.name))
 
 
 def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -> bytes:
-    return results.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
+    return corrected.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
 
 
 def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:

@@ -11,6 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from batch.clock import iso
 from batch.records import Reason, Status
 from batch.report.pictures import Picture
 from batch.report.rows import Entry, Found
@@ -71,7 +72,7 @@ def _content(found: Found, created: datetime, outbox: str) -> dict[str, Any]:
     times = sorted(row.processed_at for row in rows)
     return {
         "id": _identity(entries),
-        "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+        "created": iso(created),
         "outbox": outbox,
         "sources": [path.name for path in found.sources],
         "span": [times[0], times[-1]] if times else [],

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import InputError
-from batch.files import corrections, readback, retire
+from batch.files import corrections, retire
 from batch.files.ledger import Ledger
-from batch.files.readback import Row
 from batch.records import After, Status
+from batch.results import names, reader
+from batch.results.reader import Row
 from batch.text import text_cell
 
 MOST_OK_ROWS = 200_000  # more make a page of too many megabytes
@@ -74,7 +75,7 @@ def sources(given: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if os.path.isdir(path):
-            inside = readback.find(path)
+            inside = names.find(path)
             if not inside:
                 raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
             found += inside
@@ -129,7 +130,7 @@ def _entries(path: Path) -> Iterator[Entry]:
         ledger = corrections.open_read_only(path.parent)
         known = None if ledger is None else opened.enter_context(ledger)
         batches: dict[str, _Batch] = {}
-        for row in readback.read(path):
+        for row in reader.read(path):
             if row.batch not in batches:
                 batches[row.batch] = _Batch(known, row.batch, path.parent)
             yield batches[row.batch].entry(row)

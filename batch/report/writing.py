@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from batch.clock import compact
 from batch.errors import ConfigError, OutboxError
 from batch.report import page, pictures, rows
 from batch.storage import durable
@@ -62,7 +63,7 @@ def write(
         taken[place] = picture
         advance(1)
     content = page.html(found, taken, created, str(folder)).encode()
-    name = f"report-{created:%Y%m%dT%H%M%SZ}"
+    name = f"report-{compact(created)}"
     number = 1
     while True:
         target = output or folder / (f"{name}.html" if number == 1 else f"{name}-{number}.html")

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import readback
 from batch.files.ledger import Ledger
 from batch.learn import labelled_scans
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
 from batch.report.rows import collect, sources
+from batch.results import reader
 from batch.storage import durable
 from batch.text import text_cell
 from faults import fast_folder
@@ -328,4 +328,4 @@ def test_hostile_names(tmp_path: Path) -> None:
     file = save(tmp_path / "corrections.csv", [(one, "4") for one in outcomes], published)
     assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
     (path,) = (tmp_path / "out").glob("corrected-*")
-    assert [row["prediction"] for _, row in readback.table(path, ["prediction"])] == ["4"] * 4
+    assert [row["prediction"] for _, row in reader.table(path, ["prediction"])] == ["4"] * 4

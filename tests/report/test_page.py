@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import ConfigError, OutboxError
-from batch.files.readback import Row
 from batch.records import Reason, ScanRef, Status
 from batch.report import page, pictures, rows, writing
 from batch.report.rows import Entry, Found
+from batch.results.reader import Row
 from published import NOON, four, outcome, publish, scan
 
 HOSTILE = [

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from batch.errors import InputError
-from batch.files import readback
 from batch.records import After, Status
 from batch.report import rows
+from batch.results import reader
 from published import NOON, four, outcome, publish, scan
 
 
@@ -27,7 +27,7 @@ def test_the_doubtful_come_first(tmp_path: Path) -> None:
 def test_results_are_read_as_they_were_written(tmp_path: Path, format_name: str) -> None:
     outcomes = four(tmp_path / "scans")
     path = publish(tmp_path / "out", outcomes, format_name=format_name)
-    read = list(readback.read(path))
+    read = list(reader.read(path))
     assert [(r.file, r.prediction, r.confidence, r.status, r.reason, r.sha256) for r in read] == [
         (o.ref.name, o.label, o.confidence, o.status, o.reason or "", o.sha256) for o in outcomes
     ]

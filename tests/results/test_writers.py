@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import MissingExtraError
-from batch.files import tables
 from batch.records import Outcome, Reason, ScanRef, Status
+from batch.results import schema, writers
 from batch.text import text_cell
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -52,13 +52,13 @@ def test_cells_are_printable_and_no_formulas(name: str) -> None:
 
 
 def test_csv(tmp_path: Path) -> None:
-    table = tables.new_table(tmp_path / "t.csv", "csv", "b1", "m-1", True)
+    table = writers.ResultsFile(tmp_path / "t.csv", "b1", "m-1", True)
     table.add([READ, FAILED], NOON)
     table.close()
     text = (tmp_path / "t.csv").read_bytes().decode("utf-8")
     assert "\r" not in text and text.endswith("\n")
     head, first, second = csv.reader(io.StringIO(text))
-    assert tuple(head) == tables.COLUMNS + tables.PROBABILITY_COLUMNS
+    assert tuple(head) == schema.COLUMNS + schema.PROBABILITY_COLUMNS
     stamp = "2026-01-02T12:00:00Z"
     assert first == ["a.png", "3", "0.987654", "ok", "", "ab" * 32, "b1", "m-1", stamp, *["0.100000"] * 10]
     assert second == ['b,"c', "", "", "failed", "truncated", "cd" * 32, "b1", "m-1", stamp, *[""] * 10]
@@ -66,11 +66,11 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_parquet_has_the_same_columns_typed(tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
-    table = tables.new_table(tmp_path / "t.parquet", "parquet", "b1", "m-1", True)
+    table = writers.ResultsFile(tmp_path / "t.parquet", "b1", "m-1", True)
     table.add([READ, FAILED], NOON)
     table.close()
     read = pq.ParquetFile(tmp_path / "t.parquet").read()
-    assert tuple(read.column_names) == tables.COLUMNS + tables.PROBABILITY_COLUMNS
+    assert tuple(read.column_names) == schema.COLUMNS + schema.PROBABILITY_COLUMNS
     assert read["prediction"].to_pylist() == [3, None]
     assert read["confidence"].to_pylist() == [READ.confidence, None]
     assert read["processed_at"].to_pylist() == [NOON, NOON]
@@ -80,6 +80,6 @@ def test_parquet_has_the_same_columns_typed(tmp_path: Path) -> None:
 
 def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else sys)
-    tables.check_format("csv")
+    schema.check_format("csv")
     with pytest.raises(MissingExtraError, match=r"pip install 'digitbox\[parquet\]'"):
-        tables.check_format("parquet")
+        schema.check_format("parquet")

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batch.clock import iso
 from batch.errors import InputError, MissingExtraError
-from batch.files import tables
-from batch.files.tables import COLUMNS, PROBABILITY_COLUMNS, ROWS_PER_GROUP, Record
 from batch.records import Status
+from batch.results.schema import COLUMNS, PROBABILITY_COLUMNS, Record
+from batch.results.writers import ROWS_PER_GROUP
 
 _AS_WRITTEN = "name a file as digitbox wrote it"
 _DELIMITERS = ",;\t"  # what spreadsheets put between cells, by country
@@ -53,14 +54,6 @@ class Row:
     model: str
     processed_at: str
     probabilities: tuple[float, ...] = ()
-
-
-def find(folder: Path) -> list[Path]:
-    """Files of results in an outbox, the oldest first."""
-    return sorted(
-        (path for name in tables.FORMATS for path in folder.glob(f"predictions-*.{name}")),
-        key=lambda path: path.name,
-    )
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -154,7 +147,7 @@ def _row(record: Record) -> Row:
         record["sha256"] or "",
         str(record["batch"]),
         str(record["model"]),
-        f"{at:%Y-%m-%dT%H:%M:%SZ}" if isinstance(at, datetime) else str(at),
+        iso(at) if isinstance(at, datetime) else str(at),
         shares if len(shares) == len(PROBABILITY_COLUMNS) and all(0 <= s <= 1 for s in shares) else (),
     )
 

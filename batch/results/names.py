@@ -1,0 +1,47 @@
+"""The names of files of results: `predictions-<UTC time>-<batch>.<format>`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from batch.clock import compact
+from batch.results.schema import FORMATS
+
+_PREFIX = "predictions-"
+STAMP_START = len(_PREFIX) + 1
+"""Where SQLite's `substr` finds the time in a name."""
+
+
+def file_name(began: datetime, batch_id: str, format_name: str) -> str:
+    """Return the name of a batch's file.
+
+    Args:
+        began: When the batch began, UTC.
+        batch_id: Identifies the batch.
+        format_name: One of `FORMATS`.
+    """
+    return f"{_PREFIX}{compact(began)}-{batch_id}.{format_name}"
+
+
+def stamp(name: str) -> str:
+    """Return the time in a name, as `clock.compact` writes it."""
+    return name.removeprefix(_PREFIX).partition("-")[0]
+
+
+def day(name: str) -> str:
+    """Return the day in a name: `2026-01-31`."""
+    began = stamp(name)
+    return f"{began[:4]}-{began[4:6]}-{began[6:8]}"
+
+
+def corrected(name: str) -> str:
+    """Return the name of the file that has the rows of another file with corrections."""
+    return "corrected-" + name.removeprefix(_PREFIX)
+
+
+def find(folder: Path) -> list[Path]:
+    """Return the files of results in an outbox, the oldest first."""
+    return sorted(
+        (path for name in FORMATS for path in folder.glob(f"{_PREFIX}*.{name}")), key=lambda path: path.name
+    )

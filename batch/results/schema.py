@@ -1,0 +1,56 @@
+"""The columns of the results and their types."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from typing import Any
+
+from batch.errors import MissingExtraError
+
+COLUMNS = (
+    "file",
+    "prediction",
+    "confidence",
+    "status",
+    "reason",
+    "sha256",
+    "batch",
+    "model",
+    "processed_at",
+)
+PROBABILITY_COLUMNS = tuple(f"p{digit}" for digit in range(10))
+FORMATS = ("csv", "parquet")
+
+Record = dict[str, Any]
+"""A row by column, with the types of Parquet; None for an empty cell."""
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the columns of several files: first those that all have, then the probabilities, then others."""
+    found = set(names)
+    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in found)]
+    return [*known, *sorted(found - set(known))]
+
+
+def check_format(name: str) -> None:
+    """Check that digitbox can write a format.
+
+    Raises:
+        MissingExtraError: The extra that it needs is not installed.
+    """
+    if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtraError("--format parquet", "parquet")
+
+
+def parquet_schema(names: Iterable[str]) -> Any:
+    """Return the types of columns in Parquet; a column that is not known is text."""
+    import pyarrow as pa
+
+    types = {
+        "prediction": pa.int8(),
+        "confidence": pa.float64(),
+        "processed_at": pa.timestamp("s", tz="UTC"),
+        **dict.fromkeys(PROBABILITY_COLUMNS, pa.float64()),
+    }
+    return pa.schema((name, types.get(name, pa.string())) for name in names)

@@ -1,0 +1,158 @@
+"""Writers of results: one for CSV and one for Parquet, and the file of a batch that is made with them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from batch.clock import iso
+from batch.records import Outcome
+from batch.results.schema import COLUMNS, PROBABILITY_COLUMNS, parquet_schema
+from batch.text import text_cell
+
+ROWS_PER_GROUP = 10_000  # of Parquet
+_NO_PROBABILITIES = (None,) * len(PROBABILITY_COLUMNS)
+
+
+class Writer(Protocol):
+    """Writes rows in one format. A row has a value for each column, with the types of Parquet, or None."""
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Write one row."""
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+
+
+class CsvWriter:
+    """Writes rows as CSV by RFC 4180, but for its line ends, which are newlines.
+
+    Args:
+        file: Receives the text; the caller opens and closes it.
+        names: The columns, in order.
+    """
+
+    def __init__(self, file: IO[str], names: Sequence[str]) -> None:
+        self._writer = csv.writer(file, lineterminator="\n")
+        self._writer.writerow(names)
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Write one row."""
+        self._writer.writerow(
+            [_CELLS[type(value)](value) if type(value) in _CELLS else value for value in row]
+        )
+
+    def close(self) -> None:
+        """Do nothing: the caller closes the file."""
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# How CSV writes a value; it writes None as nothing, and all else as `str` has it.
+_CELLS: dict[type, Any] = {float: "{:.6f}".format, datetime: iso}
+
+
+class ParquetWriter:
+    """Writes rows as Apache Parquet, with types and nulls.
+
+    Args:
+        target: The file, or its path.
+        names: The columns, in order.
+    """
+
+    def __init__(self, target: Path | IO[bytes], names: Sequence[str]) -> None:
+        import pyarrow.parquet as pq
+
+        self._schema = parquet_schema(names)
+        self._writer = pq.ParquetWriter(target, self._schema)
+        self._waiting: list[Sequence[Any]] = []
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Write one row."""
+        self._waiting.append(row)
+        if len(self._waiting) >= ROWS_PER_GROUP:
+            self._write_group()
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        self._write_group()
+        self._writer.close()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            columns = [
+                pa.array(values, field.type)
+                for values, field in zip(zip(*self._waiting, strict=True), self._schema, strict=True)
+            ]
+            self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+            self._waiting = []
+
+
+class ResultsFile:
+    """The file of a batch, while rows are added to it.
+
+    Attributes:
+        rows: The number of rows so far.
+
+    Args:
+        path: The file, which must not exist; its suffix names the format.
+        batch_id: Identifies the batch, for its column.
+        model: The version of the model, for its column.
+        with_probabilities: Add the columns p0 to p9.
+
+    Raises:
+        FileExistsError: There is such a file.
+        OSError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path, batch_id: str, model: str, with_probabilities: bool) -> None:
+        self.rows = 0
+        self._batch_id, self._model = batch_id, text_cell(model)
+        self._with_probabilities = with_probabilities
+        names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ())
+        self._file: IO[Any]
+        self._writer: Writer
+        if path.suffix == ".parquet":
+            self._file = path.open("xb", buffering=0)
+            self._writer = ParquetWriter(self._file, names)
+        else:
+            self._file = path.open("x", encoding="utf-8", newline="")
+            self._writer = CsvWriter(self._file, names)
+
+    def add(self, outcomes: Iterable[Outcome], processed_at: datetime) -> None:
+        """Write a row for each outcome.
+
+        Args:
+            outcomes: One for each scan.
+            processed_at: The time for the column, UTC.
+        """
+        for outcome in outcomes:
+            row: tuple[Any, ...] = (
+                text_cell(outcome.ref.name),
+                outcome.label,
+                outcome.confidence,
+                outcome.status.value,
+                outcome.reason and outcome.reason.value,
+                outcome.sha256 or None,
+                self._batch_id,
+                self._model,
+                processed_at,
+            )
+            if self._with_probabilities:
+                row += outcome.probabilities or _NO_PROBABILITIES
+            self._writer.add(row)
+            self.rows += 1
+
+    def close(self) -> None:
+        """Write what is still in memory, and close the file."""
+        try:
+            self._writer.close()
+        finally:
+            self._file.close()
