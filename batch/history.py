@@ -11,9 +11,9 @@ import click
 
 from batch.cli.options import Whole, outbox_option, state_option
 from batch.durations import spoken
-from batch.files import ledger, runs
-from batch.files.ledger import Ledger
 from batch.locations import Place, state_folder, with_states
+from batch.outbox import ledger, run_history
+from batch.outbox.ledger import Ledger
 from batch.records import RunSummary, Status
 from batch.summary import as_object
 from batch.terminal import console
@@ -38,7 +38,7 @@ def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None
     folder = state_folder(outbox)
     if ledger.exists(folder):
         with closing(Ledger(folder, read_only=True)) as opened:
-            found = runs.last(opened, last)
+            found = run_history.last(opened, last)
     ends = [_end(run, is_last=number == 0) for number, run in enumerate(found)]
     if as_json:
         console.print_line(
@@ -56,7 +56,7 @@ def _end(run: RunSummary, *, is_last: bool) -> str:
     """How a run ended: its exit code, `running`, or `killed`."""
     if run.exit_code is not None:
         return str(run.exit_code)
-    return "running" if is_last and runs.is_running(run) else "killed"
+    return "running" if is_last and run_history.is_running(run) else "killed"
 
 
 def _columns(found: Sequence[RunSummary], ends: Sequence[str]) -> Iterator[str]:

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch import drift, engines
-from batch.account import Account
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
 from batch.engines import Engine
 from batch.errors import ExitCode, InputError
-from batch.files import artefact, ledger
-from batch.files.ledger import Ledger
-from batch.files.outbox import Outbox
+from batch.files import artefact
 from batch.flow import Reader
 from batch.inputs.find import Inputs
 from batch.locations import absolute, state_folder
+from batch.outbox import ledger
+from batch.outbox.ledger import Ledger
+from batch.outbox.publisher import Outbox
+from batch.outbox.run_stats import RunStats
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.results import schema
 from batch.storage import locks
@@ -45,16 +46,16 @@ def find(options: RunOptions) -> Inputs:
     return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox, options.ignore)
 
 
-def new_account(options: RunOptions | WatchOptions) -> Account:
+def new_account(options: RunOptions | WatchOptions) -> RunStats:
     """The account of a run, or of a watcher, that begins now."""
     if isinstance(options, RunOptions):
         command, inputs = "run", [absolute(given) for given in options.inputs or (INBOX,)]
     else:
         command, inputs = "watch", [os.path.abspath(options.inbox)]
-    return Account(command, inputs, recursive=options.recursive, ignore=options.ignore)
+    return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
 
 
-def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account | None = None) -> None:
+def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: RunStats | None = None) -> None:
     """Reads all inputs, or those that have no row yet, and publishes one row for each.
 
     Args:
@@ -99,7 +100,7 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: Account 
         account.not_retired = outbox.not_retired
 
 
-def _conclude(account: Account, options: RunOptions, outbox: Outbox) -> None:
+def _conclude(account: RunStats, options: RunOptions, outbox: Outbox) -> None:
     """What the run comes to, beside the runs before it."""
     summary = account.summary()
     if options.fail_if_empty and not summary.seen and not outbox.published:
@@ -130,7 +131,7 @@ def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
         if options.only_new and ledger.exists(folder):
             known = opened.enter_context(closing(Ledger(folder, read_only=True)))
             unsettled = partial(known.unsettled, attempts=options.attempts)
-        yield from Wanted(inputs, Account(""), unsettled, max_files=max_files)
+        yield from Wanted(inputs, RunStats(""), unsettled, max_files=max_files)
 
 
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
@@ -155,7 +156,7 @@ def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
     return new_engine(options, reader)
 
 
-def new_outbox(options: ReadOptions, manifest: Manifest, account: Account | None = None) -> Outbox:
+def new_outbox(options: ReadOptions, manifest: Manifest, account: RunStats | None = None) -> Outbox:
     """Where the rows go; with an account, the ledger has an entry of the run."""
     if account is not None:
         account.model = manifest.version

@@ -19,11 +19,11 @@ from batch.clock import seconds_of, utc_now
 from batch.config import ATTEMPTS
 from batch.durations import spoken
 from batch.errors import ExitCode, InputError
-from batch.files import ledger, runs
-from batch.files.ledger import Ledger
-from batch.files.runs import Heartbeat
 from batch.inputs.find import Inputs
 from batch.locations import Place, absolute, state_folder, with_states
+from batch.outbox import ledger, run_history
+from batch.outbox.ledger import Ledger
+from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
 from batch.storage import dispatch
 from batch.summary import as_object, drift_in_words, in_words
@@ -119,11 +119,11 @@ def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | No
         report.problems.append(f"nothing has been read into {outbox} yet")
         return report
     with closing(Ledger(folder, read_only=True)) as opened:
-        entries = runs.last(opened, LOOKED_BACK)
-        report.last_success = runs.last_success(opened)
-        report.watcher = runs.heartbeat(opened)
-        report.counts |= {status.value: count for status, count in runs.counts(opened).items()}
-        if entries and runs.is_running(entries[0]):
+        entries = run_history.last(opened, LOOKED_BACK)
+        report.last_success = run_history.last_success(opened)
+        report.watcher = run_history.heartbeat(opened)
+        report.counts |= {status.value: count for status, count in run_history.counts(opened).items()}
+        if entries and run_history.is_running(entries[0]):
             report.running = entries.pop(0)
         report.last_run = entries[0] if entries else None
         _judge_runs(report, outbox, now, max_age_s)
@@ -163,7 +163,7 @@ def _judge_watcher(report: Report, now: float) -> None:
         report.watcher_state = "stopped"
     elif newest is not None and newest.command == "run" and newest.started_at > beat.beat_at:
         report.watcher_state = "gone"  # and a run has taken its outbox since
-    elif not runs.is_alive(beat.pid):
+    elif not run_history.is_alive(beat.pid):
         report.watcher_state = "gone"
         report.problems.append(f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again")
     elif age_s > MISSED * (beat.every_s or PATIENCE_S) + PATIENCE_S:

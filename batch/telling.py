@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch import hooks, ping, prometheus, summary
-from batch.account import Account
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
-from batch.files import ledger, runs
-from batch.files.ledger import Ledger
 from batch.locations import Place, absolute, state_folder
+from batch.outbox import ledger, run_history
+from batch.outbox.ledger import Ledger
+from batch.outbox.run_stats import RunStats
 from batch.records import RunSummary
 from batch.storage import durable, locks
 from batch.terminal import console
@@ -86,7 +86,7 @@ def _naming(option: str) -> Iterator[None]:
 
 
 @contextmanager
-def told(account: Account, audience: Audience) -> Iterator[None]:
+def told(account: RunStats, audience: Audience) -> Iterator[None]:
     """Tells of what is done in the block, however that ends; the account has the exit code afterwards."""
     try:
         yield
@@ -99,16 +99,16 @@ def told(account: Account, audience: Audience) -> Iterator[None]:
         _tell(account, audience)
 
 
-def _note(account: Account, outbox: Place) -> None:
+def _note(account: RunStats, outbox: Place) -> None:
     """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
     state = state_folder(outbox)
     with suppress(RunError, OSError):
         if ledger.exists(state):
             with locks.held(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
-                runs.note(opened, account.summary())
+                run_history.note(opened, account.summary())
 
 
-def _tell(account: Account, audience: Audience) -> None:
+def _tell(account: RunStats, audience: Audience) -> None:
     if audience.summary is not None:
         try:
             _write_summary(account, audience.summary)
@@ -131,7 +131,7 @@ def _tell(account: Account, audience: Audience) -> None:
             console.say_error(f"warning: --ping: {problem}")
 
 
-def _write_summary(account: Account, target: Path) -> None:
+def _write_summary(account: RunStats, target: Path) -> None:
     text = _as_json(account)
     if target == STDOUT:
         console.print_line(text)
@@ -149,7 +149,7 @@ def _write_metrics(found: RunSummary, target: Path, outbox: Place) -> None:
     if found.exit_code != ExitCode.OK:
         success_at = None
         with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as opened:
-            success = runs.last_success(opened)
+            success = run_history.last_success(opened)
             success_at = success.finished_at if success else None
     text = prometheus.exposition(found, text_cell(absolute(outbox)), success_at)
     try:
@@ -158,7 +158,7 @@ def _write_metrics(found: RunSummary, target: Path, outbox: Place) -> None:
         console.say_error(f"warning: cannot write the metrics file {target}: {error.strerror}")
 
 
-def _call(option: str, command: str, account: Account, outbox: Place) -> None:
+def _call(option: str, command: str, account: RunStats, outbox: Place) -> None:
     environment = {**os.environ, **facts(account.summary(), outbox)}
     problem = hooks.call(command, _as_json(account).encode(), environment)
     if problem:
@@ -173,5 +173,5 @@ def facts(found: RunSummary, outbox: Place) -> dict[str, str]:
     return {IN_HOOK: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
 
 
-def _as_json(account: Account) -> str:
+def _as_json(account: RunStats) -> str:
     return json.dumps(summary.as_object(account.summary(), account.results))

@@ -6,8 +6,8 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 
-from batch.account import Account
 from batch.inputs.find import Inputs, oldest_first
+from batch.outbox.run_stats import RunStats
 from batch.records import ScanRef
 from batch.storage import dispatch
 
@@ -31,7 +31,7 @@ class Wanted:
     def __init__(
         self,
         inputs: Inputs,
-        account: Account,
+        account: RunStats,
         unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None,
         *,
         max_files: int | None = None,

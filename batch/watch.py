@@ -16,14 +16,14 @@ from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
-from batch.files import runs
 from batch.files.events import Events
-from batch.files.ledger import Ledger
-from batch.files.outbox import Outbox
 from batch.files.settler import Settler
 from batch.inputs import names
 from batch.inputs.find import Inputs
 from batch.locations import STATE
+from batch.outbox import run_history
+from batch.outbox.ledger import Ledger
+from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results import schema
 from batch.sdnotify import longest_silence_s, notify
@@ -304,10 +304,10 @@ class Watcher:
     def _pause(self, seconds: float, detail: str) -> None:
         with suppress(RunError):  # perhaps the ledger can be written, though the rows cannot
             ledger = Ledger(self._options.outbox / STATE)
-            beat = runs.Heartbeat(
+            beat = run_history.Heartbeat(
                 os.getpid(), self._inbox.path, "paused", detail, iso(utc_now()), every_s=seconds
             )
-            runs.beat(ledger, beat)
+            run_history.beat(ledger, beat)
             ledger.close()
         self._settler = Settler(self._options.settle_s)  # what it held is found again
         until = self._clock() + seconds

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+ROOT = Path(__file__).parents[1]
+"""The checkout."""
+
 
 class Result(NamedTuple):
     code: int

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch.files.outbox import Outbox
+from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, Reason, ScanRef, Status
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)

@@ -14,7 +14,7 @@ from typing import Any
 from batch import job
 from batch.config import WatchOptions
 from batch.engines import Engine, Reader
-from batch.files.retire import DONE, FAILED
+from batch.outbox.disposal import DONE, FAILED
 from batch.stop import Stop
 from batch.terminal.log import Log
 from batch.text import text_cell

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
-from batch.files.ledger import Ledger
+from batch.outbox.ledger import Ledger
 from drops import Books, Dropper, sha256
 
 SETTLE_S = 0.5

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from command import ROOT
 from test_docs import commands
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
+DEPLOY = ROOT / "deploy"
 UNITS = sorted([*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")])
 PROGRAM = "/opt/digitbox/bin/digitbox"
 

@@ -10,8 +10,8 @@ import pytest
 from batch import errors, records
 from batch.cli import main
 from batch.results import schema
+from command import ROOT
 
-ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "deploy/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from command import ROOT
+
 # What the packages share: nouns, errors, options, and how text and times are written.
 BASE = {"records", "errors", "text", "clock", "durations", "locations", "config"}
 # From bytes to a decision.

@@ -14,11 +14,11 @@ import pytest
 
 from batch import engines
 from batch.errors import ImageError
-from batch.files.outbox import Outbox
+from batch.outbox.publisher import Outbox
 from batch.records import Reason, ScanRef
 from batch.storage.base import Content
 from batch.storage.disk import Disk
-from command import Digitbox
+from command import ROOT, Digitbox
 from formats import FORMATS, two
 
 TWO = FORMATS["png-8"](two())
@@ -170,7 +170,7 @@ def test_two_nights_never_overlap(tmp_path: Path) -> None:
     for number in range(400):
         (tmp_path / "inbox" / f"{number}.png").write_bytes(TWO)
     command = [sys.executable, "-m", "batch", "run", "--only-new", "--summary", "summary.json"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     first = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         ledger = tmp_path / "outbox" / ".digitbox" / "ledger.sqlite3"

@@ -19,13 +19,13 @@ import numpy.typing as npt
 import pytest
 
 import misbehaving
+from command import ROOT
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
     pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for processes as Linux can"),
 ]
-ROOT = Path(__file__).parents[1]
 DEADLINE_S = 180
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 Process = subprocess.Popen[str]

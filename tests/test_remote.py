@@ -16,11 +16,10 @@ from batch.errors import ConfigError
 from batch.inputs.names import has_image_suffix
 from batch.records import After
 from batch.storage import locks
-from command import Digitbox, Result
+from command import ROOT, Digitbox, Result
 from formats import FORMATS, two
 from stores import SECRET, Answer, Store, rows
 
-ROOT = Path(__file__).parents[1]
 PNG = FORMATS["png-8"](two())
 
 

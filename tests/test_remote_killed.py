@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from command import Digitbox
+from command import ROOT, Digitbox
 from stores import Store, rows
-
-ROOT = Path(__file__).parents[1]
 
 WORK = """
 import os, signal, sys

@@ -16,9 +16,9 @@ import pytest
 from batch import classifier
 from batch.digits import preprocess, quality
 from batch.files import artefact
+from command import ROOT
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[1]
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 

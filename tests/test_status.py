@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from batch.clock import iso
-from batch.files import ledger as ledgers
-from batch.files import runs
-from batch.files.ledger import Ledger
-from batch.files.runs import Heartbeat
+from batch.outbox import ledger as ledgers
+from batch.outbox import run_history
+from batch.outbox.ledger import Ledger
+from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary
 from batch.status import look
-from command import Digitbox
+from command import ROOT, Digitbox
 from faults import fast_folder
 from formats import FORMATS, two
 from scene import Scene
@@ -63,9 +63,9 @@ def problems(outbox: Path, *entries: RunSummary | Heartbeat, max_age_s: float | 
     with closing(Ledger(outbox / ".digitbox")) as ledger:
         for entry in entries:
             if isinstance(entry, Heartbeat):
-                runs.beat(ledger, entry)
+                run_history.beat(ledger, entry)
             else:
-                runs.note(ledger, entry)
+                run_history.note(ledger, entry)
     return look((str(outbox),), outbox, NOON.timestamp(), max_age_s).problems
 
 
@@ -177,14 +177,14 @@ def test_it_looks_on_while_a_run_goes_on(
     (inbox / "a.png").write_bytes(TWO)
     digitbox("run")
     seen: list[Any] = []
-    note = runs.note
+    note = run_history.note
 
     def noting(ledger: Ledger, summary: RunSummary) -> None:
         note(ledger, summary)
         if summary.rows:  # the batch is in a transaction that is open
             seen.append(look((), Path("outbox"), 0))
 
-    monkeypatch.setattr(runs, "note", noting)
+    monkeypatch.setattr(run_history, "note", noting)
     digitbox("run")
     assert [(found.running.rows, found.problems) for found in seen[:1]] == [(0, [])]
 
@@ -247,7 +247,7 @@ def test_where_nothing_can_be_written(digitbox: Digitbox, inbox: Path, tmp_path:
     if subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no file system of one's own here")
     command = [sys.executable, "-m", "batch", "status", "inbox"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([*before, *command], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "all is well" in done.stdout
@@ -284,7 +284,7 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
 
 def test_who_may_only_read_an_outbox_is_told_how_it_is(outbox: Path) -> None:
     with closing(Ledger(outbox / ".digitbox")) as opened:
-        runs.note(opened, run(1, 1))
+        run_history.note(opened, run(1, 1))
     command = [sys.executable, "-m", "batch", "status", "--outbox", str(outbox)]
     if os.geteuid() == 0:
         no_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.account import Account
 from batch.inputs import external_sort
 from batch.inputs.find import Inputs, oldest_first
+from batch.outbox.run_stats import RunStats
 from batch.records import ScanRef
 from batch.wanted import Wanted
 
@@ -37,20 +37,20 @@ def names(wanted: Wanted) -> list[str]:
 
 
 def test_all_in_the_order_of_their_names(tmp_path: Path) -> None:
-    account = Account("run")
+    account = RunStats("run")
     assert names(Wanted(files(tmp_path, TIMES), account)) == sorted(TIMES)
     assert (account.seen, account.settled, account.skipped) == (5, 0, 1)
 
 
 def test_those_without_a_row(tmp_path: Path) -> None:
-    account = Account("run")
+    account = RunStats("run")
     wanted = Wanted(files(tmp_path, TIMES), account, all_but_b)
     assert names(wanted) == ["a.png", "d.png", "e.png", "sub/c.png"]
     assert (account.seen, account.settled) == (4, 1)
 
 
 def test_a_limit_takes_the_oldest_and_counts_the_others(tmp_path: Path) -> None:
-    account = Account("run")
+    account = RunStats("run")
     wanted = Wanted(files(tmp_path, TIMES), account, all_but_b, max_files=2)
     assert names(wanted) == ["e.png", "sub/c.png"]
     assert (account.seen, account.settled, account.skipped) == (4, 1, 1)
@@ -59,7 +59,7 @@ def test_a_limit_takes_the_oldest_and_counts_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("max_seconds", "count"), [(0.5, 2), (2.5, 4), (100, 5)])
 def test_time_is_looked_at_at_the_border_of_a_batch(tmp_path: Path, max_seconds: float, count: int) -> None:
     clock = [0.0]
-    account = Account("run", clock=lambda: clock[0])
+    account = RunStats("run", clock=lambda: clock[0])
     taken = []
     for ref in Wanted(files(tmp_path, TIMES), account, max_seconds=max_seconds, border=2):
         taken.append(ref.name)
@@ -69,7 +69,7 @@ def test_time_is_looked_at_at_the_border_of_a_batch(tmp_path: Path, max_seconds:
 
 
 def test_each_run_gets_on_though_finding_takes_all_its_time(tmp_path: Path) -> None:
-    account = Account("run", clock=iter([0.0, *[1000.0] * 100]).__next__)
+    account = RunStats("run", clock=iter([0.0, *[1000.0] * 100]).__next__)
     assert len(names(Wanted(files(tmp_path, TIMES), account, max_seconds=1, border=3))) == 3
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from batch.errors import OutboxError
-from batch.files import outbox as outboxes
-from batch.files import retire
-from batch.files.ledger import FILE, Ledger
+from batch.outbox import disposal
+from batch.outbox import publisher as outboxes
+from batch.outbox.ledger import FILE, Ledger
 from batch.results import writers
 from batch.storage import disk as disks
 from batch.storage import locks
@@ -68,7 +68,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     elif place == "rename":
         monkeypatch.setattr(os, "rename", full(scene, os.rename, until_s, is_staged))
     elif place == "explain":
-        monkeypatch.setattr(retire, "sync", full(scene, sync, until_s, lambda path: path.suffix == ".json"))
+        monkeypatch.setattr(disposal, "sync", full(scene, sync, until_s, lambda path: path.suffix == ".json"))
     else:
         concerns = lambda path: path == scene.outbox  # noqa: E731
         monkeypatch.setattr(disks, "sync", full(scene, sync, until_s, concerns))

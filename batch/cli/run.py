@@ -10,7 +10,6 @@ import click
 
 from batch import config, job
 from batch import summary as summaries
-from batch.account import Account
 from batch.cli.options import (
     after_option,
     input_argument,
@@ -24,6 +23,7 @@ from batch.config import DEFAULTS, ReadOptions, RunOptions
 from batch.errors import ConfigError
 from batch.inputs.find import Inputs
 from batch.locations import Place, with_states
+from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, RunSummary, Status
 from batch.telling import STDOUT, Audience, told
 from batch.terminal import console
@@ -143,7 +143,7 @@ def say_problems(outcomes: list[Outcome]) -> None:
             console.say(f"{outcome.ref.name}: {outcome.status.value}, {reason}")
 
 
-def say_end(account: Account, options: RunOptions) -> None:
+def say_end(account: RunStats, options: RunOptions) -> None:
     """What a run comes to: a line or two, and one for each thing that somebody should look at."""
     found = account.summary()
     _say_summary(found, options, account.results)

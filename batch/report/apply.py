@@ -14,11 +14,11 @@ from pathlib import Path
 
 from batch.clock import iso
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files import corrections, ledger, retire
-from batch.files.corrections import NONE, Correction
-from batch.files.ledger import Batch, Ledger
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import STATE
+from batch.outbox import corrections, disposal, ledger
+from batch.outbox.corrections import NONE, Correction
+from batch.outbox.ledger import Batch, Ledger
 from batch.records import Outcome, Status
 from batch.results import corrected, names, reader
 from batch.results.reader import Row
@@ -249,7 +249,7 @@ def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -
 
 def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:
     """The bytes that were read, if they are still somewhere."""
-    for place in retire.places(member, batch, outbox):
+    for place in disposal.places(member, batch, outbox):
         try:
             descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import InputError
-from batch.files import corrections, retire
-from batch.files.ledger import Ledger
+from batch.outbox import corrections, disposal
+from batch.outbox.ledger import Ledger
 from batch.records import After, Status
 from batch.results import names, reader
 from batch.results.reader import Row
@@ -150,7 +150,7 @@ class _Batch:
         self._corrections = corrections.current(known, batch_id)
         for outcome in known.members(batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
-            self._places[key].append(tuple(retire.places(outcome, batch, folder)))
+            self._places[key].append(tuple(disposal.places(outcome, batch, folder)))
         for places in self._places.values():
             places.reverse()  # to be taken from the end
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from batch import engines, job
-from batch.files.outbox import Outbox
+from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
 from command import Digitbox
 from formats import FORMATS, two

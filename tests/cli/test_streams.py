@@ -51,6 +51,6 @@ def test_without_any_terminal_or_streams(inbox: Path, redirection: str) -> None:
 
 
 def test_what_is_opened_is_never_taken_for_stderr(tmp_path: Path) -> None:
-    code = "from batch import console; console.open_streams(); print(open('file', 'w').fileno() > 2)"
+    code = "from batch.terminal import console; console.open_streams(); print(open('file', 'w').fileno() > 2)"
     subprocess.run(f'{sys.executable} -c "{code}" <&- 2>&- > out', shell=True, check=True, cwd=tmp_path)
     assert (tmp_path / "out").read_text() == "True\n"

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.files.ledger import Ledger
 from batch.learn import labelled_scans
+from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
 from batch.report.rows import collect, sources

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from batch.files.outbox import Outbox
+from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import pictures, rows, writing
 from batch.report.apply import apply

@@ -18,40 +18,14 @@ import pytest
 
 from batch import job
 from batch.config import RunOptions
-from batch.files.ledger import FILE, Ledger
+from batch.outbox.ledger import FILE, Ledger
 from batch.records import After
 from fakes import MANIFEST
 from faults import before_each_call, fast_folder, killed_at
-from formats import FORMATS, two
 from scene import Scene
+from ways import SCANS, run, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
-
-SCANS = {
-    "a.png": FORMATS["png-8"](two()),
-    "b.jpg": FORMATS["jpeg-grey"](two()),
-    "half.png": FORMATS["png-8"](two())[:90],
-    "sub/a.png": FORMATS["png-8"](255 - two()),
-    "sub/deep/c.png": FORMATS["png-8"](two()),
-}
-
-
-def run(folder: Path, after: After) -> None:
-    options = RunOptions(
-        inputs=(str(folder / "inbox"),),
-        outbox=folder / "outbox",
-        only_new=True,
-        after=after,
-        workers=1,
-        batch_size=2,
-        rows_per_file=3,
-    )
-    job.run(options, job.find(options), lambda _: None)
-
-
-def watch(folder: Path, after: After) -> None:
-    Scene(folder).watch(60, after=after, rows_per_file=3)
-
 
 WAYS = [
     pytest.param(run, After.LEAVE, id="run"),

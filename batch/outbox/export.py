@@ -11,21 +11,15 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-import click
-
 from batch import clock
-from batch.cli import values
-from batch.cli.options import LocalPath, NamedPath, outbox_option
-from batch.errors import ConfigError, InputError, OutboxError
-from batch.files import archive
-from batch.files.archive import Archive
-from batch.files.ledger import Batch
-from batch.records import Status
+from batch.errors import OutboxError
+from batch.outbox import settled
+from batch.outbox.ledger import Batch
+from batch.outbox.settled import Archive
 from batch.results import reader, schema
 from batch.results.schema import Record
-from batch.results.writers import CsvWriter, ParquetWriter, Writer
-from batch.storage.durable import digest, new_file
-from batch.terminal import console
+from batch.results.writers import Writer
+from batch.storage.durable import digest
 
 STDOUT = Path("-")
 
@@ -105,8 +99,8 @@ class Source:
         until = "~" if self._choice.until is None else clock.compact(self._choice.until)
         batch = None
         for following in chain(self._past.published() if self._past else (), [None]):
-            may_last = following is None or archive.stamp(following) >= since
-            if batch is not None and may_last and archive.stamp(batch) <= until:
+            may_last = following is None or settled.stamp(following) >= since
+            if batch is not None and may_last and settled.stamp(batch) <= until:
                 yield batch
             batch = following
 
@@ -167,96 +161,3 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
                 writer.add([row.get(name) for name in names])
                 count += 1
     return count
-
-
-@click.command()
-@outbox_option(
-    kind=LocalPath("copy its files of results, as with aws s3 cp --recursive; each begins with the columns")
-)
-@values.since_option
-@values.until_option
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in Status]),
-    help="Only rows of this status; may be given several times.",
-)
-@click.option(
-    "--latest",
-    is_flag=True,
-    help="Only the last row of each scan, for those that were read more than once.",
-)
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(schema.FORMATS),
-    default="csv",
-    show_default=True,
-    help="Format to write. parquet needs the extra 'parquet', and --output.",
-)
-@click.option(
-    "--output",
-    type=NamedPath(readable=False, path_type=Path),
-    default=STDOUT,
-    show_default=True,
-    help="File to write, which must not exist; - is stdout.",
-)
-def export(
-    outbox: Path,
-    since: datetime | None,
-    until: datetime | None,
-    statuses: tuple[str, ...],
-    latest: bool,
-    format_name: str,
-    output: Path,
-) -> None:
-    """Write the rows of many batches as one CSV or Parquet file.
-
-    Taken are exactly the rows that were published, by the ledger of the outbox, in that order; --since and
-    --until go by their processed_at. Files of results that were taken away from the outbox, or changed there,
-    are left out; that is said, and the exit code is 4.
-
-    \b
-    Examples:
-      digitbox export --since 2026-11-01 --until 2026-11-30 --output november.csv
-      digitbox export --latest --status review | wc -l
-    """
-    choice = Choice(since=since, until=until, statuses=statuses, latest=latest)
-    schema.check_format(format_name)
-    if output == STDOUT and format_name == "parquet":
-        raise ConfigError("parquet cannot be written to stdout: give --output FILE")
-    with ExitStack() as opened:
-        past = None
-        if archive.exists(outbox):
-            past = opened.enter_context(archive.opened(outbox, read_only=True))
-            past.hold_still()
-        source = Source(past, outbox, choice)
-        count = _write(source, choice, output, format_name)
-    rows = "1 row" if count == 1 else f"{count} rows"
-    files = "1 file" if source.batches == 1 else f"{source.batches} files"
-    console.say(f"{rows} of {files} of results" + ("" if output == STDOUT else f" in {output}"))
-    if source.missing:
-        more = f" and {source.missing - 1} more" if source.missing > 1 else ""
-        raise InputError(
-            f"left out what was taken away from {outbox}, or changed there: {source.first_missing}{more}; "
-            "bring it back for its rows"
-        )
-
-
-def _write(source: Source, choice: Choice, output: Path, format_name: str) -> int:
-    if output == STDOUT:
-        with console.stdout_table() as file:
-            return export_rows(source, choice, lambda names: CsvWriter(file, names))
-    try:
-        with new_file(output) as part:
-            if format_name == "parquet":
-                return export_rows(source, choice, lambda names: ParquetWriter(part, names))
-            with part.open("x", encoding="utf-8", newline="") as file:
-                return export_rows(source, choice, lambda names: CsvWriter(file, names))
-    except FileExistsError as error:
-        raise ConfigError(f"{output} exists: give another --output") from error
-    except OSError as error:
-        raise OutboxError(
-            f"cannot write {output}: {error.strerror or error}; make room or give another --output"
-        ) from error

@@ -17,7 +17,7 @@ from batch.records import Outcome, RunSummary
 MOST_INPUTS = 100  # to keep with each entry of the history
 
 
-class Account:
+class RunStats:
     """Counts what a run does; rows count when their batch is in the ledger, so that none counts twice.
 
     Attributes:

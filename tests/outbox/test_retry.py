@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batch import retry as module
-from batch.files.outbox import Outbox
-from batch.retry import Choice, retry_scans
+from batch.outbox import retry as module
+from batch.outbox.publisher import Outbox
+from batch.outbox.retry import Choice, retry_scans
 from command import Digitbox
 from faults import killed_at
 from formats import FORMATS, two

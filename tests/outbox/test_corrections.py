@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from batch.files import corrections
-from batch.files.corrections import Correction
-from batch.files.ledger import Batch, Ledger, State
+from batch.outbox import corrections
+from batch.outbox.corrections import Correction
+from batch.outbox.ledger import Batch, Ledger, State
 from batch.records import After
 
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.export import Choice, Source, export_rows
-from batch.files.outbox import Outbox
 from batch.locations import STATE
+from batch.outbox.export import Choice, Source, export_rows
+from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results.schema import Record
-from command import Digitbox
+from command import ROOT, Digitbox
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -226,9 +226,7 @@ def test_while_another_digitbox_writes(digitbox: Digitbox, publish: Publish, tmp
 def test_who_reads_stdout_may_have_enough(publish: Publish, tmp_path: Path) -> None:
     publish(0, *(read(f"{number}.png") for number in range(900)), with_probabilities=True)
     export = [sys.executable, "-m", "batch", "export", "--outbox", str(tmp_path / "outbox")]
-    with subprocess.Popen(
-        export, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[1]
-    ) as process:
+    with subprocess.Popen(export, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.read(4) == b"file"
@@ -242,8 +240,6 @@ def test_a_full_disk_behind_stdout(publish: Publish, tmp_path: Path) -> None:
     publish(0, read("a.png"))
     export = [sys.executable, "-m", "batch", "export", "--outbox", str(tmp_path / "outbox")]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            export, stdout=full, stderr=subprocess.PIPE, check=False, cwd=Path(__file__).parents[1]
-        )
+        done = subprocess.run(export, stdout=full, stderr=subprocess.PIPE, check=False, cwd=ROOT)
     assert (done.returncode, len(done.stderr.splitlines())) == (6, 1)
     assert b"cannot write to stdout" in done.stderr

@@ -21,12 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from test_protocol import SCANS, run, watch
 
-from batch.files.ledger import FILE
+from batch.outbox.ledger import FILE
 from batch.records import After
 from faults import before_each_call, fast_folder, killed_at
 from scene import Scene
+from ways import SCANS, run, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 

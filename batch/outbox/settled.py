@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InputError, OutboxError
-from batch.files import ledger
-from batch.files.ledger import Batch, Ledger, State
 from batch.locations import Place, state_folder
+from batch.outbox import ledger
+from batch.outbox.ledger import Batch, Ledger, State
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
 from batch.storage import locks

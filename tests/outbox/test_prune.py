@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from batch.files import archive
-from batch.files.archive import Archive
-from batch.files.outbox import Outbox
 from batch.locations import STATE
-from batch.prune import prune_outbox
+from batch.outbox import settled
+from batch.outbox.prune import prune_outbox
+from batch.outbox.publisher import Outbox
+from batch.outbox.settled import Archive
 from command import Digitbox
 from formats import FORMATS, two
 
@@ -176,7 +176,7 @@ def test_a_batch_that_is_not_finished_is_left_alone(
 ) -> None:
     fill(inbox, "a.png", "b.png")
     with monkeypatch.context() as patch:
-        patch.setattr("batch.files.outbox.retire", lambda *_: [OSError(13, "Permission denied")])
+        patch.setattr("batch.outbox.publisher.retire", lambda *_: [OSError(13, "Permission denied")])
         assert "could not be moved" in digitbox("run", "--after", "move").err
     for path in inbox.iterdir():
         path.unlink()
@@ -190,7 +190,7 @@ def test_a_batch_that_is_not_finished_is_left_alone(
 def test_a_ledger_that_is_mostly_empty_is_written_anew(
     digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "WASTE_PAGES", 2)
+    monkeypatch.setattr(settled, "WASTE_PAGES", 2)
     for number in range(200):
         fill(inbox, f"{number:0200}.png")
     digitbox("run", "--after", "move")

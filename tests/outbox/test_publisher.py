@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batch.errors import BusyError, OutboxError
-from batch.files.outbox import Outbox
+from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)

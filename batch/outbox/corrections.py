@@ -7,9 +7,9 @@ from contextlib import closing
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from batch.files import ledger
-from batch.files.ledger import Batch, Ledger, State
 from batch.locations import STATE
+from batch.outbox import ledger
+from batch.outbox.ledger import Batch, Ledger, State
 from batch.records import After
 
 NONE = "none"  # as a correction: not a digit

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from batch.files.ledger import Batch
 from batch.locations import Place, is_remote
+from batch.outbox.ledger import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
 from batch.storage.durable import digest, make_folder, rename_new, sync
@@ -21,7 +21,7 @@ from batch.storage.durable import digest, make_folder, rename_new, sync
 DONE, FAILED = "done", "failed"
 
 
-def retire(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSError]:
+def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSError]:
     """Moves or deletes the scans of a published batch; what is another file by now stays.
 
     Moved scans keep their sub-folders under `done/<date>/<batch>/` or `failed/<date>/<batch>/`, where a

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.files import ledger as ledgers
-from batch.files.ledger import Ledger
+from batch.outbox import ledger as ledgers
+from batch.outbox.ledger import Ledger
 from batch.records import TRANSIENT, Outcome, Reason, ScanRef, Status
 
 # Paths in any order, with bytes that are no text, some of a row and some between them.

@@ -28,13 +28,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from batch.account import Account
 from batch.clock import iso, utc_now
 from batch.errors import ExitCode, OutboxError, RunError
-from batch.files import runs
-from batch.files.ledger import Batch, Ledger, State
-from batch.files.retire import retire
 from batch.locations import Place, state_folder
+from batch.outbox import run_history
+from batch.outbox.disposal import dispose
+from batch.outbox.ledger import Batch, Ledger, State
+from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, RunSummary, ScanRef
 from batch.results import names, writers
 from batch.storage import dispatch, locks
@@ -77,7 +77,7 @@ class Outbox:
         after: After = After.LEAVE,
         only_new: bool = False,
         attempts: int = 1,
-        account: Account | None = None,
+        account: RunStats | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.published: list[Path | str] = []
@@ -118,8 +118,8 @@ class Outbox:
             self._recover()
             if self._account is not None:
                 self._account.go_on()
-                runs.note(self._ledger, self._account.summary())
-                runs.trim(self._ledger)
+                run_history.note(self._ledger, self._account.summary())
+                run_history.trim(self._ledger)
             self._open = opened.pop_all()
         return self
 
@@ -178,7 +178,7 @@ class Outbox:
             # From here on only forward: whatever goes wrong, recovery knows whether the batch is prepared.
             self._table = None
             if self._account is not None:  # in the same commit: whatever ends the run, its rows are counted
-                runs.note(self._ledger, self._account.summary(with_staged=True))
+                run_history.note(self._ledger, self._account.summary(with_staged=True))
             self._ledger.prepare(batch)
             if self._account is not None:
                 self._account.publish()
@@ -200,12 +200,12 @@ class Outbox:
 
     def beat(self, inbox: str, state: str, every_s: float) -> None:
         """Notes in the ledger that a watcher is alive, what it does, and when it will say so again."""
-        beat = runs.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
-        runs.beat(self._ledger, beat)
+        beat = run_history.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
+        run_history.beat(self._ledger, beat)
 
     def earlier(self, count: int) -> list[RunSummary]:
         """The last entries of the ledger, the newest first; this run's is the first."""
-        return runs.last(self._ledger, count)
+        return run_history.last(self._ledger, count)
 
     def _start(self) -> writers.ResultsFile:
         self._batch = secrets.token_hex(4)
@@ -240,7 +240,7 @@ class Outbox:
             )
         if batch.after is not After.LEAVE:
             assert isinstance(self._place, Path)  # by the options; objects are left where they are
-            problems = retire(self._ledger.members(batch.batch_id), batch, self._place)
+            problems = dispose(self._ledger.members(batch.batch_id), batch, self._place)
             if problems:
                 scans = "1 scan" if len(problems) == 1 else f"{len(problems)} scans"
                 what = os.strerror(problems[0].errno) if problems[0].errno else str(problems[0])
@@ -257,7 +257,7 @@ class Outbox:
             self._account.end(ExitCode.OK)
         with suppress(RunError):  # the results are published all the same
             self._ledger.forget()
-            runs.note(self._ledger, self._account.summary())
+            run_history.note(self._ledger, self._account.summary())
 
     def _drop(self) -> None:
         if self._account is not None:

@@ -7,19 +7,13 @@ import os
 import re
 import shutil
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-import click
-
 from batch import clock
-from batch.cli import values
-from batch.cli.options import LocalPath, outbox_option
-from batch.errors import OutboxError
-from batch.files import archive, retire
-from batch.files.archive import Archive, Settled
+from batch.outbox import disposal, settled
+from batch.outbox.settled import Archive, Settled
 from batch.records import After
-from batch.terminal import console
 
 AT_ONCE = 1000  # scans that are forgotten with one commit
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -65,8 +59,8 @@ def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pr
         RunError: as of `archive.opened`.
     """
     done = Pruned()
-    with archive.opened(outbox, read_only=dry_run) as past:
-        for kind in (retire.DONE, retire.FAILED):
+    with settled.opened(outbox, read_only=dry_run) as past:
+        for kind in (disposal.DONE, disposal.FAILED):
             _prune_folder(outbox / kind, before, done, dry_run=dry_run)
         _prune_ledger(past, outbox, clock.compact(before), done, dry_run=dry_run)
         if not dry_run:
@@ -114,7 +108,7 @@ def _prune_ledger(past: Archive, outbox: Path, before: str, done: Pruned, *, dry
     is_there = _Roots()
     waiting: list[Settled] = []
     for scan in past.settled():
-        if archive.stamp(scan.batch) >= before or retire.is_in_place(scan.outcome):
+        if settled.stamp(scan.batch) >= before or disposal.is_in_place(scan.outcome):
             continue
         if scan.batch.after is After.LEAVE and not is_there(scan):
             done.kept += 1
@@ -130,7 +124,7 @@ def _prune_ledger(past: Archive, outbox: Path, before: str, done: Pruned, *, dry
         gone = (
             batch
             for batch in past.published()
-            if archive.stamp(batch) < before and not os.path.lexists(outbox / batch.file)
+            if settled.stamp(batch) < before and not os.path.lexists(outbox / batch.file)
         )
         while some := list(itertools.islice(gone, AT_ONCE)):
             done.batches += past.forget_batches(some)
@@ -143,7 +137,7 @@ class _Roots:
         self._known: dict[str, bool] = {}
 
     def __call__(self, scan: Settled) -> bool:
-        root = retire.root(scan.outcome.ref)
+        root = disposal.root(scan.outcome.ref)
         if root not in self._known:
             try:
                 with os.scandir(root) as entries:
@@ -151,56 +145,3 @@ class _Roots:
             except OSError:
                 self._known[root] = False
         return self._known[root]
-
-
-@click.command()
-@click.option(
-    "--older-than",
-    required=True,
-    metavar="AGE",
-    callback=values.duration,
-    help="Such as 30d or 12w. Whole days are removed (UTC): those that ended so long ago.",
-)
-@outbox_option(
-    kind=LocalPath(
-        "of an outbox in object storage nothing but results is kept; see to these with its own tools"
-    )
-)
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
-def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
-    """Remove old scans from done/ and failed/.
-
-    The ledger forgets scans that are gone, too. Files of results are never removed. Of scans that still lie
-    where they were read, the ledger keeps what it knows, or they would be read again. digitbox retry cannot
-    bring back what was removed.
-
-    \b
-    Examples:
-      digitbox prune --older-than 30d --dry-run
-      digitbox prune --older-than 12w
-    """
-    if not archive.exists(outbox):
-        console.say(f"nothing to prune: the outbox {outbox} has no ledger yet")
-        return
-    now = datetime.now(UTC)
-    try:
-        before = (now - older_than).replace(hour=0, minute=0, second=0, microsecond=0)
-    except OverflowError as error:
-        raise click.BadParameter("that is before all time: give a shorter age") from error
-    done = prune_outbox(outbox, before, dry_run=dry_run)
-    would = "would be " if dry_run else ""
-    console.say(
-        f"from before {before:%Y-%m-%d}: {done.files} files of done/ and failed/ "
-        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {console.scans(done.scans)}, {done.superseded} "
-        f"superseded rows and {done.batches} batches {would}forgotten by the ledger"
-    )
-    if done.kept:
-        console.say(
-            f"{console.scans(done.kept)} not forgotten: the folder they were read from is not there, or "
-            "empty; perhaps a disk is not mounted"
-        )
-    for note in done.notes:
-        console.say(note)
-    if done.problems:
-        first = done.problems[0]
-        raise OutboxError(f"cannot remove {first.filename}: {first.strerror}; change that, and call it again")

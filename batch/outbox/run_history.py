@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from batch.files.ledger import Ledger
+from batch.outbox.ledger import Ledger
 from batch.records import RunSummary, Status
 
 KEPT = 10_000  # entries: of a run every five minutes, those of a month

@@ -1,0 +1,68 @@
+"""The command `digitbox prune`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from batch.cli import values
+from batch.cli.options import LocalPath, outbox_option
+from batch.errors import OutboxError
+from batch.outbox import settled
+from batch.outbox.prune import prune_outbox
+from batch.terminal import console
+
+
+@click.command()
+@click.option(
+    "--older-than",
+    required=True,
+    metavar="AGE",
+    callback=values.duration,
+    help="Such as 30d or 12w. Whole days are removed (UTC): those that ended so long ago.",
+)
+@outbox_option(
+    kind=LocalPath(
+        "of an outbox in object storage nothing but results is kept; see to these with its own tools"
+    )
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
+    """Remove old scans from done/ and failed/.
+
+    The ledger forgets scans that are gone, too. Files of results are never removed. Of scans that still lie
+    where they were read, the ledger keeps what it knows, or they would be read again. digitbox retry cannot
+    bring back what was removed.
+
+    \b
+    Examples:
+      digitbox prune --older-than 30d --dry-run
+      digitbox prune --older-than 12w
+    """
+    if not settled.exists(outbox):
+        console.say(f"nothing to prune: the outbox {outbox} has no ledger yet")
+        return
+    now = datetime.now(UTC)
+    try:
+        before = (now - older_than).replace(hour=0, minute=0, second=0, microsecond=0)
+    except OverflowError as error:
+        raise click.BadParameter("that is before all time: give a shorter age") from error
+    done = prune_outbox(outbox, before, dry_run=dry_run)
+    would = "would be " if dry_run else ""
+    console.say(
+        f"from before {before:%Y-%m-%d}: {done.files} files of done/ and failed/ "
+        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {console.scans(done.scans)}, {done.superseded} "
+        f"superseded rows and {done.batches} batches {would}forgotten by the ledger"
+    )
+    if done.kept:
+        console.say(
+            f"{console.scans(done.kept)} not forgotten: the folder they were read from is not there, or "
+            "empty; perhaps a disk is not mounted"
+        )
+    for note in done.notes:
+        console.say(note)
+    if done.problems:
+        first = done.problems[0]
+        raise OutboxError(f"cannot remove {first.filename}: {first.strerror}; change that, and call it again")

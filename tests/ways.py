@@ -1,0 +1,34 @@
+"""The two ways from an inbox to an outbox, each as a call that ends: a run and a watcher."""
+
+from pathlib import Path
+
+from batch import job
+from batch.config import RunOptions
+from batch.records import After
+from formats import FORMATS, two
+from scene import Scene
+
+SCANS = {
+    "a.png": FORMATS["png-8"](two()),
+    "b.jpg": FORMATS["jpeg-grey"](two()),
+    "half.png": FORMATS["png-8"](two())[:90],
+    "sub/a.png": FORMATS["png-8"](255 - two()),
+    "sub/deep/c.png": FORMATS["png-8"](two()),
+}
+
+
+def run(folder: Path, after: After) -> None:
+    options = RunOptions(
+        inputs=(str(folder / "inbox"),),
+        outbox=folder / "outbox",
+        only_new=True,
+        after=after,
+        workers=1,
+        batch_size=2,
+        rows_per_file=3,
+    )
+    job.run(options, job.find(options), lambda _: None)
+
+
+def watch(folder: Path, after: After) -> None:
+    Scene(folder).watch(60, after=after, rows_per_file=3)
