@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch import drift, engines
+from batch import drift
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
-from batch.engines import Engine
+from batch.engines import local
+from batch.engines.local import Engine
 from batch.errors import ExitCode, InputError
-from batch.files import artefact
-from batch.flow import Reader
+from batch.inference import model_store
+from batch.inference.reader import Reader
 from batch.inputs.find import Inputs
 from batch.locations import absolute, state_folder
 from batch.outbox import ledger
@@ -28,7 +29,7 @@ from batch.storage import locks
 from batch.wanted import Wanted
 
 if TYPE_CHECKING:
-    from batch.on_ray import RayEngine
+    from batch.engines.ray import RayEngine
 
 Watcher = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
@@ -136,21 +137,21 @@ def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
 
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
     """A reader that has been checked: it can be loaded where the work will run."""
-    folder = artefact.find(options.model)
+    folder = model_store.find(options.model)
     reader = Reader(folder, options.runtime, options.review_below, options.max_pixels)
     return reader, reader.check()
 
 
 def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> Engine:
     """What the work is done by."""
-    workers = options.workers or engines.usable_cores()
+    workers = options.workers or local.usable_cores()
     # TensorFlow takes all cores itself, and cannot be forked.
     return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
 
 
 def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
     if options.engine == "ray":
-        from batch.on_ray import RayEngine  # most runs need nothing of what it imports
+        from batch.engines.ray import RayEngine  # most runs need nothing of what it imports
 
         return RayEngine(reader, options.workers, options.ray_address)
     return new_engine(options, reader)

@@ -14,7 +14,7 @@ from pathlib import Path
 from batch import job
 from batch.clock import iso, utc_now
 from batch.config import WatchOptions
-from batch.engines import Engine
+from batch.engines.local import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
 from batch.files.events import Events
 from batch.files.settler import Settler

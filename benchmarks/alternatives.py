@@ -72,9 +72,9 @@ def loop(folder: Path) -> None:
 def _keras_model() -> Any:
     import keras
 
-    from batch.files import artefact
+    from batch.inference import model_store
 
-    return keras.models.load_model(artefact.find(None) / artefact.KERAS_FILE, compile=False)
+    return keras.models.load_model(model_store.find(None) / model_store.KERAS_FILE, compile=False)
 
 
 def parts(folder: Path) -> None:
@@ -82,25 +82,26 @@ def parts(folder: Path) -> None:
     import cv2
     import numpy as np
 
-    from batch import classifier
     from batch.config import MAX_PIXELS
-    from batch.digits import preprocess, quality
-    from batch.files import artefact
     from batch.images import decode as images_decode
+    from batch.inference import classifier, model_store
+    from batch.preprocessing import preprocess, quality
     from batch.records import ScanRef
 
     cv2.setNumThreads(1)
-    path = artefact.find(None)
-    manifest = artefact.load_manifest(path)
+    path = model_store.find(None)
+    manifest = model_store.load_manifest(path)
     cascade = classifier.load(path, manifest)
-    large = classifier.LiteRtClassifier((path / artefact.TFLITE_FILE).read_bytes(), manifest)
+    large = classifier.LiteRtClassifier((path / model_store.TFLITE_FILE).read_bytes(), manifest)
     refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:PARTS]]
     greys = [images_decode.read(ref, MAX_PIXELS).grey for ref in refs]
 
     def prepared() -> list[Any]:
         inks = [preprocess.find_ink(grey) for grey in greys]
         return [
-            preprocess.normalise(ink, manifest.preprocess) for ink in inks if quality.inspect(ink) is None
+            preprocess.normalise(ink, manifest.preprocess)
+            for ink in inks
+            if quality.check_single_digit(ink) is None
         ]
 
     digits = np.stack(prepared())

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch.learn.conditions import CONDITIONS
-from batch.learn.render import render
+from batch.training.rendering.conditions import CONDITIONS
+from batch.training.rendering.render import render
 
 DIGITS = Path(__file__).parents[1] / "tests" / "data" / "mnist_test.npz"
 SCANS = 2000  # rendered ones that differ; more files repeat them

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 
-from batch import classifier
 from batch.cli import main
-from batch.files import artefact
+from batch.inference import classifier, model_store
 from batch.terminal import console
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
@@ -38,8 +37,8 @@ def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """A model folder that is read by a `FakeClassifier`; it is the default model."""
     folder = save_fake_model(tmp_path_factory.mktemp("models"))
     monkeypatch.setattr(classifier, "build", lambda *_: FakeClassifier(MANIFEST))
-    monkeypatch.setattr(artefact, "folders", lambda: (folder.parent,))
-    artefact.make_default(folder.parent, folder.name)
+    monkeypatch.setattr(model_store, "folders", lambda: (folder.parent,))
+    model_store.make_default(folder.parent, folder.name)
     threads = cv2.getNumThreads()
     yield folder
     cv2.setNumThreads(threads)
@@ -55,7 +54,7 @@ def mnist_test() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
 @pytest.fixture(scope="session")
 def default_model() -> Path:
     """The folder of the model that ships."""
-    return artefact.find(None)
+    return model_store.find(None)
 
 
 @pytest.fixture

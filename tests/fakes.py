@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ModelError
-from batch.files import artefact
+from batch.inference import model_store
 from batch.records import Manifest, Outcome, PreprocessSpec, ScanRef, Status
 
 MANIFEST = Manifest(
@@ -44,7 +44,9 @@ class FakeClassifier:
 
 def save_fake_model(models: Path) -> Path:
     """A model folder that passes every check but cannot be loaded."""
-    return artefact.save(models, MANIFEST, {artefact.TFLITE_FILE: b"fake", artefact.KERAS_FILE: b"fake"})
+    return model_store.save(
+        models, MANIFEST, {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
+    )
 
 
 @dataclass

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch import flow, job
+from batch import job
 from batch.errors import MissingExtraError, ModelError
+from batch.inference import reader
 from batch.records import Outcome, ScanRef
 
 # In the folder of the scans: a pipe to say who waits, a pipe to be let through, and whether all are.
@@ -16,7 +17,7 @@ ASKS, ANSWERS, OPEN = "asks", "answers", "open"
 
 
 @dataclass(slots=True)
-class Reader(flow.Reader):
+class Reader(reader.Reader):
     """Importable by name, and so by the workers, too."""
 
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
@@ -29,7 +30,7 @@ class Reader(flow.Reader):
                 raise MissingExtraError("--runtime tensorflow", "train")
             if "gate" in ref.name:
                 _wait_at_the_gate(Path(ref.path).parent)
-        return flow.Reader.__call__(self, refs)
+        return reader.Reader.__call__(self, refs)
 
 
 def _wait_at_the_gate(folder: Path) -> None:

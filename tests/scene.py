@@ -13,7 +13,7 @@ from typing import Any
 
 from batch import job
 from batch.config import WatchOptions
-from batch.engines import Engine, Reader
+from batch.engines.local import Engine, Reader
 from batch.outbox.disposal import DONE, FAILED
 from batch.stop import Stop
 from batch.terminal.log import Log

@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"storage", "images", "preprocessing", "inputs", "results", "outbox", "inference", "terminal"},
     "training": BASE | {"storage", "images", "preprocessing", "inputs", "inference", "engines", "terminal"},
 }
-PURE = {"preprocessing", "digits"}
+PURE = {"preprocessing"}
 # What stands above the packages may import all of them.
 TOP = {"cli", "__main__", "api"}
 HEAVY = (
@@ -133,7 +133,7 @@ def test_to_collect_the_tests_loads_no_tensorflow() -> None:
 
     heavy = {"tensorflow", "keras"}
     heavy |= {f"batch.{name}" for name, path in modules().items() if heavy & at_once(path)}
-    assert {"batch.learn.distil", "batch.learn.network", "batch.learn.train"} <= heavy
+    assert {"batch.training.distil", "batch.training.networks", "batch.training.train"} <= heavy
     assert not [path for path in (ROOT / "tests").rglob("*.py") if heavy & at_once(path)]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batch import engines
+from batch.engines import local
 from batch.errors import ImageError
 from batch.outbox.publisher import Outbox
 from batch.records import Reason, ScanRef
@@ -237,7 +237,7 @@ def test_failures_before_the_outbox_are_in_the_history(
     drop(inbox, 1)
     digitbox("run")
     assert digitbox("run", "gone").code == 4
-    monkeypatch.setattr(engines.Engine, "map", lambda *_: 1 / 0)
+    monkeypatch.setattr(local.Engine, "map", lambda *_: 1 / 0)
     assert digitbox("run").code == 1
     (fake_model / "model.tflite").write_bytes(b"other")
     assert digitbox("run").code == 5

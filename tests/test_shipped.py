@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from batch import classifier
-from batch.digits import preprocess, quality
-from batch.files import artefact
+from batch.inference import classifier, model_store
+from batch.preprocessing import preprocess, quality
 from command import ROOT
 
 pytestmark = pytest.mark.slow
@@ -55,7 +54,7 @@ def test_accuracy_on_mnist_from_files_to_csv(mnist_test: Mnist, inverted: bool, 
 
 def test_an_image_and_its_inverse_give_the_same_digit(mnist_test: Mnist) -> None:
     images, _ = mnist_test
-    spec = artefact.load_manifest(artefact.find(None)).preprocess
+    spec = model_store.load_manifest(model_store.find(None)).preprocess
     for image in images[::5]:
         ink, inverse = preprocess.find_ink(image), preprocess.find_ink(255 - image)
         assert np.array_equal(preprocess.normalise(ink, spec), preprocess.normalise(inverse, spec))
@@ -64,13 +63,13 @@ def test_an_image_and_its_inverse_give_the_same_digit(mnist_test: Mnist) -> None
 @pytest.mark.parametrize("name", ["cnn", "mlp"])
 def test_litert_agrees_with_keras(mnist_test: Mnist, name: str) -> None:
     folder = ROOT / "models" / name
-    manifest = artefact.load_manifest(folder)
+    manifest = model_store.load_manifest(folder)
     inks = [preprocess.find_ink(image) for image in mnist_test[0][:1000]]
     digits = np.stack([preprocess.normalise(ink, manifest.preprocess) for ink in inks])
     keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
-    content = artefact.read_verified(folder, manifest, artefact.TFLITE_FLOAT_FILE)
+    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FLOAT_FILE)
     in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
-    content = artefact.read_verified(folder, manifest, artefact.TFLITE_FILE)
+    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
     int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3 * np.ptp(keras)
     assert (int8.argmax(axis=1) == keras.argmax(axis=1)).mean() >= 0.995
@@ -94,7 +93,7 @@ def test_shapes_that_are_no_digits_are_not_answered() -> None:
     rng = np.random.default_rng(0)
     for side in (28, 64, 200):
         noise = rng.integers(0, 256, (side, side), np.uint8)
-        assert quality.inspect(preprocess.find_ink(noise)) is not None
+        assert quality.check_single_digit(preprocess.find_ink(noise)) is not None
 
 
 def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> None:

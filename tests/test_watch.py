@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batch import watch as watching
-from batch.engines import Reader
+from batch.engines.local import Reader
 from batch.records import Outcome, ScanRef
 from faults import fast_folder
 from formats import FORMATS, two

@@ -35,8 +35,10 @@ Exit codes:
 # Commands that need more than reading scans does: imported when they are called.
 LAZY_COMMANDS = {
     "config": "batch.cli.config",
-    **dict.fromkeys(("evaluate", "explore", "train"), "batch.learn.commands"),
-    "explain": "batch.explain",
+    "evaluate": "batch.cli.evaluate",
+    "explore": "batch.cli.explore",
+    "train": "batch.cli.train",
+    "explain": "batch.cli.explain",
     "export": "batch.cli.export",
     "prune": "batch.cli.prune",
     "retry": "batch.cli.retry",

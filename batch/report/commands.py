@@ -10,7 +10,7 @@ import click
 
 from batch.cli.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.errors import ConfigError
-from batch.files import artefact
+from batch.inference import model_store
 from batch.locations import Place
 from batch.report import apply as application
 from batch.report import pictures, rows, writing
@@ -68,7 +68,7 @@ def report(
             raise ConfigError(f"digitbox report wants files on a disk, not {outbox}: {_COPY}")
         given = (outbox,)
     paths = rows.sources(given)
-    models = pictures.Models(None if model is None else artefact.find(model))
+    models = pictures.Models(None if model is None else model_store.find(model))
     console.print_line(write_report(paths, output, most_pictures, models))
 
 

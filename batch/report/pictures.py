@@ -10,15 +10,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch import classifier
-from batch.classifier import Classifier
 from batch.config import MAX_PIXELS
-from batch.digits import confidence, preprocess, quality
-from batch.digits.confidence import Thresholds
 from batch.errors import ImageError, ModelError
-from batch.files import artefact
 from batch.images import decode
+from batch.inference import classifier, model_store, steps
+from batch.inference.classifier import Classifier
+from batch.inference.decision import Thresholds
 from batch.locations import is_remote
+from batch.preprocessing import preprocess
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
@@ -102,13 +101,13 @@ class Models:
 
     def _load(self, version: str) -> tuple[Classifier, Thresholds] | None:
         folders = [
-            path.parent for place in artefact.folders() for path in place.glob(f"*/{artefact.MANIFEST}")
+            path.parent for place in model_store.folders() for path in place.glob(f"*/{model_store.MANIFEST}")
         ]
         for folder in [self._given, *sorted(folders)]:
             if folder is None:
                 continue
             try:
-                manifest = artefact.load_manifest(folder)
+                manifest = model_store.load_manifest(folder)
                 if manifest.version == version:
                     return classifier.load(folder, manifest), Thresholds.of(manifest)
             except ModelError:
@@ -157,12 +156,11 @@ def _read(entry: Entry) -> Grey | str:
 
 def _seen(scan: Grey, model: Classifier, thresholds: Thresholds) -> tuple[tuple[str, ...], _Top]:
     """What the model saw, and the likeliest digits; nothing where the gate kept the scan from it."""
-    ink = preprocess.find_ink(scan)
-    if quality.inspect(ink) is not None:
+    prepared = steps.prepare(scan, model.manifest.preprocess)
+    (decision,) = steps.decide_all([prepared], model, thresholds)
+    if prepared.digit is None or decision is None:
         return (), ()
-    digit = preprocess.normalise(ink, model.manifest.preprocess)
-    views = preprocess.pictures(digit, model.manifest.preprocess)
-    (decision,) = confidence.decide(model.logits(digit[np.newaxis]), thresholds)
+    views = preprocess.pictures(prepared.digit, model.manifest.preprocess)
     return tuple(_encoded(view, ".png") for view in views.values()), _top(decision.prediction.probabilities)
 
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from batch import engines, job
+from batch import job
+from batch.engines import local
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
 from command import Digitbox
@@ -134,7 +135,7 @@ def test_ctrl_c_keeps_what_was_published(
         yield [Outcome(ref, Status.OK, label=1, confidence=0.9)] * 5
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines.Engine, "map", stopped)
+    monkeypatch.setattr(local.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
     assert (result.code, result.out) == (130, "")
     assert "published stay" in result.err
@@ -151,7 +152,7 @@ def test_sigterm_keeps_what_was_published(
         yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(engines.Engine, "map", stopped)
+    monkeypatch.setattr(local.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
     assert (result.code, result.out, len(result.err.splitlines())) == (143, "", 1)
     assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2

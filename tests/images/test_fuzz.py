@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batch.flow import Reader
+from batch.inference.reader import Reader
 from batch.records import ScanRef, Status
 from formats import FORMATS, two
 

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
-from batch.learn import labelled_scans
 from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
@@ -21,6 +20,7 @@ from batch.report.rows import collect, sources
 from batch.results import reader
 from batch.storage import durable
 from batch.text import text_cell
+from batch.training.data import labelled_scans
 from faults import fast_folder
 from published import NOON, four, outcome, publish, scan
 

@@ -1,0 +1,76 @@
+"""The command `digitbox evaluate`."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import click
+
+from batch.cli.extras import check_extra
+from batch.cli.options import Whole
+from batch.config import MAX_PIXELS
+from batch.engines import local
+from batch.inference import model_store
+from batch.inference.reader import Reader
+
+
+@click.command()
+@click.argument("data", metavar="DATA", type=click.Path(readable=False))
+@click.option(
+    "--model", metavar="NAME|DIR", help="Model to test.  [default: the one named in models/CURRENT]"
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(["litert", "tensorflow"]),
+    default="litert",
+    show_default=True,
+    help="What runs the model.",
+)
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("evaluation"),
+    show_default=True,
+    help="Folder for evaluation.json, evaluation.md and the pictures; files of these names are replaced.",
+)
+@click.option(
+    "--workers", metavar="N", type=Whole(1, 256), help="Processes to read with.  [default: one a core]"
+)
+@click.option(
+    "--record", metavar="NAME", help="Write the figures into the model's manifest and card, under this name."
+)
+def evaluate(
+    data: str, model: str | None, runtime: str, report: Path, workers: int | None, record: str | None
+) -> None:
+    """Test a model on labelled scans.
+
+    DATA is a folder with labels.csv (columns file and label), a folder with folders named 0 to 9 (and none,
+    for what is no digit), an .npz archive with x_test and y_test or x and y, or mnist or fashion_mnist.
+    Every scan takes the whole way of digitbox run. Written are accuracy with its interval, per class too, the
+    confusion matrix, the most confident mistakes, calibration, and risk against coverage.
+
+    \b
+    Examples:
+      digitbox evaluate mnist
+      digitbox evaluate my-scans/ --model mine --report my-report/ --record "exam marks"
+    """
+    check_extra("digitbox evaluate", "matplotlib", "seaborn")
+    from batch.training import model_card
+    from batch.training.data import labelled_scans
+    from batch.training.evaluation import evaluate as evaluation
+
+    folder = model_store.find(model)
+    reader = Reader(folder, runtime, None, MAX_PIXELS)
+    manifest = reader.check()
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
+        scans = labelled_scans.load(data, Path(scratch))
+        cores = 1 if runtime == "tensorflow" else workers or local.usable_cores()
+        outcomes = evaluation.answer(reader, scans, cores)
+        result = evaluation.write(report, data, manifest.version, scans, outcomes)
+    if record is not None:
+        metrics = {**manifest.metrics, record: evaluation.figure(result)}
+        manifest = dataclasses.replace(manifest, metrics=metrics)
+        model_store.describe(folder, manifest, model_card.text(manifest))
+    click.echo((report / "evaluation.md").read_text(encoding="utf-8"), nl=False)

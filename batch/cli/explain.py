@@ -1,0 +1,55 @@
+"""The command `digitbox explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import cv2
+
+from batch import job
+from batch.cli.options import NamedPath, ScanPath
+from batch.config import MAX_PIXELS, RunOptions
+from batch.errors import ConfigError, OutboxError
+from batch.inference import model_store
+from batch.inference.explain import explained, stacked
+from batch.inference.reader import Reader
+
+
+@click.command()
+@click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
+@click.option(
+    "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+)
+@click.option(
+    "--output",
+    type=NamedPath(dir_okay=False, path_type=Path),
+    default=Path("explained.png"),
+    show_default=True,
+    help="Picture to write; must not exist.",
+)
+def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
+    """Show why scans were read as they were.
+
+    Writes one picture with every step from the scan to what the model sees and its decision, and prints a
+    line for each SCAN, which is a file, a folder or a quoted glob.
+    """
+    found = job.find(RunOptions(inputs=scans))
+    classifier, thresholds = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
+    sheets = []
+    for ref in found:
+        words, sheet = explained(ref, classifier, thresholds, MAX_PIXELS)
+        click.echo(words)
+        sheets.append(sheet)
+    if not sheets:
+        click.echo("nothing to explain: no image files there", err=True)
+        return
+    _, picture = cv2.imencode(".png", stacked(sheets))
+    try:
+        with output.open("xb") as file:
+            file.write(bytes(picture))
+    except FileExistsError as error:
+        raise ConfigError(f"{output} exists: give another --output") from error
+    except OSError as error:
+        raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
+    click.echo(f"picture: {output}", err=True)

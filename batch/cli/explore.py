@@ -1,0 +1,41 @@
+"""The command `digitbox explore`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from batch.cli.extras import check_extra
+from batch.cli.options import Whole
+
+
+@click.command()
+@click.argument("data", metavar="DATA", type=click.Path(readable=False))
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("exploration"),
+    show_default=True,
+    help="Folder for the pictures; files of these names are replaced.",
+)
+@click.option(
+    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Of the choice of samples."
+)
+def explore(data: str, report: Path, seed: int) -> None:
+    """Look at labelled scans before training or testing.
+
+    DATA is as for digitbox evaluate. Written are the number of scans of each class (counts.png), samples of
+    each as they are (samples.png) and as the model sees them (digits.png), and their means (means.png).
+    """
+    check_extra("digitbox explore", "matplotlib", "seaborn")
+    from batch.training.data import labelled_scans
+    from batch.training.evaluation import explore as exploration
+
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
+        scans = labelled_scans.load(data, Path(scratch))
+        counts = exploration.write(report, scans, seed)
+    for name, count in counts.items():
+        click.echo(f"{name}: {count}")
+    click.echo(f"pictures: {report}", err=True)

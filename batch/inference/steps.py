@@ -1,0 +1,55 @@
+"""The steps from a grey image to a decision; explanations, reports and training take the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from batch.inference.classifier import Classifier, Digits
+from batch.inference.decision import Decision, Thresholds, decide
+from batch.preprocessing import preprocess, quality
+from batch.preprocessing.preprocess import Ink, Show, show_nothing
+from batch.records import Grey, PreprocessSpec, Reason
+
+
+class Prepared(NamedTuple):
+    """A scan on its way to the model.
+
+    Attributes:
+        ink: What the preprocessing found.
+        refusal: Why the ink cannot be one digit; None if the model should look at it.
+        digit: The model's input, uint8 (28, 28, channels); None if refused.
+    """
+
+    ink: Ink
+    refusal: Reason | None
+    digit: Digits | None
+
+
+def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prepared:
+    """Take one scan from its grey image to the model's input.
+
+    Args:
+        grey: uint8 (height, width).
+        spec: What the model's input is made of.
+        show: Is called with the name and the picture of each step.
+
+    Returns:
+        The ink, and either the model's input or the reason why there is none.
+    """
+    ink = preprocess.find_ink(grey, show)
+    refusal = quality.check_single_digit(ink)
+    return Prepared(ink, refusal, preprocess.normalise(ink, spec) if refusal is None else None)
+
+
+def decide_all(scans: Sequence[Prepared], model: Classifier, thresholds: Thresholds) -> list[Decision | None]:
+    """Have the model look at all scans that are not refused, in one batch.
+
+    Returns:
+        A decision for each scan; None for a refused one.
+    """
+    digits = [scan.digit for scan in scans if scan.digit is not None]
+    decisions = iter(decide(model.logits(np.stack(digits)), thresholds) if digits else ())
+    return [None if scan.digit is None else next(decisions) for scan in scans]

@@ -1,0 +1,1 @@
+"""Labelled data: data sets, archives, and people's own scans."""

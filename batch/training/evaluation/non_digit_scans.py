@@ -1,0 +1,95 @@
+"""Scans of what is no digit, by kind, to see with `digitbox evaluate` what is answered all the same.
+
+`python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER` writes 500 scans of each kind to
+FOLDER/KIND/none/. They are drawn by the code that drew for the training, but with the digits given (arrays x
+and y, or x_test and y_test) and other choices; noise and blank paper were not trained on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from batch.records import Grey
+from batch.training.data import datasets
+from batch.training.rendering import non_digits
+from batch.training.rendering.appearance import Appearance, random_appearance
+from batch.training.rendering.render import render
+
+SEED = 11
+COUNT = 500  # of each kind
+
+
+_Make = Callable[[np.random.Generator, Grey], Grey]
+
+
+def _as_scan(draw: _Make, rng: np.random.Generator, digits: Grey) -> Grey:
+    return render(draw(rng, digits), random_appearance(rng), rng)
+
+
+def _picture(rng: np.random.Generator, _: Grey) -> Grey:
+    return non_digits.picture(rng)
+
+
+def _noise(rng: np.random.Generator, _: Grey) -> Grey:
+    height, width = rng.integers(20, 200, 2)
+    return rng.integers(0, 256, (height, width), np.uint8)
+
+
+def _blank_paper(rng: np.random.Generator, _: Grey) -> Grey:
+    size = rng.integers(28, 160, 2).tolist()
+    look = Appearance(
+        height_px=size[0],
+        width_px=size[1],
+        ink=0.0,
+        paper=float(rng.uniform(80, 250)),
+        grain=float(rng.uniform(0.5, 6)),
+        light=(float(rng.uniform(-0.2, 0.2)), float(rng.uniform(-0.2, 0.2)), 0.1),
+        shadow=float(rng.choice([0.0, 0.3])),
+    )
+    return render(np.zeros((28, 28), np.uint8), look, rng)
+
+
+KINDS: Mapping[str, _Make] = {
+    **{name: partial(_as_scan, draw) for name, draw in non_digits.KINDS.items()},
+    "pictures": _picture,
+    "noise": _noise,
+    "blank-paper": _blank_paper,
+}
+"""Makes a scan of its kind, given digits."""
+
+
+def write(digits: Grey, folder: Path, count: int) -> None:
+    """Writes scans of every kind as PNG files.
+
+    Args:
+        digits: uint8 (n, height, width), white ink on black.
+        folder: is made, with a folder for each kind.
+        count: scans of each kind.
+    """
+    rng = np.random.default_rng(SEED)
+    for name, make in KINDS.items():
+        target = folder / name / "none"
+        target.mkdir(parents=True)
+        for number in range(count):
+            _, data = cv2.imencode(".png", make(rng, digits))
+            (target / f"{number:04d}.png").write_bytes(bytes(data))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes the folders."""
+    if len(arguments) != 2:
+        raise SystemExit("usage: python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER")
+    arrays = datasets.read_archive(Path(arguments[0]))
+    digits = arrays["x_test"] if "x_test" in arrays else arrays["x"]
+    write(np.asarray(digits, np.uint8), Path(arguments[1]), COUNT)
+    print(arguments[1])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,144 @@
+"""What each condition costs, and what each step of the preprocessing is worth: one table.
+
+`python -m batch.training.evaluation.robustness DIGITS.npz [FOLDER...]` renders the digits (arrays x and y, or
+x_test and y_test) under named conditions, corrupts them as MNIST-C does, and reads them and the folders of
+labelled scans with the default model, with and without each step. The table goes to stdout, as Markdown.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError
+from batch.images import decode
+from batch.inference import model_store, steps
+from batch.inference.classifier import Classifier
+from batch.inference.decision import Thresholds
+from batch.inference.reader import Reader
+from batch.preprocessing import preprocess
+from batch.records import Grey, Polarity, Status
+from batch.training.data import labelled_scans
+from batch.training.data.labelled_scans import LabelledScan
+from batch.training.evaluation.corruptions import CORRUPTIONS
+from batch.training.rendering.appearance import Appearance
+from batch.training.rendering.conditions import CONDITIONS
+from batch.training.rendering.render import render
+
+SEED = 7
+SCANS_AT_ONCE = 256
+DIGITS = 1000  # of each condition
+
+
+@contextmanager
+def _without(name: str, value: object) -> Iterator[None]:
+    with mock.patch.object(preprocess, name, value):
+        yield
+
+
+# The whole preprocessing, and without one step each.
+VARIANTS: Mapping[str, Callable[[], object]] = {
+    "all": lambda: mock.patch.object(preprocess, "DIGIT_PX", preprocess.DIGIT_PX),
+    "no polarity": lambda: _without("estimate_polarity", lambda _: Polarity.LIGHT_ON_DARK),
+    "no background": lambda: _without(
+        "estimate_background", lambda paper: np.full_like(paper, np.median(paper))
+    ),
+    "no lines": lambda: _without("find_lines", lambda mask: (np.zeros_like(mask), np.zeros_like(mask))),
+    "no second look": lambda: _without("ZOOM_FRACTION", 0.0),
+    "no thickening": lambda: _without("THIN_STROKE_PX", 0.0),
+}
+
+
+def accuracy(
+    scans: list[tuple[Grey, int]], model: Classifier, thresholds: Thresholds, variant: str = "all"
+) -> float:
+    """Share of scans read right by a variant of the preprocessing; a refused one is wrong.
+
+    Args:
+        scans: images with the digit each shows.
+        model: that reads them.
+        thresholds: of the model.
+        variant: one of `VARIANTS`.
+    """
+    with VARIANTS[variant]():  # type: ignore[attr-defined]
+        prepared = [steps.prepare(image, model.manifest.preprocess) for image, _ in scans]
+    right = 0
+    for start in range(0, len(prepared), SCANS_AT_ONCE):
+        part = slice(start, start + SCANS_AT_ONCE)
+        for decision, (_, label) in zip(
+            steps.decide_all(prepared[part], model, thresholds), scans[part], strict=True
+        ):
+            if decision is not None and decision.status is not Status.REFUSED:
+                right += decision.prediction.label == label
+    return right / len(scans)
+
+
+def rendered(digits: list[tuple[Grey, int]], look: Appearance) -> list[tuple[Grey, int]]:
+    """The digits as scans of one look, seeded."""
+    rng = np.random.default_rng(SEED)
+    return [(render(digit, look, rng), label) for digit, label in digits]
+
+
+def corrupted(digits: list[tuple[Grey, int]], name: str) -> list[tuple[Grey, int]]:
+    """The digits with one of MNIST-C's corruptions, seeded."""
+    rng = np.random.default_rng(SEED)
+    return [(CORRUPTIONS[name](digit, rng), label) for digit, label in digits]
+
+
+def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
+    """The images of scans of digits that can be read."""
+    found = []
+    for scan in scans:
+        if scan.label is not None:
+            try:
+                found.append((decode.read(scan.ref, MAX_PIXELS).grey, scan.label))
+            except ImageError:
+                continue
+    return found
+
+
+def sets(sources: list[str], scratch: Path) -> Iterator[tuple[str, str, list[tuple[Grey, int]]]]:
+    """Yields the sets of the table: kind, name, images with labels."""
+    every = images_of(labelled_scans.load(sources[0], scratch))
+    chosen = np.random.default_rng(SEED).permutation(len(every))[:DIGITS]
+    digits = [every[place] for place in chosen]
+    yield "digits", "as they are", digits
+    for name, look in CONDITIONS.items():
+        yield "rendered", name, rendered(digits, look)
+    for name in CORRUPTIONS:
+        yield "corrupted", name.replace("_", " "), corrupted(digits, name)
+    for folder in sources[1:]:
+        yield "scans", Path(folder).name, images_of(labelled_scans.load(folder, scratch))
+
+
+def main() -> None:
+    """Prints the table."""
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    model, thresholds = Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+    print(f"Model `{model.manifest.version}`, {DIGITS} digits a row, per cent right.\n")
+    print("| | | " + " | ".join(VARIANTS) + " |\n|---|---|" + "---|" * len(VARIANTS))
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
+        means: dict[str, list[list[float]]] = {}
+        for kind, name, scans in sets(sys.argv[1:], Path(scratch)):
+            shares = [accuracy(scans, model, thresholds, variant) for variant in VARIANTS]
+            means.setdefault(kind, []).append(shares)
+            print(
+                f"| {kind} | {name} | " + " | ".join(f"{share:.1%}"[:-1] for share in shares) + " |",
+                flush=True,
+            )
+        for kind, rows in means.items():
+            mean = np.mean(rows, axis=0)
+            if len(rows) > 1:
+                print(f"| {kind} | **mean** | " + " | ".join(f"{share:.1%}"[:-1] for share in mean) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The model card: what a model was made from, what it is good and bad at, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from batch.inference.model_store import STUDENT_FILE
+from batch.records import Manifest
+
+
+def sentence(figure: Mapping[str, Any]) -> str:
+    """One test in words.
+
+    Args:
+        figure: of the manifest's `metrics`.
+    """
+    parts = []
+    if "n" in figure:
+        low, high = figure["accuracy_low"], figure["accuracy_high"]
+        parts.append(
+            f"{figure['accuracy']:.2%} right ({figure['correct']} of {figure['n']}, 95% interval {low:.2%} "
+            f"to {high:.2%}); {figure['ok_fraction']:.2%} answered ok, {figure['ok_wrong_fraction']:.2%} of "
+            f"them wrong; calibration error {figure['calibration_error']:.2%}"
+        )
+    if "not_digits" in figure:
+        parts.append(
+            f"of {figure['not_digits']} things that are no digit "
+            f"{figure['not_digits_ok_fraction']:.2%} answered ok"
+        )
+    if "student_fraction" in figure:
+        parts.append(f"{figure['student_fraction']:.1%} answered by the student")
+    return "; ".join(parts)
+
+
+def text(manifest: Manifest) -> str:
+    """The card as Markdown, made from the manifest alone, so that it cannot say anything else."""
+    rendered = manifest.classes == 11
+    lines = [
+        f"# {manifest.name}",
+        "",
+        f"Network `{manifest.network}`, {manifest.output} output, {manifest.classes} classes"
+        + (" (the ten digits, and *not a digit*)" if rendered else "")
+        + f", version `{manifest.version}`, seed {manifest.seed}.",
+        "",
+        "## Data",
+        "",
+        *(f"- {part['name']}: {part['licence']}" for part in manifest.datasets),
+        "",
+        "Trained on these as scans, on digits drawn as strokes in styles that MNIST lacks, and on drawings"
+        " and pictures of things that are no digit."
+        if rendered
+        else "Trained on these digits as they are.",
+        *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
+        "A twelfth of the training images was held out for the temperature and the thresholds"
+        + (
+            " (these: half of it in the mixture of training, half under the named conditions)"
+            if rendered
+            else ""
+        )
+        + "; test images were only tested on.",
+        "",
+        "## Figures",
+        "",
+        "Measured with the int8 model, through the preprocessing, by the training itself, and by"
+        " `digitbox evaluate --record`:",
+        "",
+        *(f"- {name}: {sentence(figure)}" for name, figure in manifest.metrics.items()),  # type: ignore[arg-type]
+        "",
+        f"Temperature {manifest.temperature:g}; review below a confidence of {manifest.review_below:g};"
+        f" refused above a probability of {manifest.refuse_above:g} of being no digit.",
+        *(
+            [
+                "A student, a small network trained to say what the large one says, looks first. Its answer"
+                f" stands from a confidence of {manifest.student_above:g}; the large one sees the rest."
+            ]
+            if STUDENT_FILE in manifest.files
+            else []
+        ),
+        "",
+        "## Limits",
+        "",
+        "- One handwritten digit a scan: no printed text, no numbers of several digits.",
+        (
+            "- Rendered scans are not real ones: on paper, pens and handwriting unlike those rendered, expect"
+            " less than the held-out figure."
+            if rendered
+            else "- It saw clean digits only and knows no refusal: use it to learn from, not for scans."
+        ),
+        "",
+        "Made with "
+        + ", ".join(f"{package} {version}" for package, version in manifest.versions.items())
+        + ". Learning curves: `curves.png`, `history.json`.",
+    ]
+    return "\n".join(lines) + "\n"

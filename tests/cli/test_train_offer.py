@@ -1,0 +1,44 @@
+"""What is asked after a training, without one."""
+
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from batch.cli import train
+from batch.inference import model_store
+from batch.training.evaluation.compare import Verdict
+
+
+@pytest.mark.parametrize(
+    ("found", "terminal", "folder", "asked"),
+    [
+        (Verdict.BETTER, True, "models", True),
+        (Verdict.UNDECIDED, True, "models", False),
+        (Verdict.TOO_FEW, True, "models", False),
+        (Verdict.WORSE, True, "models", None),
+        (Verdict.BETTER, False, "models", None),
+        (Verdict.BETTER, True, "elsewhere", None),
+    ],
+)
+def test_the_default_is_offered_to_who_can_answer_and_never_for_a_worse_model(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    found: Verdict,
+    terminal: bool,
+    folder: str,
+    asked: bool | None,
+) -> None:
+    questions = []
+
+    def confirm(text: str, *, default: bool, err: bool) -> bool:
+        questions.append(default)
+        return True
+
+    monkeypatch.setattr(model_store, "folders", lambda: (tmp_path / "models",))
+    monkeypatch.setattr(click, "confirm", confirm)
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    assert train._offered(found, tmp_path / folder / "office") is (asked is not None)
+    assert questions == ([] if asked is None else [asked])

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.errors import ConfigError
+from batch.inference.decision import Thresholds, decide, probabilities
+from batch.training import calibration
+from fakes import MANIFEST
+
+THRESHOLDS = Thresholds(temperature=1.0, review_below=0.9, refuse_above=0.5, output="softmax")
+
+
+def logits(*pairs: tuple[int, float], classes: int = 11) -> np.ndarray:
+    row = np.zeros((1, classes), np.float32)
+    for place, value in pairs:
+        row[0, place] = value
+    return row
+
+
+def test_a_sure_digit_is_ok() -> None:
+    (decision,) = decide(logits((4, 20)), THRESHOLDS)
+    assert (decision.status, decision.reason, decision.prediction.label) == ("ok", None, 4)
+    assert decision.prediction.confidence > 0.99
+
+
+def test_a_doubtful_digit_is_for_review() -> None:
+    (decision,) = decide(logits((4, 5), (9, 5)), THRESHOLDS)
+    assert (decision.status, decision.reason) == ("review", "low_confidence")
+
+
+def test_what_is_no_digit_is_refused() -> None:
+    (decision,) = decide(logits((10, 9), (3, 5)), THRESHOLDS)
+    assert (decision.status, decision.reason) == ("refused", "not_a_digit")
+
+
+def test_doubt_about_being_a_digit_lowers_the_confidence() -> None:
+    (decision,) = decide(logits((3, 9), (10, 8.5)), THRESHOLDS)
+    assert decision.status == "review"
+    assert sum(decision.prediction.probabilities) == pytest.approx(1)
+    assert max(decision.prediction.probabilities) > 0.95
+
+
+def test_ten_classes_have_no_refusal() -> None:
+    (decision,) = decide(logits((3, 9), classes=10), THRESHOLDS)
+    assert decision.prediction.not_a_digit == 0
+
+
+@given(
+    st.lists(st.floats(-30, 30, width=32), min_size=11, max_size=11),
+    st.floats(0.2, 10),
+    st.sampled_from(["softmax", "sigmoid"]),
+)
+def test_temperature_never_changes_the_top_class(row: list[float], temperature: float, output: str) -> None:
+    values = np.array([row], np.float32)
+    if output == "sigmoid":
+        values = np.clip(values, -5, 5)  # beyond, a sigmoid is 1 to the last bit
+    found = probabilities(values, output, temperature)[0]
+    assert found.sum() == pytest.approx(1)
+    assert found[values[0].argmax()] == pytest.approx(found.max())
+
+
+@given(st.integers(0, 1000))
+def test_coverage_falls_as_the_threshold_rises(seed: int) -> None:
+    rows = np.random.default_rng(seed).normal(0, 3, (50, 11)).astype(np.float32)
+    covered = []
+    for below in (0.1, 0.5, 0.9, 0.99):
+        thresholds = Thresholds(1.0, below, 0.5, "softmax")
+        covered.append(sum(d.status == "ok" for d in decide(rows, thresholds)))
+    assert covered == sorted(covered, reverse=True)
+
+
+def test_thresholds_are_the_models_unless_given() -> None:
+    assert Thresholds.of(MANIFEST).review_below == MANIFEST.review_below
+    assert Thresholds.of(MANIFEST, 0.75).review_below == 0.75
+    with pytest.raises(ConfigError):
+        Thresholds.of(MANIFEST, 1.5)
+
+
+def test_temperature_of_overconfident_logits_is_found() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (4000, 10)).astype(np.float32)
+    shares = probabilities(true, "softmax", 1.0)
+    labels = np.array([rng.choice(10, p=p) for p in shares])
+    assert calibration.fit_temperature(true * 3, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_threshold_for_risk() -> None:
+    confidences = np.array([0.9, 0.8, 0.7, 0.6])
+    correct = np.array([True, True, False, True])
+    assert calibration.threshold_for_risk(confidences, correct, 0.0) == 0.8
+    assert calibration.threshold_for_risk(confidences, correct, 0.25) == 0.6
+    assert calibration.threshold_for_risk(confidences, ~correct, 0.0) == 1.0
+
+
+def test_temperature_is_fitted_to_what_counts() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 1, (4000, 10)).astype(np.float32) * 2
+    likely = probabilities(logits, "softmax", 1.0)
+    labels = np.array([rng.choice(10, p=row) for row in likely])
+    logits[:2000] *= 3  # these are overconfident
+    weights = np.repeat([0.0, 1.0], 2000)
+    assert calibration.fit_temperature(logits, labels, weights=weights) == pytest.approx(1, rel=0.1)
+    assert calibration.fit_temperature(logits, labels, weights=1 - weights) == pytest.approx(3, rel=0.1)

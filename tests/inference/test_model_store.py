@@ -1,0 +1,107 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.errors import ConfigError, ModelError
+from batch.inference import model_store
+from fakes import MANIFEST, save_fake_model
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    path = folder / "manifest.json"
+    data = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in data.items() if value is not None}))
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    manifest = model_store.load_manifest(folder)
+    assert manifest.preprocess == MANIFEST.preprocess and manifest.version == MANIFEST.version
+    assert model_store.read_verified(folder, manifest, model_store.TFLITE_FILE) == b"fake"
+
+
+def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = save_fake_model(tmp_path / "models")
+    assert model_store.find("fake").resolve() == folder
+    assert model_store.find(str(folder)) == folder
+    for unknown in ("none", "../models/fake/..", ""):
+        with pytest.raises(ModelError, match="no model"):
+            model_store.find(unknown)
+
+
+def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_store, "folders", lambda: (tmp_path / "own", tmp_path / "packaged"))
+    with pytest.raises(ModelError, match="no default model"):
+        model_store.find(None)
+    packaged = save_fake_model(tmp_path / "packaged")
+    model_store.make_default(packaged.parent, "fake")
+    own = save_fake_model(tmp_path / "own")
+    assert model_store.find(None) == packaged
+    model_store.make_default(own.parent, "fake")
+    assert model_store.find(None) == own
+    (own.parent / model_store.CURRENT).write_text("gone\n")
+    with pytest.raises(ModelError, match="no model 'gone'"):
+        model_store.find(None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": None},
+        {"temperature": 0},
+        {"temperature": "1"},
+        {"classes": 12},
+        {"output": "tanh"},
+        {"version": 3},
+        {"files": []},
+        {"surprise": 1},
+        {"preprocess": {"version": 1, "views": ["sideways"]}},
+        {"preprocess": {"views": ["boxed"]}},
+    ],
+)
+def test_damaged_manifests_are_told(changes: dict[str, Any], tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    edit(folder, **changes)
+    with pytest.raises(ModelError, match="damaged"):
+        model_store.load_manifest(folder)
+
+
+def test_other_damage_is_told(tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    manifest = model_store.load_manifest(folder)
+    (folder / model_store.TFLITE_FILE).write_bytes(b"fakf")
+    with pytest.raises(ModelError, match="SHA-256"):
+        model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
+    (folder / model_store.TFLITE_FILE).unlink()
+    with pytest.raises(ModelError, match="cannot read"):
+        model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot read"):
+        model_store.load_manifest(folder)
+
+
+def test_another_version_of_the_preprocessing_is_refused(tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    edit(folder, preprocess={"version": 99, "views": ["boxed"]})
+    with pytest.raises(ModelError, match="version 99"):
+        model_store.load_manifest(folder)
+
+
+def test_a_model_is_only_replaced_when_told(tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    with pytest.raises(ConfigError, match="--overwrite"):
+        save_fake_model(tmp_path)
+    (folder / "old.txt").touch()
+    model_store.save(tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"new"}, overwrite=True)
+    assert (folder / model_store.TFLITE_FILE).read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["fake"]
+    assert not (folder / "old.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a" * 65])
+def test_names_of_models_are_plain(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--name"):
+        model_store.check_target(tmp_path, name, False)

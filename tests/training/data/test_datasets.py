@@ -1,0 +1,78 @@
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batch.errors import InputError, MissingExtraError
+from batch.training.data import datasets
+
+
+def archive(folder: Path, **arrays: Any) -> str:
+    path = folder / "set.npz"
+    np.savez(path, **arrays)
+    return str(path)
+
+
+IMAGES, LABELS = np.zeros((5, 28, 28), np.uint8), np.arange(5)
+
+
+def test_both_kinds_of_archives(tmp_path: Path) -> None:
+    one = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS))
+    assert (len(one.train), one.test) == (5, None)
+    both = datasets.load(
+        archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2])
+    )
+    assert both.test is not None
+    assert (len(both.train), len(both.test)) == (5, 2)
+    assert len(datasets.joined([one.train, both.train])) == 10
+
+
+def test_what_is_not_a_digit_has_a_label_too(tmp_path: Path) -> None:
+    loaded = datasets.load(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9]))).train
+    assert loaded.labels.tolist() == [3, datasets.NOT_A_DIGIT, 0, datasets.NOT_A_DIGIT, 9]
+    assert loaded.take(loaded.are_digits).labels.tolist() == [3, 0, 9]
+
+
+@pytest.mark.parametrize("side", [16, 28, 64])
+def test_images_are_brought_to_28_pixels(side: int, tmp_path: Path) -> None:
+    images = np.zeros((1, side, side), np.uint8)
+    images[0, side // 2, side // 2] = 255
+    loaded = datasets.load(archive(tmp_path, x=images, y=LABELS[:1])).train
+    assert loaded.images.shape == (1, 28, 28)
+    assert loaded.images[0, 10:18, 10:18].any()
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"a": IMAGES},
+        {"x": IMAGES.astype(float), "y": LABELS},
+        {"x": IMAGES[0], "y": LABELS},
+        {"x": IMAGES, "y": LABELS[:3]},
+        {"x": IMAGES, "y": LABELS + 8},
+        {"x": IMAGES, "y": LABELS - 2},
+        {"x": IMAGES, "y": LABELS * 0.5},
+        {"x": IMAGES[:0], "y": LABELS[:0]},
+        {"x": np.array([{}], object), "y": LABELS},
+    ],
+)
+def test_other_archives_are_told(arrays: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        datasets.load(archive(tmp_path, **arrays))
+
+
+def test_other_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no data set"):
+        datasets.load(str(tmp_path / "gone.npz"))
+    (tmp_path / "text.npz").write_text("text")
+    with pytest.raises(InputError, match=r"not a \.npz"):
+        datasets.load(str(tmp_path / "text.npz"))
+
+
+def test_mnist_needs_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("keras", "keras.datasets"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match="train"):
+        datasets.load("mnist")

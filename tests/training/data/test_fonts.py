@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batch.training.data import datasets, fonts
+from batch.training.rendering.non_digits import CHARACTERS
+
+matplotlib = pytest.importorskip("matplotlib", reason="the extra train is not installed")
+FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+
+
+def test_characters_have_the_form_of_mnist() -> None:
+    drawn, labels = fonts.draw([FONT])
+    assert drawn.shape == (10 + len(CHARACTERS), 28, 28)
+    assert labels.tolist() == [*range(10), *[-1] * len(CHARACTERS)]
+    for letter in drawn:
+        rows, columns = np.nonzero(letter > 40)
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20)
+    assert len({letter.tobytes() for letter in drawn}) == len(drawn)
+
+
+def test_what_a_font_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "CHARACTERS", "A \ue123")
+    assert len(fonts.draw([FONT])[0]) == 11
+
+
+def test_the_archive_is_one_to_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive = tmp_path / "fonts.npz"
+    fonts.main([str(archive), str(FONT)])
+    assert datasets.load(str(archive)).train.are_digits.sum() == 10
+    assert capsys.readouterr().out == f"10 digits and {len(CHARACTERS)} letters of 1 fonts: {archive}\n"
+    with pytest.raises(SystemExit, match="usage"):
+        fonts.main([str(archive)])

@@ -1,0 +1,114 @@
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.training import metrics
+from batch.training.data import own_scans
+from batch.training.data.datasets import NOT_A_DIGIT, Dataset, Labelled
+from batch.training.data.own_scans import OwnScan
+from batch.training.evaluation import compare
+from batch.training.evaluation.compare import Pairs, Verdict
+from fakes import FakeClassifier
+
+
+class Stubborn(FakeClassifier):
+    """Sees a 0 in everything."""
+
+    def logits(self, digits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        logits = np.zeros((len(digits), 11), np.float32)
+        logits[:, 0] = 8
+        return logits
+
+
+def stroke(number: int, *, wide: bool) -> npt.NDArray[Any]:
+    """A thin line, which is a 1 to `FakeClassifier`, or a ring, which is a 0; each number another scan."""
+    scan = np.full((60, 50), 245 - number % 20, np.uint8)
+    if wide:
+        cv2.ellipse(scan, (25, 30), (14, 20), 0, 0, 360, 30 + number % 30, 4)
+    else:
+        cv2.line(scan, (25, 10), (25, 48), 30 + number % 30, 4)
+    return scan
+
+
+def scans(count: int) -> list[OwnScan]:
+    return [(stroke(number, wide=number % 2 == 0), (number + 1) % 2 ^ 1) for number in range(count)]
+
+
+def test_what_is_right() -> None:
+    blank = np.full((40, 40), 240, np.uint8)
+    ring, line = stroke(0, wide=True), stroke(0, wide=False)
+    read = [(ring, 0), (line, 1), (line, 7), (blank, NOT_A_DIGIT), (blank, 3), (ring, NOT_A_DIGIT)]
+    assert compare.right(FakeClassifier(), read).tolist() == [True, True, False, True, False, False]
+    assert compare.right(Stubborn(), read).tolist() == [True, False, False, True, False, False]
+    assert compare.right(Stubborn(), []).tolist() == []
+
+
+def test_a_model_that_reads_more_is_better_and_the_reverse_worse() -> None:
+    images = np.stack([cv2.resize(255 - grey, (28, 28)) for grey, _ in scans(40)])
+    labels = np.array([label for _, label in scans(40)], np.int32)
+    labelled = Labelled(images, labels)
+    data = [Dataset("drawn", "mine", labelled, labelled), Dataset("untested", "mine", labelled, None)]
+    old, new = Stubborn(), FakeClassifier()
+    pairs = compare.compare(old, new, scans(100), data)
+    own, test = pairs
+    assert (own.name, own.count) == ("own scans held out", len(own_scans.divided(scans(100))[0]))
+    assert (test.name, test.count, test.both, test.only_old, test.only_new) == ("drawn test", 40, 20, 0, 20)
+    assert test.p == 2 / 2**20
+    assert compare.verdict(pairs) is Verdict.BETTER
+    assert compare.verdict(compare.compare(new, old, scans(100), data)) is Verdict.WORSE
+    assert compare.verdict(compare.compare(new, new, scans(100), data)) is Verdict.UNDECIDED
+
+
+def test_few_scans_tell_nothing() -> None:
+    assert Pairs("few", 0, 0, 5, 0).verdict is Verdict.TOO_FEW
+    assert Pairs("few", 100, 0, 5, 0).verdict is Verdict.UNDECIDED
+    assert Pairs("enough", 0, 0, 6, 0).verdict is Verdict.BETTER
+    assert compare.verdict([]) is Verdict.TOO_FEW
+
+
+def test_worse_at_one_thing_is_worse() -> None:
+    better, worse, even = Pairs("a", 9, 0, 9, 9), Pairs("b", 9, 9, 0, 9), Pairs("c", 9, 4, 4, 9)
+    assert compare.verdict([better, worse]) is Verdict.WORSE
+    assert compare.verdict([even, better]) is Verdict.BETTER
+
+
+def test_the_table_has_a_row_for_each_kind() -> None:
+    text = compare.table(
+        "cnn-1", "office-2", [Pairs("own", 50, 1, 9, 2), Pairs("mnist test", 9000, 3, 3, 94)]
+    )
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]] == [
+        ["own", "62", "51", "59", "1", "9", "0.0215", "better"],
+        ["mnist test", "9100", "9003", "9003", "3", "3", "1", "not shown to differ"],
+    ]
+    assert len({len(line) for line in text.splitlines()}) == 1
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mcnemar_is_the_binomial_test(one: int, other: int) -> None:
+    n = one + other
+    chances = [math.comb(n, k) / 2**n for k in range(n + 1)]
+    exact = sum(chance for k, chance in enumerate(chances) if abs(2 * k - n) >= abs(one - other))
+    assert metrics.mcnemar(one, other) == pytest.approx(min(1.0, exact))
+
+
+@given(st.permutations(range(30)), st.integers(0, 30))
+def test_what_is_held_out_does_not_depend_on_the_others(order: list[int], count: int) -> None:
+    every = scans(30)
+    held_out = {grey.tobytes() for grey, _ in own_scans.divided(every)[0]}
+    some = [every[place] for place in order[:count]]
+    again, rest = own_scans.divided(some)
+    assert all(grey.tobytes() in held_out for grey, _ in again)
+    assert not any(grey.tobytes() in held_out for grey, _ in rest)
+    assert len(again) + len(rest) == count
+
+
+def test_about_a_fifth_is_held_out() -> None:
+    rng = np.random.default_rng(0)
+    noise: list[OwnScan] = [(rng.integers(0, 255, (4, 4)).astype(np.uint8), 0) for _ in range(2000)]
+    assert 320 < len(own_scans.divided(noise)[0]) < 480

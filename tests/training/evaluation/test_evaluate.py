@@ -1,0 +1,130 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from batch.errors import InputError
+from batch.inference import model_store
+from batch.training.data import labelled_scans
+from batch.training.evaluation import evaluate as evaluation
+from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
+from formats import FORMATS, two
+
+IMAGES = np.stack([two(), 255 - two(), np.full((48, 48), 230, np.uint8)])
+
+
+def labels_of(source: Path | str, tmp_path: Path) -> list[tuple[str, int | None]]:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return [(scan.ref.name, scan.label) for scan in labelled_scans.load(str(source), scratch)]
+
+
+def test_a_folder_with_a_list(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,label,source\na.png,3,x\nsub/b.png,none,y\nc.png,,z\n")
+    assert labels_of(tmp_path, tmp_path) == [("a.png", 3), ("sub/b.png", None), ("c.png", None)]
+
+
+def test_folders_named_by_the_digit(tmp_path: Path) -> None:
+    for name in ("3/a.png", "0/b.png", "none/c.png", "other/d.png"):
+        (tmp_path / "scans" / name).parent.mkdir(parents=True)
+        (tmp_path / "scans" / name).touch()
+    assert labels_of(tmp_path / "scans", tmp_path) == [("0/b.png", 0), ("3/a.png", 3), ("none/c.png", None)]
+
+
+def test_an_archive(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=[2, 2, -1])
+    assert [label for _, label in labels_of(tmp_path / "a.npz", tmp_path)] == [2, 2, None]
+
+
+@pytest.mark.parametrize("content", ["file,label\na.png,x\n", "name,label\na.png,1\n", "file,label\n"])
+def test_other_lists_are_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(content)
+    with pytest.raises(InputError, match=r"label"):
+        labels_of(tmp_path, tmp_path)
+
+
+def test_other_sources_are_told(tmp_path: Path) -> None:
+    for source in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(InputError, match="no labelled scans"):
+            labels_of(source, tmp_path)
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=[2, 2, 12])
+    with pytest.raises(InputError, match="-1 for none"):
+        labels_of(tmp_path / "a.npz", tmp_path)
+
+
+def answers(*rows: tuple[int, int, float, bool, float]) -> Answers:
+    columns = zip(*rows, strict=True)
+    kinds: tuple[Any, ...] = (np.int64, np.int64, np.float64, np.bool_, np.float64)
+    return Answers(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def test_figures() -> None:
+    result = evaluation.figures(
+        answers(
+            (1, 1, 0.99, True, 0.0),
+            (1, 7, 0.98, True, 0.0),
+            (7, 7, 0.60, False, 0.1),
+            (7, REFUSED, 0.0, False, 1.0),
+            (NO_DIGIT, REFUSED, 0.0, False, 1.0),
+            (NO_DIGIT, 3, 0.95, True, 0.4),
+        )
+    )
+    digits, others = result["digits"], result["no_digit"]
+    assert (digits["accuracy"], digits["ok"], digits["ok_wrong"], digits["refused"]) == (0.5, 0.5, 0.5, 1)
+    assert digits["per_class"]["1"]["accuracy"] == 0.5
+    assert digits["confusion"][7][REFUSED] == 1
+    assert (others["ok"], others["answered"]) == (0.5, 0.5)
+    # Of eight pairs, 1.0 is above three and even with one, 0.4 is above three and below one.
+    assert others["auroc"] == (3.5 + 3) / 8
+
+
+def test_evaluate_and_explore_write_what_they_say(tmp_path: Path, fake_model: Path) -> None:
+    from batch.cli.evaluate import evaluate
+    from batch.cli.explore import explore
+
+    data = tmp_path / "scans"
+    for label, image in zip(("0", "1", "none"), IMAGES, strict=True):
+        (data / label).mkdir(parents=True)
+        cv2.imwrite(str(data / label / "a.png"), image)
+    (data / "0" / "broken.png").write_bytes(FORMATS["png-8"](two())[:60])
+    result = CliRunner().invoke(
+        evaluate, [str(data), "--report", str(tmp_path / "r")], catch_exceptions=False
+    )
+    assert "| digits read right | 33.33% | 3 |" in result.stdout
+    record = json.loads((tmp_path / "r" / "evaluation.json").read_text())
+    assert record["reasons"] == {"ok": 2, "refused blank": 1, "failed truncated": 1}
+    assert {path.name for path in (tmp_path / "r").iterdir()} == {
+        "evaluation.json",
+        "evaluation.md",
+        "confusion.png",
+        "reliability.png",
+        "risk-coverage.png",
+        "mistakes.png",
+    }
+    result = CliRunner().invoke(explore, [str(data), "--report", str(tmp_path / "e")], catch_exceptions=False)
+    assert result.stdout == "0: 2\n1: 1\nnone: 1\n"
+    for name in ("counts", "samples", "digits", "means"):
+        assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
+
+
+def test_figures_are_recorded_with_the_model(tmp_path: Path, fake_model: Path) -> None:
+    from batch.cli.evaluate import evaluate
+
+    data = tmp_path / "scans"
+    for label, image in zip(("0", "1", "none"), IMAGES, strict=True):
+        (data / label).mkdir(parents=True)
+        cv2.imwrite(str(data / label / "a.png"), image)
+    before = model_store.load_manifest(fake_model)
+    for name in ("marks", "marks", "meters"):
+        arguments = [str(data), "--report", str(tmp_path / "r"), "--record", name]
+        CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
+    after = model_store.load_manifest(fake_model)
+    assert list(after.metrics) == ["marks", "meters"]
+    assert after.metrics["marks"]["n"] == 2  # type: ignore[index]
+    assert after.metrics["marks"]["not_digits"] == 1  # type: ignore[index]
+    assert (after.files, after.version) == (before.files, before.version)
+    assert "- marks: 50.00% right (1 of 2" in (fake_model / "card.md").read_text()

@@ -1,0 +1,189 @@
+"""Training with tiny networks and data: the way, not the figures."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from batch.cli.train import train
+from batch.errors import ConfigError
+from batch.inference import classifier, model_store
+from batch.training import examples
+from batch.training.data.datasets import Labelled
+from batch.training.examples import Material
+from batch.training.rendering import strokes
+from batch.training.rendering.appearance import Appearance
+from batch.training.rendering.render import render
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    rng = np.random.default_rng(0)
+    labels = np.arange(240) % 10
+    images = np.stack([strokes.draw(int(label), rng)[::2, ::2] for label in labels])
+    path = tmp_path_factory.mktemp("data") / "drawn.npz"
+    np.savez(path, x_train=images[:200], y_train=labels[:200], x_test=images[200:], y_test=labels[200:])
+    return str(path)
+
+
+def trained(data: str, models: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(
+        train, ["--data", data, "--models", str(models), *arguments], catch_exceptions=False
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_distillation() -> Iterator[None]:
+    pytest.importorskip("tensorflow", reason="the extra train is not installed")
+    from batch.training import distil
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(distil, "EPOCHS", distil.EPOCHS_PER_RENDERING)
+        yield
+
+
+@pytest.fixture(scope="module")
+def models(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    assert trained(data, folder, "--network", "mlp", "--default").exit_code == 0
+    small = ("--epochs", "1", "--examples", "300")
+    assert trained(data, folder, "--network", "cnn", *small).exit_code == 0
+    return folder
+
+
+@pytest.mark.parametrize(("name", "classes"), [("mlp", 10), ("cnn", 11)])
+def test_a_folder_has_all_that_the_contract_names(models: Path, name: str, classes: int) -> None:
+    folder = models / name
+    manifest = model_store.load_manifest(folder)
+    assert manifest.classes == classes
+    student = {"student.keras", "student.tflite"} if name == "cnn" else set()
+    assert set(manifest.files) == {"model.keras", "model.tflite", "model-float.tflite"} | student
+    for filename in manifest.files:
+        model_store.read_verified(folder, manifest, filename)
+    assert f"{manifest.metrics['drawn.npz test']['accuracy']:.2%}" in (folder / "card.md").read_text()  # type: ignore[index]
+    assert len(json.loads((folder / "history.json").read_text())["loss"]) == (10 if name == "mlp" else 1)
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (models / "CURRENT").read_text() == "mlp\n"
+
+
+def test_a_student_looks_first_and_says_what_the_large_model_says(models: Path, data: str) -> None:
+    folder = models / "cnn"
+    manifest = model_store.load_manifest(folder)
+    assert isinstance(classifier.load(folder, manifest), classifier.Cascade)
+    assert isinstance(
+        classifier.load(models / "mlp", model_store.load_manifest(models / "mlp")),
+        classifier.LiteRtClassifier,
+    )
+    assert "answered by the student" in (folder / "card.md").read_text()
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
+    folder = models / name
+    manifest = model_store.load_manifest(folder)
+    with np.load(data) as archive:
+        material = Material(Labelled(archive["x_test"], archive["y_test"]))
+        digits = examples.plain(material, manifest.preprocess).digits
+    keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
+    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FLOAT_FILE)
+    in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
+    int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    assert np.abs(in_float - keras).max() < 1e-3
+    assert np.abs(int8 - keras).max() < 0.15 * np.ptp(keras)
+
+
+def test_the_same_seed_trains_alike(data: str, tmp_path: Path) -> None:
+    losses = []
+    for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        trained(data, tmp_path / folder, "--network", "mlp", "--epochs", "2", "--seed", seed)
+        losses.append(json.loads((tmp_path / folder / "mlp" / "history.json").read_text())["val_loss"])
+    # Sums of floats depend on the order in which threads finish.
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert losses[0] != pytest.approx(losses[2], abs=1e-4)
+
+
+def test_progress_is_shown_and_the_folder_printed(data: str, tmp_path: Path) -> None:
+    result = trained(
+        data, tmp_path, "--network", "mlp", "--epochs", "2", "--output", "sigmoid", "--name", "s"
+    )
+    assert result.stdout == f"{tmp_path / 's'}\n"
+    assert "epoch   2 of 2: loss" in result.stderr
+    assert model_store.load_manifest(tmp_path / "s").output == "sigmoid"
+
+
+def test_a_model_is_not_overwritten_unless_told(data: str, models: Path) -> None:
+    with pytest.raises(ConfigError, match="--overwrite"):
+        trained(data, models, "--network", "mlp")
+    with pytest.raises(ConfigError, match="sigmoid"):
+        trained(data, models, "--output", "sigmoid", "--name", "new")
+    with pytest.raises(ConfigError, match="--name"):
+        trained(data, models, "--name", "../up")
+
+
+def test_ctrl_c_says_so_and_writes_nothing(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batch.training import train as training
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._Reporter, "on_epoch_end", stopped)
+    result = CliRunner().invoke(train, ["--data", data, "--models", str(tmp_path / "m"), "--network", "mlp"])
+    assert "stopped in epoch 1 of 10: no model was written" in result.stderr
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    for number in range(20):
+        folder = tmp_path / "own" / ("none" if number == 19 else str(number % 10))
+        folder.mkdir(parents=True, exist_ok=True)
+        scan = render(strokes.draw(number % 10, rng), Appearance(), rng)
+        cv2.imwrite(str(folder / f"{number}.png"), scan)
+    (tmp_path / "own" / "3" / "broken.png").write_bytes(b"no image")
+    start = ("--from", str(models / name), "--extra", str(tmp_path / "own"), "--network", name)
+    result = trained(data, tmp_path, *start, "--epochs", "1", "--examples", "200", "--name", "office")
+    assert "left out: 3/broken.png, not_an_image" in result.stderr
+    manifest = model_store.load_manifest(tmp_path / "office")
+    assert "own scans held out" in manifest.metrics
+    (row,) = [line for line in result.stderr.splitlines() if line.startswith("| own scans held out ")]
+    counts = [int(cell) for cell in row.split("|")[2:7]]
+    figure = manifest.metrics["own scans held out"]
+    assert counts[0] >= figure["n"] > 0  # type: ignore[index]
+    assert counts[1] - counts[3] == counts[2] - counts[4]  # right by both
+    assert "| drawn.npz test " in result.stderr
+    assert "the new model: " in result.stderr
+    assert f"digitbox run --model {tmp_path / 'office'}" in result.stderr  # no default is looked for there
+    assert manifest.start == model_store.load_manifest(models / name).version
+    assert manifest.start in (tmp_path / "office" / "card.md").read_text()
+    other = "cnn" if name == "mlp" else "mlp"
+    with pytest.raises(ConfigError, match="--from"):
+        trained(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
+
+
+def test_what_is_no_digit_is_trained_on_and_tested(data: str, models: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    crosses = np.stack([np.eye(28, dtype=np.uint8)[:: rng.choice([-1, 1])] * 255 for _ in range(40)])
+    no_digits = str(tmp_path / "crosses.npz")
+    no = np.full(30, -1)
+    np.savez(no_digits, x_train=crosses[:30], y_train=no, x_test=crosses[30:], y_test=no[:10])
+    small = ("--epochs", "1", "--examples", "200", "--from", str(models / "cnn"), "--name", "careful")
+    result = trained(data, tmp_path, "--data", no_digits, *small)
+    figures = model_store.load_manifest(tmp_path / "careful").metrics["crosses.npz test"]
+    assert figures["not_digits"] == 10  # type: ignore[index]
+    assert "n" not in figures  # type: ignore[operator]
+    assert "crosses.npz test: of 10 things that are no digit" in result.stderr
+    with pytest.raises(ConfigError, match="no digits to train on"):
+        CliRunner().invoke(
+            train, ["--data", no_digits, "--models", str(tmp_path / "n")], catch_exceptions=False
+        )
