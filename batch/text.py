@@ -1,4 +1,4 @@
-"""Text that is safe to write, to print and to open in a spreadsheet."""
+"""Text for cells and lines: escaped names, and numbers of things."""
 
 from __future__ import annotations
 
@@ -35,3 +35,13 @@ def _shown(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _TURNS_TEXT:
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
     return character
+
+
+def count_scans(number: int) -> str:
+    """Return a number of scans in words: `1 scan`, `1,200 scans`."""
+    return count(number, "scan")
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things in words: `1 row`, `1,200 rows`."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

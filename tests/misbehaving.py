@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batch import job
 from batch.errors import MissingExtraError, ModelError
 from batch.inference import reader
 from batch.records import Outcome, ScanRef
+from batch.run import job
 
 # In the folder of the scans: a pipe to say who waits, a pipe to be let through, and whether all are.
 ASKS, ANSWERS, OPEN = "asks", "answers", "open"

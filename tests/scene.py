@@ -11,14 +11,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from batch import job
 from batch.config import WatchOptions
 from batch.engines.local import Engine, Reader
 from batch.outbox.disposal import DONE, FAILED
-from batch.stop import Stop
+from batch.run import job
 from batch.terminal.log import Log
 from batch.text import text_cell
-from batch.watch import Watcher
+from batch.watcher.loop import Watcher
+from batch.watcher.signals import Stop
 
 Action = Callable[[], Iterable[Path] | None]
 """Does something; returns paths for which there are events."""

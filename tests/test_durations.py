@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.cli.values import duration, tolerance
+from batch.cli.values import duration
 from batch.cli.values import seconds as seconds_of
-from batch.config import Tolerance
 from batch.durations import parse_duration, spoken
 
 NOWHERE: Any = None  # context and option, of no matter
@@ -64,32 +63,6 @@ def test_no_duration_is_none() -> None:
 def test_a_duration_is_the_sum_of_its_parts(days: int, hours: int, minutes: int, seconds: int) -> None:
     total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
     assert seconds_of(NOWHERE, NOWHERE, f"{days}d{hours}h{minutes}m{seconds}s") == total
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("0", Tolerance(0)),
-        ("10", Tolerance(10)),
-        ("2.5%", Tolerance(0.025, is_fraction=True)),
-        ("100%", Tolerance(1, is_fraction=True)),
-    ],
-)
-def test_tolerances(text: str, wanted: Tolerance) -> None:
-    assert tolerance(NOWHERE, NOWHERE, text) == wanted
-
-
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "%", "five", "1e3", "5 %"])
-def test_what_is_no_tolerance(text: str) -> None:
-    with pytest.raises(click.BadParameter, match=r"2\.5%"):
-        tolerance(NOWHERE, NOWHERE, text)
-
-
-def test_what_may_fail() -> None:
-    assert Tolerance(0).bears(0, 0) and not Tolerance(0).bears(1, 100)
-    assert Tolerance(2).bears(2, 2) and not Tolerance(2).bears(3, 1000)
-    share = Tolerance(0.1, is_fraction=True)
-    assert share.bears(0, 0) and share.bears(10, 100) and not share.bears(11, 100)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from batch import job
 from batch.config import RunOptions
 from batch.records import After
+from batch.run import job
 from formats import FORMATS, two
 from scene import Scene
 

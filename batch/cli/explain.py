@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import cv2
 
-from batch import job
 from batch.cli.options import NamedPath, ScanPath
 from batch.config import MAX_PIXELS, RunOptions
 from batch.errors import ConfigError, OutboxError
 from batch.inference import model_store
 from batch.inference.explain import explained, stacked
 from batch.inference.reader import Reader
+from batch.run import job
 
 
 @click.command()

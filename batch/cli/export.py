@@ -18,6 +18,7 @@ from batch.results import schema
 from batch.results.writers import CsvWriter, ParquetWriter
 from batch.storage.durable import new_file
 from batch.terminal import console
+from batch.text import count
 
 
 @click.command()
@@ -83,9 +84,9 @@ def export(
             past = opened.enter_context(settled.opened(outbox, read_only=True))
             past.hold_still()
         source = Source(past, outbox, choice)
-        count = _write(source, choice, output, format_name)
-    rows = "1 row" if count == 1 else f"{count} rows"
-    files = "1 file" if source.batches == 1 else f"{source.batches} files"
+        number = _write(source, choice, output, format_name)
+    rows = count(number, "row")
+    files = count(source.batches, "file")
     console.say(f"{rows} of {files} of results" + ("" if output == STDOUT else f" in {output}"))
     if source.missing:
         more = f" and {source.missing - 1} more" if source.missing > 1 else ""

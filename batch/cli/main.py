@@ -42,10 +42,11 @@ LAZY_COMMANDS = {
     "export": "batch.cli.export",
     "prune": "batch.cli.prune",
     "retry": "batch.cli.retry",
-    "schedule": "batch.schedule",
-    "history": "batch.history",
-    "status": "batch.status",
-    **dict.fromkeys(("apply", "report"), "batch.report.commands"),
+    "schedule": "batch.cli.schedule",
+    "history": "batch.cli.history",
+    "status": "batch.cli.status",
+    "apply": "batch.cli.apply",
+    "report": "batch.cli.report",
 }
 # Options that other commands share with run, and have from digitbox.toml as well.
 PLACES = ("outbox", "state")

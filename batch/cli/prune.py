@@ -13,6 +13,7 @@ from batch.errors import OutboxError
 from batch.outbox import settled
 from batch.outbox.prune import prune_outbox
 from batch.terminal import console
+from batch.text import count_scans
 
 
 @click.command()
@@ -53,12 +54,12 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     console.say(
         f"from before {before:%Y-%m-%d}: {done.files} files of done/ and failed/ "
-        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {console.scans(done.scans)}, {done.superseded} "
+        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {count_scans(done.scans)}, {done.superseded} "
         f"superseded rows and {done.batches} batches {would}forgotten by the ledger"
     )
     if done.kept:
         console.say(
-            f"{console.scans(done.kept)} not forgotten: the folder they were read from is not there, or "
+            f"{count_scans(done.kept)} not forgotten: the folder they were read from is not there, or "
             "empty; perhaps a disk is not mounted"
         )
     for note in done.notes:

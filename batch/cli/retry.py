@@ -16,7 +16,7 @@ from batch.outbox import settled
 from batch.outbox.retry import Choice, real_path, retry_scans
 from batch.records import Reason, Status
 from batch.terminal import console
-from batch.text import text_cell
+from batch.text import count_scans, text_cell
 
 
 @click.command()
@@ -84,14 +84,14 @@ def retry(
         were = "it was" if done.brought_back == 1 else "they were"
         back = "" if not done.brought_back else f", {done.brought_back} of them back where {were} read"
         how = "" if dry_run else "; read with digitbox run --only-new, or digitbox watch"
-        console.say(f"{console.scans(number)} {are} new{back}{how}")
+        console.say(f"{count_scans(number)} {are} new{back}{how}")
     elif not done.problems:
         console.say("nothing to retry: no such scans")
     if done.gone:
-        console.say(f"{console.scans(done.gone)} more cannot be read again: gone, or changed since")
+        console.say(f"{count_scans(done.gone)} more cannot be read again: gone, or changed since")
     if done.problems:
         raise InputError(
-            f"{console.scans(len(done.problems))} could not be moved back: {_what(done.problems[0])}; "
+            f"{count_scans(len(done.problems))} could not be moved back: {_what(done.problems[0])}; "
             "mend that, and call it again"
         )
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from batch import config, job
-from batch import summary as summaries
+from batch import config
 from batch.cli.options import (
     after_option,
     input_argument,
@@ -23,12 +22,14 @@ from batch.config import DEFAULTS, ReadOptions, RunOptions
 from batch.errors import ConfigError
 from batch.inputs.find import Inputs
 from batch.locations import Place, with_states
+from batch.monitoring import summary as summaries
+from batch.monitoring.notify import STDOUT, Audience, notifying
 from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, RunSummary, Status
-from batch.telling import STDOUT, Audience, told
+from batch.run import job
 from batch.terminal import console
 from batch.terminal.log import LogFile
-from batch.text import text_cell
+from batch.text import count, text_cell
 
 
 @click.command()
@@ -105,7 +106,7 @@ def run(
         print_names(options, job.find(options))
         return
     account = job.new_account(options)
-    with told(account, audience):
+    with notifying(account, audience):
         found = job.find(options)
         total = None if quiet or not console.has_terminal() else sum(1 for _ in found)
         with console.progress(total and min(total, options.max_files or total)) as advance:
@@ -121,7 +122,7 @@ def run(
                 console.print_line(path)
         say_end(account, options)
         if report and account.results:
-            from batch.report.commands import write_report
+            from batch.cli.report import write_report
 
             console.say(f"report: {write_report(tuple(map(Path, account.results)), quiet=quiet)}")
     if account.exit_code:
@@ -154,8 +155,7 @@ def say_end(account: RunStats, options: RunOptions) -> None:
 
 
 def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
-    others = f"{found.skipped} other files skipped" if found.skipped != 1 else "1 other file skipped"
-    skipped = f" ({others})" if found.skipped else ""
+    skipped = f" ({count(found.skipped, 'other file')} skipped)" if found.skipped else ""
     if found.settled:
         skipped = f"; {found.settled} had their row before{skipped}"
     if not found.rows:

@@ -91,8 +91,8 @@ def watch(
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
-    from batch.watch import inputs_of
-    from batch.watch import watch as serve
+    from batch.watcher.loop import inputs_of
+    from batch.watcher.loop import watch as serve
 
     file = LogFile(log_file) if log_file else None
     console.set_up(file)

@@ -39,6 +39,7 @@ from batch.records import After, Outcome, RunSummary, ScanRef
 from batch.results import names, writers
 from batch.storage import dispatch, locks
 from batch.storage.durable import digest, make_folder, sync
+from batch.text import count_scans
 
 
 class Outbox:
@@ -242,7 +243,7 @@ class Outbox:
             assert isinstance(self._place, Path)  # by the options; objects are left where they are
             problems = dispose(self._ledger.members(batch.batch_id), batch, self._place)
             if problems:
-                scans = "1 scan" if len(problems) == 1 else f"{len(problems)} scans"
+                scans = count_scans(len(problems))
                 what = os.strerror(problems[0].errno) if problems[0].errno else str(problems[0])
                 self.not_retired = f"{scans} could not be {_PAST[batch.after]}: {what}"
             else:

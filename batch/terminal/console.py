@@ -130,8 +130,3 @@ def progress(total: int | None) -> Iterator[Any]:
                 bar.label = f"reading, {1 / bar.time_per_iteration:,.0f}/s"
 
         yield advance
-
-
-def scans(count: int) -> str:
-    """So many scans, in words."""
-    return "1 scan" if count == 1 else f"{count} scans"

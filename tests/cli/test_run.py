@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from batch import job
 from batch.engines import local
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
+from batch.run import job
 from command import Digitbox
 from formats import FORMATS, two
 

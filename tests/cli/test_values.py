@@ -1,12 +1,16 @@
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.cli.values import parse_moment
+from batch.cli.values import parse_moment, tolerance
+from batch.config import Tolerance
 from batch.durations import parse_duration
 
+NOWHERE: Any = None  # context and option, of no matter
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 
 
@@ -50,3 +54,29 @@ def test_an_age_counts_back(number: int, unit: str) -> None:
 def test_every_zone_means_the_same_moment(naive: datetime, minutes: int) -> None:
     moment = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     assert parse_moment(moment.isoformat(), NOW) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0", Tolerance(0)),
+        ("10", Tolerance(10)),
+        ("2.5%", Tolerance(0.025, is_fraction=True)),
+        ("100%", Tolerance(1, is_fraction=True)),
+    ],
+)
+def test_tolerances(text: str, wanted: Tolerance) -> None:
+    assert tolerance(NOWHERE, NOWHERE, text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "%", "five", "1e3", "5 %"])
+def test_what_is_no_tolerance(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"2\.5%"):
+        tolerance(NOWHERE, NOWHERE, text)
+
+
+def test_what_may_fail() -> None:
+    assert Tolerance(0).bears(0, 0) and not Tolerance(0).bears(1, 100)
+    assert Tolerance(2).bears(2, 2) and not Tolerance(2).bears(3, 1000)
+    share = Tolerance(0.1, is_fraction=True)
+    assert share.bears(0, 0) and share.bears(10, 100) and not share.bears(11, 100)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from batch import job
 from batch.config import RunOptions
 from batch.outbox.ledger import FILE, Ledger
 from batch.records import After
+from batch.run import job
 from fakes import MANIFEST
 from faults import before_each_call, fast_folder, killed_at
 from scene import Scene

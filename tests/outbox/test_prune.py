@@ -176,7 +176,7 @@ def test_a_batch_that_is_not_finished_is_left_alone(
 ) -> None:
     fill(inbox, "a.png", "b.png")
     with monkeypatch.context() as patch:
-        patch.setattr("batch.outbox.publisher.retire", lambda *_: [OSError(13, "Permission denied")])
+        patch.setattr("batch.outbox.publisher.dispose", lambda *_: [OSError(13, "Permission denied")])
         assert "could not be moved" in digitbox("run", "--after", "move").err
     for path in inbox.iterdir():
         path.unlink()

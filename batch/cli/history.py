@@ -1,0 +1,76 @@
+"""What happened? The command `history`, which only looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from batch.cli.options import Whole, outbox_option, state_option
+from batch.durations import spoken
+from batch.locations import Place, state_folder, with_states
+from batch.monitoring.summary import as_object
+from batch.outbox import ledger, run_history
+from batch.outbox.ledger import Ledger
+from batch.records import RunSummary, Status
+from batch.terminal import console
+from batch.text import text_cell
+
+
+@click.command()
+@outbox_option()
+@state_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option("--last", type=Whole(1), metavar="N", default=20, show_default=True, help="Print so many runs.")
+def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None:
+    """Print the last runs, the newest first.
+
+    \b
+    Examples:
+      digitbox history --last 7
+      digitbox history --json | jq '.[] | select(.exit_code != 0)'
+    """
+    found = []
+    outbox = with_states(outbox, state)
+    folder = state_folder(outbox)
+    if ledger.exists(folder):
+        with closing(Ledger(folder, read_only=True)) as opened:
+            found = run_history.last(opened, last)
+    ends = [_end(run, is_last=number == 0) for number, run in enumerate(found)]
+    if as_json:
+        console.print_line(
+            json.dumps([{**as_object(run), "end": end} for run, end in zip(found, ends, strict=True)])
+        )
+        return
+    if not found:
+        console.say(f"no runs yet in {outbox}")
+        return
+    for row in _columns(found, ends):
+        console.print_line(row)
+
+
+def _end(run: RunSummary, *, is_last: bool) -> str:
+    """How a run ended: its exit code, `running`, or `killed`."""
+    if run.exit_code is not None:
+        return str(run.exit_code)
+    return "running" if is_last and run_history.is_running(run) else "killed"
+
+
+def _columns(found: Sequence[RunSummary], ends: Sequence[str]) -> Iterator[str]:
+    heading = ("started", "command", "took", "end", "scans", *(status.value for status in Status), "left")
+    rows = [heading]
+    for run, end in zip(found, ends, strict=True):
+        of_each = (f"{run.counts.get(status, 0):,}" for status in Status)
+        took = spoken(run.seconds)
+        rows.append((run.started_at, run.command, took, end, f"{run.rows:,}", *of_each, f"{run.left:,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    notes = ["", *(run.error or "; ".join(f"more {status}" for status in run.drift) for run in found)]
+    for row, note in zip(rows, notes, strict=True):
+        cells = [
+            text.ljust(width) if number < 2 else text.rjust(width)
+            for number, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join([*cells, text_cell(note)] if note else cells).rstrip()

@@ -1,0 +1,124 @@
+"""The command `digitbox status`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch.cli.options import input_argument, outbox_option, state_option
+from batch.cli.values import seconds
+from batch.clock import seconds_of, utc_now
+from batch.durations import spoken
+from batch.errors import ExitCode
+from batch.locations import Place, absolute, with_states
+from batch.monitoring.health import Report, look
+from batch.monitoring.summary import as_object, drift_in_words, in_words
+from batch.outbox.run_history import Heartbeat
+from batch.records import RunSummary, Status
+from batch.terminal import console
+from batch.text import count_scans, text_cell
+
+
+@click.command()
+@input_argument
+@outbox_option()
+@state_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option(
+    "--max-age",
+    callback=seconds,
+    metavar="DURATION",
+    help="Not well, too, when the last success is longer ago, as 26h for a run every night.",
+)
+def status(
+    inputs: tuple[str, ...], outbox: Place, state: Path | None, as_json: bool, max_age: float | None
+) -> None:
+    """Say whether all is well: the last run, what waits, the watcher.
+
+    INPUT is what the runs read; that of the last run without it. Nothing is changed: it may be called at any
+    time. The exit code is 0 when all is well, and 1 when the last run failed or was killed, or the watcher is
+    paused, gone or gives no sign, or there was no run at all.
+
+    \b
+    Examples:
+      digitbox status --outbox /srv/results
+      digitbox status --max-age 26h --json
+    """
+    now = utc_now().timestamp()
+    outbox = with_states(outbox, state)
+    report = look(inputs, outbox, now, max_age)
+    if as_json:
+        console.print_line(json.dumps(_as_object(report, outbox)))
+    else:
+        for name, text in _table(report, now):
+            console.print_line(f"{name:<14} {text_cell(text)}".rstrip())
+    if report.problems:
+        raise SystemExit(ExitCode.NOT_WELL)
+
+
+def _as_object(report: Report, outbox: Place) -> dict[str, Any]:
+    def entry(run: RunSummary | None) -> dict[str, Any] | None:
+        return None if run is None else as_object(run)
+
+    watcher = None
+    if report.watcher is not None:
+        watcher = asdict(report.watcher) | {
+            "inbox": text_cell(report.watcher.inbox),
+            "detail": text_cell(report.watcher.detail),
+            "state": report.watcher_state,
+        }
+    oldest = report.oldest_waiting_at
+    return {
+        "healthy": not report.problems,
+        "problems": [text_cell(problem) for problem in report.problems],
+        "outbox": text_cell(absolute(outbox)),
+        "inputs": [text_cell(path) for path in report.inputs],
+        "running": entry(report.running),
+        "last_run": entry(report.last_run),
+        "last_success": entry(report.last_success),
+        "waiting": report.waiting,
+        "oldest_waiting_at": None if oldest is None else round(oldest, 3),
+        "counts": report.counts,
+        "watcher": watcher,
+    }
+
+
+def _table(report: Report, now: float) -> Iterator[tuple[str, str]]:
+    if report.running is not None and report.running.command == "run":
+        run = report.running
+        yield "running", f"since {run.started_at}, process {run.pid}; {in_words(run)}"
+    if report.last_run is not None:
+        run = report.last_run
+        yield "last run", f"{run.started_at}, {_spoken_end(run)}; {in_words(run)}"
+        for sentence in drift_in_words(run):
+            yield "", sentence
+    if report.last_success is not None and report.last_success.finished_at is not None:
+        ended = report.last_success.finished_at
+        yield "last success", f"{ended}, {spoken(now - seconds_of(ended))} ago"
+    if report.waiting is not None:
+        oldest = report.oldest_waiting_at
+        since = "" if oldest is None else f", the oldest for {spoken(now - oldest)}"
+        yield "waiting", f"{count_scans(report.waiting)}{since}"
+    yield "in review", count_scans(report.counts[Status.REVIEW])
+    yield "failed", count_scans(report.counts[Status.FAILED])
+    if report.watcher is not None:
+        yield "watcher", _spoken_watcher(report.watcher, report.watcher_state or "", now)
+    for problem in report.problems:
+        yield "not well", problem
+    if not report.problems:
+        yield "all is well", ""
+
+
+def _spoken_end(run: RunSummary) -> str:
+    return "killed" if run.exit_code is None else f"exit code {run.exit_code}"
+
+
+def _spoken_watcher(beat: Heartbeat, state: str, now: float) -> str:
+    since = f" since {beat.since}" if beat.since else ""
+    sign = f"last sign {spoken(now - seconds_of(beat.beat_at))} ago"
+    return f"{state}{since if state == beat.state else ''}; process {beat.pid}, {sign}; {beat.inbox}"

@@ -1,1 +1,0 @@
-"""The edges: one kind of file each."""

@@ -1,0 +1,1 @@
+"""Who is told what: health, hooks, pings, metrics and summaries."""

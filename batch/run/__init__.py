@@ -1,0 +1,1 @@
+"""One run over its inputs: which scans it reads, and what it comes to."""

@@ -1,0 +1,1 @@
+"""The watched inbox: from events and looks to settled scans to batches."""

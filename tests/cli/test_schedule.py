@@ -1,0 +1,263 @@
+import os
+import re
+import shlex
+import stat
+import sys
+import time as clock
+from collections.abc import Iterator
+from datetime import date, time
+from pathlib import Path
+
+import pytest
+
+from batch.cli import schedule as module
+from batch.cli.schedule import this_program
+from batch.scheduling.units import Job, missing_days
+from command import Digitbox
+
+# Keeps the crontab in a file, as the real one does in a place of its own.
+CRONTAB = """#!/bin/sh
+[ -e "$HOME/denied" ] && { echo "you ($USER) are not allowed to use this program" >&2; exit 1; }
+case "$1" in
+-l) [ -e "$HOME/tab" ] || { echo "no crontab for $USER" >&2; exit 1; }; cat "$HOME/tab" ;;
+-) cat > "$HOME/tab.new" && mv "$HOME/tab.new" "$HOME/tab" ;;
+esac
+"""
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >> "$HOME/called"
+[ -e "$HOME/denied" ] && { echo "Failed to connect to bus" >&2; exit 1; }
+exit 0
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a crontab and a systemctl."""
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    for folder in (home, programs, tmp_path / "inbox"):
+        folder.mkdir()
+    for name, text in (("crontab", CRONTAB), ("systemctl", SYSTEMCTL)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USER", "nobody")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("WSL_DISTRO_NAME", raising=False)
+    return home
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    clock.tzset()
+    yield
+    monkeypatch.undo()
+    clock.tzset()
+
+
+def words_of(line: str) -> list[str]:
+    """The command in a crontab's line."""
+    return shlex.split(line.split(" && ", 1)[1].replace("\\%", "%"), comments=True)
+
+
+def test_paths_options_and_variables_are_written_down(
+    digitbox: Digitbox, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "digitbox.toml").write_text("batch-size = 8\n")
+    (tmp_path / "my-model").mkdir()
+    monkeypatch.setenv("DIGITBOX_WORKERS", "3")
+    monkeypatch.setenv("DIGITBOX_PROBABILITIES", "1")
+    given = [
+        "--outbox",
+        "out box",
+        "--model",
+        "my-model",
+        "--ignore=-x.png",
+        "--ignore",
+        "y",
+        "--no-recursive",
+    ]
+    result = digitbox("schedule", "--cron", *given, "--at", "2:05", "scans/**/*.tif", "inbox")
+    minute, hour, *rest, command = result.out.split(" ", 5)
+    assert (minute, hour, rest, result.code) == ("5", "2", ["*", "*", "*"], 0)
+    assert command.startswith(f"cd {tmp_path} && ")
+    program, *words = words_of(result.out)
+    assert Path(program).is_absolute()
+    assert words == [
+        *("--config", f"{tmp_path}/digitbox.toml", "run", "--outbox", f"{tmp_path}/out box"),
+        *("--model", f"{tmp_path}/my-model", "--workers", "3", "--probabilities", "--no-recursive"),
+        *("--ignore", "-x.png", "--ignore", "y", "--only-new"),
+        *(f"{tmp_path}/scans/**/*.tif", f"{tmp_path}/inbox"),
+    ]
+    assert "as things are now, it would fail: no file matches" in result.err
+
+
+def test_what_is_scheduled_runs_and_reads_only_what_is_new(
+    digitbox: Digitbox, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = words_of(digitbox("schedule", "--cron", "--at", "02:30", "--quiet").out)
+    assert words[-2:] == ["--only-new", f"{tmp_path}/inbox"]
+    monkeypatch.chdir("/")
+    assert digitbox(*words[words.index("run") :]).code == 0
+    for how in (["--only-new"], ["--after", "move"]):
+        words = words_of(digitbox("schedule", "--cron", "--at", "02:30", *how, str(tmp_path)).out)
+        assert words.count("--only-new") == ("--only-new" in how)
+
+
+def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> None:
+    has_systemd = Path("/run/systemd/system").is_dir()
+    assert ("[Timer]" in digitbox("schedule", "--at", "02:30").out) == has_systemd
+    result = digitbox("schedule", "--at", "02:30", "--systemd")
+    assert re.findall(r"^# /.*", result.out, re.MULTILINE) == [
+        f"# {home}/.config/systemd/user/digitbox-nightly.service",
+        f"# {home}/.config/systemd/user/digitbox-nightly.timer",
+    ]
+    assert "<Command>wsl.exe</Command>" in digitbox("schedule", "--at", "02:30", "--windows").out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--at", "24:00"],
+        ["--at", "half past two"],
+        ["--at", "02:30", "--every", "noon"],
+        ["--at", "02:30", "--every", "mon,day"],
+        ["--at", "02:30", "--every", "m"],
+        ["--at", "02:30", "--name", "../x"],
+        ["--at", "02:30", "--fromat", "csv"],
+        ["--at", "02:30", "--workers", "none"],
+        ["--at", "02:30", "--outbox", "inbox"],
+        ["--at", "02:30", "--outbox", "a\nb"],
+        ["--at", "02:30", "--install", "--windows"],
+        ["--at", "02:30", "--install", "--uninstall"],
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(digitbox: Digitbox, home: Path, arguments: list[str]) -> None:
+    result = digitbox("schedule", *arguments)
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+
+
+def test_only_its_own_lines_of_a_crontab_are_replaced(digitbox: Digitbox, home: Path) -> None:
+    mine = b"MAILTO=me\n# \xff my lines\n0 1 * * * true # digitbox schedule: mine\n"
+    (home / "tab").write_bytes(mine)
+    assert digitbox("schedule", "--cron", "--install", "--at", "02:30").code == 0
+    assert digitbox("schedule", "--cron", "--install", "--at", "04:30", "--name", "second").code == 0
+    result = digitbox("schedule", "--cron", "--install", "--at", "03:30", "--every", "sat,sun")
+    assert "every Saturday and Sunday at 03:30" in result.err
+    assert "digitbox schedule --uninstall --cron --name digitbox-nightly" in result.err
+    lines = (home / "tab").read_bytes().removeprefix(mine).splitlines()
+    assert [line.split(b" cd ")[0] for line in lines] == [b"30 4 * * *", b"30 3 * * 6,0"]
+    assert digitbox("schedule", "--cron", "--uninstall").code == 0
+    assert digitbox("schedule", "--cron", "--uninstall", "--name", "second").code == 0
+    assert (home / "tab").read_bytes() == mine
+    assert "nothing to uninstall" in digitbox("schedule", "--cron", "--uninstall").err
+
+
+def test_no_crontab_yet_and_one_without_an_end(digitbox: Digitbox, home: Path) -> None:
+    assert digitbox("schedule", "--cron", "--install", "--at", "02:30").code == 0
+    assert (home / "tab").read_bytes().count(b"\n") == 1
+    (home / "tab").write_bytes(b"0 1 * * * true")
+    assert digitbox("schedule", "--cron", "--install", "--at", "02:30").code == 0
+    assert (home / "tab").read_bytes().startswith(b"0 1 * * * true\n30 2 ")
+
+
+def test_a_crontab_that_may_not_be_read_is_left_as_it_is(digitbox: Digitbox, home: Path) -> None:
+    (home / "tab").write_bytes(b"mine\n")
+    (home / "denied").touch()
+    result = digitbox("schedule", "--cron", "--install", "--at", "02:30")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "cannot read your crontab: you (nobody) are not allowed" in result.err
+    assert (home / "tab").read_bytes() == b"mine\n"
+
+
+def test_units_are_put_in_place_and_taken_away(
+    digitbox: Digitbox, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "systemd" / "user"
+    printed = digitbox("schedule", "--systemd", "--at", "02:30").out
+    for _ in range(2):
+        result = digitbox("schedule", "--systemd", "--install", "--at", "02:30")
+        assert (result.code, result.out) == (0, "")
+    assert "loginctl enable-linger" in result.err
+    files = sorted(os.listdir(folder))
+    assert files == ["digitbox-nightly.service", "digitbox-nightly.timer"]
+    assert all((folder / file).read_text() in printed for file in files)
+    assert (home / "called").read_text().splitlines()[-1] == "--user enable --now digitbox-nightly.timer"
+    assert digitbox("schedule", "--systemd", "--uninstall").code == 0
+    assert os.listdir(folder) == []
+    assert "--user disable --now digitbox-nightly.timer" in (home / "called").read_text()
+    assert "nothing to uninstall" in digitbox("schedule", "--systemd", "--uninstall").err
+
+
+def test_units_of_others_are_left_alone(digitbox: Digitbox, home: Path) -> None:
+    folder = home / ".config" / "systemd" / "user"
+    folder.mkdir(parents=True)
+    (folder / "digitbox-nightly.timer").write_text("[Timer]\n")
+    for what in (["--install", "--at", "02:30"], ["--uninstall"]):
+        result = digitbox("schedule", "--systemd", *what)
+        assert (result.code, "give another --name" in result.err) == (2, True)
+    assert os.listdir(folder) == ["digitbox-nightly.timer"]
+
+
+def test_a_systemd_that_does_not_answer(digitbox: Digitbox, home: Path) -> None:
+    (home / "denied").touch()
+    result = digitbox("schedule", "--systemd", "--install", "--at", "02:30")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "Failed to connect to bus" in result.err
+    assert not (home / ".config").exists()
+
+
+@pytest.mark.parametrize("kind", ["--systemd", "--cron"])
+def test_a_machine_that_has_neither(
+    digitbox: Digitbox, home: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    result = digitbox("schedule", kind, "--install", "--at", "02:30")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "cannot call" in result.err
+
+
+@pytest.mark.parametrize(
+    ("called", "is_script"), [("digitbox", True), ("x/digitbox", True), ("__main__.py", False)]
+)
+def test_the_program_is_the_one_that_runs(
+    called: str, is_script: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "x"))
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "digitbox").touch(mode=0o755)
+    monkeypatch.setattr(sys, "argv", [called])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "y" / "python3"))
+    expected = [f"{tmp_path}/x/digitbox"] if is_script else [f"{tmp_path}/y/python3", "-m", "batch"]
+    assert this_program() == expected
+    if not is_script:
+        (tmp_path / "y").mkdir()
+        (tmp_path / "y" / "digitbox").touch()
+        assert this_program() == [f"{tmp_path}/y/digitbox"]
+
+
+def test_a_time_that_the_clock_leaves_out_is_told(
+    berlin: None, digitbox: Digitbox, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planned(hour: int, *every: str) -> Job:
+        return Job(name="x", command=("/x",), folder="/", at=time(hour, 30), every=every or ("day",))
+
+    today = date(2026, 11, 24)
+    assert missing_days(planned(2), today) == [date(2027, 3, 28)]
+    assert missing_days(planned(1), today) == missing_days(planned(3), today) == []
+    assert missing_days(planned(2, "monday"), today) == []
+    assert missing_days(planned(2, "sunday"), today) == [date(2027, 3, 28)]
+
+    class Today(date):
+        @classmethod
+        def today(cls) -> "Today":
+            return cls(2026, 11, 24)
+
+    monkeypatch.setattr(module, "date", Today)
+    said = digitbox("schedule", "--at", "02:30", "--systemd").err
+    assert "on 2027-03-28 there is no 02:30" in said
+    assert digitbox("schedule", "--at", "03:30", "--systemd").err == ""

@@ -1,0 +1,300 @@
+"""Is all well, and what happened: for people, for programs, and with any ledger."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.clock import iso
+from batch.monitoring.health import look
+from batch.outbox import ledger as ledgers
+from batch.outbox import run_history
+from batch.outbox.ledger import Ledger
+from batch.outbox.run_history import Heartbeat
+from batch.records import RunSummary
+from command import ROOT, Digitbox
+from faults import fast_folder
+from formats import FORMATS, two
+from scene import Scene
+
+TWO = FORMATS["png-8"](two())
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+NOBODY = 2**31 - 1  # no process has that number
+
+
+def at(hours: float) -> str:
+    """Hours before noon."""
+    return iso(NOON - timedelta(hours=hours))
+
+
+def run(number: int, hours: float, exit_code: int | None = 0, **more: Any) -> RunSummary:
+    return RunSummary(
+        run=str(number),
+        command=more.pop("command", "run"),
+        pid=more.pop("pid", NOBODY),
+        started_at=at(hours),
+        finished_at=None if exit_code is None else at(hours),
+        exit_code=exit_code,
+        **more,
+    )
+
+
+def beat(state: str, hours: float, **more: Any) -> Heartbeat:
+    return Heartbeat(more.pop("pid", os.getpid()), "/in", state, more.pop("detail", ""), at(hours), at(5), 30)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    (tmp_path / "outbox" / ".digitbox").mkdir(parents=True)
+    return tmp_path / "outbox"
+
+
+def problems(outbox: Path, *entries: RunSummary | Heartbeat, max_age_s: float | None = None) -> list[str]:
+    with closing(Ledger(outbox / ".digitbox")) as ledger:
+        for entry in entries:
+            if isinstance(entry, Heartbeat):
+                run_history.beat(ledger, entry)
+            else:
+                run_history.note(ledger, entry)
+    return look((str(outbox),), outbox, NOON.timestamp(), max_age_s).problems
+
+
+WATCH = run(9, 5, None, command="watch", pid=os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("entries", "problem"),
+    [
+        ([], "no run into"),
+        ([run(1, 5)], ""),
+        ([run(1, 30, 5, error="no model"), run(2, 5)], ""),
+        ([run(1, 30), run(2, 5, 5, error="no model")], "ended with 5: no model"),
+        (
+            [run(1, 30), run(2, 5, 3, counts={"failed": 1, "ok": 3})],
+            "1 scan of the last run could not be read",
+        ),
+        ([run(1, 30), run(2, 5, 143, error="stopped by SIGTERM")], "ended with 143"),
+        ([run(1, 30), run(2, 5, None)], "was killed"),
+        ([run(1, 30, None), run(2, 5)], ""),
+        ([run(1, 30), run(2, 0, None, pid=os.getpid())], ""),
+        ([run(1, 30, 6), run(2, 0, None, pid=os.getpid())], "ended with 6"),
+        ([WATCH, beat("watching", 0.01)], ""),
+        ([run(1, 30, 6), WATCH, beat("watching", 0.01)], ""),
+        ([WATCH, beat("watching", 0.2)], "no sign of the watcher for 12 min"),
+        ([WATCH, beat("paused", 0.01, detail="no room")], "the watcher is paused: no room"),
+        ([replace(WATCH, pid=NOBODY), beat("watching", 0.01, pid=NOBODY)], "the watcher is gone"),
+        ([run(9, 9, 0, command="watch"), beat("stopped", 5, pid=NOBODY)], ""),
+        ([beat("watching", 30, pid=NOBODY), run(1, 5)], ""),  # a run has taken its place since
+        ([beat("watching", 30), run(1, 5)], ""),  # and another process its number
+        ([beat("watching", 2, pid=NOBODY), run(1, 5)], "the watcher is gone"),
+    ],
+)
+def test_what_is_well_and_what_is_not(
+    outbox: Path, entries: list[RunSummary | Heartbeat], problem: str
+) -> None:
+    found = problems(outbox, *entries)
+    if not problem:
+        assert found == []
+    else:
+        assert any(problem in text for text in found), found
+
+
+def test_a_watcher_that_was_killed_is_said_once(outbox: Path) -> None:
+    watch = replace(WATCH, pid=NOBODY)
+    assert len(problems(outbox, watch, beat("watching", 0.01, pid=NOBODY))) == 1
+
+
+def test_a_success_may_be_too_long_ago(outbox: Path) -> None:
+    entries = [run(1, 30), run(2, 29, 0)]
+    assert problems(outbox, *entries, max_age_s=30 * 3600) == []
+    assert problems(outbox, *entries, max_age_s=26 * 3600) == ["the last success is 29 h ago"]
+    assert problems(outbox, WATCH, beat("watching", 0.01), max_age_s=60) == []
+
+
+def test_no_success_at_all_is_too_long_ago(outbox: Path) -> None:
+    assert "no run has succeeded yet" in problems(outbox, run(1, 1, 3), max_age_s=1e8)
+
+
+# The commands
+
+
+def test_without_a_ledger(digitbox: Digitbox, tmp_path: Path) -> None:
+    result = digitbox("status")
+    assert (result.code, result.err) == (1, "")
+    assert "nothing has been read into outbox yet" in result.out
+    assert json.loads(digitbox("status", "--json").out)["healthy"] is False
+    result = digitbox("history")
+    assert (result.code, result.out) == (0, "")
+    assert digitbox("history", "--json").out == "[]\n"
+    assert not (tmp_path / "outbox").exists()
+
+
+def test_what_waits(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    (inbox / "half.png").write_bytes(TWO[:90])
+    digitbox("run", "--max-failed", "1", "--ignore", "*-back.png")
+    result = digitbox("status")
+    assert result.code == 0
+    assert "all is well" in result.out and "waiting        0 scans" in result.out
+    assert "2 scans: 1 ok, 0 review, 0 refused, 1 failed" in result.out
+    for name, age_s in (("b.png", 7200), ("c.png", 86400 * 3), ("c-back.png", 86400 * 9)):
+        (inbox / name).write_bytes(TWO)
+        os.utime(inbox / name, (datetime.now().timestamp() - age_s,) * 2)
+    assert "waiting        2 scans, the oldest for 3 d" in digitbox("status").out
+    said = json.loads(digitbox("status", "--json").out)
+    assert (said["waiting"], said["counts"]["failed"], said["healthy"]) == (2, 1, True)
+    assert said["oldest_waiting_at"] == pytest.approx((inbox / "c.png").stat().st_mtime, abs=0.01)
+    assert (said["inputs"], said["outbox"]) == ([str(inbox)], str(tmp_path / "outbox"))
+    assert said["last_run"]["run"] == said["last_success"]["run"]
+    assert json.loads(digitbox("status", str(inbox / "b.png"), "--json").out)["waiting"] == 1
+    shutil.rmtree(inbox)
+    result = digitbox("status")
+    assert (result.code, result.err) == (1, "")
+    assert "no such file or folder" in result.out
+
+
+def test_the_outbox_of_the_file_is_looked_at(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "digitbox.toml").write_text('outbox = "elsewhere"\nreview-below = 0.5\n')
+    (inbox / "a.png").write_bytes(TWO)
+    assert digitbox("run").code == 0
+    assert digitbox("status").code == 0
+    assert len(json.loads(digitbox("history", "--json").out)) == 1
+
+
+def test_it_looks_on_while_a_run_goes_on(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    digitbox("run")
+    seen: list[Any] = []
+    note = run_history.note
+
+    def noting(ledger: Ledger, summary: RunSummary) -> None:
+        note(ledger, summary)
+        if summary.rows:  # the batch is in a transaction that is open
+            seen.append(look((), Path("outbox"), 0))
+
+    monkeypatch.setattr(run_history, "note", noting)
+    digitbox("run")
+    assert [(found.running.rows, found.problems) for found in seen[:1]] == [(0, [])]
+
+
+def test_the_history_is_a_table(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    digitbox("run")
+    digitbox("run", "gone\n\udcff=\x1b31m")
+    heading, failed, done = digitbox("history").out.splitlines()
+    columns = "started command took end scans ok review refused failed left"
+    assert " ".join(heading.split()) == columns
+    assert done.split()[1:] == ["run", "0", "s", "0", "1", "1", "0", "0", "0", "0"]
+    assert failed.split()[4] == "4" and "no such file" in failed and "\x1b" not in failed
+    assert len(digitbox("history", "--last", "1").out.splitlines()) == 2
+
+
+def test_a_killed_run_is_called_so(digitbox: Digitbox, outbox: Path) -> None:
+    problems(outbox, run(1, 5, None), run(2, 4, 0), run(3, 1, None, pid=os.getpid()))
+    assert [line.split()[4] for line in digitbox("history").out.splitlines()[1:]] == [
+        "running",
+        "0",
+        "killed",
+    ]
+    assert [entry["end"] for entry in json.loads(digitbox("history", "--json").out)] == [
+        "running",
+        "0",
+        "killed",
+    ]
+
+
+def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, outbox: Path) -> None:
+    (outbox / ".digitbox" / "ledger.sqlite3").write_text("no data base")
+    for command in ("status", "history"):
+        result = digitbox(command)
+        assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
+
+
+def test_a_ledger_of_the_first_version(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ledgers, "_STEPS", ledgers._STEPS[:1])
+        Ledger(outbox / ".digitbox").close()
+    before = (outbox / ".digitbox" / "ledger.sqlite3").read_bytes()
+    result = digitbox("status", str(inbox))
+    assert result.code == 1 and "no run into outbox is noted yet" in result.out
+    assert digitbox("history").code == 0
+    assert (outbox / ".digitbox" / "ledger.sqlite3").read_bytes() == before
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare")
+def test_where_nothing_can_be_written(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    """SQLite would make files beside a ledger to read it."""
+    (inbox / "a.png").write_bytes(TWO)
+    digitbox("run")
+    for beside in (tmp_path / "outbox" / ".digitbox").glob("*-*"):
+        beside.unlink()
+    script = 'mount --bind outbox outbox && mount -o remount,ro,bind outbox && exec "$@"'
+    before = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    if subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no file system of one's own here")
+    command = [sys.executable, "-m", "batch", "status", "inbox"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*before, *command], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "all is well" in done.stdout
+
+
+# A watcher
+
+
+@pytest.fixture
+def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
+    with fast_folder(tmp_path) as folder:
+        yield Scene(folder)
+
+
+def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
+    seen: list[Any] = []
+    for at_s in (0, 20):
+        scene.ticking.at(at_s, lambda n=at_s: scene.drop(f"{n}.png", TWO))  # type: ignore[misc]
+    scene.ticking.at(40, lambda: scene.drop("half.png", TWO[:90]))
+    (scene.inbox / "folder.png").mkdir()  # is no scan, and does not wait
+    now = datetime.now(UTC).timestamp()
+    scene.ticking.at(30, lambda: seen.append(look((), scene.outbox, now)))
+    scene.watch(90)
+    scene.check()
+    (found,) = seen
+    assert (found.running.command, found.running.counts, found.problems) == ("watch", {"ok": 2}, [])
+    assert (found.watcher_state, found.waiting) == ("watching", 0)
+    after = look((), scene.outbox, now)
+    assert after.problems == [] and after.watcher_state == "stopped" and after.running is None
+    assert (after.last_run.exit_code, after.last_run.counts) == (0, {"ok": 2, "failed": 1})  # type: ignore[union-attr]
+    with closing(sqlite3.connect(scene.outbox / ".digitbox" / ledgers.FILE)) as opened:
+        assert opened.execute("SELECT COUNT(*) FROM runs").fetchone() == (1,)
+
+
+def test_who_may_only_read_an_outbox_is_told_how_it_is(outbox: Path) -> None:
+    with closing(Ledger(outbox / ".digitbox")) as opened:
+        run_history.note(opened, run(1, 1))
+    command = [sys.executable, "-m", "batch", "status", "--outbox", str(outbox)]
+    if os.geteuid() == 0:
+        no_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+        if not shutil.which("setpriv") or subprocess.run([*no_rights, "true"], check=False).returncode:
+            pytest.skip("root cannot give up its rights here")
+        command = [*no_rights, *command]
+    state = outbox / ".digitbox"
+    for mode, code, text in ((0o555, 0, "all is well"), (0, 6, "allow it")):
+        state.chmod(mode)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        state.chmod(0o755)
+        assert (done.returncode, len(done.stderr.splitlines())) == (code, code and 1), done.stderr
+        assert text in done.stdout + done.stderr

@@ -1,0 +1,201 @@
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+from datetime import date, time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from batch.errors import ConfigError
+from batch.scheduling.units import Job, cron_line, systemd_units, windows_task
+
+ODD = (
+    "--ignore",
+    "a b",
+    "100%",
+    "\\%",
+    "\\\\%%",
+    "$HOME",
+    "${x}",
+    "q\"u'o",
+    "back\\",
+    ";",
+    "",
+    "'",
+    "#",
+    "é ",
+    "*",
+)
+TEXT = st.text(
+    st.characters(exclude_categories=("Cc", "Cn", "Cs", "Zl", "Zp")) | st.sampled_from("%\\'\"$ #;"),
+    max_size=12,
+)
+systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="there is no systemd to ask what it understands"
+)
+
+
+def job(*words: str, at: time = time(2, 30), every: tuple[str, ...] = ("day",), folder: str = "/tmp") -> Job:
+    return Job(name="digitbox-x", command=words or ("/bin/echo",), folder=folder, at=at, every=every)
+
+
+def read_by_cron(line: str) -> str:
+    """The command that cron gives the shell, as cron's do_command.c makes it."""
+    command, is_escaped = "", False
+    for character in line.split(" ", 5)[5]:
+        if is_escaped:
+            if character == "%":
+                command = command[:-1]
+            is_escaped = False
+        elif character == "\\":
+            is_escaped = True
+        elif character == "%":
+            break
+        command += character
+    return command
+
+
+def run_by_cron(*words: str, folder: str = "/") -> list[str]:
+    """The folder, and the words that a program gets."""
+    script = 'import os, sys; print(os.getcwd(), *sys.argv[1:], sep="\\0", end="")'
+    line = cron_line(job(sys.executable, "-IS", "-c", script, *words, folder=folder))
+    done = subprocess.run(["/bin/sh", "-c", read_by_cron(line)], capture_output=True, check=True)
+    return os.fsdecode(done.stdout).split("\0")
+
+
+def test_odd_words_come_through_cron(tmp_path: Path) -> None:
+    folder = tmp_path / "a 100%$x\\%'\""
+    folder.mkdir()
+    assert run_by_cron(*ODD, folder=str(folder)) == [str(folder), *ODD]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(TEXT, max_size=4))
+@example(["\\%"])
+@example(["%" * 5, "\\" * 3 + "%"])
+def test_any_words_come_through_cron(words: list[str]) -> None:
+    assert run_by_cron(*words) == ["/", *words]
+
+
+def units_in(folder: Path, planned: Job) -> list[str]:
+    for name, text in systemd_units(planned).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [str(folder / name) for name in systemd_units(planned)]
+
+
+def verified(folder: Path, *units: str, level: str = "info") -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "XDG_RUNTIME_DIR": str(folder),
+        "HOME": str(folder),
+        "SYSTEMD_LOG_LEVEL": level,
+    }
+    return subprocess.run(
+        ["systemd-analyze", "--user", "verify", *units],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@systemd
+@pytest.mark.parametrize("every", [("day",), ("hour",), ("monday", "sunday")])
+def test_systemd_understands_the_units(tmp_path: Path, every: tuple[str, ...]) -> None:
+    units = units_in(tmp_path, job("/bin/echo", *ODD, every=every))
+    done = verified(tmp_path, *units)
+    assert (done.returncode, done.stderr) == (0, "")
+    Path(units[1]).write_text(Path(units[1]).read_text().replace("OnCalendar=", "OnCalendar=never "))
+    assert verified(tmp_path, *units).stderr != ""  # it would say so
+
+
+@systemd
+def test_odd_words_come_through_systemd(tmp_path: Path) -> None:
+    told = subprocess.check_output(["systemd-analyze", "--version"], text=True)
+    if int(told.split()[1]) < 250:
+        pytest.skip("an old one does not quote what it tells")
+    folder = tmp_path / "a 100%$x\\%'\" \\"
+    folder.mkdir()
+    program = tmp_path / "p %h$x"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(stat.S_IRWXU)
+    units = units_in(tmp_path, job(str(program), *ODD, folder=str(folder)))
+    said = verified(tmp_path, *units, level="debug").stdout
+    (line,) = re.findall(r"Command Line: (.*)", said)
+    found, *others = shlex.split(re.sub(r"(?<!\\)((?:\\\\)*)\\\$", r"\1$", line))
+    assert found == str(program)
+    assert others == [word.replace("$", "$$") for word in ODD]  # each $$ becomes a $ when it is started
+    (where,) = re.findall(r"WorkingDirectory: (.*)", said)
+    assert where.rstrip("/") == str(folder)
+
+
+@pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b"])
+def test_what_systemd_does_not_take_for_a_program(name: str) -> None:
+    with pytest.raises(ConfigError, match="use --cron"):
+        systemd_units(job(f"/bin/{name}"))
+
+
+@given(TEXT.filter(lambda text: "%" not in text and "$(" not in text))
+def test_any_word_comes_through_xml(word: str) -> None:
+    text = windows_task(job("/bin/echo", word), "Ubuntu & <Co>", date(2026, 11, 24))
+    assert text.isascii()
+    arguments = ElementTree.fromstring(text).findtext(".//{*}Arguments")
+    expected = ["--distribution", "Ubuntu & <Co>", "--cd", "/tmp", "--exec", "/bin/echo", word]
+    assert arguments == subprocess.list2cmdline(expected)
+
+
+def test_times_in_the_words_of_each() -> None:
+    def words(every: tuple[str, ...]) -> tuple[str, str, str]:
+        planned = job(every=every)
+        timer = systemd_units(planned)["digitbox-x.timer"]
+        task = ElementTree.fromstring(windows_task(planned, "", date(2026, 11, 24)))
+        trigger = task.find(".//{*}CalendarTrigger")
+        assert trigger is not None
+        shown = " ".join(element.tag.split("}")[1] for element in trigger.iter())
+        calendar = re.findall(r"OnCalendar=(.*)", timer)[0]
+        return calendar, cron_line(planned).split(" cd ")[0], shown
+
+    daily, weekly, hourly = words(("day",)), words(("monday", "sunday")), words(("hour",))
+    assert daily[:2] == ("*-*-* 02:30:00", "30 2 * * *")
+    assert weekly[:2] == ("Mon,Sun *-*-* 02:30:00", "30 2 * * 1,0")
+    assert hourly[:2] == ("*-*-* *:30:00", "30 * * * *")
+    assert daily[2] == "CalendarTrigger StartBoundary ScheduleByDay DaysInterval"
+    assert weekly[2].endswith("ScheduleByWeek DaysOfWeek Monday Sunday WeeksInterval")
+    assert hourly[2].startswith("CalendarTrigger Repetition Interval Duration StartBoundary")
+
+
+@pytest.mark.parametrize("word", ["a\nb", "a\x1b", "\udcff", "\u2028"])
+def test_what_cannot_be_written_is_told(word: str) -> None:
+    with pytest.raises(ConfigError, match="cannot schedule"):
+        job("/bin/echo", word)
+    with pytest.raises(ConfigError, match="cannot schedule"):
+        job(folder=f"/{word}")
+
+
+@pytest.mark.parametrize("word", ["%PATH%", "$(Arg0)"])
+def test_what_windows_would_replace_is_told(word: str) -> None:
+    with pytest.raises(ConfigError, match="--windows"):
+        windows_task(job("/bin/echo", word), "", date(2026, 11, 24))
+
+
+@systemd
+def test_a_night_without_the_time_is_left_out_by_systemd() -> None:
+    """What the documents say of it; Persistent does not help, for there was nothing to miss."""
+    done = subprocess.run(
+        ["systemd-analyze", "calendar", "--base-time=2027-03-27 12:00", "--iterations=2", "*-*-* 02:30:00"],
+        env={**os.environ, "TZ": "Europe/Berlin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip("an old one cannot tell")
+    assert "2027-03-29 02:30:00 CEST" in done.stdout
+    assert "2027-03-28" not in done.stdout

@@ -1,0 +1,131 @@
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from batch.watcher import events
+from batch.watcher.events import Events, needs_polling
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="events differ")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def heard(folder: Path) -> Iterator[Events]:
+    heard = Events(folder, recursive=True)
+    heard.start()
+    yield heard
+    heard.stop()
+
+
+def wait_for(heard: Events, path: Path) -> None:
+    seen: set[str] = set()
+    while str(path) not in seen:
+        found = heard.wait(5)
+        assert found, f"no event of {path}, but of {seen}"
+        seen |= found
+
+
+def copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+
+
+def part(source: Path, target: Path) -> None:
+    os.rename(source, target.with_name(".part"))
+    os.rename(target.with_name(".part"), target)
+
+
+@pytest.mark.parametrize("way", [copy, os.rename, os.link, part])
+@pytest.mark.parametrize("name", ["a.png", "sub/a.png", os.fsdecode(b"\xff.png"), "line\nbreak.png"])
+def test_each_way_to_drop_a_file_is_heard(
+    heard: Events, folder: Path, tmp_path: Path, way: Callable[[Path, Path], None], name: str
+) -> None:
+    if "/" in name:
+        (folder / "sub").mkdir()
+        wait_for(heard, folder / "sub")
+    (tmp_path / "beside").write_bytes(b"content")
+    way(tmp_path / "beside", folder / name)
+    wait_for(heard, folder / name)
+
+
+def test_a_folder_that_is_moved_in_is_heard(heard: Events, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "form" / "deep").mkdir(parents=True)
+    (tmp_path / "form").rename(folder / "form")
+    wait_for(heard, folder / "form")
+
+
+def test_a_file_that_leaves_does_not_hold_up_the_next(heard: Events, folder: Path, tmp_path: Path) -> None:
+    (folder / "a.png").touch()
+    wait_for(heard, folder / "a.png")
+    while heard.wait(0):
+        pass
+    (folder / "a.png").rename(tmp_path / "a.png")
+    (folder / "b.png").touch()
+    seen = heard.wait(0.4)
+    assert str(folder / "b.png") in seen
+
+
+def test_its_death_is_noticed(heard: Events, folder: Path) -> None:
+    assert heard.are_alive()
+    shutil.rmtree(folder)
+    for _ in range(100):
+        if not heard.are_alive():
+            break
+        heard.wait(0.05)
+    assert not heard.are_alive()
+    folder.mkdir()
+    heard.start()
+    (folder / "a.png").touch()
+    wait_for(heard, folder / "a.png")
+
+
+def test_a_folder_that_is_gone_cannot_be_listened_to(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        Events(tmp_path / "gone", recursive=True).start()
+
+
+def test_it_is_known_that_the_system_lost_events(heard: Events, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not heard.were_lost()
+    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
+    assert heard.wait(5) == set()
+    assert (heard.were_lost(), heard.were_lost()) == (True, False)
+    assert capsys.readouterr().err == ""
+
+
+def test_it_is_known_that_there_were_too_many(
+    heard: Events, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST_WAITING", 0)
+    (folder / "a.png").touch()
+    for _ in range(100):
+        heard.wait(0.05)
+        if heard.were_lost():
+            return
+    raise AssertionError("it never said so")
+
+
+def test_a_wait_may_be_ended(heard: Events) -> None:
+    heard.wake()
+    assert heard.wait(60) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_remote"), [("ext4", False), ("nfs4", True), ("cifs", True), ("fuse.sshfs", True)]
+)
+def test_network_folders_are_looked_at(monkeypatch: pytest.MonkeyPatch, kind: str, is_remote: bool) -> None:
+    mounts = (
+        f"/dev/root / ext4 rw 0 0\nserver:/scans /mnt/my\\040scans {kind} rw 0 0\nproc /proc proc rw 0 0\n"
+    )
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: mounts)
+    assert needs_polling(Path("/mnt/my scans/inbox")) == is_remote
+    assert not needs_polling(Path("/mnt/my"))

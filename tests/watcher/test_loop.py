@@ -1,0 +1,377 @@
+"""What can befall scans on their way: each has one row, and is in done/ or failed/."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from batch.engines.local import Reader
+from batch.records import Outcome, ScanRef
+from batch.watcher import loop as watching
+from faults import fast_folder
+from formats import FORMATS, numbered_scan
+from scene import Scene
+
+PATIENTLY_S = 10.0  # a second look at what could not be read
+
+
+@pytest.fixture
+def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
+    with fast_folder(tmp_path) as folder:
+        yield Scene(folder)
+
+
+def first(does: Callable[[Sequence[ScanRef]], None]) -> Callable[[Reader], Reader]:
+    """A reader before whose first work something happens."""
+
+    def wrap(reader: Reader) -> Reader:
+        todo = [does]
+
+        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+            if refs and todo:
+                todo.pop()(refs)
+            return reader(refs)
+
+        return read
+
+    return wrap
+
+
+# Drops
+
+
+def test_what_is_there_at_the_start_and_what_arrives(scene: Scene) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    scene.ticking.at(20, lambda: scene.drop("deep/er/b.png", numbered_scan(2)))
+    scene.watch(40)
+    scene.check()
+    assert sorted(os.listdir(scene.inbox)) == ["deep"]
+
+
+def test_a_lone_scan_is_read_as_soon_as_it_has_settled(scene: Scene) -> None:
+    scene.ticking.at(10, lambda: scene.drop("a.png", numbered_scan(1)))
+    scene.watch(12.1, max_wait_s=60)
+    scene.check()
+
+
+def test_scans_that_trickle_in_wait_no_longer_than_asked(scene: Scene) -> None:
+    for number in range(60):
+        scene.ticking.at(number, lambda n=number: scene.drop(f"{n}.png", numbered_scan(n)))  # type: ignore[misc]
+    scene.watch(70, max_wait_s=1)
+    scene.check()
+    assert max(map(len, scene.results)) <= 3
+
+
+def kinds_of_drops(scene: Scene) -> list[Callable[[int], list[Path]]]:
+    beside = scene.folder / "beside"
+    beside.mkdir()
+
+    def put(number: int) -> Path:
+        path = beside / f"{number}.png"
+        path.write_bytes(numbered_scan(number))
+        scene.note(path.name, numbered_scan(number))
+        return path
+
+    def link(number: int) -> list[Path]:
+        path = put(number)
+        os.link(path, scene.inbox / path.name)
+        return [scene.inbox / path.name]
+
+    def rsync(number: int) -> list[Path]:
+        path = put(number)
+        part = scene.inbox / f".{path.name}.aB3dEf"
+        path.rename(part)
+        part.rename(scene.inbox / path.name)
+        return [part, scene.inbox / path.name]
+
+    return [
+        lambda number: scene.drop(f"{number}.png", numbered_scan(number)),
+        lambda number: [put(number).rename(scene.inbox / f"{number}.png")],
+        link,
+        rsync,
+    ]
+
+
+def test_five_thousand_in_each_way_make_a_few_files_of_results(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "MANY", 8)  # a tenth of everything
+    kinds = kinds_of_drops(scene)
+    for number in range(400):
+        scene.ticking.at(number / 50, lambda n=number: kinds[n % 4](n))  # type: ignore[misc]
+    folder = scene.folder / "form"
+    for number in range(100):
+        (folder / f"{number % 7}").mkdir(parents=True, exist_ok=True)
+        (folder / f"{number % 7}" / f"{number}.png").write_bytes(numbered_scan(1000 + number))
+        scene.note(f"form/{number % 7}/{number}.png", numbered_scan(1000 + number))
+    scene.ticking.at(3, lambda: [folder.rename(scene.inbox / "form")])
+    scene.watch(30, batch_size=26)
+    scene.check()
+    assert len(scene.results) <= 10
+
+
+def test_the_same_name_again_and_the_same_content_twice(scene: Scene) -> None:
+    for time_s in (0, 10, 20):
+        scene.ticking.at(time_s, lambda t=time_s: scene.drop("a.png", numbered_scan(t)))  # type: ignore[misc]
+    scene.ticking.at(11, lambda: scene.drop("b.png", numbered_scan(10)))
+    scene.watch(40)
+    scene.check()
+
+
+def test_names_of_all_kinds(scene: Scene) -> None:
+    names = ["=cmd.png", "-rf.png", "line\nbreak.png", "x" * 251 + ".png", "\x1b[2J.png", "a,\"b'.png"]
+    names += [os.fsdecode(b"\xff\xfe.png"), os.fsdecode("è\u202e.png".encode()), "y" * 250 + "1.png"]
+    for number, name in enumerate(names):
+        scene.drop(name, numbered_scan(number))
+        scene.drop(f"sub/{name}", numbered_scan(100 + number)[:90])
+    scene.watch(40)
+    scene.check()
+    failed = [path for path in scene.outbox.rglob("*") if path.suffix == ".json"]
+    assert len(failed) == len(names)
+    assert not any(row["file"].startswith(("=", "-", "+", "@")) for row in scene.rows)
+
+
+def test_long_names_that_begin_alike_have_their_reasons_beside_them(scene: Scene) -> None:
+    for number in range(5):
+        scene.drop("x" * 250 + f"{number}.png", numbered_scan(number)[:90])
+    scene.watch(40)
+    scene.check()
+    assert len(list(scene.outbox.rglob("*.json"))) == 5
+
+
+@pytest.mark.parametrize("mtime_s", [-1, 0, 1, 2**31, 2**33])
+def test_modification_times_do_not_matter(scene: Scene, mtime_s: int) -> None:
+    (path,) = scene.drop("a.png", numbered_scan(1))
+    os.utime(path, (mtime_s, mtime_s))
+    scene.watch(20)
+    scene.check()
+
+
+def test_what_is_passed_over(scene: Scene) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    for name in (".hidden.png", "b.png.part", "~$c.png", "d.tmp", "Thumbs.db", "@eaDir/e.png", "no-back.png"):
+        path = scene.inbox / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(numbered_scan(2))
+    (scene.inbox / "readme.txt").write_text("a file of another type")
+    scene.watch(100, ignore=("*-back.png",))
+    scene.check()
+    assert scene.log.of("others") == ["1 other file in the inbox left alone"]
+    assert len(list(scene.inbox.iterdir())) == 8
+
+
+def test_sub_folders_may_be_left_out(scene: Scene) -> None:
+    (scene.inbox / "sub").mkdir()
+    (scene.inbox / "sub" / "b.png").write_bytes(numbered_scan(2))
+    scene.ticking.at(5, lambda: [scene.inbox / "sub" / "b.png"])
+    scene.drop("a.png", numbered_scan(1))
+    scene.watch(40, recursive=False)
+    scene.check()
+
+
+def test_pipes_sockets_and_links_are_left_alone_with_a_note(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    os.mkfifo(scene.inbox / "pipe.png")
+    monkeypatch.chdir(scene.inbox)  # names of sockets must be short
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("socket.png")
+        (scene.inbox / "link.png").symlink_to(scene.inbox / "a.png")
+        (scene.inbox / "loop").symlink_to(scene.inbox)
+        (scene.inbox / "itself.png").symlink_to("itself.png")
+        (scene.inbox / "nothing.png").symlink_to("nothing")
+        names = ["pipe.png", "socket.png", "link.png", "loop", "itself.png", "nothing.png"]
+        scene.ticking.at(5, lambda: [scene.inbox / name for name in names])
+        scene.watch(40)
+    scene.check()
+    assert scene.log.of("others") == ["6 other files in the inbox left alone"]
+    assert sorted(os.listdir(scene.inbox)) == sorted(names)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_a_device_is_left_alone(scene: Scene) -> None:
+    try:
+        os.mknod(scene.inbox / "tape.png", 0o20666, os.makedev(1, 5))
+    except OSError as error:
+        pytest.skip(f"no devices here: {error.strerror}")
+    scene.drop("a.png", numbered_scan(1))
+    scene.watch(40)
+    scene.check()
+
+
+# Writers
+
+
+def test_a_writer_slower_than_files_settle(scene: Scene) -> None:
+    content = numbered_scan(1)
+    scene.note("a.png", content)
+    with (scene.inbox / "a.png").open("wb", buffering=0) as file:
+        file.write(content[:70])
+
+        def go_on() -> None:
+            file.write(content[70:])
+
+        scene.ticking.at(30, go_on)
+        scene.ticking.at(60, file.close)
+        scene.watch(80)
+    scene.check()
+
+
+@pytest.mark.parametrize("kind", ["png-8", "jpeg-grey", "bmp-8", "pgm", "tiff-8", "webp"])
+@pytest.mark.parametrize("has_zeros", [False, True])
+def test_half_a_file_is_no_digit(scene: Scene, kind: str, has_zeros: bool) -> None:
+    kind = next(name for name in FORMATS if name.startswith(kind.split("-")[0]))
+    content = numbered_scan(1, kind)
+    half = content[: len(content) // 2]
+    name = f"a.{kind.split('-')[0].replace('jpeg', 'jpg').replace('tiff', 'tif')}"
+    (scene.inbox / name).write_bytes(half + bytes(len(content) - len(half)) * has_zeros)
+    scene.ticking.at(6, lambda: scene.drop(name, content))  # its writer was away for a while
+    scene.watch(40)
+    scene.check()
+
+
+def test_an_empty_file_may_be_filled_later(scene: Scene) -> None:
+    (scene.inbox / "a.png").touch()
+    scene.ticking.at(8, lambda: scene.drop("a.png", numbered_scan(1)))
+    scene.watch(40)
+    scene.check()
+
+
+def test_what_stays_half_or_empty_has_a_failed_row(scene: Scene) -> None:
+    scene.drop("half.png", numbered_scan(1)[:90])
+    (scene.inbox / "empty.png").touch()
+    scene.watch(PATIENTLY_S + 5)
+    reasons = {row["file"]: row["reason"] for row in scene.rows}
+    assert reasons == {"half.png": "truncated", "empty.png": "empty"}
+    assert not os.listdir(scene.inbox)
+
+
+# While they are read
+
+
+def test_a_scan_that_vanishes_has_a_row_that_says_so(scene: Scene) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        scene.drop(name, numbered_scan(ord(name[0])))
+    scene.watch(40, first(lambda _: os.unlink(scene.inbox / "b.png")))
+    assert [(row["file"], row["reason"]) for row in scene.rows] == [
+        ("a.png", ""),
+        ("b.png", "vanished"),
+        ("c.png", ""),
+    ]
+
+
+def test_a_scan_that_vanishes_and_is_back_is_read(scene: Scene) -> None:
+    away = scene.folder / "away"
+
+    def read_without(reader: Reader) -> Reader:
+        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+            here = {ref.path for ref in refs if os.path.exists(ref.path)}
+            for path in here if not scene.rows else ():
+                os.rename(path, away)
+                scene.ticking.at(scene.ticking.now + 3, lambda p=path: [away.rename(p)])  # type: ignore[misc]
+            return reader(refs)
+
+        return read
+
+    scene.drop("a.png", numbered_scan(1))
+    scene.watch(60, read_without)
+    scene.dropped["a.png", ""] += 1
+    assert sorted(row["reason"] for row in scene.rows) == ["", "vanished"]
+    assert not os.listdir(scene.inbox)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_scan_that_changes_before_it_is_read_waits(scene: Scene, is_replaced: bool) -> None:
+    def change(_: Sequence[ScanRef]) -> None:
+        (scene.inbox / "new").write_bytes(numbered_scan(2))
+        if is_replaced:
+            (scene.inbox / "new").rename(scene.inbox / "a.png")
+        else:
+            (scene.inbox / "a.png").write_bytes((scene.inbox / "new").read_bytes())
+            (scene.inbox / "new").unlink()
+
+    (scene.inbox / "a.png").write_bytes(numbered_scan(1))
+    scene.note("a.png", numbered_scan(2))
+    scene.drop("b.png", numbered_scan(3))
+    scene.watch(40, first(change))
+    scene.check()
+
+
+def after_reading(does: Callable[[], None]) -> Callable[[Reader], Reader]:
+    def wrap(reader: Reader) -> Reader:
+        todo = [does]
+
+        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+            outcomes = reader(refs)
+            if refs and todo:
+                todo.pop()()
+            return outcomes
+
+        return read
+
+    return wrap
+
+
+def test_a_scan_that_is_replaced_after_it_was_read_is_a_new_one(scene: Scene) -> None:
+    scene.note("a.png", numbered_scan(1))
+    (scene.inbox / "a.png").write_bytes(numbered_scan(1))
+
+    def replace() -> None:
+        (scene.inbox / "new").write_bytes(numbered_scan(2))
+        (scene.inbox / "new").rename(scene.inbox / "a.png")
+
+    scene.watch(60, after_reading(replace))
+    assert len(scene.rows) == 2
+    assert len({row["sha256"] for row in scene.rows}) == 2
+
+
+def test_a_scan_that_is_renamed_after_it_was_read_has_one_row(scene: Scene) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    scene.drop("b.png", numbered_scan(2))
+    scene.watch(60, after_reading(lambda: os.rename(scene.inbox / "a.png", scene.inbox / "z.png")))
+    scene.check()
+
+
+def test_a_scan_that_is_replaced_at_the_very_move_is_given_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.note("a.png", numbered_scan(2))
+    (scene.inbox / "a.png").write_bytes(numbered_scan(1))
+    rename = os.rename
+    todo = [numbered_scan(2)]
+
+    def replacing(source: Path, target: Path) -> None:
+        if "done" in str(target) and todo:
+            (scene.inbox / "new").write_bytes(todo.pop())
+            rename(scene.inbox / "new", source)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", replacing)
+    scene.watch(60)
+    assert len(scene.rows) == 2
+    (left,) = (scene.outbox / "done").rglob("*.png")
+    assert left.read_bytes() == numbered_scan(2)
+
+
+def test_a_scan_that_is_a_bug_does_not_stop_the_others(scene: Scene) -> None:
+    def poisoned(reader: Reader) -> Reader:
+        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+            if any(ref.name == "b.png" for ref in refs):
+                raise IndexError("a bug")
+            return reader(refs)
+
+        return read
+
+    for name in ("a.png", "b.png", "c.png", "d.png"):
+        scene.drop(name, numbered_scan(ord(name[0])))
+    scene.watch(40, poisoned)
+    assert {row["file"]: row["reason"] for row in scene.rows} == {
+        "a.png": "",
+        "b.png": "worker_crashed",
+        "c.png": "",
+        "d.png": "",
+    }
+    assert not os.listdir(scene.inbox)
