@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import ConfigError
-from batch.locations import Place, RemoteOutbox, is_remote
+from batch.locations import Location, RemoteOutbox, is_remote
 from batch.records import After
 
 CONFIG_FILE = "digitbox.toml"
@@ -57,7 +57,7 @@ class ReadOptions:
         attempts: rows that say that a scan failed, for a reason that may pass, before it counts as read.
     """
 
-    outbox: Place = Path("outbox")
+    outbox: Location = Path("outbox")
     model: str | None = None
     runtime: str = "litert"
     workers: int | None = None
@@ -154,7 +154,7 @@ def _check_apart(inbox: Path, outbox: Path) -> None:
         raise ConfigError(f"the outbox {outbox} and the inbox {inbox} must not lie in each other")
 
 
-def _real(place: str | Place) -> Path:
+def _real(place: str | Location) -> Path:
     path = str(place)
     if is_remote(path):
         return Path(path)  # only to compare

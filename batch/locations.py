@@ -39,7 +39,7 @@ class RemoteOutbox:
         return f"{self.address}/{name}"
 
 
-Place = Path | RemoteOutbox
+Location = Path | RemoteOutbox
 """An outbox: what is published is at `outbox / name`."""
 
 
@@ -48,7 +48,7 @@ def is_remote(text: str) -> bool:
     return text.startswith(_REMOTE)
 
 
-def checked(text: str) -> str:
+def check_location(text: str) -> str:
     """A path or an address, as it is given on the command line; file:///scans becomes /scans.
 
     Raises:
@@ -81,13 +81,13 @@ def checked(text: str) -> str:
     return text
 
 
-def outbox(text: str) -> Place:
+def parse_outbox(text: str) -> Location:
     """The outbox of a path or an address.
 
     Raises:
         ConfigError: as of `checked`; or the address is a pattern.
     """
-    text = checked(text)
+    text = check_location(text)
     if not is_remote(text):
         return Path(text)
     if "\0" in text:
@@ -95,12 +95,12 @@ def outbox(text: str) -> Place:
     return RemoteOutbox(text.rstrip("/"))
 
 
-def with_states(place: Place, states: Path | None) -> Place:
+def with_state_folder(place: Location, states: Path | None) -> Location:
     """The outbox with its state in a folder in `states`, if that is given; a local outbox as it is."""
     return place if isinstance(place, Path) or states is None else RemoteOutbox(place.address, states)
 
 
-def state_folder(place: Place) -> Path:
+def state_folder(place: Location) -> Path:
     """The local folder of an outbox' lock, ledger, and what is staged.
 
     Raises:
@@ -111,10 +111,10 @@ def state_folder(place: Place) -> Path:
     # Readable, and different for each address.
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", place.address)[:80]
     digest = hashlib.sha256(os.fsencode(place.address)).hexdigest()[:16]
-    return states_folder(place.states) / f"{name}-{digest}"
+    return remote_state_folder(place.states) / f"{name}-{digest}"
 
 
-def states_folder(given: Path | None) -> Path:
+def remote_state_folder(given: Path | None) -> Path:
     """The folder that has the state of remote outboxes.
 
     Args:
@@ -134,7 +134,7 @@ def states_folder(given: Path | None) -> Path:
         raise ConfigError("no home folder to keep the ledger in: give --state DIR") from error
 
 
-def absolute(place: str | Place) -> str:
+def absolute(place: str | Location) -> str:
     """A place as text that means the same in any folder."""
     text = str(place)
     return text if isinstance(place, RemoteOutbox) or is_remote(text) else os.path.abspath(text)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from batch.config import WatchOptions
-from batch.engines.local import Engine, Reader
+from batch.engines.local import Engine, ScanReader
 from batch.outbox.disposal import DONE, FAILED
 from batch.run import job
 from batch.terminal.log import Log
 from batch.text import text_cell
 from batch.watcher.loop import Watcher
-from batch.watcher.signals import Stop
+from batch.watcher.signals import StopSignal
 
 Action = Callable[[], Iterable[Path] | None]
 """Does something; returns paths for which there are events."""
@@ -65,7 +65,7 @@ class Ticking:
         return set() if self.is_deaf else {str(path) for path in paths}
 
 
-class StopAt(Stop):
+class StopAt(StopSignal):
     """Asks to stop when it is time, too."""
 
     def __init__(self, ticking: Ticking, at_s: float) -> None:
@@ -118,7 +118,7 @@ class Scene:
         self.dropped[name, hashlib.sha256(content).hexdigest()] += 1
 
     def watch(
-        self, until_s: float, read: Callable[[Reader], Reader] = lambda reader: reader, **options: Any
+        self, until_s: float, read: Callable[[ScanReader], ScanReader] = lambda reader: reader, **options: Any
     ) -> None:
         """Watches until that time.
 
@@ -141,7 +141,7 @@ class Scene:
                 stop,
                 lambda: self.ticking.now,
             )
-            account = job.new_account(settings)
+            account = job.new_stats(settings)
             with closing(watcher):
                 watcher.run(lambda: job.new_outbox(settings, manifest, account))
 

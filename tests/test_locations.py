@@ -22,7 +22,7 @@ from batch.locations import RemoteOutbox
     ],
 )
 def test_what_is_given_is_understood(given: str, found: str) -> None:
-    assert locations.checked(given) == found
+    assert locations.check_location(given) == found
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_what_is_given_is_understood(given: str, found: str) -> None:
 )
 def test_what_is_no_address_is_refused_and_not_repeated(given: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        locations.checked(given)
+        locations.check_location(given)
     assert "hidden" not in str(caught.value)
 
 
 def test_an_outbox_is_a_folder_or_an_address() -> None:
-    assert locations.outbox("out/") == Path("out")
-    assert locations.outbox("file:///srv/out") == Path("/srv/out")
-    found = locations.outbox("s3://bucket/out/")
+    assert locations.parse_outbox("out/") == Path("out")
+    assert locations.parse_outbox("file:///srv/out") == Path("/srv/out")
+    found = locations.parse_outbox("s3://bucket/out/")
     assert isinstance(found, RemoteOutbox)
     assert (str(found), found / "x.csv") == ("s3://bucket/out", "s3://bucket/out/x.csv")
 
@@ -65,10 +65,10 @@ def test_each_outbox_has_a_state_of_its_own(tmp_path: Path, monkeypatch: pytest.
     assert all(len(os.fsencode(folder.name)) < 200 for folder in folders)
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
     monkeypatch.setenv("HOME", "/somebody")
-    assert locations.states_folder(None) == Path("/somebody/.local/state/digitbox")
-    elsewhere = locations.with_states(RemoteOutbox("s3://b/c"), tmp_path / "volume")
+    assert locations.remote_state_folder(None) == Path("/somebody/.local/state/digitbox")
+    elsewhere = locations.with_state_folder(RemoteOutbox("s3://b/c"), tmp_path / "volume")
     assert locations.state_folder(elsewhere).parent == tmp_path / "volume"
-    assert locations.with_states(Path("out"), tmp_path) == Path("out")
+    assert locations.with_state_folder(Path("out"), tmp_path) == Path("out")
 
 
 def test_without_a_home_the_state_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:

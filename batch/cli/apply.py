@@ -13,7 +13,7 @@ from batch.report import apply as application
 from batch.terminal import console
 from batch.text import count_scans
 
-MOST_PROBLEMS = 20  # said: a wrong file may have one a line
+MAX_PROBLEMS = 20  # said: a wrong file may have one a line
 
 
 @click.command()
@@ -41,9 +41,9 @@ def apply(corrections: Path, outbox: Path, by: str | None) -> None:
     try:
         done = application.apply(corrections, outbox, name)
     except application.WrongLinesError as error:
-        for problem in error.problems[:MOST_PROBLEMS]:
+        for problem in error.problems[:MAX_PROBLEMS]:
             console.say(problem)
-        if (more := len(error.problems) - MOST_PROBLEMS) > 0:
+        if (more := len(error.problems) - MAX_PROBLEMS) > 0:
             console.say(f"and {more} more")
         raise
     for path in done.written:

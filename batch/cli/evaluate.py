@@ -72,5 +72,5 @@ def evaluate(
     if record is not None:
         metrics = {**manifest.metrics, record: evaluation.figure(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)
-        model_store.describe(folder, manifest, model_card.text(manifest))
+        model_store.rewrite_card(folder, manifest, model_card.text(manifest))
     click.echo((report / "evaluation.md").read_text(encoding="utf-8"), nl=False)

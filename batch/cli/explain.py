@@ -11,7 +11,7 @@ from batch.cli.options import NamedPath, ScanPath
 from batch.config import MAX_PIXELS, RunOptions
 from batch.errors import ConfigError, OutboxError
 from batch.inference import model_store
-from batch.inference.explain import explained, stacked
+from batch.inference.explain import explain_scan, stack
 from batch.inference.reader import Reader
 from batch.run import job
 
@@ -38,13 +38,13 @@ def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
     classifier, thresholds = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
     sheets = []
     for ref in found:
-        words, sheet = explained(ref, classifier, thresholds, MAX_PIXELS)
+        words, sheet = explain_scan(ref, classifier, thresholds, MAX_PIXELS)
         click.echo(words)
         sheets.append(sheet)
     if not sheets:
         click.echo("nothing to explain: no image files there", err=True)
         return
-    _, picture = cv2.imencode(".png", stacked(sheets))
+    _, picture = cv2.imencode(".png", stack(sheets))
     try:
         with output.open("xb") as file:
             file.write(bytes(picture))

@@ -12,7 +12,7 @@ from batch.cli import values
 from batch.cli.options import LocalPath, NamedPath, outbox_option
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.outbox import settled
-from batch.outbox.export import STDOUT, Choice, Source, export_rows
+from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.records import Status
 from batch.results import schema
 from batch.results.writers import CsvWriter, ParquetWriter
@@ -74,16 +74,16 @@ def export(
       digitbox export --since 2026-11-01 --until 2026-11-30 --output november.csv
       digitbox export --latest --status review | wc -l
     """
-    choice = Choice(since=since, until=until, statuses=statuses, latest=latest)
+    choice = RowFilter(since=since, until=until, statuses=statuses, latest=latest)
     schema.check_format(format_name)
     if output == STDOUT and format_name == "parquet":
         raise ConfigError("parquet cannot be written to stdout: give --output FILE")
     with ExitStack() as opened:
         past = None
         if settled.exists(outbox):
-            past = opened.enter_context(settled.opened(outbox, read_only=True))
+            past = opened.enter_context(settled.open_ledger(outbox, read_only=True))
             past.hold_still()
-        source = Source(past, outbox, choice)
+        source = PublishedRows(past, outbox, choice)
         number = _write(source, choice, output, format_name)
     rows = count(number, "row")
     files = count(source.batches, "file")
@@ -96,7 +96,7 @@ def export(
         )
 
 
-def _write(source: Source, choice: Choice, output: Path, format_name: str) -> int:
+def _write(source: PublishedRows, choice: RowFilter, output: Path, format_name: str) -> int:
     if output == STDOUT:
         with console.stdout_table() as file:
             return export_rows(source, choice, lambda names: CsvWriter(file, names))

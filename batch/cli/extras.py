@@ -13,7 +13,7 @@ def check_extra(what: str, *packages: str) -> None:
     """Imports what a command needs, quietly, or says which extra brings it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with stderr.quiet():
+        with stderr.silence():
             for package in packages:
                 importlib.import_module(package)
     except ImportError as error:

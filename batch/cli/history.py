@@ -11,8 +11,8 @@ import click
 
 from batch.cli.options import Whole, outbox_option, state_option
 from batch.durations import spoken
-from batch.locations import Place, state_folder, with_states
-from batch.monitoring.summary import as_object
+from batch.locations import Location, state_folder, with_state_folder
+from batch.monitoring.summary import as_json_object
 from batch.outbox import ledger, run_history
 from batch.outbox.ledger import Ledger
 from batch.records import RunSummary, Status
@@ -25,7 +25,7 @@ from batch.text import text_cell
 @state_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @click.option("--last", type=Whole(1), metavar="N", default=20, show_default=True, help="Print so many runs.")
-def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None:
+def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> None:
     """Print the last runs, the newest first.
 
     \b
@@ -34,15 +34,15 @@ def history(outbox: Place, state: Path | None, as_json: bool, last: int) -> None
       digitbox history --json | jq '.[] | select(.exit_code != 0)'
     """
     found = []
-    outbox = with_states(outbox, state)
+    outbox = with_state_folder(outbox, state)
     folder = state_folder(outbox)
     if ledger.exists(folder):
         with closing(Ledger(folder, read_only=True)) as opened:
-            found = run_history.last(opened, last)
+            found = run_history.last_runs(opened, last)
     ends = [_end(run, is_last=number == 0) for number, run in enumerate(found)]
     if as_json:
         console.print_line(
-            json.dumps([{**as_object(run), "end": end} for run, end in zip(found, ends, strict=True)])
+            json.dumps([{**as_json_object(run), "end": end} for run, end in zip(found, ends, strict=True)])
         )
         return
     if not found:

@@ -11,8 +11,8 @@ import click
 from batch.cli.values import seconds, tolerance
 from batch.config import DEFAULTS
 from batch.errors import ConfigError
-from batch.locations import RemoteOutbox, checked
-from batch.locations import outbox as outbox_at
+from batch.locations import RemoteOutbox, check_location
+from batch.locations import parse_outbox as outbox_at
 from batch.records import After
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -96,7 +96,7 @@ class ScanPath(NamedPath):
         Raises:
             ConfigError: it is an address of another kind, or has credentials in it.
         """
-        return super().convert(checked(value), param, ctx)
+        return super().convert(check_location(value), param, ctx)
 
 
 class _Outbox(NamedPath):

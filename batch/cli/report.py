@@ -10,7 +10,7 @@ import click
 from batch.cli.options import LocalPath, NamedPath, Whole, outbox_option
 from batch.errors import ConfigError
 from batch.inference import model_store
-from batch.locations import Place
+from batch.locations import Location
 from batch.report import pictures, rows, writing
 from batch.terminal import console
 
@@ -35,7 +35,7 @@ _COPY = "copy its files of results to a folder, and name that"
     "most_pictures",
     type=Whole(0),
     metavar="N",
-    default=writing.MOST_PICTURES,
+    default=writing.MAX_PICTURES,
     show_default=True,
     help="Most scans to show a picture of: the doubtful first, then a sample of the others.",
 )
@@ -45,7 +45,7 @@ _COPY = "copy its files of results to a folder, and name that"
     help="Where the model that read them is, if not in ./models or with digitbox.",
 )
 def report(
-    given: tuple[Path, ...], outbox: Place, output: Path | None, most_pictures: int, model: str | None
+    given: tuple[Path, ...], outbox: Location, output: Path | None, most_pictures: int, model: str | None
 ) -> None:
     """Write one HTML page to look at results, and to correct them.
 
@@ -64,7 +64,7 @@ def report(
         if not isinstance(outbox, Path):
             raise ConfigError(f"digitbox report wants files on a disk, not {outbox}: {_COPY}")
         given = (outbox,)
-    paths = rows.sources(given)
+    paths = rows.find_sources(given)
     models = pictures.Models(None if model is None else model_store.find(model))
     console.print_line(write_report(paths, output, most_pictures, models))
 
@@ -72,7 +72,7 @@ def report(
 def write_report(
     paths: Sequence[Path],
     output: Path | None = None,
-    most_pictures: int = writing.MOST_PICTURES,
+    most_pictures: int = writing.MAX_PICTURES,
     models: pictures.Models | None = None,
     *,
     quiet: bool = False,

@@ -11,9 +11,9 @@ from batch import clock
 from batch.cli import values
 from batch.cli.options import ScanPath, outbox_option, state_option
 from batch.errors import InputError
-from batch.locations import Place, with_states
+from batch.locations import Location, with_state_folder
 from batch.outbox import settled
-from batch.outbox.retry import Choice, real_path, retry_scans
+from batch.outbox.retry import ScanFilter, real_path, retry_scans
 from batch.records import Reason, Status
 from batch.terminal import console
 from batch.text import count_scans, text_cell
@@ -43,7 +43,7 @@ from batch.text import count_scans, text_cell
 @click.option("--dry-run", is_flag=True, help="Print which scans would be new, and change nothing.")
 def retry(
     paths: tuple[str, ...],
-    outbox: Place,
+    outbox: Location,
     state: Path | None,
     statuses: tuple[str, ...],
     reasons: tuple[str, ...],
@@ -66,14 +66,14 @@ def retry(
     """
     if not (paths or statuses or reasons):
         statuses = (Status.FAILED.value,)
-    choice = Choice(
+    choice = ScanFilter(
         paths=tuple(map(real_path, paths)),
         statuses=tuple(map(Status, statuses)),
         reasons=tuple(map(Reason, reasons)),
         since="" if since is None else clock.compact(since),
         until="" if until is None else clock.compact(until),
     )
-    outbox = with_states(outbox, state)
+    outbox = with_state_folder(outbox, state)
     if not settled.exists(outbox):
         console.say(f"nothing to retry: the outbox {outbox} has no ledger yet")
         return

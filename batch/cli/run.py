@@ -21,9 +21,9 @@ from batch.cli.options import (
 from batch.config import DEFAULTS, ReadOptions, RunOptions
 from batch.errors import ConfigError
 from batch.inputs.find import Inputs
-from batch.locations import Place, with_states
+from batch.locations import Location, with_state_folder
 from batch.monitoring import summary as summaries
-from batch.monitoring.notify import STDOUT, Audience, notifying
+from batch.monitoring.notify import STDOUT, Notifications, notify_at_end
 from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, RunSummary, Status
 from batch.run import job
@@ -56,7 +56,7 @@ from batch.text import count, text_cell
 @option("--report", is_flag=True, help="Write a page to look at the results, too, as of digitbox report.")
 def run(
     inputs: tuple[str, ...],
-    outbox: Place,
+    outbox: Location,
     state: Path | None,
     after: str,
     max_time: float | None,
@@ -89,11 +89,11 @@ def run(
       digitbox run s3://bucket/scans/ --outbox s3://bucket/results/
     """
     console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
-    outbox = with_states(outbox, state)
+    outbox = with_state_folder(outbox, state)
     options = RunOptions(inputs=inputs, outbox=outbox, after=After(after), max_time_s=max_time, **settings)
     if report and not isinstance(outbox, Path):
         raise ConfigError("--report wants an outbox on a disk: leave it out, or give --outbox DIR")
-    audience = Audience(
+    audience = Notifications(
         outbox=options.outbox,
         summary=summary,
         metrics_file=metrics_file,
@@ -105,8 +105,8 @@ def run(
     if dry_run:
         print_names(options, job.find(options))
         return
-    account = job.new_account(options)
-    with notifying(account, audience):
+    account = job.new_stats(options)
+    with notify_at_end(account, audience):
         found = job.find(options)
         total = None if quiet or not console.has_terminal() else sum(1 for _ in found)
         with console.progress(total and min(total, options.max_files or total)) as advance:
@@ -131,7 +131,7 @@ def run(
 
 def print_names(options: ReadOptions, found: Inputs) -> None:
     """Prints what would be read, a name a line."""
-    for ref in job.would_read(options, found):
+    for ref in job.preview(options, found):
         if not console.print_line(text_cell(ref.name)):
             break
 
@@ -148,7 +148,7 @@ def say_end(account: RunStats, options: RunOptions) -> None:
     """What a run comes to: a line or two, and one for each thing that somebody should look at."""
     found = account.summary()
     _say_summary(found, options, account.results)
-    for sentence in summaries.drift_in_words(found):
+    for sentence in summaries.describe_drift(found):
         console.say_error(f"warning: {sentence}")
     if account.not_retired:
         console.say_error(f"{account.not_retired}; the next run tries again")
@@ -163,5 +163,5 @@ def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path 
         new = "new " if options.only_new else ""
         console.say(f"nothing to do: no {new}image files in {where}{skipped}")
         return
-    console.say(f"{summaries.in_words(found)}{skipped}; {found.seconds:.1f} s, {found.rate:,.0f} images/s")
+    console.say(f"{summaries.describe(found)}{skipped}; {found.seconds:.1f} s, {found.rate:,.0f} images/s")
     console.say(f"results: {results[0] if len(results) == 1 else f'{len(results)} files'}")

@@ -17,7 +17,7 @@ from click.core import ParameterSource
 from batch.cli.options import given_value
 from batch.config import CONFIG_FILE, INBOX, RunOptions
 from batch.errors import ConfigError, InputError
-from batch.locations import is_remote, states_folder
+from batch.locations import is_remote, remote_state_folder
 from batch.records import After
 from batch.run import job
 from batch.scheduling import install
@@ -175,7 +175,7 @@ def _option_words(option: click.Option, given: click.Context, arguments: Sequenc
     if option.name == "state":
         if isinstance(outbox, Path):
             return []
-        value = states_folder(value)  # XDG_STATE_HOME may be another then
+        value = remote_state_folder(value)  # XDG_STATE_HOME may be another then
     elif option.name != "outbox" and given.get_parameter_source(str(option.name)) not in sources:
         return []
     flag = option.opts[-1]

@@ -15,9 +15,9 @@ from batch.cli.values import seconds
 from batch.clock import seconds_of, utc_now
 from batch.durations import spoken
 from batch.errors import ExitCode
-from batch.locations import Place, absolute, with_states
-from batch.monitoring.health import Report, look
-from batch.monitoring.summary import as_object, drift_in_words, in_words
+from batch.locations import Location, absolute, with_state_folder
+from batch.monitoring.health import Health, check_health
+from batch.monitoring.summary import as_json_object, describe, describe_drift
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
 from batch.terminal import console
@@ -36,7 +36,7 @@ from batch.text import count_scans, text_cell
     help="Not well, too, when the last success is longer ago, as 26h for a run every night.",
 )
 def status(
-    inputs: tuple[str, ...], outbox: Place, state: Path | None, as_json: bool, max_age: float | None
+    inputs: tuple[str, ...], outbox: Location, state: Path | None, as_json: bool, max_age: float | None
 ) -> None:
     """Say whether all is well: the last run, what waits, the watcher.
 
@@ -50,8 +50,8 @@ def status(
       digitbox status --max-age 26h --json
     """
     now = utc_now().timestamp()
-    outbox = with_states(outbox, state)
-    report = look(inputs, outbox, now, max_age)
+    outbox = with_state_folder(outbox, state)
+    report = check_health(inputs, outbox, now, max_age)
     if as_json:
         console.print_line(json.dumps(_as_object(report, outbox)))
     else:
@@ -61,9 +61,9 @@ def status(
         raise SystemExit(ExitCode.NOT_WELL)
 
 
-def _as_object(report: Report, outbox: Place) -> dict[str, Any]:
+def _as_object(report: Health, outbox: Location) -> dict[str, Any]:
     def entry(run: RunSummary | None) -> dict[str, Any] | None:
-        return None if run is None else as_object(run)
+        return None if run is None else as_json_object(run)
 
     watcher = None
     if report.watcher is not None:
@@ -88,14 +88,14 @@ def _as_object(report: Report, outbox: Place) -> dict[str, Any]:
     }
 
 
-def _table(report: Report, now: float) -> Iterator[tuple[str, str]]:
+def _table(report: Health, now: float) -> Iterator[tuple[str, str]]:
     if report.running is not None and report.running.command == "run":
         run = report.running
-        yield "running", f"since {run.started_at}, process {run.pid}; {in_words(run)}"
+        yield "running", f"since {run.started_at}, process {run.pid}; {describe(run)}"
     if report.last_run is not None:
         run = report.last_run
-        yield "last run", f"{run.started_at}, {_spoken_end(run)}; {in_words(run)}"
-        for sentence in drift_in_words(run):
+        yield "last run", f"{run.started_at}, {_spoken_end(run)}; {describe(run)}"
+        for sentence in describe_drift(run):
             yield "", sentence
     if report.last_success is not None and report.last_success.finished_at is not None:
         ended = report.last_success.finished_at

@@ -13,7 +13,7 @@ from batch.cli.options import LocalPath, Number, after_option, option, outbox_op
 from batch.cli.run import print_names
 from batch.config import WATCH_DEFAULTS, WatchOptions
 from batch.errors import ConfigError, ExitCode
-from batch.locations import Place
+from batch.locations import Location
 from batch.records import After
 from batch.terminal import console
 from batch.terminal.log import Log, LogFile
@@ -66,7 +66,7 @@ _BY_SCHEDULE = "have digitbox schedule run digitbox run --only-new instead, ever
 @option("--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 def watch(
     inbox: Path,
-    outbox: Place,
+    outbox: Location,
     after: str,
     settle: float,
     max_wait: float,
@@ -91,7 +91,7 @@ def watch(
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
-    from batch.watcher.loop import inputs_of
+    from batch.watcher.loop import find_inputs
     from batch.watcher.loop import watch as serve
 
     file = LogFile(log_file) if log_file else None
@@ -110,7 +110,7 @@ def watch(
     )
 
     if dry_run:
-        print_names(options, inputs_of(options))
+        print_names(options, find_inputs(options))
         return
 
     def show(path: Path) -> None:

@@ -18,10 +18,10 @@ from typing import Self
 from batch.errors import RunError
 from batch.records import Outcome, Reason, ScanRef, Status
 
-SCANS_A_WORKER = 16  # at least: fewer are read in the time that a worker takes to start
-PARTS = 4  # for each worker, of what is less than a piece
+MIN_SCANS_PER_WORKER = 16  # at least: fewer are read in the time that a worker takes to start
+CHUNKS_PER_WORKER = 4  # for each worker, of what is less than a piece
 
-Reader = Callable[[Sequence[ScanRef]], list[Outcome]]
+ScanReader = Callable[[Sequence[ScanRef]], list[Outcome]]
 """Picklable; returns one outcome for each scan, in the same order."""
 
 
@@ -42,7 +42,7 @@ class Engine:
         forks: whether this process may be forked; not one that has threads which Python does not know of.
     """
 
-    def __init__(self, reader: Reader, workers: int, *, apart: bool = False, forks: bool = True) -> None:
+    def __init__(self, reader: ScanReader, workers: int, *, apart: bool = False, forks: bool = True) -> None:
         self._reader, self._workers, self._apart, self._forks = reader, workers, apart, forks
         self._pool: ProcessPoolExecutor | None = None
 
@@ -72,14 +72,14 @@ class Engine:
             size: scans a piece. When one piece is all, there are no more workers than are worth their start,
                 and each has parts of it.
         """
-        pieces = _pieces(iter(refs), size)
+        pieces = _chunks(iter(refs), size)
         first = list(itertools.islice(pieces, 2))
         workers = self._workers
         if len(first) < 2 and not self._apart:
             count = sum(map(len, first))
-            workers = min(workers, count // SCANS_A_WORKER)
+            workers = min(workers, count // MIN_SCANS_PER_WORKER)
             if workers > 1:
-                first = list(_pieces(iter(first[0]), -(-count // (PARTS * workers))))
+                first = list(_chunks(iter(first[0]), -(-count // (CHUNKS_PER_WORKER * workers))))
         every = itertools.chain(first, pieces)
         if workers > 1 or self._apart:
             yield from self._map_in_workers(every, workers)
@@ -129,7 +129,7 @@ class Engine:
         return ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(self._reader,))
 
 
-def _pieces(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
+def _chunks(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
     while piece := list(itertools.islice(refs, size)):
         yield piece
 
@@ -143,7 +143,7 @@ def _submit(pool: ProcessPoolExecutor, piece: list[ScanRef]) -> Future[list[Outc
         return failed
 
 
-def _read_all(reader: Reader, piece: list[ScanRef]) -> list[Outcome]:
+def _read_all(reader: ScanReader, piece: list[ScanRef]) -> list[Outcome]:
     """Reads scans; one that raises what is no `RunError` has met a bug, and must not stop the others."""
     try:
         return reader(piece)
@@ -167,10 +167,10 @@ def _kill_workers() -> None:
         worker.kill()
 
 
-_reader: Reader | None = None
+_reader: ScanReader | None = None
 
 
-def _start_worker(reader: Reader) -> None:
+def _start_worker(reader: ScanReader) -> None:
     global _reader
     _reader = reader
     # Ctrl-C reaches every process, and a service manager's SIGTERM, too: the parent decides.

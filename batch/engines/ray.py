@@ -19,15 +19,15 @@ from typing import Any, Self
 
 from batch import __version__
 from batch.engines import local
-from batch.engines.local import Reader
-from batch.engines.ray_workers import END, Feed, Worker, other_digitbox, source
+from batch.engines.local import ScanReader
+from batch.engines.ray_workers import END, Feed, Worker, scan_dataset, version_error
 from batch.errors import ConfigError, ExitCode, InputError, MissingExtraError, RunError
 from batch.records import Outcome, Reason, ScanRef
 from batch.terminal import stderr
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own variable, which `ray job submit` sets
-LARGEST_PIECE = 2048  # scans; each piece costs this process a few milliseconds, however many it has
-AHEAD = 4  # pieces for each worker: Ray Data asks for another worker when two wait for one
+MAX_CHUNK_SCANS = 2048  # scans; each piece costs this process a few milliseconds, however many it has
+CHUNKS_AHEAD = 4  # pieces for each worker: Ray Data asks for another worker when two wait for one
 OFTEN = 64  # pieces between two looks at how large the cluster is
 PATIENCE_S = 10.0
 LOOK_S, MISSES = 4.0, 10  # between looks at the head of the cluster; Ray gives it a minute to come back
@@ -53,7 +53,7 @@ class RayEngine:
         ConfigError: the address is none.
     """
 
-    def __init__(self, reader: Reader, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(self, reader: ScanReader, workers: int | None = None, address: str | None = None) -> None:
         if importlib.util.find_spec("ray") is None:
             raise MissingExtraError("--engine ray", "ray")
         self._reader, self._workers = reader, workers
@@ -95,8 +95,8 @@ class RayEngine:
     def _pieces(self, refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
         """Small ones first, so that answers come soon, and each worker has one though there are few scans."""
         for number in itertools.count():
-            larger = size << min(number // (AHEAD * self._room), 16)
-            piece = list(itertools.islice(refs, max(size, min(larger, LARGEST_PIECE))))
+            larger = size << min(number // (CHUNKS_AHEAD * self._room), 16)
+            piece = list(itertools.islice(refs, max(size, min(larger, MAX_CHUNK_SCANS))))
             if not piece:
                 return
             yield piece
@@ -111,7 +111,7 @@ class RayEngine:
         put = given = 0
         has_more = True
         while has_more or given < put:
-            while has_more and put - given < AHEAD * self._room:
+            while has_more and put - given < CHUNKS_AHEAD * self._room:
                 piece = next(pieces, [])
                 feed.put.remote(put, pickle.dumps(piece) if piece else END, given)
                 has_more = bool(piece)
@@ -135,7 +135,7 @@ class RayEngine:
         context.execution_no_progress_timeout_s = -1
         context.max_consecutive_actor_init_deaths = INIT_DEATHS
         listing = data.read_datasource(
-            source(feed), override_num_blocks=1, ray_remote_args={**self._here(), "max_retries": -1}
+            scan_dataset(feed), override_num_blocks=1, ray_remote_args={**self._here(), "max_retries": -1}
         )
         answers = listing.map_batches(
             Worker,
@@ -170,7 +170,7 @@ class RayEngine:
             except OSError as error:
                 raise self._unreachable(error) from error
         try:
-            with _undisturbed():
+            with _ignore_interrupts():
                 import ray.data
 
                 # Ray tells there of each worker that it lost: stdout is for results.
@@ -258,7 +258,7 @@ def _failures() -> Iterator[None]:
         yield
     except RayError as error:
         if re.search(r"(ModuleNotFound|Import)Error: .*'batch", str(error)):
-            raise other_digitbox("none, or an old one") from error
+            raise version_error("none, or an old one") from error
         if isinstance(error, RayTaskError):
             raise
         raise ConfigError(
@@ -267,10 +267,10 @@ def _failures() -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _ignore_interrupts() -> Iterator[None]:
     """Ray sets a handler of its own for SIGTERM, and has much to say that is in its logs, too."""
     handler = signal.getsignal(signal.SIGTERM)
-    with stderr.quiet(), warnings.catch_warnings():
+    with stderr.silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield

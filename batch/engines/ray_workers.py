@@ -21,7 +21,7 @@ NOTHING = pickle.dumps([])
 END = b""
 
 
-def other_digitbox(found: str) -> ConfigError:
+def version_error(found: str) -> ConfigError:
     """A machine of the cluster has another digitbox than this one, or none."""
     return ConfigError(
         f"digitbox here is {__version__}, and a machine of the Ray cluster has {found}: "
@@ -59,7 +59,7 @@ class Feed:
             return self._pieces[number]
 
 
-def source(feed: Any) -> Any:
+def scan_dataset(feed: Any) -> Any:
     """The listing as a data source of Ray."""
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
@@ -106,7 +106,7 @@ class Worker:
         self._size = size
         try:
             if version != __version__:
-                raise other_digitbox(f"version {__version__}")
+                raise version_error(f"version {__version__}")
             with suppress(OSError):  # absolute paths need no folder
                 os.chdir(folder)
             own = pickle.loads(reader)  # noqa: S301  # the run's

@@ -36,12 +36,12 @@ class Container:
     white: int = 255
 
 
-def truncated(detail: str) -> NoReturn:
+def raise_truncated(detail: str) -> NoReturn:
     """Raises that the end of the file is missing."""
     raise ImageError(Reason.TRUNCATED, detail)
 
 
-def damaged(detail: str) -> NoReturn:
+def raise_damaged(detail: str) -> NoReturn:
     """Raises that the file contradicts itself."""
     raise ImageError(Reason.DAMAGED, detail)
 
@@ -73,7 +73,7 @@ def check_compressed(
     """
     zeros = zero_tail(data, start, end)
     if zeros >= run_bytes or zeros > max(usual, (end - start) * ZERO_RUN_FRACTION):
-        truncated("its data end in zeros: a copy that was not finished")
+        raise_truncated("its data end in zeros: a copy that was not finished")
 
 
 def check_pixels(data: bytes, start: int, end: int) -> None:
@@ -83,4 +83,4 @@ def check_pixels(data: bytes, start: int, end: int) -> None:
         return
     elsewhere = data.count(0, start, end - zeros)
     if zeros >= ZERO_PIXELS_FRACTION * size or elsewhere < ZERO_ELSEWHERE_FRACTION * (size - zeros):
-        truncated("its pixels end in zeros: a copy that was not finished")
+        raise_truncated("its pixels end in zeros: a copy that was not finished")

@@ -21,7 +21,7 @@ MIN_SIDE_PX = 4
 # No format needs more bytes a pixel than 16-bit RGB with alpha; beside them, room for headers and profiles.
 BYTES_PER_PIXEL = 8
 SPARE_BYTES = 1 << 20
-AT_ONCE_BYTES = 4 << 20  # of files, and then of pixels, that are read before anything is done with them
+CHUNK_BYTES = 4 << 20  # of files, and then of pixels, that are read before anything is done with them
 
 # A large JPEG need not be decoded whole: its coefficients give it at an eighth, a quarter or a half.
 REDUCED_PX = 640  # longer side that is kept, at least: enough for a digit that is small in it
@@ -67,30 +67,30 @@ def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[list[Read]]:
     Raises:
         InputError: object storage cannot be read any more.
     """
-    contents = dispatch.contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
-    for some in _some(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
-        images = ((ref, _opened(content, max_pixels)) for ref, content in some)
-        yield from _some(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)
+    contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    for some in _chunks(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
+        images = ((ref, _decode_content(content, max_pixels)) for ref, content in some)
+        yield from _chunks(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)
 
 
 _Item = TypeVar("_Item")
 
 
-def _some(items: Iterable[_Item], size_bytes: Callable[[_Item], int]) -> Iterator[list[_Item]]:
+def _chunks(items: Iterable[_Item], size_bytes: Callable[[_Item], int]) -> Iterator[list[_Item]]:
     """Some items at a time: as few as come to `AT_ONCE_BYTES`."""
     some: list[_Item] = []
     held_bytes = 0
     for item in items:
         some.append(item)
         held_bytes += size_bytes(item)
-        if held_bytes >= AT_ONCE_BYTES:
+        if held_bytes >= CHUNK_BYTES:
             yield some
             some, held_bytes = [], 0
     if some:
         yield some
 
 
-def _opened(content: bytes | ImageError, max_pixels: int) -> Image | ImageError:
+def _decode_content(content: bytes | ImageError, max_pixels: int) -> Image | ImageError:
     if isinstance(content, ImageError):
         return content
     sha256 = hashlib.sha256(content).hexdigest()
@@ -116,7 +116,7 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     Raises:
         ImageError: with the reason.
     """
-    container = formats.inspect(data, max_pixels)
+    container = formats.parse(data, max_pixels)
     size = container.height_px, container.width_px
     if container.pages > 1:
         raise ImageError(Reason.SEVERAL_PAGES, f"{container.pages} pages or frames: give one file for each")
@@ -146,7 +146,7 @@ def _decode_jpeg(data: bytes, flags: int) -> npt.NDArray[np.generic] | None:
 
     Damage that still is a valid code (a flipped bit) shows in no way: JPEG has no checksums.
     """
-    with stderr.heard() as said:
+    with stderr.capture() as said:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if said and _HOLE.search(said[0]):
         raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")

@@ -20,14 +20,14 @@ from batch.images.completeness import (
     check_compressed,
     check_pixels,
     check_size,
-    damaged,
-    truncated,
+    raise_damaged,
+    raise_truncated,
     zero_tail,
 )
 from batch.records import Reason
 
 
-def inspect(data: bytes, max_pixels: int) -> Container:
+def parse(data: bytes, max_pixels: int) -> Container:
     """Tells what a file is and proves that it is complete.
 
     Args:
@@ -49,14 +49,14 @@ def inspect(data: bytes, max_pixels: int) -> Container:
             raise ImageError(Reason.TRUNCATED, "it ends in zeros: a copy that was not finished") from error
         raise
     if container.width_px < 1 or container.height_px < 1:
-        damaged("its header says that it has no pixels")
+        raise_damaged("its header says that it has no pixels")
     check_size(container.width_px, container.height_px, max_pixels)
     return container
 
 
 def _reject_unknown(data: bytes) -> NoReturn:
     if any(magic.startswith(data) for magic, _ in _WALKS):
-        truncated("it ends within its first bytes")
+        raise_truncated("it ends within its first bytes")
     if data[4:8] == b"ftyp" or data.startswith(_UNSUPPORTED) or b"<svg" in data[:1024]:
         raise ImageError(Reason.UNSUPPORTED, "convert it to PNG, JPEG or TIFF")
     raise ImageError(Reason.NOT_AN_IMAGE, "its content is of no image format")
@@ -66,16 +66,16 @@ def _png(data: bytes, max_pixels: int) -> Container:
     size, at = len(data), 8
     width, height, _depth, colour = struct.unpack_from(">IIBB", data, 16)
     if data[12:16] != b"IHDR":
-        damaged("a PNG begins with IHDR")
+        raise_damaged("a PNG begins with IHDR")
     check_size(width, height, max_pixels)
     pages, has_alpha, has_pixels = 1, colour >= 4, False
     while True:
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > size:
-            truncated("a PNG chunk is cut off")
+            raise_truncated("a PNG chunk is cut off")
         if zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            damaged("a PNG chunk has another checksum")
+            raise_damaged("a PNG chunk has another checksum")
         if kind == b"IEND":
             break
         if kind == b"IDAT":
@@ -86,13 +86,13 @@ def _png(data: bytes, max_pixels: int) -> Container:
             pages = max(pages, int.from_bytes(data[at + 8 : at + 12], "big"))
         at = end
     if not has_pixels:
-        damaged("a PNG without pixels")
+        raise_damaged("a PNG without pixels")
     return Container("png", width, height, pages, has_alpha)
 
 
 # In entropy-coded data FF00 is a byte, and FFD0 to FFD7 are restarts; FFFF is a fill byte.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-JPEG_MOST_SCANS = 100  # of a progressive one; each takes as long to decode as a whole picture
+MAX_JPEG_SCANS = 100  # of a progressive one; each takes as long to decode as a whole picture
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -100,7 +100,7 @@ def _jpeg(data: bytes, max_pixels: int) -> Container:
     at, width, height, scans = 2, 0, 0, 0
     while True:
         if data[at] != 0xFF:
-            damaged("a JPEG marker is missing")
+            raise_damaged("a JPEG marker is missing")
         marker = data[at + 1]
         if marker == 0xFF:
             at += 1
@@ -112,7 +112,7 @@ def _jpeg(data: bytes, max_pixels: int) -> Container:
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
         if length < 2:
-            damaged("a JPEG segment has no length")
+            raise_damaged("a JPEG segment has no length")
         if marker in _JPEG_FRAMES:
             precision, height, width = struct.unpack_from(">BHH", data, at + 4)
             if precision != 8:
@@ -121,14 +121,14 @@ def _jpeg(data: bytes, max_pixels: int) -> Container:
         at += 2 + length
         if marker == 0xDA:
             scans += 1
-            if scans > JPEG_MOST_SCANS:
-                damaged("a JPEG with more scans than an encoder writes")
+            if scans > MAX_JPEG_SCANS:
+                raise_damaged("a JPEG with more scans than an encoder writes")
             found = _JPEG_MARKER.search(data, at)
             if found is None:
-                truncated("a JPEG without its end marker")
+                raise_truncated("a JPEG without its end marker")
             at = found.start()
     if not scans or not width:
-        damaged("a JPEG without pixels")
+        raise_damaged("a JPEG without pixels")
     return Container("jpeg", width, height)
 
 
@@ -152,12 +152,12 @@ def _gif(data: bytes, max_pixels: int) -> Container:
             at += 11 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
             pages += 1
         else:
-            damaged("an unknown GIF block")
+            raise_damaged("an unknown GIF block")
         while data[at]:
             at += 1 + data[at]
         at += 1
     if not pages:
-        damaged("a GIF without pixels")
+        raise_damaged("a GIF without pixels")
     return Container("gif", width, height, pages, has_alpha)
 
 
@@ -169,17 +169,17 @@ def _bmp(data: bytes, max_pixels: int) -> Container:
     else:
         width, height, _, depth, compression, pixels_size = struct.unpack_from("<iiHHII", data, 18)
     if depth not in (1, 2, 4, 8, 16, 24, 32) or header not in (12, 16, 40, 52, 56, 64, 108, 124):
-        damaged("its BMP header makes no sense")
+        raise_damaged("its BMP header makes no sense")
     check_size(abs(width), abs(height), max_pixels)
     if compression in (0, 3, 6):
         end = pixels_at + (width * depth + 31) // 32 * 4 * abs(height)
         if end > len(data):
-            truncated("its BMP pixels are cut off")
+            raise_truncated("its BMP pixels are cut off")
         check_pixels(data, pixels_at, end)
     elif compression in (1, 2):  # run lengths
         end = pixels_at + pixels_size
         if max(end, file_size) > len(data) or b"\0\1" not in data[end - 4 : end]:
-            truncated("its BMP pixels are cut off")
+            raise_truncated("its BMP pixels are cut off")
     else:
         raise ImageError(Reason.UNSUPPORTED, "an unusual BMP: convert it to PNG")
     # The fourth byte of a pixel is mostly nothing: it is transparency only where a mask says so.
@@ -192,17 +192,17 @@ def _webp(data: bytes, max_pixels: int) -> Container:
     (riff_size,) = struct.unpack_from("<I", data, 4)
     if data[8:12] != b"WEBP":
         if len(data) < 12:
-            truncated("it ends within its first bytes")
+            raise_truncated("it ends within its first bytes")
         raise ImageError(Reason.NOT_AN_IMAGE, "a RIFF file, but no WebP")
     end = riff_size + 8
     if end > len(data):
-        truncated("a WebP is cut off")
+        raise_truncated("a WebP is cut off")
     at, width, height, frames, has_alpha, has_pixels = 12, 0, 0, 0, False, False
     while at + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, at)
         body, at = at + 8, at + 8 + length + length % 2
         if body + length > end:
-            truncated("a WebP chunk is cut off")
+            raise_truncated("a WebP chunk is cut off")
         if kind == b"VP8X":
             has_alpha = bool(data[body] & 0x10)
             width = 1 + int.from_bytes(data[body + 4 : body + 7], "little")
@@ -229,7 +229,7 @@ def _webp(data: bytes, max_pixels: int) -> Container:
                 )
             check_compressed(data, body, body + length)
     if not has_pixels:
-        damaged("a WebP without pixels")
+        raise_damaged("a WebP without pixels")
     return Container("webp", width, height, max(1, frames), has_alpha)
 
 
@@ -246,9 +246,9 @@ def _pnm(data: bytes, max_pixels: int) -> Container:
         if token is None or token.end() == len(data):
             if _PNM_COMMENT.sub(b"", data[at:]).strip(b" \t\r\n\v\f0123456789"):
                 raise ImageError(Reason.NOT_AN_IMAGE, "it begins like a PNM, but is none")
-            truncated("it ends inside its header")
+            raise_truncated("it ends inside its header")
         if len(token[1]) > _PNM_DIGITS_LIMIT:
-            damaged("its PNM header makes no sense")
+            raise_damaged("its PNM header makes no sense")
         header.append(int(token[1]))
         at = token.end()
     width, height, top = (*header, 1)[:3]
@@ -261,7 +261,7 @@ def _pnm(data: bytes, max_pixels: int) -> Container:
         return Container("pnm", width, height)
     end = at + 1 + ((width + 7) // 8 * height if kind == 4 else values * (2 if top > 255 else 1))
     if end > len(data):
-        truncated("the pixels of a PNM are cut off")
+        raise_truncated("the pixels of a PNM are cut off")
     check_pixels(data, at + 1, end)
     following = data[end : end + 3].lstrip()
     pages = 2 if following[:1] == b"P" and following[1:2] in b"123456" and following[1:2] else 1
@@ -271,7 +271,7 @@ def _pnm(data: bytes, max_pixels: int) -> Container:
 
 def _check_plain_pnm(data: bytes, at: int, kind: int, values: int) -> None:
     if values > len(data):
-        truncated("the pixels of a PNM are cut off")
+        raise_truncated("the pixels of a PNM are cut off")
     text = _PNM_COMMENT.sub(b"", data[at:])
     if kind == 1:
         found = text.count(b"0") + text.count(b"1")
@@ -279,17 +279,17 @@ def _check_plain_pnm(data: bytes, at: int, kind: int, values: int) -> None:
         # A number may go on until a space ends it.
         found = len(text.split()) - (not text[-1:].isspace())
     if found < values:
-        truncated("the pixels of a PNM are cut off")
+        raise_truncated("the pixels of a PNM are cut off")
 
 
 _Walk = Callable[[bytes, int], Container]
 _WALKS: tuple[tuple[bytes, _Walk], ...] = (
     (b"\x89PNG\r\n\x1a\n", _png),
     (b"\xff\xd8\xff", _jpeg),
-    (b"II*\0", tiff.inspect),
-    (b"MM\0*", tiff.inspect),
-    (b"II+\0", tiff.inspect),
-    (b"MM\0+", tiff.inspect),
+    (b"II*\0", tiff.parse),
+    (b"MM\0*", tiff.parse),
+    (b"II+\0", tiff.parse),
+    (b"MM\0+", tiff.parse),
     (b"BM", _bmp),
     (b"RIFF", _webp),
     (b"GIF87a", _gif),

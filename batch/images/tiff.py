@@ -11,8 +11,8 @@ from batch.images.completeness import (
     check_compressed,
     check_pixels,
     check_size,
-    damaged,
-    truncated,
+    raise_damaged,
+    raise_truncated,
 )
 from batch.records import Reason
 
@@ -44,7 +44,7 @@ class _Layout:
 _CLASSIC, _BIG = _Layout(4, "H", "I", 4), _Layout(8, "Q", "Q", 8)
 
 
-def inspect(data: bytes, max_pixels: int) -> Container:
+def parse(data: bytes, max_pixels: int) -> Container:
     """Walks over all pages; as of `containers.inspect`."""
     walk = _Walk(data)
     (at,) = walk.unpack(walk.layout.offset, walk.layout.first_at)
@@ -52,7 +52,7 @@ def inspect(data: bytes, max_pixels: int) -> Container:
     pages, seen = 0, set()
     while at:
         if at in seen:
-            damaged("the pages of a TIFF run in a circle")
+            raise_damaged("the pages of a TIFF run in a circle")
         seen.add(at)
         tags, at = walk.directory(at)
         if not tags.get(SUBFILE, (0,))[0] & 1:  # a preview is no page
@@ -60,7 +60,7 @@ def inspect(data: bytes, max_pixels: int) -> Container:
         container = _page(walk, tags, max_pixels)
         first = first or container
     if first is None:
-        damaged("a TIFF without a page")
+        raise_damaged("a TIFF without a page")
     return Container("tiff", first.width_px, first.height_px, max(1, pages), first.has_alpha)
 
 
@@ -77,12 +77,12 @@ class _Walk:
         """Counts what is read."""
         self._left -= size
         if self._left < 0:
-            damaged("the parts of a TIFF lie over each other")
+            raise_damaged("the parts of a TIFF lie over each other")
 
     def unpack(self, form: str, at: int) -> tuple[int, ...]:
         """Numbers at a place."""
         if at > len(self.data):
-            truncated("a TIFF points beyond its end")
+            raise_truncated("a TIFF points beyond its end")
         return struct.unpack_from(self.order + form, self.data, at)
 
     def directory(self, at: int) -> tuple[dict[int, tuple[int, ...]], int]:
@@ -92,7 +92,7 @@ class _Walk:
         start = at + struct.calcsize("=" + layout.entries)
         end = start + layout.entry_bytes * count
         if end + layout.offset_bytes > len(self.data):
-            truncated("a TIFF directory is cut off")
+            raise_truncated("a TIFF directory is cut off")
         self.spend(end - start)
         tags: dict[int, tuple[int, ...]] = {}
         for entry in range(start, end, layout.entry_bytes):
@@ -101,7 +101,7 @@ class _Walk:
             if size > layout.offset_bytes:
                 (place,) = self.unpack(layout.offset, place)
             if place + size > len(self.data):
-                truncated("a TIFF directory points beyond the end")
+                raise_truncated("a TIFF directory points beyond the end")
             if tag in _TAGS and kind in _NUMBERS and values:
                 self.spend(size)
                 tags[tag] = self.unpack(f"{values}{_NUMBERS[kind]}", place)
@@ -110,7 +110,7 @@ class _Walk:
 
 def _page(walk: _Walk, tags: dict[int, tuple[int, ...]], max_pixels: int) -> Container:
     if WIDTH not in tags or HEIGHT not in tags:
-        damaged("a TIFF page without a size")
+        raise_damaged("a TIFF page without a size")
     width, height = tags[WIDTH][0], tags[HEIGHT][0]
     check_size(width, height, max_pixels)
     check_size(tags.get(TILE_WIDTH, (1,))[0], tags.get(TILE_HEIGHT, (1,))[0], max_pixels)
@@ -121,14 +121,14 @@ def _page(walk: _Walk, tags: dict[int, tuple[int, ...]], max_pixels: int) -> Con
     offsets = tags.get(STRIPS) or tags.get(TILES) or ()
     counts = tags.get(STRIP_SIZES) or tags.get(TILE_SIZES) or ()
     if not offsets or len(counts) != len(offsets):
-        damaged("a TIFF page without pixels")
+        raise_damaged("a TIFF page without pixels")
     places = list(zip(offsets, counts, strict=True))
     if max(start + length for start, length in places) > len(walk.data):
-        truncated("the pixels of a TIFF are cut off")
+        raise_truncated("the pixels of a TIFF are cut off")
     walk.spend(sum(counts))
     pixels = b"".join(walk.data[start : start + length] for start, length in places)
     if not pixels:
-        damaged("a TIFF page without pixels")
+        raise_damaged("a TIFF page without pixels")
     check = check_pixels if compression == _UNCOMPRESSED else check_compressed
     check(pixels, 0, len(pixels))
     return Container("tiff", width, height, 1, has_alpha)

@@ -128,7 +128,7 @@ class LiteRtClassifier:
         self.manifest = manifest
         try:
             # Its start-up chatter goes to the terminal, and no setting stops it.
-            with stderr.quiet():
+            with stderr.silence():
                 self._interpreter = Interpreter(model_content=content, num_threads=1)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -160,7 +160,7 @@ class KerasClassifier:
     def __init__(self, content: bytes, manifest: Manifest) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         try:
-            with stderr.quiet():
+            with stderr.silence():
                 import keras
         except ImportError as error:
             raise MissingExtraError("--runtime tensorflow", "train") from error

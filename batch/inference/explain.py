@@ -27,7 +27,9 @@ Sheet = npt.NDArray[np.uint8]
 """(height, width), grey."""
 
 
-def explained(ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixels: int) -> tuple[str, Sheet]:
+def explain_scan(
+    ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixels: int
+) -> tuple[str, Sheet]:
     """Reads one scan and shows how.
 
     Returns:
@@ -62,7 +64,7 @@ def explained(ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixel
     return words, _strip(words, panels, said.probabilities)
 
 
-def stacked(sheets: Sequence[Sheet]) -> Sheet:
+def stack(sheets: Sequence[Sheet]) -> Sheet:
     """Pictures of several scans under each other."""
     width = max(sheet.shape[1] for sheet in sheets)
     return np.vstack([np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=255) for s in sheets])

@@ -193,7 +193,7 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
     return target
 
 
-def describe(model_dir: Path, manifest: Manifest, card: str) -> None:
+def rewrite_card(model_dir: Path, manifest: Manifest, card: str) -> None:
     """Replaces the manifest and the card of a model, which itself stays as it is.
 
     Raises:

@@ -70,7 +70,7 @@ class Reader:
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
         """Reads `refs`; returns one outcome each, in the same order."""
         model, thresholds = self.load()
-        with stderr.quiet():  # the decoders tell the terminal what the rows say already
+        with stderr.silence():  # the decoders tell the terminal what the rows say already
             return self._outcomes(refs, model, thresholds)
 
     def _outcomes(

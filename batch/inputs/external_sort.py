@@ -19,7 +19,7 @@ BLOCK_BYTES = 1 << 14  # of each temporary file that are in memory
 _Block = list[bytes]
 
 
-def in_order(names: Iterable[str]) -> Iterator[str]:
+def sorted_names(names: Iterable[str]) -> Iterator[str]:
     """Yields names sorted by their bytes; more than `RUN_LENGTH` are sorted by way of temporary files.
 
     Raises:

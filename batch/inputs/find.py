@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from batch.errors import InputError
-from batch.inputs.external_sort import in_order
-from batch.inputs.names import Levels, Passed, has_image_suffix, is_ignored, is_scan
-from batch.locations import Place, is_remote
+from batch.inputs.external_sort import sorted_names
+from batch.inputs.names import PassedOver, PathPattern, has_image_suffix, is_ignored, is_scan
+from batch.locations import Location, is_remote
 from batch.records import ScanRef
 
 
@@ -36,11 +36,11 @@ class Inputs:
     """
 
     def __init__(
-        self, inputs: Sequence[str], recursive: bool, outbox: Place, ignored: Sequence[str] = ()
+        self, inputs: Sequence[str], recursive: bool, outbox: Location, ignored: Sequence[str] = ()
     ) -> None:
         self._inputs, self._ignored, self._outbox = inputs, ignored, outbox
         self._recursive = recursive
-        self._levels = Levels(["**" if recursive else "*"])
+        self._levels = PathPattern(["**" if recursive else "*"])
         self.skipped = self.unfinished = 0
         for given in inputs:
             self._check(given)
@@ -84,11 +84,11 @@ class Inputs:
         else:
             raise InputError(f"{_why_not(given)}; name what to read, as in: digitbox run SCANS/")
 
-    def _listed(self, given: str) -> Iterator[ScanRef | Passed]:
+    def _listed(self, given: str) -> Iterator[ScanRef | PassedOver]:
         from batch.inputs import object_store  # brings what most runs have no use for
 
         is_only = len(self._inputs) == 1
-        return object_store.scans(
+        return object_store.find_objects(
             given, recursive=self._recursive, is_only=is_only, outbox=self._outbox, ignored=self._ignored
         )
 
@@ -98,7 +98,7 @@ class Inputs:
                 yield found
             else:
                 self.skipped += 1
-                self.unfinished += found is Passed.UNFINISHED
+                self.unfinished += found is PassedOver.UNFINISHED
 
     def _glob(self, pattern: str) -> Iterator[ScanRef]:
         # glob.iglob follows links in circles, and comes in no order.
@@ -107,9 +107,9 @@ class Inputs:
         above = "".join(part + "/" for part in parts[:level])
         root = os.path.realpath(above or ".")
         if os.path.isdir(root):
-            yield from self._walk(root, above, Levels([part for part in parts[level:] if part]))
+            yield from self._walk(root, above, PathPattern([part for part in parts[level:] if part]))
 
-    def _walk(self, root: str, prefix: str, levels: Levels) -> Iterator[ScanRef]:
+    def _walk(self, root: str, prefix: str, levels: PathPattern) -> Iterator[ScanRef]:
         # A run makes it before it looks here.
         outbox = _identity(self._outbox) if isinstance(self._outbox, Path) else None
         # A stack of open folders, not a recursion: folders can be nested deeper than Python's calls.
@@ -142,7 +142,7 @@ class Inputs:
             else:
                 stack.pop()
 
-    def _names(self, folder: str, levels: Levels, places: frozenset[int]) -> Iterator[str]:
+    def _names(self, folder: str, levels: PathPattern, places: frozenset[int]) -> Iterator[str]:
         """Names of scans, and of folders with a slash at the end, sorted by their bytes."""
         try:
             entries = os.scandir(folder)
@@ -167,7 +167,7 @@ class Inputs:
                     elif levels.is_match(below):
                         self.skipped += 1
 
-        return in_order(wanted())
+        return sorted_names(wanted())
 
 
 def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
@@ -178,7 +178,7 @@ def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
     """
     # Times before 1970 are below zero. Keys of object storage can have any text in them.
     keys = (f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/{ref.name}/{len(ref.name)}" for ref in refs)
-    for key in in_order(keys):
+    for key in sorted_names(keys):
         both, _, length = key[20:].rpartition("/")
         start = len(both) - int(length)
         yield ScanRef(both[: start - 1], both[start:])

@@ -19,7 +19,7 @@ IGNORED_ENDS = (".part", ".partial", ".crdownload", ".download", ".tmp")
 _IMAGE = re.compile(rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII)
 
 
-class Passed(Enum):
+class PassedOver(Enum):
     """What is met and is no scan."""
 
     OTHER = auto()
@@ -27,7 +27,7 @@ class Passed(Enum):
     """Hidden, not whole yet, or to be ignored."""
 
 
-class Levels:
+class PathPattern:
     """What names may be at each level of folders: patterns, or `**` for any number of levels.
 
     Walking down, a name is at a set of places in the list, as there can be more than one way to match.

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from batch.errors import InputError
-from batch.inputs.names import Levels, Passed, has_image_suffix, is_ignored
-from batch.locations import Place, RemoteOutbox
+from batch.inputs.names import PassedOver, PathPattern, has_image_suffix, is_ignored
+from batch.locations import Location, RemoteOutbox
 from batch.records import ScanRef
 from batch.storage import objects
 from batch.storage.objects import Entry, Objects
@@ -18,9 +18,9 @@ _HEAD = re.compile(r"[^*?[]*")
 _UNUSABLE = re.compile(r"\0|\?versionId=")
 
 
-def scans(
-    given: str, *, recursive: bool, is_only: bool, outbox: Place, ignored: Sequence[str]
-) -> Iterator[ScanRef | Passed]:
+def find_objects(
+    given: str, *, recursive: bool, is_only: bool, outbox: Location, ignored: Sequence[str]
+) -> Iterator[ScanRef | PassedOver]:
     """The scans of an address, with what is passed over, in the order of the UTF-8 of their keys.
 
     That there is such an address is found out at once, the scans are listed as they are asked for.
@@ -37,7 +37,7 @@ def scans(
         MissingExtraError: what the store needs is not installed.
     """
     scheme, _, path = given.partition("://")
-    store = objects.of(scheme)
+    store = objects.objects_of(scheme)
     scan = store.find(given)
     if scan is not None:
         return iter((scan,))
@@ -45,7 +45,7 @@ def scans(
     folder = path.rstrip("/") + "/"
     is_there = next(store.entries(folder), None) is not None
     if is_there or folder.count("/") == 1:  # a bucket may be empty
-        levels = Levels(["**" if recursive else "*"])
+        levels = PathPattern(["**" if recursive else "*"])
         called = "" if is_only else given.rstrip("/") + "/"
         return _Walk(store, f"{scheme}://{folder}", called, levels, shunned, ignored).scans("")
     if not glob.has_magic(path):
@@ -55,7 +55,7 @@ def scans(
     above = f"{scheme}://" + "".join(part + "/" for part in parts[:level])
     patterns = [part for part in parts[level:] if part]
     head = _HEAD.match(patterns[0])
-    return _Walk(store, above, above, Levels(patterns), shunned, ignored).scans(head[0] if head else "")
+    return _Walk(store, above, above, PathPattern(patterns), shunned, ignored).scans(head[0] if head else "")
 
 
 class _Walk:
@@ -75,7 +75,7 @@ class _Walk:
         store: Objects,
         root: str,
         called: str,
-        levels: Levels,
+        levels: PathPattern,
         shunned: str | None,
         ignored: Sequence[str],
     ) -> None:
@@ -84,7 +84,7 @@ class _Walk:
         self._folder, self._places = "", levels.start  # of the last scan: the next one mostly is beside it
         self._hidden = ""
 
-    def scans(self, head: str) -> Iterator[ScanRef | Passed]:
+    def scans(self, head: str) -> Iterator[ScanRef | PassedOver]:
         """Yields what is in the root, and below it, of names that begin so."""
         root = self._root.partition("://")[2]
         key = root.partition("/")[2]
@@ -105,17 +105,17 @@ class _Walk:
             folder, _, last = name.removesuffix("/").rpartition("/")
             is_met, places = self._reached(folder)
             if is_met:
-                yield Passed.UNFINISHED
+                yield PassedOver.UNFINISHED
             below = self._levels.below(places, last) if places else frozenset()
             if not below:
                 continue
             if self._is_passed_over(last):
-                yield Passed.UNFINISHED
+                yield PassedOver.UNFINISHED
             elif is_folder:
                 if self._levels.goes_on(below):
                     stack.append(self._store.entries(root + name))
             elif self._levels.is_match(below):
-                yield self._scan(entry, name) if has_image_suffix(last) else Passed.OTHER
+                yield self._scan(entry, name) if has_image_suffix(last) else PassedOver.OTHER
 
     def _reached(self, folder: str) -> tuple[bool, frozenset[int]]:
         """Whether a folder is met that is passed over; and the places of it, none if it is not wanted."""

@@ -13,7 +13,7 @@ from batch.config import ATTEMPTS
 from batch.durations import spoken
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
-from batch.locations import Place, state_folder
+from batch.locations import Location, state_folder
 from batch.outbox import ledger, run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.run_history import Heartbeat
@@ -21,13 +21,13 @@ from batch.records import RunSummary, Status
 from batch.storage import dispatch
 from batch.text import count_scans
 
-LOOKED_BACK = 50  # entries
+MAX_RUNS = 50  # entries
 PATIENCE_S = 300.0  # with a watcher: while it reads a batch, it gives no sign
-MISSED = 3  # signs of a watcher that may fail to come
+MAX_MISSED_BEATS = 3  # signs of a watcher that may fail to come
 
 
 @dataclass(slots=True)
-class Report:
+class Health:
     """What `status` says.
 
     Attributes:
@@ -55,7 +55,9 @@ class Report:
     problems: list[str] = field(default_factory=list)
 
 
-def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | None = None) -> Report:
+def check_health(
+    inputs: Sequence[str], outbox: Location, now: float, max_age_s: float | None = None
+) -> Health:
     """Finds out how things are, and changes nothing.
 
     Args:
@@ -67,16 +69,18 @@ def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | No
     Raises:
         LedgerError: the ledger is damaged.
     """
-    report = Report(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
+    report = Health(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
     folder = state_folder(outbox)
     if not ledger.exists(folder):
         report.problems.append(f"nothing has been read into {outbox} yet")
         return report
     with closing(Ledger(folder, read_only=True)) as opened:
-        entries = run_history.last(opened, LOOKED_BACK)
+        entries = run_history.last_runs(opened, MAX_RUNS)
         report.last_success = run_history.last_success(opened)
-        report.watcher = run_history.heartbeat(opened)
-        report.counts |= {status.value: count for status, count in run_history.counts(opened).items()}
+        report.watcher = run_history.read_heartbeat(opened)
+        report.counts |= {
+            status.value: count for status, count in run_history.count_by_status(opened).items()
+        }
         if entries and run_history.is_running(entries[0]):
             report.running = entries.pop(0)
         report.last_run = entries[0] if entries else None
@@ -86,7 +90,7 @@ def look(inputs: Sequence[str], outbox: Place, now: float, max_age_s: float | No
     return report
 
 
-def _judge_runs(report: Report, outbox: Place, now: float, max_age_s: float | None) -> None:
+def _judge_runs(report: Health, outbox: Location, now: float, max_age_s: float | None) -> None:
     run, running = report.last_run, report.running
     # A watcher is judged by its heartbeat.
     is_watched = running is not None and running.command == "watch"
@@ -108,7 +112,7 @@ def _judge_runs(report: Report, outbox: Place, now: float, max_age_s: float | No
             report.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
 
 
-def _judge_watcher(report: Report, now: float) -> None:
+def _judge_watcher(report: Health, now: float) -> None:
     beat, newest = report.watcher, report.running or report.last_run
     if beat is None:
         return
@@ -120,7 +124,7 @@ def _judge_watcher(report: Report, now: float) -> None:
     elif not run_history.is_alive(beat.pid):
         report.watcher_state = "gone"
         report.problems.append(f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again")
-    elif age_s > MISSED * (beat.every_s or PATIENCE_S) + PATIENCE_S:
+    elif age_s > MAX_MISSED_BEATS * (beat.every_s or PATIENCE_S) + PATIENCE_S:
         report.watcher_state = "stale"
         report.problems.append(
             f"no sign of the watcher for {spoken(age_s)}: end process {beat.pid}, start it again"
@@ -131,7 +135,7 @@ def _judge_watcher(report: Report, now: float) -> None:
             report.problems.append(f"the watcher is paused: {beat.detail}")
 
 
-def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummary | None) -> None:
+def _count_waiting(report: Health, opened: Ledger, outbox: Location, run: RunSummary | None) -> None:
     inputs = report.inputs or (run.inputs if run else ())
     if not inputs and report.watcher is not None:
         inputs = (report.watcher.inbox,)
@@ -143,7 +147,7 @@ def _count_waiting(report: Report, opened: Ledger, outbox: Place, run: RunSummar
     attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
-        for some in dispatch.all_identified(Inputs(inputs, recursive, outbox, ignore)):
+        for some in dispatch.identify_all(Inputs(inputs, recursive, outbox, ignore)):
             for ref in opened.unsettled(some, attempts):
                 # A folder with the name of an image has a row of a run, and none of a watcher.
                 if is_watched and os.path.isdir(ref.path):

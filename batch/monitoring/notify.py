@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
-from batch.locations import Place, absolute, state_folder
+from batch.locations import Location, absolute, state_folder
 from batch.monitoring import hooks, ping, prometheus, summary
 from batch.outbox import ledger, run_history
 from batch.outbox.ledger import Ledger
@@ -24,7 +24,7 @@ from batch.terminal import console
 from batch.text import text_cell
 
 STDOUT = Path("-")
-IN_HOOK = "DIGITBOX_RUN_ID"
+HOOK_VARIABLE = "DIGITBOX_RUN_ID"
 """Is in the environment of what is called: a run that is started there calls nothing, or there is no end."""
 
 COMPLETE = (ExitCode.OK, ExitCode.SOME_FAILED)
@@ -33,7 +33,7 @@ COUNTS = ("ok", "review", "refused", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audience:
+class Notifications:
     """Who is told.
 
     Attributes:
@@ -45,7 +45,7 @@ class Audience:
         ping: address to ask for.
     """
 
-    outbox: Place
+    outbox: Location
     summary: Path | None = None
     metrics_file: Path | None = None
     on_complete: str | None = None
@@ -86,7 +86,7 @@ def _naming(option: str) -> Iterator[None]:
 
 
 @contextmanager
-def notifying(account: RunStats, audience: Audience) -> Iterator[None]:
+def notify_at_end(account: RunStats, audience: Notifications) -> Iterator[None]:
     """Tells of what is done in the block, however that ends; the account has the exit code afterwards."""
     try:
         yield
@@ -99,16 +99,16 @@ def notifying(account: RunStats, audience: Audience) -> Iterator[None]:
         _tell(account, audience)
 
 
-def _note(account: RunStats, outbox: Place) -> None:
+def _note(account: RunStats, outbox: Location) -> None:
     """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
     state = state_folder(outbox)
     with suppress(RunError, OSError):
         if ledger.exists(state):
-            with locks.held(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
-                run_history.note(opened, account.summary())
+            with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
+                run_history.write_run(opened, account.summary())
 
 
-def _tell(account: RunStats, audience: Audience) -> None:
+def _tell(account: RunStats, audience: Notifications) -> None:
     if audience.summary is not None:
         try:
             _write_summary(account, audience.summary)
@@ -120,7 +120,7 @@ def _tell(account: RunStats, audience: Audience) -> None:
     found = account.summary()
     if audience.metrics_file is not None:
         _write_metrics(found, audience.metrics_file, audience.outbox)
-    if IN_HOOK not in os.environ:
+    if HOOK_VARIABLE not in os.environ:
         if audience.on_complete is not None and found.exit_code in COMPLETE:
             _call("--on-complete", audience.on_complete, account, audience.outbox)
         if audience.on_failure is not None and found.exit_code != ExitCode.OK:
@@ -144,7 +144,7 @@ def _write_summary(account: RunStats, target: Path) -> None:
         ) from error
 
 
-def _write_metrics(found: RunSummary, target: Path, outbox: Place) -> None:
+def _write_metrics(found: RunSummary, target: Path, outbox: Location) -> None:
     success_at = found.finished_at
     if found.exit_code != ExitCode.OK:
         success_at = None
@@ -158,20 +158,20 @@ def _write_metrics(found: RunSummary, target: Path, outbox: Place) -> None:
         console.say_error(f"warning: cannot write the metrics file {target}: {error.strerror}")
 
 
-def _call(option: str, command: str, account: RunStats, outbox: Place) -> None:
-    environment = {**os.environ, **facts(account.summary(), outbox)}
+def _call(option: str, command: str, account: RunStats, outbox: Location) -> None:
+    environment = {**os.environ, **run_environment(account.summary(), outbox)}
     problem = hooks.call(command, _as_json(account).encode(), environment)
     if problem:
         console.say_error(f"warning: {option}: {command.split()[0]} {problem}")
 
 
-def facts(found: RunSummary, outbox: Place) -> dict[str, str]:
+def run_environment(found: RunSummary, outbox: Location) -> dict[str, str]:
     """The main facts of a run, as variables for the environment of what is called."""
-    values = summary.as_object(found)
+    values = summary.as_json_object(found)
     said = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
     shown = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in said.items()}
-    return {IN_HOOK: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
+    return {HOOK_VARIABLE: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
 
 
 def _as_json(account: RunStats) -> str:
-    return json.dumps(summary.as_object(account.summary(), account.results))
+    return json.dumps(summary.as_json_object(account.summary(), account.results))

@@ -12,7 +12,7 @@ from batch.records import RunSummary, Status
 from batch.text import count_scans, text_cell
 
 
-def as_object(summary: RunSummary, results: Sequence[Path | str] | None = None) -> dict[str, Any]:
+def as_json_object(summary: RunSummary, results: Sequence[Path | str] | None = None) -> dict[str, Any]:
     """What `--summary`, `history --json` and `status --json` have of a run.
 
     Paths are escaped as in the results: what is no text in them would be no JSON to many programs.
@@ -36,7 +36,7 @@ def as_object(summary: RunSummary, results: Sequence[Path | str] | None = None) 
     return found
 
 
-def in_words(summary: RunSummary) -> str:
+def describe(summary: RunSummary) -> str:
     """How many scans had which result."""
     scans = count_scans(summary.rows)
     if not summary.rows:
@@ -46,7 +46,7 @@ def in_words(summary: RunSummary) -> str:
     return f"{scans}: {of_each}{left}"
 
 
-def drift_in_words(summary: RunSummary) -> list[str]:
+def describe_drift(summary: RunSummary) -> list[str]:
     """A sentence for each status of which there is much more than in the runs before."""
     return [
         f"{found['share']:.1%} of the scans are {status}, {found['before']:.1%} in the runs before: "

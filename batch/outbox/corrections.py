@@ -63,7 +63,7 @@ def find_batch(known: Ledger, batch_id: str) -> Batch | None:
     )
 
 
-def current(known: Ledger, batch_id: str) -> dict[tuple[str, str], Correction]:
+def corrections_of(known: Ledger, batch_id: str) -> dict[tuple[str, str], Correction]:
     """The corrections that count for a batch, by file and SHA-256 of the row."""
     if not known.execute("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
         return {}  # a ledger of an older digitbox, opened to read

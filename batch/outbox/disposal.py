@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from batch.locations import Place, is_remote
+from batch.locations import Location, is_remote
 from batch.outbox.ledger import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
@@ -66,7 +66,7 @@ def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSE
     return problems
 
 
-def root(ref: ScanRef) -> str:
+def root_folder(ref: ScanRef) -> str:
     """The folder that was searched when a scan was found; the scan's own, when it was named otherwise."""
     if ref.path.endswith(f"/{ref.name}"):
         return ref.path.removesuffix(ref.name)
@@ -84,7 +84,7 @@ def is_in_place(outcome: Outcome) -> bool:
     return (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
 
 
-def find(outcome: Outcome, batch: Batch, outbox: Place) -> str | None:
+def find_scan(outcome: Outcome, batch: Batch, outbox: Location) -> str | None:
     """Where a scan of a retired batch lies: in done/ or failed/, or in its place; None if in neither."""
     ref = outcome.ref
     if batch.after is After.MOVE and isinstance(outbox, Path):
@@ -100,7 +100,7 @@ def find(outcome: Outcome, batch: Batch, outbox: Place) -> str | None:
     return None
 
 
-def bring_back(place: Path, outcome: Outcome, outbox: Path) -> Path:
+def restore(place: Path, outcome: Outcome, outbox: Path) -> Path:
     """Moves a scan from done/ or failed/ to where it was read, or beside what is there by now.
 
     Raises:
@@ -108,8 +108,8 @@ def bring_back(place: Path, outcome: Outcome, outbox: Path) -> Path:
     """
     ref = outcome.ref
     wanted = Path(ref.path)
-    if not os.path.isdir(root(ref)):  # an inbox that is gone (a share not mounted) is not made anew
-        raise FileNotFoundError(errno.ENOENT, "no such folder", root(ref))
+    if not os.path.isdir(root_folder(ref)):  # an inbox that is gone (a share not mounted) is not made anew
+        raise FileNotFoundError(errno.ENOENT, "no such folder", root_folder(ref))
     make_folder(wanted.parent)
     target, number = wanted, 1
     while True:
@@ -158,7 +158,7 @@ def _is_copy(path: Path, outcome: Outcome) -> bool:
     return looks_so and stat.S_ISREG(found.st_mode) and digest(path) == outcome.sha256
 
 
-def places(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[str]:
+def possible_paths(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[str]:
     """Yields where a scan that has its row may be: where it was read, and where it was moved to.
 
     Whether it is that scan, its SHA-256 must tell.
@@ -218,7 +218,7 @@ def _move(source: Path, wanted: Path, outcome: Outcome, batch: Batch, outbox: Pa
             return
         target, number = _numbered(wanted, number), number + 1
     if outcome.status is Status.FAILED:
-        _explain(outcome, batch, target)
+        _write_reason(outcome, batch, target)
     try:
         os.rename(source, target)
     except OSError as error:
@@ -238,7 +238,7 @@ def _give_back(target: Path, source: Path) -> None:
     os.rename(target, place)
 
 
-def _explain(outcome: Outcome, batch: Batch, target: Path) -> None:
+def _write_reason(outcome: Outcome, batch: Batch, target: Path) -> None:
     content = {
         "file": outcome.ref.name.encode("utf-8", "backslashreplace").decode(),
         "status": outcome.status.value,

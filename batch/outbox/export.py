@@ -25,7 +25,7 @@ STDOUT = Path("-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class RowFilter:
     """Which rows are wanted.
 
     Attributes:
@@ -41,7 +41,7 @@ class Choice:
     latest: bool = False
 
 
-class Source:
+class PublishedRows:
     """The published rows of an outbox, batch by batch, as they are now.
 
     Attributes:
@@ -55,7 +55,7 @@ class Source:
         choice: of rows.
     """
 
-    def __init__(self, past: Archive | None, outbox: Path, choice: Choice) -> None:
+    def __init__(self, past: Archive | None, outbox: Path, choice: RowFilter) -> None:
         self._past, self._outbox, self._choice = past, outbox, choice
         self._left_out: set[str] = set()
         self.first_missing = ""
@@ -80,7 +80,7 @@ class Source:
                 self.batches += 1
             else:
                 self._leave_out(batch)
-        return schema.in_order(names)
+        return schema.order_columns(names)
 
     def rows(self) -> Iterator[tuple[int, Record]]:
         """Yields the rows of the wanted time, each with a number that is the same the next time."""
@@ -109,7 +109,7 @@ class Source:
         self._left_out.add(batch.batch_id)
 
 
-class Latest:
+class LatestRows:
     """Knows which row of each scan is the last: of each name and content, that is.
 
     A row without content (the scan vanished, or could not be read) gives way to any later row of its name.
@@ -142,7 +142,7 @@ def _scan(row: Record, sha256: str | None) -> bytes:
     return hashlib.blake2b(f"{row['file']}\0{sha256 or ''}".encode(), digest_size=16).digest()
 
 
-def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]], Writer]) -> int:
+def export_rows(source: PublishedRows, choice: RowFilter, open_writer: Callable[[list[str]], Writer]) -> int:
     """Writes the chosen rows, in the order in which they were published; returns how many.
 
     Raises:
@@ -152,7 +152,7 @@ def export_rows(source: Source, choice: Choice, open_writer: Callable[[list[str]
     count = 0
     names = source.inspect()
     with ExitStack() as opened:
-        latest = opened.enter_context(closing(Latest(source.rows()))) if choice.latest else None
+        latest = opened.enter_context(closing(LatestRows(source.rows()))) if choice.latest else None
         writer = opened.enter_context(closing(open_writer(names)))
         for number, row in source.rows():
             if choice.statuses and row["status"] not in choice.statuses:

@@ -15,7 +15,7 @@ from batch.outbox import disposal, settled
 from batch.outbox.settled import Archive, Settled
 from batch.records import After
 
-AT_ONCE = 1000  # scans that are forgotten with one commit
+CHUNK_SCANS = 1000  # scans that are forgotten with one commit
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -59,7 +59,7 @@ def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pr
         RunError: as of `archive.opened`.
     """
     done = Pruned()
-    with settled.opened(outbox, read_only=dry_run) as past:
+    with settled.open_ledger(outbox, read_only=dry_run) as past:
         for kind in (disposal.DONE, disposal.FAILED):
             _prune_folder(outbox / kind, before, done, dry_run=dry_run)
         _prune_ledger(past, outbox, clock.compact(before), done, dry_run=dry_run)
@@ -115,7 +115,7 @@ def _prune_ledger(past: Archive, outbox: Path, before: str, done: Pruned, *, dry
             continue
         done.scans += 1
         waiting.append(scan)
-        if len(waiting) >= AT_ONCE:
+        if len(waiting) >= CHUNK_SCANS:
             if not dry_run:
                 past.forget_scans(waiting)
             waiting.clear()
@@ -126,7 +126,7 @@ def _prune_ledger(past: Archive, outbox: Path, before: str, done: Pruned, *, dry
             for batch in past.published()
             if settled.stamp(batch) < before and not os.path.lexists(outbox / batch.file)
         )
-        while some := list(itertools.islice(gone, AT_ONCE)):
+        while some := list(itertools.islice(gone, CHUNK_SCANS)):
             done.batches += past.forget_batches(some)
 
 
@@ -137,7 +137,7 @@ class _Roots:
         self._known: dict[str, bool] = {}
 
     def __call__(self, scan: Settled) -> bool:
-        root = disposal.root(scan.outcome.ref)
+        root = disposal.root_folder(scan.outcome.ref)
         if root not in self._known:
             try:
                 with os.scandir(root) as entries:

@@ -30,7 +30,7 @@ from typing import Self
 
 from batch.clock import iso, utc_now
 from batch.errors import ExitCode, OutboxError, RunError
-from batch.locations import Place, state_folder
+from batch.locations import Location, state_folder
 from batch.outbox import run_history
 from batch.outbox.disposal import dispose
 from batch.outbox.ledger import Batch, Ledger, State
@@ -69,7 +69,7 @@ class Outbox:
 
     def __init__(
         self,
-        place: Place,
+        place: Location,
         *,
         format_name: str,
         rows_per_file: int,
@@ -85,7 +85,7 @@ class Outbox:
         self.not_retired = ""
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
-        self._storage = dispatch.of(str(place))
+        self._storage = dispatch.storage_of(str(place))
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
         self._after, self._only_new, self._attempts = after, only_new, attempts
@@ -110,7 +110,7 @@ class Outbox:
             lock = self._state / "lock"
             lock.touch()
             busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
-            opened.enter_context(locks.held(lock, exclusive=True, busy=busy))
+            opened.enter_context(locks.hold(lock, exclusive=True, busy=busy))
             probe = self._staging / "probe"
             probe.write_bytes(b"?")
             self._ledger = Ledger(self._state)
@@ -119,8 +119,8 @@ class Outbox:
             self._recover()
             if self._account is not None:
                 self._account.go_on()
-                run_history.note(self._ledger, self._account.summary())
-                run_history.trim(self._ledger)
+                run_history.write_run(self._ledger, self._account.summary())
+                run_history.trim_runs(self._ledger)
             self._open = opened.pop_all()
         return self
 
@@ -179,7 +179,7 @@ class Outbox:
             # From here on only forward: whatever goes wrong, recovery knows whether the batch is prepared.
             self._table = None
             if self._account is not None:  # in the same commit: whatever ends the run, its rows are counted
-                run_history.note(self._ledger, self._account.summary(with_staged=True))
+                run_history.write_run(self._ledger, self._account.summary(with_staged=True))
             self._ledger.prepare(batch)
             if self._account is not None:
                 self._account.publish()
@@ -202,11 +202,11 @@ class Outbox:
     def beat(self, inbox: str, state: str, every_s: float) -> None:
         """Notes in the ledger that a watcher is alive, what it does, and when it will say so again."""
         beat = run_history.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
-        run_history.beat(self._ledger, beat)
+        run_history.write_heartbeat(self._ledger, beat)
 
     def earlier(self, count: int) -> list[RunSummary]:
         """The last entries of the ledger, the newest first; this run's is the first."""
-        return run_history.last(self._ledger, count)
+        return run_history.last_runs(self._ledger, count)
 
     def _start(self) -> writers.ResultsFile:
         self._batch = secrets.token_hex(4)
@@ -258,7 +258,7 @@ class Outbox:
             self._account.end(ExitCode.OK)
         with suppress(RunError):  # the results are published all the same
             self._ledger.forget()
-            run_history.note(self._ledger, self._account.summary())
+            run_history.write_run(self._ledger, self._account.summary())
 
     def _drop(self) -> None:
         if self._account is not None:

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batch.locations import Place, is_remote
+from batch.locations import Location, is_remote
 from batch.outbox import disposal, settled
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
 
-AT_ONCE = 1000  # scans that are forgotten with one commit
+CHUNK_SCANS = 1000  # scans that are forgotten with one commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ScanFilter:
     """Which scans are meant; what is empty or None does not matter.
 
     Attributes:
@@ -51,7 +51,7 @@ class Choice:
 
 
 @dataclass(slots=True)
-class Retried:
+class RetryResult:
     """What `retry` did: how many scans, and what kept others where they are."""
 
     in_place: int = 0
@@ -60,7 +60,9 @@ class Retried:
     problems: list[OSError] = field(default_factory=list)
 
 
-def retry_scans(outbox: Place, choice: Choice, show: Callable[[str], object] | None = None) -> Retried:
+def retry_scans(
+    outbox: Location, choice: ScanFilter, show: Callable[[str], object] | None = None
+) -> RetryResult:
     """Makes scans that have their row new, so that they are read again.
 
     Those that were moved go back to where they were read; those that are gone stay as they are. Killed at
@@ -74,12 +76,12 @@ def retry_scans(outbox: Place, choice: Choice, show: Callable[[str], object] | N
     Raises:
         RunError: as of `archive.opened`.
     """
-    done = Retried()
-    with settled.opened(outbox, read_only=show is not None) as past:
+    done = RetryResult()
+    with settled.open_ledger(outbox, read_only=show is not None) as past:
         waiting: list[Settled] = []
         for scan in filter(choice.has, past.settled()):
             ref = scan.outcome.ref
-            place = disposal.find(scan.outcome, scan.batch, outbox)
+            place = disposal.find_scan(scan.outcome, scan.batch, outbox)
             if not choice.is_at(ref.path, real_path(place or ref.path)):
                 continue
             if place is None:
@@ -91,14 +93,14 @@ def retry_scans(outbox: Place, choice: Choice, show: Callable[[str], object] | N
             elif not is_in_place:
                 assert isinstance(outbox, Path)  # objects are left where they are
                 try:
-                    disposal.bring_back(Path(place), scan.outcome, outbox)
+                    disposal.restore(Path(place), scan.outcome, outbox)
                 except OSError as error:
                     done.problems.append(error)
                     continue
             done.in_place += is_in_place
             done.brought_back += not is_in_place
             waiting.append(scan)
-            if len(waiting) >= AT_ONCE and show is None:
+            if len(waiting) >= CHUNK_SCANS and show is None:
                 past.forget_scans(waiting)
                 waiting.clear()
         if show is None:

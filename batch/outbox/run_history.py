@@ -11,7 +11,7 @@ from typing import Any
 from batch.outbox.ledger import Ledger
 from batch.records import RunSummary, Status
 
-KEPT = 10_000  # entries: of a run every five minutes, those of a month
+MAX_RUNS = 10_000  # entries: of a run every five minutes, those of a month
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Heartbeat:
     every_s: float | None = None
 
 
-def note(ledger: Ledger, summary: RunSummary) -> None:
+def write_run(ledger: Ledger, summary: RunSummary) -> None:
     """Writes the entry of a run, or writes it anew; in one commit with the batch that is being prepared."""
     content = json.dumps(asdict(summary))
     ledger.execute(
@@ -47,12 +47,12 @@ def note(ledger: Ledger, summary: RunSummary) -> None:
     )
 
 
-def trim(ledger: Ledger) -> None:
+def trim_runs(ledger: Ledger) -> None:
     """Drops the oldest entries when there are very many."""
-    ledger.execute("DELETE FROM runs WHERE rowid <= (SELECT MAX(rowid) FROM runs) - ?", (KEPT,))
+    ledger.execute("DELETE FROM runs WHERE rowid <= (SELECT MAX(rowid) FROM runs) - ?", (MAX_RUNS,))
 
 
-def last(ledger: Ledger, count: int) -> list[RunSummary]:
+def last_runs(ledger: Ledger, count: int) -> list[RunSummary]:
     """The last entries, the newest first."""
     if not _has_runs(ledger):
         return []
@@ -68,7 +68,7 @@ def last_success(ledger: Ledger) -> RunSummary | None:
     return _summary(rows[0][0]) if rows else None
 
 
-def counts(ledger: Ledger) -> Mapping[Status, int]:
+def count_by_status(ledger: Ledger) -> Mapping[Status, int]:
     """How many scans there are by status; of one that was read several times, the last row counts."""
     rows = ledger.execute(
         "SELECT status, COUNT(*) FROM (SELECT status, MAX(rowid) FROM members "
@@ -77,12 +77,20 @@ def counts(ledger: Ledger) -> Mapping[Status, int]:
     return {Status(status): count for status, count in rows}
 
 
-def beat(ledger: Ledger, heartbeat: Heartbeat) -> None:
+def write_heartbeat(ledger: Ledger, heartbeat: Heartbeat) -> None:
     """Notes that a watcher is alive, and what it does; `since` stays as long as it does the same."""
     pid, state, beat_at = heartbeat.pid, heartbeat.state, heartbeat.beat_at
     known = ledger.execute("SELECT since FROM watcher WHERE pid = ? AND state = ?", (pid, state))
     since = (known and known[0][0]) or beat_at
-    values = pid, os.fsencode(heartbeat.inbox), state, heartbeat.detail, beat_at, since, heartbeat.every_s
+    values = (
+        pid,
+        os.fsencode(heartbeat.inbox),
+        state,
+        heartbeat.detail,
+        beat_at,
+        since,
+        heartbeat.every_s,
+    )
     ledger.execute(
         "INSERT OR REPLACE INTO watcher (rowid, pid, inbox, state, detail, beat_at, since, every_s) "
         "VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
@@ -90,7 +98,7 @@ def beat(ledger: Ledger, heartbeat: Heartbeat) -> None:
     )
 
 
-def heartbeat(ledger: Ledger) -> Heartbeat | None:
+def read_heartbeat(ledger: Ledger) -> Heartbeat | None:
     """The last one; None when no watcher ever wrote to this ledger."""
     more = "since, every_s" if _has_runs(ledger) else "NULL, NULL"
     rows = ledger.execute(f"SELECT pid, inbox, state, detail, beat_at, {more} FROM watcher")  # noqa: S608

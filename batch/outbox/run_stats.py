@@ -14,7 +14,7 @@ from batch.clock import iso, utc_now
 from batch.errors import exit_code_of
 from batch.records import Outcome, RunSummary
 
-MOST_INPUTS = 100  # to keep with each entry of the history
+MAX_INPUTS = 100  # to keep with each entry of the history
 
 
 class RunStats:
@@ -56,7 +56,7 @@ class RunStats:
         self.results: Sequence[Path | str] = ()
         self.not_retired = ""
         self._command, self._clock, self._now = command, clock, now
-        self._inputs = tuple(inputs) if len(inputs) <= MOST_INPUTS else ()
+        self._inputs = tuple(inputs) if len(inputs) <= MAX_INPUTS else ()
         self._recursive, self._ignore = recursive, tuple(ignore)
         self._run = secrets.token_hex(6)
         self._began, self._started_at = clock(), iso(now())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InputError, OutboxError
-from batch.locations import Place, state_folder
+from batch.locations import Location, state_folder
 from batch.outbox import ledger
 from batch.outbox.ledger import Batch, Ledger, State
 from batch.records import After, Outcome, Reason, ScanRef, Status
@@ -54,7 +54,7 @@ def stamp(batch: Batch) -> str:
     return names.stamp(batch.file)
 
 
-def exists(outbox: Place) -> bool:
+def exists(outbox: Location) -> bool:
     """Whether an outbox has a ledger.
 
     Raises:
@@ -165,7 +165,7 @@ class Archive(Ledger):
 
 
 @contextmanager
-def opened(outbox: Place, *, read_only: bool = False) -> Iterator[Archive]:
+def open_ledger(outbox: Location, *, read_only: bool = False) -> Iterator[Archive]:
     """The past of an outbox that has a ledger; to change it, under the outbox's lock.
 
     Raises:
@@ -181,7 +181,7 @@ def opened(outbox: Place, *, read_only: bool = False) -> Iterator[Archive]:
             )
             try:
                 lock.touch()
-                held.enter_context(locks.held(lock, exclusive=True, busy=busy))
+                held.enter_context(locks.hold(lock, exclusive=True, busy=busy))
             except OSError as error:
                 raise OutboxError(
                     f"cannot write to the outbox {outbox}: {error.strerror}; change that"

@@ -88,7 +88,7 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
         lock = folder / "corrections.lock"
         lock.touch()
         with (
-            locks.held(lock, exclusive=True, busy=f"corrections are being applied to {outbox}: wait for it"),
+            locks.hold(lock, exclusive=True, busy=f"corrections are being applied to {outbox}: wait for it"),
             closing(Ledger(folder)) as known,
         ):
             return _Application(known, outbox, by, now or datetime.now(UTC)).run(file, lines)
@@ -177,7 +177,7 @@ class _Application:
             path,
             {(row.file, row.sha256): row for row in reader.read(path)},
             {(text_cell(one.ref.name), one.sha256): one for one in self._known.members(batch_id)},
-            corrections.current(self._known, batch_id),
+            corrections.corrections_of(self._known, batch_id),
         )
 
     def _contents(self, wanted: Sequence[Correction]) -> Iterator[tuple[Path, bytes]]:
@@ -249,7 +249,7 @@ def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -
 
 def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:
     """The bytes that were read, if they are still somewhere."""
-    for place in disposal.places(member, batch, outbox):
+    for place in disposal.possible_paths(member, batch, outbox):
         try:
             descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:

@@ -25,7 +25,7 @@ from batch.terminal import stderr
 SMALL_PX = 64  # longer side
 LARGE_PX = 224
 SMALL_QUALITY, LARGE_QUALITY = 60, 90
-MOST_LARGE = 5_000  # a page of more megabytes opens slowly
+MAX_LARGE = 5_000  # a page of more megabytes opens slowly
 TOP = 3
 
 # Why there is no picture; `data.js` has the words.
@@ -52,7 +52,7 @@ class Picture:
     problem: str = ""
 
 
-def chosen(entries: Sequence[Entry], most: int) -> list[int]:
+def choose(entries: Sequence[Entry], most: int) -> list[int]:
     """Which entries get a picture.
 
     Args:
@@ -76,9 +76,9 @@ def take(entries: Sequence[Entry], places: Sequence[int], models: Models) -> Ite
     large = 0
     for place in places:
         entry = entries[place]
-        wants_large = entry.row.status is not Status.OK and large < MOST_LARGE
+        wants_large = entry.row.status is not Status.OK and large < MAX_LARGE
         large += wants_large
-        with stderr.quiet():  # what decoders say, the row says already
+        with stderr.silence():  # what decoders say, the row says already
             yield place, _picture(entry, models if wants_large else None)
 
 

@@ -17,7 +17,7 @@ from batch.results import names, reader
 from batch.results.reader import Row
 from batch.text import text_cell
 
-MOST_OK_ROWS = 200_000  # more make a page of too many megabytes
+MAX_OK_ROWS = 200_000  # more make a page of too many megabytes
 _URGENCY = {Status.REVIEW: 0, Status.REFUSED: 1, Status.FAILED: 2, Status.OK: 3}
 
 
@@ -66,7 +66,7 @@ class Found:
     sources: list[Path] = field(default_factory=list)
 
 
-def sources(given: Sequence[Path]) -> list[Path]:
+def find_sources(given: Sequence[Path]) -> list[Path]:
     """Files of results that are named, or lie in outboxes that are named.
 
     Raises:
@@ -86,7 +86,7 @@ def sources(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def collect(paths: Sequence[Path], most_ok: int = MOST_OK_ROWS) -> Found:
+def collect(paths: Sequence[Path], most_ok: int = MAX_OK_ROWS) -> Found:
     """Reads files of results.
 
     Args:
@@ -147,10 +147,10 @@ class _Batch:
         self._left = batch is not None and batch.after is After.LEAVE
         if known is None or batch is None:
             return
-        self._corrections = corrections.current(known, batch_id)
+        self._corrections = corrections.corrections_of(known, batch_id)
         for outcome in known.members(batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
-            self._places[key].append(tuple(disposal.places(outcome, batch, folder)))
+            self._places[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
         for places in self._places.values():
             places.reverse()  # to be taken from the end
 

@@ -12,13 +12,13 @@ from batch.errors import ConfigError, OutboxError
 from batch.report import page, pictures, rows
 from batch.storage import durable
 
-MOST_PICTURES = 10_000
+MAX_PICTURES = 10_000
 
 Advance = Callable[[int], None]
 """Is told how many more pictures there are."""
 
 
-def plan(paths: Sequence[Path], most_pictures: int = MOST_PICTURES) -> tuple[rows.Found, list[int]]:
+def plan(paths: Sequence[Path], most_pictures: int = MAX_PICTURES) -> tuple[rows.Found, list[int]]:
     """Reads results, and chooses which scans get a picture.
 
     Raises:
@@ -26,7 +26,7 @@ def plan(paths: Sequence[Path], most_pictures: int = MOST_PICTURES) -> tuple[row
         LedgerError: the ledger beside them is damaged.
     """
     found = rows.collect(paths)
-    return found, pictures.chosen(found.entries, most_pictures)
+    return found, pictures.choose(found.entries, most_pictures)
 
 
 def write(

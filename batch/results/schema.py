@@ -26,7 +26,7 @@ Record = dict[str, Any]
 """A row by column, with the types of Parquet; None for an empty cell."""
 
 
-def in_order(names: Iterable[str]) -> list[str]:
+def order_columns(names: Iterable[str]) -> list[str]:
     """Return the columns of several files: first those that all have, then the probabilities, then others."""
     found = set(names)
     known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in found)]

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 Counts = tuple[int, int]
 """Of a run: how many of its scans are of a kind, and how many there are."""
 
-LEAST_SCANS = 50  # of a run, to be judged or to be compared with
-LEAST_RUNS = 5
-MOST_RUNS = 30  # to compare with
-LIMIT = 4.0  # standard deviations
-LEAST_DIFFERENCE = 0.02
-LEAST_RATIO = 1.5
+MIN_SCANS = 50  # of a run, to be judged or to be compared with
+MIN_RUNS = 5
+MAX_RUNS = 30  # to compare with
+MIN_Z = 4.0  # standard deviations
+MIN_DIFFERENCE = 0.02
+MIN_RATIO = 1.5
 
 
-def jump(now: Counts, before: Sequence[Counts]) -> dict[str, float] | None:
+def find_jump(now: Counts, before: Sequence[Counts]) -> dict[str, float] | None:
     """Says whether the share of a kind of scans has jumped up.
 
     The share is compared with that of all scans of the runs before, by a two-sample z. Nights differ by more
@@ -32,9 +32,9 @@ def jump(now: Counts, before: Sequence[Counts]) -> dict[str, float] | None:
         `share`, `before` (that of the runs before), and `z`; None when all is as ever, or there is too
         little to tell.
     """
-    before = [counts for counts in before if counts[1] >= LEAST_SCANS][:MOST_RUNS]
+    before = [counts for counts in before if counts[1] >= MIN_SCANS][:MAX_RUNS]
     hits, scans = now
-    if scans < LEAST_SCANS or len(before) < LEAST_RUNS:
+    if scans < MIN_SCANS or len(before) < MIN_RUNS:
         return None
     of_kind, total = sum(count for count, _ in before), sum(count for _, count in before)
     pooled = of_kind / total
@@ -45,6 +45,6 @@ def jump(now: Counts, before: Sequence[Counts]) -> dict[str, float] | None:
     )
     share = hits / scans
     z = (share - pooled) / (deviation * math.sqrt(1 / scans + 1 / total)) / max(1.0, spread)
-    if z < LIMIT or share < max(pooled + LEAST_DIFFERENCE, pooled * LEAST_RATIO):
+    if z < MIN_Z or share < max(pooled + MIN_DIFFERENCE, pooled * MIN_RATIO):
         return None
     return {"share": round(share, 6), "before": round(pooled, 6), "z": round(z, 2)}

@@ -31,11 +31,11 @@ from batch.storage import locks
 if TYPE_CHECKING:
     from batch.engines.ray import RayEngine
 
-Watcher = Callable[[list[Outcome]], None]
+OnOutcomes = Callable[[list[Outcome]], None]
 """Is shown the outcomes as they come."""
 
-EARLIER = 1000  # entries to find runs in that are large enough to compare with
-OTHER_FILES = 200  # that may be open beside the folders'
+MAX_PREVIOUS_RUNS = 1000  # entries to find runs in that are large enough to compare with
+SPARE_FILES = 200  # that may be open beside the folders'
 
 
 def find(options: RunOptions) -> Inputs:
@@ -47,7 +47,7 @@ def find(options: RunOptions) -> Inputs:
     return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox, options.ignore)
 
 
-def new_account(options: RunOptions | WatchOptions) -> RunStats:
+def new_stats(options: RunOptions | WatchOptions) -> RunStats:
     """The account of a run, or of a watcher, that begins now."""
     if isinstance(options, RunOptions):
         command, inputs = "run", [absolute(given) for given in options.inputs or (INBOX,)]
@@ -56,7 +56,7 @@ def new_account(options: RunOptions | WatchOptions) -> RunStats:
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
 
 
-def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: RunStats | None = None) -> None:
+def run(options: RunOptions, inputs: Inputs, watcher: OnOutcomes, account: RunStats | None = None) -> None:
     """Reads all inputs, or those that have no row yet, and publishes one row for each.
 
     Args:
@@ -74,7 +74,7 @@ def run(options: RunOptions, inputs: Inputs, watcher: Watcher, account: RunStats
         BusyError: another process writes to it, or reads the same folder to move or delete its scans.
         InputError: a folder is gone; or nothing was to be read, and that was to be an error.
     """
-    account = account or new_account(options)
+    account = account or new_stats(options)
     schema.check_format(options.format)
     reader, manifest = new_reader(options)
     engine = _engine_of(options, reader)
@@ -106,9 +106,11 @@ def _conclude(account: RunStats, options: RunOptions, outbox: Outbox) -> None:
     summary = account.summary()
     if options.fail_if_empty and not summary.seen and not outbox.published:
         raise InputError("no scans to read, and --fail-if-empty: see whether any arrive")
-    before = [run for run in outbox.earlier(EARLIER) if run.command == "run" and run.run != summary.run]
+    before = [
+        run for run in outbox.earlier(MAX_PREVIOUS_RUNS) if run.command == "run" and run.run != summary.run
+    ]
     for status in (Status.REVIEW, Status.REFUSED):
-        found = drift.jump(_share(summary, status), [_share(run, status) for run in before])
+        found = drift.find_jump(_share(summary, status), [_share(run, status) for run in before])
         if found is not None:
             account.drift = {**account.drift, status.value: found}
     too_many = not options.max_failed.bears(summary.counts.get(Status.FAILED, 0), summary.rows)
@@ -119,7 +121,7 @@ def _share(run: RunSummary, status: Status) -> drift.Counts:
     return run.counts.get(status, 0), run.rows
 
 
-def would_read(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
+def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     """Yields what would be read now, and changes nothing.
 
     Raises:
@@ -177,13 +179,13 @@ def new_outbox(options: ReadOptions, manifest: Manifest, account: RunStats | Non
 def _hold(folders: list[Path], options: RunOptions, held: ExitStack) -> None:
     """Takes the locks of folders; each is an open file, and the usual limit of a process is 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = len(folders) + OTHER_FILES
+    wanted = len(folders) + SPARE_FILES
     if soft < wanted <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     for folder in folders:
         busy = f"another digitbox is reading {folder}: wait for it"
         try:
-            held.enter_context(locks.held(folder, exclusive=options.after is not After.LEAVE, busy=busy))
+            held.enter_context(locks.hold(folder, exclusive=options.after is not After.LEAVE, busy=busy))
         except OSError as error:
             raise InputError(
                 f"cannot open {folder}: {error.strerror}; name another or fewer folders"

@@ -58,7 +58,7 @@ class Selection:
         if not self._is_limited and self._unsettled is None:
             yield from map(self._counted, self._inputs)  # each is looked at when it is opened
         else:
-            for some in dispatch.all_identified(self._inputs):
+            for some in dispatch.identify_all(self._inputs):
                 new = some if self._unsettled is None else self._unsettled(some)
                 self._account.settled += len(some) - len(new)
                 yield from map(self._counted, new)

@@ -31,7 +31,7 @@ class Disk:
         try:
             descriptor = os.open(ref.path, _OPEN_FLAGS)
         except OSError as error:
-            return ref if was_seen else looked_at(ref), _not_opened(error)
+            return ref if was_seen else identify_file(ref), _not_opened(error)
         try:
             status = os.fstat(descriptor)
             found = _as_of(status, ref)
@@ -69,7 +69,7 @@ class Disk:
         sync(Path(outbox))
 
 
-def looked_at(ref: ScanRef) -> ScanRef:
+def identify_file(ref: ScanRef) -> ScanRef:
     """The scan with what tells it from another file of its name; as it is where there is no file."""
     try:
         found = os.lstat(ref.path)

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from batch import locations
 from batch.records import ScanRef
 from batch.storage.base import Content, Storage
-from batch.storage.disk import Disk, looked_at
+from batch.storage.disk import Disk, identify_file
 
-AT_ONCE = 500  # scans that are identified
+CHUNK_SCANS = 500  # scans that are identified
 
 
-def of(address: str) -> Storage:
+def storage_of(address: str) -> Storage:
     """The storage of a path or an address.
 
     Raises:
@@ -25,25 +25,25 @@ def of(address: str) -> Storage:
     return _of(_scheme(address))
 
 
-def contents(refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
+def read_contents(refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
     """As of `Storage`, for scans of any."""
     for scheme, some in itertools.groupby(refs, key=lambda ref: _scheme(ref.path)):
         yield from _of(scheme).contents(some, max_bytes)
 
 
-def identified(ref: ScanRef) -> ScanRef:
+def identify(ref: ScanRef) -> ScanRef:
     """The scan with what tells it from another file of its name; as it is where there is no file.
 
     Objects are identified when they are listed: to ask for each once more would take a request each.
     """
-    return ref if locations.is_remote(ref.path) else looked_at(ref)
+    return ref if locations.is_remote(ref.path) else identify_file(ref)
 
 
-def all_identified(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
+def identify_all(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
     """Yields all scans, identified, some at a time."""
     left = iter(refs)
-    while some := list(itertools.islice(left, AT_ONCE)):
-        yield list(map(identified, some))
+    while some := list(itertools.islice(left, CHUNK_SCANS)):
+        yield list(map(identify, some))
 
 
 def _scheme(address: str) -> str:
@@ -55,4 +55,4 @@ def _of(scheme: str) -> Storage:
         return Disk()
     from batch.storage import objects  # brings what most runs have no use for
 
-    return objects.of(scheme)
+    return objects.objects_of(scheme)

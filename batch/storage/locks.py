@@ -15,7 +15,7 @@ _held: set[int] = set()
 
 
 @contextmanager
-def held(path: Path, *, exclusive: bool, busy: str) -> Iterator[None]:
+def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[None]:
     """Holds the lock of a file or a folder that exists.
 
     Where the file system knows no locks (some network shares), there is none to hold.

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from batch.errors import DigitboxError, InputError, OutboxError
 
-MOST_SAID = 200  # characters
-NOBODYS_FAULT = "check the network and the credentials, and run it again"
+MAX_MESSAGE = 200  # characters
+TRY_AGAIN = "check the network and the credentials, and run it again"
 # What S3 says when it is not the object that is the trouble.
 _OF_CREDENTIALS = frozenset(
     {
@@ -31,7 +31,7 @@ _OF_CREDENTIALS = frozenset(
 _Result = TypeVar("_Result")
 
 
-class Trouble(Enum):
+class Cause(Enum):
     """What is wrong."""
 
     NO_BUCKET = auto()
@@ -52,7 +52,7 @@ class StoreError(DigitboxError):
         text: what was said, for people.
     """
 
-    def __init__(self, trouble: Trouble, text: str) -> None:
+    def __init__(self, trouble: Cause, text: str) -> None:
         super().__init__(text)
         self.trouble = trouble
 
@@ -66,60 +66,60 @@ async def answer(question: Awaitable[_Result]) -> _Result:
     try:
         return await question
     except Exception as error:
-        raise StoreError(_trouble(error), said(error)) from error
+        raise StoreError(_trouble(error), first_line(error)) from error
 
 
-def _trouble(error: Exception) -> Trouble:
+def _trouble(error: Exception) -> Cause:
     response = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
     code = response["Error"].get("Code", "") if isinstance(response, dict) and "Error" in response else ""
     status = getattr(error, "code", getattr(error, "status_code", None))  # of gcsfs, of Azure
     if code in _OF_CREDENTIALS:
-        return Trouble.OF_CREDENTIALS
+        return Cause.OF_CREDENTIALS
     if code == "NoSuchBucket":
-        return Trouble.NO_BUCKET
+        return Cause.NO_BUCKET
     if isinstance(error, FileExistsError) or code == "PreconditionFailed" or status == 412:
-        return Trouble.TAKEN
+        return Cause.TAKEN
     if isinstance(error, FileNotFoundError):
-        return Trouble.GONE
+        return Cause.GONE
     if isinstance(error, PermissionError):
-        return Trouble.DENIED
+        return Cause.DENIED
     # Those of connections are of a kit's own kinds.
     if (
         isinstance(error, OSError)
         and type(error).__module__ == "builtins"
         and not isinstance(error, ConnectionError)
     ):
-        return Trouble.UNKNOWN_CALL if error.errno == errno.ENOSYS else Trouble.OF_THIS
-    return Trouble.NO_ANSWER
+        return Cause.UNKNOWN_CALL if error.errno == errno.ENOSYS else Cause.OF_THIS
+    return Cause.NO_ANSWER
 
 
-def said(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What an exception says, in one line, without the credentials that addresses may have."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"//[^/\s@]*@", "//", text)
     text = re.sub(r"\?[^\s\"']*", "", text)
-    return text.rstrip(".") if len(text) <= MOST_SAID else text[:MOST_SAID] + "..."
+    return text.rstrip(".") if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "..."
 
 
-def not_read(address: str, error: StoreError) -> InputError:
+def input_error(address: str, error: StoreError) -> InputError:
     """Why nothing can be read."""
     bucket = "/".join(address.split("/")[:3])
-    if error.trouble in (Trouble.NO_BUCKET, Trouble.GONE):
+    if error.trouble in (Cause.NO_BUCKET, Cause.GONE):
         return InputError(
             f"no such bucket: {bucket}; name what to read, as in: digitbox run s3://bucket/scans/"
         )
-    if error.trouble is Trouble.DENIED:
+    if error.trouble is Cause.DENIED:
         return InputError(
             f"access to {address} is denied ({error}): let these credentials list and read it, or take others"
         )
-    return InputError(f"cannot read {address}: {error}; {NOBODYS_FAULT}")
+    return InputError(f"cannot read {address}: {error}; {TRY_AGAIN}")
 
 
-def not_written(address: str, error: StoreError) -> OutboxError:
+def outbox_error(address: str, error: StoreError) -> OutboxError:
     """Why nothing can be written."""
-    if error.trouble is Trouble.DENIED:
+    if error.trouble is Cause.DENIED:
         return OutboxError(
             f"cannot write {address}: access is denied ({error}); let these credentials put objects there: "
             "what is staged is published by the next run"
         )
-    return OutboxError(f"cannot write {address}: {error}; {NOBODYS_FAULT}: what is staged is published then")
+    return OutboxError(f"cannot write {address}: {error}; {TRY_AGAIN}: what is staged is published then")

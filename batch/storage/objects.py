@@ -25,19 +25,19 @@ from batch.records import Reason, ScanRef
 from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
 from batch.storage.object_errors import (
-    NOBODYS_FAULT,
+    TRY_AGAIN,
+    Cause,
     StoreError,
-    Trouble,
     answer,
-    not_read,
-    not_written,
-    said,
+    first_line,
+    input_error,
+    outbox_error,
 )
 
-AT_ONCE = 32  # requests
-AT_ONCE_BYTES = 64 << 20  # of scans that are being fetched
+MAX_REQUESTS = 32  # requests
+MAX_FETCHED_BYTES = 64 << 20  # of scans that are being fetched
 KEYS_PER_PAGE = 1000  # as many as S3 gives
-LARGEST_PUT_BYTES = 5 << 30  # of S3, in one request
+MAX_PUT_BYTES = 5 << 30  # of S3, in one request
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 
 _Item = TypeVar("_Item")
@@ -54,7 +54,7 @@ class Entry:
     mtime_ns: int = 0
 
 
-def of(scheme: str) -> Objects:
+def objects_of(scheme: str) -> Objects:
     """The objects of a kind of store; opened once a process.
 
     Raises:
@@ -77,11 +77,11 @@ def _opened(scheme: str, _process: int) -> Objects:
     settings = {}
     if package == "s3fs":  # which would have ten connections
         of_user = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
-        settings = {"config_kwargs": {"max_pool_connections": AT_ONCE, **of_user}}
+        settings = {"config_kwargs": {"max_pool_connections": MAX_REQUESTS, **of_user}}
     try:
         files = fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True, **settings)
     except Exception as error:  # as of `answer`
-        raise InputError(f"cannot open {scheme}:// addresses: {said(error)}; {NOBODYS_FAULT}") from error
+        raise InputError(f"cannot open {scheme}:// addresses: {first_line(error)}; {TRY_AGAIN}") from error
     return S3Objects(scheme, files) if scheme == "s3" else Objects(scheme, files)
 
 
@@ -118,11 +118,11 @@ class Objects:
         except StoreError as error:
             # Who may read what is in a folder need not be allowed to ask for an object of its name.
             folder = f"{_path(address)}/"
-            if error.trouble is Trouble.DENIED and (
+            if error.trouble is Cause.DENIED and (
                 glob.has_magic(folder) or next(self.entries(folder), None) is not None
             ):
                 return None
-            raise not_read(address, error) from error
+            raise input_error(address, error) from error
 
     def entries(self, folder: str, head: str = "", *, deep: bool = False) -> Iterator[Entry]:
         """Yields what is in a folder, in the order of the UTF-8 of the keys; nothing where there is none.
@@ -138,14 +138,14 @@ class Objects:
         try:
             yield from self._entries(folder, head, deep)
         except StoreError as error:
-            raise not_read(f"{self._scheme}://{folder}", error) from error
+            raise input_error(f"{self._scheme}://{folder}", error) from error
 
     def _entries(self, folder: str, head: str, deep: bool) -> Iterator[Entry]:
         bucket, _, key = folder.partition("/")
         try:
             found = self._wait(answer(self._files._ls(folder.rstrip("/"), detail=True)))
         except StoreError as error:
-            if error.trouble is Trouble.GONE and key:
+            if error.trouble is Cause.GONE and key:
                 return
             raise
         entries = []
@@ -178,29 +178,29 @@ class Objects:
         try:
             self._wait(self._ask_for(bucket))
         except StoreError as error:
-            if error.trouble in (Trouble.GONE, Trouble.NO_BUCKET):
+            if error.trouble in (Cause.GONE, Cause.NO_BUCKET):
                 raise OutboxError(
                     f"no bucket for the outbox {outbox}: make it, or give another --outbox"
                 ) from error
-            if error.trouble is not Trouble.DENIED:  # who may write need not be allowed to ask
-                raise OutboxError(f"cannot reach the outbox {outbox}: {error}; {NOBODYS_FAULT}") from error
+            if error.trouble is not Cause.DENIED:  # who may write need not be allowed to ask
+                raise OutboxError(f"cannot reach the outbox {outbox}: {error}; {TRY_AGAIN}") from error
 
     def publish(self, staged: Path, target: str) -> None:
         """As of `Storage`, by one request, which a store refuses when the name is taken, if it knows how."""
         data = staged.read_bytes()
-        if len(data) >= LARGEST_PUT_BYTES:
+        if len(data) >= MAX_PUT_BYTES:
             raise OutboxError(f"{staged} is too large for one object: give fewer --rows-per-file")
         try:
             try:
                 self._wait(self._put(_path(target), data))
             except StoreError as error:
                 # Ours already, when a former process was killed before it could unlink what it had staged.
-                if error.trouble is not Trouble.TAKEN or not self._wait(self._has(_path(target), data)):
+                if error.trouble is not Cause.TAKEN or not self._wait(self._has(_path(target), data)):
                     raise
         except StoreError as error:
-            if error.trouble is Trouble.TAKEN:
+            if error.trouble is Cause.TAKEN:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from error
-            raise not_written(target, error) from error
+            raise outbox_error(target, error) from error
         staged.unlink()
         sync(staged.parent)
 
@@ -214,11 +214,11 @@ class Objects:
         try:
             await answer(self._files._pipe_file(path, data, mode="create", **self.put_settings))
         except StoreError as error:
-            if error.trouble is not Trouble.UNKNOWN_CALL:
+            if error.trouble is not Cause.UNKNOWN_CALL:
                 raise
             # Nobody else writes such a name: it has four random bytes, and who writes holds the lock.
             if await self._has(path):
-                raise StoreError(Trouble.TAKEN, "the name is taken") from error
+                raise StoreError(Cause.TAKEN, "the name is taken") from error
             await answer(self._files._pipe_file(path, data, **self.put_settings))
 
     async def _has(self, path: str, data: bytes | None = None) -> bool:
@@ -228,7 +228,7 @@ class Objects:
                 return (await answer(self._files._info(path)))["type"] == "file"
             return await self._part(path, len(data) + 1) == data
         except StoreError as error:
-            if error.trouble is Trouble.GONE:
+            if error.trouble is Cause.GONE:
                 return False
             raise
 
@@ -240,7 +240,7 @@ class Objects:
         try:
             info = await answer(self._files._info(_path(ref.path)))
         except StoreError as error:
-            if error.trouble is Trouble.GONE:
+            if error.trouble is Cause.GONE:
                 raise ImageError(Reason.VANISHED, "the object is gone") from error
             raise
         if info["type"] != "file":
@@ -273,17 +273,17 @@ class Objects:
 
     async def _failed(self, ref: ScanRef, error: StoreError) -> ImageError:
         """Why a scan could not be read; raises `InputError` when no other can be, either."""
-        if error.trouble is Trouble.GONE:
+        if error.trouble is Cause.GONE:
             return ImageError(Reason.VANISHED, "the object is gone")
         bucket = _path(ref.path).partition("/")[0]
-        is_of_all = error.trouble in (Trouble.NO_BUCKET, Trouble.OF_CREDENTIALS)
-        if error.trouble is Trouble.NO_ANSWER:
+        is_of_all = error.trouble in (Cause.NO_BUCKET, Cause.OF_CREDENTIALS)
+        if error.trouble is Cause.NO_ANSWER:
             try:
                 await self._ask_for(bucket)
             except StoreError as problem:
-                is_of_all = problem.trouble is Trouble.NO_ANSWER
+                is_of_all = problem.trouble is Cause.NO_ANSWER
         if is_of_all:
-            raise not_read(f"{self._scheme}://{bucket}", error) from error
+            raise input_error(f"{self._scheme}://{bucket}", error) from error
         return ImageError(Reason.UNREADABLE, str(error))
 
     def _wait(self, question: Coroutine[Any, Any, _Result]) -> _Result:
@@ -304,7 +304,7 @@ class Objects:
         try:
             for item in items:
                 size = size_bytes(item)
-                while begun and (len(begun) >= AT_ONCE or held_bytes + size > AT_ONCE_BYTES):
+                while begun and (len(begun) >= MAX_REQUESTS or held_bytes + size > MAX_FETCHED_BYTES):
                     done_size, future = begun.popleft()
                     held_bytes -= done_size
                     yield future.result()
@@ -321,7 +321,7 @@ class S3Objects(Objects):
     """The objects of S3 and its like, listed page by page: a bucket may have a hundred million."""
 
     lists_deep = True
-    put_settings: ClassVar[dict[str, Any]] = {"chunksize": LARGEST_PUT_BYTES}
+    put_settings: ClassVar[dict[str, Any]] = {"chunksize": MAX_PUT_BYTES}
 
     def _entries(self, folder: str, head: str, deep: bool) -> Iterator[Entry]:
         bucket, _, key = folder.partition("/")

@@ -49,7 +49,7 @@ def print_line(text: str | Path) -> bool:
     try:
         click.echo(os.fsencode(text))  # a path byte for byte, whatever the locale
     except BrokenPipeError:
-        _lead_nowhere()
+        _discard_stdout()
         return False
     except OSError as error:
         raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
@@ -69,16 +69,16 @@ def stdout_table() -> Iterator[IO[str]]:
         yield file
         file.flush()
     except BrokenPipeError as error:
-        _lead_nowhere()
+        _discard_stdout()
         raise SystemExit(ExitCode.OK) from error
     except OSError as error:
-        _lead_nowhere()
+        _discard_stdout()
         raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
     finally:
         file.detach()
 
 
-def _lead_nowhere() -> None:
+def _discard_stdout() -> None:
     """Whoever read has enough; nor may Python fail on it when it flushes at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -12,7 +12,7 @@ STDERR = 2
 
 
 @contextlib.contextmanager
-def redirected(descriptor: int) -> Iterator[None]:
+def redirect(descriptor: int) -> Iterator[None]:
     """Sends what is written to stderr to another descriptor."""
     try:
         saved = os.dup(STDERR)
@@ -28,18 +28,18 @@ def redirected(descriptor: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Drops what is written to stderr."""
-    with open(os.devnull, "wb") as nothing, redirected(nothing.fileno()):
+    with open(os.devnull, "wb") as nothing, redirect(nothing.fileno()):
         yield
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[list[bytes]]:
+def capture() -> Iterator[list[bytes]]:
     """Collects what is written to stderr; the list has it, if there was any, when the block ends."""
     said: list[bytes] = []
     recorder = _recorder(os.getpid())
-    with redirected(recorder):
+    with redirect(recorder):
         yield said
     size = os.fstat(recorder).st_size
     if size:

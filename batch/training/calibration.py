@@ -16,7 +16,7 @@ from batch.training import calibration, metrics, prior
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.examples import Examples
 
-WANTED_RISK = 0.005  # wrong answers among those above the threshold for review
+MAX_RISK = 0.005  # wrong answers among those above the threshold for review
 LOST_DIGITS_FRACTION = 0.001  # held-out digits that the threshold for refusal may cost
 REFUSE_ABOVE = 0.5
 STUDENT_RISK = 0.001  # of the student's answers that stand, those that the large model would not give
@@ -67,7 +67,7 @@ def with_thresholds(classifier: Classifier, manifest: Manifest, held_out: Exampl
     answered = every[:, 10:].sum(axis=1) <= refuse_above
     right = every[:, :10].argmax(axis=1) == held_out.labels
     review_below = calibration.threshold_for_risk(
-        every[:, :10].max(axis=1)[answered], right[answered], WANTED_RISK, _weights(held_out)[answered]
+        every[:, :10].max(axis=1)[answered], right[answered], MAX_RISK, _weights(held_out)[answered]
     )
     return dataclasses.replace(
         manifest, refuse_above=round(refuse_above, 4), review_below=round(review_below, 4)

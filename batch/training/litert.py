@@ -39,7 +39,7 @@ def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
     with tempfile.TemporaryDirectory(prefix="digitbox-") as folder, warnings.catch_warnings():
         # The converter warns that it was given no statistics, though it takes them from the digits.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
-        with stderr.quiet():
+        with stderr.silence():
             # Not from_keras_model, which prints the whole signature to stdout.
             model.export(folder, format="tf_saved_model", verbose=False)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder)

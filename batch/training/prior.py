@@ -16,12 +16,12 @@ from batch.training.examples import NONE, SHARES
 NOT_DIGITS_FRACTION = 0.05  # of the scans that people have
 
 
-def for_use(model: Any) -> None:
+def shift_for_use(model: Any) -> None:
     """Has a network that was trained on the mixture of `examples` expect what people have."""
     _shift(model, _log_odds(NOT_DIGITS_FRACTION) - _log_odds(SHARES[NONE]))
 
 
-def for_training(model: Any) -> None:
+def shift_for_training(model: Any) -> None:
     """The reverse of `for_use`, for a network that is to be trained on."""
     _shift(model, _log_odds(SHARES[NONE]) - _log_odds(NOT_DIGITS_FRACTION))
 

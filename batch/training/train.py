@@ -102,7 +102,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
     others = [part.take(~part.are_digits) for part in everything if network.rendered]
     others_divided = [_divided(part, rng) for part in others if len(part)]
     own = [scan for scan in options.own if network.rendered or scan[1] != NOT_A_DIGIT]
-    own_held_out, own = own_scans.divided(own)
+    own_held_out, own = own_scans.split(own)
     if options.own:
         say(f"{len(own)} own scans to train on, {len(own_held_out)} held out")
     to_hold_out = Material(held_out, [part.images for part, _ in others_divided])
@@ -127,8 +127,8 @@ def train(options: TrainOptions, data: Sequence[Dataset], say: Say) -> Path:
             say=say,
         )
     if network.rendered:
-        prior.for_use(model)
-        prior.for_use(student)
+        prior.shift_for_use(model)
+        prior.shift_for_use(student)
     say("exporting to LiteRT")
     files = {
         model_store.KERAS_FILE: litert.keras_bytes(model),
@@ -252,7 +252,7 @@ def _loaded(start: Path | None, filename: str) -> Any | None:
     if filename not in manifest.files:
         return None
     model = KerasClassifier(model_store.read_verified(start, manifest, filename), manifest).model
-    prior.for_training(model)
+    prior.shift_for_training(model)
     return model
 
 

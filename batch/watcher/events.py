@@ -29,7 +29,7 @@ _WANTED: list[type[FileSystemEvent]] = [
     FileModifiedEvent,
     FileMovedEvent,
 ]
-MOST_WAITING = 100_000  # paths; what more there is, a look at the folder finds
+MAX_WAITING = 100_000  # paths; what more there is, a look at the folder finds
 # File systems on which other machines write: this one's kernel hears nothing of that.
 _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "vboxsf", "virtiofs", "prl_fs")
 
@@ -118,7 +118,7 @@ class _Handler(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Notes where something is new or changed."""
-        if self._paths.qsize() < MOST_WAITING:
+        if self._paths.qsize() < MAX_WAITING:
             self._paths.put(os.fsdecode(event.dest_path or event.src_path))
         else:
             self.has_lost = True

@@ -91,7 +91,7 @@ class InboxMonitor:
         if found is not None:
             busy = f"another digitbox is reading {self._name}: wait for it, or watch another folder"
             try:
-                self._lock.enter_context(locks.held(Path(self.path), exclusive=True, busy=busy))
+                self._lock.enter_context(locks.hold(Path(self.path), exclusive=True, busy=busy))
             except OSError as error:
                 raise InputError(f"cannot open the inbox {self._name}: {error.strerror}") from error
         self._found = found

@@ -30,17 +30,17 @@ from batch.text import count as things
 from batch.text import count_scans, text_cell
 from batch.watcher.events import Events
 from batch.watcher.inbox import InboxMonitor
-from batch.watcher.signals import Stop
+from batch.watcher.signals import StopSignal
 from batch.watcher.stability import StabilityTracker
-from batch.watcher.systemd import longest_silence_s, notify
+from batch.watcher.systemd import notify, watchdog_interval_s
 
-LONGEST_PAUSE_S = 60.0
-LONGEST_WAIT_S = 10.0
+MAX_PAUSE_S = 60.0
+MAX_WAIT_S = 10.0
 SOON_S = 0.2
-MANY = 32  # scans in a batch, from which on the next may be larger
-MOST_ROWS = 10_000  # of a batch: while it is read, nothing else is done, not even a heartbeat
-MOST_GROWTH = 8  # doublings of a batch
-MOST_TRACKED = 100_000  # what more the inbox holds is found when these are done
+MIN_BUSY_SCANS = 32  # scans in a batch, from which on the next may be larger
+MAX_ROWS = 10_000  # of a batch: while it is read, nothing else is done, not even a heartbeat
+MAX_DOUBLINGS = 8  # doublings of a batch
+MAX_TRACKED = 100_000  # what more the inbox holds is found when these are done
 
 Show = Callable[[Path], None]
 """Is shown each published file of results."""
@@ -57,22 +57,22 @@ def watch(options: WatchOptions, log: Log, show: Show) -> int:
         RunError: as of `job.run`, at the start; later, an outbox that cannot be written is waited for.
     """
     events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
-    stop = Stop(events.wake)
+    stop = StopSignal(events.wake)
     with ExitStack() as held:
         held.callback(stop.listen().close)
         schema.check_format(options.format)
         reader, manifest = job.new_reader(options)
-        inputs_of(options)  # fails where there is no inbox
+        find_inputs(options)  # fails where there is no inbox
         # A scan that kills who reads it must not kill the watcher: started anew, it would read it again.
         engine = held.enter_context(job.new_engine(options, reader, apart=True))
         watcher = Watcher(options, engine, events, log, show, stop)
         held.callback(watcher.close)
-        account = job.new_account(options)
+        account = job.new_stats(options)
         watcher.run(lambda: job.new_outbox(options, manifest, account))
     return stop.number
 
 
-def inputs_of(options: WatchOptions) -> Inputs:
+def find_inputs(options: WatchOptions) -> Inputs:
     """What is in the inbox.
 
     Raises:
@@ -104,16 +104,16 @@ class Watcher:
         events: Events,
         log: Log,
         show: Show,
-        stop: Stop,
+        stop: StopSignal,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._engine, self._events = options, engine, events
         self._log, self._show, self._stop, self._clock = log, show, stop, clock
         self._inbox = InboxMonitor(options, events, log)
-        self._most_rows = min(options.rows_per_file, MOST_ROWS)
+        self._most_rows = min(options.rows_per_file, MAX_ROWS)
         self._settler = StabilityTracker(options.settle_s)
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
-        self._silence_s = longest_silence_s()
+        self._silence_s = watchdog_interval_s()
         self._growth = 0  # of batches, while scans arrive faster than they are published
         self._has_more = False  # than is tracked
         self._others = 0  # files that are no scans, when they were counted last
@@ -160,7 +160,7 @@ class Watcher:
                 notify(f"STATUS=paused: {error}")
                 if not pause_s:
                     self._log.warning("paused", f"paused, trying again from time to time: {error}")
-                pause_s = min(LONGEST_PAUSE_S, max(1.0, 2 * pause_s))
+                pause_s = min(MAX_PAUSE_S, max(1.0, 2 * pause_s))
                 self._pause(pause_s, str(error))
         self._log.info("stopped", "stopped")
 
@@ -188,7 +188,7 @@ class Watcher:
         full = min(self._most_rows, self._options.batch_size << self._growth)
         if ready and (ready >= full or ready == len(self._settler)):
             return -math.inf
-        return self._settler.ready_since + min(LONGEST_WAIT_S, self._options.max_wait_s * 2**self._growth)
+        return self._settler.ready_since + min(MAX_WAIT_S, self._options.max_wait_s * 2**self._growth)
 
     def _read(self, outbox: Outbox) -> None:
         started = self._clock()
@@ -206,8 +206,8 @@ class Watcher:
             outbox.publish()
         finally:  # once it is in the outbox, it is published, whatever went wrong then
             results = self._show_published(outbox)
-        is_busy = len(refs) >= MANY and len(self._settler) > 0
-        self._growth = min(self._growth + 1, MOST_GROWTH) if is_busy else 0
+        is_busy = len(refs) >= MIN_BUSY_SCANS and len(self._settler) > 0
+        self._growth = min(self._growth + 1, MAX_DOUBLINGS) if is_busy else 0
         if self._has_more and not len(self._settler):
             self._rescan_due = -math.inf
         if results:
@@ -256,9 +256,9 @@ class Watcher:
             return
         if os.path.isdir(path) and not os.path.islink(path):
             self._rescan_soon(self._clock())  # what is in a folder that was moved in makes no events
-        elif len(self._settler) >= MOST_TRACKED:
+        elif len(self._settler) >= MAX_TRACKED:
             self._has_more = True
-        elif names.has_image_suffix(name) and outbox.unsettled([dispatch.identified(ScanRef(path, name))]):
+        elif names.has_image_suffix(name) and outbox.unsettled([dispatch.identify(ScanRef(path, name))]):
             self._settler.look(path, name, self._clock())
 
     def _rescan_soon(self, now: float) -> None:
@@ -272,12 +272,12 @@ class Watcher:
         self._has_more = False
         if self._inbox.is_there():
             try:
-                inputs = inputs_of(self._options)
+                inputs = find_inputs(self._options)
                 closed = 0
-                found = map(outbox.unsettled, dispatch.all_identified(inputs))
+                found = map(outbox.unsettled, dispatch.identify_all(inputs))
                 for ref in itertools.chain.from_iterable(found):
                     closed += not names.has_image_suffix(ref.name) and os.path.isdir(ref.path)
-                    if len(self._settler) >= MOST_TRACKED:
+                    if len(self._settler) >= MAX_TRACKED:
                         self._has_more = True
                         break
                     self._settler.look(ref.path, ref.name, now)
@@ -308,7 +308,7 @@ class Watcher:
             beat = run_history.Heartbeat(
                 os.getpid(), self._inbox.path, "paused", detail, iso(utc_now()), every_s=seconds
             )
-            run_history.beat(ledger, beat)
+            run_history.write_heartbeat(ledger, beat)
             ledger.close()
         self._settler = StabilityTracker(self._options.settle_s)  # what it held is found again
         until = self._clock() + seconds

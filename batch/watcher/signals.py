@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 
-class Stop:
+class StopSignal:
     """Is told by SIGTERM and Ctrl-C to stop when the batch is done; told twice, the process ends at once.
 
     Attributes:

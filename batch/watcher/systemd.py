@@ -25,7 +25,7 @@ def notify(*assignments: str) -> None:
         to.sendto(message, b"\0" + os.fsencode(address[1:]) if address[0] == "@" else os.fsencode(address))
 
 
-def longest_silence_s() -> float:
+def watchdog_interval_s() -> float:
     """Seconds between two signs of life: half of what systemd waits for; inf where it does not."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return math.inf

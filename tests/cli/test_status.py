@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from batch.clock import iso
-from batch.monitoring.health import look
+from batch.monitoring.health import check_health
 from batch.outbox import ledger as ledgers
 from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
@@ -63,10 +63,10 @@ def problems(outbox: Path, *entries: RunSummary | Heartbeat, max_age_s: float | 
     with closing(Ledger(outbox / ".digitbox")) as ledger:
         for entry in entries:
             if isinstance(entry, Heartbeat):
-                run_history.beat(ledger, entry)
+                run_history.write_heartbeat(ledger, entry)
             else:
-                run_history.note(ledger, entry)
-    return look((str(outbox),), outbox, NOON.timestamp(), max_age_s).problems
+                run_history.write_run(ledger, entry)
+    return check_health((str(outbox),), outbox, NOON.timestamp(), max_age_s).problems
 
 
 WATCH = run(9, 5, None, command="watch", pid=os.getpid())
@@ -177,14 +177,14 @@ def test_it_looks_on_while_a_run_goes_on(
     (inbox / "a.png").write_bytes(TWO)
     digitbox("run")
     seen: list[Any] = []
-    note = run_history.note
+    note = run_history.write_run
 
     def noting(ledger: Ledger, summary: RunSummary) -> None:
         note(ledger, summary)
         if summary.rows:  # the batch is in a transaction that is open
-            seen.append(look((), Path("outbox"), 0))
+            seen.append(check_health((), Path("outbox"), 0))
 
-    monkeypatch.setattr(run_history, "note", noting)
+    monkeypatch.setattr(run_history, "write_run", noting)
     digitbox("run")
     assert [(found.running.rows, found.problems) for found in seen[:1]] == [(0, [])]
 
@@ -269,13 +269,13 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
     scene.ticking.at(40, lambda: scene.drop("half.png", TWO[:90]))
     (scene.inbox / "folder.png").mkdir()  # is no scan, and does not wait
     now = datetime.now(UTC).timestamp()
-    scene.ticking.at(30, lambda: seen.append(look((), scene.outbox, now)))
+    scene.ticking.at(30, lambda: seen.append(check_health((), scene.outbox, now)))
     scene.watch(90)
     scene.check()
     (found,) = seen
     assert (found.running.command, found.running.counts, found.problems) == ("watch", {"ok": 2}, [])
     assert (found.watcher_state, found.waiting) == ("watching", 0)
-    after = look((), scene.outbox, now)
+    after = check_health((), scene.outbox, now)
     assert after.problems == [] and after.watcher_state == "stopped" and after.running is None
     assert (after.last_run.exit_code, after.last_run.counts) == (0, {"ok": 2, "failed": 1})  # type: ignore[union-attr]
     with closing(sqlite3.connect(scene.outbox / ".digitbox" / ledgers.FILE)) as opened:
@@ -284,7 +284,7 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
 
 def test_who_may_only_read_an_outbox_is_told_how_it_is(outbox: Path) -> None:
     with closing(Ledger(outbox / ".digitbox")) as opened:
-        run_history.note(opened, run(1, 1))
+        run_history.write_run(opened, run(1, 1))
     command = [sys.executable, "-m", "batch", "status", "--outbox", str(outbox)]
     if os.geteuid() == 0:
         no_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]

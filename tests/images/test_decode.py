@@ -209,7 +209,7 @@ def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
 def test_some_files_are_read_at_a_time_and_never_many_large_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(images_decode, "AT_ONCE_BYTES", 2 * two().nbytes)
+    monkeypatch.setattr(images_decode, "CHUNK_BYTES", 2 * two().nbytes)
     contents = [FORMATS[name](two())] * 3 + [b"", b"hello, world"] + [FORMATS[name](two())] * 2
     refs = []
     for number, content in enumerate(contents):

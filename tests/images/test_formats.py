@@ -11,20 +11,20 @@ from formats import FORMATS, SEVERAL_PAGES, two
 
 def reason_of(data: bytes) -> str:
     with pytest.raises(ImageError) as caught:
-        formats.inspect(data, MAX_PIXELS)
+        formats.parse(data, MAX_PIXELS)
     return caught.value.reason
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_kind_and_size_are_told_by_content(name: str) -> None:
-    container = formats.inspect(FORMATS[name](two()[:40]), MAX_PIXELS)
+    container = formats.parse(FORMATS[name](two()[:40]), MAX_PIXELS)
     assert (container.width_px, container.height_px, container.pages) == (48, 40, 1)
     assert container.kind == ("pnm" if name[:3] in ("pbm", "pgm", "ppm") else name.split("-")[0])
 
 
 @pytest.mark.parametrize("name", SEVERAL_PAGES)
 def test_pages_and_frames_are_counted(name: str) -> None:
-    assert formats.inspect(SEVERAL_PAGES[name](two()), MAX_PIXELS).pages == 2
+    assert formats.parse(SEVERAL_PAGES[name](two()), MAX_PIXELS).pages == 2
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -46,8 +46,8 @@ def test_a_second_half_of_zeros_is_seen(name: str) -> None:
 def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
     digit = two(paper=0, ink=255)
     digit[30:] = 0  # a third of the rows at the end
-    formats.inspect(FORMATS[name](digit), MAX_PIXELS)
-    formats.inspect(FORMATS[name](digit * 0), MAX_PIXELS)
+    formats.parse(FORMATS[name](digit), MAX_PIXELS)
+    formats.parse(FORMATS[name](digit * 0), MAX_PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_tags_of_no_interest_are_not_read(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_jpeg_of_endless_scans_is_damage() -> None:
     data = FORMATS["jpeg-progressive"](two())
     last = data[data.rindex(b"\xff\xda") : -2]
-    assert formats.inspect(data[:-2] + 20 * last + data[-2:], MAX_PIXELS).kind == "jpeg"
+    assert formats.parse(data[:-2] + 20 * last + data[-2:], MAX_PIXELS).kind == "jpeg"
     assert reason_of(data[:-2] + 200 * last + data[-2:]) == "damaged"
 
 
@@ -115,7 +115,7 @@ def test_tiffs_that_the_decoder_does_not_know(compression: int, samples: int) ->
 def test_a_flat_picture_is_whole(name: str) -> None:
     for side in (12, 100, 400):
         for level in (0, 128, 255):
-            formats.inspect(FORMATS[name](np.full((side, side), level, np.uint8)), MAX_PIXELS)
+            formats.parse(FORMATS[name](np.full((side, side), level, np.uint8)), MAX_PIXELS)
 
 
 def test_changed_bytes_of_a_png_are_damage() -> None:
@@ -133,4 +133,4 @@ def test_pages_that_run_in_a_circle_are_damage() -> None:
 
 
 def test_what_follows_the_end_of_a_jpeg_is_no_matter() -> None:
-    assert formats.inspect(FORMATS["jpeg-grey"](two()) + b"\0" * 100, MAX_PIXELS).kind == "jpeg"
+    assert formats.parse(FORMATS["jpeg-grey"](two()) + b"\0" * 100, MAX_PIXELS).kind == "jpeg"

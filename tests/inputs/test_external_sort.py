@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.inputs import external_sort
-from batch.inputs.external_sort import in_order
+from batch.inputs.external_sort import sorted_names
 
 NAMES = st.binary(min_size=1, max_size=9).filter(lambda name: b"\0" not in name).map(os.fsdecode)
 
@@ -17,4 +17,4 @@ def test_names_are_sorted_by_their_bytes(names: list[str], run_length: int, bloc
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(external_sort, "RUN_LENGTH", run_length)
         patched.setattr(external_sort, "BLOCK_BYTES", block_bytes)
-        assert list(in_order(iter(names))) == sorted(names, key=os.fsencode)
+        assert list(sorted_names(iter(names))) == sorted(names, key=os.fsencode)

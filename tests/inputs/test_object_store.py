@@ -62,8 +62,8 @@ def lister(request: pytest.FixtureRequest, store: Store, monkeypatch: pytest.Mon
     """Lists in pages of seven, as S3 is listed or as the others are."""
     monkeypatch.setattr(objects, "KEYS_PER_PAGE", 7)
     if request.param == "folder by folder":
-        plain = Objects("s3", objects.of("s3")._files)
-        monkeypatch.setattr(objects, "of", lambda _: plain)
+        plain = Objects("s3", objects.objects_of("s3")._files)
+        monkeypatch.setattr(objects, "objects_of", lambda _: plain)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,9 @@ def test_what_may_not_be_listed_is_said(store: Store, bucket: str) -> None:
     store.rule = lambda what, _: (403, "AccessDenied") if "list-type" in what else None
     with pytest.raises(InputError, match=r"access to s3://.* is denied \(AccessDenied it is\): let these"):
         list(
-            object_store.scans(f"s3://{bucket}/top", recursive=True, is_only=True, outbox=NOWHERE, ignored=())
+            object_store.find_objects(
+                f"s3://{bucket}/top", recursive=True, is_only=True, outbox=NOWHERE, ignored=()
+            )
         )
     store.rule = lambda what, _: (403, "AccessDenied") if what.startswith("HEAD") else None
     for below in ("top/scans", "top/scans/20*/*/*.png"):  # that no object has such a name cannot be asked

@@ -21,8 +21,8 @@ def test_of_the_corrections_of_a_row_the_last_one_counts(tmp_path: Path) -> None
         with known.transaction():
             corrections.add(known, [correction("a", "3"), last[1], correction("a", "1", "b2"), last[0]])
     with closing(Ledger(tmp_path, read_only=True)) as known:
-        assert corrections.current(known, "b1") == {(one.file, one.sha256): one for one in last}
-        assert corrections.current(known, "b3") == {}
+        assert corrections.corrections_of(known, "b1") == {(one.file, one.sha256): one for one in last}
+        assert corrections.corrections_of(known, "b3") == {}
 
 
 def test_all_or_none(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_all_or_none(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt), known.transaction():
             corrections.add(known, [correction("a", "3")])
             raise KeyboardInterrupt
-        assert corrections.current(known, "b1") == {}
+        assert corrections.corrections_of(known, "b1") == {}
 
 
 def test_only_what_was_published_is_a_batch(tmp_path: Path) -> None:

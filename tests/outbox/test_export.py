@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.locations import STATE
-from batch.outbox.export import Choice, Source, export_rows
+from batch.outbox.export import PublishedRows, RowFilter, export_rows
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results.schema import Record
@@ -141,7 +141,7 @@ def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[
         if not any(row["sha256"] in (None, other["sha256"]) for other in later):
             expected.append(row["number"])
 
-    class Given(Source):
+    class Given(PublishedRows):
         def inspect(self) -> list[str]:
             return ["number"]
 
@@ -158,7 +158,7 @@ def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[
         def close(self) -> None:
             pass
 
-    kept, choice = Kept(), Choice(latest=True)
+    kept, choice = Kept(), RowFilter(latest=True)
     assert export_rows(Given(None, Path(), choice), choice, lambda _: kept) == len(expected)
     assert kept.numbers == expected
 

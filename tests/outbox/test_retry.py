@@ -8,7 +8,7 @@ import pytest
 
 from batch.outbox import retry as module
 from batch.outbox.publisher import Outbox
-from batch.outbox.retry import Choice, retry_scans
+from batch.outbox.retry import ScanFilter, retry_scans
 from command import Digitbox
 from faults import killed_at
 from formats import FORMATS, two
@@ -179,7 +179,7 @@ def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: P
     contents = Counter([TWO[:60], TWO[:61]])
 
     def work() -> None:
-        retry_scans(outbox, Choice())
+        retry_scans(outbox, ScanFilter())
 
     number = 0
     while True:
@@ -192,7 +192,7 @@ def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: P
             if path.is_file()
         )
         assert set(found) == set(contents)  # for an instant, a scan has both names
-        retry_scans(outbox, Choice())
+        retry_scans(outbox, ScanFilter())
         assert Counter(path.read_bytes() for path in inbox.iterdir()) == contents
         assert [row["file"] for row in digitbox("run", "--only-new", "--after", "leave").rows] == [
             "one.png",
@@ -210,11 +210,11 @@ def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: P
 def test_many_scans_are_forgotten_a_part_at_a_time(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "AT_ONCE", 2)
+    monkeypatch.setattr(module, "CHUNK_SCANS", 2)
     for number in range(7):
         fill(inbox, **{str(number): b"text"})
     digitbox("run")
-    assert retry_scans(tmp_path / "outbox", Choice()).in_place == 7
+    assert retry_scans(tmp_path / "outbox", ScanFilter()).in_place == 7
     assert len(digitbox("run", "--only-new").rows) == 7
 
 
@@ -222,5 +222,5 @@ def test_a_scan_is_found_though_another_has_its_name_in_failed(digitbox: Digitbo
     for folder in ("x", "y"):
         fill(tmp_path / folder, bad=folder.encode())
     digitbox("run", "x/../x/bad.png", "y/../x/../y/bad.png", "--after", "move")
-    assert retry_scans(tmp_path / "outbox", Choice()).brought_back == 2
+    assert retry_scans(tmp_path / "outbox", ScanFilter()).brought_back == 2
     assert [(tmp_path / folder / "bad.png").read_bytes() for folder in "xy"] == [b"x", b"y"]

@@ -34,45 +34,47 @@ def outcome(number: int, reason: Reason | None = None, mtime_ns: int = 1) -> Out
 
 def test_an_entry_is_written_anew_and_keeps_its_place(ledger: Ledger) -> None:
     other = replace(RUN, run="b", counts={"ok": 2}, drift={"review": {"z": 5.0}}, exit_code=3)
-    run_history.note(ledger, RUN)
-    run_history.note(ledger, other)
+    run_history.write_run(ledger, RUN)
+    run_history.write_run(ledger, other)
     ended = replace(RUN, exit_code=0, finished_at="2026-01-31T02:00:05Z", mean_confidence=0.5, left=2)
-    run_history.note(ledger, ended)
-    found = run_history.last(ledger, 10)
+    run_history.write_run(ledger, ended)
+    found = run_history.last_runs(ledger, 10)
     assert [(run.run, run.exit_code, run.rows) for run in found] == [("b", 3, 2), ("a", 0, 0)]
     assert found == [other, ended]
     assert run_history.last_success(ledger) == ended
-    assert [run.run for run in run_history.last(ledger, 1)] == ["b"]
+    assert [run.run for run in run_history.last_runs(ledger, 1)] == ["b"]
 
 
 def test_very_old_entries_go(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_history, "KEPT", 3)
+    monkeypatch.setattr(run_history, "MAX_RUNS", 3)
     for number in range(5):
-        run_history.note(ledger, replace(RUN, run=str(number)))
-        run_history.note(ledger, replace(RUN, run=str(number), exit_code=0))
-        run_history.trim(ledger)
-    assert [run.run for run in run_history.last(ledger, 10)] == ["4", "3", "2"]
+        run_history.write_run(ledger, replace(RUN, run=str(number)))
+        run_history.write_run(ledger, replace(RUN, run=str(number), exit_code=0))
+        run_history.trim_runs(ledger)
+    assert [run.run for run in run_history.last_runs(ledger, 10)] == ["4", "3", "2"]
 
 
 def test_entries_of_another_version_are_read(ledger: Ledger) -> None:
     content = '{"run": "a", "command": "run", "pid": 1, "started_at": "x", "colour": "red"}'
     ledger.execute("INSERT INTO runs VALUES ('a', NULL, ?)", (content,))
-    assert run_history.last(ledger, 1) == [RunSummary(run="a", command="run", pid=1, started_at="x")]
+    assert run_history.last_runs(ledger, 1) == [RunSummary(run="a", command="run", pid=1, started_at="x")]
 
 
 def test_a_heartbeat_knows_since_when(ledger: Ledger) -> None:
-    assert run_history.heartbeat(ledger) is None
+    assert run_history.read_heartbeat(ledger) is None
     for second in range(3):
-        run_history.beat(ledger, replace(BEAT, beat_at=f"2026-01-31T02:00:0{second}Z"))
-    assert run_history.heartbeat(ledger) == replace(BEAT, beat_at="2026-01-31T02:00:02Z", since=BEAT.beat_at)
+        run_history.write_heartbeat(ledger, replace(BEAT, beat_at=f"2026-01-31T02:00:0{second}Z"))
+    assert run_history.read_heartbeat(ledger) == replace(
+        BEAT, beat_at="2026-01-31T02:00:02Z", since=BEAT.beat_at
+    )
     paused = replace(BEAT, state="paused", detail="no room", beat_at="2026-01-31T02:00:05Z", every_s=60)
-    run_history.beat(ledger, paused)
-    run_history.beat(ledger, replace(paused, beat_at="2026-01-31T02:00:06Z"))
-    assert run_history.heartbeat(ledger) == replace(
+    run_history.write_heartbeat(ledger, paused)
+    run_history.write_heartbeat(ledger, replace(paused, beat_at="2026-01-31T02:00:06Z"))
+    assert run_history.read_heartbeat(ledger) == replace(
         paused, beat_at="2026-01-31T02:00:06Z", since=paused.beat_at
     )
-    run_history.beat(ledger, replace(BEAT, pid=2, beat_at="2026-01-31T02:00:07Z"))
-    found = run_history.heartbeat(ledger)
+    run_history.write_heartbeat(ledger, replace(BEAT, pid=2, beat_at="2026-01-31T02:00:07Z"))
+    found = run_history.read_heartbeat(ledger)
     assert found is not None and (found.pid, found.since) == (2, "2026-01-31T02:00:07Z")
     assert len(ledger.execute("SELECT 1 FROM watcher")) == 1
 
@@ -87,7 +89,7 @@ def test_the_last_row_of_a_scan_counts(ledger: Ledger) -> None:
     ):
         ledger.add(str(number), outcomes)
         ledger.prepare(Batch(str(number), f"{number}.csv", "", After.LEAVE, State.RETIRED))
-    assert run_history.counts(ledger) == {Status.OK: 3, Status.FAILED: 1}
+    assert run_history.count_by_status(ledger) == {Status.OK: 3, Status.FAILED: 1}
 
 
 def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,15 +100,15 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.Monke
             old.add("1", [outcome(1)])
             old.prepare(Batch("1", "1.csv", "", After.LEAVE, State.RETIRED))
     with closing(Ledger(tmp_path, read_only=True)) as opened:  # which cannot bring it up to date
-        assert (run_history.last(opened, 5), run_history.last_success(opened)) == ([], None)
-        assert run_history.heartbeat(opened) == Heartbeat(1, "/in", "watching", "", "then")
-        assert run_history.counts(opened) == {Status.OK: 1}
+        assert (run_history.last_runs(opened, 5), run_history.last_success(opened)) == ([], None)
+        assert run_history.read_heartbeat(opened) == Heartbeat(1, "/in", "watching", "", "then")
+        assert run_history.count_by_status(opened) == {Status.OK: 1}
         assert opened.unsettled([outcome(1).ref]) == []
     with closing(Ledger(tmp_path)) as opened:
-        run_history.note(opened, RUN)
-        run_history.beat(opened, replace(BEAT, beat_at="now"))
-        assert run_history.heartbeat(opened) == replace(BEAT, beat_at="now", since="now")
-        assert len(run_history.last(opened, 5)) == 1
+        run_history.write_run(opened, RUN)
+        run_history.write_heartbeat(opened, replace(BEAT, beat_at="now"))
+        assert run_history.read_heartbeat(opened) == replace(BEAT, beat_at="now", since="now")
+        assert len(run_history.last_runs(opened, 5)) == 1
 
 
 def test_attempts_at_what_may_pass(ledger: Ledger) -> None:
@@ -129,11 +131,11 @@ def test_a_killed_run_has_counted_what_it_had_published(tmp_path: Path) -> None:
     with outbox:
         outbox.add([outcome(1), outcome(2, Reason.EMPTY), outcome(3)])
         with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as seen:  # as after a kill -9 now
-            (entry,) = run_history.last(seen, 5)
+            (entry,) = run_history.last_runs(seen, 5)
         assert (entry.counts, entry.reasons, entry.batches) == ({"ok": 1, "failed": 1}, {"empty": 1}, 1)
         assert (entry.exit_code, entry.finished_at) == (None, None)
     with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as seen:
-        (entry,) = run_history.last(seen, 5)
+        (entry,) = run_history.last_runs(seen, 5)
     assert (entry.counts, entry.exit_code) == ({"ok": 2, "failed": 1}, 0)
 
 
@@ -148,5 +150,5 @@ def test_rows_that_were_dropped_are_not_counted(tmp_path: Path) -> None:
         outbox.add([outcome(number) for number in range(3)])
         raise KeyboardInterrupt
     with closing(Ledger(tmp_path / ".digitbox")) as opened:
-        (entry,) = run_history.last(opened, 5)
+        (entry,) = run_history.last_runs(opened, 5)
     assert (entry.counts, entry.exit_code, entry.error) == ({"ok": 2}, 130, "stopped by Ctrl-C")

@@ -16,7 +16,7 @@ from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
-from batch.report.rows import collect, sources
+from batch.report.rows import collect, find_sources
 from batch.results import reader
 from batch.storage import durable
 from batch.text import text_cell
@@ -132,7 +132,7 @@ def test_a_later_correction_takes_the_place_of_an_earlier_one_and_others_stay(sc
 
 def test_what_was_corrected_is_doubtful_no_longer(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"))
-    entries = {entry.row.file: entry for entry in collect(sources([scene.outbox])).entries}
+    entries = {entry.row.file: entry for entry in collect(find_sources([scene.outbox])).entries}
     assert (entries["unsure.png"].corrected, entries["unsure.png"].doubtful) == ("3", False)
     assert (entries["blank.png"].corrected, entries["blank.png"].doubtful) == ("", True)
 

@@ -49,7 +49,7 @@ class Page:
 
     def __init__(self, browser: Any, outbox: Path) -> None:
         self.browser, self.outbox = browser, outbox
-        found, places = writing.plan(rows.sources([outbox]))
+        found, places = writing.plan(rows.find_sources([outbox]))
         self.path = writing.write(found, places, None, pictures.Models(), lambda _: None, NOON)
         self.open()
 

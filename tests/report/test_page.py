@@ -87,7 +87,7 @@ def test_every_reason_has_words() -> None:
 
 
 def written(tmp_path: Path, most: int = 100, **settings: Any) -> tuple[str, Path]:
-    found, places = writing.plan(rows.sources([tmp_path / "out"]), most)
+    found, places = writing.plan(rows.find_sources([tmp_path / "out"]), most)
     path = writing.write(
         found, places, settings.get("output"), pictures.Models(), lambda _: None, settings.get("now", NOON)
     )
@@ -140,10 +140,10 @@ def test_more_scans_than_pictures_are_a_sample_after_the_doubtful() -> None:
         return Entry(Row("a", 1, 0.5, status, "", "", "b", "m", ""), ("a",))
 
     entries = [*[entry(Status.REVIEW)] * 3, *[entry(Status.OK)] * 97]
-    assert pictures.chosen(entries, 100) == list(range(100))
-    assert pictures.chosen(entries, 2) == [0, 1]
-    assert pictures.chosen(entries, 6) == [0, 1, 2, 3, 51, 99]
-    assert pictures.chosen(entries, 0) == []
+    assert pictures.choose(entries, 100) == list(range(100))
+    assert pictures.choose(entries, 2) == [0, 1]
+    assert pictures.choose(entries, 6) == [0, 1, 2, 3, 51, 99]
+    assert pictures.choose(entries, 0) == []
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def names(found: rows.Found) -> list[str]:
 
 def test_the_doubtful_come_first(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
-    found = rows.collect(rows.sources([tmp_path / "out"]))
+    found = rows.collect(rows.find_sources([tmp_path / "out"]))
     assert names(found) == ["unsure.png", "blank.png", "broken.png", "sure.png"]
     assert found.counts == dict.fromkeys(Status, 1)
     assert (found.digits, found.confidences) == ({1: 1, 7: 1}, {18: 1, 8: 1})
@@ -36,7 +36,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path, format_name: str)
 
 def test_moved_scans_are_found(tmp_path: Path) -> None:
     publish(tmp_path / "out", [outcome(scan(tmp_path / "scans", "a.png"))], after=After.MOVE)
-    (entry,) = rows.collect(rows.sources([tmp_path / "out"])).entries
+    (entry,) = rows.collect(rows.find_sources([tmp_path / "out"])).entries
     assert [Path(place).exists() for place in entry.places] == [False, True]
 
 
@@ -45,12 +45,12 @@ def test_of_a_scan_read_again_the_last_row_counts_but_only_if_it_was_left(tmp_pa
     for number in range(3):
         now = NOON + timedelta(seconds=number)
         publish(tmp_path / "out", [outcome(ref, label=number)], now=now)
-    found = rows.collect(rows.sources([tmp_path / "out"]))
+    found = rows.collect(rows.find_sources([tmp_path / "out"]))
     assert ([entry.row.prediction for entry in found.entries], found.read_again) == ([2], 2)
     for number in range(2):
         now = NOON + timedelta(seconds=number)
         publish(tmp_path / "moved", [outcome(scan(tmp_path / "scans", "a.png"))], after=After.MOVE, now=now)
-    assert rows.collect(rows.sources([tmp_path / "moved"])).read_again == 0
+    assert rows.collect(rows.find_sources([tmp_path / "moved"])).read_again == 0
 
 
 def test_too_many_rows_that_are_ok_are_counted_only(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_result_is_said(tmp_path: Path) -> None:
             rows.collect([tmp_path / name])
     for missing in (tmp_path / "none", tmp_path / "scans"):
         with pytest.raises(InputError, match=r"no such file|no results in"):
-            rows.sources([missing])
+            rows.find_sources([missing])
 
 
 def test_a_ledger_of_an_older_digitbox_is_read_as_it_is(tmp_path: Path) -> None:
@@ -100,6 +100,6 @@ def test_a_ledger_of_an_older_digitbox_is_read_as_it_is(tmp_path: Path) -> None:
     with sqlite3.connect(ledger) as connection:
         connection.execute("DROP TABLE corrections")
         connection.execute("PRAGMA user_version = 1")
-    assert len(rows.collect(rows.sources([tmp_path / "out"])).entries) == 4
+    assert len(rows.collect(rows.find_sources([tmp_path / "out"])).entries) == 4
     with sqlite3.connect(ledger) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (1,)

@@ -4,54 +4,54 @@ import random
 
 import pytest
 
-from batch.run.drift import LEAST_RUNS, LEAST_SCANS, jump
+from batch.run.drift import MIN_RUNS, MIN_SCANS, find_jump
 
 CALM = [(20, 500)] * 20  # 4 %
 
 
 def test_a_jump_is_seen() -> None:
-    found = jump((60, 500), CALM)
+    found = find_jump((60, 500), CALM)
     assert found is not None
     assert (found["share"], found["before"]) == (0.12, 0.04)
     assert found["z"] > 4
 
 
 @pytest.mark.parametrize(
-    "now", [(20, 500), (0, 500), (28, 500), (0, 0), (LEAST_SCANS - 1, LEAST_SCANS - 1)], ids=str
+    "now", [(20, 500), (0, 500), (28, 500), (0, 0), (MIN_SCANS - 1, MIN_SCANS - 1)], ids=str
 )
 def test_what_is_no_jump(now: tuple[int, int]) -> None:
-    assert jump(now, CALM) is None
+    assert find_jump(now, CALM) is None
 
 
 def test_too_little_is_known_at_first() -> None:
-    assert jump((400, 500), CALM[: LEAST_RUNS - 1]) is None
-    assert jump((400, 500), [(1, LEAST_SCANS - 1)] * 30) is None
-    assert jump((400, 500), CALM[:LEAST_RUNS]) is not None
+    assert find_jump((400, 500), CALM[: MIN_RUNS - 1]) is None
+    assert find_jump((400, 500), [(1, MIN_SCANS - 1)] * 30) is None
+    assert find_jump((400, 500), CALM[:MIN_RUNS]) is not None
 
 
 def test_a_kind_that_never_was_before() -> None:
-    assert jump((0, 500), [(0, 500)] * 20) is None
-    assert jump((2, 500), [(0, 500)] * 20) is None
-    assert jump((50, 500), [(0, 500)] * 20) is not None
+    assert find_jump((0, 500), [(0, 500)] * 20) is None
+    assert find_jump((2, 500), [(0, 500)] * 20) is None
+    assert find_jump((50, 500), [(0, 500)] * 20) is not None
 
 
 def test_everything_was_of_the_kind() -> None:
-    assert jump((500, 500), [(500, 500)] * 20) is None
+    assert find_jump((500, 500), [(500, 500)] * 20) is None
 
 
 def test_a_certain_difference_that_is_small_is_of_no_interest() -> None:
-    assert jump((50_000, 1_000_000), [(40_000, 1_000_000)] * 20) is None
+    assert find_jump((50_000, 1_000_000), [(40_000, 1_000_000)] * 20) is None
 
 
 def test_nights_that_always_differ_must_differ_more() -> None:
     calm, unruly = [(50, 500)] * 20, [(10, 500), (90, 500)] * 10
-    assert jump((85, 500), calm) is not None
-    assert jump((85, 500), unruly) is None
-    assert jump((400, 500), unruly) is not None
+    assert find_jump((85, 500), calm) is not None
+    assert find_jump((85, 500), unruly) is None
+    assert find_jump((400, 500), unruly) is not None
 
 
 def test_only_the_last_runs_are_compared_with() -> None:
-    assert jump((100, 500), [(100, 500)] * 30 + [(0, 500)] * 1000) is None
+    assert find_jump((100, 500), [(100, 500)] * 30 + [(0, 500)] * 1000) is None
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.02])
@@ -64,6 +64,6 @@ def test_false_alarms_are_rare(spread: float) -> None:
         scans = chance.choice([60, 200, 1000])
         share = min(max(chance.gauss(0.06, spread), 0.0), 1.0)
         night = sum(chance.random() < share for _ in range(scans)), scans
-        alarms += jump(night, nights) is not None
+        alarms += find_jump(night, nights) is not None
         nights.insert(0, night)
     assert alarms <= 2

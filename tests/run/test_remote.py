@@ -157,8 +157,8 @@ def test_a_report_on_objects_asks_nobody(digitbox: Digitbox, store: Store, scans
 def test_two_runs_do_not_write_to_the_same_outbox(digitbox: Digitbox, scans: str) -> None:
     arguments = ("run", f"s3://{scans}/in/sub", "--outbox", f"s3://{scans}/out")
     digitbox(*arguments)
-    lock = locations.state_folder(locations.outbox(arguments[-1])) / "lock"
-    with locks.held(lock, exclusive=True, busy=""):
+    lock = locations.state_folder(locations.parse_outbox(arguments[-1])) / "lock"
+    with locks.hold(lock, exclusive=True, busy=""):
         result = digitbox(*arguments)
     assert (result.code, "another digitbox is writing to s3://" in only_line(result)) == (75, True)
 

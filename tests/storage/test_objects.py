@@ -25,7 +25,7 @@ def listed(bucket: str) -> list[ScanRef]:
 def read(refs: Iterable[ScanRef]) -> list[bytes | Reason]:
     return [
         content.reason if isinstance(content, ImageError) else content
-        for _, content in dispatch.contents(refs, LIMIT)
+        for _, content in dispatch.read_contents(refs, LIMIT)
     ]
 
 
@@ -46,11 +46,11 @@ def test_contents_come_in_the_order_of_the_scans(store: Store, tmp_path: Path) -
     local.write_bytes(b"on a disk")
     mixed = [refs[7], ScanRef(str(local), "local.png"), *refs[:3]]
     assert read(mixed) == [b"\x08" * 8, b"on a disk", b"\x01", b"\x02" * 2, b"\x03" * 3]
-    assert [ref.path for ref, _ in dispatch.contents(mixed, LIMIT)] == [ref.path for ref in mixed]
+    assert [ref.path for ref, _ in dispatch.read_contents(mixed, LIMIT)] == [ref.path for ref in mixed]
 
 
 def test_many_are_fetched_at_once(store: Store) -> None:
-    bucket = store.bucket({f"{number:02d}.png": b"x" for number in range(objects.AT_ONCE)})
+    bucket = store.bucket({f"{number:02d}.png": b"x" for number in range(objects.MAX_REQUESTS)})
     refs = listed(bucket)
     all_of_them = threading.Barrier(len(refs), timeout=30)
 
@@ -64,9 +64,9 @@ def test_many_are_fetched_at_once(store: Store) -> None:
 
 def test_no_more_bytes_are_held_than_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = listed(store.bucket({f"{number}.png": b"x" * 10 for number in range(9)}))
-    monkeypatch.setattr(objects, "AT_ONCE_BYTES", 35)
+    monkeypatch.setattr(objects, "MAX_FETCHED_BYTES", 35)
     store.asked.clear()
-    contents = dispatch.contents(refs, LIMIT)
+    contents = dispatch.read_contents(refs, LIMIT)
     for number in range(1, 7):
         next(contents)
         assert len(store.asked) <= number + 3
@@ -108,7 +108,7 @@ def test_what_was_not_looked_at_is_looked_at_when_it_is_read(store: Store) -> No
     (known, _) = listed(bucket)
     refs = [ScanRef(f"s3://{bucket}/{name}.png", name) for name in ("a", "large", "gone")]
     assert read(refs) == [b"abc", Reason.TOO_LARGE, Reason.VANISHED]
-    ref, _ = next(dispatch.contents(refs, LIMIT))
+    ref, _ = next(dispatch.read_contents(refs, LIMIT))
     assert (ref.size_bytes, ref.mtime_ns) == (3, known.mtime_ns)
     store.rule = answering("HEAD", (403, "AccessDenied"))
     assert read(refs[:1]) == [Reason.UNREADABLE]
@@ -150,7 +150,7 @@ def test_a_file_is_published_by_one_request_that_overwrites_nothing(store: Store
     bucket = store.bucket()
     headers: list[Mapping[str, str]] = []
     store.rule = lambda _, given: headers.append(given)
-    dispatch.of("s3://").publish(staged, f"s3://{bucket}/out/{staged.name}")
+    dispatch.storage_of("s3://").publish(staged, f"s3://{bucket}/out/{staged.name}")
     assert store.asked == [f"PUT /{bucket}/out/{staged.name}"]
     assert headers[0]["If-None-Match"] == "*"
     assert store.objects(bucket) == {f"out/{staged.name}": b"file,prediction\n"}
@@ -160,7 +160,7 @@ def test_a_file_is_published_by_one_request_that_overwrites_nothing(store: Store
 def test_a_store_may_say_with_fewer_words_that_a_name_is_taken(store: Store, staged: Path) -> None:
     bucket = store.bucket({staged.name: staged.read_bytes()})
     store.rule = answering("PUT", (412, "PreconditionFailed"))
-    dispatch.of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
+    dispatch.storage_of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
     assert not staged.exists()
 
 
@@ -169,7 +169,7 @@ def test_a_large_file_is_one_request_too(store: Store, staged: Path) -> None:
     bucket = store.bucket()
     with staged.open("wb") as file:
         file.truncate(101 << 20)  # s3fs would make several parts of it
-    dispatch.of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
+    dispatch.storage_of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
     assert store.asked == [f"PUT /{bucket}/{staged.name}"]
 
 
@@ -178,12 +178,12 @@ def test_the_same_bytes_may_be_published_again_but_no_others(store: Store, stage
     content = staged.read_bytes()
     for _ in range(2):
         staged.write_bytes(content)
-        dispatch.of(target).publish(staged, target)
+        dispatch.storage_of(target).publish(staged, target)
         assert not staged.exists()
     for other in (b"x" + content[1:], content + b"x", content[1:]):
         staged.write_bytes(other)
         with pytest.raises(FileExistsError) as caught:
-            dispatch.of(target).publish(staged, target)
+            dispatch.storage_of(target).publish(staged, target)
         assert (caught.value.errno, caught.value.filename) == (errno.EEXIST, target)
         assert staged.exists()
 
@@ -198,10 +198,10 @@ def test_a_store_that_knows_no_condition_is_asked_before(store: Store, staged: P
     content = staged.read_bytes()
     for _ in range(2):
         staged.write_bytes(content)
-        dispatch.of(target).publish(staged, target)
+        dispatch.storage_of(target).publish(staged, target)
     staged.write_bytes(b"other")
     with pytest.raises(FileExistsError):
-        dispatch.of(target).publish(staged, target)
+        dispatch.storage_of(target).publish(staged, target)
     assert store.objects(bucket) == {staged.name: content}
     assert staged.exists()
 
@@ -219,22 +219,22 @@ def test_what_cannot_be_published_stays_staged(store: Store, staged: Path, answe
     target = f"s3://{store.bucket()}/{staged.name}"
     store.rule = answering("PUT", answer)
     with pytest.raises(OutboxError, match=f"cannot write {target}: .*{said}.* is published") as caught:
-        dispatch.of(target).publish(staged, target)
+        dispatch.storage_of(target).publish(staged, target)
     assert staged.exists()
     assert "\n" not in str(caught.value)
 
 
 def test_an_outbox_is_checked_as_far_as_is_cheap(store: Store) -> None:
     outbox = f"s3://{store.bucket()}/out"
-    dispatch.of(outbox).check(outbox)
+    dispatch.storage_of(outbox).check(outbox)
     assert len(store.asked) == 1
     with pytest.raises(OutboxError, match="no bucket for the outbox"):
-        dispatch.of(outbox).check("s3://nowhere-at-all/out")
+        dispatch.storage_of(outbox).check("s3://nowhere-at-all/out")
     store.rule = answering("HEAD", (403, "AccessDenied"))
-    dispatch.of(outbox).check(outbox)  # who may put may not be allowed to ask
+    dispatch.storage_of(outbox).check(outbox)  # who may put may not be allowed to ask
     store.rule = answering("HEAD", (0, ""))
     with pytest.raises(OutboxError, match="cannot reach the outbox"):
-        dispatch.of(outbox).check(outbox)
+        dispatch.storage_of(outbox).check(outbox)
 
 
 # What is said
@@ -254,7 +254,7 @@ def test_an_outbox_is_checked_as_far_as_is_cheap(store: Store) -> None:
     ],
 )
 def test_what_a_store_says_is_one_line_without_credentials(given: str, said: str) -> None:
-    assert object_errors.said(ValueError(given)) == said
+    assert object_errors.first_line(ValueError(given)) == said
 
 
 @pytest.mark.parametrize(
@@ -271,12 +271,12 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     objects._opened.cache_clear()
     with pytest.raises(MissingExtraError) as caught:
-        dispatch.of(f"{scheme}://bucket/x")
+        dispatch.storage_of(f"{scheme}://bucket/x")
     assert str(caught.value).endswith(said)
     assert caught.value.exit_code == ExitCode.MISSING_EXTRA
 
 
 def test_a_store_is_opened_once_a_process(store: Store) -> None:
-    assert objects.of("s3") is objects.of("s3")
+    assert objects.objects_of("s3") is objects.objects_of("s3")
     objects._opened("s3", os.getpid())
     assert objects._opened.cache_info().currsize == 1

@@ -18,13 +18,13 @@ def network(classes: int) -> Any:
 def test_what_is_no_digit_is_expected_less_in_use_and_as_before_in_training() -> None:
     model = network(11)
     (_, trained) = model.layers[-1].get_weights()
-    prior.for_use(model)
+    prior.shift_for_use(model)
     (_, used) = model.layers[-1].get_weights()
     assert np.array_equal(used[:10], trained[:10])
     # With nothing to tell the classes apart, the odds are those of people's folders.
     none, digits = np.exp(used[10] - trained[10]) * SHARES[NONE], 1 - SHARES[NONE]
     assert none / (none + digits) == pytest.approx(prior.NOT_DIGITS_FRACTION)
-    prior.for_training(model)
+    prior.shift_for_training(model)
     assert model.layers[-1].get_weights()[1] == pytest.approx(trained, abs=1e-6)
 
 
@@ -32,5 +32,5 @@ def test_what_is_no_digit_is_expected_less_in_use_and_as_before_in_training() ->
 def test_a_network_of_ten_digits_stays_as_it_is() -> None:
     model = network(10)
     (_, trained) = model.layers[-1].get_weights()
-    prior.for_use(model)
+    prior.shift_for_use(model)
     assert np.array_equal(model.layers[-1].get_weights()[1], trained)

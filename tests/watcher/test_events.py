@@ -105,7 +105,7 @@ def test_it_is_known_that_the_system_lost_events(heard: Events, capsys: pytest.C
 def test_it_is_known_that_there_were_too_many(
     heard: Events, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "MOST_WAITING", 0)
+    monkeypatch.setattr(events, "MAX_WAITING", 0)
     (folder / "a.png").touch()
     for _ in range(100):
         heard.wait(0.05)

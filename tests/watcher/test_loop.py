@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.engines.local import Reader
+from batch.engines.local import ScanReader
 from batch.records import Outcome, ScanRef
 from batch.watcher import loop as watching
 from faults import fast_folder
@@ -23,10 +23,10 @@ def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
         yield Scene(folder)
 
 
-def first(does: Callable[[Sequence[ScanRef]], None]) -> Callable[[Reader], Reader]:
+def first(does: Callable[[Sequence[ScanRef]], None]) -> Callable[[ScanReader], ScanReader]:
     """A reader before whose first work something happens."""
 
-    def wrap(reader: Reader) -> Reader:
+    def wrap(reader: ScanReader) -> ScanReader:
         todo = [does]
 
         def read(refs: Sequence[ScanRef]) -> list[Outcome]:
@@ -97,7 +97,7 @@ def kinds_of_drops(scene: Scene) -> list[Callable[[int], list[Path]]]:
 def test_five_thousand_in_each_way_make_a_few_files_of_results(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "MANY", 8)  # a tenth of everything
+    monkeypatch.setattr(watching, "MIN_BUSY_SCANS", 8)  # a tenth of everything
     kinds = kinds_of_drops(scene)
     for number in range(400):
         scene.ticking.at(number / 50, lambda n=number: kinds[n % 4](n))  # type: ignore[misc]
@@ -266,7 +266,7 @@ def test_a_scan_that_vanishes_has_a_row_that_says_so(scene: Scene) -> None:
 def test_a_scan_that_vanishes_and_is_back_is_read(scene: Scene) -> None:
     away = scene.folder / "away"
 
-    def read_without(reader: Reader) -> Reader:
+    def read_without(reader: ScanReader) -> ScanReader:
         def read(refs: Sequence[ScanRef]) -> list[Outcome]:
             here = {ref.path for ref in refs if os.path.exists(ref.path)}
             for path in here if not scene.rows else ():
@@ -300,8 +300,8 @@ def test_a_scan_that_changes_before_it_is_read_waits(scene: Scene, is_replaced: 
     scene.check()
 
 
-def after_reading(does: Callable[[], None]) -> Callable[[Reader], Reader]:
-    def wrap(reader: Reader) -> Reader:
+def after_reading(does: Callable[[], None]) -> Callable[[ScanReader], ScanReader]:
+    def wrap(reader: ScanReader) -> ScanReader:
         todo = [does]
 
         def read(refs: Sequence[ScanRef]) -> list[Outcome]:
@@ -357,7 +357,7 @@ def test_a_scan_that_is_replaced_at_the_very_move_is_given_back(
 
 
 def test_a_scan_that_is_a_bug_does_not_stop_the_others(scene: Scene) -> None:
-    def poisoned(reader: Reader) -> Reader:
+    def poisoned(reader: ScanReader) -> ScanReader:
         def read(refs: Sequence[ScanRef]) -> list[Outcome]:
             if any(ref.name == "b.png" for ref in refs):
                 raise IndexError("a bug")

@@ -89,13 +89,13 @@ def test_no_inbox_and_one_that_cannot_be_opened(scene: Scene, monkeypatch: pytes
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(locks, "held", denied)
+    monkeypatch.setattr(locks, "hold", denied)
     with pytest.raises(InputError, match="Permission denied"):
         scene.watch(10)
 
 
 def test_more_than_can_be_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "MOST_TRACKED", 10)
+    monkeypatch.setattr(watching, "MAX_TRACKED", 10)
     for number in range(35):
         scene.drop(f"{number}.png", numbered_scan(number))
     scene.ticking.at(

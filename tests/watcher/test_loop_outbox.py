@@ -108,7 +108,7 @@ def test_an_outbox_that_another_has_taken_meanwhile_is_waited_for(
 
 
 def held(scene: Scene) -> AbstractContextManager[None]:
-    return locks.held(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it")
+    return locks.hold(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it")
 
 
 def test_a_ledger_that_cannot_be_written_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

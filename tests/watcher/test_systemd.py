@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batch.watcher import systemd
-from batch.watcher.systemd import longest_silence_s, notify
+from batch.watcher.systemd import notify, watchdog_interval_s
 from faults import fast_folder
 from formats import FORMATS, two
 from scene import Scene
@@ -79,7 +79,7 @@ def test_how_long_it_may_be_silent(
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, value)
-    assert longest_silence_s() == silence_s
+    assert watchdog_interval_s() == silence_s
 
 
 def test_a_watcher_is_ready_gives_signs_of_life_and_stops(

@@ -41,7 +41,7 @@ def read(source: str, say: Callable[[str], None]) -> Iterator[OwnScan]:
             yield image.grey, NOT_A_DIGIT if scan.label is None else scan.label
 
 
-def divided(scans: Sequence[OwnScan]) -> tuple[list[OwnScan], list[OwnScan]]:
+def split(scans: Sequence[OwnScan]) -> tuple[list[OwnScan], list[OwnScan]]:
     """What is held out, about a fifth, and the rest.
 
     The content of a scan decides, not its place: it stays on its side when others are added, so that a model

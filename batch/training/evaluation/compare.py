@@ -20,7 +20,7 @@ from batch.training.data.own_scans import OwnScan
 
 SIGNIFICANCE = 0.05
 # With fewer pairs that differ, not even all of them on one side are more than chance.
-FEWEST_TO_TELL = 6
+MIN_DIFFERENT = 6
 SCANS_AT_ONCE = 256
 
 Flags = npt.NDArray[np.bool_]
@@ -72,7 +72,7 @@ class Pairs:
     @property
     def verdict(self) -> Verdict:
         """What these scans show."""
-        if self.count < FEWEST_TO_TELL:
+        if self.count < MIN_DIFFERENT:
             return Verdict.TOO_FEW
         if self.p >= SIGNIFICANCE:
             return Verdict.UNDECIDED
@@ -91,7 +91,7 @@ def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iter
     Returns:
         One count for each kind of scans that there is.
     """
-    kinds = [("own scans held out", own_scans.divided(own)[0])]
+    kinds = [("own scans held out", own_scans.split(own)[0])]
     for part in data:
         if part.test is not None:
             kinds.append(
@@ -102,11 +102,11 @@ def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iter
         if new.manifest.classes == DIGITS:  # it cannot know what is no digit
             scans = [scan for scan in scans if scan[1] != NOT_A_DIGIT]
         if scans:
-            pairs.append(Pairs.of(name, right(old, scans), right(new, scans)))
+            pairs.append(Pairs.of(name, read_right(old, scans), read_right(new, scans)))
     return pairs
 
 
-def right(model: Classifier, scans: Sequence[OwnScan]) -> Flags:
+def read_right(model: Classifier, scans: Sequence[OwnScan]) -> Flags:
     """Which scans a model reads right, (n,): its digit is the label, or it refuses what is no digit."""
     return np.concatenate(
         [_right(model, scans[at : at + SCANS_AT_ONCE]) for at in range(0, len(scans), SCANS_AT_ONCE)]

@@ -55,7 +55,7 @@ class Answers:
         )
 
 
-def answer(reader: local.Reader, scans: Sequence[LabelledScan], workers: int) -> list[Outcome]:
+def answer(reader: local.ScanReader, scans: Sequence[LabelledScan], workers: int) -> list[Outcome]:
     """Reads labelled scans as a run would."""
     if "tensorflow" in sys.modules:
         workers = 1  # it cannot be forked

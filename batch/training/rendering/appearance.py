@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-LEAST_DIGIT_PX = 9  # smaller ones nobody reads
+MIN_DIGIT_PX = 9  # smaller ones nobody reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,13 +156,13 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
     width = height if chance(0.55) else int(height * uniform(0.7, 1.35))
     clean = chance(0.12)
     fraction = uniform(0.35, 0.9) if chance(0.8) else uniform(0.2, 0.4) if chance(0.6) else uniform(0.9, 1.06)
-    fraction = max(fraction, 1.2 * LEAST_DIGIT_PX / min(height, width))
+    fraction = max(fraction, 1.2 * MIN_DIGIT_PX / min(height, width))
     if clean:
         fraction = uniform(0.55, 0.95)
     resolution = uniform(0.3, 0.6) if height >= 64 and not clean and chance(0.15) else 1.0
     if chance(0.06):  # few pixels, and then often cut out tightly
         fraction = uniform(0.85, 1.05) if chance(0.6) else fraction
-        resolution = min(1.0, uniform(1.0, 2.0) * LEAST_DIGIT_PX / (fraction * min(height, width)))
+        resolution = min(1.0, uniform(1.0, 2.0) * MIN_DIGIT_PX / (fraction * min(height, width)))
     cut_out = chance(0.05)
     if cut_out:
         fraction = uniform(0.9, 1.04)

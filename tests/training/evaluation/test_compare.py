@@ -44,9 +44,9 @@ def test_what_is_right() -> None:
     blank = np.full((40, 40), 240, np.uint8)
     ring, line = stroke(0, wide=True), stroke(0, wide=False)
     read = [(ring, 0), (line, 1), (line, 7), (blank, NOT_A_DIGIT), (blank, 3), (ring, NOT_A_DIGIT)]
-    assert compare.right(FakeClassifier(), read).tolist() == [True, True, False, True, False, False]
-    assert compare.right(Stubborn(), read).tolist() == [True, False, False, True, False, False]
-    assert compare.right(Stubborn(), []).tolist() == []
+    assert compare.read_right(FakeClassifier(), read).tolist() == [True, True, False, True, False, False]
+    assert compare.read_right(Stubborn(), read).tolist() == [True, False, False, True, False, False]
+    assert compare.read_right(Stubborn(), []).tolist() == []
 
 
 def test_a_model_that_reads_more_is_better_and_the_reverse_worse() -> None:
@@ -57,7 +57,7 @@ def test_a_model_that_reads_more_is_better_and_the_reverse_worse() -> None:
     old, new = Stubborn(), FakeClassifier()
     pairs = compare.compare(old, new, scans(100), data)
     own, test = pairs
-    assert (own.name, own.count) == ("own scans held out", len(own_scans.divided(scans(100))[0]))
+    assert (own.name, own.count) == ("own scans held out", len(own_scans.split(scans(100))[0]))
     assert (test.name, test.count, test.both, test.only_old, test.only_new) == ("drawn test", 40, 20, 0, 20)
     assert test.p == 2 / 2**20
     assert compare.verdict(pairs) is Verdict.BETTER
@@ -100,9 +100,9 @@ def test_mcnemar_is_the_binomial_test(one: int, other: int) -> None:
 @given(st.permutations(range(30)), st.integers(0, 30))
 def test_what_is_held_out_does_not_depend_on_the_others(order: list[int], count: int) -> None:
     every = scans(30)
-    held_out = {grey.tobytes() for grey, _ in own_scans.divided(every)[0]}
+    held_out = {grey.tobytes() for grey, _ in own_scans.split(every)[0]}
     some = [every[place] for place in order[:count]]
-    again, rest = own_scans.divided(some)
+    again, rest = own_scans.split(some)
     assert all(grey.tobytes() in held_out for grey, _ in again)
     assert not any(grey.tobytes() in held_out for grey, _ in rest)
     assert len(again) + len(rest) == count
@@ -111,4 +111,4 @@ def test_what_is_held_out_does_not_depend_on_the_others(order: list[int], count:
 def test_about_a_fifth_is_held_out() -> None:
     rng = np.random.default_rng(0)
     noise: list[OwnScan] = [(rng.integers(0, 255, (4, 4)).astype(np.uint8), 0) for _ in range(2000)]
-    assert 320 < len(own_scans.divided(noise)[0]) < 480
+    assert 320 < len(own_scans.split(noise)[0]) < 480
