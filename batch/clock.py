@@ -1,8 +1,17 @@
-"""The time of day, and the two ways in which digitbox writes it."""
+"""Times of day and durations, and how digitbox writes them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
+
+EXAMPLES = "45s, 90m, 1h30m, 2d or 2w"
+_GRAMMAR = re.compile(
+    r"(?:(?P<weeks>\d+)w)?(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?"
+    r"(?:(?P<seconds>\d+(?:\.\d+)?)s)?",
+    re.ASCII,
+)
+_UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
 
 
 def utc_now() -> datetime:
@@ -28,3 +37,35 @@ def seconds_of(text: str) -> float:
 def stamp() -> str:
     """Return the time of day as `iso` writes it."""
     return iso(utc_now())
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as `45s`, `90m`, `1h30m`, `2d` or `2w`.
+
+    A number without a unit is no duration: seconds for one person are days for another.
+
+    Raises:
+        ValueError: It is no duration, or longer than a calendar.
+    """
+    match = _GRAMMAR.fullmatch(text.strip().lower())
+    parts = {unit: float(value) for unit, value in match.groupdict().items() if value} if match else {}
+    if not parts:
+        raise ValueError(f"{text!r} is no duration: give one such as {EXAMPLES}")
+    try:
+        return timedelta(**parts)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is too long a duration") from error
+
+
+def is_duration(text: str) -> bool:
+    """Return whether a text has the form of a duration."""
+    text = text.strip().lower()
+    return bool(text and _GRAMMAR.fullmatch(text))
+
+
+def spoken(seconds: float) -> str:
+    """Return a duration in its largest unit: `45 s`, `12 min`, `3 h`, `2 d`."""
+    for unit, size_s in _UNITS:
+        if seconds >= 2 * size_s:
+            return f"{seconds / size_s:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

@@ -1,108 +1,183 @@
-"""Options with their defaults, and `digitbox.toml`."""
+"""The options of digitbox: each field is declared once, with its type, default and help."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from batch.errors import ConfigError
 from batch.locations import Location, RemoteOutbox, is_remote
+from batch.options import Kind, option
 from batch.records import After
 
 CONFIG_FILE = "digitbox.toml"
 INBOX = "inbox"
-ATTEMPTS = 3  # of runs, at a scan that fails for a reason that may pass
+ATTEMPTS = 3  # runs that try a scan which fails for a reason that may pass
 MAX_PIXELS = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many scans may fail: so many, or such a share of those that were read.
+    """How many scans may fail: a number of scans, or a share of those that were read.
 
     Attributes:
-        limit: a number of scans, or a fraction of them.
-        is_fraction: which of the two.
+        limit: The number of scans, or the fraction of them.
+        is_fraction: True if `limit` is a fraction.
     """
 
     limit: float = 0
     is_fraction: bool = False
 
     def bears(self, failed: int, rows: int) -> bool:
-        """Whether `failed` of `rows` scans are not too many."""
+        """Return whether `failed` of `rows` scans are not too many."""
         return failed <= (self.limit * rows if self.is_fraction else self.limit)
+
+
+def _after(default: After) -> Any:
+    return option(
+        default,
+        Kind.CHOICE,
+        "What digitbox does with a scan once its row is published: leave it, move it to done/ or failed/ in "
+        "the outbox, or delete it. With delete, it moves scans that it could not read to failed/.",
+        choices=tuple(After),
+        convert=After,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How scans are read, and where the rows go; for `run` and `watch`.
+    """How digitbox reads scans, and where the rows go; for `run` and `watch`.
 
     Attributes:
-        outbox: folder of results, or one in object storage.
-        model: name or folder; None for the default model.
-        runtime: `litert` or `tensorflow`.
-        workers: processes; None for one a core.
-        batch_size: scans that the model sees at a time.
-        review_below: overrides the model's threshold.
-        probabilities: whether the results have columns p0 to p9.
-        format: `csv` or `parquet`.
-        rows_per_file: most rows of a file of results.
-        recursive: whether folders are searched to the bottom.
-        ignore: patterns of names to pass over.
-        max_pixels: images with more are not decoded.
-        after: what becomes of scans that have their row.
-        only_new: leaves out scans that have their row in the outbox's ledger.
-        attempts: rows that say that a scan failed, for a reason that may pass, before it counts as read.
+        attempts: The rows that say a scan failed for a reason that may pass, before it counts as read.
     """
 
-    outbox: Location = Path("outbox")
-    model: str | None = None
-    runtime: str = "litert"
-    workers: int | None = None
-    batch_size: int = 256
-    review_below: float | None = None
-    probabilities: bool = False
-    format: str = "csv"
-    rows_per_file: int = 100_000
-    recursive: bool = True
-    ignore: tuple[str, ...] = ()
-    max_pixels: int = MAX_PIXELS
-    after: After = After.LEAVE
-    only_new: bool = False
+    outbox: Location = option(
+        Path("outbox"),
+        Kind.OUTBOX,
+        "Folder for the results, or an address such as s3://bucket/results. digitbox makes it if needed.",
+        metavar="DIR|ADDRESS",
+    )
+    model: str | None = option(
+        None,
+        Kind.TEXT,
+        "Read with this model.",
+        metavar="NAME|DIR",
+        unset="the one that models/CURRENT in this folder names, else the one that came with digitbox",
+    )
+    runtime: str = option(
+        "litert",
+        Kind.CHOICE,
+        "Library that runs the model. tensorflow is slower and needs the extra 'train'.",
+        choices=("litert", "tensorflow"),
+    )
+    workers: int | None = option(
+        None, Kind.WHOLE, "Read with N processes.", metavar="N", low=1, high=256, unset="one for each core"
+    )
+    batch_size: int = option(
+        256, Kind.WHOLE, "Show the model N scans at a time.", metavar="N", low=1, high=65536
+    )
+    review_below: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Give scans with a confidence below P the status review.",
+        metavar="P",
+        low=0,
+        high=1,
+        unset="the model's own threshold",
+    )
+    probabilities: bool = option(False, Kind.FLAG, "Add the columns p0 to p9.")
+    format: str = option(
+        "csv",
+        Kind.CHOICE,
+        "Format of the results. parquet needs the extra 'parquet'.",
+        choices=("csv", "parquet"),
+    )
+    rows_per_file: int = option(
+        100_000,
+        Kind.WHOLE,
+        "Write at most N rows to a file. A stopped run keeps the files that it has published.",
+        metavar="N",
+        low=1,
+    )
+    recursive: bool = option(True, Kind.FLAG, "Look into the folders of a folder.")
+    max_pixels: int = option(
+        MAX_PIXELS,
+        Kind.WHOLE,
+        "Refuse to decode images with more than N pixels.",
+        metavar="N",
+        low=16,
+        high=1 << 30,
+    )
+    ignore: tuple[str, ...] = option(
+        (),
+        Kind.PATTERNS,
+        "Pass over files and folders with such names, e.g. '*-back.png'. You can give it several times.",
+        metavar="PATTERN",
+    )
+    only_new: bool = option(
+        False,
+        Kind.FLAG,
+        "Leave out scans that an earlier run with this outbox has read: those of the same path, size and "
+        "modification time.",
+    )
+    after: After = _after(After.LEAVE)
     attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions(ReadOptions):
-    """What `digitbox run` was asked for.
+    """The options of `digitbox run`.
 
     Attributes:
-        inputs: files, folders and globs, paths or addresses; empty for the inbox.
-        engine: `local` or `ray`.
-        ray_address: of the Ray cluster; None for what Ray finds, or for one that lives as long as the run.
-        max_files: most scans to read; None for all.
-        max_time_s: seconds after which nothing more is begun; None for no limit.
-        max_failed: how many scans may fail.
-        fail_if_empty: whether it is an error when there is nothing to read.
+        inputs: Files, folders and globs, paths or addresses; empty for the inbox.
 
     Raises:
-        ConfigError: the outbox is the inbox, or one lies inside the other; or it is an input itself; or
+        ConfigError: The outbox is the inbox, or one lies inside the other; or it is an input itself; or
             objects are to be moved or deleted.
     """
 
     inputs: tuple[str, ...] = ()
-    engine: str = "local"
-    ray_address: str | None = None
+    engine: str = option(
+        "local",
+        Kind.CHOICE,
+        "Read on this machine, or on a Ray cluster. ray needs the extra 'ray'.",
+        choices=("local", "ray"),
+    )
+    ray_address: str | None = option(
+        None,
+        Kind.TEXT,
+        "With --engine ray: the cluster, of which this machine is part; auto finds it.",
+        metavar="HOST:PORT|auto",
+        unset="RAY_ADDRESS; without it, digitbox starts Ray on this machine for this run",
+    )
+    max_files: int | None = option(
+        None,
+        Kind.WHOLE,
+        "Read at most N scans, oldest first. The next run reads the others.",
+        metavar="N",
+        low=1,
+    )
+    max_time_s: float | None = option(
+        None,
+        Kind.DURATION,
+        "Begin no further batch after this time, e.g. 90m or 6h. digitbox reads the oldest scans first and "
+        "leaves the others.",
+        metavar="DURATION",
+    )
+    max_failed: Tolerance = option(
+        Tolerance(),
+        Kind.TOLERANCE,
+        "End with 3 only if more than N scans, or more than P per cent of them, fail.",
+        metavar="N|P%",
+    )
+    fail_if_empty: bool = option(False, Kind.FLAG, "End with 4 if there is nothing to read.")
     attempts: int = ATTEMPTS
-    max_files: int | None = None
-    max_time_s: float | None = None
-    max_failed: Tolerance = Tolerance()
-    fail_if_empty: bool = False
 
     def __post_init__(self) -> None:
-        """Checks what concerns several options."""
+        """Check what concerns several options."""
         remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, self.inputs))
         if remote and self.after is not After.LEAVE:
             raise ConfigError(
@@ -111,121 +186,149 @@ class RunOptions(ReadOptions):
             )
         if not self.inputs and isinstance(self.outbox, Path):
             _check_apart(Path(INBOX), self.outbox)
-        for given in self.inputs:
-            if _real(given) == _real(self.outbox):
+        for path in self.inputs:
+            if _real_path(path) == _real_path(self.outbox):
                 raise ConfigError(f"the outbox {self.outbox} cannot be an input: give another --outbox")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions(ReadOptions):
-    """What `digitbox watch` was asked for.
+    """The options of `digitbox watch`.
 
     Attributes:
-        inbox: folder to watch.
-        settle_s: seconds for which a file must not have changed.
-        max_wait_s: seconds that a scan may wait for others to share a file of results with.
-        rescan_s: seconds between two looks at the whole inbox.
-        poll_s: seconds between two looks, where there are no events to go by; None to go by events.
+        inbox: The folder to watch.
 
     Raises:
-        ConfigError: the outbox is the inbox, or one lies inside the other.
+        ConfigError: The outbox is the inbox, or one lies inside the other.
     """
 
-    outbox: Path = Path("outbox")
+    outbox: Path = option(
+        Path("outbox"), Kind.OUTBOX, "Folder for the results. digitbox makes it if needed.", metavar="DIR"
+    )
     inbox: Path = Path(INBOX)
-    settle_s: float = 2.0
-    max_wait_s: float = 1.0
-    rescan_s: float = 30.0
-    poll_s: float | None = None
-    after: After = After.MOVE
+    after: After = _after(After.MOVE)
+    settle_s: float = option(
+        2.0, Kind.NUMBER, "Read a file once it has not changed for S seconds.", metavar="S", low=0
+    )
+    max_wait_s: float = option(
+        1.0,
+        Kind.NUMBER,
+        "Let a scan wait at most S seconds for others to share its CSV. It waits longer while many arrive.",
+        metavar="S",
+        low=0,
+    )
+    rescan_s: float = option(
+        30.0,
+        Kind.NUMBER,
+        "Look at the whole inbox every S seconds, in case an event was lost.",
+        metavar="S",
+        low=0.1,
+    )
+    poll_s: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Look at the inbox every S seconds and use no events. This is for network folders.",
+        metavar="S",
+        low=0.1,
+        unset="digitbox uses events, and looks where there are none",
+    )
 
     def __post_init__(self) -> None:
-        """Checks what concerns several options."""
+        """Check what concerns several options."""
         _check_apart(self.inbox, self.outbox)
 
 
-DEFAULTS: dict[str, Any] = {option.name: option.default for option in fields(RunOptions)}
-WATCH_DEFAULTS: dict[str, Any] = {option.name: option.default for option in fields(WatchOptions)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateOptions:
+    """Where digitbox keeps the ledger of a remote outbox."""
+
+    state: Path | None = option(
+        None,
+        Kind.FOLDER,
+        "Local folder for the ledger of an outbox in object storage.",
+        metavar="DIR",
+        unset="~/.local/state/digitbox",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyOptions:
+    """Who hears of a run that has ended."""
+
+    summary: Path | None = option(
+        None,
+        Kind.FILE_OR_STDOUT,
+        "Write a JSON object about the run to a file, or to stdout instead of the paths of the results.",
+        metavar="FILE|-",
+    )
+    metrics_file: Path | None = option(
+        None,
+        Kind.FILE,
+        "Write figures about the run for Prometheus' textfile collector.",
+        metavar="FILE",
+    )
+    on_complete: str | None = option(
+        None,
+        Kind.TEXT,
+        "Call this command if the run ends with 0 or 3. Its stdin gets the summary.",
+        metavar="COMMAND",
+    )
+    on_failure: str | None = option(
+        None,
+        Kind.TEXT,
+        "Call this command if the run does not end with 0. Its stdin gets the summary.",
+        metavar="COMMAND",
+    )
+    ping: str | None = option(
+        None, Kind.TEXT, "Request this address if the run ends with 0, and URL/fail if not.", metavar="URL"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What digitbox says while it works."""
+
+    dry_run: bool = option(False, Kind.FLAG, "Print what digitbox would read now, and read nothing.")
+    quiet: bool = option(False, Kind.FLAG, "Print only warnings and errors on stderr.")
+    verbose: bool = option(False, Kind.FLAG, "Print a line for each scan that is not ok.")
+    log_format: str = option(
+        "text",
+        Kind.CHOICE,
+        "Form of the lines on stderr and in the log file: a sentence, or a JSON object.",
+        choices=("text", "json"),
+    )
+    log_file: Path | None = option(
+        None,
+        Kind.FILE,
+        "Append the lines of stderr to this file, too, with times, even with --quiet. You may rotate it.",
+        metavar="FILE",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOptions:
+    """What `run` writes beside the results."""
+
+    report: bool = option(False, Kind.FLAG, "Also write a page to look at the results, like digitbox report.")
+
+
+OF_RUN = (RunOptions, StateOptions, NotifyOptions, OutputOptions, PageOptions)
+"""The records that the options of `run` fill."""
+OF_WATCH = (WatchOptions, OutputOptions)
+"""The records that the options of `watch` fill."""
 
 
 def _check_apart(inbox: Path, outbox: Path) -> None:
-    one, other = _real(inbox), _real(outbox)
-    if one in (other, *other.parents) or other in one.parents:
+    real_inbox, real_outbox = _real_path(inbox), _real_path(outbox)
+    if real_inbox in (real_outbox, *real_outbox.parents) or real_outbox in real_inbox.parents:
         raise ConfigError(f"the outbox {outbox} and the inbox {inbox} must not lie in each other")
 
 
-def _real(place: str | Location) -> Path:
+def _real_path(place: str | Location) -> Path:
     path = str(place)
     if is_remote(path):
         return Path(path)  # only to compare
     try:
         return Path(os.path.realpath(path))
     except OSError as error:
-        raise ConfigError("the current folder is gone: change to one that is there") from error
-
-
-def read_config(path: Path | None, kinds: dict[str, tuple[type, ...]]) -> dict[str, Any]:
-    """Reads `digitbox.toml`.
-
-    Args:
-        path: the file; None for the one in the current folder, if there is one.
-        kinds: types that are allowed, by key.
-
-    Returns:
-        Values by key, dashes of the keys as underscores.
-
-    Raises:
-        ConfigError: the file is missing, is no TOML, or has an unknown key or a value of another type.
-    """
-    file = path or Path(CONFIG_FILE)
-    try:
-        text = file.read_text(encoding="utf-8-sig")  # editors of Windows leave a mark
-    except FileNotFoundError as error:
-        if path is None:
-            return {}
-        raise ConfigError(f"no such file: {file}; name another with --config, or leave that out") from error
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read {file}: {error.strerror}; allow it, or name another with --config"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not TOML: {error}") from error
-    import tomllib  # most runs have no such file
-
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not TOML: {error}") from error
-    values = {}
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        if name not in kinds:
-            raise ConfigError(f"{file}: unknown key {key!r}; {_meant(name, kinds)}")
-        if name in values:
-            raise ConfigError(f"{file}: {key} is there twice, with a dash and without: leave one out")
-        if type(value) not in kinds[name]:
-            words = [_WORDS[kind] for kind in kinds[name] if kind is not int or float not in kinds[name]]
-            wanted = " or ".join(words)
-            raise ConfigError(f"{file}: {key} must be {wanted}, not {_as_toml(value)}")
-        texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
-        if not all(isinstance(text, str) and "\0" not in text for text in texts):
-            raise ConfigError(f"{file}: {key} must be plain text, not {_as_toml(value)}")
-        values[name] = value
-    return values
-
-
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, known, 1) or sorted(known)
-    which = "did you mean" if len(near) == 1 else "known are:"
-    return f"{which} {', '.join(near).replace('_', '-')}"
-
-
-def _as_toml(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, default=str)
+        raise ConfigError("the current folder is gone: change to one that exists") from error

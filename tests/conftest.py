@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from batch.cli import main
 from batch.inference import classifier, model_store
-from batch.terminal import console
+from batch.terminal import log
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 from formats import FORMATS, two
@@ -29,7 +29,7 @@ DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 @pytest.fixture(autouse=True)
 def _not_quiet() -> None:
     """A command that was told to be quiet is no reason for the next one to be."""
-    console.set_up()
+    log.set_up()
 
 
 @pytest.fixture

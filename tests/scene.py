@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from batch.config import WatchOptions
 from batch.engines.local import Engine, ScanReader
 from batch.outbox.disposal import DONE, FAILED
 from batch.run import job
-from batch.terminal.log import Log
 from batch.text import text_cell
 from batch.watcher.loop import Watcher
 from batch.watcher.signals import StopSignal
@@ -76,22 +76,18 @@ class StopAt(StopSignal):
         return super().is_asked() or self._ticking.now >= self._at_s
 
 
-class Heard(Log):
-    """Keeps what is said."""
+class Listener(logging.Handler):
+    """Keeps what the watcher logs."""
 
-    def __init__(self, *, verbose: bool = False) -> None:
-        super().__init__(verbose=verbose)
+    def __init__(self) -> None:
+        super().__init__()
         self.events: list[tuple[str, str]] = []
 
-    def begin(self) -> None:
-        """A watcher that starts has warned of nothing yet."""
-        self._warned.clear()
-
-    def _write(self, event: str, text: str, fields: dict[str, object], *, is_said: bool) -> None:
-        self.events.append((event, text))
+    def emit(self, record: logging.LogRecord) -> None:
+        self.events.append((getattr(record, "event", ""), record.getMessage()))
 
     def of(self, event: str) -> list[str]:
-        """What was said of something."""
+        """Return the texts of an event."""
         return [text for name, text in self.events if name == event]
 
 
@@ -102,7 +98,7 @@ class Scene:
         self.folder, self.inbox, self.outbox = folder, folder / "inbox", folder / "outbox"
         for made in (self.inbox, self.outbox, folder / "taken"):
             made.mkdir(parents=True, exist_ok=True)
-        self.ticking, self.log = Ticking(), Heard()
+        self.ticking, self.log = Ticking(), Listener()
         self.dropped: Counter[tuple[str, str]] = Counter()
 
     def drop(self, name: str, content: bytes) -> list[Path]:
@@ -128,15 +124,13 @@ class Scene:
             options: of the watcher.
         """
         stop = StopAt(self.ticking, until_s)
-        self.log.begin()
-        with stop.listen():
+        with stop.listen(), self._listening():
             settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
             reader, manifest = job.new_reader(settings)
             watcher = Watcher(
                 settings,
                 Engine(read(reader), 1),
                 self.ticking,  # type: ignore[arg-type]
-                self.log,
                 lambda _: self.take(),
                 stop,
                 lambda: self.ticking.now,
@@ -144,6 +138,18 @@ class Scene:
             account = job.new_stats(settings)
             with closing(watcher):
                 watcher.run(lambda: job.new_outbox(settings, manifest, account))
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        logger = logging.getLogger("batch")
+        level = logger.level
+        logger.addHandler(self.log)
+        logger.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            logger.removeHandler(self.log)
+            logger.setLevel(level)
 
     def take(self) -> None:
         """Takes the files of results."""

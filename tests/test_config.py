@@ -2,17 +2,19 @@ from pathlib import Path
 
 import pytest
 
-from batch.config import RunOptions, read_config
+from batch.cli.config_file import read_config
+from batch.config import RunOptions
 from batch.errors import ConfigError
+from batch.options import Kind
 
-KINDS: dict[str, tuple[type, ...]] = {
-    "workers": (int,),
-    "rows_per_file": (int,),
-    "quiet": (bool,),
-    "only_new": (bool,),
-    "settle": (float, int),
-    "outbox": (str,),
-    "ignore": (list,),
+KINDS = {
+    "workers": Kind.WHOLE,
+    "rows_per_file": Kind.WHOLE,
+    "quiet": Kind.FLAG,
+    "only_new": Kind.FLAG,
+    "settle": Kind.NUMBER,
+    "outbox": Kind.OUTBOX,
+    "ignore": Kind.PATTERNS,
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from command import ROOT
 
 # What the packages share: nouns, errors, options, and how text and times are written.
-BASE = {"records", "errors", "text", "clock", "durations", "locations", "config"}
+BASE = {"records", "errors", "text", "clock", "options", "locations", "config"}
 # From bytes to a decision.
 READING = {"storage", "images", "preprocessing", "inputs", "inference"}
 # Package (or module at the top) to the packages that it may import, beside itself.
@@ -22,10 +22,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
     "text": set(),
     "clock": set(),
-    "durations": set(),
+    "options": set(),
     "errors": {"records"},
     "locations": {"errors"},
-    "config": {"records", "errors", "locations", "durations"},
+    "config": {"records", "errors", "locations", "options"},
     "terminal": {"text", "clock", "errors"},
     "preprocessing": {"records"},
     "storage": {"records", "errors", "locations"},

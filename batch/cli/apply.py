@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from batch.cli.options import LocalPath, NamedPath, outbox_option
+from batch.cli.options import outbox_option
+from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError
 from batch.report import apply as application
 from batch.terminal import console

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from batch.cli.extras import check_extra
-from batch.cli.options import Whole
+from batch.cli.types import Whole
 from batch.config import MAX_PIXELS
 from batch.engines import local
 from batch.inference import model_store

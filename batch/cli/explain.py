@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import cv2
 
-from batch.cli.options import NamedPath, ScanPath
+from batch.cli.types import NamedPath, ScanPath
 from batch.config import MAX_PIXELS, RunOptions
 from batch.errors import ConfigError, OutboxError
 from batch.inference import model_store

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from batch.cli.extras import check_extra
-from batch.cli.options import Whole
+from batch.cli.types import Whole
 
 
 @click.command()

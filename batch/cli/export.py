@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from batch.cli import values
-from batch.cli.options import LocalPath, NamedPath, outbox_option
+from batch.cli.options import outbox_option
+from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.outbox import settled
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from batch.cli.options import Whole, outbox_option, state_option
-from batch.durations import spoken
+from batch.cli.options import outbox_option, state_option
+from batch.cli.types import Whole
+from batch.clock import spoken
 from batch.locations import Location, state_folder, with_state_folder
 from batch.monitoring.summary import as_json_object
 from batch.outbox import ledger, run_history

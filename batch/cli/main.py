@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import signal
 from pathlib import Path
 from types import FrameType
@@ -10,12 +11,16 @@ from types import FrameType
 import click
 from click.core import ParameterSource
 
-from batch import config
-from batch.cli.options import KINDS, NamedPath
+from batch.cli.config_file import read_config
+from batch.cli.options import KINDS
 from batch.cli.run import run
+from batch.cli.types import NamedPath
 from batch.cli.watch import watch
+from batch.config import CONFIG_FILE
 from batch.errors import ExitCode, RunError
-from batch.terminal import console
+from batch.terminal import console, log
+
+_log = logging.getLogger(__name__)
 
 EXIT_CODES = """\b
 Exit codes:
@@ -84,7 +89,7 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox watch               read them as they arrive
     digitbox run --help          all options
     """
-    values = config.read_config(config_file, KINDS)
+    values = read_config(config_file, KINDS)
     places = {name: values[name] for name in PLACES if name in values}
     context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), "run": values, "watch": values}
 
@@ -99,7 +104,7 @@ def _file_of(error: click.ClickException) -> str:
         return ""
     if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
         return ""
-    return f"{error.ctx.find_root().params['config_file'] or config.CONFIG_FILE}: "
+    return f"{error.ctx.find_root().params['config_file'] or CONFIG_FILE}: "
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
@@ -118,7 +123,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
     console.open_streams()
-    console.set_up()
+    log.set_up()
     try:
         cli.main(prog_name="digitbox", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -127,18 +132,18 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "digitbox"
-        console.say_error(f"{_file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
+        _log.error(f"{_file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
         raise SystemExit(ExitCode.USAGE) from error
     except RunError as error:
-        console.say_error(str(error))
+        _log.error(str(error))
         raise SystemExit(error.exit_code) from error
     except (KeyboardInterrupt, click.Abort) as error:
-        console.say_error("stopped; results that were published stay")
+        _log.error("stopped; results that were published stay")
         raise SystemExit(ExitCode.INTERRUPTED) from error
     except SystemExit as error:
         if error.code == ExitCode.TERMINATED:
-            console.say_error("terminated; results that were published stay")
+            _log.error("terminated; results that were published stay")
         raise
     except Exception as error:
-        console.say_bug(error)
+        _log.critical(f"this is a bug, please report it: {error!r}", exc_info=error)
         raise SystemExit(ExitCode.BUG) from error

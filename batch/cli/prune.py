@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from batch.cli import values
-from batch.cli.options import LocalPath, outbox_option
+from batch.cli.options import outbox_option
+from batch.cli.types import LocalPath
 from batch.errors import OutboxError
 from batch.outbox import settled
 from batch.outbox.prune import prune_outbox

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from batch.cli.options import LocalPath, NamedPath, Whole, outbox_option
+from batch.cli.options import outbox_option
+from batch.cli.types import LocalPath, NamedPath, Whole
 from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.locations import Location

@@ -9,7 +9,8 @@ import click
 
 from batch import clock
 from batch.cli import values
-from batch.cli.options import ScanPath, outbox_option, state_option
+from batch.cli.options import outbox_option, state_option
+from batch.cli.types import ScanPath
 from batch.errors import InputError
 from batch.locations import Location, with_state_folder
 from batch.outbox import settled

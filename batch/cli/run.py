@@ -2,76 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batch import config
-from batch.cli.options import (
-    after_option,
-    input_argument,
-    nightly_options,
-    option,
-    outbox_option,
-    reading_options,
-    state_option,
-)
-from batch.config import DEFAULTS, ReadOptions, RunOptions
+from batch.cli.options import input_argument
+from batch.cli.options import options as options_of
+from batch.config import INBOX, OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
 from batch.errors import ConfigError
 from batch.inputs.find import Inputs
-from batch.locations import Location, with_state_folder
+from batch.locations import with_state_folder
+from batch.monitoring import notify
 from batch.monitoring import summary as summaries
-from batch.monitoring.notify import STDOUT, Notifications, notify_at_end
+from batch.options import build
 from batch.outbox.run_stats import RunStats
-from batch.records import After, Outcome, RunSummary, Status
+from batch.records import Outcome, RunSummary, Status
 from batch.run import job
-from batch.terminal import console
-from batch.terminal.log import LogFile
+from batch.terminal import console, log
+from batch.terminal.log import event
 from batch.text import count, text_cell
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
 @input_argument
-@outbox_option("Folder for the results, made if need be; or an address as s3://bucket/results.")
-@state_option
-@reading_options
-@option(
-    "--engine",
-    type=click.Choice(["local", "ray"]),
-    default=DEFAULTS["engine"],
-    show_default=True,
-    help="Where scans are read: on this machine, or on a Ray cluster. ray needs the extra 'ray'.",
-)
-@option(
-    "--ray-address",
-    metavar="HOST:PORT|auto",
-    help="With --engine ray: the cluster, of which this machine is part; auto finds it.  [default: "
-    "RAY_ADDRESS; without that, Ray is started on this machine for this run]",
-)
-@after_option(DEFAULTS["after"])
-@nightly_options
-@option("--quiet", is_flag=True, help="Say nothing but errors.")
-@option("--report", is_flag=True, help="Write a page to look at the results, too, as of digitbox report.")
-def run(
-    inputs: tuple[str, ...],
-    outbox: Location,
-    state: Path | None,
-    after: str,
-    max_time: float | None,
-    summary: Path | None,
-    metrics_file: Path | None,
-    on_complete: str | None,
-    on_failure: str | None,
-    ping: str | None,
-    dry_run: bool,
-    quiet: bool,
-    report: bool,
-    verbose: bool,
-    log_file: Path | None,
-    **settings: Any,
-) -> None:
+@options_of(*OF_RUN)
+def run(inputs: tuple[str, ...], **values: Any) -> None:
     """Read scans, and write one row for each to a CSV in the outbox.
 
     INPUT is a file, a folder (searched for image files) or a quoted glob such as 'scans/**/*.png'; without
@@ -88,80 +48,95 @@ def run(
       digitbox run --only-new --max-time 6h        every night
       digitbox run s3://bucket/scans/ --outbox s3://bucket/results/
     """
-    console.set_up(LogFile(log_file) if log_file else None, quiet=quiet)
-    outbox = with_state_folder(outbox, state)
-    options = RunOptions(inputs=inputs, outbox=outbox, after=After(after), max_time_s=max_time, **settings)
-    if report and not isinstance(outbox, Path):
+    output = build(OutputOptions, values)
+    set_up_log(output)
+    outbox = with_state_folder(values["outbox"], values["state"])
+    options = build(RunOptions, values, inputs=inputs, outbox=outbox)
+    if values["report"] and not isinstance(outbox, Path):
         raise ConfigError("--report wants an outbox on a disk: leave it out, or give --outbox DIR")
-    audience = Notifications(
-        outbox=options.outbox,
-        summary=summary,
-        metrics_file=metrics_file,
-        on_complete=on_complete,
-        on_failure=on_failure,
-        ping=ping,
-    )
-    audience.check()
-    if dry_run:
+    notifications = build(NotifyOptions, values)
+    notify.check(notifications, outbox)
+    if output.dry_run:
         print_names(options, job.find(options))
         return
-    account = job.new_stats(options)
-    with notify_at_end(account, audience):
-        found = job.find(options)
-        total = None if quiet or not console.has_terminal() else sum(1 for _ in found)
+    stats = job.new_stats(options)
+    with notify.notify_at_end(stats, notifications, outbox, console.print_line):
+        scans = job.find(options)
+        total = None if output.quiet or not console.has_terminal() else sum(1 for _ in scans)
         with console.progress(total and min(total, options.max_files or total)) as advance:
 
-            def watcher(outcomes: list[Outcome]) -> None:
+            def show(outcomes: list[Outcome]) -> None:
                 advance(len(outcomes))
-                if verbose:
-                    say_problems(outcomes)
+                if output.verbose:
+                    log_problems(outcomes)
 
-            job.run(options, found, watcher, account)
-        if summary != STDOUT:
-            for path in account.results:
+            job.run(options, scans, show, stats)
+        if notifications.summary != notify.STDOUT:
+            for path in stats.results:
                 console.print_line(path)
-        say_end(account, options)
-        if report and account.results:
+        log_end(stats, options)
+        if values["report"] and stats.results:
             from batch.cli.report import write_report
 
-            console.say(f"report: {write_report(tuple(map(Path, account.results)), quiet=quiet)}")
-    if account.exit_code:
-        raise SystemExit(account.exit_code)
+            page = write_report(tuple(map(Path, stats.results)), quiet=output.quiet)
+            _log.info(f"report: {page}", extra=event("report", path=str(page)))
+    if stats.exit_code:
+        raise SystemExit(stats.exit_code)
 
 
-def print_names(options: ReadOptions, found: Inputs) -> None:
-    """Prints what would be read, a name a line."""
-    for ref in job.preview(options, found):
+def set_up_log(output: OutputOptions, *, with_times: bool = False) -> None:
+    """Set the log up as the options of a command say.
+
+    Raises:
+        ConfigError: The log file cannot be opened.
+    """
+    log.set_up(
+        log_format=output.log_format,
+        quiet=output.quiet,
+        verbose=output.verbose,
+        with_times=with_times,
+        file=output.log_file,
+    )
+
+
+def print_names(options: ReadOptions, scans: Inputs) -> None:
+    """Print what digitbox would read, a name a line."""
+    for ref in job.preview(options, scans):
         if not console.print_line(text_cell(ref.name)):
             break
 
 
-def say_problems(outcomes: list[Outcome]) -> None:
-    """A line for each scan that is not ok."""
+def log_problems(outcomes: list[Outcome]) -> None:
+    """Log a line for each scan that is not ok."""
     for outcome in outcomes:
         if outcome.status is not Status.OK:
-            reason = outcome.reason.value if outcome.reason else ""
-            console.say(f"{outcome.ref.name}: {outcome.status.value}, {reason}")
+            name, reason = text_cell(outcome.ref.name), outcome.reason or ""
+            facts = event("scan", file=name, status=outcome.status, reason=reason)
+            _log.debug(f"{name}: {outcome.status}, {reason}", extra=facts)
 
 
-def say_end(account: RunStats, options: RunOptions) -> None:
-    """What a run comes to: a line or two, and one for each thing that somebody should look at."""
-    found = account.summary()
-    _say_summary(found, options, account.results)
-    for sentence in summaries.describe_drift(found):
-        console.say_error(f"warning: {sentence}")
-    if account.not_retired:
-        console.say_error(f"{account.not_retired}; the next run tries again")
+def log_end(stats: RunStats, options: RunOptions) -> None:
+    """Log what a run comes to, and a warning for each thing that a person should look at."""
+    summary = stats.summary()
+    _log_summary(summary, options, stats.results)
+    for sentence in summaries.describe_drift(summary):
+        _log.warning(sentence, extra=event("drift"))
+    if stats.not_retired:
+        _log.warning(f"{stats.not_retired}; the next run tries again", extra=event("disposal"))
 
 
-def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
-    skipped = f" ({count(found.skipped, 'other file')} skipped)" if found.skipped else ""
-    if found.settled:
-        skipped = f"; {found.settled} had their row before{skipped}"
-    if not found.rows:
-        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or config.INBOX
+def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
+    skipped = f" ({count(summary.skipped, 'other file')} skipped)" if summary.skipped else ""
+    if summary.settled:
+        skipped = f"; {summary.settled} had their row before{skipped}"
+    if not summary.rows:
+        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or INBOX
         new = "new " if options.only_new else ""
-        console.say(f"nothing to do: no {new}image files in {where}{skipped}")
+        _log.info(f"nothing to do: no {new}image files in {where}{skipped}", extra=event("summary"))
         return
-    console.say(f"{summaries.describe(found)}{skipped}; {found.seconds:.1f} s, {found.rate:,.0f} images/s")
-    console.say(f"results: {results[0] if len(results) == 1 else f'{len(results)} files'}")
+    _log.info(
+        f"{summaries.describe(summary)}{skipped}; {summary.seconds:.1f} s, {summary.rate:,.0f} images/s",
+        extra=event("summary", **summaries.as_json_object(summary)),
+    )
+    files = results[0] if len(results) == 1 else f"{len(results)} files"
+    _log.info(f"results: {files}", extra=event("results", results=[str(path) for path in results]))

@@ -12,8 +12,7 @@ import click
 
 from batch.cli.options import input_argument, outbox_option, state_option
 from batch.cli.values import seconds
-from batch.clock import seconds_of, utc_now
-from batch.durations import spoken
+from batch.clock import seconds_of, spoken, utc_now
 from batch.errors import ExitCode
 from batch.locations import Location, absolute, with_state_folder
 from batch.monitoring.health import Health, check_health

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batch.cli.extras import check_extra
-from batch.cli.options import Number, Whole
+from batch.cli.types import Number, Whole
 from batch.inference import classifier, model_store
 from batch.inference.classifier import Classifier
 

@@ -9,9 +9,8 @@ from typing import TypeVar
 
 import click
 
-from batch.clock import utc_now
+from batch.clock import EXAMPLES, is_duration, parse_duration, utc_now
 from batch.config import Tolerance
-from batch.durations import EXAMPLES, is_duration, parse_duration
 
 _Value = TypeVar("_Value")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from batch.clock import seconds_of
+from batch.clock import seconds_of, spoken
 from batch.config import ATTEMPTS
-from batch.durations import spoken
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder

@@ -6,12 +6,13 @@ Nothing here stops a run or changes its exit code, but for a summary that cannot
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from batch.config import NotifyOptions
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.locations import Location, absolute, state_folder
 from batch.monitoring import hooks, ping, prometheus, summary
@@ -20,8 +21,10 @@ from batch.outbox.ledger import Ledger
 from batch.outbox.run_stats import RunStats
 from batch.records import RunSummary
 from batch.storage import durable, locks
-from batch.terminal import console
+from batch.terminal.log import event
 from batch.text import text_cell
+
+_log = logging.getLogger(__name__)
 
 STDOUT = Path("-")
 HOOK_VARIABLE = "DIGITBOX_RUN_ID"
@@ -32,49 +35,31 @@ FACTS = ("command", "exit_code", "error", "started_at", "finished_at", "seconds"
 COUNTS = ("ok", "review", "refused", "failed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notifications:
-    """Who is told.
+def check(notifications: NotifyOptions, outbox: Location) -> None:
+    """Find mistakes at once, not at the end of a night.
 
-    Attributes:
-        outbox: of the run.
-        summary: file for a JSON object; `-` for stdout.
-        metrics_file: file for Prometheus.
-        on_complete: command to call when results are published.
-        on_failure: command to call when the exit code is not 0.
-        ping: address to ask for.
+    Raises:
+        ConfigError: A file or an address cannot be right.
     """
-
-    outbox: Location
-    summary: Path | None = None
-    metrics_file: Path | None = None
-    on_complete: str | None = None
-    on_failure: str | None = None
-    ping: str | None = None
-
-    def check(self) -> None:
-        """Finds mistakes at once, not at the end of a night.
-
-        Raises:
-            ConfigError: somebody cannot be told.
-        """
-        for name, path in (("--summary", self.summary), ("--metrics-file", self.metrics_file)):
-            if (
-                path is None
-                or path == STDOUT
-                or os.path.realpath(path.parent) == os.path.realpath(str(self.outbox))
-            ):
-                continue  # the run makes the outbox
-            if not os.path.isdir(path.parent):
-                raise ConfigError(f"{name}: no folder {path.parent}: make it, or name another file")
-        for name, command in (("--on-complete", self.on_complete), ("--on-failure", self.on_failure)):
-            with _naming(name):
-                problem = hooks.check(command) if command is not None else ""
-            if problem:  # a night's work is worth more than to end here
-                console.say_error(f"warning: {name}: {problem}; the run goes on")
-        if self.ping is not None:
-            with _naming("--ping"):
-                ping.check(self.ping)
+    files = ("--summary", notifications.summary), ("--metrics-file", notifications.metrics_file)
+    for name, path in files:
+        if path is None or path == STDOUT:
+            continue
+        if os.path.realpath(path.parent) == os.path.realpath(str(outbox)):
+            continue  # the run makes the outbox
+        if not os.path.isdir(path.parent):
+            raise ConfigError(f"{name}: no folder {path.parent}: make it, or name another file")
+    for name, command in (
+        ("--on-complete", notifications.on_complete),
+        ("--on-failure", notifications.on_failure),
+    ):
+        with _naming(name):
+            problem = hooks.check(command) if command is not None else ""
+        if problem:  # a night's work is worth more than to end here
+            _log.warning(f"{name}: {problem}; the run goes on", extra=event("hook"))
+    if notifications.ping is not None:
+        with _naming("--ping"):
+            ping.check(notifications.ping)
 
 
 @contextmanager
@@ -86,55 +71,66 @@ def _naming(option: str) -> Iterator[None]:
 
 
 @contextmanager
-def notify_at_end(account: RunStats, audience: Notifications) -> Iterator[None]:
-    """Tells of what is done in the block, however that ends; the account has the exit code afterwards."""
+def notify_at_end(
+    stats: RunStats, notifications: NotifyOptions, outbox: Location, print_line: Callable[[str], object]
+) -> Iterator[None]:
+    """Notify of what is done in a `with` block, however that ends.
+
+    Args:
+        stats: Of the run; they have its exit code afterwards.
+        notifications: Who hears of it.
+        outbox: Of the run.
+        print_line: Receives the summary for stdout.
+    """
     try:
         yield
     except BaseException as error:
-        account.end_by(error)
+        stats.end_by(error)
         if not isinstance(error, BusyError):
-            _note(account, audience.outbox)
+            _write_entry(stats, outbox)
         raise
     finally:
-        _tell(account, audience)
+        _notify(stats, notifications, outbox, print_line)
 
 
-def _note(account: RunStats, outbox: Location) -> None:
+def _write_entry(stats: RunStats, outbox: Location) -> None:
     """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
     state = state_folder(outbox)
     with suppress(RunError, OSError):
         if ledger.exists(state):
             with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
-                run_history.write_run(opened, account.summary())
+                run_history.write_run(opened, stats.summary())
 
 
-def _tell(account: RunStats, audience: Notifications) -> None:
-    if audience.summary is not None:
+def _notify(
+    stats: RunStats, notifications: NotifyOptions, outbox: Location, print_line: Callable[[str], object]
+) -> None:
+    if notifications.summary is not None:
         try:
-            _write_summary(account, audience.summary)
+            _write_summary(stats, notifications.summary, print_line)
         except OutboxError as error:
-            console.say_error(str(error))
-            if account.exit_code in COMPLETE:
-                account.end(ExitCode.OUTBOX, str(error))
-                _note(account, audience.outbox)
-    found = account.summary()
-    if audience.metrics_file is not None:
-        _write_metrics(found, audience.metrics_file, audience.outbox)
+            _log.error(str(error))
+            if stats.exit_code in COMPLETE:
+                stats.end(ExitCode.OUTBOX, str(error))
+                _write_entry(stats, outbox)
+    found = stats.summary()
+    if notifications.metrics_file is not None:
+        _write_metrics(found, notifications.metrics_file, outbox)
     if HOOK_VARIABLE not in os.environ:
-        if audience.on_complete is not None and found.exit_code in COMPLETE:
-            _call("--on-complete", audience.on_complete, account, audience.outbox)
-        if audience.on_failure is not None and found.exit_code != ExitCode.OK:
-            _call("--on-failure", audience.on_failure, account, audience.outbox)
-    if audience.ping is not None:
-        problem = ping.ping(audience.ping, failed=found.exit_code != ExitCode.OK)
+        if notifications.on_complete is not None and found.exit_code in COMPLETE:
+            _call("--on-complete", notifications.on_complete, stats, outbox)
+        if notifications.on_failure is not None and found.exit_code != ExitCode.OK:
+            _call("--on-failure", notifications.on_failure, stats, outbox)
+    if notifications.ping is not None:
+        problem = ping.ping(notifications.ping, failed=found.exit_code != ExitCode.OK)
         if problem:
-            console.say_error(f"warning: --ping: {problem}")
+            _log.warning(f"--ping: {problem}", extra=event("notify"))
 
 
-def _write_summary(account: RunStats, target: Path) -> None:
-    text = _as_json(account)
+def _write_summary(stats: RunStats, target: Path, print_line: Callable[[str], object]) -> None:
+    text = _as_json(stats)
     if target == STDOUT:
-        console.print_line(text)
+        print_line(text)
         return
     try:
         durable.replace(target, text.encode() + b"\n")
@@ -155,14 +151,14 @@ def _write_metrics(found: RunSummary, target: Path, outbox: Location) -> None:
     try:
         durable.replace(target, text.encode())
     except OSError as error:
-        console.say_error(f"warning: cannot write the metrics file {target}: {error.strerror}")
+        _log.warning(f"cannot write the metrics file {target}: {error.strerror}", extra=event("notify"))
 
 
-def _call(option: str, command: str, account: RunStats, outbox: Location) -> None:
-    environment = {**os.environ, **run_environment(account.summary(), outbox)}
-    problem = hooks.call(command, _as_json(account).encode(), environment)
+def _call(option: str, command: str, stats: RunStats, outbox: Location) -> None:
+    environment = {**os.environ, **run_environment(stats.summary(), outbox)}
+    problem = hooks.call(command, _as_json(stats).encode(), environment)
     if problem:
-        console.say_error(f"warning: {option}: {command.split()[0]} {problem}")
+        _log.warning(f"{option}: {command.split()[0]} {problem}", extra=event("notify"))
 
 
 def run_environment(found: RunSummary, outbox: Location) -> dict[str, str]:
@@ -173,5 +169,5 @@ def run_environment(found: RunSummary, outbox: Location) -> dict[str, str]:
     return {HOOK_VARIABLE: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
 
 
-def _as_json(account: RunStats) -> str:
-    return json.dumps(summary.as_json_object(account.summary(), account.results))
+def _as_json(stats: RunStats) -> str:
+    return json.dumps(summary.as_json_object(stats.summary(), stats.results))

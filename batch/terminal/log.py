@@ -1,110 +1,169 @@
-"""Lines about what happens, for people or for programs."""
+"""The log of digitbox: lines on stderr and in a file, as sentences or as JSON objects.
+
+Every module logs with the standard library (`logging.getLogger(__name__)`), so that programs that embed
+digitbox can listen to the logger `batch`. Only the command line calls `set_up`.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import logging.handlers
 import os
 import sys
+import traceback
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TextIO
 
-from batch.clock import stamp
+from batch.clock import iso
 from batch.errors import ConfigError
 from batch.text import text_cell
 
+_ROOT = logging.getLogger("batch")
 
-class LogFile:
-    """A file to which lines are appended; made anew when it was rotated away.
 
-    That it cannot be written (the disk is full) is no reason to stop.
+def event(name: str, **fields: object) -> dict[str, Any]:
+    """Return what `extra=` of a log call needs for JSON.
 
     Args:
-        path: of the file; made if need be, its folder is not.
+        name: A machine word for what happened.
+        fields: Its facts.
+    """
+    return {"event": name, "fields": fields}
+
+
+def set_up(
+    *,
+    log_format: str = "text",
+    quiet: bool = False,
+    verbose: bool = False,
+    with_times: bool = False,
+    file: Path | None = None,
+) -> None:
+    """Send the log of digitbox to stderr and to a file, from now on.
+
+    Args:
+        log_format: `text` or `json`.
+        quiet: Send only warnings and errors to stderr.
+        verbose: Send details, too.
+        with_times: Begin the sentences on stderr with the time; in a file they always do.
+        file: A file to append to; its folder must exist.
 
     Raises:
-        ConfigError: it cannot be opened.
+        ConfigError: The file cannot be opened.
+    """
+    log_file = _LogFile(file) if file is not None else None
+    for handler in _ROOT.handlers[:]:
+        if isinstance(handler, _Stderr | _LogFile):
+            _ROOT.removeHandler(handler)
+            handler.close()
+    stderr = _Stderr()
+    stderr.setLevel(logging.WARNING if quiet else logging.DEBUG)
+    stderr.setFormatter(_Json() if log_format == "json" else _Sentences(with_times, with_times))
+    _ROOT.addHandler(stderr)
+    if log_file is not None:
+        log_file.setFormatter(_Json() if log_format == "json" else _Sentences(True, with_times))
+        _ROOT.addHandler(log_file)
+    _ROOT.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+class Repeated:
+    """A warning that may come again and again, and is logged when it changes.
+
+    Args:
+        logger: Receives it.
+        name: The event.
     """
 
+    def __init__(self, logger: logging.Logger, name: str) -> None:
+        self._logger, self._name, self._text = logger, name, ""
+
+    def warn(self, text: str) -> None:
+        """Log a warning unless it is the last one; an empty text says that all is well again."""
+        if text and text != self._text:
+            self._logger.warning(text, extra=event(self._name))
+        self._text = text
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Stderr, whatever it is at the moment; that it cannot be written is no reason to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Ignore the error: the disk that stderr leads to may be full."""
+
+
+class _LogFile(logging.handlers.WatchedFileHandler):
+    """A file that is made anew after somebody rotated it away."""
+
     def __init__(self, path: Path) -> None:
-        self._path = path
         try:
-            self._file = self._opened()
+            super().__init__(path, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise ConfigError(
                 f"cannot write to the log file {path}: {error.strerror}; give another --log-file"
             ) from error
 
-    def write(self, line: str) -> None:
-        """Appends one line."""
+    def emit(self, record: logging.LogRecord) -> None:
+        # Python's handler lets the error through if the folder of the file is gone.
         with suppress(OSError):
-            self._follow()
-            os.write(self._file, f"{line}\n".encode("utf-8", "backslashreplace"))
+            super().emit(record)
 
-    def close(self) -> None:
-        """Closes the file."""
-        os.close(self._file)
+    def _open(self) -> Any:
+        # Nobody may read a pipe: digitbox does not wait for that.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(self.baseFilename, flags, 0o666)
+        return open(descriptor, "a", encoding=self.encoding, errors=self.errors)
 
-    def _opened(self) -> int:
-        # Not to wait for who reads a pipe. What was truncated meanwhile is gone on with at its new end.
-        return os.open(
-            self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666
-        )
-
-    def _follow(self) -> None:
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.stat(self._path), os.fstat(self._file)):
-                return
-        old, self._file = self._file, self._opened()
-        os.close(old)
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Ignore the error: the disk may be full."""
 
 
-class Log:
-    """Writes a line an event to stderr, at once, and to a file.
+class _Sentences(logging.Formatter):
+    """Sentences for people.
 
     Args:
-        as_json: one JSON object a line, instead of a time and a sentence.
-        quiet: warnings only, but for the file.
-        verbose: details, too.
-        file: receives the lines as well.
+        with_time: Begin with the time.
+        plain_warnings: Leave out `digitbox: warning:`, as in the log of a service.
     """
 
-    def __init__(
-        self,
-        *,
-        as_json: bool = False,
-        quiet: bool = False,
-        verbose: bool = False,
-        file: LogFile | None = None,
-    ) -> None:
-        self._as_json, self._quiet, self._verbose, self._file = as_json, quiet, verbose, file
-        self._warned: dict[str, str] = {}
+    def __init__(self, with_time: bool, plain_warnings: bool) -> None:
+        super().__init__()
+        self._with_time, self._plain_warnings = with_time, plain_warnings
 
-    def detail(self, event: str, text: str, **fields: object) -> None:
-        """Says what only some want to know."""
-        if self._verbose:
-            self._write(event, text, fields, is_said=True)
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR:
+            text = f"digitbox: {text}"
+        elif record.levelno == logging.WARNING and not self._plain_warnings:
+            text = f"digitbox: warning: {text}"
+        time = f"{_time(record)} " if self._with_time else ""
+        return "\n".join(text_cell(f"{time}{line}") for line in [*_traceback(record), text])
 
-    def info(self, event: str, text: str, **fields: object) -> None:
-        """Says what is as it should be."""
-        self._write(event, text, fields, is_said=not self._quiet)
 
-    def warning(self, event: str, text: str, **fields: object) -> None:
-        """Says what somebody should look at."""
-        self._write(event, text, fields, is_said=True)
+class _Json(logging.Formatter):
+    """A JSON object a line, for programs."""
 
-    def warn_once(self, event: str, text: str) -> None:
-        """Warns unless it has said the same already; an empty text says that all is well again."""
-        if text and self._warned.get(event) != text:
-            self.warning(event, text)
-        self._warned[event] = text
+    def format(self, record: logging.LogRecord) -> str:
+        name = getattr(record, "event", record.levelname.lower())
+        values = {"time": _time(record), "level": record.levelname.lower(), "event": name}
+        trace = {"traceback": lines} if (lines := _traceback(record)) else {}
+        return json.dumps({**values, "text": record.getMessage(), **trace, **getattr(record, "fields", {})})
 
-    def _write(self, event: str, text: str, fields: dict[str, object], *, is_said: bool) -> None:
-        if self._as_json:
-            line = json.dumps({"time": stamp(), "event": event, "text": text, **fields})
-        else:
-            line = text_cell(f"{stamp()} {text}")
-        if self._file is not None:
-            self._file.write(line)
-        if is_said:
-            with suppress(OSError):  # of a stderr that leads to a full disk
-                print(line, file=sys.stderr, flush=True)
+
+def _time(record: logging.LogRecord) -> str:
+    return iso(datetime.fromtimestamp(record.created, UTC))
+
+
+def _traceback(record: logging.LogRecord) -> list[str]:
+    if not record.exc_info or record.exc_info[1] is None:
+        return []
+    return "".join(traceback.format_exception(record.exc_info[1])).splitlines()

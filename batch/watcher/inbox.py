@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 from batch.config import WatchOptions
 from batch.errors import InputError
 from batch.storage import locks
-from batch.terminal.log import Log
+from batch.terminal.log import Repeated, event
 from batch.watcher.events import Events, needs_polling
+
+_log = logging.getLogger(__name__)
 
 POLL_S = 5.0  # where events cannot be had
 
@@ -25,14 +28,14 @@ class InboxMonitor:
     Args:
         options: what was asked for.
         events: of the folder.
-        log: receives what happens.
     """
 
-    def __init__(self, options: WatchOptions, events: Events, log: Log) -> None:
+    def __init__(self, options: WatchOptions, events: Events) -> None:
         self.path = os.path.realpath(options.inbox)
         self.rescan_s = options.poll_s or options.rescan_s
         self._polls = options.poll_s is not None
-        self._name, self._events, self._log = options.inbox, events, log
+        self._name, self._events = options.inbox, events
+        self.warning = Repeated(_log, "inbox")
         self._found: tuple[int, int] | None = None  # device and inode of the folder whose lock is held
         self._lock = ExitStack()
 
@@ -67,10 +70,10 @@ class InboxMonitor:
             try:
                 self._hold(found)
             except InputError as error:
-                self._log.warn_once("inbox", str(error))
+                self.warning.warn(str(error))
                 return False
         if found is None:
-            self._log.warn_once("inbox", f"the inbox {self._name} is gone: waiting for it")
+            self.warning.warn(f"the inbox {self._name} is gone: waiting for it")
             return False
         if not self._polls and not self._events.are_alive():
             try:
@@ -80,8 +83,9 @@ class InboxMonitor:
             except OSError as error:
                 self._polls, self.rescan_s = True, min(self.rescan_s, POLL_S)
                 why = error.strerror or str(error)
-                self._log.warning(
-                    "polling", f"no events of the inbox ({why}): looking every {self.rescan_s:g} s instead"
+                _log.warning(
+                    f"no events of the inbox ({why}): looking every {self.rescan_s:g} s instead",
+                    extra=event("polling"),
                 )
         return True
 

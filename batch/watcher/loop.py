@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import os
 import time
@@ -25,7 +26,7 @@ from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results import schema
 from batch.run import job
 from batch.storage import dispatch
-from batch.terminal.log import Log
+from batch.terminal.log import Repeated, event
 from batch.text import count as things
 from batch.text import count_scans, text_cell
 from batch.watcher.events import Events
@@ -33,6 +34,8 @@ from batch.watcher.inbox import InboxMonitor
 from batch.watcher.signals import StopSignal
 from batch.watcher.stability import StabilityTracker
 from batch.watcher.systemd import notify, watchdog_interval_s
+
+_log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0
 MAX_WAIT_S = 10.0
@@ -42,11 +45,11 @@ MAX_ROWS = 10_000  # of a batch: while it is read, nothing else is done, not eve
 MAX_DOUBLINGS = 8  # doublings of a batch
 MAX_TRACKED = 100_000  # what more the inbox holds is found when these are done
 
-Show = Callable[[Path], None]
+Show = Callable[[Path], object]
 """Is shown each published file of results."""
 
 
-def watch(options: WatchOptions, log: Log, show: Show) -> int:
+def watch(options: WatchOptions, show: Show) -> int:
     """Reads what is in the inbox and whatever arrives, until a signal says to stop.
 
     Returns:
@@ -65,7 +68,7 @@ def watch(options: WatchOptions, log: Log, show: Show) -> int:
         find_inputs(options)  # fails where there is no inbox
         # A scan that kills who reads it must not kill the watcher: started anew, it would read it again.
         engine = held.enter_context(job.new_engine(options, reader, apart=True))
-        watcher = Watcher(options, engine, events, log, show, stop)
+        watcher = Watcher(options, engine, events, show, stop)
         held.callback(watcher.close)
         account = job.new_stats(options)
         watcher.run(lambda: job.new_outbox(options, manifest, account))
@@ -91,7 +94,6 @@ class Watcher:
         options: what was asked for.
         engine: reads scans.
         events: of the inbox.
-        log: receives what happens.
         show: receives the published files.
         stop: says when to end.
         clock: seconds, only forward.
@@ -102,14 +104,15 @@ class Watcher:
         options: WatchOptions,
         engine: Engine,
         events: Events,
-        log: Log,
         show: Show,
         stop: StopSignal,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._engine, self._events = options, engine, events
-        self._log, self._show, self._stop, self._clock = log, show, stop, clock
-        self._inbox = InboxMonitor(options, events, log)
+        self._show, self._stop, self._clock = show, stop, clock
+        self._inbox = InboxMonitor(options, events)
+        self._disposal_warning = Repeated(_log, "retire")
+        self._folders_warning = Repeated(_log, "folders")
         self._most_rows = min(options.rows_per_file, MAX_ROWS)
         self._settler = StabilityTracker(options.settle_s)
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
@@ -141,7 +144,7 @@ class Watcher:
                 with open_outbox() as outbox:
                     if not is_started:
                         self._engine.start()
-                        self._log.info("started", f"watching {self._options.inbox}", pid=os.getpid())
+                        _log.info(f"watching {self._options.inbox}", extra=event("started", pid=os.getpid()))
                         notify("READY=1", f"STATUS=watching {self._options.inbox}")
                         is_started = True
                     self._show_published(outbox)  # what an earlier process left unfinished
@@ -149,7 +152,7 @@ class Watcher:
                     while not self._stop.is_asked():
                         has_read = self._serve(outbox)
                         if pause_s and (has_read or not len(self._settler)):
-                            self._log.info("resumed", "going on: the outbox can be written again")
+                            _log.info("going on: the outbox can be written again", extra=event("resumed"))
                             notify(f"STATUS=watching {self._options.inbox}")
                             pause_s = 0.0
                     notify("STOPPING=1")
@@ -159,10 +162,10 @@ class Watcher:
                     raise
                 notify(f"STATUS=paused: {error}")
                 if not pause_s:
-                    self._log.warning("paused", f"paused, trying again from time to time: {error}")
+                    _log.warning(f"paused, trying again from time to time: {error}", extra=event("paused"))
                 pause_s = min(MAX_PAUSE_S, max(1.0, 2 * pause_s))
                 self._pause(pause_s, str(error))
-        self._log.info("stopped", "stopped")
+        _log.info("stopped", extra=event("stopped"))
 
     def _serve(self, outbox: Outbox) -> bool:
         """Does what is due, or waits until something is; returns whether a batch was read."""
@@ -214,15 +217,15 @@ class Watcher:
             of_each = ", ".join(f"{counts[status]} {status.value}" for status in Status)
             seconds = self._clock() - started
             scans = count_scans(counts.total())
-            self._log.info(
+            facts = event(
                 "batch",
-                f"{scans}: {of_each}; {seconds:.1f} s; {results[-1].name}",
                 scans=counts.total(),
                 **{status.value: counts[status] for status in Status},
                 seconds=round(seconds, 3),
                 results=str(results[-1]),
             )
-        self._log.warn_once("retire", outbox.not_retired)
+            _log.info(f"{scans}: {of_each}; {seconds:.1f} s; {results[-1].name}", extra=facts)
+        self._disposal_warning.warn(outbox.not_retired)
 
     def _show_published(self, outbox: Outbox) -> list[Path]:
         results = [Path(path) for path in outbox.published]
@@ -236,7 +239,7 @@ class Watcher:
             if outcome.status is not Status.OK:
                 name, reason = text_cell(outcome.ref.name), outcome.reason or ""
                 text = f"{name}: {outcome.status}, {reason}"
-                self._log.detail("scan", text, file=name, status=outcome.status, reason=reason)
+                _log.debug(text, extra=event("scan", file=name, status=outcome.status, reason=reason))
 
     def _must_wait(self, outcome: Outcome) -> bool:
         """Whether a scan gets no row now, since it may be still on its way."""
@@ -268,7 +271,7 @@ class Watcher:
     def _rescan(self, outbox: Outbox, now: float) -> None:
         """Looks at everything: events may have been lost, and nothing is."""
         outbox.retire_rest()
-        self._log.warn_once("retire", outbox.not_retired)
+        self._disposal_warning.warn(outbox.not_retired)
         self._has_more = False
         if self._inbox.is_there():
             try:
@@ -281,11 +284,11 @@ class Watcher:
                         self._has_more = True
                         break
                     self._settler.look(ref.path, ref.name, now)
-                self._log.warn_once("inbox", "")
-                self._log.warn_once("folders", f"folders that cannot be listed: {closed}" if closed else "")
+                self._inbox.warning.warn("")
+                self._folders_warning.warn(f"folders that cannot be listed: {closed}" if closed else "")
                 self._say_others(inputs.skipped - inputs.unfinished)
             except (InputError, OSError) as error:  # perhaps it is a share that is just going away
-                self._log.warn_once("inbox", f"cannot look at the inbox: {error}")
+                self._inbox.warning.warn(f"cannot look at the inbox: {error}")
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
         self._rescan_took_s = self._clock() - now
         self._rescan_due = now + self._inbox.next_look_s
@@ -294,7 +297,7 @@ class Watcher:
         """Says that there are files that are no scans, unless it has said so of as many."""
         if count > self._others:
             others = things(count, "other file")
-            self._log.info("others", f"{others} in the inbox left alone", count=count)
+            _log.info(f"{others} in the inbox left alone", extra=event("others", count=count))
         self._others = count
 
     def _check_outbox(self) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from batch.cli import run, watch
 from batch.cli.options import KINDS
-from batch.config import DEFAULTS, WATCH_DEFAULTS
+from batch.config import OF_RUN, OF_WATCH
+from batch.options import options_of
 from command import Digitbox
 
 
@@ -39,7 +40,8 @@ def test_every_option_of_both_is_there_with_its_default(digitbox: Digitbox) -> N
     found = json.loads(digitbox("config", "--json").out)
     assert found["config_file"] is None
     assert {name for command in ("run", "watch") for name in found[command]} == set(KINDS)
-    for command, defaults in ((run.run, DEFAULTS), (watch.watch, WATCH_DEFAULTS)):
+    for command, records in ((run.run, OF_RUN), (watch.watch, OF_WATCH)):
+        defaults = {key: default for key, (_, default) in options_of(*records).items()}
         shown = {name: one["value"] for name, one in found[str(command.name)].items()}
         for name in set(shown) & set(defaults):
             expected = defaults[name]

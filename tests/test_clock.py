@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from batch.cli.values import duration
 from batch.cli.values import seconds as seconds_of
-from batch.durations import parse_duration, spoken
+from batch.clock import parse_duration, spoken
 
 NOWHERE: Any = None  # context and option, of no matter
 

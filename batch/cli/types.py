@@ -1,0 +1,91 @@
+"""What arguments and options accept: paths, addresses and numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from batch.errors import ConfigError
+from batch.locations import RemoteOutbox, check_location, parse_outbox
+
+
+class NamedPath(click.Path):
+    """A path that is not empty: an empty variable of the shell would mean the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: It is empty, or not what click was told to accept.
+        """
+        if value == "":
+            self.fail("it is empty: give a name, or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A number."""
+
+    name = "number"
+
+
+class ScanPath(NamedPath):
+    """A path, an address or a pattern of either."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path or address; file:///scans becomes /scans.
+
+        Raises:
+            ConfigError: It is an address of another kind, or has credentials in it.
+        """
+        return super().convert(check_location(value), param, ctx)
+
+
+class OutboxPath(NamedPath):
+    """A path or an address."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path or address.
+
+        Raises:
+            ConfigError: It is an address of another kind, or has credentials in it.
+        """
+        location = parse_outbox(value) if isinstance(value, str) and value else value
+        if isinstance(location, RemoteOutbox):
+            return location
+        return super().convert(location, param, ctx)
+
+
+class LocalPath(OutboxPath):
+    """A path, where an address is of no use.
+
+    Args:
+        advice: What to do instead.
+    """
+
+    def __init__(self, advice: str) -> None:
+        super().__init__()
+        self._advice = advice
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            ConfigError: It is an address.
+        """
+        location = super().convert(value, param, ctx)
+        if isinstance(location, RemoteOutbox):
+            command = ctx.command_path if ctx else "this"
+            raise ConfigError(f"{command} wants files on a disk, not {location}: {self._advice}")
+        return location

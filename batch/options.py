@@ -1,0 +1,107 @@
+"""How an option is declared, once, as a field of a record.
+
+From a declaration come the flag (`--max-pixels`), the environment variable (`DIGITBOX_MAX_PIXELS`), the key
+in `digitbox.toml` (`max-pixels`) and the field that Python programs set (`max_pixels`). The name of a field
+in seconds ends in `_s`; the other names leave that out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import Enum, auto
+from typing import Any
+
+
+class Kind(Enum):
+    """The types of values that options take."""
+
+    TEXT = auto()
+    CHOICE = auto()
+    WHOLE = auto()
+    NUMBER = auto()
+    FLAG = auto()
+    PATTERNS = auto()
+    """A list of texts."""
+    FILE = auto()
+    FILE_OR_STDOUT = auto()
+    FOLDER = auto()
+    OUTBOX = auto()
+    """A folder, or an address of object storage."""
+    DURATION = auto()
+    """A text such as `90m`; the field has seconds."""
+    TOLERANCE = auto()
+    """A number of scans, or a share of them."""
+
+
+TOML_TYPES: dict[Kind, tuple[type, ...]] = {
+    **dict.fromkeys(Kind, (str,)),
+    Kind.WHOLE: (int,),
+    Kind.NUMBER: (float, int),
+    Kind.FLAG: (bool,),
+    Kind.PATTERNS: (list,),
+    Kind.TOLERANCE: (str, int),
+}
+"""What `digitbox.toml` may have for each kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """How people give a field its value.
+
+    Attributes:
+        kind: The type of its values.
+        help: One or two sentences for `--help`.
+        metavar: The placeholder of the value in `--help`.
+        unset: What holds if nobody sets it, where the field's default is None.
+        choices: The values of a `CHOICE`.
+        low, high: The range of a number, both included; None for no bound.
+        convert: Makes the field's value of what was given.
+    """
+
+    kind: Kind
+    help: str
+    metavar: str | None = None
+    unset: str = ""
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    convert: Any = None
+
+
+def option(default: Any, kind: Kind, text: str, **settings: Any) -> Any:
+    """Declare a field that people can set."""
+    return field(default=default, metadata={"option": Option(kind=kind, help=text, **settings)})
+
+
+def key(name: str) -> str:
+    """Return the key of a field: its name without the unit."""
+    return name.removesuffix("_s")
+
+
+def options_of(*records: type[Any]) -> dict[str, tuple[Option, Any]]:
+    """Return the options that fill some records, with their defaults, by key."""
+    return {
+        key(declared.name): (declared.metadata["option"], declared.default)
+        for record in records
+        for declared in fields(record)
+        if "option" in declared.metadata
+    }
+
+
+def build(record: Any, values: dict[str, Any], **fixed: Any) -> Any:
+    """Make a record of values by key.
+
+    Args:
+        record: The class.
+        values: What was given, by key; those of other records are ignored.
+        fixed: Values of fields that are no options.
+
+    Raises:
+        ConfigError: The values do not go together.
+    """
+    for declared in fields(record):
+        option = declared.metadata.get("option")
+        if option is not None and key(declared.name) in values and declared.name not in fixed:
+            value = values[key(declared.name)]
+            fixed[declared.name] = option.convert(value) if option.convert else value
+    return record(**fixed)
