@@ -113,8 +113,8 @@ def decode(data: bytes, max_pixels: int) -> Grey:
         max_pixels: Largest number of pixels that the image may have.
 
     Returns:
-        Array of uint8 (height, width), 0 black to 255 white. It is upright if the file says how to turn it. A
-        large JPEG has a fraction of its size. 16 bits are stretched to the whole range, because few such files
+        Array of uint8 (height, width), 0 black to 255 white, upright if the file says how to turn it. A large
+        JPEG comes at a fraction of its size. 16 bits are stretched to the whole range, because few such files
         use all of it. Transparent pixels become paper: white, or black under light ink.
 
     Raises:
