@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from batch.errors import DigitboxError, InputError, OutboxError
 
-MAX_MESSAGE = 200  # characters of a store's message that digitbox shows; one line of a terminal or two
+MAX_MESSAGE = 200  # characters of a store's message that digitbox shows; two lines of a terminal
 TRY_AGAIN = "check the network and the credentials, and run it again"
 # S3 answers these to any request, so the credentials are wrong and not the object.
 _CREDENTIAL_CODES = frozenset(
@@ -44,7 +44,7 @@ class Cause(Enum):
     """The store does not know the request, or a condition of it."""
     CREDENTIALS = auto()
     OTHER = auto()
-    """A trouble of this request alone."""
+    """A failure of this request alone."""
     NO_ANSWER = auto()
 
 
