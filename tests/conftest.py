@@ -16,7 +16,7 @@ from batch.terminal import log
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 from formats import FORMATS, two
-from stores import Store, served
+from stores import Store, serve
 
 # A deadline would fail on a busy machine, and say nothing of the code.
 settings.register_profile("digitbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -97,7 +97,7 @@ def inbox(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Store]:
     """A server of S3, for the tests of a file."""
-    with served() as found:
+    with serve() as found:
         yield found
 
 
@@ -105,7 +105,7 @@ def server() -> Iterator[Store]:
 def store(server: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The server, well-behaved at first; the state of outboxes is in `states`."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
-    server.asked.clear()
+    server.requests.clear()
     yield server
     server.rule = None
 

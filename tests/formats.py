@@ -17,8 +17,8 @@ from batch.records import Grey
 
 def _cv2(suffix: str, *parameters: int) -> Callable[[npt.NDArray[Any]], bytes]:
     def write(pixels: npt.NDArray[Any]) -> bytes:
-        done, data = cv2.imencode(suffix, pixels, list(parameters))
-        assert done
+        is_encoded, data = cv2.imencode(suffix, pixels, list(parameters))
+        assert is_encoded
         return bytes(data)
 
     return write
@@ -43,7 +43,7 @@ def _palette(grey: Grey) -> Pillow.Image:
 
 
 def _on_transparent(grey: Grey, mode: str) -> Pillow.Image:
-    """The ink alone, on ground that is not there: ink is what differs from the corner."""
+    """Draw the ink on transparent ground; ink is what differs from the corner."""
     ground = int(grey[0, 0])
     alpha = np.abs(grey.astype(int) - ground)
     alpha = (alpha * 255 // max(1, alpha.max())).astype(np.uint8)
@@ -53,7 +53,7 @@ def _on_transparent(grey: Grey, mode: str) -> Pillow.Image:
 
 
 def _transparent_palette(grey: Grey) -> Pillow.Image:
-    """One-bit ink in a palette whose paper is transparent."""
+    """Draw one-bit ink with a palette whose paper is transparent."""
     ground = int(grey[0, 0])
     ink = (np.abs(grey.astype(int) - ground) > 100).astype(np.uint8)
     image = Pillow.fromarray(ink).convert("P")
@@ -71,8 +71,8 @@ def _plain_pnm(kind: str, grey: Grey) -> bytes:
         rows, head = [" ".join(map(str, row)) for row in grey.tolist()], "P2\n"
     else:
         rows, head = [" ".join(f"{v} {v} {v}" for v in row) for row in grey.tolist()], "P3\n"
-    top = "" if kind == "P1" else "255\n"
-    return (head + f"{width} {height}\n{top}" + "\n".join(rows) + "\n").encode()
+    white = "" if kind == "P1" else "255\n"
+    return (head + f"{width} {height}\n{white}" + "\n".join(rows) + "\n").encode()
 
 
 def _raw_pnm(kind: str, grey: Grey) -> bytes:
@@ -89,7 +89,7 @@ def _raw_pnm(kind: str, grey: Grey) -> bytes:
 
 
 def _low_pnm(kind: str, grey: Grey, white: int) -> bytes:
-    """A raw PNM whose white is darker than usual."""
+    """Write a raw PNM whose white is a smaller number than 255."""
     height, width = grey.shape
     levels = np.rint(grey / 255 * white).astype(np.uint8)
     pixels = levels if kind == "P5" else np.dstack([levels] * 3)
@@ -105,7 +105,7 @@ def _plain_sixteen(grey: Grey) -> bytes:
 def _bmp(
     depth: int, compression: int, pixels: bytes, shape: tuple[int, int], after: bytes, size: int = 40
 ) -> bytes:
-    """A BMP; `after` is what follows the 40 bytes of the header that all have."""
+    """Write a BMP; `after` follows the 40 bytes that every header has."""
     height, width = shape
     start = 14 + 40 + len(after)
     head = struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start)
@@ -122,7 +122,7 @@ def _run_lengths(grey: Grey) -> bytes:
 
 
 def _masked(grey: Grey, fourth: Grey, alpha_mask: int | None) -> bytes:
-    """A BMP of 32 bits with masks; without one for alpha, the fourth byte is nothing."""
+    """Write a BMP of 32 bits with masks; without a mask for alpha, the fourth byte is unused."""
     masks = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
     if alpha_mask is not None:
         masks += struct.pack("<I", alpha_mask) + bytes(108 - 40 - 16)
@@ -136,7 +136,7 @@ def _transparent_bmp(grey: Grey) -> bytes:
 
 
 def _tiff_by_hand(grey: Grey, order: str, *, is_big: bool) -> bytes:
-    """An uncompressed TIFF of either order, classic or with places of 64 bits."""
+    """Write an uncompressed TIFF in either byte order, classic or with offsets of 64 bits."""
     height, width = grey.shape
     start = 16 if is_big else 8
     tags = [
@@ -218,7 +218,7 @@ FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "pgm-16": lambda grey: _raw_pnm("P5-16", grey),
     "ppm": lambda grey: _raw_pnm("P6", grey),
 }
-"""By name: a writer that takes uint8 (height, width) with an even ground, and returns a file's content."""
+"""Writers by name: each takes uint8 (height, width) with an even ground, and returns the bytes of a file."""
 
 SEVERAL_PAGES: dict[str, Callable[[Grey], bytes]] = {
     "tiff": lambda grey: _pillow(
@@ -231,11 +231,11 @@ SEVERAL_PAGES: dict[str, Callable[[Grey], bytes]] = {
     "png": lambda grey: _pillow("PNG", _colour(grey), save_all=True, append_images=[_colour(255 - grey)]),
     "pgm": lambda grey: 2 * _raw_pnm("P5", grey),
 }
-"""By name: a writer of two pages or frames."""
+"""Writers of files with two pages or frames, by name."""
 
 
 def two(paper: int = 235, ink: int = 25, side: int = 48) -> Grey:
-    """A hand-drawn 2, uint8 (side, side), on even ground."""
+    """Draw a handwritten 2 on even ground: uint8 (side, side)."""
     image = np.full((side, side), paper, np.uint8)
     points = np.array([[14, 15], [19, 9], [28, 9], [32, 16], [28, 24], [15, 37], [34, 37]]) * side // 48
     cv2.polylines(image, [points.astype(np.int32)], False, ink, max(1, side // 14), cv2.LINE_AA)
@@ -243,7 +243,7 @@ def two(paper: int = 235, ink: int = 25, side: int = 48) -> Grey:
 
 
 def numbered_scan(number: int, kind: str = "png-8") -> bytes:
-    """Scans, no two alike."""
+    """Write a scan that differs from those of other numbers; `number` is below 65536."""
     image = two()
     image[0, :4] = [(number >> 4 * place & 15) + 200 for place in range(4)]
     return FORMATS[kind](image)

@@ -1,4 +1,4 @@
-"""A server of S3 on this machine, with a door before it that can be told to misbehave."""
+"""A server of S3 on this machine, behind a proxy that tests can tell to misbehave."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -23,28 +24,31 @@ SECRET = "very-secret-8Qz"
 ERROR = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>{code} it is</Message></Error>'
 
 Answer = tuple[int, str]
-"""A status of HTTP, and a code of S3; status 0 for none at all."""
+"""A status of HTTP and a code of S3; status 0 closes the connection without an answer."""
 Rule = Callable[[str, Mapping[str, str]], Answer | None]
-"""What a request (method and path; headers) is answered, instead of what is true."""
+"""Returns the answer to a request (method and path; headers), or None for the true answer of the server."""
 
 
 class Store:
-    """The server, and what it was asked.
+    """The server, with the requests that the proxy has passed on.
 
     Attributes:
-        asked: method and path of each request.
-        rule: what some are answered.
+        requests: Method and path of each request to the proxy.
+        rule: The answers of the proxy itself.
+
+    Args:
+        port: Port of the server behind the proxy.
     """
 
     def __init__(self, port: int) -> None:
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.rule: Rule | None = None
         self._port = port
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """What the server itself answers."""
+        """Return the answer of the server itself, past the proxy."""
         with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
-            # moto goes by the name in it.
+            # moto finds the service by the name in the credential.
             credential = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request, Signature=x"
             connection.request(method, path, body, {"Authorization": credential})
             answer = connection.getresponse()
@@ -53,7 +57,7 @@ class Store:
             return content
 
     def bucket(self, objects: Mapping[str, bytes] | None = None) -> str:
-        """A new bucket, by name."""
+        """Make a bucket with these objects, and return its name."""
         name = f"bucket-{secrets.token_hex(4)}"
         self.request("PUT", f"/{name}")
         for key, content in (objects or {}).items():
@@ -61,28 +65,22 @@ class Store:
         return name
 
     def put(self, bucket: str, key: str, content: bytes) -> None:
-        """Makes an object."""
-        self.request("PUT", f"/{bucket}/{_quoted(key)}", content)
+        """Write an object."""
+        self.request("PUT", f"/{bucket}/{quote(key)}", content)
 
     def delete(self, bucket: str, key: str) -> None:
-        """Takes an object away."""
-        self.request("DELETE", f"/{bucket}/{_quoted(key)}")
+        """Delete an object."""
+        self.request("DELETE", f"/{bucket}/{quote(key)}")
 
     def objects(self, bucket: str) -> dict[str, bytes]:
-        """What is in a bucket, by key, which must be plain."""
+        """Return the objects of a bucket by key; the keys must need no escapes in XML."""
         keys = re.findall("<Key>([^<]*)</Key>", self.request("GET", f"/{bucket}?list-type=2").decode())
-        return {key: self.request("GET", f"/{bucket}/{_quoted(key)}") for key in keys}
-
-
-def _quoted(key: str) -> str:
-    from urllib.parse import quote
-
-    return quote(key, safe="/")
+        return {key: self.request("GET", f"/{bucket}/{quote(key)}") for key in keys}
 
 
 @contextmanager
-def served() -> Iterator[Store]:
-    """The server, for the time of the block; AWS_... variables name it."""
+def serve() -> Iterator[Store]:
+    """Run the server for the time of the block, and set the AWS_... variables to it."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"no {missing[0]}: pip install 'moto[server]' s3fs")
@@ -91,31 +89,31 @@ def served() -> Iterator[Store]:
         try:
             assert server.stderr is not None
             port = next(
-                int(found[1]) for line in server.stderr if (found := re.search(r":(\d+)$", line.strip()))
+                int(match[1]) for line in server.stderr if (match := re.search(r":(\d+)$", line.strip()))
             )
-            threading.Thread(target=server.stderr.read, daemon=True).start()  # or else its pipe is full
+            threading.Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop it
             store = Store(port)
-            door = _Server(("127.0.0.1", 0), _handler(store))
-            thread = threading.Thread(target=door.serve_forever, args=(0.05,))
+            proxy = _Server(("127.0.0.1", 0), _handler(store))
+            thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
             thread.start()
             try:
                 with pytest.MonkeyPatch.context() as patched:
-                    for name, value in environment(door.server_port).items():
+                    for name, value in _environment(proxy.server_port).items():
                         patched.setenv(name, value)
-                    # What does not answer is asked as often as this to the power of two.
+                    # s3fs waits longer after each try; its five tries take a long time.
                     patched.setattr("s3fs.S3FileSystem.retries", 2)
                     yield store
                     _forget_stores()
             finally:
-                door.shutdown()
+                proxy.shutdown()
                 thread.join()
-                door.server_close()
+                proxy.server_close()
         finally:
             server.kill()
 
 
-def environment(port: int) -> dict[str, str]:
-    """The variables that name the server, and end what does not answer soon."""
+def _environment(port: int) -> dict[str, str]:
+    """Return the variables that name the server, with few retries."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "key-of-the-tests",
@@ -129,15 +127,15 @@ def environment(port: int) -> dict[str, str]:
 
 
 def _forget_stores() -> None:
-    """Ends fsspec's thread: where there are threads, other tests could not fork."""
+    """End the thread of fsspec: with a second thread, other tests could not fork."""
     import gc
 
     from fsspec import asyn
 
     from batch.storage import objects
 
-    objects._opened.cache_clear()
-    gc.collect()  # ends its connections
+    objects._open.cache_clear()
+    gc.collect()  # closes the connections
     if asyn.iothread[0] is not None:
         asyn.loop[0].call_soon_threadsafe(asyn.loop[0].stop)
         asyn.iothread[0].join()
@@ -147,24 +145,24 @@ def _forget_stores() -> None:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *_: Any) -> None:
-        """Who asked does not wait for the answer any more."""
+        """Ignore errors: the client no longer waits for the answer."""
 
 
 def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
-    class Door(BaseHTTPRequestHandler):
+    class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True  # or else each answer takes 40 ms
+        disable_nagle_algorithm = True  # with it, each answer takes 40 ms
 
         def log_message(self, *_: Any) -> None:
-            """It is told by `asked`."""
+            """Write nothing: `Store.requests` has the requests."""
 
         def pass_on(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            what = f"{self.command} {self.path}"
-            store.asked.append(what)
-            answer = store.rule(what, dict(self.headers)) if store.rule is not None else None
+            request = f"{self.command} {self.path}"
+            store.requests.append(request)
+            answer = store.rule(request, dict(self.headers)) if store.rule is not None else None
             if answer is None:
-                self._ask(body)
+                self._forward(body)
             elif answer[0]:
                 self._send(answer[0], {}, ERROR.format(code=answer[1]).encode())
             else:
@@ -172,11 +170,11 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
 
-        def _ask(self, body: bytes) -> None:
+        def _forward(self, body: bytes) -> None:
             with closing(http.client.HTTPConnection("127.0.0.1", store._port, timeout=30)) as connection:
                 connection.request(self.command, self.path, body, dict(self.headers))
-                found = connection.getresponse()
-                self._send(found.status, dict(found.getheaders()), found.read())
+                response = connection.getresponse()
+                self._send(response.status, dict(response.getheaders()), response.read())
 
         def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
             self.send_response_only(status)
@@ -189,11 +187,11 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-    return Door
+    return Proxy
 
 
 def rows(store: Store, bucket: str, prefix: str = "") -> list[dict[str, str]]:
-    """Of all files of results in a bucket."""
+    """Return the rows of all files of results in a bucket, in the order of their keys."""
     return [
         row
         for key, content in sorted(store.objects(bucket).items())

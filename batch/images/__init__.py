@@ -1,1 +1,1 @@
-"""From the bytes of a file to a grey image."""
+"""The way from the bytes of a file to a grey image."""

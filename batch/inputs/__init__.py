@@ -1,1 +1,1 @@
-"""Finding scans: files, folders, globs, and objects of a store."""
+"""The search for scans: files, folders, globs, and objects of a store."""

@@ -1,4 +1,4 @@
-"""Very many names in order, in flat memory."""
+"""Sorting of very many names in flat memory: a merge sort with runs in temporary files."""
 
 from __future__ import annotations
 
@@ -13,62 +13,67 @@ from typing import IO
 from batch.errors import InputError
 
 RUN_LENGTH = 50_000  # names sorted in memory at a time
-BLOCK_BYTES = 1 << 14  # of each temporary file that are in memory
+BLOCK_BYTES = 1 << 14  # of each temporary file that digitbox holds in memory
 
-# Names are joined and split by thousands: to encode or write each by itself takes longer than to sort them.
+# A block has thousands of names, joined and split together. One by one, they would take longer than to sort.
 _Block = list[bytes]
 
 
 def sorted_names(names: Iterable[str]) -> Iterator[str]:
-    """Yields names sorted by their bytes; more than `RUN_LENGTH` are sorted by way of temporary files.
+    """Yield names sorted by their bytes, by an external merge sort.
+
+    Args:
+        names: Names without null bytes. `RUN_LENGTH` of them or more go through temporary files.
 
     Raises:
-        InputError: there is no room for these.
+        InputError: A temporary file cannot be written.
     """
-    left = iter(names)
+    unsorted = iter(names)
     runs: list[Iterator[_Block]] = []
-    while run := list(itertools.islice(left, RUN_LENGTH)):
+    while run := list(itertools.islice(unsorted, RUN_LENGTH)):
         block = sorted(os.fsencode("\0".join(run)).split(b"\0"))
-        runs.append(_spilled(block) if len(run) == RUN_LENGTH else iter([block]))
-    for block in _merged(runs):
+        runs.append(_spill(block) if len(run) == RUN_LENGTH else iter([block]))
+    for block in _merge(runs):
         yield from os.fsdecode(b"\0".join(block)).split("\0")
 
 
-def _merged(runs: list[Iterator[_Block]]) -> Iterator[_Block]:
-    """Blocks in order, of blocks that are in order in each run."""
-    ahead = [(next(run), run) for run in runs]
-    while ahead:
-        # No name that is still to come is below the last one of its run's block.
-        end = min(block[-1] for block, _ in ahead)
-        some, left = [], []
-        for block, run in ahead:
-            place = bisect_right(block, end)
-            some += block[:place]
-            if rest := block[place:] or next(run, []):
-                left.append((rest, run))
-        yield sorted(some)
-        ahead = left
+def _merge(runs: list[Iterator[_Block]]) -> Iterator[_Block]:
+    """Yield blocks in order, from runs whose own blocks are in order."""
+    heads = [(next(run), run) for run in runs]
+    while heads:
+        # All later names of a run come after the last name of its block, so names up to `end` are complete.
+        end = min(block[-1] for block, _ in heads)
+        merged, next_heads = [], []
+        for block, run in heads:
+            count = bisect_right(block, end)
+            merged += block[:count]
+            if remainder := block[count:] or next(run, []):
+                next_heads.append((remainder, run))
+        yield sorted(merged)
+        heads = next_heads
 
 
-def _spilled(block: _Block) -> Iterator[_Block]:
+def _spill(block: _Block) -> Iterator[_Block]:
+    """Write a block to a temporary file, and return the iterator that reads the file back."""
     try:
         with ExitStack() as opened:
             file = opened.enter_context(tempfile.TemporaryFile(prefix="digitbox-"))
             file.write(b"\0".join(block))
             file.seek(0)
-            opened.pop_all()  # closed when it has been read
+            opened.pop_all()  # `_read_back` closes the file
     except OSError as error:
         raise InputError(
-            f"cannot sort so many names in a file: {error.strerror}; set TMPDIR to a folder with room"
+            f"cannot sort the names in a temporary file: {error.strerror}; set TMPDIR to a folder with room"
         ) from error
-    return _unspilled(file)
+    return _read_back(file)
 
 
-def _unspilled(file: IO[bytes]) -> Iterator[_Block]:
-    rest = b""
+def _read_back(file: IO[bytes]) -> Iterator[_Block]:
+    """Yield the names of a temporary file in blocks of about `BLOCK_BYTES`, and close it."""
+    last = b""  # the name at the end of a block, which may go on in the next block
     with file:
-        while part := file.read(BLOCK_BYTES):
-            *block, rest = (rest + part).split(b"\0")
+        while data := file.read(BLOCK_BYTES):
+            *block, last = (last + data).split(b"\0")
             if block:
                 yield block
-    yield [rest]
+    yield [last]

@@ -1,4 +1,4 @@
-"""Finding scans: files, folders and globs, in a stable order and in flat memory."""
+"""The search for scans in files, folders and globs, in a stable order and in flat memory."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 
 from batch.errors import InputError
 from batch.inputs.external_sort import sorted_names
-from batch.inputs.names import PassedOver, PathPattern, has_image_suffix, is_ignored, is_scan
+from batch.inputs.names import PathPattern, Skipped, has_image_suffix, is_ignored, is_scan
 from batch.locations import Location, is_remote
 from batch.records import ScanRef
 
 
 class Inputs:
-    """What a run was told to read.
+    """The inputs of a run, and an iterator over their scans.
 
-    Iterating yields one `ScanRef` for every scan, in the same order each time. Nothing is opened, and no link
-    is followed but one that is named itself.
+    Each iteration yields one `ScanRef` for every scan, in the same order each time. It opens no file, and it
+    follows no link except an input that is a link itself.
 
     Attributes:
-        skipped: other files met so far.
-        unfinished: those of them that are hidden, not whole yet, or to be ignored.
+        skipped: Number of other files that the iteration has met so far.
+        unfinished: Number of those that are hidden, of an unfinished copy, or ignored by the user.
 
     Args:
-        inputs: files, folders and globs, as given.
-        recursive: whether folders are searched to the bottom.
-        outbox: is never searched.
-        ignored: patterns of names to pass over, besides those of unfinished and hidden files.
+        inputs: Files, folders, globs and addresses, as the user wrote them.
+        recursive: True to search folders to the bottom.
+        outbox: The outbox of the run, which digitbox never searches.
+        ignored: Patterns of names that the user wants ignored; see `is_ignored`.
 
     Raises:
-        InputError: an input is not there, cannot be listed, or matches nothing.
+        InputError: An input is missing, cannot be listed, or matches nothing.
     """
 
     def __init__(
@@ -42,77 +42,84 @@ class Inputs:
         self._recursive = recursive
         self._levels = PathPattern(["**" if recursive else "*"])
         self.skipped = self.unfinished = 0
-        for given in inputs:
-            self._check(given)
+        for path in inputs:
+            self._check(path)
 
     @property
     def folders(self) -> list[Path]:
-        """Those inputs that are folders of this machine, each once."""
-        return list(
-            {_identity(given): Path(given) for given in self._inputs if os.path.isdir(given)}.values()
-        )
+        """Return the inputs that are folders of this machine, each once."""
+        return list({_identity(path): Path(path) for path in self._inputs if os.path.isdir(path)}.values())
 
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = self.unfinished = 0
-        single = len(self._inputs) == 1
-        for given in self._inputs:
-            if is_remote(given):
-                yield from self._remote(given)
-            elif os.path.isdir(given):
-                yield from self._walk(os.path.realpath(given), "" if single else given, self._levels)
-            elif os.path.lexists(given):
-                yield ScanRef(os.path.realpath(given), given)
+        is_only = len(self._inputs) == 1
+        for path in self._inputs:
+            if is_remote(path):
+                yield from self._remote(path)
+            elif os.path.isdir(path):
+                yield from self._walk(os.path.realpath(path), "" if is_only else path, self._levels)
+            elif os.path.lexists(path):
+                yield ScanRef(os.path.realpath(path), path)
             else:
-                yield from self._glob(given)
+                yield from self._glob(path)
 
-    def _check(self, given: str) -> None:
-        if is_remote(given):
-            found = self._listed(given)
-            if glob.has_magic(given) and next(found, None) is None:
-                raise InputError(f"nothing matches {given}: check the pattern, and quote it for the shell")
-        elif os.path.lexists(given):
-            if not os.path.exists(given):
-                raise InputError(f"{given} is a link to nothing: name the file or folder itself")
-            if os.path.isdir(given) and not os.access(given, os.R_OK | os.X_OK):
-                raise InputError(f"cannot list {given}: permission denied; change that, or name another")
-        elif glob.has_magic(given):
-            if next(self._glob(given), None) is None and not self.skipped:
+    def _check(self, path: str) -> None:
+        """Check that an input exists and can be listed."""
+        if is_remote(path):
+            objects = self._objects(path)
+            if glob.has_magic(path) and next(objects, None) is None:
+                raise InputError(f"nothing matches {path}: check the pattern, and quote it for the shell")
+        elif os.path.lexists(path):
+            if not os.path.exists(path):
+                raise InputError(f"{path} is a link to nothing: name the file or folder itself")
+            if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
+                raise InputError(f"cannot list {path}: permission denied; allow it, or name another folder")
+        elif glob.has_magic(path):
+            if next(self._glob(path), None) is None and not self.skipped:
                 raise InputError(
-                    f"no file matches {given}: check the pattern, and quote it for the shell; "
-                    "/** at its end is all that is in folders"
+                    f"no file matches {path}: check the pattern, and quote it for the shell; "
+                    "/** at its end matches everything in a folder"
                 )
         else:
-            raise InputError(f"{_why_not(given)}; name what to read, as in: digitbox run SCANS/")
+            raise InputError(f"{_why_missing(path)}; name what to read, e.g. digitbox run SCANS/")
 
-    def _listed(self, given: str) -> Iterator[ScanRef | PassedOver]:
-        from batch.inputs import object_store  # brings what most runs have no use for
+    def _objects(self, address: str) -> Iterator[ScanRef | Skipped]:
+        from batch.inputs import object_store  # imports packages that most runs do not need
 
         is_only = len(self._inputs) == 1
         return object_store.find_objects(
-            given, recursive=self._recursive, is_only=is_only, outbox=self._outbox, ignored=self._ignored
+            address, recursive=self._recursive, is_only=is_only, outbox=self._outbox, ignored=self._ignored
         )
 
-    def _remote(self, given: str) -> Iterator[ScanRef]:
-        for found in self._listed(given):
-            if isinstance(found, ScanRef):
-                yield found
+    def _remote(self, address: str) -> Iterator[ScanRef]:
+        """Yield the scans of an address, and count the other objects."""
+        for result in self._objects(address):
+            if isinstance(result, ScanRef):
+                yield result
             else:
                 self.skipped += 1
-                self.unfinished += found is PassedOver.UNFINISHED
+                self.unfinished += result is Skipped.UNFINISHED
 
     def _glob(self, pattern: str) -> Iterator[ScanRef]:
-        # glob.iglob follows links in circles, and comes in no order.
+        """Yield the scans that a pattern matches; `glob.iglob` follows links in circles and has no order."""
         parts = pattern.split("/")
         level = next(number for number, part in enumerate(parts) if glob.has_magic(part))
-        above = "".join(part + "/" for part in parts[:level])
-        root = os.path.realpath(above or ".")
+        prefix = "".join(part + "/" for part in parts[:level])
+        root = os.path.realpath(prefix or ".")
         if os.path.isdir(root):
-            yield from self._walk(root, above, PathPattern([part for part in parts[level:] if part]))
+            yield from self._walk(root, prefix, PathPattern([part for part in parts[level:] if part]))
 
     def _walk(self, root: str, prefix: str, levels: PathPattern) -> Iterator[ScanRef]:
-        # A run makes it before it looks here.
+        """Yield the scans in a folder and below it, in the order of their names.
+
+        Args:
+            root: Absolute path of the folder.
+            prefix: The folder as the results name it; empty for names that are relative to it.
+            levels: Pattern of the paths below the folder.
+        """
+        # A run makes its outbox before it looks here, so the identity is known.
         outbox = _identity(self._outbox) if isinstance(self._outbox, Path) else None
-        # A stack of open folders, not a recursion: folders can be nested deeper than Python's calls.
+        # Folders can be nested deeper than Python's calls, so this is a stack of open folders.
         stack = [
             (
                 os.path.join(root, ""),
@@ -122,38 +129,38 @@ class Inputs:
             )
         ]
         while stack:
-            folder, above, places, names = stack[-1]
+            folder, prefix, positions, names = stack[-1]
             for name in names:
                 if not name.endswith("/"):
-                    yield ScanRef(folder + name, above + name)
+                    yield ScanRef(folder + name, prefix + name)
                     continue
-                path, called = folder + name[:-1], above + name[:-1]
-                below = levels.below(places, name[:-1])
-                if has_image_suffix(called) and levels.is_match(below):
-                    yield ScanRef(path, called)  # a row says that this is no file
-                if not levels.goes_on(below) or _identity(path) == outbox:
+                path, result_name = folder + name[:-1], prefix + name[:-1]
+                below = levels.descend(positions, name[:-1])
+                if has_image_suffix(result_name) and levels.is_match(below):
+                    yield ScanRef(path, result_name)  # its row says that it is not a file
+                if not levels.can_match_below(below) or _identity(path) == outbox:
                     continue
                 try:
-                    stack.append((folder + name, above + name, below, self._names(path, levels, below)))
+                    stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))
                 except InputError:
-                    yield ScanRef(path, called)  # a row says that it cannot be read
+                    yield ScanRef(path, result_name)  # its row says that it cannot be read
                     continue
                 break
             else:
                 stack.pop()
 
-    def _names(self, folder: str, levels: PathPattern, places: frozenset[int]) -> Iterator[str]:
-        """Names of scans, and of folders with a slash at the end, sorted by their bytes."""
+    def _names(self, folder: str, levels: PathPattern, positions: frozenset[int]) -> Iterator[str]:
+        """Return the names of scans, and of folders with a slash at the end, sorted by their bytes."""
         try:
             entries = os.scandir(folder)
         except OSError as error:
             raise InputError(f"cannot list {folder}: {error.strerror}; name another folder") from error
 
-        def wanted() -> Iterator[str]:
+        def matches() -> Iterator[str]:
             with entries:
                 for entry in entries:
                     name = entry.name
-                    below = levels.below(places, name)
+                    below = levels.descend(positions, name)
                     if not below:
                         continue
                     if is_scan(name, self._ignored) and entry.is_file(follow_symlinks=False):
@@ -167,24 +174,26 @@ class Inputs:
                     elif levels.is_match(below):
                         self.skipped += 1
 
-        return sorted_names(wanted())
+        return sorted_names(matches())
 
 
 def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
-    """Yields scans by their modification times, and by their paths where these are the same.
+    """Yield scans by their modification times, and those of the same time by their paths.
 
     Args:
-        refs: identified scans; sorted by way of temporary files when they are very many.
+        refs: Identified scans. Very many of them are sorted in temporary files; see `sorted_names`.
     """
-    # Times before 1970 are below zero. Keys of object storage can have any text in them.
+    # Times before 1970 are negative, so they are shifted. Keys of object storage can hold any text, so the
+    # length of the name says where it begins.
     keys = (f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/{ref.name}/{len(ref.name)}" for ref in refs)
     for key in sorted_names(keys):
-        both, _, length = key[20:].rpartition("/")
-        start = len(both) - int(length)
-        yield ScanRef(both[: start - 1], both[start:])
+        path_and_name, _, length = key[20:].rpartition("/")
+        start = len(path_and_name) - int(length)
+        yield ScanRef(path_and_name[: start - 1], path_and_name[start:])
 
 
-def _why_not(path: str) -> str:
+def _why_missing(path: str) -> str:
+    """Return in words why a path cannot be found."""
     try:
         os.lstat(path)
     except OSError as error:
@@ -194,6 +203,7 @@ def _why_not(path: str) -> str:
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Return the device and the inode of a path; None if there is nothing."""
     try:
         status = os.stat(path)
     except OSError:

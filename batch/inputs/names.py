@@ -1,4 +1,4 @@
-"""Names: which are of scans, which are passed over, and which a pattern asks for."""
+"""Rules for names: which are scans, which digitbox skips, and which a pattern matches."""
 
 from __future__ import annotations
 
@@ -10,95 +10,101 @@ from enum import Enum, auto
 IMAGE_SUFFIXES = frozenset(
     {"png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm", "pnm"}
 )
-# What file managers, synchronisers and downloads leave about.
+# File managers, synchronisers and downloads leave files of these names behind.
 IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
 IGNORED_STARTS = (".", "~$")
 IGNORED_ENDS = (".part", ".partial", ".crdownload", ".download", ".tmp")
 
-# What has nothing but dots before the last one is a name without a suffix.
+# A name with nothing but dots before the last dot has no suffix (e.g. ".png").
 _IMAGE = re.compile(rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII)
 
 
-class PassedOver(Enum):
-    """What is met and is no scan."""
+class Skipped(Enum):
+    """A file that is not a scan, by why digitbox skips it."""
 
     OTHER = auto()
+    """The name has no image suffix."""
     UNFINISHED = auto()
-    """Hidden, not whole yet, or to be ignored."""
+    """The name is hidden, of an unfinished copy, or ignored by the user."""
 
 
 class PathPattern:
-    """What names may be at each level of folders: patterns, or `**` for any number of levels.
+    """The levels of a pattern of paths: a pattern of names for each level, or `**` for any number of levels.
 
-    Walking down, a name is at a set of places in the list, as there can be more than one way to match.
+    It matches as a nondeterministic automaton: on the way down, a path has a set of positions in the list of
+    patterns, because it can match in more than one way.
 
     Attributes:
-        start: the places of the folder that is searched.
-        are_many: whether there is no bound to them.
+        start: The positions of the folder where the search begins.
+        is_deep: True if a match can be at any depth.
+
+    Args:
+        patterns: One for each level, e.g. `["20*", "**", "*.png"]`.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = patterns
-        self._below_any: dict[frozenset[int], frozenset[int]] = {}  # where the name does not matter
-        self.start = self._closed({0})
-        self.are_many = "**" in patterns
+        # By positions where only `**` can match: the positions below, which are the same for every name.
+        self._below_any_name: dict[frozenset[int], frozenset[int]] = {}
+        self.start = self._close({0})
+        self.is_deep = "**" in patterns
 
-    def below(self, places: frozenset[int], name: str) -> frozenset[int]:
-        """The places of a name in a folder that is at `places`; none if it does not match."""
-        if places in self._below_any:
-            return self._below_any[places]
-        found = set()
-        for place in places:
-            if place == len(self._patterns):
+    def descend(self, positions: frozenset[int], name: str) -> frozenset[int]:
+        """Return the positions of a name in a folder that is at `positions`; empty if it does not match."""
+        if positions in self._below_any_name:
+            return self._below_any_name[positions]
+        reached = set()
+        for position in positions:
+            if position == len(self._patterns):
                 continue
-            pattern = self._patterns[place]
+            pattern = self._patterns[position]
             if pattern == "**":
-                found |= {place, place + 1}
+                reached |= {position, position + 1}
             elif fnmatch.fnmatchcase(name, pattern):
-                found.add(place + 1)
-        closed = self._closed(found)
-        if all(pattern == "**" for place, pattern in enumerate(self._patterns) if place in places):
-            self._below_any[places] = closed
+                reached.add(position + 1)
+        closed = self._close(reached)
+        if all(pattern == "**" for position, pattern in enumerate(self._patterns) if position in positions):
+            self._below_any_name[positions] = closed
         return closed
 
-    def is_match(self, places: frozenset[int]) -> bool:
-        """Whether what is there is asked for."""
-        return len(self._patterns) in places
+    def is_match(self, positions: frozenset[int]) -> bool:
+        """Return whether a path at these positions matches the whole pattern."""
+        return len(self._patterns) in positions
 
-    def goes_on(self, places: frozenset[int]) -> bool:
-        """Whether something below may be asked for."""
-        return any(place < len(self._patterns) for place in places)
+    def can_match_below(self, positions: frozenset[int]) -> bool:
+        """Return whether a path below these positions can match."""
+        return any(position < len(self._patterns) for position in positions)
 
-    def _closed(self, places: set[int]) -> frozenset[int]:
-        """Adds what `**` leads to when it stands for no level, which it cannot as the last."""
-        for place, pattern in enumerate(self._patterns[:-1]):
-            if pattern == "**" and place in places:
-                places.add(place + 1)
-        return frozenset(places)
+    def _close(self, positions: set[int]) -> frozenset[int]:
+        """Add the positions after each `**`, which can stand for no level, except as the last pattern."""
+        for position, pattern in enumerate(self._patterns[:-1]):
+            if pattern == "**" and position in positions:
+                positions.add(position + 1)
+        return frozenset(positions)
 
 
 def has_image_suffix(name: str) -> bool:
-    """Whether a name says that the file is an image."""
+    """Return whether the suffix of a name is that of an image."""
     return _IMAGE.search(name) is not None
 
 
 def is_scan(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a name has an image suffix, and is not passed over; asked of very many.
+    """Return whether a name has an image suffix and is not ignored; fast, for very many names.
 
     Args:
-        name: without its folder.
-        patterns: the user's own, as of `is_ignored`.
+        name: Name of a file, without its folder.
+        patterns: Patterns of names that the user wants ignored; see `is_ignored`.
     """
-    # What else is passed over has other suffixes, or none.
+    # All other ignored names have another suffix or none, so `is_ignored` has nothing to add.
     return has_image_suffix(name) and not name.startswith(IGNORED_STARTS) and not _is_any(name, patterns)
 
 
 def is_ignored(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file or folder is passed over: hidden, unfinished, none of the user's, or ignored by them.
+    """Return whether digitbox ignores a name: hidden, unfinished, of another program, or as the user says.
 
     Args:
-        name: without its folder.
-        patterns: the user's own, as `*-back.png`.
+        name: Name of a file or folder, without its own folder.
+        patterns: Patterns of names that the user wants ignored, e.g. `*-back.png`.
     """
     lower = name.lower()
     return (

@@ -1,4 +1,4 @@
-"""Finding scans in object storage: objects, folders and patterns, in the order of their keys."""
+"""The search for scans in object storage: objects, folders and patterns, in the order of their keys."""
 
 from __future__ import annotations
 
@@ -7,90 +7,96 @@ import re
 from collections.abc import Iterator, Sequence
 
 from batch.errors import InputError
-from batch.inputs.names import PassedOver, PathPattern, has_image_suffix, is_ignored
+from batch.inputs.names import PathPattern, Skipped, has_image_suffix, is_ignored
 from batch.locations import Location, RemoteOutbox
 from batch.records import ScanRef
 from batch.storage import objects
-from batch.storage.objects import Entry, Objects
+from batch.storage.object_requests import Entry
+from batch.storage.objects import Objects
 
-_HEAD = re.compile(r"[^*?[]*")
-# The first ends names in our temporary files; s3fs cuts at the other.
+_LITERAL = re.compile(r"[^*?[]*")
+# A null byte ends a name in the temporary files of `external_sort`, and s3fs cuts a key at `?versionId=`.
 _UNUSABLE = re.compile(r"\0|\?versionId=")
 
 
 def find_objects(
-    given: str, *, recursive: bool, is_only: bool, outbox: Location, ignored: Sequence[str]
-) -> Iterator[ScanRef | PassedOver]:
-    """The scans of an address, with what is passed over, in the order of the UTF-8 of their keys.
+    address: str, *, recursive: bool, is_only: bool, outbox: Location, ignored: Sequence[str]
+) -> Iterator[ScanRef | Skipped]:
+    """Return the scans of an address, with the objects to skip, in the order of the UTF-8 of their keys.
 
-    That there is such an address is found out at once, the scans are listed as they are asked for.
+    The call itself fails if there is nothing at the address; the iterator lists the scans as it goes.
 
     Args:
-        given: address of an object, a folder or a pattern.
-        recursive: whether folders are searched to the bottom.
-        is_only: whether it is the only input: then names are relative to the folder.
-        outbox: is never searched.
-        ignored: patterns of names to pass over, besides those of unfinished and hidden files.
+        address: Address of an object, a folder or a pattern.
+        recursive: True to search folders to the bottom.
+        is_only: True if this is the only input of the run. Names are relative to the folder then.
+        outbox: The outbox of the run, which digitbox never searches.
+        ignored: Patterns of names that the user wants ignored; see `is_ignored`.
 
     Raises:
-        InputError: there is no such thing, or it cannot be listed.
-        MissingExtraError: what the store needs is not installed.
+        InputError: There is nothing at the address, or it cannot be listed.
+        MissingExtraError: The package of the store is not installed.
     """
-    scheme, _, path = given.partition("://")
+    scheme, _, path = address.partition("://")
     store = objects.objects_of(scheme)
-    scan = store.find(given)
+    scan = store.find(address)
     if scan is not None:
         return iter((scan,))
-    shunned = f"{outbox}/" if isinstance(outbox, RemoteOutbox) else None
+    outbox_prefix = f"{outbox}/" if isinstance(outbox, RemoteOutbox) else None
     folder = path.rstrip("/") + "/"
-    is_there = next(store.entries(folder), None) is not None
-    if is_there or folder.count("/") == 1:  # a bucket may be empty
+    has_entries = next(store.entries(folder), None) is not None
+    if has_entries or folder.count("/") == 1:  # a bucket may be empty
         levels = PathPattern(["**" if recursive else "*"])
-        called = "" if is_only else given.rstrip("/") + "/"
-        return _Walk(store, f"{scheme}://{folder}", called, levels, shunned, ignored).scans("")
+        prefix = "" if is_only else address.rstrip("/") + "/"
+        return _Walk(store, f"{scheme}://{folder}", prefix, levels, outbox_prefix, ignored).scans("")
     if not glob.has_magic(path):
-        raise InputError(f"nothing is at {given}: name an object, a folder or a pattern")
+        raise InputError(f"nothing is at {address}: name an object, a folder or a pattern")
     parts = path.split("/")
     level = next(number for number, part in enumerate(parts) if glob.has_magic(part))
-    above = f"{scheme}://" + "".join(part + "/" for part in parts[:level])
+    root = f"{scheme}://" + "".join(part + "/" for part in parts[:level])
     patterns = [part for part in parts[level:] if part]
-    head = _HEAD.match(patterns[0])
-    return _Walk(store, above, above, PathPattern(patterns), shunned, ignored).scans(head[0] if head else "")
+    match = _LITERAL.match(patterns[0])
+    literal = match[0] if match else ""
+    return _Walk(store, root, root, PathPattern(patterns), outbox_prefix, ignored).scans(literal)
 
 
 class _Walk:
-    """A walk through a folder.
+    """A walk through a folder of a store.
 
     Args:
-        store: that has it.
-        root: address of the folder, with a slash at its end.
-        called: what its name is in the results, with a slash at the end; or empty.
-        levels: which names are asked for.
-        shunned: address of the outbox, with a slash at its end; None where it is on a disk.
-        ignored: the user's patterns.
+        store: The store that has the folder.
+        root: Address of the folder, with a slash at its end.
+        prefix: The folder as the results name it, with a slash at its end; or empty.
+        levels: Pattern of the paths below the folder.
+        outbox_prefix: Address of the outbox, with a slash at its end; None for an outbox on a disk.
+        ignored: Patterns of names that the user wants ignored.
     """
 
     def __init__(
         self,
         store: Objects,
         root: str,
-        called: str,
+        prefix: str,
         levels: PathPattern,
-        shunned: str | None,
+        outbox_prefix: str | None,
         ignored: Sequence[str],
     ) -> None:
-        self._store, self._root, self._called = store, root, called
-        self._levels, self._shunned, self._ignored = levels, shunned, ignored
-        self._folder, self._places = "", levels.start  # of the last scan: the next one mostly is beside it
-        self._hidden = ""
+        self._store, self._root, self._prefix = store, root, prefix
+        self._levels, self._outbox_prefix, self._ignored = levels, outbox_prefix, ignored
+        self._folder, self._positions = "", levels.start  # of the last scan; the next is mostly in the same
+        self._last_ignored = ""  # the ignored folder that was counted last
 
-    def scans(self, head: str) -> Iterator[ScanRef | PassedOver]:
-        """Yields what is in the root, and below it, of names that begin so."""
+    def scans(self, literal: str) -> Iterator[ScanRef | Skipped]:
+        """Yield the scans in the root and below it.
+
+        Args:
+            literal: Beginning of the names in the root; the store lists no others.
+        """
         root = self._root.partition("://")[2]
         key = root.partition("/")[2]
-        is_deep = self._store.lists_deep and self._levels.are_many
-        # A stack of open listings, not a recursion: folders can be nested deeper than Python's calls.
-        stack = [self._store.entries(root, head, deep=is_deep)]
+        is_deep = self._store.lists_deep and self._levels.is_deep
+        # Folders can be nested deeper than Python's calls, so this is a stack of open listings.
+        stack = [self._store.entries(root, literal, deep=is_deep)]
         while stack:
             entry = next(stack[-1], None)
             if entry is None:
@@ -98,43 +104,51 @@ class _Walk:
                 continue
             name = entry.key.removeprefix(key)
             is_folder = name.endswith("/")
-            if not name or (is_deep and is_folder):  # objects that stand for folders
+            if not name or (is_deep and is_folder):  # an object that stands for a folder
                 continue
-            if self._shunned is not None and (self._root + name).startswith(self._shunned):
+            if self._outbox_prefix is not None and (self._root + name).startswith(self._outbox_prefix):
                 continue
             folder, _, last = name.removesuffix("/").rpartition("/")
-            is_met, places = self._reached(folder)
-            if is_met:
-                yield PassedOver.UNFINISHED
-            below = self._levels.below(places, last) if places else frozenset()
+            is_newly_ignored, positions = self._enter(folder)
+            if is_newly_ignored:
+                yield Skipped.UNFINISHED
+            below = self._levels.descend(positions, last) if positions else frozenset()
             if not below:
                 continue
-            if self._is_passed_over(last):
-                yield PassedOver.UNFINISHED
+            if self._is_ignored(last):
+                yield Skipped.UNFINISHED
             elif is_folder:
-                if self._levels.goes_on(below):
+                if self._levels.can_match_below(below):
                     stack.append(self._store.entries(root + name))
             elif self._levels.is_match(below):
-                yield self._scan(entry, name) if has_image_suffix(last) else PassedOver.OTHER
+                yield self._scan(entry, name) if has_image_suffix(last) else Skipped.OTHER
 
-    def _reached(self, folder: str) -> tuple[bool, frozenset[int]]:
-        """Whether a folder is met that is passed over; and the places of it, none if it is not wanted."""
+    def _enter(self, folder: str) -> tuple[bool, frozenset[int]]:
+        """Go to the folder of an entry.
+
+        Args:
+            folder: Path below the root, without a slash at its end.
+
+        Returns:
+            Whether it is in an ignored folder that was not counted before, and its positions in `levels`; no
+            positions if it cannot match.
+        """
         if folder == self._folder:
-            return False, self._places
-        places, is_met, path = self._levels.start, False, ""
+            return False, self._positions
+        positions, is_newly_ignored, path = self._levels.start, False, ""
         for name in folder.split("/") if folder else ():
             path += name + "/"
-            places = self._levels.below(places, name)
-            if places and self._is_passed_over(name):
-                is_met, self._hidden = path != self._hidden, path
-                places = frozenset()
-            if not places:
+            positions = self._levels.descend(positions, name)
+            if positions and self._is_ignored(name):
+                is_newly_ignored, self._last_ignored = path != self._last_ignored, path
+                positions = frozenset()
+            if not positions:
                 break
-        self._folder, self._places = folder, places
-        return is_met, places
+        self._folder, self._positions = folder, positions
+        return is_newly_ignored, positions
 
-    def _is_passed_over(self, name: str) -> bool:
+    def _is_ignored(self, name: str) -> bool:
         return is_ignored(name, self._ignored) or _UNUSABLE.search(name) is not None
 
     def _scan(self, entry: Entry, name: str) -> ScanRef:
-        return ScanRef(self._root + name, self._called + name, entry.size_bytes, entry.mtime_ns)
+        return ScanRef(self._root + name, self._prefix + name, entry.size_bytes, entry.mtime_ns)

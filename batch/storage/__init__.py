@@ -1,1 +1,1 @@
-"""Bytes on disks and in object storage: one interface for both."""
+"""The interface to bytes on disks and in object storage."""

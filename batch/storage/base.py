@@ -1,4 +1,4 @@
-"""What disks and object storage have in common: how scans are read, and files of results are published."""
+"""The interface that disks and object storage share: to read scans, and to publish files of results."""
 
 from __future__ import annotations
 
@@ -10,52 +10,58 @@ from batch.errors import ImageError
 from batch.records import Reason, ScanRef
 
 Content = tuple[ScanRef, bytes | ImageError]
-"""A scan as it was when it was read, with its bytes, or with why there are none."""
+"""A scan as it was when digitbox read it, with its bytes or with the error that says why there are none."""
 
 
 class Storage(Protocol):
-    """Reads scans, and publishes files of results."""
+    """A place that has scans and takes files of results."""
 
     def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
-        """Yields the content of each scan, in their order, never more than `max_bytes`.
+        """Yield the content of each scan, in their order.
 
-        A scan that was looked at before must be the same still.
+        Args:
+            refs: The scans. One that was identified before must not have changed since.
+            max_bytes: Largest size of a scan; a larger one gives an `ImageError`.
 
         Raises:
-            InputError: nothing can be read any more, whichever scan is asked for.
+            InputError: No scan can be read any more.
         """
 
     def check(self, outbox: str) -> None:
-        """Finds out, where that is cheap, whether an outbox can be written.
+        """Check that an outbox can be written, as far as that is cheap.
 
         Raises:
-            OutboxError: it cannot.
+            OutboxError: The outbox cannot be written.
         """
 
     def publish(self, staged: Path, target: str) -> None:
-        """Has a file appear as `target`, whole at once, and lets it disappear from where it was staged.
+        """Move a staged file to its target, where it appears whole and at once.
 
-        Killed in between, it may be done once more, with the same bytes.
+        After a kill in between, the next process publishes the same bytes again.
+
+        Args:
+            staged: Path of the staged file.
+            target: Path or address of the file of results.
 
         Raises:
-            FileExistsError: something else is there.
-            OSError: of the local disk.
-            OutboxError: of object storage.
+            FileExistsError: There is another file at the target.
+            OSError: The local disk fails.
+            OutboxError: Object storage fails.
         """
 
     def keep(self, outbox: str) -> None:
-        """Has what was published outlive a power cut.
+        """Make sure that the published files survive a power cut.
 
         Raises:
-            OSError: the outbox is gone, or the disk is failing.
+            OSError: The outbox is gone, or the disk fails.
         """
 
 
 def check_size(size_bytes: int, max_bytes: int) -> None:
-    """Checks that there is something to read, and not too much.
+    """Check the size of a scan before digitbox reads it.
 
     Raises:
-        ImageError: there is not.
+        ImageError: `empty` or `too_large`.
     """
     if size_bytes == 0:
         raise ImageError(Reason.EMPTY, "the file has no content")

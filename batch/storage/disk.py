@@ -1,4 +1,4 @@
-"""Files of this machine."""
+"""The storage that reads and writes files of this machine."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from batch.records import Reason, ScanRef
 from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
 
-# Never follow a link, never wait for the writer of a pipe.
+# digitbox follows no link, and does not wait for the writer of a pipe.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class Disk:
-    """Files."""
+    """The `Storage` of local and mounted disks."""
 
     def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
-        """As of `Storage`; each is opened when it is asked for."""
+        """Yield the content of each scan, opening one file at a time; see `Storage`."""
         for ref in refs:
             yield self.content(ref, max_bytes)
 
     def content(self, ref: ScanRef, max_bytes: int) -> Content:
-        """As of `Storage`, of one file."""
-        was_seen = ref.size_bytes >= 0
+        """Return the content of one scan; see `Storage`."""
+        is_identified = ref.size_bytes >= 0
         try:
             descriptor = os.open(ref.path, _OPEN_FLAGS)
         except OSError as error:
-            return ref if was_seen else identify_file(ref), _not_opened(error)
+            return ref if is_identified else identify_file(ref), _open_error(error)
         try:
             status = os.fstat(descriptor)
-            found = _as_of(status, ref)
-            ref = ref if was_seen else found
+            opened = _with_status(ref, status)
+            ref = ref if is_identified else opened
             if not stat.S_ISREG(status.st_mode):
                 return ref, ImageError(Reason.NOT_A_FILE, "a folder or a device")
-            if found != ref:
+            if opened != ref:
                 return ref, ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
-            size_bytes = found.size_bytes
+            size_bytes = opened.size_bytes
             check_size(size_bytes, max_bytes)
             data = os.read(descriptor, size_bytes + 1)
             while data and len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data))):
                 data += more
-            if len(data) != size_bytes or _as_of(os.fstat(descriptor), ref) != ref:
+            if len(data) != size_bytes or _with_status(ref, os.fstat(descriptor)) != ref:
                 return ref, ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
             return ref, data
         except ImageError as error:
@@ -56,33 +56,33 @@ class Disk:
             os.close(descriptor)
 
     def check(self, outbox: str) -> None:
-        """As of `Storage`; a folder is found out about by staging in it."""
+        """Do nothing: staging shows whether the folder can be written; see `Storage`."""
 
     def publish(self, staged: Path, target: str) -> None:
-        """As of `Storage`, by a rename; safe to ask before, under the outbox's lock."""
-        if os.path.lexists(target):
+        """Publish a staged file by a rename; see `Storage`."""
+        if os.path.lexists(target):  # safe, because the caller holds the lock of the outbox
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         os.rename(staged, target)
 
     def keep(self, outbox: str) -> None:
-        """As of `Storage`."""
+        """Sync the folder of the outbox; see `Storage`."""
         sync(Path(outbox))
 
 
 def identify_file(ref: ScanRef) -> ScanRef:
-    """The scan with what tells it from another file of its name; as it is where there is no file."""
+    """Return the scan with the size, time and inode of its file; unchanged if there is no file."""
     try:
-        found = os.lstat(ref.path)
+        status = os.lstat(ref.path)
     except OSError:
         return ref
-    return _as_of(found, ref)
+    return _with_status(ref, status)
 
 
-def _as_of(status: os.stat_result, ref: ScanRef) -> ScanRef:
+def _with_status(ref: ScanRef, status: os.stat_result) -> ScanRef:
     return ScanRef(ref.path, ref.name, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
-def _not_opened(error: OSError) -> ImageError:
+def _open_error(error: OSError) -> ImageError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return ImageError(Reason.VANISHED, "the file is gone")
     if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):

@@ -1,6 +1,6 @@
-"""Where bytes are: on disks, or in object storage; one interface for both.
+"""The choice between disks and object storage, by the address; both have one interface.
 
-Finding scans on disks is `inbox`'s, in object storage `listing`'s.
+This package reads and writes bytes; `inputs` finds the scans.
 """
 
 from __future__ import annotations
@@ -13,46 +13,47 @@ from batch.records import ScanRef
 from batch.storage.base import Content, Storage
 from batch.storage.disk import Disk, identify_file
 
-CHUNK_SCANS = 500  # scans that are identified
+CHUNK_SCANS = 500  # that `identify_all` yields at a time; few enough to hold in memory
 
 
 def storage_of(address: str) -> Storage:
-    """The storage of a path or an address.
+    """Return the storage of a path or an address.
 
     Raises:
-        MissingExtraError: what it needs is not installed.
+        MissingExtraError: The package of the store is not installed.
+        InputError: The store cannot be opened.
     """
-    return _of(_scheme(address))
+    return _storage_of_scheme(_scheme(address))
 
 
 def read_contents(refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
-    """As of `Storage`, for scans of any."""
-    for scheme, some in itertools.groupby(refs, key=lambda ref: _scheme(ref.path)):
-        yield from _of(scheme).contents(some, max_bytes)
+    """Yield the content of each scan, in any mixture of storages; see `Storage.contents`."""
+    for scheme, group in itertools.groupby(refs, key=lambda ref: _scheme(ref.path)):
+        yield from _storage_of_scheme(scheme).contents(group, max_bytes)
 
 
 def identify(ref: ScanRef) -> ScanRef:
-    """The scan with what tells it from another file of its name; as it is where there is no file.
+    """Return the scan with the size, time and inode of its file; unchanged if there is no file.
 
-    Objects are identified when they are listed: to ask for each once more would take a request each.
+    Objects are unchanged, too: a listing has identified them, and another request for each would be slow.
     """
     return ref if locations.is_remote(ref.path) else identify_file(ref)
 
 
 def identify_all(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
-    """Yields all scans, identified, some at a time."""
-    left = iter(refs)
-    while some := list(itertools.islice(left, CHUNK_SCANS)):
-        yield list(map(identify, some))
+    """Yield all scans, identified, in chunks of `CHUNK_SCANS`."""
+    remaining = iter(refs)
+    while chunk := list(itertools.islice(remaining, CHUNK_SCANS)):
+        yield list(map(identify, chunk))
 
 
 def _scheme(address: str) -> str:
     return address.partition("://")[0] if locations.is_remote(address) else ""
 
 
-def _of(scheme: str) -> Storage:
+def _storage_of_scheme(scheme: str) -> Storage:
     if not scheme:
         return Disk()
-    from batch.storage import objects  # brings what most runs have no use for
+    from batch.storage import objects  # imports packages that most runs do not need
 
     return objects.objects_of(scheme)

@@ -1,4 +1,4 @@
-"""What must outlive a power cut: names and bytes that are on the disk before anybody relies on them."""
+"""Operations on files that survive a power cut: bytes and names reach the disk before anybody needs them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pathlib import Path
 
 
 def sync(path: Path) -> None:
-    """Has a file's content, or a folder's names, written to the disk.
+    """Write the content of a file, or the names in a folder, through to the disk.
 
     Raises:
-        OSError: it is gone, or the disk is full or failing.
+        OSError: The path is gone, or the disk is full or fails.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems know no such thing for folders.
+        # Some network file systems cannot sync a folder.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -29,12 +29,12 @@ def sync(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, and those above it, unless they are there.
+    """Make a folder and those above it, if they are not there.
 
-    A scan that is moved into a folder is lost with the folder, so the folder's name is synced before.
+    A scan in a folder is lost with the folder, so digitbox syncs the folder's name before it moves a scan.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: The folder cannot be made.
     """
     if os.path.isdir(path):
         return
@@ -47,11 +47,11 @@ def make_folder(path: Path) -> None:
 
 
 def rename_new(source: Path, target: Path) -> None:
-    """Renames a file to a name that must be free, which a rename alone would not mind.
+    """Rename a file to a name that must be free; `os.rename` would replace the other file.
 
     Raises:
-        FileExistsError: the name is taken.
-        OSError: it cannot be renamed; with `EXDEV`, for the target is on another device.
+        FileExistsError: The name is taken.
+        OSError: The file cannot be renamed; with `EXDEV`, because the target is on another device.
     """
     try:
         os.link(source, target, follow_symlinks=False)
@@ -60,7 +60,7 @@ def rename_new(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno == errno.EXDEV:
             raise
-        if os.path.lexists(target):  # where there are no links, nothing better can be done than to ask
+        if os.path.lexists(target):  # a file system without links has no safer way
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
         os.rename(source, target)
     else:
@@ -69,11 +69,11 @@ def rename_new(source: Path, target: Path) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Where to write a file that appears as `path` when it is whole, if the block ends well.
+    """Yield a temporary path to write to, and rename it to `path` if the block succeeds.
 
     Raises:
-        FileExistsError: there is one of that name.
-        OSError: it cannot be written.
+        FileExistsError: There is a file of that name.
+        OSError: The file cannot be written.
     """
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
@@ -88,18 +88,18 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as hexadecimal digits."""
+    """Return the SHA-256 of a file's bytes, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Writes a file whole: who reads it sees what was there, or all that is new.
+    """Write a file whole: a reader sees all of the old content or all of the new.
 
-    What is no file, such as a pipe or /dev/stderr, is written to.
+    digitbox writes directly to a path that is not a regular file, e.g. a pipe or /dev/stderr.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: The file cannot be written.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
@@ -117,11 +117,11 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Writes a file whole, or not at all, and never over another one.
+    """Write a new file whole, or not at all.
 
     Raises:
-        FileExistsError: there is one of this name.
-        OSError: the disk is full, or the folder cannot be written.
+        FileExistsError: There is a file of this name.
+        OSError: The disk is full, or the folder cannot be written.
     """
     with new_file(path) as part:
         part.write_bytes(content)

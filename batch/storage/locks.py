@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, however it ends."""
+"""Locks on files and folders; a lock ends with the process that holds it, however that ends."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from pathlib import Path
 
 from batch.errors import BusyError
 
-_held: set[int] = set()
+_descriptors: set[int] = set()  # of the locks that this process holds
 
 
 @contextmanager
 def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[None]:
-    """Holds the lock of a file or a folder that exists.
+    """Hold the lock of a file or a folder for the time of the block.
 
-    Where the file system knows no locks (some network shares), there is none to hold.
+    On a file system without locks (some network shares), the block runs without one.
 
     Args:
-        path: whose lock.
-        exclusive: alone, or together with others that ask for it so.
-        busy: message of the `BusyError`.
+        path: File or folder that exists.
+        exclusive: True to hold the lock alone; False to share it with other processes that share it.
+        busy: Message of the `BusyError`.
 
     Raises:
-        BusyError: another process holds it.
-        OSError: the path cannot be opened.
+        BusyError: Another process holds the lock.
+        OSError: The path cannot be opened.
     """
-    # NFS grants an exclusive lock only to who may write.
+    # NFS grants an exclusive lock only on a descriptor that can write.
     descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_CLOEXEC)
-    _held.add(descriptor)
+    _descriptors.add(descriptor)
     try:
         _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy)
         yield
     finally:
-        _held.discard(descriptor)
+        _descriptors.discard(descriptor)
         os.close(descriptor)
 
 
@@ -50,12 +50,12 @@ def _lock(descriptor: int, kind: int, busy: str) -> None:
             raise
 
 
-def _let_go() -> None:
-    """A lock is held until the last copy of its descriptor is closed: workers must not keep one."""
-    for descriptor in _held:
+def _close_in_child() -> None:
+    """Close the copies of the descriptors in a forked worker: a lock lives as long as its last descriptor."""
+    for descriptor in _descriptors:
         with suppress(OSError):
             os.close(descriptor)
-    _held.clear()
+    _descriptors.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_in_child)

@@ -1,6 +1,6 @@
-"""What goes wrong with object storage, and how that is said.
+"""The failures of object storage, by cause, and their messages.
 
-What a store says is never passed on whole: it may name an address with credentials in it.
+digitbox never shows the whole message of a store: it may have an address with credentials in it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from batch.errors import DigitboxError, InputError, OutboxError
 
-MAX_MESSAGE = 200  # characters
+MAX_MESSAGE = 200  # characters of a store's message that digitbox shows; two lines of a terminal
 TRY_AGAIN = "check the network and the credentials, and run it again"
-# What S3 says when it is not the object that is the trouble.
-_OF_CREDENTIALS = frozenset(
+# S3 answers these to any request, so the credentials are wrong and not the object.
+_CREDENTIAL_CODES = frozenset(
     {
         "AuthorizationHeaderMalformed",
         "ExpiredToken",
@@ -32,49 +32,54 @@ _Result = TypeVar("_Result")
 
 
 class Cause(Enum):
-    """What is wrong."""
+    """The cause of a failed request."""
 
     NO_BUCKET = auto()
     GONE = auto()
+    """There is no such object; some stores say the same of a bucket."""
     TAKEN = auto()
+    """There is an object of that name."""
     DENIED = auto()
-    UNKNOWN_CALL = auto()
-    OF_CREDENTIALS = auto()
-    OF_THIS = auto()
+    NOT_IMPLEMENTED = auto()
+    """The store does not know the request, or a condition of it."""
+    CREDENTIALS = auto()
+    OTHER = auto()
+    """A failure of this request alone."""
     NO_ANSWER = auto()
 
 
 class StoreError(DigitboxError):
-    """A store said no, or nothing.
+    """A request to a store failed, or had no answer.
 
     Args:
-        trouble: what is wrong.
-        text: what was said, for people.
+        cause: The cause.
+        text: One line for people, without credentials.
     """
 
-    def __init__(self, trouble: Cause, text: str) -> None:
+    def __init__(self, cause: Cause, text: str) -> None:
         super().__init__(text)
-        self.trouble = trouble
+        self.cause = cause
 
 
-async def answer(question: Awaitable[_Result]) -> _Result:
-    """The answer of a store.
+async def answer(request: Awaitable[_Result]) -> _Result:
+    """Return the answer of a store to a request.
 
     Raises:
-        StoreError: instead of whatever else; the exceptions of three kits have no root in common.
+        StoreError: The request failed. The errors of the three packages have no base class in common, so this
+            catches all of them.
     """
     try:
-        return await question
+        return await request
     except Exception as error:
-        raise StoreError(_trouble(error), first_line(error)) from error
+        raise StoreError(_cause(error), first_line(error)) from error
 
 
-def _trouble(error: Exception) -> Cause:
+def _cause(error: Exception) -> Cause:
     response = getattr(error.__cause__, "response", None) or getattr(error, "response", None)
     code = response["Error"].get("Code", "") if isinstance(response, dict) and "Error" in response else ""
     status = getattr(error, "code", getattr(error, "status_code", None))  # of gcsfs, of Azure
-    if code in _OF_CREDENTIALS:
-        return Cause.OF_CREDENTIALS
+    if code in _CREDENTIAL_CODES:
+        return Cause.CREDENTIALS
     if code == "NoSuchBucket":
         return Cause.NO_BUCKET
     if isinstance(error, FileExistsError) or code == "PreconditionFailed" or status == 412:
@@ -83,18 +88,18 @@ def _trouble(error: Exception) -> Cause:
         return Cause.GONE
     if isinstance(error, PermissionError):
         return Cause.DENIED
-    # Those of connections are of a kit's own kinds.
+    # Errors of a connection are of classes of the packages, or subclasses of ConnectionError.
     if (
         isinstance(error, OSError)
         and type(error).__module__ == "builtins"
         and not isinstance(error, ConnectionError)
     ):
-        return Cause.UNKNOWN_CALL if error.errno == errno.ENOSYS else Cause.OF_THIS
+        return Cause.NOT_IMPLEMENTED if error.errno == errno.ENOSYS else Cause.OTHER
     return Cause.NO_ANSWER
 
 
 def first_line(error: Exception) -> str:
-    """What an exception says, in one line, without the credentials that addresses may have."""
+    """Return the message of an exception in one line, without the credentials that addresses may have."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = re.sub(r"//[^/\s@]*@", "//", text)
     text = re.sub(r"\?[^\s\"']*", "", text)
@@ -102,24 +107,25 @@ def first_line(error: Exception) -> str:
 
 
 def input_error(address: str, error: StoreError) -> InputError:
-    """Why nothing can be read."""
+    """Return the error of a run that can read nothing from a store."""
     bucket = "/".join(address.split("/")[:3])
-    if error.trouble in (Cause.NO_BUCKET, Cause.GONE):
+    if error.cause in (Cause.NO_BUCKET, Cause.GONE):
         return InputError(
-            f"no such bucket: {bucket}; name what to read, as in: digitbox run s3://bucket/scans/"
+            f"no such bucket: {bucket}; name what to read, e.g. digitbox run s3://bucket/scans/"
         )
-    if error.trouble is Cause.DENIED:
+    if error.cause is Cause.DENIED:
         return InputError(
-            f"access to {address} is denied ({error}): let these credentials list and read it, or take others"
+            f"access to {address} is denied ({error}): "
+            "allow these credentials to list and read it, or use others"
         )
     return InputError(f"cannot read {address}: {error}; {TRY_AGAIN}")
 
 
 def outbox_error(address: str, error: StoreError) -> OutboxError:
-    """Why nothing can be written."""
-    if error.trouble is Cause.DENIED:
+    """Return the error of a run that cannot write to a store."""
+    if error.cause is Cause.DENIED:
         return OutboxError(
-            f"cannot write {address}: access is denied ({error}); let these credentials put objects there: "
-            "what is staged is published by the next run"
+            f"cannot write {address}: access is denied ({error}); "
+            "allow these credentials to put objects there: the next run publishes the staged results"
         )
-    return OutboxError(f"cannot write {address}: {error}; {TRY_AGAIN}: what is staged is published then")
+    return OutboxError(f"cannot write {address}: {error}; {TRY_AGAIN}: that publishes the staged results")

@@ -35,7 +35,7 @@ def failure(path: Path | str, max_pixels: int = MAX_PIXELS) -> ImageError:
 
 @pytest.mark.parametrize("inverted", [False, True], ids=["dark on light", "light on dark"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_gives_the_same_picture(name: str, inverted: bool) -> None:
+def test_every_format_gives_the_same_image(name: str, inverted: bool) -> None:
     grey = 255 - two() if inverted else two()
     read = decode(FORMATS[name](grey))
     assert read.shape == grey.shape and read.dtype == np.uint8
@@ -48,7 +48,7 @@ def test_transparent_ground_becomes_paper(name: str) -> None:
     assert decode(FORMATS[name](255 - two()))[0, 0] == 0
 
 
-def test_nothing_but_transparency_is_blank() -> None:
+def test_a_transparent_image_is_blank() -> None:
     content = io.BytesIO()
     Pillow.new("RGBA", (20, 20), (0, 0, 0, 0)).save(content, "PNG")
     assert (decode(content.getvalue()) == 255).all()
@@ -73,11 +73,11 @@ def test_memory_of_a_large_scan_is_bounded() -> None:
     decode(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 25 * side * side  # 8 of them are the pixels as they are in the file
+    assert peak < 25 * side * side  # 8 of these bytes a pixel are those of the file
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_of_a_photo_is_respected(orientation: int) -> None:
+def test_a_photo_is_turned_upright(orientation: int) -> None:
     upright = two()
     turned = {
         1: upright,
@@ -97,12 +97,12 @@ def test_orientation_of_a_photo_is_respected(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("side", [8, 4000])
-def test_sizes(side: int) -> None:
+def test_small_and_large_images_are_decoded(side: int) -> None:
     image = np.full((side, side), 200, np.uint8)
     assert decode(bytes(cv2.imencode(".png", image)[1])).shape == (side, side)
 
 
-def test_too_small_is_refused() -> None:
+def test_a_tiny_image_is_refused() -> None:
     with pytest.raises(ImageError) as caught:
         decode(bytes(cv2.imencode(".png", np.zeros((3, 50), np.uint8))[1]))
     assert caught.value.reason == "too_small"
@@ -115,7 +115,7 @@ def test_several_pages_are_refused(name: str) -> None:
     assert caught.value.reason == "several_pages"
 
 
-def test_the_name_does_not_tell_the_type(tmp_path: Path) -> None:
+def test_the_name_does_not_decide_the_format(tmp_path: Path) -> None:
     path = tmp_path / "really a jpeg.png"
     path.write_bytes(FORMATS["jpeg-grey"](two()))
     assert read(path).shape == (48, 48)
@@ -160,14 +160,14 @@ def test_pixels_are_counted_before_decoding(name: str, monkeypatch: pytest.Monke
     assert caught.value.reason == "too_large"
 
 
-def test_large_files_are_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.png"
     with path.open("wb") as file:
         file.truncate(1 << 40)
     assert failure(path).reason == "too_large"
 
 
-def test_pixels_missing_inside_are_damage() -> None:
+def test_missing_pixels_of_a_png_are_damage() -> None:
     rows = b"".join(b"\0" + row.tobytes() for row in two())
     for pixels in (zlib.compress(rows)[:100], zlib.compress(rows[: len(rows) // 2])):
         with pytest.raises(ImageError) as caught:
@@ -175,7 +175,7 @@ def test_pixels_missing_inside_are_damage() -> None:
         assert caught.value.reason == "damaged"
 
 
-def test_a_jpeg_cut_inside_is_damage(capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_pixels_of_a_jpeg_are_damage(capfd: pytest.CaptureFixture[str]) -> None:
     data = FORMATS["jpeg-grey"](two())
     middle = len(data) * 3 // 4
     for cut in (data[:middle] + b"\xff\xd9", data[:middle] + data[middle + 100 :]):
@@ -185,17 +185,17 @@ def test_a_jpeg_cut_inside_is_damage(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="of Linux")
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="only Linux has memfd")
 def test_a_jpeg_needs_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**_: object) -> None:
+    def no_space(**_: object) -> None:
         raise OSError(28, "No space left on device")
 
     stderr._recorder.cache_clear()
-    monkeypatch.setattr("tempfile.mkstemp", full)
+    monkeypatch.setattr("tempfile.mkstemp", no_space)
     decode(FORMATS["jpeg-grey"](two()))
 
 
-def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
+def test_the_hash_is_of_the_bytes_that_were_read(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     data = FORMATS["png-8"](two())
     path.write_bytes(data)
@@ -205,31 +205,29 @@ def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
     assert (error.reason, error.sha256) == ("truncated", hashlib.sha256(data[:-5]).hexdigest())
 
 
-@pytest.mark.parametrize("name", ["png-8", "pgm"])  # pixels are more than the file, or as many
-def test_some_files_are_read_at_a_time_and_never_many_large_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@pytest.mark.parametrize("name", ["png-8", "pgm"])  # files smaller than their pixels, or as large
+def test_a_chunk_has_few_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(images_decode, "CHUNK_BYTES", 2 * two().nbytes)
     contents = [FORMATS[name](two())] * 3 + [b"", b"hello, world"] + [FORMATS[name](two())] * 2
     refs = []
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content)
         refs.append(ScanRef(str(tmp_path / str(number)), str(number)))
-    groups = list(images_decode.read_all(refs, MAX_PIXELS))
-    assert list(map(len, groups)) == [2, 4, 1]
-    read = [found for group in groups for found in group]
+    chunks = list(images_decode.read_all(refs, MAX_PIXELS))
+    assert list(map(len, chunks)) == [2, 4, 1]
+    read = [file for chunk in chunks for file in chunk]
     assert [ref.name for ref, _ in read] == [ref.name for ref in refs]
     assert [image.reason for _, image in read if isinstance(image, ImageError)] == ["empty", "not_an_image"]
 
 
-def test_an_error_holds_no_pixels(tmp_path: Path) -> None:
+def test_an_error_keeps_no_pixels_alive(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(FORMATS["png-8"](two())[:-5])
     (((_, error),),) = images_decode.read_all([ScanRef(str(tmp_path / "a.png"), "a")], MAX_PIXELS)
     assert isinstance(error, ImageError)
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_has_a_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "link.png").symlink_to(tmp_path / "empty.png")
@@ -246,24 +244,26 @@ def test_permission_denied_is_unreadable(tmp_path: Path, monkeypatch: pytest.Mon
     path = tmp_path / "a.png"
     path.write_bytes(FORMATS["png-8"](two()))
 
-    def denied(*_: object) -> int:
+    def deny(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "open", denied)  # root may read what permissions forbid
+    monkeypatch.setattr(os, "open", deny)  # root may read what permissions forbid
     assert failure(path).reason == "unreadable"
 
 
-def test_a_file_that_changes_meanwhile_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_grows_while_it_is_read_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(FORMATS["png-8"](two()))
     fstat, calls = os.fstat, []
 
-    def growing(descriptor: int) -> os.stat_result:
+    def grow(descriptor: int) -> os.stat_result:
         calls.append(descriptor)
         if len(calls) == 2:
             with path.open("ab") as file:
                 file.write(b"more")
         return fstat(descriptor)
 
-    monkeypatch.setattr(os, "fstat", growing)
+    monkeypatch.setattr(os, "fstat", grow)
     assert failure(path).reason == "changed"

@@ -16,7 +16,7 @@ def reason_of(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_kind_and_size_are_told_by_content(name: str) -> None:
+def test_content_gives_kind_and_size(name: str) -> None:
     container = formats.parse(FORMATS[name](two()[:40]), MAX_PIXELS)
     assert (container.width_px, container.height_px, container.pages) == (48, 40, 1)
     assert container.kind == ("pnm" if name[:3] in ("pbm", "pgm", "ppm") else name.split("-")[0])
@@ -28,15 +28,15 @@ def test_pages_and_frames_are_counted(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_truncation_at_any_byte_is_seen(name: str) -> None:
+def test_truncation_at_any_byte_is_noticed(name: str) -> None:
     data = FORMATS[name](two(side=20))
-    end = len(data) - (name == "pbm-plain")  # whose last byte only ends the line
+    end = len(data) - (name == "pbm-plain")  # its last byte only ends the line
     for length in range(1, end, 1 if end < 1500 else 7):
         assert reason_of(data[:length]) == "truncated", length
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_second_half_of_zeros_is_seen(name: str) -> None:
+def test_a_second_half_of_zeros_is_noticed(name: str) -> None:
     data = FORMATS[name](two())
     half = len(data) // 2
     assert reason_of(data[:half] + bytes(len(data) - half)) == "truncated"
@@ -69,30 +69,30 @@ def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
         (b"P5\n0 5\n255\n\n", "damaged"),
     ],
 )
-def test_what_is_no_image(data: bytes, reason: str) -> None:
+def test_other_files_have_a_reason(data: bytes, reason: str) -> None:
     assert reason_of(data) == reason
 
 
-def tiff(tags: dict[int, tuple[int, int, int]], rest: bytes = b"", following: int = 0, at: int = 8) -> bytes:
-    """A TIFF of one directory; tags with kind, number of values, and their value or place."""
+def tiff(tags: dict[int, tuple[int, int, int]], data: bytes = b"") -> bytes:
+    """Write a TIFF of one page; each tag has a kind, the number of values, and the value or its offset."""
     entries = b"".join(struct.pack("<HHII", tag, *value) for tag, value in sorted(tags.items()))
-    return struct.pack("<4sIH", b"II*\0", at, len(tags)) + entries + struct.pack("<I", following) + rest
+    return struct.pack("<4sIH", b"II*\0", 8, len(tags)) + entries + bytes(4) + data
 
 
-def test_parts_of_a_tiff_that_lie_over_each_other_are_damage() -> None:
+def test_parts_of_a_tiff_that_overlap_are_damage() -> None:
     number = 100_000
-    at = 8 + 2 + 12 * 6 + 4
-    place = {256: (4, 1, 100), 257: (4, 1, 100), 258: (3, 1, 8), 259: (3, 1, 1)}
-    strips = struct.pack("<I", 0) * number + struct.pack("<I", at) * number
-    bomb = tiff(place | {273: (4, number, at), 279: (4, number, at + 4 * number)}, strips)
+    offset = 8 + 2 + 12 * 6 + 4
+    tags = {256: (4, 1, 100), 257: (4, 1, 100), 258: (3, 1, 8), 259: (3, 1, 1)}
+    strips = struct.pack("<I", 0) * number + struct.pack("<I", offset) * number
+    bomb = tiff(tags | {273: (4, number, offset), 279: (4, number, offset + 4 * number)}, strips)
     assert reason_of(bomb) == "damaged"
 
 
-def test_tags_of_no_interest_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_tags_of_a_tiff_are_not_read() -> None:
     number = 4000
-    at = 8 + 2 + 12 * number + 4
-    many = tiff({1000 + tag: (4, 1 << 20, at) for tag in range(number)}, b"\1" * (4 << 20))
-    assert reason_of(many) == "damaged"  # and not hours later
+    offset = 8 + 2 + 12 * number + 4
+    bomb = tiff({1000 + tag: (4, 1 << 20, offset) for tag in range(number)}, b"\1" * (4 << 20))
+    assert reason_of(bomb) == "damaged"  # to read all tags would take hours
 
 
 def test_a_jpeg_of_endless_scans_is_damage() -> None:
@@ -105,14 +105,14 @@ def test_a_jpeg_of_endless_scans_is_damage() -> None:
 @pytest.mark.parametrize(
     ("compression", "samples"), [(50000, 1), (34925, 1), (1, 2)], ids=["zstd", "lzma", "la"]
 )
-def test_tiffs_that_the_decoder_does_not_know(compression: int, samples: int) -> None:
+def test_tiffs_that_opencv_cannot_decode_are_unsupported(compression: int, samples: int) -> None:
     tags = {256: (4, 1, 10), 257: (4, 1, 10), 259: (3, 1, compression), 277: (3, 1, samples)}
     tags |= {273: (4, 1, 8), 279: (4, 1, 20), 338: (3, 1, 2)}
     assert reason_of(tiff(tags)) == "unsupported"
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_flat_picture_is_whole(name: str) -> None:
+def test_a_flat_image_is_complete(name: str) -> None:
     for side in (12, 100, 400):
         for level in (0, 128, 255):
             formats.parse(FORMATS[name](np.full((side, side), level, np.uint8)), MAX_PIXELS)
@@ -124,7 +124,7 @@ def test_changed_bytes_of_a_png_are_damage() -> None:
     assert reason_of(bytes(data)) == "damaged"
 
 
-def test_pages_that_run_in_a_circle_are_damage() -> None:
+def test_pages_of_a_tiff_in_a_circle_are_damage() -> None:
     data = bytearray(FORMATS["tiff-8"](two()))
     (directory,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, directory)
@@ -132,5 +132,5 @@ def test_pages_that_run_in_a_circle_are_damage() -> None:
     assert reason_of(bytes(data)) == "damaged"
 
 
-def test_what_follows_the_end_of_a_jpeg_is_no_matter() -> None:
+def test_bytes_after_the_end_of_a_jpeg_are_harmless() -> None:
     assert formats.parse(FORMATS["jpeg-grey"](two()) + b"\0" * 100, MAX_PIXELS).kind == "jpeg"

@@ -1,6 +1,6 @@
-"""Seeded damage to files of every format: each has its row, and costs neither much time nor memory.
+"""Seeded damage to files of every format: each gets its row, and takes little time and memory.
 
-`DIGITBOX_FUZZ_CASES` sets the number of cases (`make fuzz` sets more).
+`DIGITBOX_FUZZ_CASES` sets the number of cases; `make fuzz` sets a larger one.
 """
 
 import hashlib
@@ -18,37 +18,37 @@ from formats import FORMATS, two
 
 CASES = int(os.environ.get("DIGITBOX_FUZZ_CASES", "1500"))
 MAX_PIXELS = 1_000_000
-MEMORY_MIB = 400  # more than any mutant may add
+MAX_MEMORY_MIB = 400  # that all damaged files of a format together may add
 SECONDS_A_CASE = 0.1
 
 
-def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+def damage(data: bytes, rng: np.random.Generator) -> bytes:
     content = bytearray(data)
     for _ in range(int(rng.integers(1, 4))):
-        at = int(rng.integers(len(content)))
+        start = int(rng.integers(len(content)))
         length = int(rng.integers(1, 40))
         kind = rng.integers(7)
         if kind == 0:
-            content[at] = int(rng.integers(256))
+            content[start] = int(rng.integers(256))
         elif kind == 1:
-            content[at] ^= 1 << int(rng.integers(8))
+            content[start] ^= 1 << int(rng.integers(8))
         elif kind == 2:
-            del content[at : at + length]
+            del content[start : start + length]
         elif kind == 3:
-            content[at:at] = rng.integers(0, 256, length, np.uint8).tobytes()
+            content[start:start] = rng.integers(0, 256, length, np.uint8).tobytes()
         elif kind == 4:
-            content[at : at + length] = bytes(length)
+            content[start : start + length] = bytes(length)
         elif kind == 5:  # headers are at the start
             content[int(rng.integers(min(64, len(content))))] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
         else:
-            content[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"])
+            content[start : start + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"])
         if not content:
             content = bytearray(b"\0")
     return bytes(content)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_damage_never_crashes(
+def test_damaged_files_never_crash(
     name: str, tmp_path: Path, fake_model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
@@ -57,7 +57,7 @@ def test_damage_never_crashes(
     rng = np.random.default_rng(seed)
     reader = Reader(fake_model, "litert", None, MAX_PIXELS)
     for case in range(max(1, CASES // len(FORMATS))):
-        content = mutated(data, rng)
+        content = damage(data, rng)
         path = tmp_path / f"{case}"
         path.write_bytes(content)
         try:
@@ -67,5 +67,5 @@ def test_damage_never_crashes(
         assert outcome.sha256 == hashlib.sha256(content).hexdigest()
         assert (outcome.label is None) == (outcome.status in (Status.REFUSED, Status.FAILED))
     grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown_mib < MEMORY_MIB
+    assert grown_mib < MAX_MEMORY_MIB
     assert time.monotonic() - started < SECONDS_A_CASE * CASES

@@ -1,4 +1,4 @@
-"""The order of names, and that none is lost, however little fits into memory."""
+"""The external sort: its order, and that it loses no name, however little fits into memory."""
 
 import os
 

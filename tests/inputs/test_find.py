@@ -26,12 +26,12 @@ def names(*inputs: str | Path, recursive: bool = True, outbox: Path = NOWHERE) -
     return [ref.name for ref in Inputs([str(i) for i in inputs], recursive, outbox)]
 
 
-def test_a_folder_is_searched_in_the_order_of_bytes(tmp_path: Path) -> None:
+def test_scans_come_in_the_order_of_bytes(tmp_path: Path) -> None:
     touch(*(tmp_path / name for name in ["b.png", "a.JPG", "B.tiff", "sub/x.pnm", "sub.png", "é.gif"]))
     assert names(tmp_path) == ["B.tiff", "a.JPG", "b.png", "sub.png", "sub/x.pnm", "é.gif"]
 
 
-def test_without_recursion_only_the_top(tmp_path: Path) -> None:
+def test_without_recursion_only_the_top_is_searched(tmp_path: Path) -> None:
     touch(tmp_path / "a.png", tmp_path / "sub" / "b.png")
     assert names(tmp_path, recursive=False) == ["a.png"]
 
@@ -55,7 +55,7 @@ def test_links_and_pipes_are_never_followed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.png"]
 
 
-def test_a_file_named_itself_is_always_an_input(tmp_path: Path) -> None:
+def test_a_file_named_by_itself_is_always_an_input(tmp_path: Path) -> None:
     touch(tmp_path / "scan.dat")
     (tmp_path / "link").symlink_to("scan.dat")
     assert names(tmp_path / "scan.dat") == [str(tmp_path / "scan.dat")]
@@ -63,13 +63,13 @@ def test_a_file_named_itself_is_always_an_input(tmp_path: Path) -> None:
     assert (ref.name, ref.path) == (str(tmp_path / "link"), os.path.realpath(tmp_path / "scan.dat"))
 
 
-def test_several_inputs_keep_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_several_inputs_are_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "one" / "a.png", tmp_path / "two" / "sub" / "b.png")
     monkeypatch.chdir(tmp_path)
     assert names("two", "one", "one/a.png") == ["two/sub/b.png", "one/a.png", "one/a.png"]
 
 
-def test_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_glob_matches_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "b.png", tmp_path / "a.png", tmp_path / "a.txt", tmp_path / "sub" / "deep" / "c.png")
     monkeypatch.chdir(tmp_path)
     assert names("*.png") == ["a.png", "b.png"]
@@ -81,9 +81,9 @@ def test_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three levels of folders with the same names in each."""
+    """Make three levels of folders with the same names in each."""
     root = tmp_path_factory.mktemp("tree")
-    folders = ["", *(f"{one}/" for one in "ab"), *(f"{one}/{two}/" for one in "ab" for two in ("a", "b.png"))]
+    folders = ["", "a/", "b/", *(f"{top}/{below}/" for top in "ab" for below in ("a", "b.png"))]
     touch(*(root / folder / name for folder in folders for name in ("a.png", "ab.tif", "b.txt")))
     return root
 
@@ -92,21 +92,19 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(
     st.lists(st.sampled_from(["*", "**", "a", "b", "?", "[ab]", "a*", "*.png", "a.png", "b*"]), min_size=1)
 )
-def test_a_glob_finds_what_globs_find(tree: Path, parts: list[str]) -> None:
+def test_a_glob_finds_what_python_finds(tree: Path, parts: list[str]) -> None:
     pattern = "/".join([str(tree), *parts])
     if not glob.has_magic(pattern):
         return
-    found = {path for path in glob.glob(pattern, recursive=True) if has_image_suffix(path)}
+    expected = {path for path in glob.glob(pattern, recursive=True) if has_image_suffix(path)}
     try:
-        got = names(pattern)
+        result = names(pattern)
     except InputError:
-        got = []
-    assert got == sorted(found)
+        result = []
+    assert result == sorted(expected)
 
 
-def test_a_glob_passes_over_what_a_folder_passes_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_glob_skips_what_a_folder_skips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(
         *(
             tmp_path / "in" / n
@@ -121,7 +119,7 @@ def test_a_glob_passes_over_what_a_folder_passes_over(
     assert names("in/outbox/*/*.png", outbox=Path("in/outbox")) == ["in/outbox/done/b.png"]
 
 
-def test_a_glob_goes_as_deep_as_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_glob_searches_as_deep_as_it_matches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(
         *(tmp_path / n for n in ["a.png", "s1/a.png", "s2/a.png", "s2/t/a.png", "s2/t/b.png", "s2/t/u/a.png"])
     )
@@ -132,14 +130,12 @@ def test_a_glob_goes_as_deep_as_it_says(tmp_path: Path, monkeypatch: pytest.Monk
     assert names("s2/**") == ["s2/a.png", "s2/t/a.png", "s2/t/b.png", "s2/t/u/a.png"]
     assert names("**/t/**/a.png") == ["s2/t/a.png", "s2/t/u/a.png"]
     assert names(f"{tmp_path}/*.png") == [f"{tmp_path}/a.png"]
-    for nothing in ("gone/*.png", "a.png/*", "s3*", "*/*/*/*/*.png", "s*"):
+    for pattern in ("gone/*.png", "a.png/*", "s3*", "*/*/*/*/*.png", "s*"):
         with pytest.raises(InputError, match="no file matches"):
-            names(nothing)
+            names(pattern)
 
 
-def test_a_glob_that_matches_a_folder_called_like_an_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_glob_matches_a_folder_named_like_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "x.png" / "y.png")
     monkeypatch.chdir(tmp_path)
     assert names("*.png") == ["x.png"]
@@ -158,7 +154,7 @@ def test_a_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
     assert names(tmp_path / "[1].png") == [str(tmp_path / "[1].png")]
 
 
-def test_missing_inputs_are_told_at_once(tmp_path: Path) -> None:
+def test_a_missing_input_fails_at_once(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
     with pytest.raises(InputError, match="digitbox run"):
         Inputs([str(tmp_path / "a.png"), str(tmp_path / "b.png")], True, NOWHERE)
@@ -167,7 +163,7 @@ def test_missing_inputs_are_told_at_once(tmp_path: Path) -> None:
         Inputs([str(tmp_path / "dangling.png")], True, NOWHERE)
 
 
-def test_a_folder_called_like_an_image_has_a_row_and_is_searched(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_image_is_a_scan_too(tmp_path: Path) -> None:
     touch(tmp_path / "x.png" / "a.png")
     assert names(tmp_path) == ["x.png", "x.png/a.png"]
 
@@ -176,12 +172,12 @@ def test_a_folder_that_cannot_be_listed_has_a_row(tmp_path: Path, monkeypatch: p
     touch(tmp_path / "secret" / "a.png", tmp_path / "z.png")
     scandir = os.scandir
 
-    def denied(path: str) -> Any:
+    def scandir_or_deny(path: str) -> Any:
         if path.endswith("secret"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", denied)  # root may list what permissions forbid
+    monkeypatch.setattr(os, "scandir", scandir_or_deny)  # root may list what permissions forbid
     assert names(tmp_path) == ["secret", "z.png"]
 
 
@@ -190,14 +186,14 @@ def test_the_outbox_is_never_searched(tmp_path: Path) -> None:
     assert names(tmp_path, outbox=tmp_path / "outbox") == ["a.png"]
 
 
-def test_an_outbox_that_is_made_later_is_not_searched(tmp_path: Path) -> None:
+def test_an_outbox_made_later_is_not_searched(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
     inputs = Inputs([str(tmp_path)], True, tmp_path / "outbox")
     touch(tmp_path / "outbox" / "done" / "b.png")
     assert [ref.name for ref in inputs] == ["a.png"]
 
 
-def test_a_folder_that_is_named_twice_is_one(tmp_path: Path) -> None:
+def test_a_folder_named_twice_is_one_folder(tmp_path: Path) -> None:
     touch(tmp_path / "in" / "a.png")
     (tmp_path / "link").symlink_to("in")
     inputs = Inputs([str(tmp_path / n) for n in ("in", "in/", "link")], True, NOWHERE)
@@ -205,7 +201,7 @@ def test_a_folder_that_is_named_twice_is_one(tmp_path: Path) -> None:
     assert len(list(inputs)) == 3
 
 
-def test_no_room_to_sort_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_while_sorting_has_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "a.png", tmp_path / "b.png")
     monkeypatch.setattr(external_sort, "RUN_LENGTH", 1)
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: open("/dev/full", "wb", buffering=0))  # noqa: SIM115
@@ -223,20 +219,20 @@ def test_undecodable_names_survive(tmp_path: Path) -> None:
 
 @pytest.fixture
 def deep(tmp_path: Path) -> Iterator[Path]:
-    """A folder with more folders in each other than Python can make calls."""
+    """Make a folder with more folders in each other than Python can make calls."""
     here, depth = os.getcwd(), 1100
     os.chdir(tmp_path)
     for _ in range(depth):
         os.mkdir("d")
         os.chdir("d")
     yield tmp_path
-    for _ in range(depth):  # pytest cannot: it calls itself
+    for _ in range(depth):  # the clean-up of pytest is recursive and would fail
         os.chdir("..")
         os.rmdir("d")
     os.chdir(here)
 
 
-def test_folders_nested_deeper_than_calls_can_be(deep: Path) -> None:
+def test_folders_may_be_nested_deeper_than_calls(deep: Path) -> None:
     touch(deep / "a.png")
     assert names(deep) == ["a.png"]
 
@@ -250,6 +246,6 @@ def test_folders_nested_deeper_than_calls_can_be(deep: Path) -> None:
         max_size=4,
     ).map("".join)
 )
-def test_a_scan_is_an_image_that_is_not_passed_over(name: str) -> None:
+def test_a_scan_is_an_image_that_is_not_ignored(name: str) -> None:
     for patterns in ((), ("a*",)):
         assert is_scan(name, patterns) == (has_image_suffix(name) and not is_ignored(name, patterns))

@@ -1,4 +1,4 @@
-"""What is found in object storage is what would be found on a disk."""
+"""The search in object storage, which must find what a search on a disk finds."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ from batch.errors import InputError
 from batch.inputs import object_store
 from batch.inputs.find import Inputs
 from batch.locations import RemoteOutbox
-from batch.storage import objects
+from batch.storage import objects, s3
+from batch.storage.object_requests import Requests
 from batch.storage.objects import Objects
 from stores import Store
 
@@ -59,10 +60,10 @@ PATTERNS = (
 
 @pytest.fixture(params=["flat", "folder by folder"])
 def lister(request: pytest.FixtureRequest, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lists in pages of seven, as S3 is listed or as the others are."""
-    monkeypatch.setattr(objects, "KEYS_PER_PAGE", 7)
+    """List in pages of seven, as S3 does, or folder by folder, as the other stores do."""
+    monkeypatch.setattr(s3, "KEYS_PER_PAGE", 7)
     if request.param == "folder by folder":
-        plain = Objects("s3", objects.objects_of("s3")._files)
+        plain = Objects("s3", Requests(objects.objects_of("s3").requests.files))
         monkeypatch.setattr(objects, "objects_of", lambda _: plain)
 
 
@@ -81,7 +82,9 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def found(top: str, below: str, recursive: bool, ignored: tuple[str, ...] = ()) -> tuple[list[str], int, int]:
+def search(
+    top: str, below: str, recursive: bool, ignored: tuple[str, ...] = ()
+) -> tuple[list[str], int, int]:
     inputs = Inputs([f"{top}/scans{below}"], recursive, NOWHERE, ignored)
     names = [ref.name.removeprefix(f"{top}/") for ref in inputs]
     return names, inputs.skipped, inputs.unfinished
@@ -89,28 +92,28 @@ def found(top: str, below: str, recursive: bool, ignored: tuple[str, ...] = ()) 
 
 @pytest.mark.usefixtures("lister")
 @pytest.mark.parametrize("below", [*FOLDERS, *PATTERNS])
-def test_a_bucket_is_as_a_folder(bucket: str, disk: Path, below: str) -> None:
+def test_a_bucket_is_searched_like_a_folder(bucket: str, disk: Path, below: str) -> None:
     top = f"s3://{bucket}/top"
-    assert found(top, below, True) == found(str(disk), below, True)
+    assert search(top, below, True) == search(str(disk), below, True)
     if below in FOLDERS:
-        assert found(top, below, False) == found(str(disk), below, False)
+        assert search(top, below, False) == search(str(disk), below, False)
         ignored = ("a*", "0[12]", "er")
-        assert found(top, below, True, ignored) == found(str(disk), below, True, ignored)
+        assert search(top, below, True, ignored) == search(str(disk), below, True, ignored)
 
 
 @pytest.mark.usefixtures("lister")
-def test_scans_are_identified_when_they_are_listed(bucket: str) -> None:
+def test_a_listing_identifies_the_scans(bucket: str) -> None:
     (ref,) = Inputs([f"s3://{bucket}/top/scans/2025"], True, NOWHERE)
     assert (ref.path, ref.name) == (f"s3://{bucket}/top/scans/2025/01/a.png", "01/a.png")
     assert ref.size_bytes == 1 and ref.inode == 0
     assert ref.mtime_ns > 0 and ref.mtime_ns % 10**9 == 0
-    # Listings of some servers know more of a time than other requests do.
+    # Listings of some servers have fractions of a second that other requests lack.
     (alone,) = Inputs([ref.path], True, NOWHERE)
     assert (alone.name, alone.size_bytes, alone.mtime_ns) == (ref.path, 1, ref.mtime_ns)
 
 
 @pytest.mark.usefixtures("lister")
-def test_of_several_inputs_names_are_as_given(bucket: str, disk: Path) -> None:
+def test_names_of_several_inputs_are_as_written(bucket: str, disk: Path) -> None:
     top = f"s3://{bucket}/top/scans"
     inputs = Inputs([f"{top}/2024/01/", str(disk / "scans" / "done"), f"{top}/[1].png"], True, NOWHERE)
     assert [ref.name for ref in inputs] == [
@@ -130,7 +133,7 @@ def test_the_outbox_is_never_searched(bucket: str) -> None:
 
 
 @pytest.mark.usefixtures("lister")
-def test_objects_that_stand_for_folders_are_no_scans(store: Store) -> None:
+def test_objects_that_stand_for_folders_are_not_scans(store: Store) -> None:
     bucket = store.bucket(
         {"top/": b"", "top/sub/": b"", "top/sub/a.png": b"x", "top/.old/": b"", "top/e.png/": b""}
     )
@@ -138,7 +141,7 @@ def test_objects_that_stand_for_folders_are_no_scans(store: Store) -> None:
     assert [ref.name for ref in inputs] == ["sub/a.png"]
 
 
-def test_odd_keys_have_their_rows_or_are_passed_over(store: Store) -> None:
+def test_odd_keys_are_scans_or_skipped(store: Store) -> None:
     keys = ("a//b.png", "/c.png", "d/../e.png", "./f.png", "g?versionId=1.png", "h/./i.png")
     bucket = store.bucket({f"top/{key}": b"x" for key in keys})
     inputs = Inputs([f"s3://{bucket}/top"], True, NOWHERE)
@@ -146,25 +149,25 @@ def test_odd_keys_have_their_rows_or_are_passed_over(store: Store) -> None:
     assert (inputs.skipped, inputs.unfinished) == (4, 4)
 
 
-def test_a_large_bucket_is_listed_as_far_as_it_is_asked_for(
+def test_a_large_bucket_is_listed_page_by_page(
     store: Store, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(objects, "KEYS_PER_PAGE", 3)
+    monkeypatch.setattr(s3, "KEYS_PER_PAGE", 3)
     scans = iter(Inputs([f"s3://{bucket}/top/scans"], True, NOWHERE))
-    store.asked.clear()
+    store.requests.clear()
     next(scans)
-    assert len(store.asked) <= 5
+    assert len(store.requests) <= 5
     assert len(list(scans)) > 10
-    assert len(store.asked) >= len(KEYS) / 3
+    assert len(store.requests) >= len(KEYS) / 3
 
 
-def test_what_a_pattern_begins_with_is_asked_for(store: Store, bucket: str) -> None:
+def test_the_literal_beginning_of_a_pattern_is_requested(store: Store, bucket: str) -> None:
     list(Inputs([f"s3://{bucket}/top/scans/2024-*/*.png"], True, NOWHERE))
-    assert any("prefix=top%2Fscans%2F2024-&" in asked for asked in store.asked)
+    assert any("prefix=top%2Fscans%2F2024-&" in request for request in store.requests)
 
 
 @pytest.mark.parametrize(
-    ("below", "said"),
+    ("below", "message"),
     [
         ("top/nothing", "nothing is at s3://"),
         ("top/scan", "nothing is at s3://"),
@@ -173,28 +176,28 @@ def test_what_a_pattern_begins_with_is_asked_for(store: Store, bucket: str) -> N
         ("top/none/**", "nothing matches s3://"),
     ],
 )
-def test_what_is_not_there_is_said(bucket: str, below: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_missing_input_has_a_message(bucket: str, below: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)
 
 
-def test_an_empty_bucket_is_there_and_another_is_not(store: Store) -> None:
+def test_an_empty_bucket_is_not_a_missing_bucket(store: Store) -> None:
     assert list(Inputs([f"s3://{store.bucket()}/"], True, NOWHERE)) == []
     for below in ("", "/", "/x", "/x/", "/*.png"):
         with pytest.raises(InputError, match="no such bucket: s3://nowhere-at-all;"):
             Inputs([f"s3://nowhere-at-all{below}"], True, NOWHERE)
 
 
-def test_what_may_not_be_listed_is_said(store: Store, bucket: str) -> None:
-    store.rule = lambda what, _: (403, "AccessDenied") if "list-type" in what else None
-    with pytest.raises(InputError, match=r"access to s3://.* is denied \(AccessDenied it is\): let these"):
+def test_a_denied_listing_has_a_message(store: Store, bucket: str) -> None:
+    store.rule = lambda request, _: (403, "AccessDenied") if "list-type" in request else None
+    with pytest.raises(InputError, match=r"access to s3://.* is denied \(AccessDenied it is\): allow these"):
         list(
             object_store.find_objects(
                 f"s3://{bucket}/top", recursive=True, is_only=True, outbox=NOWHERE, ignored=()
             )
         )
-    store.rule = lambda what, _: (403, "AccessDenied") if what.startswith("HEAD") else None
-    for below in ("top/scans", "top/scans/20*/*/*.png"):  # that no object has such a name cannot be asked
+    store.rule = lambda request, _: (403, "AccessDenied") if request.startswith("HEAD") else None
+    for below in ("top/scans", "top/scans/20*/*/*.png"):  # digitbox may not ask for an object of this name
         assert next(iter(Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)), None) is not None
     with pytest.raises(InputError, match=r"access to s3://.* is denied"):
         Inputs([f"s3://{bucket}/top/scans/a.png"], True, NOWHERE)

@@ -148,10 +148,10 @@ def test_what_the_ledger_knows_of_objects_is_not_pruned(digitbox: Digitbox, scan
 
 def test_a_report_on_objects_asks_nobody(digitbox: Digitbox, store: Store, scans: str) -> None:
     digitbox("run", f"s3://{scans}/in/*.png")
-    store.asked.clear()
+    store.requests.clear()
     (page,) = digitbox("report").out.splitlines()
     assert '"problem":{"0":"remote","1":"remote"}' in Path(page).read_text().replace(" ", "")
-    assert store.asked == []
+    assert store.requests == []
 
 
 def test_two_runs_do_not_write_to_the_same_outbox(digitbox: Digitbox, scans: str) -> None:
@@ -286,7 +286,7 @@ def test_what_cannot_be_published_is_published_by_the_next_run(
     arguments = ("run", f"s3://{scans}/in/", "--only-new", "--outbox", f"s3://{scans}/out")
     store.rule = lambda what, _: (0, "") if what.startswith("PUT") else None
     result = digitbox(*arguments)
-    assert (result.code, result.out, "is published then" in only_line(result)) == (6, "", True)
+    assert (result.code, result.out, "publishes the staged results" in only_line(result)) == (6, "", True)
     result = digitbox(*arguments)  # it is tried first, and nothing else is begun
     assert (result.code, result.out, len(result.err.splitlines())) == (6, "", 1)
     store.rule = None

@@ -13,14 +13,14 @@ def test_a_new_file_is_whole_and_alone(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"content"}
 
 
-@pytest.mark.parametrize("link", [True, False])
-def test_what_is_there_is_not_overwritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: bool
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_new_file_overwrites_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
 ) -> None:
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "a").write_bytes(b"mine")
     before = sorted(tmp_path.iterdir())
-    if not link:
+    if not has_links:
         monkeypatch.setattr(os, "link", no_links)
     for name in ("a", "nowhere"):
         with pytest.raises(FileExistsError):
@@ -33,13 +33,15 @@ def no_links(*_: object, **__: object) -> None:
     raise OSError(errno.EPERM, "Operation not permitted")
 
 
-def test_without_links_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_file_needs_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", no_links)
     durable.write_new(tmp_path / "a", b"content")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"content"}
 
 
-def test_a_file_that_comes_at_the_last_moment_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_appears_at_the_last_moment_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link = os.link
 
     def late(source: Path, target: Path, *, follow_symlinks: bool) -> None:
@@ -66,6 +68,6 @@ def test_a_full_disk_leaves_nothing_behind(
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    for content in (b"one", b"other"):
+    for content in (b"old", b"new"):
         durable.replace(tmp_path / "a", content)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": content}

@@ -11,14 +11,14 @@ import pytest
 from batch.errors import ExitCode, ImageError, InputError, MissingExtraError, OutboxError
 from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
-from batch.storage import dispatch, object_errors, objects
+from batch.storage import dispatch, object_errors, object_requests, objects
 from stores import Answer, Store
 
 LIMIT = 1000
 NOWHERE = Path("/nowhere")
 
 
-def listed(bucket: str) -> list[ScanRef]:
+def listing(bucket: str) -> list[ScanRef]:
     return list(Inputs([f"s3://{bucket}/"], True, NOWHERE))
 
 
@@ -30,8 +30,10 @@ def read(refs: Iterable[ScanRef]) -> list[bytes | Reason]:
 
 
 def answering(part: str, answer: Answer) -> functools.partial[Answer | None]:
-    def rule(part: str, answer: Answer, what: str, _: Mapping[str, str]) -> Answer | None:
-        return answer if part in what else None
+    """Return a rule that answers so to all requests with this part in their method and path."""
+
+    def rule(part: str, answer: Answer, request: str, _: Mapping[str, str]) -> Answer | None:
+        return answer if part in request else None
 
     return functools.partial(rule, part, answer)
 
@@ -41,7 +43,7 @@ def answering(part: str, answer: Answer) -> functools.partial[Answer | None]:
 
 def test_contents_come_in_the_order_of_the_scans(store: Store, tmp_path: Path) -> None:
     bucket = store.bucket({f"{number}.png": bytes([number]) * number for number in range(1, 9)})
-    refs = listed(bucket)
+    refs = listing(bucket)
     local = tmp_path / "local.png"
     local.write_bytes(b"on a disk")
     mixed = [refs[7], ScanRef(str(local), "local.png"), *refs[:3]]
@@ -49,48 +51,48 @@ def test_contents_come_in_the_order_of_the_scans(store: Store, tmp_path: Path) -
     assert [ref.path for ref, _ in dispatch.read_contents(mixed, LIMIT)] == [ref.path for ref in mixed]
 
 
-def test_many_are_fetched_at_once(store: Store) -> None:
-    bucket = store.bucket({f"{number:02d}.png": b"x" for number in range(objects.MAX_REQUESTS)})
-    refs = listed(bucket)
-    all_of_them = threading.Barrier(len(refs), timeout=30)
+def test_many_scans_are_fetched_at_the_same_time(store: Store) -> None:
+    bucket = store.bucket({f"{number:02d}.png": b"x" for number in range(object_requests.MAX_REQUESTS)})
+    refs = listing(bucket)
+    all_requests = threading.Barrier(len(refs), timeout=30)
 
-    def rule(what: str, _: Mapping[str, str]) -> None:
-        if ".png" in what:
-            all_of_them.wait()
+    def rule(request: str, _: Mapping[str, str]) -> None:
+        if ".png" in request:
+            all_requests.wait()
 
     store.rule = rule
     assert read(refs) == [b"x"] * len(refs)
 
 
-def test_no_more_bytes_are_held_than_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    refs = listed(store.bucket({f"{number}.png": b"x" * 10 for number in range(9)}))
-    monkeypatch.setattr(objects, "MAX_FETCHED_BYTES", 35)
-    store.asked.clear()
+def test_fetched_bytes_have_a_limit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = listing(store.bucket({f"{number}.png": b"x" * 10 for number in range(9)}))
+    monkeypatch.setattr(object_requests, "MAX_FETCHED_BYTES", 35)
+    store.requests.clear()
     contents = dispatch.read_contents(refs, LIMIT)
     for number in range(1, 7):
         next(contents)
-        assert len(store.asked) <= number + 3
+        assert len(store.requests) <= number + 3
 
 
-def test_what_cannot_be_read_says_why(store: Store) -> None:
+def test_an_object_that_cannot_be_read_has_a_reason(store: Store) -> None:
     names = ("empty", "large", "gone", "longer", "shorter", "whole", "denied", "failing")
     bucket = store.bucket({f"{name}.png": b"x" * 10 for name in names})
     store.put(bucket, "empty.png", b"")
     store.put(bucket, "large.png", b"x" * (LIMIT + 1))
-    refs = {ref.name.removesuffix(".png"): ref for ref in listed(bucket)}
+    refs = {ref.name.removesuffix(".png"): ref for ref in listing(bucket)}
     store.delete(bucket, "gone.png")
     store.put(bucket, "longer.png", b"x" * 11)
     store.put(bucket, "shorter.png", b"x" * 9)
-    store.asked.clear()
+    store.requests.clear()
 
-    def rule(what: str, _: Mapping[str, str]) -> Answer | None:
-        if "denied" in what:
+    def rule(request: str, _: Mapping[str, str]) -> Answer | None:
+        if "denied" in request:
             return 403, "AccessDenied"
-        return (500, "InternalError") if "failing" in what else None
+        return (500, "InternalError") if "failing" in request else None
 
     store.rule = rule
-    found = dict(zip(names, read(refs[name] for name in names), strict=True))
-    assert found == {
+    contents = dict(zip(names, read(refs[name] for name in names), strict=True))
+    assert contents == {
         "empty": Reason.EMPTY,
         "large": Reason.TOO_LARGE,
         "gone": Reason.VANISHED,
@@ -100,12 +102,12 @@ def test_what_cannot_be_read_says_why(store: Store) -> None:
         "denied": Reason.UNREADABLE,
         "failing": Reason.UNREADABLE,
     }
-    assert not [what for what in store.asked if "empty" in what or "large" in what]
+    assert not [request for request in store.requests if "empty" in request or "large" in request]
 
 
-def test_what_was_not_looked_at_is_looked_at_when_it_is_read(store: Store) -> None:
+def test_a_scan_is_identified_when_it_is_read(store: Store) -> None:
     bucket = store.bucket({"a.png": b"abc", "large.png": b"x" * (LIMIT + 1)})
-    (known, _) = listed(bucket)
+    (known, _) = listing(bucket)
     refs = [ScanRef(f"s3://{bucket}/{name}.png", name) for name in ("a", "large", "gone")]
     assert read(refs) == [b"abc", Reason.TOO_LARGE, Reason.VANISHED]
     ref, _ = next(dispatch.read_contents(refs, LIMIT))
@@ -115,7 +117,7 @@ def test_what_was_not_looked_at_is_looked_at_when_it_is_read(store: Store) -> No
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         ((400, "ExpiredToken"), "ExpiredToken it is; check the network and the credentials"),
         ((403, "InvalidAccessKeyId"), "InvalidAccessKeyId it is; check the network and the credentials"),
@@ -123,15 +125,15 @@ def test_what_was_not_looked_at_is_looked_at_when_it_is_read(store: Store) -> No
         ((0, ""), "check the network and the credentials"),
     ],
 )
-def test_what_is_wrong_with_all_ends_the_run(store: Store, answer: Answer, said: str) -> None:
-    refs = listed(store.bucket({f"{number}.png": b"x" for number in range(3)}))
+def test_a_failure_of_all_objects_ends_the_run(store: Store, answer: Answer, message: str) -> None:
+    refs = listing(store.bucket({f"{number}.png": b"x" for number in range(3)}))
     store.rule = answering("", answer)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read(refs)
 
 
 def test_a_poison_object_is_a_row(store: Store) -> None:
-    refs = listed(store.bucket({"a.png": b"a", "poison.png": b"p", "z.png": b"z"}))
+    refs = listing(store.bucket({"a.png": b"a", "poison.png": b"p", "z.png": b"z"}))
     store.rule = answering("poison", (0, ""))
     assert read(refs) == [b"a", Reason.UNREADABLE, b"z"]
 
@@ -146,18 +148,18 @@ def staged(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_is_published_by_one_request_that_overwrites_nothing(store: Store, staged: Path) -> None:
+def test_publishing_is_one_request_and_overwrites_nothing(store: Store, staged: Path) -> None:
     bucket = store.bucket()
-    headers: list[Mapping[str, str]] = []
-    store.rule = lambda _, given: headers.append(given)
+    all_headers: list[Mapping[str, str]] = []
+    store.rule = lambda _, headers: all_headers.append(headers)
     dispatch.storage_of("s3://").publish(staged, f"s3://{bucket}/out/{staged.name}")
-    assert store.asked == [f"PUT /{bucket}/out/{staged.name}"]
-    assert headers[0]["If-None-Match"] == "*"
+    assert store.requests == [f"PUT /{bucket}/out/{staged.name}"]
+    assert all_headers[0]["If-None-Match"] == "*"
     assert store.objects(bucket) == {f"out/{staged.name}": b"file,prediction\n"}
     assert not staged.exists()
 
 
-def test_a_store_may_say_with_fewer_words_that_a_name_is_taken(store: Store, staged: Path) -> None:
+def test_a_failed_precondition_means_that_the_name_is_taken(store: Store, staged: Path) -> None:
     bucket = store.bucket({staged.name: staged.read_bytes()})
     store.rule = answering("PUT", (412, "PreconditionFailed"))
     dispatch.storage_of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
@@ -165,30 +167,30 @@ def test_a_store_may_say_with_fewer_words_that_a_name_is_taken(store: Store, sta
 
 
 @pytest.mark.slow
-def test_a_large_file_is_one_request_too(store: Store, staged: Path) -> None:
+def test_a_large_file_is_published_by_one_request(store: Store, staged: Path) -> None:
     bucket = store.bucket()
     with staged.open("wb") as file:
         file.truncate(101 << 20)  # s3fs would make several parts of it
     dispatch.storage_of("s3://").publish(staged, f"s3://{bucket}/{staged.name}")
-    assert store.asked == [f"PUT /{bucket}/{staged.name}"]
+    assert store.requests == [f"PUT /{bucket}/{staged.name}"]
 
 
-def test_the_same_bytes_may_be_published_again_but_no_others(store: Store, staged: Path) -> None:
+def test_only_the_same_bytes_are_published_again(store: Store, staged: Path) -> None:
     target = f"s3://{store.bucket()}/{staged.name}"
     content = staged.read_bytes()
     for _ in range(2):
         staged.write_bytes(content)
         dispatch.storage_of(target).publish(staged, target)
         assert not staged.exists()
-    for other in (b"x" + content[1:], content + b"x", content[1:]):
-        staged.write_bytes(other)
+    for other_content in (b"x" + content[1:], content + b"x", content[1:]):
+        staged.write_bytes(other_content)
         with pytest.raises(FileExistsError) as caught:
             dispatch.storage_of(target).publish(staged, target)
         assert (caught.value.errno, caught.value.filename) == (errno.EEXIST, target)
         assert staged.exists()
 
 
-def test_a_store_that_knows_no_condition_is_asked_before(store: Store, staged: Path) -> None:
+def test_a_store_without_conditions_is_asked_first(store: Store, staged: Path) -> None:
     def rule(_: str, headers: Mapping[str, str]) -> Answer | None:
         return (501, "NotImplemented") if "If-None-Match" in headers else None
 
@@ -207,7 +209,7 @@ def test_a_store_that_knows_no_condition_is_asked_before(store: Store, staged: P
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "message"),
     [
         ((403, "AccessDenied"), "access is denied"),
         ((404, "NoSuchBucket"), "NoSuchBucket it is"),
@@ -215,33 +217,37 @@ def test_a_store_that_knows_no_condition_is_asked_before(store: Store, staged: P
         ((0, ""), "Connection was closed"),
     ],
 )
-def test_what_cannot_be_published_stays_staged(store: Store, staged: Path, answer: Answer, said: str) -> None:
+def test_results_stay_staged_if_publishing_fails(
+    store: Store, staged: Path, answer: Answer, message: str
+) -> None:
     target = f"s3://{store.bucket()}/{staged.name}"
     store.rule = answering("PUT", answer)
-    with pytest.raises(OutboxError, match=f"cannot write {target}: .*{said}.* is published") as caught:
+    with pytest.raises(
+        OutboxError, match=f"cannot write {target}: .*{message}.* publishes the staged results"
+    ) as caught:
         dispatch.storage_of(target).publish(staged, target)
     assert staged.exists()
     assert "\n" not in str(caught.value)
 
 
-def test_an_outbox_is_checked_as_far_as_is_cheap(store: Store) -> None:
+def test_an_outbox_is_checked_by_one_request(store: Store) -> None:
     outbox = f"s3://{store.bucket()}/out"
     dispatch.storage_of(outbox).check(outbox)
-    assert len(store.asked) == 1
+    assert len(store.requests) == 1
     with pytest.raises(OutboxError, match="no bucket for the outbox"):
         dispatch.storage_of(outbox).check("s3://nowhere-at-all/out")
     store.rule = answering("HEAD", (403, "AccessDenied"))
-    dispatch.storage_of(outbox).check(outbox)  # who may put may not be allowed to ask
+    dispatch.storage_of(outbox).check(outbox)  # credentials that may put objects may lack the right to ask
     store.rule = answering("HEAD", (0, ""))
     with pytest.raises(OutboxError, match="cannot reach the outbox"):
         dispatch.storage_of(outbox).check(outbox)
 
 
-# What is said
+# Messages
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("text", "line"),
     [
         (
             "Could not connect to http://me:hidden@host/x?X=hidden now",
@@ -253,12 +259,12 @@ def test_an_outbox_is_checked_as_far_as_is_cheap(store: Store) -> None:
         ("long " * 100, "long " * 40 + "..."),
     ],
 )
-def test_what_a_store_says_is_one_line_without_credentials(given: str, said: str) -> None:
-    assert object_errors.first_line(ValueError(given)) == said
+def test_a_message_is_one_line_without_credentials(text: str, line: str) -> None:
+    assert object_errors.first_line(ValueError(text)) == line
 
 
 @pytest.mark.parametrize(
-    ("scheme", "package", "said"),
+    ("scheme", "package", "message"),
     [
         ("s3", "s3fs", "(s3://) needs the extra 's3': pip install 'digitbox[s3]'"),
         ("gs", "gcsfs", "needs the extra 's3' and the package gcsfs: pip install 'digitbox[s3]' gcsfs"),
@@ -266,17 +272,17 @@ def test_what_a_store_says_is_one_line_without_credentials(given: str, said: str
     ],
 )
 def test_a_missing_package_is_named(
-    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str, said: str
+    monkeypatch: pytest.MonkeyPatch, scheme: str, package: str, message: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    objects._opened.cache_clear()
+    objects._open.cache_clear()
     with pytest.raises(MissingExtraError) as caught:
         dispatch.storage_of(f"{scheme}://bucket/x")
-    assert str(caught.value).endswith(said)
+    assert str(caught.value).endswith(message)
     assert caught.value.exit_code == ExitCode.MISSING_EXTRA
 
 
-def test_a_store_is_opened_once_a_process(store: Store) -> None:
+def test_each_process_opens_a_store_once(store: Store) -> None:
     assert objects.objects_of("s3") is objects.objects_of("s3")
-    objects._opened("s3", os.getpid())
-    assert objects._opened.cache_info().currsize == 1
+    objects._open("s3", os.getpid())
+    assert objects._open.cache_info().currsize == 1

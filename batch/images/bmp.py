@@ -1,0 +1,43 @@
+"""The structure of a BMP: a header that says where the pixels are, and the pixels."""
+
+from __future__ import annotations
+
+import struct
+
+from batch.errors import ImageError
+from batch.images.completeness import Container, check_pixels, check_size, raise_damaged, raise_truncated
+from batch.records import Reason
+
+_OLD_HEADER_BYTES = 12  # OS/2 1.x; the only header with numbers of 16 bits and no compression
+_HEADER_BYTES = frozenset((_OLD_HEADER_BYTES, 16, 40, 52, 56, 64, 108, 124))
+_DEPTHS = frozenset((1, 2, 4, 8, 16, 24, 32))
+_UNCOMPRESSED = frozenset((0, 3, 6))  # plain, with colour masks, with colour and alpha masks
+_RUN_LENGTHS = frozenset((1, 2))
+
+
+def parse(data: bytes, max_pixels: int) -> Container:
+    """Read the header and check that all pixels are there; see `formats.parse`."""
+    file_size, pixels_start, header = struct.unpack_from("<I4xII", data, 2)
+    if header == _OLD_HEADER_BYTES:
+        width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
+        compression, pixels_size = 0, 0
+    else:
+        width, height, _, depth, compression, pixels_size = struct.unpack_from("<iiHHII", data, 18)
+    if depth not in _DEPTHS or header not in _HEADER_BYTES:
+        raise_damaged("its BMP header makes no sense")
+    check_size(abs(width), abs(height), max_pixels)
+    if compression in _UNCOMPRESSED:
+        end = pixels_start + (width * depth + 31) // 32 * 4 * abs(height)
+        if end > len(data):
+            raise_truncated("its BMP pixels are cut off")
+        check_pixels(data, pixels_start, end)
+    elif compression in _RUN_LENGTHS:
+        end = pixels_start + pixels_size
+        if max(end, file_size) > len(data) or b"\0\1" not in data[end - 4 : end]:
+            raise_truncated("its BMP pixels are cut off")
+    else:
+        raise ImageError(Reason.UNSUPPORTED, "an unusual BMP: convert it to PNG")
+    # Most writers leave the fourth byte of a pixel unused. It is transparency only if a mask says so.
+    has_mask = depth == 32 and ((header >= 56 and compression == 3) or compression == 6)
+    has_alpha = has_mask and data[66:70] != bytes(4)
+    return Container("bmp", width, abs(height), 1, has_alpha)

@@ -1,0 +1,69 @@
+"""The structure of a PNM: a header of text, then pixels as text (P1 to P3) or as bytes (P4 to P6)."""
+
+from __future__ import annotations
+
+import re
+
+from batch.errors import ImageError
+from batch.images.completeness import Container, check_pixels, check_size, raise_damaged, raise_truncated
+from batch.records import Reason
+
+MAX_NUMBER_DIGITS = 10  # of a number in the header; no size needs more, and Python reads long ones slowly
+
+_TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\d+)")
+_COMMENT = re.compile(rb"#[^\n\r]*")
+
+
+def parse(data: bytes, max_pixels: int) -> Container:
+    """Read the header and check that all pixels are there; see `formats.parse`."""
+    kind = data[1] - ord("0")
+    header, position = _header(data, 2 if kind in (1, 4) else 3)
+    width, height, white = (*header, 1)[:3]
+    check_size(width, height, max_pixels)
+    if not 0 < white < 65536:
+        raise ImageError(Reason.UNSUPPORTED, "an unusual PNM: convert it to PNG")
+    values = width * height * (3 if kind in (3, 6) else 1)
+    if kind <= 3:
+        _check_text(data, position, kind, values)
+        return Container("pnm", width, height)
+    start = position + 1
+    end = start + ((width + 7) // 8 * height if kind == 4 else values * (2 if white > 255 else 1))
+    if end > len(data):
+        raise_truncated("the pixels of a PNM are cut off")
+    check_pixels(data, start, end)
+    following = data[end : end + 3].lstrip()
+    pages = 2 if following[:1] == b"P" and following[1:2] in b"123456" and following[1:2] else 1
+    # OpenCV stretches a darker white by itself in P1 to P3.
+    container_white = white if kind in (5, 6) and white < 255 else 255
+    return Container("pnm", width, height, pages, white=container_white)
+
+
+def _header(data: bytes, length: int) -> tuple[list[int], int]:
+    """Return the numbers of the header, and the position after them."""
+    numbers: list[int] = []
+    position = 2
+    while len(numbers) < length:
+        token = _TOKEN.match(data, position)
+        if token is None or token.end() == len(data):
+            if _COMMENT.sub(b"", data[position:]).strip(b" \t\r\n\v\f0123456789"):
+                raise ImageError(Reason.NOT_AN_IMAGE, "it begins like a PNM, but is none")
+            raise_truncated("it ends inside its header")
+        if len(token[1]) > MAX_NUMBER_DIGITS:
+            raise_damaged("its PNM header makes no sense")
+        numbers.append(int(token[1]))
+        position = token.end()
+    return numbers, position
+
+
+def _check_text(data: bytes, start: int, kind: int, values: int) -> None:
+    """Check that pixels written as text have as many values as the header says."""
+    if values > len(data):
+        raise_truncated("the pixels of a PNM are cut off")
+    text = _COMMENT.sub(b"", data[start:])
+    if kind == 1:
+        count = text.count(b"0") + text.count(b"1")
+    else:
+        # The last number counts only if a space ends it: otherwise digits may be missing.
+        count = len(text.split()) - (not text[-1:].isspace())
+    if count < values:
+        raise_truncated("the pixels of a PNM are cut off")
