@@ -40,7 +40,7 @@ class Picture:
     Attributes:
         scan: WebP in base 64; empty without a picture.
         views: The views in the model's input, PNG in base 64.
-        top: The most likely digits, each with its probability.
+        top: The most likely digits, each with its probability among the ten digits (0 to 1).
         problem: The code for a missing picture, or empty.
     """
 

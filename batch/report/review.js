@@ -44,7 +44,7 @@ function reviewer(onAnswer) {
       const image = element("img");
       image.src = `data:image/png;base64,${view}`;
       image.alt = "";
-      figure.append(image, element("figcaption", "", number ? "with its surroundings" : "what the model sees"));
+      figure.append(image, element("figcaption", "", number ? "with surroundings" : "what the model sees"));
       return figure;
     }));
   }

@@ -17,7 +17,7 @@ from batch.results import names, reader
 from batch.results.reader import Row
 from batch.text import text_cell
 
-MAX_OK_ROWS = 200_000  # rows on a page of about 30 MB; a larger page opens slowly
+MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
 CONFIDENCE_BINS = 20  # bars of the confidence chart
 _REVIEW_ORDER = {Status.REVIEW: 0, Status.REFUSED: 1, Status.FAILED: 2, Status.OK: 3}
 

@@ -12,7 +12,7 @@ from batch.errors import ConfigError, OutboxError
 from batch.report import page, pictures, rows
 from batch.storage import durable
 
-MAX_PICTURES = 10_000  # a page with small ones; about 20 MB, which a browser opens in seconds
+MAX_PICTURES = 10_000  # about 3 MB of page, if they are small like the sample scans
 
 Advance = Callable[[int], None]
 """A function that receives the number of pictures taken since its last call."""
