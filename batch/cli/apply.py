@@ -12,9 +12,9 @@ from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError
 from batch.report import apply as application
 from batch.terminal import console
-from batch.text import count_scans
+from batch.text import count, count_scans
 
-MAX_PROBLEMS = 20  # said: a wrong file may have one a line
+MAX_PROBLEMS = 20  # messages on the screen; a wrong file may have one for each line
 
 
 @click.command()
@@ -23,13 +23,14 @@ MAX_PROBLEMS = 20  # said: a wrong file may have one a line
     "Folder with the results that the report was made from.",
     LocalPath("correct copies of its files of results by hand"),
 )
-@click.option("--by", metavar="NAME", help="Who corrected, for the audit.  [default: the user's login]")
+@click.option("--by", metavar="NAME", help="Your name, for the audit.  [default: your login]")
 def apply(corrections: Path, outbox: Path, by: str | None) -> None:
     """Apply the corrections that a report saved, all of them or none.
 
-    CORRECTIONS is the file. The published results stay as they are: beside each stands corrected-... with
-    the corrected rows, and the corrected scans are copied to corrected/ in the outbox, in folders of their
-    digits, which digitbox train --extra and evaluate take. Printed are the corrected files.
+    CORRECTIONS is the file that the report saved. digitbox leaves the published results as they are. Beside
+    each it writes a file corrected-... with the corrected rows, and prints its path. It copies the corrected
+    scans to corrected/ in the outbox, into one folder for each digit. digitbox train --extra and digitbox
+    evaluate read them.
 
     \b
     Examples:
@@ -40,31 +41,34 @@ def apply(corrections: Path, outbox: Path, by: str | None) -> None:
     if not name:
         raise ConfigError("--by must be a name")
     try:
-        done = application.apply(corrections, outbox, name)
+        result = application.apply(corrections, outbox, name)
     except application.WrongLinesError as error:
         for problem in error.problems[:MAX_PROBLEMS]:
             console.say(problem)
-        if (more := len(error.problems) - MAX_PROBLEMS) > 0:
-            console.say(f"and {more} more")
+        if (hidden_count := len(error.problems) - MAX_PROBLEMS) > 0:
+            console.say(f"and {hidden_count} more")
         raise
-    for path in done.written:
+    for path in result.written:
         console.print_line(path)
-    _say_applied(done, outbox)
+    _say_result(result, outbox)
 
 
-def _say_applied(done: application.Applied, outbox: Path) -> None:
-    total = done.changed + done.confirmed
+def _say_result(result: application.ApplyResult, outbox: Path) -> None:
+    total = result.changed + result.confirmed
     if not total:
         console.say("nothing to do: no corrections in the file")
         return
-    before = f" ({done.known} applied before)" if done.known else ""
-    corrections = "1 correction" if total == 1 else f"{total} corrections"
-    console.say(f"{corrections}: {done.changed} changed, {done.confirmed} confirmed{before}")
-    scans = count_scans(done.copied)
+    known = f" ({result.known} applied before)" if result.known else ""
+    console.say(
+        f"{count(total, 'correction')}: {result.changed} changed, {result.confirmed} confirmed{known}"
+    )
     folder = outbox / application.LABELLED
-    console.say(f"{scans} copied to {folder}; learn from them: digitbox train --from cnn --extra {folder}")
-    if done.missing:
-        console.say(f"{done.missing} of the scans are gone or have changed, and were not copied")
+    console.say(
+        f"{count_scans(result.copied)} copied to {folder}; "
+        f"to train with them: digitbox train --from cnn --extra {folder}"
+    )
+    if result.missing:
+        console.say(f"{count_scans(result.missing)} not copied: gone or changed since digitbox read them")
 
 
 def _login() -> str:

@@ -12,7 +12,7 @@ from batch.cli.types import LocalPath, NamedPath, Whole
 from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.locations import Location
-from batch.report import pictures, rows, writing
+from batch.report import pictures, rows, write
 from batch.terminal import console
 
 _COPY = "copy its files of results to a folder, and name that"
@@ -20,12 +20,12 @@ _COPY = "copy its files of results to a folder, and name that"
 
 @click.command()
 @click.argument(
-    "given",
+    "results",
     nargs=-1,
     metavar="[OUTBOX|CSV]...",
     type=LocalPath(_COPY),
 )
-@outbox_option("Folder of the results, when none is named.", metavar="DIR")
+@outbox_option("Folder of the results, if no OUTBOX or CSV is given.", metavar="DIR")
 @click.option(
     "--output",
     type=NamedPath(dir_okay=False, path_type=Path),
@@ -33,26 +33,26 @@ _COPY = "copy its files of results to a folder, and name that"
 )
 @click.option(
     "--pictures",
-    "most_pictures",
+    "max_pictures",
     type=Whole(0),
     metavar="N",
-    default=writing.MAX_PICTURES,
+    default=write.MAX_PICTURES,
     show_default=True,
-    help="Most scans to show a picture of: the doubtful first, then a sample of the others.",
+    help="Show pictures of at most N scans: the doubtful ones first, then a sample of the others.",
 )
 @click.option(
     "--model",
     metavar="NAME|DIR",
-    help="Where the model that read them is, if not in ./models or with digitbox.",
+    help="Model that read the scans, if it is neither in ./models nor part of digitbox.",
 )
 def report(
-    given: tuple[Path, ...], outbox: Location, output: Path | None, most_pictures: int, model: str | None
+    results: tuple[Path, ...], outbox: Location, output: Path | None, max_pictures: int, model: str | None
 ) -> None:
-    """Write one HTML page to look at results, and to correct them.
+    """Write one HTML page to look at results and correct them.
 
-    OUTBOX is a folder of results, CSV a file of them (Parquet too); that of --outbox without any. The page
-    needs no network and no server: open it in a browser. The doubtful scans come first, and are reviewed with
-    the keyboard. Printed is the page's path.
+    OUTBOX is a folder of results, CSV a file of them (Parquet too). The page needs no network and no server:
+    open it in a browser. It shows the doubtful scans first, and you review them with the keyboard. digitbox
+    prints the path of the page.
 
     \b
     Examples:
@@ -60,30 +60,40 @@ def report(
       digitbox report results/predictions-20260102T120000Z-61ac8f02.csv --output monday.html
     """
     if output is not None:
-        writing.check_new(output)
-    if not given:
+        write.check_new(output)
+    if not results:
         if not isinstance(outbox, Path):
             raise ConfigError(f"digitbox report wants files on a disk, not {outbox}: {_COPY}")
-        given = (outbox,)
-    paths = rows.find_sources(given)
+        results = (outbox,)
+    paths = rows.find_sources(results)
     models = pictures.Models(None if model is None else model_store.find(model))
-    console.print_line(write_report(paths, output, most_pictures, models))
+    console.print_line(write_report(paths, output, max_pictures, models))
 
 
 def write_report(
     paths: Sequence[Path],
     output: Path | None = None,
-    most_pictures: int = writing.MAX_PICTURES,
+    max_pictures: int = write.MAX_PICTURES,
     models: pictures.Models | None = None,
     *,
     quiet: bool = False,
 ) -> Path:
-    """Writes a report, with a bar of progress on a terminal.
+    """Write a report, with a progress bar on a terminal.
+
+    Args:
+        paths: Files of results, oldest first.
+        output: Path of the report; None for a new name beside the results.
+        max_pictures: Upper limit of pictures.
+        models: Source of the models that read the scans; None for the installed ones.
+        quiet: True for no progress bar.
+
+    Returns:
+        The path of the report.
 
     Raises:
-        RunError: as of `writing.plan` and `writing.write`.
+        RunError: The results cannot be read, or the report cannot be written.
     """
-    found, places = writing.plan(paths, most_pictures)
-    total = None if quiet or not console.has_terminal() else len(places)
+    report_rows, indices = write.plan(paths, max_pictures)
+    total = None if quiet or not console.has_terminal() else len(indices)
     with console.progress(total) as advance:
-        return writing.write(found, places, output, models or pictures.Models(), advance)
+        return write.write(report_rows, indices, output, models or pictures.Models(), advance)

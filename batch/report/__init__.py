@@ -1,1 +1,1 @@
-"""The page to look at results and to correct them, and what becomes of the corrections."""
+"""The report: a page to look at results and correct them, and the step that applies the corrections."""

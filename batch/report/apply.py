@@ -1,4 +1,4 @@
-"""From corrections that a person saved to corrected results, an audit, and labelled scans to learn from."""
+"""The step that applies saved corrections: corrected results, an audit, and labelled scans for training."""
 
 from __future__ import annotations
 
@@ -25,33 +25,38 @@ from batch.results.reader import Row
 from batch.storage import durable, locks
 from batch.text import text_cell
 
-COLUMNS = ("file", "sha256", "batch", "corrected")
+COLUMNS = ("file", "sha256", "batch", "corrected")  # required in a file of corrections
 LABELLED = "corrected"
 """Folder of the outbox with the corrected scans, in folders named 0 to 9 and none."""
 
 _LABELS = {*map(str, range(10)), NONE}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_Key = tuple[str, str]  # file and SHA-256 of a row
 
 
 class WrongLinesError(ConfigError):
-    """Corrections that cannot be applied; `problems` has a line for each."""
+    """Corrections that cannot be applied.
+
+    Attributes:
+        problems: One message for each wrong line.
+    """
 
     def __init__(self, file: Path, problems: Sequence[str]) -> None:
-        super().__init__(f"nothing of {file} was applied: put these lines right, or save the file anew")
+        super().__init__(f"nothing of {file} was applied: put these lines right, or save the file again")
         self.problems = problems
 
 
 @dataclass(slots=True)
-class Applied:
-    """What became of corrections.
+class ApplyResult:
+    """The result of applying corrections.
 
     Attributes:
-        written: corrected files of results, whether they are new or were there already.
-        changed: corrections that say something else than the model.
-        confirmed: those that say the same.
-        known: those of them that had been applied before.
-        copied: scans that were put into the folder of labelled scans now.
-        missing: scans that are gone or have changed, and could not be.
+        written: Corrected files of results, both new and unchanged ones.
+        changed: Number of corrections that differ from the model's prediction.
+        confirmed: Number of corrections that agree with it.
+        known: Number of corrections in the file that were applied before.
+        copied: Number of scans newly copied to the folder of labelled scans.
+        missing: Number of scans that could not be copied, because they are gone or have changed.
     """
 
     written: list[Path] = field(default_factory=list)
@@ -62,21 +67,24 @@ class Applied:
     missing: int = 0
 
 
-def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> Applied:
-    """Applies corrections, all of them or none.
+def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> ApplyResult:
+    """Apply corrections, all of them or none.
 
     Args:
-        file: as the report saved it.
-        outbox: with the results.
-        by: who corrected.
-        now: UTC; the clock, if not given.
+        file: File of corrections, as the report saves it.
+        outbox: Folder of the results.
+        by: Name of the person who corrected.
+        now: UTC time for the audit; the clock's if None.
+
+    Returns:
+        The corrected files, and counts.
 
     Raises:
-        InputError: the file or the outbox is not there, or cannot be read.
-        ConfigError: a line is wrong; the message has a line for each.
-        BusyError: others are being applied.
-        OutboxError: the outbox cannot be written.
-        LedgerError: its ledger is damaged.
+        InputError: The file or the outbox does not exist or cannot be read.
+        WrongLinesError: A line is wrong.
+        BusyError: Another process applies corrections, or a run writes to the ledger.
+        OutboxError: The outbox cannot be written.
+        LedgerError: The ledger is damaged.
     """
     folder = outbox / STATE
     lines = list(reader.table(file, COLUMNS))
@@ -89,9 +97,9 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
         lock.touch()
         with (
             locks.hold(lock, exclusive=True, busy=f"corrections are being applied to {outbox}: wait for it"),
-            closing(Ledger(folder)) as known,
+            closing(Ledger(folder)) as open_ledger,
         ):
-            return _Application(known, outbox, by, now or datetime.now(UTC)).run(file, lines)
+            return _Application(open_ledger, outbox, by, now or datetime.now(UTC)).run(file, lines)
     except OSError as error:
         raise OutboxError(
             f"cannot write to the outbox {outbox}: {error.strerror}; make room, and apply again"
@@ -104,44 +112,54 @@ def apply(file: Path, outbox: Path, by: str, now: datetime | None = None) -> App
 
 @dataclass(slots=True)
 class _Published:
-    """The results of one batch."""
+    """The results of one batch.
+
+    Attributes:
+        batch: The ledger's record of the batch.
+        path: File of its results.
+        rows: Rows by file and SHA-256.
+        members: The ledger's outcomes by file and SHA-256.
+        before: Earlier corrections by file and SHA-256.
+    """
 
     batch: Batch
     path: Path
-    rows: dict[tuple[str, str], Row]
-    members: dict[tuple[str, str], Outcome]
-    before: dict[tuple[str, str], Correction]
+    rows: dict[_Key, Row]
+    members: dict[_Key, Outcome]
+    before: dict[_Key, Correction]
 
 
 class _Application:
-    """Corrections that are being checked, and applied when all are right."""
+    """One file of corrections, which digitbox checks as a whole before it applies any line."""
 
-    def __init__(self, known: Ledger, outbox: Path, by: str, now: datetime) -> None:
-        self._known, self._outbox, self._by = known, outbox, by
+    def __init__(self, open_ledger: Ledger, outbox: Path, by: str, now: datetime) -> None:
+        self._ledger, self._outbox, self._by = open_ledger, outbox, by
         self._now = iso(now)
         self._batches: dict[str, _Published | str] = {}
         self._problems: list[str] = []
 
-    def run(self, file: Path, lines: Sequence[tuple[int, dict[str, str]]]) -> Applied:
-        wanted: dict[tuple[str, str, str], tuple[int, Correction]] = {}
+    def run(self, file: Path, lines: Sequence[tuple[int, dict[str, str]]]) -> ApplyResult:
+        first_lines: dict[tuple[str, str, str], tuple[int, Correction]] = {}
         for number, record in lines:
-            checked = self._checked(record)
-            if isinstance(checked, str):
-                self._problems.append(f"line {number}: {checked}")
+            correction = self._parse_line(record)
+            if isinstance(correction, str):
+                self._problems.append(f"line {number}: {correction}")
                 continue
-            key = checked.batch, checked.file, checked.sha256
-            first, other = wanted.setdefault(key, (number, checked))
-            if other.corrected != checked.corrected:
+            key = correction.batch, correction.file, correction.sha256
+            first_number, first = first_lines.setdefault(key, (number, correction))
+            if first.corrected != correction.corrected:
                 self._problems.append(
-                    f"line {number}: says {checked.corrected}, and line {first} {other.corrected}"
+                    f"line {number}: it says {correction.corrected}, "
+                    f"but line {first_number} says {first.corrected}"
                 )
-        contents = [] if self._problems else list(self._contents([one for _, one in wanted.values()]))
+        new = [correction for _, correction in first_lines.values()]
+        contents = [] if self._problems else list(self._corrected_contents(new))
         if self._problems:
             raise WrongLinesError(file, self._problems)
-        return self._apply([one for _, one in wanted.values()], contents)
+        return self._apply(new, contents)
 
-    def _checked(self, record: dict[str, str]) -> Correction | str:
-        """The correction that a line holds, or what is wrong with it."""
+    def _parse_line(self, record: dict[str, str]) -> Correction | str:
+        """Return the correction in a line, or a message if the line is wrong."""
         name, sha256, batch_id = record["file"], record["sha256"].strip(), record["batch"].strip()
         label = record["corrected"].strip().lower()
         if label not in _LABELS:
@@ -154,108 +172,117 @@ class _Application:
         row = published.rows.get((name, sha256))
         if row is None or (name, sha256) not in published.members:
             return f"{batch_id} has no row of {name!r} with this sha256: save the corrections again"
-        said = row.reason or row.status.value if row.prediction is None else str(row.prediction)
-        at = record.get("reviewed_at", "").strip()
-        return Correction(batch_id, name, sha256, said, label, self._by, at, self._now)
+        prediction = row.reason or row.status.value if row.prediction is None else str(row.prediction)
+        reviewed_at = record.get("reviewed_at", "").strip()
+        return Correction(batch_id, name, sha256, prediction, label, self._by, reviewed_at, self._now)
 
     def _published(self, batch_id: str) -> _Published | str:
+        """Return the results of a batch, or a message if they cannot be corrected."""
         if batch_id not in self._batches:
             self._batches[batch_id] = self._find(batch_id)
         return self._batches[batch_id]
 
     def _find(self, batch_id: str) -> _Published | str:
-        batch = corrections.find_batch(self._known, batch_id)
+        batch = corrections.find_batch(self._ledger, batch_id)
         if batch is None:
             return f"no batch {batch_id!r} in {self._outbox}: name its outbox with --outbox"
         path = self._outbox / batch.file
         if not os.path.isfile(path):
             return f"{batch.file} is no longer in {self._outbox}: put it back, and apply again"
         if durable.digest(path) != batch.sha256:
-            return f"{batch.file} was changed since it was published: put the published one back"
+            return f"{batch.file} has changed since digitbox published it: put the published file back"
+        members = self._ledger.members(batch_id)
         return _Published(
             batch,
             path,
             {(row.file, row.sha256): row for row in reader.read(path)},
-            {(text_cell(one.ref.name), one.sha256): one for one in self._known.members(batch_id)},
-            corrections.corrections_of(self._known, batch_id),
+            {(text_cell(outcome.ref.name), outcome.sha256): outcome for outcome in members},
+            corrections.corrections_of(self._ledger, batch_id),
         )
 
-    def _contents(self, wanted: Sequence[Correction]) -> Iterator[tuple[Path, bytes]]:
-        """Yields what is to be written where; somebody else's file in that place is a problem."""
-        for batch_id in dict.fromkeys(one.batch for one in wanted):
+    def _corrected_contents(self, new: Sequence[Correction]) -> Iterator[tuple[Path, bytes]]:
+        """Yield each corrected file with its content, and note those that somebody changed by hand."""
+        for batch_id in dict.fromkeys(correction.batch for correction in new):
             published = self._published(batch_id)
             assert isinstance(published, _Published)
-            mine = {(one.file, one.sha256): one for one in wanted if one.batch == batch_id}
-            content = _corrected(published, published.before | mine)
-            target = corrected_path(published.path)
+            new_of_batch = {
+                (correction.file, correction.sha256): correction
+                for correction in new
+                if correction.batch == batch_id
+            }
+            content = _corrected_content(published, published.before | new_of_batch)
+            target = _corrected_path(published.path)
             if target.exists():
-                there = target.read_bytes()
-                if there != content and there != _corrected(published, published.before):
+                old_content = target.read_bytes()
+                if old_content != content and old_content != _corrected_content(published, published.before):
                     self._problems.append(f"{target.name} was changed by hand: move it away, and apply again")
             yield target, content
 
-    def _apply(self, wanted: Sequence[Correction], contents: Sequence[tuple[Path, bytes]]) -> Applied:
-        done = Applied()
-        fresh = []
-        for one in wanted:
-            published = self._published(one.batch)
+    def _apply(self, new: Sequence[Correction], contents: Sequence[tuple[Path, bytes]]) -> ApplyResult:
+        result = ApplyResult()
+        unknown = []
+        for correction in new:
+            published = self._published(correction.batch)
             assert isinstance(published, _Published)
-            before = published.before.get((one.file, one.sha256))
-            if before is None or before.corrected != one.corrected:
-                fresh.append(one)
-            confirms = one.corrected == (one.said if one.said.isdigit() else NONE)
-            done.confirmed += confirms
-            done.changed += not confirms
-        done.known = len(wanted) - len(fresh)
-        with self._known.transaction():
-            corrections.add(self._known, fresh)
-            for target, content in contents:  # before the commit: what is killed here is applied again
+            before = published.before.get((correction.file, correction.sha256))
+            if before is None or before.corrected != correction.corrected:
+                unknown.append(correction)
+            confirms = correction.corrected == (correction.said if correction.said.isdigit() else NONE)
+            result.confirmed += confirms
+            result.changed += not confirms
+        result.known = len(new) - len(unknown)
+        with self._ledger.transaction():
+            corrections.add(self._ledger, unknown)
+            # Files first: if the process dies before the commit, the user applies the corrections again.
+            for target, content in contents:
                 if not (target.exists() and target.read_bytes() == content):
                     durable.replace(target, content)
-                done.written.append(target)
-        for one in wanted:  # after it: a watcher need not wait for copies
-            self._label(one, done)
-        return done
+                result.written.append(target)
+        # Copies last: a watcher that waits for the ledger need not wait for them.
+        for correction in new:
+            self._copy_labelled(correction, result)
+        return result
 
-    def _label(self, one: Correction, done: Applied) -> None:
-        """Puts a scan into the folder of its digit, and out of the folder of another."""
-        published = self._published(one.batch)
+    def _copy_labelled(self, correction: Correction, result: ApplyResult) -> None:
+        """Copy a scan to the folder of its label, and delete its copies under other labels."""
+        published = self._published(correction.batch)
         assert isinstance(published, _Published)
-        member = published.members[one.file, one.sha256]
-        if member.status is Status.FAILED:  # what cannot be read teaches nothing
+        outcome = published.members[correction.file, correction.sha256]
+        if outcome.status is Status.FAILED:  # training cannot read it
             return
-        suffix = Path(one.file).suffix.lower().lstrip(".")
-        name = f"{one.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
-        target = self._outbox / LABELLED / one.corrected / name
-        content = None if target.exists() else _scan(member, published.batch, self._outbox)
-        for label in _LABELS - {one.corrected}:
+        suffix = Path(correction.file).suffix.lower().lstrip(".")
+        name = f"{correction.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
+        target = self._outbox / LABELLED / correction.corrected / name
+        content = None if target.exists() else _read_scan(outcome, published.batch, self._outbox)
+        for label in _LABELS - {correction.corrected}:
             (self._outbox / LABELLED / label / name).unlink(missing_ok=True)
         if content is not None:
             durable.make_folder(target.parent)
             durable.replace(target, content)
-            done.copied += 1
+            result.copied += 1
         elif not target.exists():
-            done.missing += 1
+            result.missing += 1
 
 
-def corrected_path(published: Path) -> Path:
-    """Where corrected results stand: beside the published ones, under a name that is not taken for theirs."""
+def _corrected_path(published: Path) -> Path:
+    """Return the path of corrected results: beside the published ones, under a name of their own."""
     return published.with_name(names.corrected(published.name))
 
 
-def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -> bytes:
-    return corrected.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
+def _corrected_content(published: _Published, effective: dict[_Key, Correction]) -> bytes:
+    labels = {key: (correction.said, correction.corrected) for key, correction in effective.items()}
+    return corrected.corrected(published.path, labels)
 
 
-def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:
-    """The bytes that were read, if they are still somewhere."""
-    for place in disposal.possible_paths(member, batch, outbox):
+def _read_scan(outcome: Outcome, batch: Batch, outbox: Path) -> bytes | None:
+    """Return the bytes that digitbox read, or None if they are gone."""
+    for path in disposal.possible_paths(outcome, batch, outbox):
         try:
-            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             with open(descriptor, "rb") as file:
                 content = file.read()
         except OSError:
             continue
-        if hashlib.sha256(content).hexdigest() == member.sha256:
+        if hashlib.sha256(content).hexdigest() == outcome.sha256:
             return content
     return None

@@ -1,84 +1,86 @@
-// What the person has said so far: kept by the browser, and saved as corrections.csv.
+// The answers of this person. The browser keeps them, and the page saves them as corrections.csv.
 
-// One entry for each decision: the same page may be open twice, and neither must undo the other's.
+// Each answer has its own key, so that two windows of the same page do not overwrite each other.
 const STORE = `digitbox:${data.id}:`;
 const COLUMNS = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at"];
 
-/** Decisions by place of the row: `corrected` is 0 to 9 or none, `at` an ISO time. */
-const decisions = new Map();
-let kept = true;
+/** Answers by index of the row: `corrected` is 0 to 9 or none, `reviewedAt` an ISO time. */
+const answers = new Map();
+let storageWorks = true;
 
-function restore() {
+/** Read the answers that the browser kept. */
+function restoreAnswers() {
   try {
     for (let number = 0; number < localStorage.length; number += 1) {
       const key = localStorage.key(number);
-      hear(key, localStorage.getItem(key));
+      readStored(key, localStorage.getItem(key));
     }
   } catch {
-    kept = false; // A browser that keeps nothing for files: what is said lasts as long as the page.
+    storageWorks = false; // Some browsers keep nothing for local files: the answers go when the page closes.
   }
 }
 
-/** Takes over what the browser has kept, or another window of this page has just said. */
-function hear(key, value) {
+/** Read one stored entry, of this window or another; return true if it is an answer of this page. */
+function readStored(key, value) {
   if (!key?.startsWith(STORE)) return false;
-  const place = Number(key.slice(STORE.length));
-  const [corrected, at] = (value ?? "").split(" ");
-  if (!(place >= 0 && place < count)) return false;
-  if (at && /^([0-9]|none)$/.test(corrected)) decisions.set(place, { corrected, at });
-  else decisions.delete(place);
+  const index = Number(key.slice(STORE.length));
+  const [corrected, reviewedAt] = (value ?? "").split(" ");
+  if (!(index >= 0 && index < count)) return false;
+  if (reviewedAt && /^([0-9]|none)$/.test(corrected)) answers.set(index, { corrected, reviewedAt });
+  else answers.delete(index);
   return true;
 }
 
-function keep(place) {
-  const decision = decisions.get(place);
+function store(index) {
+  const answer = answers.get(index);
   try {
-    if (decision) localStorage.setItem(STORE + place, `${decision.corrected} ${decision.at}`);
-    else localStorage.removeItem(STORE + place);
-    kept = true;
+    if (answer) localStorage.setItem(STORE + index, `${answer.corrected} ${answer.reviewedAt}`);
+    else localStorage.removeItem(STORE + index);
+    storageWorks = true;
   } catch {
-    kept = false;
+    storageWorks = false;
   }
 }
 
-/** Says what a scan shows, or with null takes that back; returns what was said before. */
-function decide(place, corrected) {
-  const before = decisions.get(place)?.corrected ?? null;
-  if (corrected === null) decisions.delete(place);
-  else decisions.set(place, { corrected, at: new Date().toISOString().replace(/\.\d+Z/, "Z") });
-  keep(place);
+/** Set the answer for a row, or delete it with null; return the answer before. */
+function setAnswer(index, corrected) {
+  const before = answers.get(index)?.corrected ?? null;
+  if (corrected === null) answers.delete(index);
+  else answers.set(index, { corrected, reviewedAt: new Date().toISOString().replace(/\.\d+Z/, "Z") });
+  store(index);
   return before;
 }
 
-/** What is known of a row by now: said by the person here, or applied before. */
-function answerOf(place) {
-  return decisions.get(place)?.corrected ?? data.corrected[place] ?? null;
+/** Return the answer given here, else an earlier correction, else null. */
+function answerOf(index) {
+  return answers.get(index)?.corrected ?? data.corrected[index] ?? null;
 }
 
-function isDoubtful(place) {
-  return statusOf(place) !== "ok" && !(place in data.corrected);
+function isDoubtful(index) {
+  return statusOf(index) !== "ok" && !(index in data.corrected);
 }
 
-/** A person can say something of every scan that was read; of the others there is nothing to look at. */
-function canBeReviewed(place) {
-  return data.sha256[place] !== "";
+/** Return true if digitbox could read the file, so that a person can answer. */
+function canBeReviewed(index) {
+  return data.sha256[index] !== "";
 }
 
-function cell(text) {
+function csvCell(text) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function asCsv() {
-  const rows = [...decisions].sort(([one], [other]) => one - other).map(([place, { corrected, at }]) => [
-    data.file[place], data.sha256[place], batchOf(place), data.prediction[place] ?? "", corrected, at,
+  const sorted = [...answers].sort(([first], [second]) => first - second);
+  const rows = sorted.map(([index, { corrected, reviewedAt }]) => [
+    data.file[index], data.sha256[index], batchOf(index), data.prediction[index] ?? "", corrected, reviewedAt,
   ]);
-  return [COLUMNS, ...rows].map((row) => `${row.map((value) => cell(String(value))).join(",")}\n`).join("");
+  return [COLUMNS, ...rows].map((row) => `${row.map((value) => csvCell(String(value))).join(",")}\n`).join("");
 }
 
-function save() {
+function saveCorrections() {
   const link = element("a");
   link.href = URL.createObjectURL(new Blob([asCsv()], { type: "text/csv" }));
   link.download = "corrections.csv";
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000); // the browser needs it while it downloads
 }

@@ -1,55 +1,60 @@
 "use strict";
-// The rows, as columns; a row is known by its place in them.
+// The rows as columns. A row is known by its index in them.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const pictures = JSON.parse(document.getElementById("pictures").textContent);
 const STATUSES = ["ok", "review", "refused", "failed"];
+// For each code of a missing picture: words for the list, and a sentence for the review.
 const PROBLEMS = {
-  gone: ["scan gone", "The scan is no longer where it was read."],
-  changed: ["scan changed", "The scan has changed since it was read."],
-  unread: ["not read", "The file could not be read."],
-  undecodable: ["no image", "The file cannot be decoded."],
-  remote: ["elsewhere", "The scan is in object storage, which is not asked for pictures."],
-  left: ["", "The page has no picture of it; digitbox report --pictures makes one with more."],
+  gone: ["scan gone", "The scan is no longer where digitbox read it."],
+  changed: ["scan changed", "The scan has changed since digitbox read it."],
+  unread: ["not read", "digitbox could not read the file."],
+  undecodable: ["no image", "digitbox could not open the file as an image."],
+  remote: ["elsewhere", "The scan is in object storage. The report takes no pictures from there."],
+  left: ["", "This report has no picture of the scan. For more pictures, use digitbox report --pictures."],
 };
 const count = data.file.length;
 
-const decoded = (column) => (place) => column.values[column.codes[place]];
+const decoded = (column) => (index) => column.values[column.codes[index]];
 const statusOf = decoded(data.status);
 const reasonOf = decoded(data.reason);
 const batchOf = decoded(data.batch);
-const modelOf = decoded(data.model);
 
 const toneOf = (status) => (status === "review" ? "review-tone" : status);
-const reasonWords = (place) => data.reasons[reasonOf(place)] ?? reasonOf(place);
+const reasonWords = (index) => data.reasons[reasonOf(index)] ?? reasonOf(index);
 const grouped = (number) => number.toLocaleString("en-GB");
 const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumSignificantDigits: 3 });
-const plural = (number, one, many) => `${grouped(number)} ${number === 1 ? one : many}`;
+const plural = (number, singular, several) => `${grouped(number)} ${number === 1 ? singular : several}`;
 
-/** A share of 1, as in the results; what is only nearly certain does not look certain. */
-function shareWords(share) {
-  if (share === null) return "";
-  return share < 1 && share > 0.9995 ? "> 0.999" : share.toFixed(3);
+/** Return a time such as 2026-01-02T12:00:00Z in words. */
+function timeWords(iso) {
+  return iso.replace("T", " ").replace("Z", " UTC");
 }
 
-/** What the model says in one word: a digit, or that there is none. */
-function saidOf(place) {
-  return data.prediction[place] === null ? "none" : String(data.prediction[place]);
+/** Return a probability with three decimals; one below 1 never becomes 1.000. */
+function probabilityWords(probability) {
+  if (probability === null) return "";
+  return probability < 1 && probability > 0.9995 ? "> 0.999" : probability.toFixed(3);
 }
 
-/** An element with a class and a text; never markup. */
+/** Return the model's digit, or none. */
+function predictionOf(index) {
+  return data.prediction[index] === null ? "none" : String(data.prediction[index]);
+}
+
+/** Make an element with a class and a text; the text never becomes markup. */
 function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
+  const created = document.createElement(tag);
+  if (className) created.className = className;
+  if (text) created.textContent = text;
+  return created;
 }
 
 function byId(id) {
   return document.getElementById(id);
 }
 
-/** A thin bar, filled to a share of its width. */
+/** Make a thin bar that is filled to a share of its width. */
 function track(share) {
   const outer = element("div", "track");
   const inner = element("div");
@@ -59,12 +64,12 @@ function track(share) {
   return outer;
 }
 
-/** The picture of a scan, or in few words or many why there is none. */
-function scanPicture(place, large) {
-  const found = pictures.scan[place];
-  if (!found) return element("span", "nothing", PROBLEMS[pictures.problem[place] ?? "left"][Number(large)]);
+/** Make the picture of a scan, or say why there is none. */
+function scanPicture(index, isLarge) {
+  const webp = pictures.scan[index];
+  if (!webp) return element("span", "nothing", PROBLEMS[pictures.problem[index] ?? "left"][Number(isLarge)]);
   const image = element("img");
-  image.src = `data:image/webp;base64,${found}`;
+  image.src = `data:image/webp;base64,${webp}`;
   image.alt = "";
   return image;
 }

@@ -1,11 +1,12 @@
-// A list of any length: only the rows that can be seen are elements.
+// A list of any length. Only the rows on the screen are elements of the page.
 
-const SPARE_ROWS = 8;
-const MOST_PRINTED = 500;
+const SPARE_ROWS = 8; // above and below the screen, so that scrolling shows no gap
+const MAX_PRINTED = 500; // rows
+const PAGE_STEP = 8; // rows
 
-/** Keeps `list` filled; `rowFor(place)` makes a row, `open(place)` is called when one is chosen. */
+/** Keep `list` filled; `rowFor(index)` makes a row, and a click on it calls `open(index)`. */
 function virtualList(list, table, rowFor, open) {
-  let places = [];
+  let indices = []; // of the listed rows; a position is a place in this array
   let rendered = new Map();
   let rowPx = 0;
 
@@ -14,63 +15,63 @@ function virtualList(list, table, rowFor, open) {
     list.append(probe);
     rowPx = probe.getBoundingClientRect().height || 72;
     probe.remove();
-    list.style.height = `${places.length * rowPx}px`;
+    list.style.height = `${indices.length * rowPx}px`;
   }
 
   function render() {
     const top = -list.getBoundingClientRect().top;
     const first = Math.max(0, Math.floor(top / rowPx) - SPARE_ROWS);
-    const last = Math.min(places.length, Math.ceil((top + window.innerHeight) / rowPx) + SPARE_ROWS);
-    show(first, Math.max(first, last));
+    const end = Math.min(indices.length, Math.ceil((top + window.innerHeight) / rowPx) + SPARE_ROWS);
+    renderRange(first, Math.max(first, end));
   }
 
-  function show(first, last) {
-    const kept = new Map();
-    for (let index = first; index < last; index += 1) {
-      kept.set(index, rendered.get(index) ?? made(index));
+  function renderRange(first, end) {
+    const visible = new Map();
+    for (let position = first; position < end; position += 1) {
+      visible.set(position, rendered.get(position) ?? makeRow(position));
     }
-    for (const [index, row] of rendered) if (!kept.has(index)) row.remove();
-    rendered = kept;
+    for (const [position, row] of rendered) if (!visible.has(position)) row.remove();
+    rendered = visible;
     let before = null;
-    for (const row of kept.values()) {
-      const wanted = before ? before.nextElementSibling : list.firstElementChild;
-      if (wanted !== row) list.insertBefore(row, wanted);
+    for (const row of visible.values()) {
+      const current = before ? before.nextElementSibling : list.firstElementChild;
+      if (current !== row) list.insertBefore(row, current);
       before = row;
     }
   }
 
-  function made(index) {
-    const row = rowFor(places[index]);
-    row.ariaRowIndex = String(index + 2);
-    row.style.top = `${index * rowPx}px`;
-    row.dataset.index = index;
-    row.addEventListener("click", () => open(places[index]));
+  function makeRow(position) {
+    const row = rowFor(indices[position]);
+    row.ariaRowIndex = String(position + 2);
+    row.style.top = `${position * rowPx}px`;
+    row.dataset.position = position;
+    row.addEventListener("click", () => open(indices[position]));
     return row;
   }
 
-  function focus(index) {
-    if (index < 0 || index >= places.length) return;
-    const top = list.getBoundingClientRect().top + index * rowPx;
+  function focus(position) {
+    if (position < 0 || position >= indices.length) return;
+    const top = list.getBoundingClientRect().top + position * rowPx;
     if (top < 0 || top + rowPx > window.innerHeight) {
       window.scrollBy(0, top < 0 ? top - rowPx : top + 2 * rowPx - window.innerHeight);
     }
     render();
-    rendered.get(index)?.querySelector("button").focus({ preventScroll: true });
+    rendered.get(position)?.querySelector("button").focus({ preventScroll: true });
   }
 
   list.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE_STEP, PageUp: -PAGE_STEP }[event.key];
     const row = event.target.closest(".row");
     if (!step || !row) return;
     event.preventDefault();
-    const wanted = Number(row.dataset.index) + step;
-    focus(Math.max(0, Math.min(places.length - 1, wanted)));
+    const target = Number(row.dataset.position) + step;
+    focus(Math.max(0, Math.min(indices.length - 1, target)));
   });
   window.addEventListener("scroll", () => requestAnimationFrame(render), { passive: true });
   window.addEventListener("resize", () => refresh());
   window.addEventListener("beforeprint", () => {
-    show(0, Math.min(places.length, MOST_PRINTED));
-    list.dataset.rest = places.length > MOST_PRINTED ? `Printed are the first ${grouped(MOST_PRINTED)} rows.` : "";
+    renderRange(0, Math.min(indices.length, MAX_PRINTED));
+    list.dataset.rest = indices.length > MAX_PRINTED ? `Only the first ${grouped(MAX_PRINTED)} rows are printed.` : "";
   });
   window.addEventListener("afterprint", () => render());
 
@@ -83,11 +84,11 @@ function virtualList(list, table, rowFor, open) {
 
   return {
     refresh,
-    show(wanted) {
-      places = wanted;
-      table.ariaRowCount = String(places.length + 1);
+    show(newIndices) {
+      indices = newIndices;
+      table.ariaRowCount = String(indices.length + 1);
       refresh();
     },
-    places: () => places,
+    indices: () => indices,
   };
 }

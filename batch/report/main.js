@@ -1,94 +1,93 @@
-// Filters, and what ties the parts together.
+// The filters, and the start of the page.
 
-const chosen = { statuses: new Set(STATUSES), digit: "", low: 0, high: 1, name: "", reviewed: "", order: "" };
+const filters = { statuses: new Set(STATUSES), digit: "", low: 0, high: 1, name: "", reviewed: "", order: "" };
 const list = virtualList(byId("list"), byId("table"), rowFor, open);
-const review = reviewer(answered);
+const review = reviewer(refreshAnswers);
 
-function rowFor(place) {
-  const status = statusOf(place);
+function rowFor(index) {
+  const status = statusOf(index);
   const row = element("div", `row ${toneOf(status)}`);
   row.role = "row";
   const button = element("button", "open");
   button.type = "button";
-  button.ariaLabel = `Look at ${data.file[place]}`;
-  button.append(scanPicture(place, false));
-  const sure = element("span", "sure", shareWords(data.confidence[place]));
-  if (data.confidence[place] !== null) sure.append(track(data.confidence[place]));
+  button.ariaLabel = `Open ${data.file[index]}`;
+  button.append(scanPicture(index, false));
+  const scan = element("span");
+  scan.append(button);
+  const confidence = element("span", "confidence", probabilityWords(data.confidence[index]));
+  if (data.confidence[index] !== null) confidence.append(track(data.confidence[index]));
   const state = element("span", "status");
-  state.append(element("b", "", status), element("span", "", reasonWords(place)));
-  const file = element("span", "file", data.file[place]);
-  file.title = data.file[place];
-  const cells = [wrapped(button), digitCell(place), sure, state, file];
-  for (const one of cells) one.role = "cell";
+  state.append(element("b", "", status), element("span", "", reasonWords(index)));
+  const file = element("span", "file", data.file[index]);
+  file.title = data.file[index];
+  const cells = [scan, digitCell(index), confidence, state, file];
+  for (const cell of cells) cell.role = "cell";
   row.append(...cells);
   return row;
 }
 
-function wrapped(button) {
-  const outer = element("span");
-  outer.append(button);
-  return outer;
-}
-
-/** What the scan is, as far as is known; what the model said is struck out where a person says otherwise. */
-function digitCell(place) {
-  const target = element("span", "digit");
-  const said = saidOf(place);
-  const answer = answerOf(place);
-  const shown = answer ?? said;
-  target.append(shown === "none" ? element("span", "word", answer ? "not a digit" : "–") : shown);
-  if (answer === said) target.append(element("span", "word quiet", " ✓"));
+/** Make the cell of the digit: the answer, or else the prediction. A wrong prediction is struck out. */
+function digitCell(index) {
+  const cell = element("span", "digit");
+  const prediction = predictionOf(index);
+  const answer = answerOf(index);
+  const result = answer ?? prediction;
+  cell.append(result === "none" ? element("span", "word", answer ? "not a digit" : "–") : result);
+  if (answer === prediction) cell.append(element("span", "word quiet", " ✓"));
   else if (answer !== null) {
-    target.append(" ", element("span", "spoken", "instead of "), element("del", "", said === "none" ? "–" : said));
+    const struckOut = element("del", "", prediction === "none" ? "–" : prediction);
+    cell.append(" ", element("span", "for-screen-readers", "instead of "), struckOut);
   }
-  return target;
+  return cell;
 }
 
-function filtered() {
-  const name = chosen.name.toLowerCase();
-  const places = [];
-  for (let place = 0; place < count; place += 1) {
-    const sure = data.confidence[place];
-    if (!chosen.statuses.has(statusOf(place))) continue;
-    if (chosen.digit && saidOf(place) !== chosen.digit) continue;
-    if ((chosen.low > 0 || chosen.high < 1) && (sure === null || sure < chosen.low || sure > chosen.high)) continue;
-    if (chosen.reviewed && (answerOf(place) !== null) !== (chosen.reviewed === "yes")) continue;
-    if (name && !data.file[place].toLowerCase().includes(name)) continue;
-    places.push(place);
+/** Return the indices of the rows that pass the filters, in the chosen order. */
+function filteredIndices() {
+  const name = filters.name.toLowerCase();
+  const byConfidence = filters.low > 0 || filters.high < 1;
+  const indices = [];
+  for (let index = 0; index < count; index += 1) {
+    const confidence = data.confidence[index];
+    if (!filters.statuses.has(statusOf(index))) continue;
+    if (filters.digit && predictionOf(index) !== filters.digit) continue;
+    if (byConfidence && (confidence === null || confidence < filters.low || confidence > filters.high)) continue;
+    if (filters.reviewed && (answerOf(index) !== null) !== (filters.reviewed === "yes")) continue;
+    if (name && !data.file[index].toLowerCase().includes(name)) continue;
+    indices.push(index);
   }
-  if (chosen.order === "name") {
+  if (filters.order === "name") {
     const compare = new Intl.Collator("en", { numeric: true }).compare;
-    places.sort((one, other) => compare(data.file[one], data.file[other]));
-  } else if (chosen.order === "sure") {
-    places.sort((one, other) => (data.confidence[other] ?? -1) - (data.confidence[one] ?? -1));
+    indices.sort((first, second) => compare(data.file[first], data.file[second]));
+  } else if (filters.order === "confidence") {
+    indices.sort((first, second) => (data.confidence[second] ?? -1) - (data.confidence[first] ?? -1));
   }
-  return places;
+  return indices;
 }
 
-function refilter() {
-  const places = filtered();
-  list.show(places);
-  byId("shown").textContent = places.length === count
+function applyFilters() {
+  const indices = filteredIndices();
+  list.show(indices);
+  byId("shown").textContent = indices.length === count
     ? plural(count, "scan", "scans")
-    : `${grouped(places.length)} of ${plural(count, "scan", "scans")}`;
+    : `${grouped(indices.length)} of ${plural(count, "scan", "scans")}`;
   for (const button of byId("statuses").children) {
-    button.ariaPressed = String(chosen.statuses.has(button.dataset.status));
+    button.ariaPressed = String(filters.statuses.has(button.dataset.status));
   }
-  for (const button of byId("digits").children) button.ariaPressed = String(button.dataset.digit === chosen.digit);
+  for (const button of byId("digits").children) button.ariaPressed = String(button.dataset.digit === filters.digit);
   for (const button of byId("confidences").children) {
     const low = Number(button.dataset.low);
-    const within = chosen.low <= low && low < chosen.high;
-    button.ariaPressed = String((chosen.low > 0 || chosen.high < 1) && within);
+    const isWithin = filters.low <= low && low < filters.high;
+    button.ariaPressed = String((filters.low > 0 || filters.high < 1) && isWithin);
   }
 }
 
-/** All statuses, then only the one that is clicked, then each click adds or takes away. */
+/** Filter by status: the first click keeps only this one, each further click adds or removes one. */
 function toggleStatus(status) {
-  const { statuses } = chosen;
+  const { statuses } = filters;
   if (statuses.size === STATUSES.length) statuses.clear();
   if (!statuses.delete(status)) statuses.add(status);
-  if (!statuses.size) chosen.statuses = new Set(STATUSES);
-  refilter();
+  if (!statuses.size) filters.statuses = new Set(STATUSES);
+  applyFilters();
 }
 
 function chooseDigit(digit) {
@@ -97,93 +96,96 @@ function chooseDigit(digit) {
 }
 
 function chooseConfidence(low, high) {
-  const again = chosen.low === low && chosen.high === high;
-  byId("low").value = again ? "" : low;
-  byId("high").value = again ? "" : high;
+  const isChosen = filters.low === low && filters.high === high;
+  byId("low").value = isChosen ? "" : low;
+  byId("high").value = isChosen ? "" : high;
   readFilters();
 }
 
 function readFilters() {
-  const number = (id, otherwise) => (byId(id).value === "" ? otherwise : Number(byId(id).value));
-  Object.assign(chosen, {
+  const number = (id, fallback) => (byId(id).value === "" ? fallback : Number(byId(id).value));
+  Object.assign(filters, {
     digit: byId("digit").value, name: byId("name").value, reviewed: byId("reviewed").value,
     order: byId("order").value, low: number("low", 0), high: number("high", 1),
   });
-  refilter();
+  applyFilters();
 }
 
-function open(place) {
-  if (!canBeReviewed(place)) return;
-  review.open(list.places().filter(canBeReviewed), place);
+function open(index) {
+  if (!canBeReviewed(index)) return;
+  review.open(list.indices().filter(canBeReviewed), index);
 }
 
-function doubtful() {
-  const places = [];
-  for (let place = 0; place < count; place += 1) {
-    if (isDoubtful(place) && canBeReviewed(place) && statusOf(place) !== "failed") places.push(place);
+/** Return the indices of the scans that a person should review. */
+function reviewQueue() {
+  const indices = [];
+  for (let index = 0; index < count; index += 1) {
+    if (isDoubtful(index) && canBeReviewed(index) && statusOf(index) !== "failed") indices.push(index);
   }
-  return places;
+  return indices;
 }
 
-const queue = doubtful();
+const queue = reviewQueue();
 
 function startReview() {
-  const next = queue.find((place) => answerOf(place) === null) ?? queue[0];
+  const next = queue.find((index) => answerOf(index) === null) ?? queue[0];
   review.open(queue, next);
 }
 
-function answered() {
+function refreshAnswers() {
   list.refresh();
   showProgress();
 }
 
-function showProgress() {
-  const done = queue.filter((place) => answerOf(place) !== null).length;
-  const left = queue.length - done;
-  const words = !queue.length
-    ? "Nothing here needs a person's eye."
-    : left === 0
-      ? `All ${plural(queue.length, "doubtful scan is", "doubtful scans are")} reviewed.`
-      : done === 0
-        ? `${plural(queue.length, "doubtful scan", "doubtful scans")} for a person to look at.`
-        : `${grouped(done)} of ${plural(queue.length, "doubtful scan", "doubtful scans")} reviewed.`;
-  byId("progress").textContent = words + (kept ? "" : " This browser keeps nothing for files: save before you close.");
-  byId("meter").style.width = `${queue.length ? (done / queue.length) * 100 : 0}%`;
-  byId("start").disabled = !queue.length;
-  byId("start").textContent = done && left ? "Go on reviewing" : "Review";
-  byId("save").disabled = !decisions.size;
-  byId("save").textContent = decisions.size ? `Save ${plural(decisions.size, "correction", "corrections")}` : "Save corrections";
-  byId("next").hidden = !decisions.size;
+function progressWords(doneCount) {
+  const total = queue.length;
+  if (!total) return "No scan needs a review.";
+  if (doneCount === total) return total === 1 ? "The doubtful scan is reviewed." : `All ${grouped(total)} doubtful scans are reviewed.`;
+  const scans = plural(total, "doubtful scan", "doubtful scans");
+  return doneCount ? `${grouped(doneCount)} of ${scans} reviewed.` : `${scans} to review.`;
 }
 
-function quoted(text) {
+function showProgress() {
+  const doneCount = queue.filter((index) => answerOf(index) !== null).length;
+  const warning = storageWorks ? "" : " Your browser does not keep your answers: save them before you close this page.";
+  byId("progress").textContent = progressWords(doneCount) + warning;
+  byId("meter").style.width = `${queue.length ? (doneCount / queue.length) * 100 : 0}%`;
+  byId("start").disabled = !queue.length;
+  byId("start").textContent = doneCount && doneCount < queue.length ? "Continue the review" : "Review";
+  byId("save").disabled = !answers.size;
+  byId("save").textContent = answers.size ? `Save ${plural(answers.size, "correction", "corrections")}` : "Save corrections";
+  byId("next-step").hidden = !answers.size;
+}
+
+/** Return a text as one word of a shell command. */
+function shellQuoted(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-function wireTheme() {
+function setUpTheme() {
   const root = document.documentElement;
   const button = byId("theme");
-  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const name = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  const isDark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const nameButton = () => { button.textContent = isDark() ? "Light" : "Dark"; };
   try {
-    const found = localStorage.getItem("digitbox:theme");
-    if (found === "dark" || found === "light") root.dataset.theme = found;
-  } catch { /* it keeps nothing */ }
+    const theme = localStorage.getItem("digitbox:theme");
+    if (theme === "dark" || theme === "light") root.dataset.theme = theme;
+  } catch { /* This browser keeps nothing: the system's theme stays. */ }
   button.addEventListener("click", () => {
-    root.dataset.theme = dark() ? "light" : "dark";
-    try { localStorage.setItem("digitbox:theme", root.dataset.theme); } catch { /* it keeps nothing */ }
-    name();
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("digitbox:theme", root.dataset.theme); } catch { /* It lasts until the page closes. */ }
+    nameButton();
   });
-  name();
+  nameButton();
 }
 
 function start() {
-  const all = STATUSES.reduce((sum, status) => sum + data.counts[status], 0);
-  byId("title").textContent = `${plural(all, "scan", "scans")} read`;
-  byId("subtitle").textContent = `Report of ${data.created.replace("T", " ").replace("Z", " UTC")}`;
-  document.title = `digitbox: ${plural(all, "scan", "scans")} read`;
-  const where = data.outbox === "outbox" ? "" : ` --outbox ${quoted(data.outbox)}`;
-  byId("command").textContent = `digitbox apply corrections.csv${where}`;
+  const total = STATUSES.reduce((sum, status) => sum + data.counts[status], 0);
+  byId("title").textContent = `${plural(total, "scan", "scans")} read`;
+  byId("subtitle").textContent = `Report of ${timeWords(data.created)}`;
+  document.title = `digitbox: ${plural(total, "scan", "scans")} read`;
+  const outbox = data.outbox === "outbox" ? "" : ` --outbox ${shellQuoted(data.outbox)}`;
+  byId("command").textContent = `digitbox apply corrections.csv${outbox}`;
   drawStatuses(byId("statuses"), toggleStatus);
   drawDigits(byId("digits"), chooseDigit);
   drawConfidences(byId("confidences"), chooseConfidence);
@@ -191,18 +193,18 @@ function start() {
   byId("filters").addEventListener("input", readFilters);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("reset", () => {
-    chosen.statuses = new Set(STATUSES);
-    setTimeout(readFilters);
+    filters.statuses = new Set(STATUSES);
+    setTimeout(readFilters); // the browser empties the fields after this event
   });
   byId("start").addEventListener("click", startReview);
-  byId("save").addEventListener("click", save);
+  byId("save").addEventListener("click", saveCorrections);
   window.addEventListener("storage", (event) => {
-    if (hear(event.key, event.newValue)) answered();
+    if (readStored(event.key, event.newValue)) refreshAnswers();
   });
-  wireTheme();
-  restore();
+  setUpTheme();
+  restoreAnswers();
   showProgress();
-  refilter();
+  applyFilters();
 }
 
 start();

@@ -1,4 +1,4 @@
-"""The pictures of a report: scans made small, and for the doubtful what the model saw of them."""
+"""The pictures of a report: each scan made small, and the model's input for the doubtful ones."""
 
 from __future__ import annotations
 
@@ -22,28 +22,26 @@ from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
 
-SMALL_PX = 64  # longer side
-LARGE_PX = 224
-SMALL_QUALITY, LARGE_QUALITY = 60, 90
-MAX_LARGE = 5_000  # a page of more megabytes opens slowly
-TOP = 3
+SMALL_PX, LARGE_PX = 64, 224  # longer side of a picture in the list, and in the review
+SMALL_QUALITY, LARGE_QUALITY = 60, 90  # of WebP, in percent
+MAX_LARGE = 5_000  # large pictures; a page with more of them opens slowly
+TOP = 3  # digits shown with their probability
 
-# Why there is no picture; `data.js` has the words.
+# Codes for a missing picture; `data.js` has the words.
 GONE, CHANGED, UNREAD, UNDECODABLE, REMOTE = "gone", "changed", "unread", "undecodable", "remote"
-
 
 _Top = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a report shows of a scan.
+    """A scan as the report shows it.
 
     Attributes:
-        scan: WebP, in base 64; empty where there is none.
-        views: what the model saw, PNG in base 64.
-        top: the likeliest digits with their shares of the ten.
-        problem: why there is no picture, or empty.
+        scan: WebP in base 64; empty without a picture.
+        views: The views in the model's input, PNG in base 64.
+        top: The most likely digits, each with its probability among the ten digits (0 to 1).
+        problem: The code for a missing picture, or empty.
     """
 
     scan: str = ""
@@ -52,101 +50,114 @@ class Picture:
     problem: str = ""
 
 
-def choose(entries: Sequence[Entry], most: int) -> list[int]:
-    """Which entries get a picture.
+def choose(entries: Sequence[Entry], max_pictures: int) -> list[int]:
+    """Choose the entries that get a picture.
 
     Args:
-        entries: the doubtful first.
-        most: pictures.
+        entries: Entries, the doubtful ones first.
+        max_pictures: Upper limit of pictures.
 
     Returns:
-        Places in `entries`, rising: the doubtful, and a sample, evenly spread, of the others.
+        Rising indices of the doubtful entries and of an evenly spread sample of the others.
     """
     doubtful = sum(entry.doubtful for entry in entries)
-    if len(entries) <= most:
+    if len(entries) <= max_pictures:
         return list(range(len(entries)))
-    if doubtful >= most:
-        return list(range(most))
-    others = np.linspace(doubtful, len(entries) - 1, most - doubtful).astype(int)
-    return [*range(doubtful), *dict.fromkeys(others.tolist())]
+    if doubtful >= max_pictures:
+        return list(range(max_pictures))
+    sample = np.linspace(doubtful, len(entries) - 1, max_pictures - doubtful).astype(int)
+    return [*range(doubtful), *dict.fromkeys(sample.tolist())]
 
 
-def take(entries: Sequence[Entry], places: Sequence[int], models: Models) -> Iterator[tuple[int, Picture]]:
-    """Yields the pictures of some entries; of the first doubtful ones larger, with what the model saw."""
-    large = 0
-    for place in places:
-        entry = entries[place]
-        wants_large = entry.row.status is not Status.OK and large < MAX_LARGE
-        large += wants_large
-        with stderr.silence():  # what decoders say, the row says already
-            yield place, _picture(entry, models if wants_large else None)
+def take(entries: Sequence[Entry], indices: Sequence[int], models: Models) -> Iterator[tuple[int, Picture]]:
+    """Yield the pictures of chosen entries.
+
+    The first `MAX_LARGE` scans that are not ok get a large picture, and the model's view of them.
+
+    Args:
+        entries: The entries of the report.
+        indices: Indices of the chosen entries.
+        models: Source of the models that read the scans.
+
+    Yields:
+        The index of an entry, and its picture.
+    """
+    large_count = 0
+    for index in indices:
+        entry = entries[index]
+        is_large = entry.row.status is not Status.OK and large_count < MAX_LARGE
+        large_count += is_large
+        with stderr.silence():  # the row already has what the decoders print here
+            yield index, _picture(entry, models if is_large else None)
 
 
 class Models:
-    """The models that rows were read with, found by their version and loaded when they are wanted.
+    """The models that read the rows, found by version and loaded on first use.
 
     Args:
-        given: folder of a model to look at, too.
+        folder: Model folder to try first.
     """
 
-    def __init__(self, given: Path | None = None) -> None:
-        self._given = given
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._loaded: dict[str, tuple[Classifier, Thresholds] | None] = {}
 
     def get(self, version: str) -> tuple[Classifier, Thresholds] | None:
-        """The model of this version, or None where there is none."""
+        """Return the model of this version with its thresholds, or None if it is not installed."""
         if version not in self._loaded:
             self._loaded[version] = self._load(version)
         return self._loaded[version]
 
     def _load(self, version: str) -> tuple[Classifier, Thresholds] | None:
-        folders = [
-            path.parent for place in model_store.folders() for path in place.glob(f"*/{model_store.MANIFEST}")
-        ]
-        for folder in [self._given, *sorted(folders)]:
-            if folder is None:
-                continue
+        installed = sorted(
+            path.parent
+            for parent in model_store.folders()
+            for path in parent.glob(f"*/{model_store.MANIFEST}")
+        )
+        for folder in installed if self._folder is None else [self._folder, *installed]:
             try:
                 manifest = model_store.load_manifest(folder)
                 if manifest.version == version:
                     return classifier.load(folder, manifest), Thresholds.of(manifest)
             except ModelError:
-                continue  # a damaged model is no reason to have no report
+                continue  # a report without this model's views is better than no report
         return None
 
 
 def _picture(entry: Entry, models: Models | None) -> Picture:
-    found = _read(entry)
-    if isinstance(found, str):
-        return Picture(problem=found)
+    """Make the picture of one entry; a small one without `models`."""
+    scan = _read_scan(entry)
+    if isinstance(scan, str):
+        return Picture(problem=scan)
     if models is None:
-        return Picture(_encoded(_at_most(found, SMALL_PX), ".webp", SMALL_QUALITY))
-    scan = _encoded(_at_most(found, LARGE_PX), ".webp", LARGE_QUALITY)
-    top = _top(entry.row.probabilities)
+        return Picture(_to_base64(_shrink(scan, SMALL_PX), ".webp", SMALL_QUALITY))
+    large = _to_base64(_shrink(scan, LARGE_PX), ".webp", LARGE_QUALITY)
+    published_top = _top_digits(entry.row.probabilities)
     model = models.get(entry.row.model)
     if model is None:
-        return Picture(scan, top=top)
-    views, recomputed = _seen(found, *model)
-    return Picture(scan, views, top or recomputed)
+        return Picture(large, top=published_top)
+    views, recomputed_top = _read_with_model(scan, *model)
+    return Picture(large, views, published_top or recomputed_top)
 
 
-def _read(entry: Entry) -> Grey | str:
-    """The scan, or why there is none."""
+def _read_scan(entry: Entry) -> Grey | str:
+    """Return the scan, or the code for a missing picture."""
     if not entry.row.sha256:
         return UNREAD
     problem = GONE
-    for place in entry.places:
-        if is_remote(place):  # a page is made without a network
+    for path in entry.paths:
+        if is_remote(path):  # digitbox makes a report without a network
             problem = REMOTE
             continue
         try:
-            image = decode.read(ScanRef(place, entry.row.file), MAX_PIXELS)
-        except (ImageError, ValueError) as error:  # a name with a zero byte
-            if isinstance(error, ImageError) and error.sha256 == entry.row.sha256:
+            image = decode.read(ScanRef(path, entry.row.file), MAX_PIXELS)
+        except ValueError:  # the path has a zero byte
+            continue
+        except ImageError as error:
+            if error.sha256 == entry.row.sha256:
                 return UNDECODABLE
-            if not isinstance(error, ImageError) or error.reason in (Reason.VANISHED, Reason.UNREADABLE):
-                continue
-            problem = CHANGED
+            if error.reason not in (Reason.VANISHED, Reason.UNREADABLE):
+                problem = CHANGED
             continue
         if image.sha256 == entry.row.sha256:
             return image.grey
@@ -154,22 +165,24 @@ def _read(entry: Entry) -> Grey | str:
     return problem
 
 
-def _seen(scan: Grey, model: Classifier, thresholds: Thresholds) -> tuple[tuple[str, ...], _Top]:
-    """What the model saw, and the likeliest digits; nothing where the gate kept the scan from it."""
+def _read_with_model(scan: Grey, model: Classifier, thresholds: Thresholds) -> tuple[tuple[str, ...], _Top]:
+    """Return the views in the model's input and the most likely digits; both empty for a refused scan."""
     prepared = steps.prepare(scan, model.manifest.preprocess)
     (decision,) = steps.decide_all([prepared], model, thresholds)
     if prepared.digit is None or decision is None:
         return (), ()
-    views = preprocess.pictures(prepared.digit, model.manifest.preprocess)
-    return tuple(_encoded(view, ".png") for view in views.values()), _top(decision.prediction.probabilities)
+    views = preprocess.pictures(prepared.digit, model.manifest.preprocess).values()
+    top = _top_digits(decision.prediction.probabilities)
+    return tuple(_to_base64(view, ".png") for view in views), top
 
 
-def _top(shares: Sequence[float]) -> _Top:
-    order = sorted(range(len(shares)), key=lambda digit: -shares[digit])
-    return tuple((digit, round(shares[digit], 4)) for digit in order[:TOP])
+def _top_digits(probabilities: Sequence[float]) -> _Top:
+    order = sorted(range(len(probabilities)), key=lambda digit: -probabilities[digit])
+    return tuple((digit, round(probabilities[digit], 4)) for digit in order[:TOP])
 
 
-def _at_most(scan: Grey, longer_px: int) -> Grey:
+def _shrink(scan: Grey, longer_px: int) -> Grey:
+    """Return a scan with its longer side at most this long."""
     scale = longer_px / max(scan.shape)
     if scale >= 1:
         return scan
@@ -177,7 +190,7 @@ def _at_most(scan: Grey, longer_px: int) -> Grey:
     return np.asarray(cv2.resize(scan, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _encoded(picture: Grey, suffix: str, quality_percent: int | None = None) -> str:
-    settings = [] if quality_percent is None else [cv2.IMWRITE_WEBP_QUALITY, quality_percent]
-    _, data = cv2.imencode(suffix, picture, settings)
-    return base64.b64encode(bytes(data)).decode()
+def _to_base64(picture: Grey, suffix: str, webp_quality: int | None = None) -> str:
+    settings = [] if webp_quality is None else [cv2.IMWRITE_WEBP_QUALITY, webp_quality]
+    _, encoded = cv2.imencode(suffix, picture, settings)
+    return base64.b64encode(bytes(encoded)).decode()

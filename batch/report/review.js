@@ -1,141 +1,146 @@
-// One scan after the other, large, answered with a key.
+// The review: one large scan after another, each answered with a key.
 
-/** Wires the dialog; `changed(place)` is called after each answer. */
-function reviewer(changed) {
+/** Set up the dialog; it calls `onAnswer()` after each answer. */
+function reviewer(onAnswer) {
   const dialog = byId("review");
   const stage = byId("stage");
-  const done = [];
+  const undoStack = []; // answers given in this window
   let queue = [];
-  let at = 0;
+  let position = 0;
 
-  const place = () => queue[at];
+  const current = () => queue[position];
 
-  function open(places, start) {
-    queue = places;
-    at = Math.max(0, places.indexOf(start));
+  function open(indices, start) {
+    queue = indices;
+    position = Math.max(0, indices.indexOf(start));
     show();
     dialog.showModal();
     stage.focus();
   }
 
   function show() {
-    const now = place();
-    const status = statusOf(now);
-    byId("review-place").textContent = `${grouped(at + 1)} of ${grouped(queue.length)}`;
-    byId("review-file").textContent = data.file[now];
-    byId("review-file").title = data.file[now];
-    byId("review-scan").replaceChildren(scanPicture(now, true));
-    showViews(now);
-    showTop(now);
-    const said = byId("review-said");
-    said.className = `said ${toneOf(status)}`;
-    const digit = data.prediction[now];
-    said.replaceChildren(
+    const index = current();
+    const status = statusOf(index);
+    byId("review-position").textContent = `${grouped(position + 1)} of ${grouped(queue.length)}`;
+    byId("review-file").textContent = data.file[index];
+    byId("review-file").title = data.file[index];
+    byId("review-scan").replaceChildren(scanPicture(index, true));
+    showViews(index);
+    showTop(index);
+    const prediction = byId("review-prediction");
+    prediction.className = `prediction ${toneOf(status)}`;
+    const digit = data.prediction[index];
+    const words = [status, reasonWords(index), probabilityWords(data.confidence[index])];
+    prediction.replaceChildren(
       element("strong", "", digit === null ? "–" : String(digit)),
-      element("span", "", [status, reasonWords(now), shareWords(data.confidence[now])].filter(Boolean).join(", ")),
+      element("span", "", words.filter(Boolean).join(", ")),
     );
-    showAnswer(now);
+    showAnswer(index);
   }
 
-  function showViews(now) {
-    byId("review-views").replaceChildren(...(pictures.views[now] ?? []).map((view, number) => {
+  function showViews(index) {
+    byId("review-views").replaceChildren(...(pictures.views[index] ?? []).map((view, number) => {
       const figure = element("figure");
       const image = element("img");
       image.src = `data:image/png;base64,${view}`;
       image.alt = "";
-      figure.append(image, element("figcaption", "", number ? "and around it" : "the model sees"));
+      figure.append(image, element("figcaption", "", number ? "with surroundings" : "what the model sees"));
       return figure;
     }));
   }
 
-  function showTop(now) {
-    byId("review-top").replaceChildren(...(pictures.top[now] ?? []).map(([digit, share]) => {
+  function showTop(index) {
+    byId("review-top").replaceChildren(...(pictures.top[index] ?? []).map(([digit, probability]) => {
       const item = element("li");
-      item.append(element("b", "", String(digit)), track(share), element("span", "share", shareWords(share)));
+      item.append(
+        element("b", "", String(digit)), track(probability), element("span", "probability", probabilityWords(probability)),
+      );
       return item;
     }));
   }
 
-  function showAnswer(now) {
-    const answer = answerOf(now);
-    const words = { null: "", none: "You say: not a digit" }[answer] ?? `You say: ${answer}`;
+  function showAnswer(index) {
+    const answer = answerOf(index);
+    const words = { null: "", none: "Your answer: not a digit" }[answer] ?? `Your answer: ${answer}`;
     byId("review-answer").textContent = words;
     for (const key of byId("keys").children) key.ariaPressed = String(key.textContent === answer);
     byId("none").ariaPressed = String(answer === "none");
-    byId("undo").disabled = !done.length;
-    byId("previous").disabled = at === 0;
-    byId("following").disabled = at === queue.length - 1;
+    byId("undo").disabled = !undoStack.length;
+    byId("previous").disabled = position === 0;
+    byId("next").disabled = position === queue.length - 1;
   }
 
   function answer(corrected) {
-    const now = place();
-    done.push({ place: now, before: decide(now, corrected) });
-    changed(now);
-    const next = following();
+    const index = current();
+    undoStack.push({ index, before: setAnswer(index, corrected) });
+    onAnswer();
+    const next = nextUnanswered();
     const words = corrected === "none" ? "not a digit" : corrected;
     if (next === -1) {
-      showAnswer(now);
-      byId("review-place").textContent = "All of these are reviewed";
-      say(`${words}. All of these are reviewed.`);
+      showAnswer(index);
+      byId("review-position").textContent = "All reviewed";
+      announce(`${words}. All reviewed.`);
     } else {
-      at = next;
+      position = next;
       show();
-      say(`${words}. Next: ${described()}`);
+      announce(`${words}. Next: ${description()}`);
     }
     stage.focus();
   }
 
-  /** The next scan without an answer, from here on and then from the start. */
-  function following() {
+  /** Return the position of the next scan without an answer, after this one or else from the start; -1 if none. */
+  function nextUnanswered() {
     for (let step = 1; step <= queue.length; step += 1) {
-      const wanted = (at + step) % queue.length;
-      if (answerOf(queue[wanted]) === null) return wanted;
+      const candidate = (position + step) % queue.length;
+      if (answerOf(queue[candidate]) === null) return candidate;
     }
     return -1;
   }
 
   function undo() {
-    const last = done.pop();
+    const last = undoStack.pop();
     if (!last) return;
-    decide(last.place, last.before);
-    changed(last.place);
-    if (queue.includes(last.place)) at = queue.indexOf(last.place);
+    setAnswer(last.index, last.before);
+    onAnswer();
+    if (queue.includes(last.index)) position = queue.indexOf(last.index);
     show();
-    say(`Undone: ${described()}`);
+    announce(`Undone: ${description()}`);
     stage.focus();
   }
 
   function move(step) {
-    const wanted = at + step;
-    if (wanted < 0 || wanted >= queue.length) return;
-    at = wanted;
+    const target = position + step;
+    if (target < 0 || target >= queue.length) return;
+    position = target;
     show();
-    say(described());
+    announce(description());
   }
 
-  function described() {
-    const now = place();
-    const said = data.prediction[now] === null ? "no digit" : `read as ${data.prediction[now]}`;
-    return `${data.file[now]}, ${said}, ${reasonWords(now)} ${shareWords(data.confidence[now])}`;
+  function description() {
+    const index = current();
+    const prediction = data.prediction[index] === null ? "no digit" : `read as ${data.prediction[index]}`;
+    return `${data.file[index]}, ${prediction}, ${reasonWords(index)} ${probabilityWords(data.confidence[index])}`;
   }
 
-  function say(words) {
-    byId("spoken").textContent = words;
+  /** Have a screen reader say something. */
+  function announce(words) {
+    byId("announcement").textContent = words;
   }
 
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const onButton = event.target.matches("button:focus-visible");
-    const act = {
-      Enter: onButton ? null : () => answer(saidOf(place())),
+    const isOnButton = event.target.matches("button:focus-visible");
+    const action = {
+      Enter: isOnButton ? null : () => answer(predictionOf(current())),
       x: () => answer("none"),
       u: undo,
       ArrowRight: () => move(1), ArrowDown: () => move(1),
       ArrowLeft: () => move(-1), ArrowUp: () => move(-1),
     }[event.key] ?? (/^[0-9]$/.test(event.key) ? () => answer(event.key) : null);
-    if (!act || (event.repeat && !event.key.startsWith("Arrow"))) return;
+    // A key that is held down answers one scan only.
+    if (!action || (event.repeat && !event.key.startsWith("Arrow"))) return;
     event.preventDefault();
-    act();
+    action();
   }
 
   for (let digit = 0; digit < 10; digit += 1) {
@@ -145,11 +150,11 @@ function reviewer(changed) {
     byId("keys").append(key);
   }
   dialog.addEventListener("keydown", press);
-  byId("accept").addEventListener("click", () => answer(saidOf(place())));
+  byId("accept").addEventListener("click", () => answer(predictionOf(current())));
   byId("none").addEventListener("click", () => answer("none"));
   byId("undo").addEventListener("click", undo);
   byId("previous").addEventListener("click", () => move(-1));
-  byId("following").addEventListener("click", () => move(1));
+  byId("next").addEventListener("click", () => move(1));
   byId("close").addEventListener("click", () => dialog.close());
   return { open };
 }

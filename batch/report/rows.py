@@ -1,4 +1,4 @@
-"""The rows that a report shows, with where each scan may be and what a person has said of it already."""
+"""The rows that a report shows, each with the paths of its scan and an earlier correction."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from batch.results import names, reader
 from batch.results.reader import Row
 from batch.text import text_cell
 
-MAX_OK_ROWS = 200_000  # more make a page of too many megabytes
-_URGENCY = {Status.REVIEW: 0, Status.REFUSED: 1, Status.FAILED: 2, Status.OK: 3}
+MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
+CONFIDENCE_BINS = 20  # bars of the confidence chart
+_REVIEW_ORDER = {Status.REVIEW: 0, Status.REFUSED: 1, Status.FAILED: 2, Status.OK: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +27,35 @@ class Entry:
     """One row of the report.
 
     Attributes:
-        row: as it was published.
-        places: where the scan may be; its SHA-256 tells whether it is.
-        corrected: what a person said of it, if it was corrected already: 0 to 9, or none.
-        left: whether the scan was left where it was, so that another run may have read it once more.
+        row: The published row.
+        paths: Paths where the scan may lie; its SHA-256 tells which one is right.
+        corrected: An earlier correction, 0 to 9 or none; empty without one.
+        left: True if the run left the scan in its place, so that a later run may have read it again.
     """
 
     row: Row
-    places: tuple[str, ...]
+    paths: tuple[str, ...]
     corrected: str = ""
     left: bool = True
 
     @property
     def doubtful(self) -> bool:
-        """Whether a person should look, and none has."""
+        """True if a person should look at the scan and nobody has."""
         return self.row.status is not Status.OK and not self.corrected
 
 
 @dataclass(slots=True)
-class Found:
-    """What a report is made of.
+class ReportRows:
+    """The rows of a report and their counts.
 
     Attributes:
-        entries: the doubtful first.
-        counts: of all rows, by status.
-        digits: of all rows, by prediction.
-        confidences: of all rows, in twentieths.
-        left_out: rows, all of them ok, that are counted but not among the entries.
-        read_again: rows left out because a later run read the same scan.
-        sources: files of results.
+        entries: Rows to show, the doubtful ones first.
+        counts: Number of all rows by status.
+        digits: Number of all rows by prediction.
+        confidences: Number of all rows by confidence, in `CONFIDENCE_BINS` equal ranges.
+        left_out: Number of rows that are counted but not among the entries; all of them are ok.
+        read_again: Number of rows left out because a later run read the same scan.
+        sources: Files of results, oldest first.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -66,99 +67,110 @@ class Found:
     sources: list[Path] = field(default_factory=list)
 
 
-def find_sources(given: Sequence[Path]) -> list[Path]:
-    """Files of results that are named, or lie in outboxes that are named.
-
-    Raises:
-        InputError: one is not there, or an outbox has none.
-    """
-    found: list[Path] = []
-    for path in given:
-        if os.path.isdir(path):
-            inside = names.find(path)
-            if not inside:
-                raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
-            found += inside
-        elif os.path.exists(path):
-            found.append(path)
-        else:
-            raise InputError(f"no such file or folder: {path}; name an outbox or a file of results")
-    return list(dict.fromkeys(found))
-
-
-def collect(paths: Sequence[Path], most_ok: int = MAX_OK_ROWS) -> Found:
-    """Reads files of results.
+def find_sources(paths: Sequence[Path]) -> list[Path]:
+    """Find the files of results in outboxes, and keep those that are named.
 
     Args:
-        paths: of the files. Of a scan that was left in its place and read again, the last row counts.
-        most_ok: rows that are ok and are kept; more are only counted.
+        paths: Outboxes and files of results.
+
+    Returns:
+        Each file once, in the order of the paths.
 
     Raises:
-        InputError: one cannot be read.
-        LedgerError: the ledger beside one is damaged.
+        InputError: A path does not exist, or an outbox has no results.
     """
-    found = Found(sources=list(paths))
-    seen: dict[tuple[str, str], str] = {}
-    kept_ok = 0
-    for path in reversed(paths):  # the last row of a scan comes first
-        for entry in _entries(path):
+    sources: list[Path] = []
+    for path in paths:
+        if os.path.isdir(path):
+            in_outbox = names.find(path)
+            if not in_outbox:
+                raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
+            sources += in_outbox
+        elif os.path.exists(path):
+            sources.append(path)
+        else:
+            raise InputError(f"no such file or folder: {path}; name an outbox or a file of results")
+    return list(dict.fromkeys(sources))
+
+
+def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows:
+    """Read files of results.
+
+    If several runs read a scan that stayed in its place, the last row counts.
+
+    Args:
+        paths: Files of results, oldest first.
+        max_ok_rows: Upper limit of entries that need no review; further rows are only counted.
+
+    Returns:
+        The rows and their counts.
+
+    Raises:
+        InputError: A file cannot be read.
+        LedgerError: The ledger beside one is damaged.
+    """
+    report_rows = ReportRows(sources=list(paths))
+    last_batches: dict[tuple[str, str], str] = {}
+    ok_count = 0
+    for path in reversed(paths):  # so that the last row of a scan comes first
+        for entry in _read_entries(path):
             row = entry.row
-            key = (entry.places[0], row.sha256)
-            if entry.left and seen.setdefault(key, row.batch) != row.batch:
-                found.read_again += 1
+            key = (entry.paths[0], row.sha256)
+            if entry.left and last_batches.setdefault(key, row.batch) != row.batch:
+                report_rows.read_again += 1
                 continue
-            found.counts[row.status] += 1
+            report_rows.counts[row.status] += 1
             if row.prediction is not None:
-                found.digits[row.prediction] += 1
+                report_rows.digits[row.prediction] += 1
             if row.confidence is not None:
-                found.confidences[min(19, int(row.confidence * 20))] += 1
-            if not entry.doubtful and (kept_ok := kept_ok + 1) > most_ok:
-                found.left_out += 1
+                last_bin = CONFIDENCE_BINS - 1
+                report_rows.confidences[min(last_bin, int(row.confidence * CONFIDENCE_BINS))] += 1
+            if not entry.doubtful and (ok_count := ok_count + 1) > max_ok_rows:
+                report_rows.left_out += 1
             else:
-                found.entries.append(entry)
-    found.entries.sort(key=_urgency)
-    return found
+                report_rows.entries.append(entry)
+    report_rows.entries.sort(key=_review_order)
+    return report_rows
 
 
-def _urgency(entry: Entry) -> tuple[int, float]:
-    return (_URGENCY[entry.row.status] if entry.doubtful else 3, entry.row.confidence or 0.0)
+def _review_order(entry: Entry) -> tuple[int, float]:
+    status = entry.row.status if entry.doubtful else Status.OK
+    return _REVIEW_ORDER[status], entry.row.confidence or 0.0
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    """Yields the rows of one file of results."""
-    with ExitStack() as opened:
-        ledger = corrections.open_read_only(path.parent)
-        known = None if ledger is None else opened.enter_context(ledger)
-        batches: dict[str, _Batch] = {}
+def _read_entries(path: Path) -> Iterator[Entry]:
+    """Yield the rows of one file of results."""
+    with ExitStack() as stack:
+        opened = corrections.open_read_only(path.parent)
+        ledger = None if opened is None else stack.enter_context(opened)
+        batches: dict[str, _BatchEntries] = {}
         for row in reader.read(path):
             if row.batch not in batches:
-                batches[row.batch] = _Batch(known, row.batch, path.parent)
+                batches[row.batch] = _BatchEntries(ledger, row.batch, path.parent)
             yield batches[row.batch].entry(row)
 
 
-class _Batch:
-    """What the ledger knows of a batch; without a ledger, scans are looked for near the results."""
+class _BatchEntries:
+    """The scans and corrections of one batch; without a ledger, the scans are expected near the results."""
 
-    def __init__(self, known: Ledger | None, batch_id: str, folder: Path) -> None:
+    def __init__(self, ledger: Ledger | None, batch_id: str, folder: Path) -> None:
         self._folder = folder
-        self._places: defaultdict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
+        self._paths: defaultdict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
         self._corrections: dict[tuple[str, str], corrections.Correction] = {}
-        batch = None if known is None else corrections.find_batch(known, batch_id)
+        batch = None if ledger is None else corrections.find_batch(ledger, batch_id)
         self._left = batch is not None and batch.after is After.LEAVE
-        if known is None or batch is None:
+        if ledger is None or batch is None:
             return
-        self._corrections = corrections.corrections_of(known, batch_id)
-        for outcome in known.members(batch_id):
+        self._corrections = corrections.corrections_of(ledger, batch_id)
+        for outcome in ledger.members(batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
-            self._places[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
-        for places in self._places.values():
-            places.reverse()  # to be taken from the end
+            self._paths[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
+        for same_scans in self._paths.values():
+            same_scans.reverse()  # `entry` takes them from the end
 
     def entry(self, row: Row) -> Entry:
         key = row.file, row.sha256
-        said = self._corrections.get(key)
-        if self._places.get(key):
-            places = self._places[key].pop()
-        else:
-            places = (str(self._folder / row.file), row.file)
-        return Entry(row, places, "" if said is None else said.corrected, self._left)
+        correction = self._corrections.get(key)
+        same_scans = self._paths.get(key)
+        paths = same_scans.pop() if same_scans else (str(self._folder / row.file), row.file)
+        return Entry(row, paths, "" if correction is None else correction.corrected, self._left)

@@ -15,32 +15,32 @@ def digitbox(*arguments: str) -> Result:
 
 @pytest.fixture
 def outcomes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Outcome]:
-    """One row of each status, in outbox/ of the current folder."""
+    """Publish one row of each status in outbox/ of the current folder."""
     monkeypatch.chdir(tmp_path)
-    made = four(tmp_path / "scans")
-    publish(Path("outbox"), made)
-    return made
+    published = four(tmp_path / "scans")
+    publish(Path("outbox"), published)
+    return published
 
 
-def corrections(one: Outcome, label: str) -> str:
+def save_correction(outcome: Outcome, label: str) -> str:
     (path,) = Path("outbox").glob("predictions-*.csv")
     batch = path.stem.split("-")[-1]
-    text = f"file,sha256,batch,corrected\n{one.ref.name},{one.sha256},{batch},{label}\n"
+    text = f"file,sha256,batch,corrected\n{outcome.ref.name},{outcome.sha256},{batch},{label}\n"
     Path("corrections.csv").write_text(text)
     return "corrections.csv"
 
 
 @pytest.mark.usefixtures("outcomes", "fake_model")
-def test_the_path_of_the_report_is_printed() -> None:
-    said = digitbox("report")
+def test_report_prints_its_path() -> None:
+    result = digitbox("report")
     (path,) = Path("outbox").glob("report-*.html")
-    assert (said.stdout, said.stderr) == (f"{path}\n", "")
+    assert (result.stdout, result.stderr) == (f"{path}\n", "")
     assert digitbox("report", "outbox", "--output", "mine.html", "--pictures", "1").stdout == "mine.html\n"
     assert Path("mine.html").stat().st_size < path.stat().st_size
 
 
 @pytest.mark.usefixtures("outcomes", "fake_model")
-def test_what_a_report_cannot_be_made_of() -> None:
+def test_report_refuses_wrong_paths() -> None:
     with pytest.raises(InputError, match="no such file or folder: none"):
         digitbox("report", "none")
     with pytest.raises(InputError, match="no results in scans"):
@@ -50,37 +50,37 @@ def test_what_a_report_cannot_be_made_of() -> None:
         digitbox("report", "--output", "mine.html")
 
 
-def test_applying_says_what_became_of_it(outcomes: list[Outcome]) -> None:
-    said = digitbox("apply", corrections(outcomes[1], "3"), "--by", "Anna")
+def test_apply_reports_its_result(outcomes: list[Outcome]) -> None:
+    result = digitbox("apply", save_correction(outcomes[1], "3"), "--by", "Anna")
     (path,) = Path("outbox").glob("corrected-*.csv")
-    assert said.stdout == f"{path}\n"
-    assert said.stderr == (
+    assert result.stdout == f"{path}\n"
+    assert result.stderr == (
         "1 correction: 1 changed, 0 confirmed\n"
-        "1 scan copied to outbox/corrected; learn from them: "
+        "1 scan copied to outbox/corrected; to train with them: "
         "digitbox train --from cnn --extra outbox/corrected\n"
     )
     again = digitbox("apply", "corrections.csv", "--outbox", "outbox")
     assert "1 changed, 0 confirmed (1 applied before)\n0 scans copied" in again.stderr
 
 
-def test_wrong_lines_have_a_line_each(outcomes: list[Outcome]) -> None:
-    lines = Path(corrections(outcomes[1], "12")).read_text().splitlines()
+def test_apply_names_each_wrong_line(outcomes: list[Outcome]) -> None:
+    lines = Path(save_correction(outcomes[1], "12")).read_text().splitlines()
     Path("corrections.csv").write_text("\n".join([lines[0], *[lines[1]] * 25]))
     with pytest.raises(ConfigError, match=r"nothing of corrections\.csv was applied"):
         digitbox("apply", "corrections.csv")
-    said = CliRunner().invoke(cli, ["apply", "corrections.csv"])
-    words = said.stderr.splitlines()
-    assert words[0] == "line 2: corrected is '12': it must be 0 to 9, or none"
-    assert (len(words), words[-1]) == (21, "and 5 more")
+    result = CliRunner().invoke(cli, ["apply", "corrections.csv"])
+    messages = result.stderr.splitlines()
+    assert messages[0] == "line 2: corrected is '12': it must be 0 to 9, or none"
+    assert (len(messages), messages[-1]) == (21, "and 5 more")
     with pytest.raises(ConfigError, match="--by must be a name"):
         digitbox("apply", "corrections.csv", "--by", " ")
 
 
 @pytest.mark.usefixtures("fake_model")
-def test_hostile_names_are_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hostile_names_stay_on_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     publish(Path("outbox"), [outcome(scan(tmp_path / "scans", "a.png"), Status.REVIEW)])
     Path("corrections.csv").write_text('file,sha256,batch,corrected\n"a\n\x1b[2J",,,"\x1b[2J\n"\n')
-    said = CliRunner().invoke(cli, ["apply", "corrections.csv"])
-    assert len(said.stderr.splitlines()) == 1
-    assert "\x1b" not in said.stderr
+    result = CliRunner().invoke(cli, ["apply", "corrections.csv"])
+    assert len(result.stderr.splitlines()) == 1
+    assert "\x1b" not in result.stderr

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
-from batch.report.apply import Applied, WrongLinesError, apply
+from batch.report.apply import ApplyResult, WrongLinesError, apply
 from batch.report.rows import collect, find_sources
 from batch.results import reader
 from batch.storage import durable
@@ -29,13 +29,14 @@ REVIEWED_AT = "2026-01-02T13:00:00Z"
 
 
 def save(path: Path, rows: list[tuple[Outcome, str]], published: Path, delimiter: str = ",") -> Path:
-    """Corrections as the page saves them."""
+    """Write corrections as the page saves them."""
     batch = published.stem.split("-")[-1]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n", delimiter=delimiter)
         writer.writerow(HEADER)
-        for one, label in rows:
-            writer.writerow([text_cell(one.ref.name), one.sha256, batch, one.label, label, REVIEWED_AT])
+        for scan_outcome, label in rows:
+            name, sha256, prediction = scan_outcome.ref.name, scan_outcome.sha256, scan_outcome.label
+            writer.writerow([text_cell(name), sha256, batch, prediction, label, REVIEWED_AT])
     return path
 
 
@@ -48,7 +49,7 @@ class Scene:
         self.published = publish(self.outbox, self.outcomes, **publishing)
         self.sure, self.unsure, self.blank, self.broken = self.outcomes
 
-    def apply(self, *rows: tuple[Outcome, str], by: str = "Anna", hours: int = 1) -> Applied:
+    def apply(self, *rows: tuple[Outcome, str], by: str = "Anna", hours: int = 1) -> ApplyResult:
         save(self.file, list(rows), self.published)
         return apply(self.file, self.outbox, by, NOON + timedelta(hours=hours))
 
@@ -64,11 +65,9 @@ class Scene:
             ).fetchall()
 
     def labelled(self) -> dict[str, int | None]:
-        """Labels by the first bytes of the file's digest."""
-        folder = str(self.outbox / "corrected")
-        return {
-            durable.digest(Path(one.ref.path)): one.label for one in labelled_scans.load(folder, self.outbox)
-        }
+        """Return the labels by SHA-256 of the scan."""
+        scans = labelled_scans.load(str(self.outbox / "corrected"), self.outbox)
+        return {durable.digest(Path(labelled.ref.path)): labelled.label for labelled in scans}
 
     def files(self) -> dict[str, bytes]:
         return {
@@ -83,15 +82,15 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-def test_corrections_make_corrected_rows_an_audit_and_labelled_scans(scene: Scene) -> None:
+def test_corrections_give_results_audit_and_labelled_scans(scene: Scene) -> None:
     before = scene.published.read_bytes()
-    done = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.sure, "1"))
-    assert (done.changed, done.confirmed, done.known, done.copied, done.missing) == (1, 2, 0, 3, 0)
-    assert done.written == [scene.outbox / scene.published.name.replace("predictions", "corrected")]
+    result = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.sure, "1"))
+    assert (result.changed, result.confirmed, result.known, result.copied, result.missing) == (1, 2, 0, 3, 0)
+    assert result.written == [scene.outbox / scene.published.name.replace("predictions", "corrected")]
     assert scene.published.read_bytes() == before
     rows = scene.corrected()
-    wanted = ("prediction", "confidence", "status", "reason", "corrected")
-    assert {name: tuple(row[column] for column in wanted) for name, row in rows.items()} == {
+    columns = ("prediction", "confidence", "status", "reason", "corrected")
+    assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {
         "sure.png": ("1", "", "ok", "", "1"),
         "unsure.png": ("3", "", "ok", "", "7"),
         "blank.png": ("", "", "refused", "not_a_digit", "blank"),
@@ -109,12 +108,12 @@ def test_corrections_make_corrected_rows_an_audit_and_labelled_scans(scene: Scen
 def test_applying_twice_changes_nothing(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"))
     before = scene.files(), scene.audit()
-    done = scene.apply((scene.unsure, "3"), hours=5)
+    result = scene.apply((scene.unsure, "3"), hours=5)
     assert (scene.files(), scene.audit()) == before
-    assert (done.known, done.copied) == (1, 0)
+    assert (result.known, result.copied) == (1, 0)
 
 
-def test_a_later_correction_takes_the_place_of_an_earlier_one_and_others_stay(scene: Scene) -> None:
+def test_later_correction_replaces_only_its_own_row(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"), (scene.blank, "none"))
     scene.apply((scene.unsure, "5"), by="Ben", hours=2)
     rows = scene.corrected()
@@ -130,24 +129,24 @@ def test_a_later_correction_takes_the_place_of_an_earlier_one_and_others_stay(sc
     assert scene.labelled() == {scene.unsure.sha256: 5, scene.blank.sha256: None}
 
 
-def test_what_was_corrected_is_doubtful_no_longer(scene: Scene) -> None:
+def test_corrected_rows_are_no_longer_doubtful(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"))
     entries = {entry.row.file: entry for entry in collect(find_sources([scene.outbox])).entries}
     assert (entries["unsure.png"].corrected, entries["unsure.png"].doubtful) == ("3", False)
     assert (entries["blank.png"].corrected, entries["blank.png"].doubtful) == ("", True)
 
 
-def test_scans_that_were_moved_are_found(tmp_path: Path) -> None:
+def test_moved_scans_are_copied(tmp_path: Path) -> None:
     scene = Scene(tmp_path, after=After.MOVE)
     assert scene.apply((scene.unsure, "3")).copied == 1
     assert scene.labelled() == {scene.unsure.sha256: 3}
 
 
-def test_scans_that_are_gone_or_changed_are_corrected_but_not_copied(scene: Scene, tmp_path: Path) -> None:
+def test_gone_and_changed_scans_are_not_copied(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "scans" / "unsure.png").unlink()
     scan(tmp_path / "scans", "blank.png", 9)
-    done = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.broken, "4"))
-    assert (done.copied, done.missing) == (0, 2)
+    result = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.broken, "4"))
+    assert (result.copied, result.missing) == (0, 2)
     assert not (scene.outbox / "corrected").exists()
     assert scene.corrected()["broken.png"]["prediction"] == "4"
 
@@ -166,7 +165,7 @@ def test_parquet_is_corrected_as_parquet(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_file_that_a_spreadsheet_saved_is_read(scene: Scene, delimiter: str) -> None:
+def test_file_saved_by_a_spreadsheet_is_read(scene: Scene, delimiter: str) -> None:
     save(scene.file, [(scene.unsure, "3")], scene.published, delimiter)
     text = scene.file.read_text().replace("\n", "\r\n")
     scene.file.write_bytes(b"\xef\xbb\xbf" + text.encode() + (delimiter * 5 + "\r\n").encode())
@@ -184,7 +183,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_one_wrong_line_and_nothing_is_applied(scene: Scene, case: str) -> None:
+def test_one_wrong_line_stops_all_corrections(scene: Scene, case: str) -> None:
     changed, words = WRONG[case]
     save(scene.file, [(scene.sure, "2"), (scene.unsure, "3")], scene.published)
     with scene.file.open(newline="") as file:
@@ -203,16 +202,16 @@ def test_one_wrong_line_and_nothing_is_applied(scene: Scene, case: str) -> None:
     assert (scene.files(), scene.audit()) == (before, [])
 
 
-def test_two_lines_that_contradict_each_other_are_wrong(scene: Scene) -> None:
+def test_contradicting_lines_are_wrong(scene: Scene) -> None:
     with pytest.raises(ConfigError) as raised:
         scene.apply((scene.unsure, "3"), (scene.unsure, "3"), (scene.unsure, "5"))
-    assert getattr(raised.value, "problems", None) == ["line 4: says 5, and line 2 3"]
+    assert getattr(raised.value, "problems", None) == ["line 4: it says 5, but line 2 says 3"]
 
 
-def test_results_that_are_gone_or_changed_are_not_corrected(scene: Scene) -> None:
+def test_gone_and_changed_results_are_not_corrected(scene: Scene) -> None:
     changed = scene.published.read_text().replace("unsure", "unsafe")
     for change, words in (
-        (lambda: scene.published.write_text(changed), "was changed since"),
+        (lambda: scene.published.write_text(changed), "has changed since"),
         (scene.published.unlink, "is no longer in"),
     ):
         change()
@@ -221,7 +220,7 @@ def test_results_that_are_gone_or_changed_are_not_corrected(scene: Scene) -> Non
         assert words in raised.value.problems[0]
 
 
-def test_a_corrected_file_that_was_changed_by_hand_is_not_replaced(scene: Scene) -> None:
+def test_file_changed_by_hand_is_not_replaced(scene: Scene) -> None:
     (path,) = scene.apply((scene.unsure, "3")).written
     path.write_text("mine")
     with pytest.raises(WrongLinesError) as raised:
@@ -230,7 +229,7 @@ def test_a_corrected_file_that_was_changed_by_hand_is_not_replaced(scene: Scene)
     assert path.read_text() == "mine"
 
 
-def test_no_outbox_or_no_file(scene: Scene, tmp_path: Path) -> None:
+def test_missing_outbox_and_missing_file(scene: Scene, tmp_path: Path) -> None:
     save(scene.file, [], scene.published)
     with pytest.raises(InputError, match="no ledger in"):
         apply(scene.file, tmp_path / "none", "Anna")
@@ -241,7 +240,7 @@ def test_no_outbox_or_no_file(scene: Scene, tmp_path: Path) -> None:
         apply(tmp_path / "other.csv", scene.outbox, "Anna")
 
 
-def test_two_at_a_time_and_a_run_that_writes(scene: Scene) -> None:
+def test_two_processes_cannot_apply_at_once(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"))
     lock = os.open(scene.outbox / ".digitbox" / "corrections.lock", os.O_RDWR)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -250,22 +249,20 @@ def test_two_at_a_time_and_a_run_that_writes(scene: Scene) -> None:
     os.close(lock)
 
 
-def test_a_run_that_stages_rows_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apply_is_refused_while_a_run_writes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
-    writing = Ledger(scene.outbox / ".digitbox")
-    writing.add("00000000", [scene.sure])
+    running = Ledger(scene.outbox / ".digitbox")
+    running.add("00000000", [scene.sure])
     before = scene.files()
     with pytest.raises(BusyError, match="a run is writing to"):
         scene.apply((scene.unsure, "5"))
     assert scene.files() == before
-    writing.close()
+    running.close()
     assert scene.apply((scene.unsure, "5")).changed == 1
 
 
-def test_a_full_disk_applies_nothing_and_can_be_tried_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_applies_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     before = scene.files()
 
     def full(*_: object) -> None:
@@ -278,9 +275,7 @@ def test_a_full_disk_applies_nothing_and_can_be_tried_again(
     assert scene.apply((scene.unsure, "5")).changed == 1
 
 
-def test_killed_before_the_ledger_knows_it_is_applied_again(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_apply_again_after_a_kill(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     replace = durable.replace
 
     def killed(path: Path, content: bytes) -> None:
@@ -297,35 +292,33 @@ def test_killed_before_the_ledger_knows_it_is_applied_again(
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([*"0123456789", "none"])), max_size=3)))
-def test_the_last_word_counts_whatever_came_before(
-    tmp_path: Path, rounds: list[list[tuple[int, str]]]
-) -> None:
+def test_last_correction_counts(tmp_path: Path, rounds: list[list[tuple[int, str]]]) -> None:
     with fast_folder(tmp_path) as folder:
         shutil.rmtree(folder / "out", ignore_errors=True)
-        check_last_words(Scene(folder), rounds)
+        check_last_corrections(Scene(folder), rounds)
 
 
-def check_last_words(scene: Scene, rounds: list[list[tuple[int, str]]]) -> None:
+def check_last_corrections(scene: Scene, rounds: list[list[tuple[int, str]]]) -> None:
     last: dict[str, str] = {}
-    for each in rounds:
-        said = dict(each)
-        scene.apply(*((scene.outcomes[number], label) for number, label in said.items()))
-        last |= {scene.outcomes[number].ref.name: label for number, label in said.items()}
+    for corrections in rounds:
+        labels = dict(corrections)
+        scene.apply(*((scene.outcomes[number], label) for number, label in labels.items()))
+        last |= {scene.outcomes[number].ref.name: label for number, label in labels.items()}
     if last:
         rows = scene.corrected()
         assert {name for name, row in rows.items() if row["corrected"]} == set(last)
         assert {name: rows[name]["prediction"] or "none" for name in last} == last
-        labels = scene.labelled()
-        assert {one.ref.name: labels[one.sha256] for one in scene.outcomes if one.sha256 in labels} == {
-            name: None if said == "none" else int(said) for name, said in last.items()
+        copied = scene.labelled()
+        assert {scan.ref.name: copied[scan.sha256] for scan in scene.outcomes if scan.sha256 in copied} == {
+            name: None if label == "none" else int(label) for name, label in last.items()
         }
 
 
-def test_hostile_names(tmp_path: Path) -> None:
-    odd = [os.fsdecode(name) for name in (b"=cmd().png", b"a\nb\x1b.png", b"\xff.png", b'x;y\t"z,.png')]
-    outcomes = [outcome(scan(tmp_path / "scans", name), Status.REVIEW) for name in odd]
+def test_hostile_names_are_corrected(tmp_path: Path) -> None:
+    names = [os.fsdecode(name) for name in (b"=cmd().png", b"a\nb\x1b.png", b"\xff.png", b'x;y\t"z,.png')]
+    outcomes = [outcome(scan(tmp_path / "scans", name), Status.REVIEW) for name in names]
     published = publish(tmp_path / "out", outcomes)
-    file = save(tmp_path / "corrections.csv", [(one, "4") for one in outcomes], published)
+    file = save(tmp_path / "corrections.csv", [(hostile, "4") for hostile in outcomes], published)
     assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
     (path,) = (tmp_path / "out").glob("corrected-*")
     assert [row["prediction"] for _, row in reader.table(path, ["prediction"])] == ["4"] * 4

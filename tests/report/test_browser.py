@@ -1,4 +1,4 @@
-"""The page in a real browser: looked at, filtered, corrected by keyboard, saved, applied."""
+"""The page in a real browser: a person looks, filters, corrects with the keyboard, and saves."""
 
 import csv
 import shutil
@@ -11,7 +11,7 @@ import pytest
 
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
-from batch.report import pictures, rows, writing
+from batch.report import pictures, rows, write
 from batch.report.apply import apply
 from published import NOON, four, outcome, publish, scan
 
@@ -45,12 +45,12 @@ def browser(downloads: Path) -> Iterator[Any]:
 
 
 class Page:
-    """A report that is open."""
+    """A report that the browser shows."""
 
     def __init__(self, browser: Any, outbox: Path) -> None:
         self.browser, self.outbox = browser, outbox
-        found, places = writing.plan(rows.find_sources([outbox]))
-        self.path = writing.write(found, places, None, pictures.Models(), lambda _: None, NOON)
+        report_rows, indices = write.plan(rows.find_sources([outbox]))
+        self.path = write.write(report_rows, indices, None, pictures.Models(), lambda _: None, NOON)
         self.open()
 
     def open(self) -> None:
@@ -60,15 +60,15 @@ class Page:
         return str(self.browser.find_element("id", name).text)
 
     def rows(self) -> list[str]:
-        """File names of the rows that are shown."""
+        """Return the file names of the rows on the screen."""
         return self._texts("#list .file")
 
     def digits(self) -> list[str]:
         return self._texts("#list .digit")
 
     def _texts(self, selector: str) -> list[str]:
-        """At one moment: rows come and go."""
-        script = "return [...document.querySelectorAll(arguments[0])].map(found => found.innerText)"
+        # One script reads all rows at one moment, since rows come and go.
+        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)"
         return list(self.browser.execute_script(script, selector))
 
     def click(self, name: str) -> None:
@@ -78,45 +78,45 @@ class Page:
         for key in keys:
             self.browser.switch_to.active_element.send_keys(key)
 
-    def complaints(self) -> list[str]:
+    def errors(self) -> list[str]:
         return [entry["message"] for entry in self.browser.get_log("browser")]
 
 
 @pytest.fixture
-def page(browser: Any, tmp_path: Path, fake_model: Path) -> Callable[..., Page]:
-    def opened(*outcomes: Outcome) -> Page:
+def open_page(browser: Any, tmp_path: Path, fake_model: Path) -> Callable[..., Page]:
+    def open_it(*outcomes: Outcome) -> Page:
         publish(tmp_path / "out", outcomes or four(tmp_path / "scans"))
         return Page(browser, tmp_path / "out")
 
-    return opened
+    return open_it
 
 
-def awaited(found: Callable[[], Any]) -> Any:
+def wait_for(condition: Callable[[], Any]) -> Any:
     end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end:
-        if result := found():
+        if result := condition():
             return result
-    raise AssertionError("it did not come in time")
+    raise AssertionError(f"the page was not ready after {DEADLINE_S} s")
 
 
 def downloaded(downloads: Path) -> Path | None:
-    """The saved file, when it is whole: before that, Chromium has an empty one in its place."""
+    """Return the saved file; Chromium has an empty one in its place until it is whole."""
     return next((path for path in downloads.glob("corrections*.csv") if path.stat().st_size), None)
 
 
-def test_it_shows_what_was_read(page: Callable[..., Page]) -> None:
-    shown = page()
-    assert shown.text("title") == "4 scans read"
-    assert shown.rows() == ["unsure.png", "blank.png", "broken.png", "sure.png"]
-    assert shown.digits() == ["7", "\u2013", "\u2013", "1"]
+def test_page_shows_the_rows(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    assert page.text("title") == "4 scans read"
+    assert page.rows() == ["unsure.png", "blank.png", "broken.png", "sure.png"]
+    assert page.digits() == ["7", "\u2013", "\u2013", "1"]
     loaded = "return [...document.images].filter(i => i.naturalWidth === 30 && i.naturalHeight === 40).length"
-    assert awaited(lambda: shown.browser.execute_script(loaded) == 3)
-    assert "no image" in shown.text("list")
-    assert shown.complaints() == []
+    assert wait_for(lambda: page.browser.execute_script(loaded) == 3)
+    assert "no image" in page.text("list")
+    assert page.errors() == []
 
 
-def test_corrections_by_keyboard_become_corrected_results(
-    page: Callable[..., Page], downloads: Path, tmp_path: Path
+def test_keyboard_corrections_reach_the_results(
+    open_page: Callable[..., Page], downloads: Path, tmp_path: Path
 ) -> None:
     names = ["a.png", "b.png", "c.png", "d.png"]
     outcomes = [
@@ -125,37 +125,37 @@ def test_corrections_by_keyboard_become_corrected_results(
         )
         for number, name in enumerate(names)
     ]
-    shown = page(*outcomes)
-    assert shown.text("progress") == "4 doubtful scans for a person to look at."
-    shown.click("start")
-    assert shown.text("review-file") == "a.png"
-    assert len(shown.browser.find_elements("css selector", "#review-views img")) == 1
-    assert shown.text("review-top").splitlines()[0] == "1"
-    shown.press("3")
-    assert shown.text("review-file") == "b.png"
-    shown.press("4")
-    shown.press("u")  # and once more
-    assert shown.text("review-file") == "b.png"
-    shown.press("5")
-    shown.press("\ue007")  # Enter: c is a 7
-    shown.press("\ue012")  # left, and back
-    assert shown.text("review-file") == "c.png"
-    assert shown.text("review-answer") == "You say: 7"
-    shown.press("\ue014")
-    shown.press("x")
-    assert shown.text("review-place") == "All of these are reviewed"
-    shown.open()  # the browser has kept it
-    assert awaited(lambda: shown.text("progress") == "All 4 doubtful scans are reviewed.")
-    assert [digit.split() for digit in shown.digits()] == [
+    page = open_page(*outcomes)
+    assert page.text("progress") == "4 doubtful scans to review."
+    page.click("start")
+    assert page.text("review-file") == "a.png"
+    assert len(page.browser.find_elements("css selector", "#review-views img")) == 1
+    assert page.text("review-top").splitlines()[0] == "1"
+    page.press("3")
+    assert page.text("review-file") == "b.png"
+    page.press("4")
+    page.press("u")  # undo, and answer again
+    assert page.text("review-file") == "b.png"
+    page.press("5")
+    page.press("\ue007")  # Enter: c is a 7
+    page.press("\ue012")  # left
+    assert page.text("review-file") == "c.png"
+    assert page.text("review-answer") == "Your answer: 7"
+    page.press("\ue014")
+    page.press("x")
+    assert page.text("review-position") == "All reviewed"
+    page.open()  # the browser has kept the answers
+    assert wait_for(lambda: page.text("progress") == "All 4 doubtful scans are reviewed.")
+    assert [digit.split() for digit in page.digits()] == [
         ["3", "instead", "of", "7"],
         ["5", "instead", "of", "7"],
         ["7", "✓"],
         ["not", "a", "digit", "instead", "of", "7"],
     ]
-    shown.click("save")
-    saved = awaited(lambda: downloaded(downloads))
-    apply(saved, shown.outbox, "Anna")
-    (corrected,) = shown.outbox.glob("corrected-*.csv")
+    page.click("save")
+    saved = wait_for(lambda: downloaded(downloads))
+    apply(saved, page.outbox, "Anna")
+    (corrected,) = page.outbox.glob("corrected-*.csv")
     with corrected.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["file"], row["prediction"], row["status"], row["corrected"]) for row in rows] == [
@@ -164,71 +164,71 @@ def test_corrections_by_keyboard_become_corrected_results(
         ("c.png", "7", "ok", "7"),
         ("d.png", "", "refused", "7"),
     ]
-    assert shown.complaints() == []
+    assert page.errors() == []
     saved.unlink()
 
 
-def test_filters(page: Callable[..., Page]) -> None:
-    shown = page()
-    shown.browser.find_element("css selector", "[data-status=review]").click()
-    assert shown.rows() == ["unsure.png"]
-    shown.browser.find_element("css selector", "[data-status=failed]").click()
-    assert shown.rows() == ["unsure.png", "broken.png"]
-    shown.browser.find_element("css selector", "button[type=reset]").click()
-    assert awaited(lambda: len(shown.rows()) == 4)
-    shown.browser.find_element("id", "name").send_keys("SURE")
-    assert shown.rows() == ["unsure.png", "sure.png"]
-    shown.browser.find_element("id", "low").send_keys("0.5")
-    assert shown.rows() == ["sure.png"]
-    assert shown.text("shown") == "1 of 4 scans"
-    shown.browser.find_element("css selector", "[data-digit='7']").click()
-    assert shown.rows() == []
+def test_filters(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.browser.find_element("css selector", "[data-status=review]").click()
+    assert page.rows() == ["unsure.png"]
+    page.browser.find_element("css selector", "[data-status=failed]").click()
+    assert page.rows() == ["unsure.png", "broken.png"]
+    page.browser.find_element("css selector", "button[type=reset]").click()
+    assert wait_for(lambda: len(page.rows()) == 4)
+    page.browser.find_element("id", "name").send_keys("SURE")
+    assert page.rows() == ["unsure.png", "sure.png"]
+    page.browser.find_element("id", "low").send_keys("0.5")
+    assert page.rows() == ["sure.png"]
+    assert page.text("shown") == "1 of 4 scans"
+    page.browser.find_element("css selector", "[data-digit='7']").click()
+    assert page.rows() == []
 
 
-def test_the_list_is_walked_with_the_arrows_and_a_row_opened(page: Callable[..., Page]) -> None:
-    shown = page()
-    shown.browser.find_element("css selector", "#list button").send_keys("\ue015")  # down
-    assert shown.browser.switch_to.active_element.accessible_name == "Look at blank.png"
-    shown.press("\ue007")
-    assert shown.text("review-file") == "blank.png"
-    shown.press("\ue00c")
-    assert not shown.browser.find_element("id", "review").is_displayed()
+def test_arrow_keys_move_in_the_list_and_enter_opens(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.browser.find_element("css selector", "#list button").send_keys("\ue015")  # down
+    assert page.browser.switch_to.active_element.accessible_name == "Open blank.png"
+    page.press("\ue007")
+    assert page.text("review-file") == "blank.png"
+    page.press("\ue00c")
+    assert not page.browser.find_element("id", "review").is_displayed()
 
 
-def test_two_windows_of_one_page_keep_what_is_said_in_both(page: Callable[..., Page]) -> None:
-    shown = page()
-    first = shown.browser.current_window_handle
-    shown.browser.switch_to.new_window("tab")
-    shown.open()
-    shown.click("start")
-    shown.press("3")
-    second = shown.browser.current_window_handle
-    shown.browser.switch_to.window(first)
-    assert awaited(lambda: shown.text("progress") == "1 of 2 doubtful scans reviewed.")
-    shown.click("start")
-    assert shown.text("review-file") == "blank.png"
-    shown.press("4")
-    shown.browser.switch_to.window(second)
-    shown.press("\ue00c")
-    assert awaited(lambda: shown.text("progress") == "All 2 doubtful scans are reviewed.")
-    said = ["3 instead of 7", "4 instead of \u2013"]
-    assert awaited(lambda: [" ".join(digit.split()) for digit in shown.digits()[:2]] == said)
-    shown.browser.close()
-    shown.browser.switch_to.window(first)
+def test_two_windows_share_their_answers(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window("tab")
+    page.open()
+    page.click("start")
+    page.press("3")
+    second = page.browser.current_window_handle
+    page.browser.switch_to.window(first)
+    assert wait_for(lambda: page.text("progress") == "1 of 2 doubtful scans reviewed.")
+    page.click("start")
+    assert page.text("review-file") == "blank.png"
+    page.press("4")
+    page.browser.switch_to.window(second)
+    page.press("\ue00c")
+    assert wait_for(lambda: page.text("progress") == "All 2 doubtful scans are reviewed.")
+    expected = ["3 instead of 7", "4 instead of \u2013"]
+    assert wait_for(lambda: [" ".join(digit.split()) for digit in page.digits()[:2]] == expected)
+    page.browser.close()
+    page.browser.switch_to.window(first)
 
 
-def test_light_and_dark_are_kept(page: Callable[..., Page]) -> None:
-    shown = page()
+def test_page_keeps_the_theme(open_page: Callable[..., Page]) -> None:
+    page = open_page()
     colour = "return getComputedStyle(document.body).backgroundColor"
-    before = shown.browser.execute_script(colour)
-    shown.click("theme")
-    changed = shown.browser.execute_script(colour)
-    shown.open()
-    assert before != changed == shown.browser.execute_script(colour)
+    before = page.browser.execute_script(colour)
+    page.click("theme")
+    changed = page.browser.execute_script(colour)
+    page.open()
+    assert before != changed == page.browser.execute_script(colour)
 
 
-def test_hostile_names_are_shown_saved_and_run_nothing(
-    page: Callable[..., Page], downloads: Path, tmp_path: Path
+def test_hostile_names_are_shown_and_saved_as_text(
+    open_page: Callable[..., Page], downloads: Path, tmp_path: Path
 ) -> None:
     names = [
         "</script><script>document.title='run'</script>",
@@ -242,29 +242,29 @@ def test_hostile_names_are_shown_saved_and_run_nothing(
         outcomes.append(
             outcome(ScanRef(ref.path, name), Status.REVIEW, 7, Reason.LOW_CONFIDENCE, 0.1 * number)
         )
-    shown = page(*outcomes)
-    assert shown.rows() == [names[0], names[1], "'=x\",\\x0a\\x1b"]
-    shown.click("start")
-    shown.press("123")
-    shown.press("\ue00c")
-    shown.click("save")
-    saved = awaited(lambda: downloaded(downloads))
-    assert apply(saved, shown.outbox, "Anna").changed == 3
-    assert shown.browser.title == "digitbox: 3 scans read"
-    assert shown.complaints() == []
+    page = open_page(*outcomes)
+    assert page.rows() == [names[0], names[1], "'=x\",\\x0a\\x1b"]
+    page.click("start")
+    page.press("123")
+    page.press("\ue00c")
+    page.click("save")
+    saved = wait_for(lambda: downloaded(downloads))
+    assert apply(saved, page.outbox, "Anna").changed == 3
+    assert page.browser.title == "digitbox: 3 scans read"
+    assert page.errors() == []
     saved.unlink()
 
 
-def test_an_injected_script_would_not_run(page: Callable[..., Page]) -> None:
-    shown = page()
-    text = shown.path.read_text(encoding="utf-8")
-    shown.path.write_text(text.replace("<main>", "<main><script>document.title = 'run'</script>"))
-    shown.open()
-    assert shown.browser.title != "run"
-    assert any("Content Security Policy" in complaint for complaint in shown.complaints())
+def test_policy_stops_an_injected_script(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    text = page.path.read_text(encoding="utf-8")
+    page.path.write_text(text.replace("<main>", "<main><script>document.title = 'run'</script>"))
+    page.open()
+    assert page.browser.title != "run"
+    assert any("Content Security Policy" in error for error in page.errors())
 
 
-def test_a_hundred_thousand_rows_are_shown_at_once(browser: Any, tmp_path: Path) -> None:
+def test_page_shows_a_hundred_thousand_rows(browser: Any, tmp_path: Path) -> None:
     with Outbox(
         tmp_path,
         format_name="csv",
@@ -279,14 +279,14 @@ def test_a_hundred_thousand_rows_are_shown_at_once(browser: Any, tmp_path: Path)
                 for n in range(100_000)
             ]
         )
-    found, _ = writing.plan(list(map(Path, box.published)))
-    path = writing.write(found, [], None, pictures.Models(), lambda _: None, NOON)
+    report_rows, _ = write.plan(list(map(Path, box.published)))
+    path = write.write(report_rows, [], None, pictures.Models(), lambda _: None, NOON)
     browser.get(path.as_uri())
-    shown = "return [...document.querySelectorAll('#list .file')].map(e => e.textContent)"
-    assert len(browser.execute_script(shown)) < 60
+    files = "return [...document.querySelectorAll('#list .file')].map(e => e.textContent)"
+    assert len(browser.execute_script(files)) < 60
     browser.execute_script("scrollTo(0, document.body.scrollHeight)")
-    assert awaited(lambda: "099999.png" in browser.execute_script(shown))
-    assert len(browser.execute_script(shown)) < 60
+    assert wait_for(lambda: "099999.png" in browser.execute_script(files))
+    assert len(browser.execute_script(files)) < 60
     filtering_ms = browser.execute_script(
         "const n = document.getElementById('name'); n.value = '099.png'; const t = performance.now();"
         "n.dispatchEvent(new Event('input', { bubbles: true })); return performance.now() - t"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from batch.errors import ConfigError, OutboxError
 from batch.records import Reason, ScanRef, Status
-from batch.report import page, pictures, rows, writing
-from batch.report.rows import Entry, Found
+from batch.report import page, pictures, rows, write
+from batch.report.rows import Entry, ReportRows
 from batch.results.reader import Row
 from published import NOON, four, outcome, publish, scan
 
@@ -29,16 +29,16 @@ HOSTILE = [
 
 
 def content(text: str, element: str = "data") -> dict[str, Any]:
-    (found,) = re.findall(rf'<script type="application/json" id="{element}">(.*?)</script>', text, re.DOTALL)
-    return json.loads(found)
+    (data,) = re.findall(rf'<script type="application/json" id="{element}">(.*?)</script>', text, re.DOTALL)
+    return json.loads(data)
 
 
-def of_names(names: list[str]) -> str:
+def page_of(names: list[str]) -> str:
     entries = [
         Entry(Row(name, 1, 0.5, Status.OK, name, "0" * 64, name, name, "2026-01-02T12:00:00Z"), (name,), name)
         for name in names
     ]
-    return page.html(Found(entries), {}, NOON, names[0])
+    return page.html(ReportRows(entries), {}, NOON, names[0])
 
 
 def check_is_inert(text: str) -> None:
@@ -49,21 +49,21 @@ def check_is_inert(text: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text(name: str) -> None:
-    text = of_names([name])
+    text = page_of([name])
     check_is_inert(text)
     assert content(text)["file"] == [name]
     assert content(text)["outbox"] == name
 
 
 @given(st.lists(st.text(), min_size=1, max_size=5))
-def test_whatever_the_rows_say_is_data(names: list[str]) -> None:
-    text = of_names(names)
+def test_any_text_of_a_row_is_data(names: list[str]) -> None:
+    text = page_of(names)
     check_is_inert(text)
     assert content(text)["file"] == names
 
 
-def test_the_policy_lets_only_its_own_script_and_style_run() -> None:
-    text = of_names(["a.png"])
+def test_policy_allows_only_its_own_script_and_style() -> None:
+    text = page_of(["a.png"])
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
     (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     (script,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
@@ -76,7 +76,7 @@ def test_the_policy_lets_only_its_own_script_and_style_run() -> None:
 
 
 def test_the_script_makes_no_markup() -> None:
-    script = "\n".join(page._file(name) for name in page.SCRIPTS)
+    script = "\n".join(page._read_asset(name) for name in page.SCRIPTS)
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|Function\(", script
     )
@@ -86,56 +86,54 @@ def test_every_reason_has_words() -> None:
     assert set(page.REASONS) == set(Reason)
 
 
-def written(tmp_path: Path, most: int = 100, **settings: Any) -> tuple[str, Path]:
-    found, places = writing.plan(rows.find_sources([tmp_path / "out"]), most)
-    path = writing.write(
-        found, places, settings.get("output"), pictures.Models(), lambda _: None, settings.get("now", NOON)
-    )
+def write_report(tmp_path: Path, max_pictures: int = 100, output: Path | None = None) -> tuple[str, Path]:
+    report_rows, indices = write.plan(rows.find_sources([tmp_path / "out"]), max_pictures)
+    path = write.write(report_rows, indices, output, pictures.Models(), lambda _: None, NOON)
     return path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.usefixtures("fake_model")
-def test_each_scan_has_its_picture_and_the_doubtful_what_the_model_saw(tmp_path: Path) -> None:
+def test_scans_have_pictures_and_the_doubtful_have_views(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
-    text, path = written(tmp_path)
+    text, path = write_report(tmp_path)
     assert path == tmp_path / "out" / "report-20260102T120000Z.html"
-    found = content(text, "pictures")
-    assert set(found["scan"]) == {"0", "1", "3"}
-    data = np.frombuffer(base64.b64decode(found["scan"]["0"]), np.uint8)
+    shown = content(text, "pictures")
+    assert set(shown["scan"]) == {"0", "1", "3"}
+    data = np.frombuffer(base64.b64decode(shown["scan"]["0"]), np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     assert picture is not None and picture.shape == (40, 30) and picture[20, 14] < 60 < 200 < picture[2, 2]
-    assert set(found["views"]) == {"0", "1"}
-    assert found["top"]["0"][0][0] == 1 and len(found["top"]["0"]) == 3
-    assert found["problem"] == {"2": "undecodable"}
+    assert set(shown["views"]) == {"0", "1"}
+    assert shown["top"]["0"][0][0] == 1 and len(shown["top"]["0"]) == 3
+    assert shown["problem"] == {"2": "undecodable"}
 
 
 @pytest.mark.usefixtures("fake_model")
-def test_a_scan_that_is_gone_or_changed_has_no_picture_and_a_word(tmp_path: Path) -> None:
+def test_gone_and_changed_scans_have_no_picture(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
     (tmp_path / "scans" / "unsure.png").unlink()
     scan(tmp_path / "scans", "blank.png", 9)
     (tmp_path / "scans" / "sure.png").write_bytes(b"no image any more")
-    found = content(written(tmp_path)[0], "pictures")
-    assert found["problem"] == {"0": "gone", "1": "changed", "2": "undecodable", "3": "changed"}
-    assert found["scan"] == {}
+    shown = content(write_report(tmp_path)[0], "pictures")
+    assert shown["problem"] == {"0": "gone", "1": "changed", "2": "undecodable", "3": "changed"}
+    assert shown["scan"] == {}
 
 
-def test_another_model_is_not_asked(tmp_path: Path) -> None:
+def test_another_model_gives_no_views(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"), model="of-somebody-else")
-    found = content(written(tmp_path)[0], "pictures")
-    assert found["top"] == found["views"] == {}
-    assert found["scan"]
+    shown = content(write_report(tmp_path)[0], "pictures")
+    assert shown["top"] == shown["views"] == {}
+    assert shown["scan"]
 
 
-def test_a_link_in_the_place_of_a_scan_is_not_followed(tmp_path: Path) -> None:
+def test_report_does_not_follow_a_link(tmp_path: Path) -> None:
     ref = scan(tmp_path / "scans", "a.png")
     publish(tmp_path / "out", [outcome(ref)])
     secret = Path(ref.path).rename(tmp_path / "secret.png")
     Path(ref.path).symlink_to(secret)
-    assert content(written(tmp_path)[0], "pictures")["problem"] == {"0": "changed"}
+    assert content(write_report(tmp_path)[0], "pictures")["problem"] == {"0": "changed"}
 
 
-def test_more_scans_than_pictures_are_a_sample_after_the_doubtful() -> None:
+def test_the_doubtful_come_first_then_a_sample() -> None:
     def entry(status: Status) -> Entry:
         return Entry(Row("a", 1, 0.5, status, "", "", "b", "m", ""), ("a",))
 
@@ -146,24 +144,24 @@ def test_more_scans_than_pictures_are_a_sample_after_the_doubtful() -> None:
     assert pictures.choose(entries, 0) == []
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_report_overwrites_nothing(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
-    assert [written(tmp_path)[1].name for _ in range(2)] == [
+    assert [write_report(tmp_path)[1].name for _ in range(2)] == [
         "report-20260102T120000Z.html",
         "report-20260102T120000Z-2.html",
     ]
     mine = tmp_path / "mine.html"
     mine.write_text("mine")
     with pytest.raises(ConfigError, match=r"mine\.html exists"):
-        written(tmp_path, output=mine)
+        write_report(tmp_path, output=mine)
     assert mine.read_text() == "mine"
     with pytest.raises(OutboxError, match="cannot write"):
-        written(tmp_path, output=tmp_path / "none" / "report.html")
+        write_report(tmp_path, output=tmp_path / "none" / "report.html")
 
 
 def test_the_same_rows_have_the_same_identity(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
-    one, again = content(written(tmp_path)[0]), content(written(tmp_path, most=1)[0])
+    first, again = (content(write_report(tmp_path, number)[0]) for number in (100, 1))
     publish(tmp_path / "out", [outcome(ScanRef("/x.png", "x.png"))])
-    other = content(written(tmp_path)[0])
-    assert one["id"] == again["id"] != other["id"]
+    other_rows = content(write_report(tmp_path)[0])
+    assert first["id"] == again["id"] != other_rows["id"]

@@ -11,62 +11,62 @@ from batch.results import reader
 from published import NOON, four, outcome, publish, scan
 
 
-def names(found: rows.Found) -> list[str]:
-    return [entry.row.file for entry in found.entries]
+def names(report_rows: rows.ReportRows) -> list[str]:
+    return [entry.row.file for entry in report_rows.entries]
 
 
 def test_the_doubtful_come_first(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
-    found = rows.collect(rows.find_sources([tmp_path / "out"]))
-    assert names(found) == ["unsure.png", "blank.png", "broken.png", "sure.png"]
-    assert found.counts == dict.fromkeys(Status, 1)
-    assert (found.digits, found.confidences) == ({1: 1, 7: 1}, {18: 1, 8: 1})
+    report_rows = rows.collect(rows.find_sources([tmp_path / "out"]))
+    assert names(report_rows) == ["unsure.png", "blank.png", "broken.png", "sure.png"]
+    assert report_rows.counts == dict.fromkeys(Status, 1)
+    assert (report_rows.digits, report_rows.confidences) == ({1: 1, 7: 1}, {18: 1, 8: 1})
 
 
 @pytest.mark.parametrize("format_name", ["csv", "parquet"])
-def test_results_are_read_as_they_were_written(tmp_path: Path, format_name: str) -> None:
+def test_results_are_read_as_digitbox_wrote_them(tmp_path: Path, format_name: str) -> None:
     outcomes = four(tmp_path / "scans")
     path = publish(tmp_path / "out", outcomes, format_name=format_name)
-    read = list(reader.read(path))
-    assert [(r.file, r.prediction, r.confidence, r.status, r.reason, r.sha256) for r in read] == [
+    results = list(reader.read(path))
+    assert [(r.file, r.prediction, r.confidence, r.status, r.reason, r.sha256) for r in results] == [
         (o.ref.name, o.label, o.confidence, o.status, o.reason or "", o.sha256) for o in outcomes
     ]
-    assert {(r.model, r.processed_at) for r in read} == {("fake-1", "2026-01-02T12:00:00Z")}
+    assert {(r.model, r.processed_at) for r in results} == {("fake-1", "2026-01-02T12:00:00Z")}
 
 
 def test_moved_scans_are_found(tmp_path: Path) -> None:
     publish(tmp_path / "out", [outcome(scan(tmp_path / "scans", "a.png"))], after=After.MOVE)
     (entry,) = rows.collect(rows.find_sources([tmp_path / "out"])).entries
-    assert [Path(place).exists() for place in entry.places] == [False, True]
+    assert [Path(path).exists() for path in entry.paths] == [False, True]
 
 
-def test_of_a_scan_read_again_the_last_row_counts_but_only_if_it_was_left(tmp_path: Path) -> None:
+def test_last_row_counts_for_a_scan_read_again_in_place(tmp_path: Path) -> None:
     ref = scan(tmp_path / "scans", "a.png")
     for number in range(3):
         now = NOON + timedelta(seconds=number)
         publish(tmp_path / "out", [outcome(ref, label=number)], now=now)
-    found = rows.collect(rows.find_sources([tmp_path / "out"]))
-    assert ([entry.row.prediction for entry in found.entries], found.read_again) == ([2], 2)
+    report_rows = rows.collect(rows.find_sources([tmp_path / "out"]))
+    assert ([entry.row.prediction for entry in report_rows.entries], report_rows.read_again) == ([2], 2)
     for number in range(2):
         now = NOON + timedelta(seconds=number)
         publish(tmp_path / "moved", [outcome(scan(tmp_path / "scans", "a.png"))], after=After.MOVE, now=now)
     assert rows.collect(rows.find_sources([tmp_path / "moved"])).read_again == 0
 
 
-def test_too_many_rows_that_are_ok_are_counted_only(tmp_path: Path) -> None:
+def test_surplus_ok_rows_are_only_counted(tmp_path: Path) -> None:
     path = publish(tmp_path / "out", [*four(tmp_path / "scans"), outcome(scan(tmp_path / "scans", "b.png"))])
-    found = rows.collect([path], most_ok=1)
-    assert (found.left_out, found.counts[Status.OK], len(found.entries)) == (1, 2, 4)
+    report_rows = rows.collect([path], max_ok_rows=1)
+    assert (report_rows.left_out, report_rows.counts[Status.OK], len(report_rows.entries)) == (1, 2, 4)
 
 
-def test_without_a_ledger_scans_are_looked_for_beside_the_results(tmp_path: Path) -> None:
+def test_without_a_ledger_scans_lie_beside_the_results(tmp_path: Path) -> None:
     path = publish(tmp_path / "out", [outcome(scan(tmp_path / "scans", "a.png"))])
     moved = path.rename(tmp_path / "scans" / path.name)
     (entry,) = rows.collect([moved]).entries
-    assert Path(entry.places[0]) == tmp_path / "scans" / "a.png"
+    assert Path(entry.paths[0]) == tmp_path / "scans" / "a.png"
 
 
-def test_what_is_no_result_is_said(tmp_path: Path) -> None:
+def test_wrong_results_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     good = publish(tmp_path / "out", [outcome(scan(tmp_path / "scans", "a.png"))])
     lines = good.read_text().splitlines()
@@ -94,7 +94,7 @@ def test_what_is_no_result_is_said(tmp_path: Path) -> None:
             rows.find_sources([missing])
 
 
-def test_a_ledger_of_an_older_digitbox_is_read_as_it_is(tmp_path: Path) -> None:
+def test_ledger_of_an_older_digitbox_stays_as_it_is(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
     ledger = tmp_path / "out" / ".digitbox" / "ledger.sqlite3"
     with sqlite3.connect(ledger) as connection:
