@@ -1,6 +1,6 @@
-"""Who is told of a run that has ended: a file, a program, a monitor.
+"""The news of a run that has ended, for a file, a program and a monitor.
 
-Nothing here stops a run or changes its exit code, but for a summary that cannot be written.
+A notification that fails makes a warning. Only a summary that digitbox cannot write changes the exit code.
 """
 
 from __future__ import annotations
@@ -15,34 +15,36 @@ from pathlib import Path
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.locations import Location, absolute, state_folder
 from batch.monitoring import hooks, ping, prometheus, summary
-from batch.outbox import ledger, run_history
+from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
+from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_stats import RunStats
 from batch.records import RunSummary
 from batch.storage import durable, locks
 from batch.terminal import console
 from batch.text import text_cell
 
-STDOUT = Path("-")
+STDOUT = Path("-")  # as the file of a summary
 HOOK_VARIABLE = "DIGITBOX_RUN_ID"
-"""Is in the environment of what is called: a run that is started there calls nothing, or there is no end."""
+"""A variable in the environment of a hook. A run that finds it calls no hooks, or they might never end."""
 
-COMPLETE = (ExitCode.OK, ExitCode.SOME_FAILED)
+COMPLETE = (ExitCode.OK, ExitCode.SOME_FAILED)  # exit codes with which all results are published
 FACTS = ("command", "exit_code", "error", "started_at", "finished_at", "seconds", "model", "seen", "left")
-COUNTS = ("ok", "review", "refused", "failed")
+"""Keys of the summary that become variables in the environment of a hook."""
+COUNTS = ("ok", "review", "refused", "failed")  # the same for the keys of its `counts`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notifications:
-    """Who is told.
+    """The files, commands and address that digitbox notifies at the end of a run.
 
     Attributes:
-        outbox: of the run.
-        summary: file for a JSON object; `-` for stdout.
-        metrics_file: file for Prometheus.
-        on_complete: command to call when results are published.
-        on_failure: command to call when the exit code is not 0.
-        ping: address to ask for.
+        outbox: Outbox of the run.
+        summary: File for the summary, a JSON object; `-` for stdout; None for no file.
+        metrics_file: File for Prometheus; None for no file.
+        on_complete: Command to call if the exit code is 0 or 3; None for no command.
+        on_failure: Command to call if the exit code is not 0; None for no command.
+        ping: Address of a monitor, which gets a request; None for no monitor.
     """
 
     outbox: Location
@@ -53,10 +55,10 @@ class Notifications:
     ping: str | None = None
 
     def check(self) -> None:
-        """Finds mistakes at once, not at the end of a night.
+        """Check the options before the run, so that a mistake shows now and not at the end of a night.
 
         Raises:
-            ConfigError: somebody cannot be told.
+            ConfigError: A folder is missing, or a command or an address is not valid.
         """
         for name, path in (("--summary", self.summary), ("--metrics-file", self.metrics_file)):
             if (
@@ -68,17 +70,17 @@ class Notifications:
             if not os.path.isdir(path.parent):
                 raise ConfigError(f"{name}: no folder {path.parent}: make it, or name another file")
         for name, command in (("--on-complete", self.on_complete), ("--on-failure", self.on_failure)):
-            with _naming(name):
+            with _name_option(name):
                 problem = hooks.check(command) if command is not None else ""
-            if problem:  # a night's work is worth more than to end here
+            if problem:  # no reason to give up a night's results
                 console.say_error(f"warning: {name}: {problem}; the run goes on")
         if self.ping is not None:
-            with _naming("--ping"):
+            with _name_option("--ping"):
                 ping.check(self.ping)
 
 
 @contextmanager
-def _naming(option: str) -> Iterator[None]:
+def _name_option(option: str) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
@@ -86,53 +88,60 @@ def _naming(option: str) -> Iterator[None]:
 
 
 @contextmanager
-def notify_at_end(account: RunStats, audience: Notifications) -> Iterator[None]:
-    """Tells of what is done in the block, however that ends; the account has the exit code afterwards."""
+def notify_at_end(stats: RunStats, notifications: Notifications) -> Iterator[None]:
+    """Run the block, then notify of the run, however it ends.
+
+    An exception of the block goes on after the notifications.
+
+    Args:
+        stats: Statistics of the run; they hold the exit code afterwards.
+        notifications: The files, commands and address to notify.
+    """
     try:
         yield
     except BaseException as error:
-        account.end_by(error)
+        stats.end_by(error)
         if not isinstance(error, BusyError):
-            _note(account, audience.outbox)
+            _write_entry(stats, notifications.outbox)
         raise
     finally:
-        _tell(account, audience)
+        _notify(stats, notifications)
 
 
-def _note(account: RunStats, outbox: Location) -> None:
-    """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
+def _write_entry(stats: RunStats, outbox: Location) -> None:
+    """Write the history's entry of a run that has left its outbox, if the outbox has a ledger."""
     state = state_folder(outbox)
     with suppress(RunError, OSError):
-        if ledger.exists(state):
-            with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
-                run_history.write_run(opened, account.summary())
+        if ledger_exists(state):
+            with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as ledger:
+                run_history.write_run(ledger, stats.summary())
 
 
-def _tell(account: RunStats, audience: Notifications) -> None:
-    if audience.summary is not None:
+def _notify(stats: RunStats, notifications: Notifications) -> None:
+    if notifications.summary is not None:
         try:
-            _write_summary(account, audience.summary)
+            _write_summary(stats, notifications.summary)
         except OutboxError as error:
             console.say_error(str(error))
-            if account.exit_code in COMPLETE:
-                account.end(ExitCode.OUTBOX, str(error))
-                _note(account, audience.outbox)
-    found = account.summary()
-    if audience.metrics_file is not None:
-        _write_metrics(found, audience.metrics_file, audience.outbox)
+            if stats.exit_code in COMPLETE:
+                stats.end(ExitCode.OUTBOX, str(error))
+                _write_entry(stats, notifications.outbox)
+    run = stats.summary()
+    if notifications.metrics_file is not None:
+        _write_metrics(run, notifications.metrics_file, notifications.outbox)
     if HOOK_VARIABLE not in os.environ:
-        if audience.on_complete is not None and found.exit_code in COMPLETE:
-            _call("--on-complete", audience.on_complete, account, audience.outbox)
-        if audience.on_failure is not None and found.exit_code != ExitCode.OK:
-            _call("--on-failure", audience.on_failure, account, audience.outbox)
-    if audience.ping is not None:
-        problem = ping.ping(audience.ping, failed=found.exit_code != ExitCode.OK)
+        if notifications.on_complete is not None and run.exit_code in COMPLETE:
+            _call("--on-complete", notifications.on_complete, stats, notifications.outbox)
+        if notifications.on_failure is not None and run.exit_code != ExitCode.OK:
+            _call("--on-failure", notifications.on_failure, stats, notifications.outbox)
+    if notifications.ping is not None:
+        problem = ping.ping(notifications.ping, failed=run.exit_code != ExitCode.OK)
         if problem:
             console.say_error(f"warning: --ping: {problem}")
 
 
-def _write_summary(account: RunStats, target: Path) -> None:
-    text = _as_json(account)
+def _write_summary(stats: RunStats, target: Path) -> None:
+    text = _as_json(stats)
     if target == STDOUT:
         console.print_line(text)
         return
@@ -144,34 +153,42 @@ def _write_summary(account: RunStats, target: Path) -> None:
         ) from error
 
 
-def _write_metrics(found: RunSummary, target: Path, outbox: Location) -> None:
-    success_at = found.finished_at
-    if found.exit_code != ExitCode.OK:
+def _write_metrics(run: RunSummary, target: Path, outbox: Location) -> None:
+    success_at = run.finished_at
+    if run.exit_code != ExitCode.OK:
         success_at = None
-        with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as opened:
-            success = run_history.last_success(opened)
+        with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as ledger:
+            success = run_history.last_success(ledger)
             success_at = success.finished_at if success else None
-    text = prometheus.exposition(found, text_cell(absolute(outbox)), success_at)
+    text = prometheus.exposition(run, text_cell(absolute(outbox)), success_at)
     try:
         durable.replace(target, text.encode())
     except OSError as error:
         console.say_error(f"warning: cannot write the metrics file {target}: {error.strerror}")
 
 
-def _call(option: str, command: str, account: RunStats, outbox: Location) -> None:
-    environment = {**os.environ, **run_environment(account.summary(), outbox)}
-    problem = hooks.call(command, _as_json(account).encode(), environment)
+def _call(option: str, command: str, stats: RunStats, outbox: Location) -> None:
+    environment = {**os.environ, **run_environment(stats.summary(), outbox)}
+    problem = hooks.call(command, _as_json(stats).encode(), environment)
     if problem:
         console.say_error(f"warning: {option}: {command.split()[0]} {problem}")
 
 
-def run_environment(found: RunSummary, outbox: Location) -> dict[str, str]:
-    """The main facts of a run, as variables for the environment of what is called."""
-    values = summary.as_json_object(found)
-    said = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
-    shown = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in said.items()}
-    return {HOOK_VARIABLE: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
+def run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
+    """Return the main facts of a run as variables for the environment of a hook.
+
+    Args:
+        run: Summary of a run that has ended.
+        outbox: Outbox of the run.
+
+    Returns:
+        The variables `DIGITBOX_RUN_...`, each in printable text on one line; the outbox is a path as it is.
+    """
+    values = summary.as_json_object(run)
+    facts = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
+    variables = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in facts.items()}
+    return {HOOK_VARIABLE: run.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **variables}
 
 
-def _as_json(account: RunStats) -> str:
-    return json.dumps(summary.as_json_object(account.summary(), account.results))
+def _as_json(stats: RunStats) -> str:
+    return json.dumps(summary.as_json_object(stats.summary(), stats.results))
