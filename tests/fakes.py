@@ -1,4 +1,4 @@
-"""Stand-ins for the trained model, and a scan or two, for the fast tests."""
+"""Stand-ins for the trained model and the reader, for the fast tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MANIFEST = Manifest(
 
 @dataclass
 class FakeClassifier:
-    """Sees a 1 in what is narrow, and a 0 in everything else."""
+    """A model that reads narrow ink as a 1, and any other ink as a 0."""
 
     manifest: Manifest = field(default=MANIFEST)
 
@@ -43,7 +43,7 @@ class FakeClassifier:
 
 
 def save_fake_model(models: Path) -> Path:
-    """A model folder that passes every check but cannot be loaded."""
+    """Save a model folder that passes every check, though no runtime can load it."""
     return model_store.save(
         models, MANIFEST, {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
     )
@@ -51,7 +51,7 @@ def save_fake_model(models: Path) -> Path:
 
 @dataclass
 class FakeReader:
-    """Answers 7 for every scan; names tell it to misbehave."""
+    """A reader that answers 7 for every scan, and misbehaves where the name of a scan says so."""
 
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
         for ref in refs:

@@ -1,1 +1,1 @@
-"""From scans to outcomes: the model, its decision, and one screen that shows the whole way."""
+"""The way from scans to outcomes: the reader on one screen, the model and its decision."""

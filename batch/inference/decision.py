@@ -1,4 +1,4 @@
-"""From logits to a decision: temperature, probabilities, thresholds."""
+"""The decision on a digit from its logits: temperature, probabilities and thresholds."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from batch.errors import ConfigError
 from batch.records import Manifest, Prediction, Reason, Status
 
 Logits = npt.NDArray[np.float32]
-"""(n, classes); the eleventh class, where there is one, is `not a digit`."""
+"""Output of the model: (n, 10), or (n, 11) if it has the class `not a digit`, which is the last."""
 Probabilities = npt.NDArray[np.float64]
+"""(n, classes), 0 to 1; each row sums to 1."""
 
-DIGITS = 10
+DIGITS = 10  # classes that are digits, 0 to 9; they come first
+MAX_SIGMOID_INPUT = 60  # keeps exp from overflowing; a sigmoid hardly changes beyond it
+MIN_TOTAL = 1e-300  # avoids a division by zero where all ten digits have probability 0
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How logits of one model become a decision.
+    """The numbers that turn the logits of one model into a decision.
 
     Attributes:
-        temperature: logits are divided by it.
-        review_below: confidence under which a digit goes to review.
-        refuse_above: probability of `not a digit` above which there is no digit.
-        output: `softmax` or `sigmoid`.
+        temperature: Divisor of the logits, above 0.
+        review_below: A digit with a lower confidence goes to review, 0 to 1.
+        refuse_above: A scan with a higher probability of `not a digit` is refused, 0 to 1.
+        output: How logits become probabilities, `softmax` or `sigmoid`.
     """
 
     temperature: float
@@ -35,7 +38,11 @@ class Thresholds:
 
     @classmethod
     def of(cls, manifest: Manifest, review_below: float | None = None) -> Thresholds:
-        """Takes the model's own thresholds, or the user's `review_below`.
+        """Return the thresholds of a model.
+
+        Args:
+            manifest: Manifest of the model.
+            review_below: The user's threshold, 0 to 1; None for the model's own.
 
         Raises:
             ConfigError: `review_below` is not a probability.
@@ -48,7 +55,13 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is said of one digit: `reason` is None exactly when `status` is ok."""
+    """The decision on one digit.
+
+    Attributes:
+        prediction: Label, confidence and probabilities, also when the digit is refused.
+        status: `ok`, `review` or `refused`.
+        reason: `low_confidence` for a review, `not_a_digit` for a refusal; None if ok.
+    """
 
     prediction: Prediction
     status: Status
@@ -56,50 +69,55 @@ class Decision:
 
 
 def probabilities(logits: Logits, output: str, temperature: float) -> Probabilities:
-    """Turns logits into probabilities that sum to 1.
+    """Turn logits into calibrated probabilities.
+
+    The temperature scaling is that of Guo et al., "On calibration of modern neural networks", 2017. It never
+    changes the order of the classes.
 
     Args:
-        logits: (n, classes).
-        output: `softmax`, or `sigmoid` for a network trained with one independent output a class, whose
-            outputs are divided by their sum.
-        temperature: logits are divided by it (Guo et al. 2017); it never changes the order of classes.
+        logits: Output of the model, float32 (n, classes).
+        output: `softmax`; or `sigmoid` for a network with one independent output a class. The outputs of
+            such a network are divided by their sum.
+        temperature: Divisor of the logits, above 0.
 
     Returns:
-        float64 (n, classes).
+        Probabilities, float64 (n, classes), 0 to 1; each row sums to 1.
     """
     scaled = logits.astype(np.float64) / temperature
     if output == "sigmoid":
-        weights = 1.0 / (1.0 + np.exp(-np.clip(scaled, -60, 60)))
+        weights = 1.0 / (1.0 + np.exp(-np.clip(scaled, -MAX_SIGMOID_INPUT, MAX_SIGMOID_INPUT)))
     else:
         weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return weights / weights.sum(axis=1, keepdims=True)
 
 
 def decide(logits: Logits, thresholds: Thresholds) -> list[Decision]:
-    """Decides for each digit: a prediction, for review, or refused.
+    """Decide whether each digit is ok, needs review or is refused.
+
+    The confidence is the probability of the label among all classes, so doubt whether the scan is a digit
+    lowers it. The ten probabilities of a prediction are those of the digits alone.
 
     Args:
-        logits: (n, 10) or (n, 11).
-        thresholds: of the model.
+        logits: Output of the model, float32 (n, 10) or (n, 11).
+        thresholds: Thresholds of the model.
 
     Returns:
-        n decisions. The confidence of a digit is its share of all classes, so that doubt whether it is a
-        digit at all lowers it; its ten probabilities sum to 1 among themselves.
+        n decisions, in the same order.
     """
-    every = probabilities(logits, thresholds.output, thresholds.temperature)
-    digits = every[:, :DIGITS]
+    classes = probabilities(logits, thresholds.output, thresholds.temperature)
+    digits = classes[:, :DIGITS]
     labels = digits.argmax(axis=1)
     confidences = digits[np.arange(len(digits)), labels]
-    no_digit = every[:, DIGITS:].sum(axis=1)
-    shares = digits / np.maximum(digits.sum(axis=1, keepdims=True), 1e-300)
+    not_digits = classes[:, DIGITS:].sum(axis=1)
+    shares = digits / np.maximum(digits.sum(axis=1, keepdims=True), MIN_TOTAL)
     decisions = []
-    for label, sure, not_a_digit, share in zip(
-        labels.tolist(), confidences.tolist(), no_digit.tolist(), shares.tolist(), strict=True
+    for label, confidence, not_a_digit, share in zip(
+        labels.tolist(), confidences.tolist(), not_digits.tolist(), shares.tolist(), strict=True
     ):
-        prediction = Prediction(label, sure, tuple(share), not_a_digit)
+        prediction = Prediction(label, confidence, tuple(share), not_a_digit)
         if not_a_digit > thresholds.refuse_above:
             decisions.append(Decision(prediction, Status.REFUSED, Reason.NOT_A_DIGIT))
-        elif sure < thresholds.review_below:
+        elif confidence < thresholds.review_below:
             decisions.append(Decision(prediction, Status.REVIEW, Reason.LOW_CONFIDENCE))
         else:
             decisions.append(Decision(prediction, Status.OK, None))

@@ -1,4 +1,4 @@
-"""Why was it read so? One picture of every step from the scan to the decision."""
+"""The explanation of one scan: a picture of every step from the scan to the decision."""
 
 from __future__ import annotations
 
@@ -17,30 +17,41 @@ from batch.preprocessing import preprocess
 from batch.records import Grey, ScanRef
 from batch.text import text_cell
 
-PANEL_PX = 120
-TEXT_PX = 18
-GAP_PX = 8
-COLUMNS = 10
+PANEL_PX = 120  # side of the square in which a step's picture stands
+TEXT_PX = 18  # height of the text above it
+GAP_PX = 8  # white space to the right of and below each panel
+COLUMNS = 10  # panels in a row of the sheet
+WHITE = 255  # paper of the sheet
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+HEADING_SCALE = 0.45  # of the font; fits a usual sentence into the width of ten panels
+NAME_SCALE = 0.38  # of the font; fits the longest name of a step above its panel
+DIGIT_SCALE = 0.35  # of the font; fits a label beside its bar
 
 Sheet = npt.NDArray[np.uint8]
-"""(height, width), grey."""
+"""A grey picture, (height, width), 0 black to 255 white."""
 
 
 def explain_scan(
     ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixels: int
 ) -> tuple[str, Sheet]:
-    """Reads one scan and shows how.
+    """Read one scan and draw each step.
+
+    Args:
+        ref: The scan.
+        model: The loaded model.
+        thresholds: Thresholds of the model.
+        max_pixels: An image with more pixels is `too_large`.
 
     Returns:
-        The decision in words, and the picture.
+        One sentence with the decision, and the picture; for a file that cannot be read, the reason and a
+        picture of that sentence.
     """
     name = text_cell(ref.name)
     try:
         image = decode.read(ref, max_pixels).grey
     except ImageError as error:
-        words = f"{name}: {error.reason.value}, {error.detail}"
-        return words, _strip(words, [], None)
+        sentence = f"{name}: {error.reason.value}, {error.detail}"
+        return sentence, _draw(sentence, [], None)
     panels = [("scan", image)]
     spec = model.manifest.preprocess
     scan = steps.prepare(image, spec, lambda step, picture: panels.append((step, picture)))
@@ -51,57 +62,72 @@ def explain_scan(
     )
     (decision,) = steps.decide_all([scan], model, thresholds)
     if scan.digit is None or decision is None:
-        words = f"{name}: refused before the model, {scan.refusal} ({measures})"
-        return words, _strip(words, panels, None)
+        sentence = f"{name}: refused before the model, {scan.refusal} ({measures})"
+        return sentence, _draw(sentence, panels, None)
     views = preprocess.pictures(scan.digit, spec)
     panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
-    said = decision.prediction
+    prediction = decision.prediction
     reason = f", {decision.reason.value}" if decision.reason else ""
-    words = (
-        f"{name}: {said.label} with {said.confidence:.3f}, {decision.status.value}{reason} "
-        f"(not a digit {said.not_a_digit:.3f}; {measures})"
+    sentence = (
+        f"{name}: {prediction.label} with {prediction.confidence:.3f}, {decision.status.value}{reason} "
+        f"(not a digit {prediction.not_a_digit:.3f}; {measures})"
     )
-    return words, _strip(words, panels, said.probabilities)
+    return sentence, _draw(sentence, panels, prediction.probabilities)
 
 
 def stack(sheets: Sequence[Sheet]) -> Sheet:
-    """Pictures of several scans under each other."""
+    """Put the pictures of several scans below each other.
+
+    Args:
+        sheets: At least one picture, of any width.
+
+    Returns:
+        One picture, as wide as the widest of them.
+    """
     width = max(sheet.shape[1] for sheet in sheets)
-    return np.vstack([np.pad(s, ((0, 0), (0, width - s.shape[1])), constant_values=255) for s in sheets])
+    return np.vstack(
+        [np.pad(sheet, ((0, 0), (0, width - sheet.shape[1])), constant_values=WHITE) for sheet in sheets]
+    )
 
 
-def _strip(words: str, panels: Sequence[tuple[str, Grey]], shares: tuple[float, ...] | None) -> Sheet:
+def _draw(
+    sentence: str, panels: Sequence[tuple[str, Grey]], probabilities: tuple[float, ...] | None
+) -> Sheet:
     cells = [_panel(name, picture) for name, picture in panels]
-    if shares is not None:
-        cells.append(_bars(shares))
-    empty = np.full((PANEL_PX + TEXT_PX + GAP_PX, PANEL_PX + GAP_PX), 255, np.uint8)
+    if probabilities is not None:
+        cells.append(_bars(probabilities))
+    empty = _blank_cell()
     rows = [cells[start : start + COLUMNS] for start in range(0, len(cells), COLUMNS)]
-    heading = np.full((TEXT_PX + GAP_PX, COLUMNS * empty.shape[1]), 255, np.uint8)
-    _write(heading, words, 0.45)
+    heading = np.full((TEXT_PX + GAP_PX, COLUMNS * empty.shape[1]), WHITE, np.uint8)
+    _write(heading, sentence, HEADING_SCALE)
     return np.vstack([heading, *(np.hstack(row + [empty] * (COLUMNS - len(row))) for row in rows)])
 
 
-def _write(picture: Sheet, words: str, size: float) -> None:
-    shown = words.encode("ascii", "replace").decode()  # OpenCV's fonts have no other letters
-    cv2.putText(picture, shown, (2, TEXT_PX - 5), FONT, size, 0, 1, cv2.LINE_AA)
+def _write(picture: Sheet, text: str, scale: float) -> None:
+    ascii_text = text.encode("ascii", "replace").decode()  # OpenCV's fonts have no other letters
+    cv2.putText(picture, ascii_text, (2, TEXT_PX - 5), FONT, scale, 0, 1, cv2.LINE_AA)
+
+
+def _blank_cell() -> Sheet:
+    return np.full((PANEL_PX + TEXT_PX + GAP_PX, PANEL_PX + GAP_PX), WHITE, np.uint8)
 
 
 def _panel(name: str, picture: Grey) -> Sheet:
-    cell = np.full((PANEL_PX + TEXT_PX + GAP_PX, PANEL_PX + GAP_PX), 255, np.uint8)
+    cell = _blank_cell()
     scale = PANEL_PX / max(picture.shape)
     size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    cell[TEXT_PX : TEXT_PX + size[1], : size[0]] = cv2.resize(picture, size, interpolation=how)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    cell[TEXT_PX : TEXT_PX + size[1], : size[0]] = cv2.resize(picture, size, interpolation=interpolation)
     cv2.rectangle(cell, (0, TEXT_PX), (size[0] - 1, TEXT_PX + size[1] - 1), 128, 1)
-    _write(cell, name, 0.38)
+    _write(cell, name, NAME_SCALE)
     return cell
 
 
-def _bars(shares: tuple[float, ...]) -> Sheet:
-    cell = np.full((PANEL_PX + TEXT_PX + GAP_PX, PANEL_PX + GAP_PX), 255, np.uint8)
-    _write(cell, "probabilities", 0.38)
-    for digit, share in enumerate(shares):
+def _bars(probabilities: tuple[float, ...]) -> Sheet:
+    cell = _blank_cell()
+    _write(cell, "probabilities", NAME_SCALE)
+    for digit, probability in enumerate(probabilities):
         top = TEXT_PX + digit * PANEL_PX // 10
-        cv2.putText(cell, str(digit), (2, top + 10), FONT, 0.35, 0, 1, cv2.LINE_AA)
-        cv2.rectangle(cell, (14, top + 2), (14 + round(share * (PANEL_PX - 16)), top + 9), 80, -1)
+        cv2.putText(cell, str(digit), (2, top + 10), FONT, DIGIT_SCALE, 0, 1, cv2.LINE_AA)
+        cv2.rectangle(cell, (14, top + 2), (14 + round(probability * (PANEL_PX - 16)), top + 9), 80, -1)
     return cell

@@ -1,4 +1,4 @@
-"""Model folders: finding, verifying and writing `models/<name>/`."""
+"""Model folders, `models/<name>/`: find, verify and save them."""
 
 from __future__ import annotations
 
@@ -16,35 +16,38 @@ from typing import Any, get_type_hints
 from batch.errors import ConfigError, ModelError
 from batch.records import VIEW_CHANNELS, Manifest, PreprocessSpec
 
-MANIFEST = "manifest.json"
-CURRENT = "CURRENT"
-KERAS_FILE = "model.keras"
-TFLITE_FILE = "model.tflite"  # int8; what runs
-STUDENT_KERAS_FILE = "student.keras"
-STUDENT_FILE = "student.tflite"  # int8; the small model that looks first
-TFLITE_FLOAT_FILE = "model-float.tflite"
+MANIFEST = "manifest.json"  # in each model folder
+CURRENT = "CURRENT"  # in the folder of models; holds the name of the default model
+KERAS_FILE = "model.keras"  # float32; read with `--runtime tensorflow`
+TFLITE_FILE = "model.tflite"  # int8; read by default
+STUDENT_KERAS_FILE = "student.keras"  # float32; the small model of a cascade
+STUDENT_FILE = "student.tflite"  # int8; the small model of a cascade, which reads each digit first
+TFLITE_FLOAT_FILE = "model-float.tflite"  # float32; no runtime reads it, a test compares the others with it
 
-_ADDED = frozenset({"student_temperature", "student_above"})
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_OPTIONAL_KEYS = frozenset({"student_temperature", "student_above"})  # older manifests lack them
 
 
 def folders() -> tuple[Path, ...]:
-    """Where models are looked for, in this order: `./models`, and what came with digitbox."""
+    """Return the folders in which to look for models: `./models`, then the one that came with digitbox."""
     package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "models"
     return Path("models"), checkout if (checkout / CURRENT).is_file() else package / "models"
 
 
 def find(model: str | None) -> Path:
-    """Finds the folder of a model.
+    """Find the folder of a model.
 
     Args:
-        model: a folder; or a name, looked up in each of `folders`; None for the default model, which the
-            first of them that has one names.
+        model: A folder; or a name to look up in each of `folders()`; None for the default model, which the
+            file `CURRENT` in the first of them that has one names.
+
+    Returns:
+        The folder, which holds a manifest.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: There is no such model.
     """
     searched = folders()
     if model is None:
@@ -65,10 +68,16 @@ def find(model: str | None) -> Path:
 
 
 def load_manifest(model_dir: Path) -> Manifest:
-    """Reads and checks the manifest of a model.
+    """Read and check the manifest of a model.
+
+    Args:
+        model_dir: Folder of the model.
+
+    Returns:
+        The manifest; its types, ranges and preprocessing version are valid.
 
     Raises:
-        ModelError: it is missing or damaged, or made for another version of the preprocessing.
+        ModelError: The manifest is missing, damaged, or made for another version of the preprocessing.
     """
     path = model_dir / MANIFEST
     try:
@@ -76,24 +85,25 @@ def load_manifest(model_dir: Path) -> Manifest:
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the model's {path}: {error}; reinstall or train it anew") from error
     try:
-        manifest = _manifest_of(data)
+        manifest = _parse_manifest(data)
     except (TypeError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged ({error}): reinstall or train the model anew") from error
-    known = PreprocessSpec().version
-    if manifest.preprocess.version != known:
+    version = PreprocessSpec().version
+    if manifest.preprocess.version != version:
         raise ModelError(
             f"the model in {model_dir} was made for version {manifest.preprocess.version} of the "
-            f"preprocessing, this digitbox has version {known}: train it anew"
+            f"preprocessing, this digitbox has version {version}: train it anew"
         )
     return manifest
 
 
-def _manifest_of(data: Any) -> Manifest:
+def _parse_manifest(data: Any) -> Manifest:
+    """Build a manifest from JSON; raise TypeError, ValueError or KeyError where it is damaged."""
     if not isinstance(data, dict):
         raise TypeError("it is not a JSON object")
-    # A model without what later versions of digitbox added is as good as it was.
+    # Later versions of digitbox added the optional keys. A model without them works as before.
     names = {field.name for field in dataclasses.fields(Manifest)}
-    wrong = (names - _ADDED).symmetric_difference(set(data) - _ADDED)
+    wrong = (names - _OPTIONAL_KEYS).symmetric_difference(set(data) - _OPTIONAL_KEYS)
     if wrong:
         raise KeyError(f"missing or unknown: {', '.join(sorted(wrong))}")
     spec = data["preprocess"]
@@ -118,10 +128,18 @@ def _manifest_of(data: Any) -> Manifest:
 
 
 def read_verified(model_dir: Path, manifest: Manifest, filename: str) -> bytes:
-    """Reads a file of the model and checks it against the manifest.
+    """Read a file of a model and check it against the manifest.
+
+    Args:
+        model_dir: Folder of the model.
+        manifest: Manifest of that folder.
+        filename: Name of the file in the folder.
+
+    Returns:
+        The content of the file.
 
     Raises:
-        ModelError: it is missing or its SHA-256 differs.
+        ModelError: The file is missing, or its SHA-256 is not the manifest's.
     """
     path = model_dir / filename
     try:
@@ -136,15 +154,20 @@ def read_verified(model_dir: Path, manifest: Manifest, filename: str) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256, as hexadecimal digits."""
+    """Return the SHA-256 of some bytes, as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def check_target(models_dir: Path, name: str, overwrite: bool) -> None:
-    """Checks that a model may be saved, before it is trained.
+    """Check before the training that its model can be saved.
+
+    Args:
+        models_dir: Folder of models.
+        name: Name of the new model.
+        overwrite: Whether the new model may replace one of this name.
 
     Raises:
-        ConfigError: the name is no plain name, or is taken and `overwrite` is not set.
+        ConfigError: The name is not plain, or it is taken and `overwrite` is not set.
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ConfigError(f"--name must be letters, digits, dots, dashes and underscores, not {name!r}")
@@ -155,25 +178,27 @@ def check_target(models_dir: Path, name: str, overwrite: bool) -> None:
 
 
 def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overwrite: bool = False) -> Path:
-    """Writes a model folder, whole or not at all.
+    """Write a model folder, whole or not at all.
 
     Args:
-        models_dir: folder of models; made if need be.
-        manifest: its `files` are filled in here.
-        files: content by file name.
-        overwrite: whether a model of this name is replaced.
+        models_dir: Folder of models; digitbox makes it if it is missing.
+        manifest: Manifest of the model; digitbox fills in its `files`.
+        files: Content by file name.
+        overwrite: Whether the new model may replace one of this name.
 
     Returns:
-        The folder.
+        The folder of the model.
 
     Raises:
-        ConfigError: the name is taken and `overwrite` is not set.
-        ModelError: the folder cannot be written.
+        ConfigError: The name is not plain, or it is taken and `overwrite` is not set.
+        ModelError: The folder cannot be written.
     """
     check_target(models_dir, manifest.name, overwrite)
     target = models_dir / manifest.name
-    sums = {name: digest(content) for name, content in files.items() if name.endswith((".keras", ".tflite"))}
-    record = dataclasses.replace(manifest, files=sums)
+    digests = {
+        name: digest(content) for name, content in files.items() if name.endswith((".keras", ".tflite"))
+    }
+    record = dataclasses.replace(manifest, files=digests)
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=models_dir))
@@ -194,16 +219,21 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
 
 
 def rewrite_card(model_dir: Path, manifest: Manifest, card: str) -> None:
-    """Replaces the manifest and the card of a model, which itself stays as it is.
+    """Replace the manifest and the card of a model, and keep its weights.
+
+    Args:
+        model_dir: Folder of the model.
+        manifest: The new manifest.
+        card: The new text of `card.md`.
 
     Raises:
-        ModelError: they cannot be written.
+        ModelError: The files cannot be written.
     """
     try:
         for name, text in (("card.md", card), (MANIFEST, _as_json(manifest))):
-            new = model_dir / f".{name}"
-            new.write_text(text, encoding="utf-8")
-            os.replace(new, model_dir / name)
+            part = model_dir / f".{name}"
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, model_dir / name)
     except OSError as error:
         raise ModelError(f"cannot write to the model in {model_dir}: {error.strerror}") from error
 
@@ -213,5 +243,13 @@ def _as_json(manifest: Manifest) -> str:
 
 
 def make_default(models_dir: Path, name: str) -> None:
-    """Names the model that is used when no other is asked for."""
+    """Make a model the default one of its folder of models.
+
+    Args:
+        models_dir: Folder of models.
+        name: Name of the model.
+
+    Raises:
+        OSError: The file `CURRENT` cannot be written.
+    """
     (models_dir / CURRENT).write_text(name + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The steps from a grey image to a decision; explanations, reports and training take the same ones."""
+"""The steps from a grey image to a decision, shared by reading, explaining, reports and training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from batch.records import Grey, PreprocessSpec, Reason
 
 
 class Prepared(NamedTuple):
-    """A scan on its way to the model.
+    """A scan after the preprocessing.
 
     Attributes:
-        ink: What the preprocessing found.
+        ink: The ink that the preprocessing found.
         refusal: Why the ink cannot be one digit; None if the model should look at it.
-        digit: The model's input, uint8 (28, 28, channels); None if refused.
+        digit: The model's input, uint8 (28, 28, channels), 0 paper to 255 ink; None if refused.
     """
 
     ink: Ink
@@ -32,9 +32,9 @@ def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prep
     """Take one scan from its grey image to the model's input.
 
     Args:
-        grey: uint8 (height, width).
-        spec: What the model's input is made of.
-        show: Is called with the name and the picture of each step.
+        grey: Grey image, uint8 (height, width), at least 4x4.
+        spec: Spec of the model's input.
+        show: Called with the name and the picture of each step.
 
     Returns:
         The ink, and either the model's input or the reason why there is none.
@@ -45,10 +45,15 @@ def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prep
 
 
 def decide_all(scans: Sequence[Prepared], model: Classifier, thresholds: Thresholds) -> list[Decision | None]:
-    """Have the model look at all scans that are not refused, in one batch.
+    """Run the model on all scans that are not refused, in one batch.
+
+    Args:
+        scans: Scans after the preprocessing, with the model's own spec.
+        model: The loaded model.
+        thresholds: Thresholds of the model.
 
     Returns:
-        A decision for each scan; None for a refused one.
+        A decision for each scan, in the same order; None for a refused one.
     """
     digits = [scan.digit for scan in scans if scan.digit is not None]
     decisions = iter(decide(model.logits(np.stack(digits)), thresholds) if digits else ())

@@ -1,1 +1,1 @@
-"""Who is told what: health, hooks, pings, metrics and summaries."""
+"""The news of a run, for people and programs: health, hooks, pings, metrics and summaries."""

@@ -1,4 +1,4 @@
-"""The health of an outbox: its last run, what waits, its watcher."""
+"""The health of an outbox: its last run, its waiting scans, its watcher."""
 
 from __future__ import annotations
 
@@ -13,33 +13,36 @@ from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
-from batch.outbox import ledger, run_history
+from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
+from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
 from batch.storage import dispatch
 from batch.text import count_scans
 
-MAX_RUNS = 50  # entries
-PATIENCE_S = 300.0  # with a watcher: while it reads a batch, it gives no sign
-MAX_MISSED_BEATS = 3  # signs of a watcher that may fail to come
+MAX_RUNS = 2  # entries of the history to read: the run that goes on, and the one before it
+PATIENCE_S = 300.0  # extra time for a watcher, which gives no sign while it reads a batch
+MAX_MISSED_BEATS = 3  # signs that a watcher may miss before digitbox calls it stale
 
 
 @dataclass(slots=True)
 class Health:
-    """What `status` says.
+    """The facts that `digitbox status` reports.
 
     Attributes:
-        last_run: that has ended, or was killed; None when there was none.
-        running: what goes on now.
-        last_success: the last run with exit code 0.
-        waiting: inputs without a row; None when they cannot be counted.
-        oldest_waiting_at: modification time of the oldest of them, seconds since 1970.
-        inputs: what waiting scans were looked for in.
-        counts: scans by status, in all runs.
-        watcher: its last sign.
-        watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign for long), `gone` (no such process).
-        problems: sentences on what is not as it should be.
+        last_run: The last run that ended or was killed; None if there was none.
+        running: The run or watcher that works now; None if there is none.
+        last_success: The last run with exit code 0; None if there was none.
+        waiting: Number of scans without a row; None if digitbox cannot count them.
+        oldest_waiting_at: Modification time of the oldest waiting scan, seconds since 1970; None if none
+            waits.
+        inputs: Paths, globs and addresses in which digitbox looked for waiting scans.
+        counts: Number of scans by status, in all runs.
+        watcher: The last sign of the watcher; None if there never was one.
+        watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign for long), `gone` (no such process);
+            None if there never was a watcher.
+        problems: One sentence for each thing that is not well; empty if all is well.
     """
 
     last_run: RunSummary | None = None
@@ -57,88 +60,91 @@ class Health:
 def check_health(
     inputs: Sequence[str], outbox: Location, now: float, max_age_s: float | None = None
 ) -> Health:
-    """Finds out how things are, and changes nothing.
+    """Check an outbox, and change nothing.
 
     Args:
-        inputs: what is read; empty for what the last run read.
-        outbox: of the runs.
-        now: time, seconds since 1970.
-        max_age_s: how long ago the last success may be; None for any time.
+        inputs: Paths, globs and addresses of scans; empty for those of the last run.
+        outbox: Outbox of the runs.
+        now: Time of day, seconds since 1970.
+        max_age_s: Greatest age of the last success, in seconds; None for any age.
+
+    Returns:
+        The facts, and a sentence for each problem.
 
     Raises:
-        LedgerError: the ledger is damaged.
+        LedgerError: The ledger is damaged.
     """
-    report = Health(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
+    health = Health(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
     folder = state_folder(outbox)
-    if not ledger.exists(folder):
-        report.problems.append(f"nothing has been read into {outbox} yet")
-        return report
-    with closing(Ledger(folder, read_only=True)) as opened:
-        entries = run_history.last_runs(opened, MAX_RUNS)
-        report.last_success = run_history.last_success(opened)
-        report.watcher = run_history.read_heartbeat(opened)
-        report.counts |= {
-            status.value: count for status, count in run_history.count_by_status(opened).items()
+    if not ledger_exists(folder):
+        health.problems.append(f"nothing has been read into {outbox} yet")
+        return health
+    with closing(Ledger(folder, read_only=True)) as ledger:
+        runs = run_history.last_runs(ledger, MAX_RUNS)
+        health.last_success = run_history.last_success(ledger)
+        health.watcher = run_history.read_heartbeat(ledger)
+        health.counts |= {
+            status.value: count for status, count in run_history.count_by_status(ledger).items()
         }
-        if entries and run_history.is_running(entries[0]):
-            report.running = entries.pop(0)
-        report.last_run = entries[0] if entries else None
-        _judge_runs(report, outbox, now, max_age_s)
-        _judge_watcher(report, now)
-        _count_waiting(report, opened, outbox, report.running or report.last_run)
-    return report
+        if runs and run_history.is_running(runs[0]):
+            health.running = runs.pop(0)
+        health.last_run = runs[0] if runs else None
+        _judge_runs(health, outbox, now, max_age_s)
+        _judge_watcher(health, now)
+        _count_waiting(health, ledger, outbox, health.running or health.last_run)
+    return health
 
 
-def _judge_runs(report: Health, outbox: Location, now: float, max_age_s: float | None) -> None:
-    run, running = report.last_run, report.running
-    # A watcher is judged by its heartbeat.
+def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float | None) -> None:
+    run, running = health.last_run, health.running
+    # `_judge_watcher` judges a watcher, by its heartbeat.
     is_watched = running is not None and running.command == "watch"
     if run is None and running is None:
-        report.problems.append(f"no run into {outbox} is noted yet")
+        health.problems.append(f"no run into {outbox} yet: start one")
     elif run is not None and not is_watched:
         if run.exit_code is None and run.command == "run":
-            report.problems.append("the last run was killed; the next one goes on with what is left")
+            health.problems.append("the last run was killed; the next one goes on with what is left")
         elif run.exit_code == ExitCode.SOME_FAILED:
             failed = count_scans(run.counts.get(Status.FAILED, 0))
-            report.problems.append(f"{failed} of the last {run.command} could not be read")
+            health.problems.append(f"{failed} of the last {run.command} could not be read")
         elif run.exit_code not in (None, ExitCode.OK):
-            report.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
+            health.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
     if max_age_s is not None and not is_watched:
-        success = report.last_success
+        success = health.last_success
         if success is None or success.finished_at is None:
-            report.problems.append("no run has succeeded yet")
+            health.problems.append("no run has succeeded yet")
         elif now - seconds_of(success.finished_at) > max_age_s:
-            report.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
+            health.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
 
 
-def _judge_watcher(report: Health, now: float) -> None:
-    beat, newest = report.watcher, report.running or report.last_run
+def _judge_watcher(health: Health, now: float) -> None:
+    beat, newest = health.watcher, health.running or health.last_run
     if beat is None:
         return
     age_s = now - seconds_of(beat.beat_at)
     if beat.state == "stopped":
-        report.watcher_state = "stopped"
+        health.watcher_state = "stopped"
     elif newest is not None and newest.command == "run" and newest.started_at > beat.beat_at:
-        report.watcher_state = "gone"  # and a run has taken its outbox since
+        health.watcher_state = "gone"  # since then, a run has taken its outbox
     elif not run_history.is_alive(beat.pid):
-        report.watcher_state = "gone"
-        report.problems.append(f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again")
+        health.watcher_state = "gone"
+        health.problems.append(f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again")
     elif age_s > MAX_MISSED_BEATS * (beat.every_s or PATIENCE_S) + PATIENCE_S:
-        report.watcher_state = "stale"
-        report.problems.append(
+        health.watcher_state = "stale"
+        health.problems.append(
             f"no sign of the watcher for {spoken(age_s)}: end process {beat.pid}, start it again"
         )
     else:
-        report.watcher_state = beat.state
+        health.watcher_state = beat.state
         if beat.state == "paused":
-            report.problems.append(f"the watcher is paused: {beat.detail}")
+            health.problems.append(f"the watcher is paused: {beat.detail}")
 
 
-def _count_waiting(report: Health, opened: Ledger, outbox: Location, run: RunSummary | None) -> None:
-    inputs = report.inputs or (run.inputs if run else ())
-    if not inputs and report.watcher is not None:
-        inputs = (report.watcher.inbox,)
-    report.inputs = tuple(inputs)
+def _count_waiting(health: Health, ledger: Ledger, outbox: Location, run: RunSummary | None) -> None:
+    inputs = health.inputs or (run.inputs if run else ())
+    if not inputs and health.watcher is not None:
+        inputs = (health.watcher.inbox,)
+    health.inputs = tuple(inputs)
     if not inputs:
         return
     recursive, ignore = (run.recursive, run.ignore) if run else (True, ())
@@ -146,15 +152,15 @@ def _count_waiting(report: Health, opened: Ledger, outbox: Location, run: RunSum
     attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     try:
-        for some in dispatch.identify_all(Inputs(inputs, recursive, outbox, ignore)):
-            for ref in opened.unsettled(some, attempts):
-                # A folder with the name of an image has a row of a run, and none of a watcher.
+        for chunk in dispatch.identify_all(Inputs(inputs, recursive, outbox, ignore)):
+            for ref in ledger.unsettled(chunk, attempts):
+                # A run gives a row to a folder with the name of an image. A watcher gives it none.
                 if is_watched and os.path.isdir(ref.path):
                     continue
                 count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
     except InputError as error:
-        report.problems.append(str(error))
+        health.problems.append(str(error))
         return
-    report.waiting = count
+    health.waiting = count
     if count:
-        report.oldest_waiting_at = oldest_ns / 1e9
+        health.oldest_waiting_at = oldest_ns / 1e9

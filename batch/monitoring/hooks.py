@@ -1,4 +1,4 @@
-"""Commands of the user's that are called when a run has ended."""
+"""Commands of the user that digitbox calls when a run has ended."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from contextlib import suppress
 
 from batch.errors import ConfigError
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 60.0  # a hook that hangs must not keep the next run waiting; docs/nightly.md names it
 
 
 def check(command: str) -> str:
-    """Checks a command before the run; returns what is wrong with it that may be mended until its end.
+    """Check a command before the run.
+
+    Args:
+        command: Program and arguments, quoted as for a shell.
+
+    Returns:
+        A problem that the user can still mend while the run goes on; empty if there is none.
 
     Raises:
-        ConfigError: it is no command.
+        ConfigError: The text is no command.
     """
     try:
         words = shlex.split(command)
@@ -33,16 +39,16 @@ def check(command: str) -> str:
 
 
 def call(command: str, content: bytes, environment: Mapping[str, str], timeout_s: float = TIMEOUT_S) -> str:
-    """Calls a command, without a shell, and waits for it; what it prints goes to stderr.
+    """Call a command without a shell, and wait for it; its stdout goes to stderr.
 
     Args:
-        command: is split into words as a shell would.
-        content: for its stdin.
-        environment: all of its environment.
-        timeout_s: after which it and what it has started are ended.
+        command: Program and arguments, quoted as for a shell.
+        content: Content of its stdin.
+        environment: Its whole environment.
+        timeout_s: Seconds after which digitbox kills it and the processes that it started.
 
     Returns:
-        What went wrong; empty when nothing did.
+        The problem, in a few words; empty if there is none.
     """
     words = shlex.split(command)
     try:

@@ -1,6 +1,6 @@
-"""Who is told of a run that has ended: a file, a program, a monitor.
+"""The news of a run that has ended, for a file, a program and a monitor.
 
-Nothing here stops a run or changes its exit code, but for a summary that cannot be written.
+A notification that fails makes a warning. Only a summary that digitbox cannot write changes the exit code.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from batch.config import NotifyOptions
 from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.locations import Location, absolute, state_folder
 from batch.monitoring import hooks, ping, prometheus, summary
-from batch.outbox import ledger, run_history
+from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
+from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_stats import RunStats
 from batch.records import RunSummary
 from batch.storage import durable, locks
@@ -26,13 +27,14 @@ from batch.text import text_cell
 
 _log = logging.getLogger(__name__)
 
-STDOUT = Path("-")
+STDOUT = Path("-")  # as the file of a summary
 HOOK_VARIABLE = "DIGITBOX_RUN_ID"
-"""Is in the environment of what is called: a run that is started there calls nothing, or there is no end."""
+"""A variable in the environment of a hook. A run that finds it calls no hooks, or they might never end."""
 
-COMPLETE = (ExitCode.OK, ExitCode.SOME_FAILED)
+COMPLETE = (ExitCode.OK, ExitCode.SOME_FAILED)  # exit codes with which all results are published
 FACTS = ("command", "exit_code", "error", "started_at", "finished_at", "seconds", "model", "seen", "left")
-COUNTS = ("ok", "review", "refused", "failed")
+"""Keys of the summary that become variables in the environment of a hook."""
+COUNTS = ("ok", "review", "refused", "failed")  # the same for the keys of its `counts`
 
 
 def check(notifications: NotifyOptions, outbox: Location) -> None:
@@ -53,17 +55,17 @@ def check(notifications: NotifyOptions, outbox: Location) -> None:
         ("--on-complete", notifications.on_complete),
         ("--on-failure", notifications.on_failure),
     ):
-        with _naming(name):
+        with _name_option(name):
             problem = hooks.check(command) if command is not None else ""
         if problem:  # a night's work is worth more than to end here
             _log.warning(f"{name}: {problem}; the run goes on", extra=event("hook"))
     if notifications.ping is not None:
-        with _naming("--ping"):
+        with _name_option("--ping"):
             ping.check(notifications.ping)
 
 
 @contextmanager
-def _naming(option: str) -> Iterator[None]:
+def _name_option(option: str) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
@@ -74,12 +76,14 @@ def _naming(option: str) -> Iterator[None]:
 def notify_at_end(
     stats: RunStats, notifications: NotifyOptions, outbox: Location, print_line: Callable[[str], object]
 ) -> Iterator[None]:
-    """Notify of what is done in a `with` block, however that ends.
+    """Run the block, then notify of the run, however it ends.
+
+    An exception of the block goes on after the notifications.
 
     Args:
-        stats: Of the run; they have its exit code afterwards.
-        notifications: Who hears of it.
-        outbox: Of the run.
+        stats: Statistics of the run; they hold the exit code afterwards.
+        notifications: The files, commands and address to notify.
+        outbox: Outbox of the run.
         print_line: Receives the summary for stdout.
     """
     try:
@@ -94,12 +98,12 @@ def notify_at_end(
 
 
 def _write_entry(stats: RunStats, outbox: Location) -> None:
-    """Writes the entry of a run that ended outside its outbox; only into a ledger that is there."""
+    """Write the history's entry of a run that has left its outbox, if the outbox has a ledger."""
     state = state_folder(outbox)
     with suppress(RunError, OSError):
-        if ledger.exists(state):
-            with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as opened:
-                run_history.write_run(opened, stats.summary())
+        if ledger_exists(state):
+            with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as ledger:
+                run_history.write_run(ledger, stats.summary())
 
 
 def _notify(
@@ -113,16 +117,16 @@ def _notify(
             if stats.exit_code in COMPLETE:
                 stats.end(ExitCode.OUTBOX, str(error))
                 _write_entry(stats, outbox)
-    found = stats.summary()
+    run = stats.summary()
     if notifications.metrics_file is not None:
-        _write_metrics(found, notifications.metrics_file, outbox)
+        _write_metrics(run, notifications.metrics_file, outbox)
     if HOOK_VARIABLE not in os.environ:
-        if notifications.on_complete is not None and found.exit_code in COMPLETE:
+        if notifications.on_complete is not None and run.exit_code in COMPLETE:
             _call("--on-complete", notifications.on_complete, stats, outbox)
-        if notifications.on_failure is not None and found.exit_code != ExitCode.OK:
+        if notifications.on_failure is not None and run.exit_code != ExitCode.OK:
             _call("--on-failure", notifications.on_failure, stats, outbox)
     if notifications.ping is not None:
-        problem = ping.ping(notifications.ping, failed=found.exit_code != ExitCode.OK)
+        problem = ping.ping(notifications.ping, failed=run.exit_code != ExitCode.OK)
         if problem:
             _log.warning(f"--ping: {problem}", extra=event("notify"))
 
@@ -140,14 +144,14 @@ def _write_summary(stats: RunStats, target: Path, print_line: Callable[[str], ob
         ) from error
 
 
-def _write_metrics(found: RunSummary, target: Path, outbox: Location) -> None:
-    success_at = found.finished_at
-    if found.exit_code != ExitCode.OK:
+def _write_metrics(run: RunSummary, target: Path, outbox: Location) -> None:
+    success_at = run.finished_at
+    if run.exit_code != ExitCode.OK:
         success_at = None
-        with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as opened:
-            success = run_history.last_success(opened)
+        with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as ledger:
+            success = run_history.last_success(ledger)
             success_at = success.finished_at if success else None
-    text = prometheus.exposition(found, text_cell(absolute(outbox)), success_at)
+    text = prometheus.exposition(run, text_cell(absolute(outbox)), success_at)
     try:
         durable.replace(target, text.encode())
     except OSError as error:
@@ -161,12 +165,20 @@ def _call(option: str, command: str, stats: RunStats, outbox: Location) -> None:
         _log.warning(f"{option}: {command.split()[0]} {problem}", extra=event("notify"))
 
 
-def run_environment(found: RunSummary, outbox: Location) -> dict[str, str]:
-    """The main facts of a run, as variables for the environment of what is called."""
-    values = summary.as_json_object(found)
-    said = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
-    shown = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in said.items()}
-    return {HOOK_VARIABLE: found.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **shown}
+def run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
+    """Return the main facts of a run as variables for the environment of a hook.
+
+    Args:
+        run: Summary of a run that has ended.
+        outbox: Outbox of the run.
+
+    Returns:
+        The variables `DIGITBOX_RUN_...`, each in printable text on one line; the outbox is a path as it is.
+    """
+    values = summary.as_json_object(run)
+    facts = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
+    variables = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in facts.items()}
+    return {HOOK_VARIABLE: run.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **variables}
 
 
 def _as_json(stats: RunStats) -> str:

@@ -1,4 +1,4 @@
-"""A monitor that raises the alarm when it does not hear of a run: one that it is asked for in time."""
+"""Calls to a monitor that raises the alarm if it does not hear of a run in time."""
 
 from __future__ import annotations
 
@@ -8,44 +8,52 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from batch.errors import ConfigError
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0  # a monitor answers within a second; a slow one delays the next run no longer than this
 NO_ANSWER = "no answer in time"
 
 
 def check(address: str) -> None:
-    """Checks an address before the run. No message has it: it may have a password in it.
+    """Check an address before the run.
+
+    Args:
+        address: Address of http or https; no message repeats it, since it may hold a password.
 
     Raises:
-        ConfigError: it is none of http or https.
+        ConfigError: The text is no address of http or https.
     """
     try:
         parts = urlsplit(address)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        is_good = False
-    if not is_good or not all("!" <= character <= "~" for character in address):
-        raise ConfigError("this is no address: give one of http or https, such as https://example.org/uuid")
+        is_address = False
+    if not is_address or not all("!" <= character <= "~" for character in address):
+        raise ConfigError("this is no address: give one of http or https, e.g. https://example.org/uuid")
 
 
 def ping(address: str, *, failed: bool, timeout_s: float = TIMEOUT_S) -> str:
-    """Asks for an address, or for the one with /fail at the end of its path; waits no longer than allowed.
+    """Send a GET request to a monitor.
+
+    Args:
+        address: Address that `check` accepts.
+        failed: Whether the run failed; then digitbox adds `/fail` to the path.
+        timeout_s: Seconds to wait at most, the look-up of the name included.
 
     Returns:
-        What went wrong, with no more of the address than its host; empty when nothing did.
+        The problem, with only the host of the address; empty if there is none.
     """
     problems = [NO_ANSWER]
 
-    def ask() -> None:
-        problems[0] = _ask(address, failed, timeout_s)
+    def request() -> None:
+        problems[0] = _request(address, failed, timeout_s)
 
-    # In a thread that nobody waits for, since looking up a name knows no timeout.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(timeout_s)
+    # The look-up of a name has no timeout. A daemon thread does not keep digitbox from ending.
+    thread = threading.Thread(target=request, daemon=True)
+    thread.start()
+    thread.join(timeout_s)
     return problems[0] and f"{urlsplit(address).hostname}: {problems[0]}"
 
 
-def _ask(address: str, failed: bool, timeout_s: float) -> str:
+def _request(address: str, failed: bool, timeout_s: float) -> str:
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
@@ -53,7 +61,7 @@ def _ask(address: str, failed: bool, timeout_s: float) -> str:
     parts = urlsplit(address)
     user, has_user, host = parts.netloc.rpartition("@")
     path = parts.path.rstrip("/") + "/fail" if failed else parts.path
-    request = Request(urlunsplit((parts.scheme, host, path, parts.query, "")))  # noqa: S310, checked before
+    request = Request(urlunsplit((parts.scheme, host, path, parts.query, "")))  # noqa: S310, see `check`
     request.add_header("User-Agent", "digitbox")
     if has_user:
         secret = base64.b64encode(unquote(user).encode()).decode()

@@ -13,16 +13,19 @@ from batch.text import count_scans, text_cell
 
 
 def as_json_object(summary: RunSummary, results: Sequence[Path | str] | None = None) -> dict[str, Any]:
-    """What `--summary`, `history --json` and `status --json` have of a run.
+    """Return a run as the object of `--summary`, `history --json` and `status --json`.
 
-    Paths are escaped as in the results: what is no text in them would be no JSON to many programs.
+    Paths are escaped as in the results, since many programs refuse JSON with undecodable bytes.
 
     Args:
-        summary: of the run.
-        results: files of results, an address as text; None where they are not known any more.
+        summary: Summary of the run.
+        results: Files of results, an address as text; None where digitbox does not know them.
+
+    Returns:
+        An object that `json.dumps` can write; it has `results` only if they were given.
     """
     coverage = summary.coverage
-    found = asdict(summary) | {
+    values = asdict(summary) | {
         "seen": summary.seen,
         "counts": {status.value: summary.counts.get(status, 0) for status in Status},
         "coverage": None if coverage is None else round(coverage, 6),
@@ -32,24 +35,24 @@ def as_json_object(summary: RunSummary, results: Sequence[Path | str] | None = N
         "ignore": [text_cell(pattern) for pattern in summary.ignore],
     }
     if results is not None:
-        found["results"] = [text_cell(absolute(path)) for path in results]
-    return found
+        values["results"] = [text_cell(absolute(path)) for path in results]
+    return values
 
 
 def describe(summary: RunSummary) -> str:
-    """How many scans had which result."""
+    """Return how many scans of a run have which status, in a few words."""
     scans = count_scans(summary.rows)
     if not summary.rows:
         return "no scans" + (f", {summary.left:,} left" if summary.left else "")
-    of_each = ", ".join(f"{summary.counts.get(status, 0):,} {status.value}" for status in Status)
+    by_status = ", ".join(f"{summary.counts.get(status, 0):,} {status.value}" for status in Status)
     left = f"; {summary.left:,} left" if summary.left else ""
-    return f"{scans}: {of_each}{left}"
+    return f"{scans}: {by_status}{left}"
 
 
 def describe_drift(summary: RunSummary) -> list[str]:
-    """A sentence for each status of which there is much more than in the runs before."""
+    """Return a sentence for each status that is much more frequent than in the runs before."""
     return [
-        f"{found['share']:.1%} of the scans are {status}, {found['before']:.1%} in the runs before: "
+        f"{jump['share']:.1%} of the scans are {status}, {jump['before']:.1%} in the runs before: "
         "see whether scanner, paper or forms have changed"
-        for status, found in summary.drift.items()
+        for status, jump in summary.drift.items()
     ]

@@ -1,4 +1,4 @@
-"""Whether a run is unlike those before it: pure arithmetic on counts."""
+"""The test for drift, a share of scans that has jumped up: pure arithmetic on counts."""
 
 from __future__ import annotations
 
@@ -6,45 +6,48 @@ import math
 from collections.abc import Sequence
 
 Counts = tuple[int, int]
-"""Of a run: how many of its scans are of a kind, and how many there are."""
+"""Two counts of a run: the scans of one status, and all scans."""
 
-MIN_SCANS = 50  # of a run, to be judged or to be compared with
-MIN_RUNS = 5
-MAX_RUNS = 30  # to compare with
-MIN_Z = 4.0  # standard deviations
-MIN_DIFFERENCE = 0.02
-MIN_RATIO = 1.5
+MIN_SCANS = 50  # of a run; the share of fewer says little, so digitbox neither judges nor uses such a run
+MIN_RUNS = 5  # earlier runs; fewer do not show how much runs usually differ
+MAX_RUNS = 30  # earlier runs that count, about a month of nights
+MIN_Z = 4.0  # standard deviations; in a thousand simulated nights there are at most two false alarms
+MIN_DIFFERENCE = 0.02  # of the share; less is of no interest, however certain
+MIN_RATIO = 1.5  # of the share to the earlier one; likewise
 
 
 def find_jump(now: Counts, before: Sequence[Counts]) -> dict[str, float] | None:
-    """Says whether the share of a kind of scans has jumped up.
+    """Check whether the share of one status has jumped up.
 
-    The share is compared with that of all scans of the runs before, by a two-sample z. Nights differ by more
-    than chance, since papers and writers do; so z is divided by how far the runs before are spread about
-    their own mean, where that is more than chance would have it (Laney's p' chart). Besides, the share must
-    be larger by two points and by half: with many scans a difference can be certain and of no interest.
+    A two-sample z test compares the share with that of all scans of the earlier runs. Papers and writers
+    change, so runs differ by more than chance. Where the earlier runs do, their spread divides z, as in the
+    p' chart (Laney, "Improved control charts for attributes", 2002).
+
+    The share must also be larger by `MIN_DIFFERENCE` and by `MIN_RATIO`. With many scans even a tiny
+    difference is certain.
 
     Args:
-        now: counts of the run.
-        before: those of the runs before it.
+        now: Counts of the run.
+        before: Counts of the earlier runs, the newest first.
 
     Returns:
-        `share`, `before` (that of the runs before), and `z`; None when all is as ever, or there is too
-        little to tell.
+        `share` (0 to 1), `before` (the share of the earlier runs) and `z`; None if there is no jump, or if
+        there are too few scans or runs.
     """
     before = [counts for counts in before if counts[1] >= MIN_SCANS][:MAX_RUNS]
     hits, scans = now
     if scans < MIN_SCANS or len(before) < MIN_RUNS:
         return None
-    of_kind, total = sum(count for count, _ in before), sum(count for _, count in before)
-    pooled = of_kind / total
-    likely = (of_kind + 1) / (total + 2)  # never 0 or 1, which would leave nothing to chance
-    deviation = math.sqrt(likely * (1 - likely))
+    hits_before, scans_before = sum(k for k, _ in before), sum(n for _, n in before)
+    pooled = hits_before / scans_before
+    # Laplace's rule keeps the estimate off 0 and 1, where the deviation would be 0.
+    smoothed = (hits_before + 1) / (scans_before + 2)
+    deviation = math.sqrt(smoothed * (1 - smoothed))
     spread = math.sqrt(
         sum(((k / n - pooled) * math.sqrt(n) / deviation) ** 2 for k, n in before) / (len(before) - 1)
     )
     share = hits / scans
-    z = (share - pooled) / (deviation * math.sqrt(1 / scans + 1 / total)) / max(1.0, spread)
+    z = (share - pooled) / (deviation * math.sqrt(1 / scans + 1 / scans_before)) / max(1.0, spread)
     if z < MIN_Z or share < max(pooled + MIN_DIFFERENCE, pooled * MIN_RATIO):
         return None
     return {"share": round(share, 6), "before": round(pooled, 6), "z": round(z, 2)}

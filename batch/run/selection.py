@@ -1,4 +1,4 @@
-"""Which of the inputs a run reads: all, or those without a row; when not all can be, the oldest first."""
+"""The scans that a run reads: all inputs, or those without a row; with a limit, the oldest first."""
 
 from __future__ import annotations
 
@@ -13,58 +13,58 @@ from batch.storage import dispatch
 
 
 class Selection:
-    """The scans that are to be read; the account has how many were met.
+    """The scans to read, in order; the statistics count the files that it finds.
 
-    With a limit, all inputs are looked at first, so that the oldest are read and the others are counted as
-    left. The order is that of their modification times, sorted by way of temporary files: very many take no
-    memory. Each is looked at anew when it is read, for hours may have gone by.
+    With a limit it first finds all inputs, to read the oldest and to count the others as left. It sorts them
+    by modification time in temporary files, so that millions need no memory. Hours may pass between finding
+    and reading, so the reader identifies each scan again.
 
     Args:
-        inputs: what was found.
-        account: of the run.
-        unsettled: those of some scans that have no row; None when all are to be read.
-        max_files: most scans to read; None for all.
-        max_seconds: of the run, after which no other is begun; None for no limit.
-        border: scans after which the time is looked at; so many are read in any case: each run gets on.
+        inputs: The inputs of the run.
+        stats: Statistics of the run; their `seen`, `settled` and `skipped` go up.
+        unsettled: Function that returns those of a list of scans that have no row; None to read all.
+        max_files: Number of scans to read at most; None for all.
+        max_seconds: Seconds since the start of the run after which no other batch begins; None for no limit.
+        border: Scans between two looks at the time. So many are read in any case, so each run makes progress.
     """
 
     def __init__(
         self,
         inputs: Inputs,
-        account: RunStats,
+        stats: RunStats,
         unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None,
         *,
         max_files: int | None = None,
         max_seconds: float | None = None,
         border: int = 1,
     ) -> None:
-        self._inputs, self._account, self._unsettled, self._border = inputs, account, unsettled, border
+        self._inputs, self._stats, self._unsettled, self._border = inputs, stats, unsettled, border
         self._max_files = max_files
         self._max_seconds = math.inf if max_seconds is None else max_seconds
         self._is_limited = max_files is not None or max_seconds is not None
 
     def __iter__(self) -> Iterator[ScanRef]:
         if not self._is_limited:
-            yield from self._found()
+            yield from self._find()
             return
-        oldest = oldest_first(self._found())
+        oldest = oldest_first(self._find())
         for number, ref in enumerate(itertools.islice(oldest, self._max_files)):
             is_border = number > 0 and number % self._border == 0
-            if is_border and self._account.seconds >= self._max_seconds:
+            if is_border and self._stats.seconds >= self._max_seconds:
                 return
             yield ref
 
-    def _found(self) -> Iterator[ScanRef]:
+    def _find(self) -> Iterator[ScanRef]:
         if not self._is_limited and self._unsettled is None:
-            yield from map(self._counted, self._inputs)  # each is looked at when it is opened
+            yield from map(self._count, self._inputs)  # the reader identifies each when it opens it
         else:
-            for some in dispatch.identify_all(self._inputs):
-                new = some if self._unsettled is None else self._unsettled(some)
-                self._account.settled += len(some) - len(new)
-                yield from map(self._counted, new)
-        self._account.skipped = self._inputs.skipped
+            for chunk in dispatch.identify_all(self._inputs):
+                new = chunk if self._unsettled is None else self._unsettled(chunk)
+                self._stats.settled += len(chunk) - len(new)
+                yield from map(self._count, new)
+        self._stats.skipped = self._inputs.skipped
 
-    def _counted(self, ref: ScanRef) -> ScanRef:
-        self._account.seen += 1
-        self._account.skipped = self._inputs.skipped
+    def _count(self, ref: ScanRef) -> ScanRef:
+        self._stats.seen += 1
+        self._stats.skipped = self._inputs.skipped
         return ref

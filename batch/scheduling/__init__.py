@@ -1,1 +1,1 @@
-"""Runs that happen again and again: units of systemd, cron lines, tasks of Windows."""
+"""Scheduled runs: units of systemd, lines of a crontab, tasks of Windows."""

@@ -1,4 +1,4 @@
-"""A schedule put in place for this user, and taken away: units of systemd, or a line of the crontab."""
+"""The installation of a schedule for this user: units of systemd, or a line of the crontab."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from pathlib import Path
 from batch.errors import ConfigError
 from batch.scheduling.units import MADE_BY, Job, cron_line, cron_mark, systemd_units
 
-_NO_CRONTAB = (b"no crontab", b"No such file")  # of Vixie's, cronie's and macOS'; of busybox'
+_NO_CRONTAB = (b"no crontab", b"No such file")  # messages of Vixie cron, cronie and macOS; of busybox
 
 
 def install(job: Job, is_systemd: bool) -> list[str]:
-    """Puts a schedule in place, in the place of one of the same name.
+    """Install a schedule, and replace one of the same name.
+
+    Args:
+        job: The command and its times.
+        is_systemd: Whether to write units of systemd, or a line of the crontab.
 
     Returns:
-        Lines that say so, and how to undo it.
+        Lines for people: the installed schedule, and how to look at it and remove it.
 
     Raises:
-        ConfigError: it cannot be put there; then nothing has changed.
+        ConfigError: systemd or the crontab refuses it, or another program wrote a unit of this name.
     """
     undo = f"digitbox schedule --uninstall {'--systemd' if is_systemd else '--cron'} --name {job.name}"
     if is_systemd:
@@ -30,22 +34,30 @@ def install(job: Job, is_systemd: bool) -> list[str]:
             f"see: systemctl --user list-timers; journalctl --user -u {job.name}; undo: {undo}",
         ]
         if not Path("/var/lib/systemd/linger", _user()).exists():
-            lines.append("it runs while you are logged in; at any time, after: loginctl enable-linger")
+            lines.append("it runs while you are logged in; to run it at any time: loginctl enable-linger")
     else:
-        _write_crontab(_without(_crontab(), job.name) + os.fsencode(cron_line(job)) + b"\n")
+        _write_crontab(_without_line(_read_crontab(), job.name) + os.fsencode(cron_line(job)) + b"\n")
         lines = [f"added a line to your crontab: {job.when()}", f"see: crontab -l; undo: {undo}"]
     return lines
 
 
 def units_folder() -> Path:
-    """Where systemd looks for the units of this user."""
+    """Return the folder in which systemd looks for the units of this user."""
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return Path(home) / "systemd" / "user"
 
 
 def install_units(job: Job) -> None:
-    """Writes the units, and starts the timer."""
-    _systemctl("daemon-reload")  # nothing is written where that cannot be
+    """Write the units of a job, and start its timer.
+
+    Args:
+        job: The command and its times.
+
+    Raises:
+        ConfigError: systemd cannot be called; another program wrote a unit of this name; or the folder cannot
+            be written.
+    """
+    _systemctl("daemon-reload")  # fails before digitbox writes anything where there is no systemd
     units = systemd_units(job)
     folder = units_folder()
     for file in units:
@@ -57,13 +69,26 @@ def install_units(job: Job) -> None:
             part.write_text(text, encoding="utf-8")
             os.replace(part, folder / file)
     except OSError as error:
-        raise ConfigError(f"cannot write the units to {folder}: {error.strerror}; change that") from error
+        raise ConfigError(
+            f"cannot write the units to {folder}: {error.strerror}; solve that and try again"
+        ) from error
     _systemctl("daemon-reload")
     _systemctl("enable", "--now", f"{job.name}.timer")
 
 
 def remove_units(name: str) -> str:
-    """Stops the timer and removes the units; says what it did."""
+    """Stop the timer of a job and remove its units.
+
+    Args:
+        name: Name of the job.
+
+    Returns:
+        A line for people that says what digitbox removed.
+
+    Raises:
+        ConfigError: systemd cannot be called; another program wrote a unit of this name; or a unit cannot be
+            removed.
+    """
     folder = units_folder()
     files = [path for path in (folder / f"{name}.timer", folder / f"{name}.service") if path.exists()]
     if not files:
@@ -75,19 +100,31 @@ def remove_units(name: str) -> str:
         for path in files:
             path.unlink()
     except OSError as error:
-        raise ConfigError(f"cannot remove {error.filename}: {error.strerror}; change that") from error
+        raise ConfigError(
+            f"cannot remove {error.filename}: {error.strerror}; solve that and try again"
+        ) from error
     _systemctl("daemon-reload")
     return f"uninstalled {name}.timer and {name}.service"
 
 
 def remove_line(name: str) -> str:
-    """Takes the line of that name out of the crontab; says what it did."""
-    before = _crontab()
-    after = _without(before, name)
+    """Remove the line of a job from the crontab.
+
+    Args:
+        name: Name of the job.
+
+    Returns:
+        A line for people that says what digitbox removed.
+
+    Raises:
+        ConfigError: The crontab cannot be read or written; it stays as it was.
+    """
+    before = _read_crontab()
+    after = _without_line(before, name)
     if after == before:
         return f"nothing to uninstall: no line of {name} in your crontab"
     _write_crontab(after)
-    return f"took the line of {name} out of your crontab"
+    return f"removed the line of {name} from your crontab"
 
 
 def _check_ours(path: Path) -> None:
@@ -96,37 +133,37 @@ def _check_ours(path: Path) -> None:
     except (OSError, UnicodeDecodeError):
         is_ours = False
     if not is_ours:
-        raise ConfigError(f"{path} is not of digitbox schedule: give another --name, or move it away")
+        raise ConfigError(f"another program wrote {path}: give another --name, or move the file away")
 
 
-def _without(crontab: bytes, name: str) -> bytes:
+def _without_line(crontab: bytes, name: str) -> bytes:
     mark = os.fsencode(cron_mark(name))
     lines = crontab.split(b"\n")
-    kept = b"\n".join(line for line in lines if not line.endswith(mark))
-    return kept if not kept or kept.endswith(b"\n") else kept + b"\n"
+    content = b"\n".join(line for line in lines if not line.endswith(mark))
+    return content if not content or content.endswith(b"\n") else content + b"\n"
 
 
-def _crontab() -> bytes:
-    done = _call(["crontab", "-l"])
-    if done.returncode == 0:
-        return done.stdout
-    if any(words in done.stderr for words in _NO_CRONTAB):
+def _read_crontab() -> bytes:
+    result = _call(["crontab", "-l"])
+    if result.returncode == 0:
+        return result.stdout
+    if any(message in result.stderr for message in _NO_CRONTAB):
         return b""
-    raise ConfigError(f"cannot read your crontab: {_what(done)}; it was left as it is")
+    raise ConfigError(f"cannot read your crontab: {_problem(result)}; it stays as it is")
 
 
 def _write_crontab(content: bytes) -> None:
-    done = _call(["crontab", "-"], content)
-    if done.returncode:
-        raise ConfigError(f"cannot write your crontab: {_what(done)}; it was left as it is")
+    result = _call(["crontab", "-"], content)
+    if result.returncode:
+        raise ConfigError(f"cannot write your crontab: {_problem(result)}; it stays as it is")
 
 
 def _systemctl(*arguments: str) -> None:
-    done = _call(["systemctl", "--user", *arguments])
-    if done.returncode:
+    result = _call(["systemctl", "--user", *arguments])
+    if result.returncode:
         raise ConfigError(
-            f"systemctl --user {' '.join(arguments)} failed: {_what(done)}; use --cron, or a system's unit, "
-            "as in deploy/"
+            f"systemctl --user {' '.join(arguments)} failed: {_problem(result)}; use --cron, or a system "
+            "unit, see deploy/"
         )
 
 
@@ -136,13 +173,13 @@ def _call(command: list[str], content: bytes = b"") -> subprocess.CompletedProce
             command, input=content, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}
         )
     except OSError as error:
-        other = "--cron" if command[0] == "systemctl" else "--systemd"
-        raise ConfigError(f"cannot call {command[0]}: {error.strerror}; use {other}") from error
+        alternative = "--cron" if command[0] == "systemctl" else "--systemd"
+        raise ConfigError(f"cannot call {command[0]}: {error.strerror}; use {alternative}") from error
 
 
-def _what(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[0] if lines else f"exit code {done.returncode}"
+def _problem(result: subprocess.CompletedProcess[bytes]) -> str:
+    lines = result.stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[0] if lines else f"exit code {result.returncode}"
 
 
 def _user() -> str:

@@ -1,4 +1,4 @@
-"""A run that is to happen again and again, in the words of systemd, cron and Windows' Task Scheduler."""
+"""A scheduled run as text for systemd, cron and the Task Scheduler of Windows."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from xml.etree import ElementTree
 
 from batch.errors import ConfigError
 
-DAY, HOUR = "day", "hour"
+DAY, HOUR = "day", "hour"  # values of `Job.every` beside the weekdays
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MADE_BY = "# Made by digitbox schedule: changes are lost when it is installed again."
+MADE_BY = "# Made by digitbox schedule: changes are lost when it is installed again."  # first line of a unit
+MAX_DAYS = 366  # of `missing_days`; the clock changes come again within a year
 
-_UNWRITABLE = ("Cc", "Cn", "Cs", "Zl", "Zp")
+_UNWRITABLE = ("Cc", "Cn", "Cs", "Zl", "Zp")  # Unicode categories: controls, surrogates, line separators
 _TASKS = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is to run when.
+    """A command and the times at which it runs.
 
     Attributes:
-        name: of the units, the line or the task.
-        command: absolute path of the program, and its arguments.
-        folder: that it runs in.
-        at: local time; for every hour, only the minute counts.
-        every: `day`, `hour`, or some of `WEEKDAYS`.
+        name: Name of the units, the line or the task.
+        command: Absolute path of the program, and its arguments.
+        folder: Absolute path of the folder in which the command runs.
+        at: Local time; if the job runs every hour, only the minute counts.
+        every: `day`, `hour`, or one or more of `WEEKDAYS`.
 
     Raises:
-        ConfigError: a word has what cannot be written into a unit or a crontab.
+        ConfigError: A word has characters that a unit or a crontab cannot hold.
     """
 
     name: str
@@ -44,18 +45,18 @@ class Job:
     every: tuple[str, ...] = (DAY,)
 
     def __post_init__(self) -> None:
-        """Checks that every word can be written everywhere."""
+        """Check that a unit and a crontab can hold every word."""
         for word in (*self.command, self.folder):
             if any(unicodedata.category(character) in _UNWRITABLE for character in word):
                 raise ConfigError(f"cannot schedule {word!r}: it has control characters or is no UTF-8")
 
     @property
     def weekdays(self) -> list[int]:
-        """Numbers of its weekdays, Monday 0; empty for every day or hour."""
+        """Numbers of the weekdays, Monday 0; empty if the job runs every day or hour."""
         return [number for number, name in enumerate(WEEKDAYS) if name in self.every]
 
     def when(self) -> str:
-        """When it runs, for people."""
+        """Return the times in words, e.g. `every Monday at 02:30`."""
         if HOUR in self.every:
             return f"every hour at minute {self.at.minute}"
         days = " and ".join(WEEKDAYS[number].capitalize() for number in self.weekdays) or DAY
@@ -63,16 +64,21 @@ class Job:
 
 
 def systemd_units(job: Job) -> dict[str, str]:
-    """The service and the timer, by file name.
+    """Return the text of the service and the timer by file name.
+
+    Args:
+        job: The command and its times.
 
     Raises:
-        ConfigError: the path of the program has what systemd does not take there.
+        ConfigError: The path of the program has a character that systemd does not accept there.
     """
     program, *arguments = job.command
     if set(program) & set("\"'\\"):
-        raise ConfigError(f"systemd takes no program with quotes in its path, as {program}: use --cron")
+        raise ConfigError(
+            f"systemd accepts no quotes or backslashes in the path of a program, e.g. {program}: use --cron"
+        )
     words = [_systemd_word(program), *(_systemd_word(word).replace("$", "$$") for word in arguments)]
-    # A blank or a backslash at the end of the line would be lost, or go on with the next.
+    # systemd drops a blank at the end of a line, and takes a backslash there for a line that goes on.
     folder = job.folder.replace("%", "%%") + ("/" if job.folder[-1] in " \\" else "")
     days = ",".join(WEEKDAYS[number][:3].capitalize() for number in job.weekdays)
     hour = "*" if HOUR in job.every else f"{job.at:%H}"
@@ -109,31 +115,31 @@ def _systemd_word(word: str) -> str:
 
 
 def cron_mark(name: str) -> str:
-    """What the crontab line of that name ends with; the shell takes it for a comment."""
+    """Return the end of the crontab line of a job. It is a comment for the shell, and names the job."""
     return f" # digitbox schedule: {name}"
 
 
 def cron_line(job: Job) -> str:
-    """The line for a crontab."""
+    """Return the line for a crontab, without a newline."""
     hour = "*" if HOUR in job.every else str(job.at.hour)
     days = ",".join(str((number + 1) % 7) for number in job.weekdays) or "*"
     command = f"cd {shlex.quote(job.folder)} && {shlex.join(job.command)}"
-    # For cron, a % ends the command, but for one with a backslash before it, which is taken away. One that
-    # has a backslash of its own before it is parted from that.
-    command = re.sub(r"(\\?)%", lambda found: (found[1] and "\\''") + "\\%", command)
+    # For cron a % ends the command, but \% is a plain one. If the command has its own backslash before the %,
+    # an empty pair of quotes between them keeps cron from reading both as one.
+    command = re.sub(r"(\\?)%", lambda match: (match[1] and "\\''") + "\\%", command)
     return f"{job.at.minute} {hour} * * {days} {command}{cron_mark(job.name)}"
 
 
 def windows_task(job: Job, distribution: str, today: date) -> str:
-    """The task as XML, which starts digitbox in the Windows Subsystem for Linux.
+    """Return the XML of a task that starts digitbox in the Windows Subsystem for Linux (WSL).
 
     Args:
-        job: what is to run when.
-        distribution: of Linux, by its name there; empty for the default one.
-        today: from then on.
+        job: The command and its times.
+        distribution: Name of the Linux distribution in WSL; empty for the default one.
+        today: First day on which the task may run.
 
     Raises:
-        ConfigError: a word has what Windows would replace.
+        ConfigError: A word has characters that Windows would replace.
     """
     for word in (*job.command, job.folder):
         if "%" in word or "$(" in word:
@@ -160,10 +166,10 @@ def windows_task(job: Job, distribution: str, today: date) -> str:
     _add(settings, "StartWhenAvailable").text = "true"
     _add(settings, "ExecutionTimeLimit").text = "PT0S"
     action = _add(task, "Actions", "Exec")
-    where = ["--distribution", distribution] if distribution else []
+    target = ["--distribution", distribution] if distribution else []
     _add(action, "Command").text = "wsl.exe"
     _add(action, "Arguments").text = subprocess.list2cmdline(
-        [*where, "--cd", job.folder, "--exec", *job.command]
+        [*target, "--cd", job.folder, "--exec", *job.command]
     )
     ElementTree.indent(task)
     return ElementTree.tostring(task, encoding="us-ascii", xml_declaration=False).decode() + "\n"
@@ -175,15 +181,20 @@ def _add(parent: ElementTree.Element, *names: str) -> ElementTree.Element:
     return parent
 
 
-def missing_days(planned: Job, today: date) -> list[date]:
-    """Days of the coming year on which the local clock leaves its time out."""
-    missing = []
-    for number in range(366):
+def missing_days(job: Job, today: date) -> list[date]:
+    """Return the days of the coming year on which the local clock skips the job's time.
+
+    Args:
+        job: A job of days or weekdays, not of every hour.
+        today: First day of that year.
+    """
+    skipped = []
+    for number in range(MAX_DAYS):
         day = today + timedelta(days=number)
-        if planned.weekdays and day.weekday() not in planned.weekdays:
+        if job.weekdays and day.weekday() not in job.weekdays:
             continue
-        wanted = (*day.timetuple()[:3], planned.at.hour, planned.at.minute)
-        found = time.localtime(time.mktime((*wanted, 0, 0, 0, -1)))
-        if found[3:5] != wanted[3:]:
-            missing.append(day)
-    return missing
+        planned = (*day.timetuple()[:3], job.at.hour, job.at.minute)
+        actual = time.localtime(time.mktime((*planned, 0, 0, 0, -1)))
+        if actual[3:5] != planned[3:]:
+            skipped.append(day)
+    return skipped

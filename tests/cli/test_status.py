@@ -230,7 +230,7 @@ def test_a_ledger_of_the_first_version(
         Ledger(outbox / ".digitbox").close()
     before = (outbox / ".digitbox" / "ledger.sqlite3").read_bytes()
     result = digitbox("status", str(inbox))
-    assert result.code == 1 and "no run into outbox is noted yet" in result.out
+    assert result.code == 1 and "no run into outbox yet" in result.out
     assert digitbox("history").code == 0
     assert (outbox / ".digitbox" / "ledger.sqlite3").read_bytes() == before
 

@@ -1,4 +1,4 @@
-"""The cascade: who answers, and on what scale."""
+"""Tests of the cascade: which model answers, and on what scale."""
 
 import dataclasses
 
@@ -27,15 +27,15 @@ MANIFEST = Manifest(
 
 
 class Fixed:
-    """Gives each digit the logits that stand in a table at its first pixel."""
+    """A model that looks up the logits of a digit in a table; the first pixel is the row."""
 
     def __init__(self, table: list[list[float]]) -> None:
         self.manifest = MANIFEST
-        self.asked: list[int] = []
+        self.rows_read: list[int] = []
         self._table = np.array(table, np.float32)
 
     def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        self.asked += digits[:, 0, 0, 0].tolist()
+        self.rows_read += digits[:, 0, 0, 0].tolist()
         return self._table[digits[:, 0, 0, 0]]
 
 
@@ -49,24 +49,24 @@ def numbered(count: int) -> npt.NDArray[np.uint8]:
     return digits
 
 
-def test_the_large_model_sees_only_what_the_student_is_not_sure_of() -> None:
+def test_the_large_model_reads_only_what_the_student_doubts() -> None:
     sure, unsure, no_digit = peak(3, 9.0), peak(3, 0.5), peak(10, 9.0)
     student = Fixed([sure, unsure, no_digit])
     model = Fixed([peak(8, 4.0)] * 3)
     logits = Cascade(student, model).logits(numbered(3))
-    assert student.asked == [0, 1, 2]
-    assert model.asked == [1, 2]
+    assert student.rows_read == [0, 1, 2]
+    assert model.rows_read == [1, 2]
     assert logits.argmax(axis=1).tolist() == [3, 8, 8]
 
 
-def test_the_students_probabilities_come_out_by_its_own_temperature() -> None:
+def test_the_students_probabilities_have_its_own_temperature() -> None:
     cascade = Cascade(Fixed([peak(3, 4.0)]), Fixed([peak(8, 4.0)]))
-    found = decision.probabilities(cascade.logits(numbered(1)), "softmax", MANIFEST.temperature)
-    wanted = decision.probabilities(np.array([peak(3, 4.0)], np.float32), "softmax", 0.5)
-    assert found == pytest.approx(wanted, abs=1e-6)
+    probabilities = decision.probabilities(cascade.logits(numbered(1)), "softmax", MANIFEST.temperature)
+    expected = decision.probabilities(np.array([peak(3, 4.0)], np.float32), "softmax", 0.5)
+    assert probabilities == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_student_that_is_never_sure_changes_nothing() -> None:
+def test_a_student_in_doubt_changes_nothing() -> None:
     model = Fixed([peak(8, 4.0), peak(2, 1.0)])
     model.manifest = dataclasses.replace(MANIFEST, student_above=1.0)
     cascade = Cascade(Fixed([peak(3, 5.0), peak(3, 0.0)]), model)

@@ -1,3 +1,5 @@
+"""Tests of the probabilities, the thresholds and the decision."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,17 +26,17 @@ def test_a_sure_digit_is_ok() -> None:
     assert decision.prediction.confidence > 0.99
 
 
-def test_a_doubtful_digit_is_for_review() -> None:
+def test_a_doubtful_digit_needs_review() -> None:
     (decision,) = decide(logits((4, 5), (9, 5)), THRESHOLDS)
     assert (decision.status, decision.reason) == ("review", "low_confidence")
 
 
-def test_what_is_no_digit_is_refused() -> None:
+def test_a_letter_is_refused() -> None:
     (decision,) = decide(logits((10, 9), (3, 5)), THRESHOLDS)
     assert (decision.status, decision.reason) == ("refused", "not_a_digit")
 
 
-def test_doubt_about_being_a_digit_lowers_the_confidence() -> None:
+def test_doubt_whether_it_is_a_digit_lowers_confidence() -> None:
     (decision,) = decide(logits((3, 9), (10, 8.5)), THRESHOLDS)
     assert decision.status == "review"
     assert sum(decision.prediction.probabilities) == pytest.approx(1)
@@ -55,22 +57,22 @@ def test_temperature_never_changes_the_top_class(row: list[float], temperature: 
     values = np.array([row], np.float32)
     if output == "sigmoid":
         values = np.clip(values, -5, 5)  # beyond, a sigmoid is 1 to the last bit
-    found = probabilities(values, output, temperature)[0]
-    assert found.sum() == pytest.approx(1)
-    assert found[values[0].argmax()] == pytest.approx(found.max())
+    shares = probabilities(values, output, temperature)[0]
+    assert shares.sum() == pytest.approx(1)
+    assert shares[values[0].argmax()] == pytest.approx(shares.max())
 
 
 @given(st.integers(0, 1000))
 def test_coverage_falls_as_the_threshold_rises(seed: int) -> None:
     rows = np.random.default_rng(seed).normal(0, 3, (50, 11)).astype(np.float32)
-    covered = []
+    coverage = []
     for below in (0.1, 0.5, 0.9, 0.99):
         thresholds = Thresholds(1.0, below, 0.5, "softmax")
-        covered.append(sum(d.status == "ok" for d in decide(rows, thresholds)))
-    assert covered == sorted(covered, reverse=True)
+        coverage.append(sum(d.status == "ok" for d in decide(rows, thresholds)))
+    assert coverage == sorted(coverage, reverse=True)
 
 
-def test_thresholds_are_the_models_unless_given() -> None:
+def test_the_user_overrides_the_models_threshold() -> None:
     assert Thresholds.of(MANIFEST).review_below == MANIFEST.review_below
     assert Thresholds.of(MANIFEST, 0.75).review_below == 0.75
     with pytest.raises(ConfigError):

@@ -1,3 +1,5 @@
+"""Tests of model folders: found, verified, saved whole."""
+
 import json
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,14 @@ def edit(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({key: value for key, value in data.items() if value is not None}))
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_a_saved_model_is_loaded(tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
     manifest = model_store.load_manifest(folder)
     assert manifest.preprocess == MANIFEST.preprocess and manifest.version == MANIFEST.version
     assert model_store.read_verified(folder, manifest, model_store.TFLITE_FILE) == b"fake"
 
 
-def test_models_are_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = save_fake_model(tmp_path / "models")
     assert model_store.find("fake").resolve() == folder
@@ -62,14 +64,14 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
         {"preprocess": {"views": ["boxed"]}},
     ],
 )
-def test_damaged_manifests_are_told(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_an_error(changes: dict[str, Any], tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
     edit(folder, **changes)
     with pytest.raises(ModelError, match="damaged"):
         model_store.load_manifest(folder)
 
 
-def test_other_damage_is_told(tmp_path: Path) -> None:
+def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
     manifest = model_store.load_manifest(folder)
     (folder / model_store.TFLITE_FILE).write_bytes(b"fakf")
@@ -83,14 +85,14 @@ def test_other_damage_is_told(tmp_path: Path) -> None:
         model_store.load_manifest(folder)
 
 
-def test_another_version_of_the_preprocessing_is_refused(tmp_path: Path) -> None:
+def test_another_preprocessing_version_is_refused(tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
     edit(folder, preprocess={"version": 99, "views": ["boxed"]})
     with pytest.raises(ModelError, match="version 99"):
         model_store.load_manifest(folder)
 
 
-def test_a_model_is_only_replaced_when_told(tmp_path: Path) -> None:
+def test_a_model_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
     with pytest.raises(ConfigError, match="--overwrite"):
         save_fake_model(tmp_path)
@@ -102,6 +104,6 @@ def test_a_model_is_only_replaced_when_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a" * 65])
-def test_names_of_models_are_plain(name: str, tmp_path: Path) -> None:
+def test_the_name_of_a_model_is_plain(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--name"):
         model_store.check_target(tmp_path, name, False)

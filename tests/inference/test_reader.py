@@ -1,11 +1,17 @@
+"""Tests of a batch's way: scans in, outcomes out."""
+
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.config import MAX_PIXELS
-from batch.inference.reader import Reader
+from batch.inference.decision import Thresholds
+from batch.inference.reader import Reader, read_scans
 from batch.records import ScanRef
+from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, two
 
 
@@ -35,3 +41,28 @@ def test_one_outcome_for_each_scan_in_order(tmp_path: Path, fake_model: Path) ->
         ("ok", None, 0),
     ]
     assert all(outcome.sha256 for outcome in outcomes if outcome.reason != "empty")
+
+
+class Refusing(FakeClassifier):
+    """A model that finds no digit anywhere."""
+
+    def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return np.tile(np.array([0] * 10 + [8], np.float32), (len(digits), 1))
+
+
+def test_a_scan_that_the_model_refuses_has_no_label(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(FORMATS["png-8"](two()))
+    refs = [ScanRef(str(path), "a.png")]
+    (outcome,) = read_scans(refs, Refusing(), Thresholds.of(MANIFEST), MAX_PIXELS)
+    assert (outcome.status, outcome.reason) == ("refused", "not_a_digit")
+    assert (outcome.label, outcome.confidence, outcome.probabilities) == (None, None, ())
+    assert outcome.not_a_digit is not None and outcome.not_a_digit > 0.9
+
+
+def test_a_checked_reader_needs_no_model_folder(fake_model: Path) -> None:
+    reader = Reader(fake_model, "litert", 0.7, MAX_PIXELS)
+    assert reader.check().version == "fake-1"
+    shutil.rmtree(fake_model)
+    _, thresholds = pickle.loads(pickle.dumps(reader)).load()
+    assert thresholds.review_below == 0.7

@@ -1,4 +1,4 @@
-"""Who is told of a run, and what cannot go wrong by it."""
+"""Tests of the notifications of a run, and of the harm that they must not do."""
 
 import functools
 import json
@@ -19,7 +19,7 @@ from formats import FORMATS, two
 TWO = FORMATS["png-8"](two())
 NOTE = """
 import json, os, sys
-print(json.dumps([sys.argv[1], json.load(sys.stdin), dict(os.environ)]), file=open("told", "a"))
+print(json.dumps([sys.argv[1], json.load(sys.stdin), dict(os.environ)]), file=open("calls", "a"))
 """
 KEYS = {
     *("run", "command", "pid", "started_at", "finished_at", "seconds", "exit_code", "error", "model", "seen"),
@@ -30,51 +30,56 @@ KEYS = {
 
 @pytest.fixture
 def hook(tmp_path: Path) -> str:
-    """A command that notes how it is called."""
+    """Return a command that writes down how digitbox calls it."""
     (tmp_path / "note.py").write_text(NOTE)
     return f"'{sys.executable}' note.py"
 
 
-def told(folder: Path) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
-    if not (folder / "told").exists():
+def calls(folder: Path) -> list[tuple[str, dict[str, Any], dict[str, str]]]:
+    if not (folder / "calls").exists():
         return []
-    return [tuple(json.loads(line)) for line in (folder / "told").read_text().splitlines()]
+    return [tuple(json.loads(line)) for line in (folder / "calls").read_text().splitlines()]
 
 
-def test_the_summary_is_one_object_with_all_of_it(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+def test_the_summary_is_one_object_with_every_key(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
     (inbox / "half.png").write_bytes(TWO[:90])
     (inbox / "notes.txt").touch()
     result = digitbox("run", "--summary", "summary.json")
-    said = json.loads((tmp_path / "summary.json").read_text())
-    assert set(said) == KEYS
-    assert said["counts"] == {"ok": 1, "review": 0, "refused": 0, "failed": 1}
-    assert said["reasons"] == {"truncated": 1}
-    assert (said["seen"], said["left"], said["skipped"], said["coverage"]) == (2, 0, 1, 0.5)
-    assert (said["exit_code"], said["command"], said["model"]) == (3, "run", "fake-1")
-    assert said["mean_confidence"] == float(result.rows[0]["confidence"])
-    assert said["results"] == [str(tmp_path / result.out.strip())]
-    assert said["inputs"] == [str(inbox)]
-    assert said["started_at"] <= said["finished_at"]
+    content = json.loads((tmp_path / "summary.json").read_text())
+    assert set(content) == KEYS
+    assert content["counts"] == {"ok": 1, "review": 0, "refused": 0, "failed": 1}
+    assert content["reasons"] == {"truncated": 1}
+    assert (content["seen"], content["left"], content["skipped"], content["coverage"]) == (2, 0, 1, 0.5)
+    assert (content["exit_code"], content["command"], content["model"]) == (3, "run", "fake-1")
+    assert content["mean_confidence"] == float(result.rows[0]["confidence"])
+    assert content["results"] == [str(tmp_path / result.out.strip())]
+    assert content["inputs"] == [str(inbox)]
+    assert content["started_at"] <= content["finished_at"]
 
 
-def test_a_summary_on_stdout_is_all_of_it(digitbox: Digitbox, inbox: Path) -> None:
+def test_a_summary_on_stdout_is_the_only_line(digitbox: Digitbox, inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
     result = digitbox("run", "--summary", "-")
     assert set(json.loads(result.out)) == KEYS
     assert len(result.out.splitlines()) == 1
 
 
-def test_a_summary_is_there_whatever_ends_a_run(digitbox: Digitbox, tmp_path: Path) -> None:
+def test_a_run_that_fails_has_a_summary(digitbox: Digitbox, tmp_path: Path) -> None:
     assert digitbox("run", "gone\n\udcff.png", "--summary", "summary.json").code == 4
-    said = json.loads((tmp_path / "summary.json").read_text())
-    assert (said["exit_code"], said["seen"], said["coverage"], said["results"]) == (4, 0, None, [])
-    assert "gone" in said["error"] and "\\xff" in said["error"]
-    assert not [text for text in (said["error"], *said["inputs"]) if not text.isprintable()]
+    content = json.loads((tmp_path / "summary.json").read_text())
+    assert (content["exit_code"], content["seen"], content["coverage"], content["results"]) == (
+        4,
+        0,
+        None,
+        [],
+    )
+    assert "gone" in content["error"] and "\\xff" in content["error"]
+    assert not [text for text in (content["error"], *content["inputs"]) if not text.isprintable()]
 
 
 @pytest.mark.parametrize("option", ["--summary", "--metrics-file"])
-def test_a_file_that_cannot_be_is_said_at_once(digitbox: Digitbox, inbox: Path, option: str) -> None:
+def test_a_file_in_no_folder_is_refused_at_once(digitbox: Digitbox, inbox: Path, option: str) -> None:
     (inbox / "a.png").write_bytes(TWO)
     result = digitbox("run", option, "no/folder/file")
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
@@ -84,7 +89,7 @@ def test_a_file_that_cannot_be_is_said_at_once(digitbox: Digitbox, inbox: Path, 
     assert Path("outbox/file").exists()
 
 
-def test_a_summary_that_cannot_be_written_makes_six(
+def test_a_summary_that_cannot_be_written_ends_with_6(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)
@@ -107,16 +112,14 @@ def test_a_summary_that_cannot_be_written_makes_six(
     assert "No space left" in result.err
     assert not list(tmp_path.glob(".*.part"))
 
-    def closed(_: object) -> bool:
+    def write_to_closed_stdout(_: object) -> bool:
         raise OutboxError("cannot write to stdout")
 
-    monkeypatch.setattr(console, "print_line", closed)
+    monkeypatch.setattr(console, "print_line", write_to_closed_stdout)
     assert digitbox("run", "--summary", "-").code == 6
 
 
-def test_a_file_is_replaced_as_one_and_others_may_read_it(
-    digitbox: Digitbox, inbox: Path, tmp_path: Path
-) -> None:
+def test_files_are_replaced_whole_with_usual_rights(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     (tmp_path / "real.prom").write_text("old")
     (tmp_path / "link.prom").symlink_to("real.prom")
     os.mkfifo(tmp_path / "pipe")
@@ -151,34 +154,34 @@ def test_hooks_are_called_with_the_summary(
     (inbox / "a.png").write_bytes(TWO)
     both = ("--on-complete", f"{hook} complete", "--on-failure", f"{hook} failure")
     digitbox("run", *both)
-    ((what, said, environment),) = told(tmp_path)
-    assert (what, set(said)) == ("complete", KEYS)
+    ((name, content, environment),) = calls(tmp_path)
+    assert (name, set(content)) == ("complete", KEYS)
     assert environment["DIGITBOX_RUN_OK"] == "1"
     assert environment["DIGITBOX_RUN_EXIT_CODE"] == "0"
     assert environment["DIGITBOX_RUN_OUTBOX"] == str(tmp_path / "outbox")
-    assert environment["DIGITBOX_RUN_ID"] == said["run"]
+    assert environment["DIGITBOX_RUN_ID"] == content["run"]
     (inbox / "half.png").write_bytes(TWO[:90])
-    digitbox("run", *both)  # results are published, and something is wrong with them
-    assert [what for what, _, _ in told(tmp_path)[1:]] == ["complete", "failure"]
+    digitbox("run", *both)  # results are published, and a scan has failed
+    assert [name for name, _, _ in calls(tmp_path)[1:]] == ["complete", "failure"]
     digitbox("run", "gone\n\udcff.png", *both)
-    what, said, environment = told(tmp_path)[3]
-    assert (what, said["exit_code"], environment["DIGITBOX_RUN_EXIT_CODE"]) == ("failure", 4, "4")
+    name, content, environment = calls(tmp_path)[3]
+    assert (name, content["exit_code"], environment["DIGITBOX_RUN_EXIT_CODE"]) == ("failure", 4, "4")
     assert "\n" not in environment["DIGITBOX_RUN_ERROR"]
 
 
-def test_a_run_that_a_hook_starts_calls_none(
+def test_a_run_that_a_hook_starts_calls_no_hook(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, hook: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DIGITBOX_RUN_ID", "of-the-run-that-called")
     assert digitbox("run", "--on-complete", f"{hook} complete").code == 0
-    assert told(tmp_path) == []
+    assert calls(tmp_path) == []
 
 
 @pytest.mark.parametrize(
     ("command", "problem"),
     [("sh -c 'exit 5'", "sh ended with 5"), ("sh -c 'sleep 60'", "sh took more than 0.2 s")],
 )
-def test_a_hook_that_fails_or_hangs_is_one_line_and_nothing_more(
+def test_a_hook_that_fails_or_hangs_is_one_warning(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, command: str, problem: str
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)
@@ -188,36 +191,36 @@ def test_a_hook_that_fails_or_hangs_is_one_line_and_nothing_more(
     assert problem in result.err
 
 
-def test_a_hook_that_is_no_command(digitbox: Digitbox, inbox: Path) -> None:
+def test_a_hook_that_is_no_command_is_refused_at_once(digitbox: Digitbox, inbox: Path) -> None:
     for command in ("sh 'half", ""):
         result = digitbox("run", f"--on-failure={command}")
         assert (result.code, len(result.err.splitlines())) == (2, 1)
     result = digitbox("run", "--on-failure", "no-such-command", "--quiet")
-    assert (result.code, len(result.err.splitlines())) == (0, 1)  # known before the night, not after it
+    assert (result.code, len(result.err.splitlines())) == (0, 1)  # one warning, before the run
     assert "no such command: no-such-command" in result.err
 
 
-def test_a_monitor_is_told_how_it_went(
+def test_a_monitor_gets_success_and_failure(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[tuple[str, bool]] = []
+    pings: list[tuple[str, bool]] = []
 
-    def hear(address: str, *, failed: bool) -> str:
-        heard.append((address, failed))
+    def answer(address: str, *, failed: bool) -> str:
+        pings.append((address, failed))
         return "host: no answer in time" if failed else ""
 
-    monkeypatch.setattr(ping, "ping", hear)
+    monkeypatch.setattr(ping, "ping", answer)
     monkeypatch.setenv("DIGITBOX_PING", "https://me:secret@host/uuid")
     assert digitbox("run", "--quiet").err == ""
     result = digitbox("run", "gone")
     assert (result.code, len(result.err.splitlines())) == (4, 2)
     assert "secret" not in result.err and "uuid" not in result.err
-    assert heard == [("https://me:secret@host/uuid", False), ("https://me:secret@host/uuid", True)]
+    assert pings == [("https://me:secret@host/uuid", False), ("https://me:secret@host/uuid", True)]
     result = digitbox("run", "--ping", "ftp://me:secret@host")
-    assert (result.code, len(heard)) == (2, 2)
+    assert (result.code, len(pings)) == (2, 2)
     assert "--ping" in result.err and "secret" not in result.err
 
 
-def test_a_dry_run_tells_nobody(digitbox: Digitbox, inbox: Path, tmp_path: Path, hook: str) -> None:
+def test_a_dry_run_notifies_nobody(digitbox: Digitbox, inbox: Path, tmp_path: Path, hook: str) -> None:
     digitbox("run", "--dry-run", "--summary", "s.json", "--on-complete", f"{hook} complete")
-    assert not (tmp_path / "s.json").exists() and told(tmp_path) == []
+    assert not (tmp_path / "s.json").exists() and calls(tmp_path) == []

@@ -1,4 +1,4 @@
-"""The text format of Prometheus, read by its rules."""
+"""Tests of the metrics, parsed by the rules of the text format of Prometheus."""
 
 import re
 from datetime import UTC, datetime
@@ -27,8 +27,8 @@ _SAMPLE = re.compile(r'([a-z_:][a-z0-9_:]*)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*
 _LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"')
 
 
-def parsed(text: str) -> dict[tuple[str, str], float]:
-    """Values by name and by the labels beside the outbox; each name has HELP and TYPE before it, once."""
+def parse(text: str) -> dict[tuple[str, str], float]:
+    """Return the values by name and labels; check that each name has HELP and TYPE before it, once."""
     values: dict[tuple[str, str], float] = {}
     described: list[str] = []
     assert text.endswith("\n")
@@ -51,8 +51,8 @@ def parsed(text: str) -> dict[tuple[str, str], float]:
     return values
 
 
-def test_figures() -> None:
-    values = parsed(exposition(RUN, "/out", "2026-01-30T02:00:05Z"))
+def test_the_metrics_of_a_run() -> None:
+    values = parse(exposition(RUN, "/out", "2026-01-30T02:00:05Z"))
     ended = datetime(2026, 1, 31, 2, 0, 5, tzinfo=UTC).timestamp()
     assert values["last_run_finished_timestamp_seconds", ""] == ended
     assert values["last_run_started_timestamp_seconds", ""] == ended - 5
@@ -70,9 +70,9 @@ def test_figures() -> None:
     assert values["last_run_duration_seconds", ""] == 5.25
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_a_metric_without_a_value_is_left_out() -> None:
     empty = RunSummary(run="r", command="run", pid=1, started_at=RUN.started_at, exit_code=5)
-    values = parsed(exposition(empty, "/out", None))
+    values = parse(exposition(empty, "/out", None))
     names = {name for name, _ in values}
     assert not names & {
         *("last_success_timestamp_seconds", "last_run_mean_confidence"),
@@ -84,6 +84,6 @@ def test_what_is_not_known_is_left_out() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.just('a"b\\c\nd'))
 def test_any_outbox_can_be_a_label(outbox: str) -> None:
     text = exposition(RUN, outbox, None)
-    parsed(text)
+    parse(text)
     label = _LABEL.findall(text.split("\n")[2])[0][1]
     assert re.sub(r'\\(["\\n])', lambda match: {"n": "\n"}.get(match[1], match[1]), label) == outbox

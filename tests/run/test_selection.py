@@ -1,4 +1,4 @@
-"""Which scans a run reads, and what is left."""
+"""Tests of the selection: the scans that a run reads, and those that it leaves."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from batch.run.selection import Selection
 
 
 def files(folder: Path, times: dict[str, int]) -> Inputs:
-    """Scans of these names, with these modification times, and a file that is none."""
+    """Make scans with these names and modification times (ns), and a file that is no scan."""
     for name, mtime_ns in times.items():
         path = folder / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,45 +32,45 @@ def all_but_b(refs: list[ScanRef]) -> list[ScanRef]:
     return [ref for ref in refs if ref.name != "b.png"]
 
 
-def names(wanted: Selection) -> list[str]:
-    return [ref.name for ref in wanted]
+def names(selection: Selection) -> list[str]:
+    return [ref.name for ref in selection]
 
 
-def test_all_in_the_order_of_their_names(tmp_path: Path) -> None:
-    account = RunStats("run")
-    assert names(Selection(files(tmp_path, TIMES), account)) == sorted(TIMES)
-    assert (account.seen, account.settled, account.skipped) == (5, 0, 1)
+def test_without_a_limit_the_order_is_that_of_names(tmp_path: Path) -> None:
+    stats = RunStats("run")
+    assert names(Selection(files(tmp_path, TIMES), stats)) == sorted(TIMES)
+    assert (stats.seen, stats.settled, stats.skipped) == (5, 0, 1)
 
 
-def test_those_without_a_row(tmp_path: Path) -> None:
-    account = RunStats("run")
-    wanted = Selection(files(tmp_path, TIMES), account, all_but_b)
-    assert names(wanted) == ["a.png", "d.png", "e.png", "sub/c.png"]
-    assert (account.seen, account.settled) == (4, 1)
+def test_scans_with_a_row_are_left_out(tmp_path: Path) -> None:
+    stats = RunStats("run")
+    selection = Selection(files(tmp_path, TIMES), stats, all_but_b)
+    assert names(selection) == ["a.png", "d.png", "e.png", "sub/c.png"]
+    assert (stats.seen, stats.settled) == (4, 1)
 
 
-def test_a_limit_takes_the_oldest_and_counts_the_others(tmp_path: Path) -> None:
-    account = RunStats("run")
-    wanted = Selection(files(tmp_path, TIMES), account, all_but_b, max_files=2)
-    assert names(wanted) == ["e.png", "sub/c.png"]
-    assert (account.seen, account.settled, account.skipped) == (4, 1, 1)
+def test_a_limit_reads_the_oldest_and_counts_the_others(tmp_path: Path) -> None:
+    stats = RunStats("run")
+    selection = Selection(files(tmp_path, TIMES), stats, all_but_b, max_files=2)
+    assert names(selection) == ["e.png", "sub/c.png"]
+    assert (stats.seen, stats.settled, stats.skipped) == (4, 1, 1)
 
 
 @pytest.mark.parametrize(("max_seconds", "count"), [(0.5, 2), (2.5, 4), (100, 5)])
-def test_time_is_looked_at_at_the_border_of_a_batch(tmp_path: Path, max_seconds: float, count: int) -> None:
+def test_the_time_counts_at_the_border_of_a_batch(tmp_path: Path, max_seconds: float, count: int) -> None:
     clock = [0.0]
-    account = RunStats("run", clock=lambda: clock[0])
-    taken = []
-    for ref in Selection(files(tmp_path, TIMES), account, max_seconds=max_seconds, border=2):
-        taken.append(ref.name)
+    stats = RunStats("run", clock=lambda: clock[0])
+    read = []
+    for ref in Selection(files(tmp_path, TIMES), stats, max_seconds=max_seconds, border=2):
+        read.append(ref.name)
         clock[0] += 1
-    assert taken == ["b.png", "e.png", "sub/c.png", "d.png", "a.png"][:count]
-    assert account.seen == 5
+    assert read == ["b.png", "e.png", "sub/c.png", "d.png", "a.png"][:count]
+    assert stats.seen == 5
 
 
-def test_each_run_gets_on_though_finding_takes_all_its_time(tmp_path: Path) -> None:
-    account = RunStats("run", clock=iter([0.0, *[1000.0] * 100]).__next__)
-    assert len(names(Selection(files(tmp_path, TIMES), account, max_seconds=1, border=3))) == 3
+def test_each_run_reads_a_batch_however_late(tmp_path: Path) -> None:
+    stats = RunStats("run", clock=iter([0.0, *[1000.0] * 100]).__next__)
+    assert len(names(Selection(files(tmp_path, TIMES), stats, max_seconds=1, border=3))) == 3
 
 
 PARTS = st.binary(min_size=1, max_size=6).filter(lambda part: not set(part) & set(b"\0/") and part != b".")
@@ -84,9 +84,9 @@ REFS = st.builds(
 
 
 @given(st.lists(REFS), st.integers(1, 4))
-def test_oldest_first_loses_nothing_and_sorts(refs: list[ScanRef], run_length: int) -> None:
+def test_oldest_first_sorts_and_loses_nothing(refs: list[ScanRef], run_length: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(external_sort, "RUN_LENGTH", run_length)  # by way of temporary files
-        found = [(ref.path, ref.name) for ref in oldest_first(refs)]
+        patched.setattr(external_sort, "RUN_LENGTH", run_length)  # sorts in temporary files
+        oldest = [(ref.path, ref.name) for ref in oldest_first(refs)]
     by_age = sorted(refs, key=lambda ref: (ref.mtime_ns, os.fsencode(f"{ref.path}/./{ref.name}")))
-    assert found == [(ref.path, ref.name) for ref in by_age]
+    assert oldest == [(ref.path, ref.name) for ref in by_age]

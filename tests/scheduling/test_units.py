@@ -1,3 +1,5 @@
+"""Tests of the text for systemd, cron and Windows: any word comes through unchanged."""
+
 import os
 import re
 import shlex
@@ -47,7 +49,7 @@ def job(*words: str, at: time = time(2, 30), every: tuple[str, ...] = ("day",), 
 
 
 def read_by_cron(line: str) -> str:
-    """The command that cron gives the shell, as cron's do_command.c makes it."""
+    """Return the command that cron gives the shell, by the rules of cron's do_command.c."""
     command, is_escaped = "", False
     for character in line.split(" ", 5)[5]:
         if is_escaped:
@@ -63,11 +65,11 @@ def read_by_cron(line: str) -> str:
 
 
 def run_by_cron(*words: str, folder: str = "/") -> list[str]:
-    """The folder, and the words that a program gets."""
+    """Return the folder and the words that a program gets."""
     script = 'import os, sys; print(os.getcwd(), *sys.argv[1:], sep="\\0", end="")'
     line = cron_line(job(sys.executable, "-IS", "-c", script, *words, folder=folder))
-    done = subprocess.run(["/bin/sh", "-c", read_by_cron(line)], capture_output=True, check=True)
-    return os.fsdecode(done.stdout).split("\0")
+    result = subprocess.run(["/bin/sh", "-c", read_by_cron(line)], capture_output=True, check=True)
+    return os.fsdecode(result.stdout).split("\0")
 
 
 def test_odd_words_come_through_cron(tmp_path: Path) -> None:
@@ -110,34 +112,34 @@ def verified(folder: Path, *units: str, level: str = "info") -> subprocess.Compl
 @pytest.mark.parametrize("every", [("day",), ("hour",), ("monday", "sunday")])
 def test_systemd_understands_the_units(tmp_path: Path, every: tuple[str, ...]) -> None:
     units = units_in(tmp_path, job("/bin/echo", *ODD, every=every))
-    done = verified(tmp_path, *units)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = verified(tmp_path, *units)
+    assert (result.returncode, result.stderr) == (0, "")
     Path(units[1]).write_text(Path(units[1]).read_text().replace("OnCalendar=", "OnCalendar=never "))
-    assert verified(tmp_path, *units).stderr != ""  # it would say so
+    assert verified(tmp_path, *units).stderr != ""  # verify does report mistakes
 
 
 @systemd
 def test_odd_words_come_through_systemd(tmp_path: Path) -> None:
-    told = subprocess.check_output(["systemd-analyze", "--version"], text=True)
-    if int(told.split()[1]) < 250:
-        pytest.skip("an old one does not quote what it tells")
+    version = subprocess.check_output(["systemd-analyze", "--version"], text=True)
+    if int(version.split()[1]) < 250:
+        pytest.skip("systemd before 250 does not quote the command line that it prints")
     folder = tmp_path / "a 100%$x\\%'\" \\"
     folder.mkdir()
     program = tmp_path / "p %h$x"
     program.write_text("#!/bin/sh\n")
     program.chmod(stat.S_IRWXU)
     units = units_in(tmp_path, job(str(program), *ODD, folder=str(folder)))
-    said = verified(tmp_path, *units, level="debug").stdout
-    (line,) = re.findall(r"Command Line: (.*)", said)
-    found, *others = shlex.split(re.sub(r"(?<!\\)((?:\\\\)*)\\\$", r"\1$", line))
-    assert found == str(program)
-    assert others == [word.replace("$", "$$") for word in ODD]  # each $$ becomes a $ when it is started
-    (where,) = re.findall(r"WorkingDirectory: (.*)", said)
-    assert where.rstrip("/") == str(folder)
+    log = verified(tmp_path, *units, level="debug").stdout
+    (line,) = re.findall(r"Command Line: (.*)", log)
+    command, *arguments = shlex.split(re.sub(r"(?<!\\)((?:\\\\)*)\\\$", r"\1$", line))
+    assert command == str(program)
+    assert arguments == [word.replace("$", "$$") for word in ODD]  # systemd turns $$ into $ at the start
+    (directory,) = re.findall(r"WorkingDirectory: (.*)", log)
+    assert directory.rstrip("/") == str(folder)
 
 
 @pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b"])
-def test_what_systemd_does_not_take_for_a_program(name: str) -> None:
+def test_systemd_accepts_no_program_with_quotes(name: str) -> None:
     with pytest.raises(ConfigError, match="use --cron"):
         systemd_units(job(f"/bin/{name}"))
 
@@ -151,16 +153,16 @@ def test_any_word_comes_through_xml(word: str) -> None:
     assert arguments == subprocess.list2cmdline(expected)
 
 
-def test_times_in_the_words_of_each() -> None:
+def test_systemd_cron_and_windows_have_the_times() -> None:
     def words(every: tuple[str, ...]) -> tuple[str, str, str]:
         planned = job(every=every)
         timer = systemd_units(planned)["digitbox-x.timer"]
         task = ElementTree.fromstring(windows_task(planned, "", date(2026, 11, 24)))
         trigger = task.find(".//{*}CalendarTrigger")
         assert trigger is not None
-        shown = " ".join(element.tag.split("}")[1] for element in trigger.iter())
+        elements = " ".join(element.tag.split("}")[1] for element in trigger.iter())
         calendar = re.findall(r"OnCalendar=(.*)", timer)[0]
-        return calendar, cron_line(planned).split(" cd ")[0], shown
+        return calendar, cron_line(planned).split(" cd ")[0], elements
 
     daily, weekly, hourly = words(("day",)), words(("monday", "sunday")), words(("hour",))
     assert daily[:2] == ("*-*-* 02:30:00", "30 2 * * *")
@@ -172,7 +174,7 @@ def test_times_in_the_words_of_each() -> None:
 
 
 @pytest.mark.parametrize("word", ["a\nb", "a\x1b", "\udcff", "\u2028"])
-def test_what_cannot_be_written_is_told(word: str) -> None:
+def test_control_characters_are_refused(word: str) -> None:
     with pytest.raises(ConfigError, match="cannot schedule"):
         job("/bin/echo", word)
     with pytest.raises(ConfigError, match="cannot schedule"):
@@ -180,22 +182,22 @@ def test_what_cannot_be_written_is_told(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["%PATH%", "$(Arg0)"])
-def test_what_windows_would_replace_is_told(word: str) -> None:
+def test_variables_of_windows_are_refused(word: str) -> None:
     with pytest.raises(ConfigError, match="--windows"):
         windows_task(job("/bin/echo", word), "", date(2026, 11, 24))
 
 
 @systemd
-def test_a_night_without_the_time_is_left_out_by_systemd() -> None:
-    """What the documents say of it; Persistent does not help, for there was nothing to miss."""
-    done = subprocess.run(
+def test_systemd_skips_a_night_without_the_time() -> None:
+    """Check what docs/scheduling.md says; Persistent does not help, since systemd missed nothing."""
+    result = subprocess.run(
         ["systemd-analyze", "calendar", "--base-time=2027-03-27 12:00", "--iterations=2", "*-*-* 02:30:00"],
         env={**os.environ, "TZ": "Europe/Berlin"},
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        pytest.skip("an old one cannot tell")
-    assert "2027-03-29 02:30:00 CEST" in done.stdout
-    assert "2027-03-28" not in done.stdout
+    if result.returncode:
+        pytest.skip("this systemd has no option --base-time")
+    assert "2027-03-29 02:30:00 CEST" in result.stdout
+    assert "2027-03-28" not in result.stdout
