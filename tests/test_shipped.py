@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import batch
 from batch.inference import classifier, model_store
 from batch.preprocessing import preprocess, quality
 from command import ROOT
@@ -112,9 +113,40 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
         [digitbox, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert version.stdout.startswith("digitbox, version ")
+    _check_the_door(home, tmp_path)
     code, rows = run(ROOT / "inbox", cwd=tmp_path, digitbox=digitbox)
     assert code == 3
     assert {row["status"] for row in rows} == {"ok", "review", "refused", "failed"}
     missing = subprocess.run([digitbox, "train"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert missing.returncode == 7
     assert "digitbox[train]" in missing.stderr
+
+
+def _check_the_door(home: Path, folder: Path) -> None:
+    """Check `import digitbox`, `python -m digitbox` and the types in an installed wheel."""
+    python = home / "bin" / "python"
+    script = folder / "program.py"
+    script.write_text(
+        "import sys, digitbox\n"
+        "result = digitbox.read(sys.argv[1])\n"
+        "results = digitbox.read([sys.argv[1]])\n"
+        "print(digitbox.__version__, result.prediction, len(results))\n"
+    )
+    sample = str(ROOT / "inbox" / "sample-01-pen.png")
+    printed = subprocess.run([python, script, sample], capture_output=True, text=True, check=True, cwd=folder)
+    assert (printed.stdout, printed.stderr) == (f"{batch.__version__} 3 1\n", "")
+    version = subprocess.run(
+        [python, "-m", "digitbox", "--version"], capture_output=True, text=True, check=True, cwd=folder
+    )
+    assert version.stdout.startswith("digitbox, version ")
+    with script.open("a") as file:
+        file.write("reveal_type(result.prediction)\nreveal_type(results)\nresult.predicted\n")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--python-executable", python, "--cache-dir", folder / "mypy", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+    )
+    for line in ('is "int | None"', 'is "list[batch.api.Result]"', '"Result" has no attribute "predicted"'):
+        assert line in checked.stdout.replace("builtins.", ""), checked.stdout

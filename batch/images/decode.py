@@ -73,7 +73,7 @@ def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[list[Read]]:
     """
     contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
     for chunk in _chunks(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
-        images = ((ref, _decode_content(content, max_pixels)) for ref, content in chunk)
+        images = ((ref, decode_content(content, max_pixels)) for ref, content in chunk)
         yield from _chunks(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)
 
 
@@ -94,7 +94,16 @@ def _chunks(items: Iterable[_Item], size_bytes: Callable[[_Item], int]) -> Itera
         yield chunk
 
 
-def _decode_content(content: bytes | ImageError, max_pixels: int) -> Image | ImageError:
+def decode_content(content: bytes | ImageError, max_pixels: int) -> Image | ImageError:
+    """Decode the content of a file, if there is any.
+
+    Args:
+        content: The whole file, or why it could not be read.
+        max_pixels: Largest number of pixels that the image may have.
+
+    Returns:
+        The image with the digest of its file, or why there is none.
+    """
     if isinstance(content, ImageError):
         return content
     sha256 = hashlib.sha256(content).hexdigest()
@@ -143,6 +152,30 @@ def decode(data: bytes, max_pixels: int) -> Grey:
     if container.white < 255 and pixels.dtype == np.uint8:
         pixels = cv2.LUT(pixels, np.minimum(np.arange(256) * (255 / container.white), 255).astype(np.uint8))
     return _to_grey(pixels)
+
+
+def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
+    """Convert an image that a program has in memory.
+
+    Args:
+        pixels: Array of (height, width), or (height, width, 3 or 4) in the order blue, green, red, alpha;
+            uint8, uint16, float or bool.
+        max_pixels: Largest number of pixels that the image may have.
+
+    Returns:
+        Array of uint8 (height, width), 0 black to 255 white; see `decode`.
+
+    Raises:
+        ImageError: It has too few pixels or too many, or they are not numbers.
+    """
+    height, width = pixels.shape[:2]
+    if not pixels.size:
+        raise ImageError(Reason.EMPTY, "the array has no pixels")
+    if height * width > max_pixels:
+        raise ImageError(Reason.TOO_LARGE, f"{width} x {height} pixels are more than {max_pixels}")
+    if min(height, width) < MIN_SIDE_PX:
+        raise ImageError(Reason.TOO_SMALL, f"{width} x {height} pixels are too few for a digit")
+    return _to_grey(pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels)
 
 
 def _decode_jpeg(data: bytes, flags: int) -> npt.NDArray[np.generic] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from batch.inference import classifier, model_store
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.steps import Prepared, decide_all, prepare
-from batch.records import REFUSALS, Manifest, Outcome, Reason, ScanRef, Status
+from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, Status
 from batch.terminal import stderr
 
 
@@ -35,12 +36,28 @@ def read_scans(
     Raises:
         InputError: Object storage cannot be read.
     """
+    chunks = decode.read_all(refs, max_pixels)
+    return read_images(itertools.chain.from_iterable(chunks), model, thresholds)
+
+
+def read_images(
+    images: Iterable[tuple[ScanRef, Image | ImageError]], model: Classifier, thresholds: Thresholds
+) -> list[Outcome]:
+    """Read a batch of decoded scans: find the ink of each, ask the model, decide.
+
+    Args:
+        images: Each scan with its image, or with the error that it has none.
+        model: The loaded model.
+        thresholds: Thresholds of the model.
+
+    Returns:
+        One outcome for each scan, in the same order.
+    """
     spec = model.manifest.preprocess
     scans: list[tuple[ScanRef, str, Prepared | ImageError]] = []
-    for chunk in decode.read_all(refs, max_pixels):
-        for ref, image in chunk:
-            scan = image if isinstance(image, ImageError) else prepare(image.grey, spec)
-            scans.append((ref, image.sha256, scan))
+    for ref, image in images:
+        scan = image if isinstance(image, ImageError) else prepare(image.grey, spec)
+        scans.append((ref, image.sha256, scan))
 
     prepared = [scan for _, _, scan in scans if isinstance(scan, Prepared)]
     decisions = iter(decide_all(prepared, model, thresholds))
