@@ -10,7 +10,7 @@ import click
 from batch.cli import values
 from batch.cli.options import LocalPath, outbox_option
 from batch.errors import OutboxError
-from batch.outbox import settled
+from batch.outbox.ledger import has_ledger
 from batch.outbox.prune import prune_outbox
 from batch.terminal import console
 from batch.text import count_scans
@@ -42,7 +42,7 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
       digitbox prune --older-than 30d --dry-run
       digitbox prune --older-than 12w
     """
-    if not settled.exists(outbox):
+    if not has_ledger(outbox):
         console.say(f"nothing to prune: the outbox {outbox} has no ledger yet")
         return
     now = datetime.now(UTC)

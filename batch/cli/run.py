@@ -150,8 +150,8 @@ def say_end(account: RunStats, options: RunOptions) -> None:
     _say_summary(found, options, account.results)
     for sentence in summaries.describe_drift(found):
         console.say_error(f"warning: {sentence}")
-    if account.not_retired:
-        console.say_error(f"{account.not_retired}; the next run tries again")
+    if account.not_disposed:
+        console.say_error(f"{account.not_disposed}; the next run tries again")
 
 
 def _say_summary(found: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:

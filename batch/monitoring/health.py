@@ -14,7 +14,7 @@ from batch.durations import spoken
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
-from batch.outbox import ledger, run_history
+from batch.outbox import batches, ledger, run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
@@ -148,7 +148,7 @@ def _count_waiting(report: Health, opened: Ledger, outbox: Location, run: RunSum
     count, oldest_ns = 0, math.inf
     try:
         for some in dispatch.identify_all(Inputs(inputs, recursive, outbox, ignore)):
-            for ref in opened.unsettled(some, attempts):
+            for ref in batches.unsettled(opened, some, attempts):
                 # A folder with the name of an image has a row of a run, and none of a watcher.
                 if is_watched and os.path.isdir(ref.path):
                     continue

@@ -16,9 +16,10 @@ from batch.clock import iso
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import STATE
-from batch.outbox import corrections, disposal, ledger
+from batch.outbox import batches, corrections, disposal, ledger
+from batch.outbox.batches import Batch
 from batch.outbox.corrections import NONE, Correction
-from batch.outbox.ledger import Batch, Ledger
+from batch.outbox.ledger import Ledger
 from batch.records import Outcome, Status
 from batch.results import corrected, names, reader
 from batch.results.reader import Row
@@ -164,7 +165,7 @@ class _Application:
         return self._batches[batch_id]
 
     def _find(self, batch_id: str) -> _Published | str:
-        batch = corrections.find_batch(self._known, batch_id)
+        batch = batches.find_published(self._known, batch_id)
         if batch is None:
             return f"no batch {batch_id!r} in {self._outbox}: name its outbox with --outbox"
         path = self._outbox / batch.file
@@ -176,7 +177,7 @@ class _Application:
             batch,
             path,
             {(row.file, row.sha256): row for row in reader.read(path)},
-            {(text_cell(one.ref.name), one.sha256): one for one in self._known.members(batch_id)},
+            {(text_cell(one.ref.name), one.sha256): one for one in batches.members(self._known, batch_id)},
             corrections.corrections_of(self._known, batch_id),
         )
 
@@ -244,7 +245,8 @@ def corrected_path(published: Path) -> Path:
 
 
 def _corrected(published: _Published, said: dict[tuple[str, str], Correction]) -> bytes:
-    return corrected.corrected(published.path, {key: (one.said, one.corrected) for key, one in said.items()})
+    labels = {key: (one.said, one.corrected) for key, one in said.items()}
+    return corrected.apply_corrections(published.path, labels)
 
 
 def _scan(member: Outcome, batch: Batch, outbox: Path) -> bytes | None:

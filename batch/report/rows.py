@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import InputError
-from batch.outbox import corrections, disposal
-from batch.outbox.ledger import Ledger
+from batch.locations import STATE
+from batch.outbox import batches, corrections, disposal, ledger
+from batch.outbox.ledger import Ledger, open_ledger
 from batch.records import After, Status
 from batch.results import names, reader
 from batch.results.reader import Row
@@ -127,13 +128,13 @@ def _urgency(entry: Entry) -> tuple[int, float]:
 def _entries(path: Path) -> Iterator[Entry]:
     """Yields the rows of one file of results."""
     with ExitStack() as opened:
-        ledger = corrections.open_read_only(path.parent)
-        known = None if ledger is None else opened.enter_context(ledger)
-        batches: dict[str, _Batch] = {}
+        has_ledger = ledger.exists(path.parent / STATE)
+        known = opened.enter_context(open_ledger(path.parent, read_only=True)) if has_ledger else None
+        by_id: dict[str, _Batch] = {}
         for row in reader.read(path):
-            if row.batch not in batches:
-                batches[row.batch] = _Batch(known, row.batch, path.parent)
-            yield batches[row.batch].entry(row)
+            if row.batch not in by_id:
+                by_id[row.batch] = _Batch(known, row.batch, path.parent)
+            yield by_id[row.batch].entry(row)
 
 
 class _Batch:
@@ -143,12 +144,12 @@ class _Batch:
         self._folder = folder
         self._places: defaultdict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
         self._corrections: dict[tuple[str, str], corrections.Correction] = {}
-        batch = None if known is None else corrections.find_batch(known, batch_id)
+        batch = None if known is None else batches.find_published(known, batch_id)
         self._left = batch is not None and batch.after is After.LEAVE
         if known is None or batch is None:
             return
         self._corrections = corrections.corrections_of(known, batch_id)
-        for outcome in known.members(batch_id):
+        for outcome in batches.members(known, batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
             self._places[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
         for places in self._places.values():

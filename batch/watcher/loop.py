@@ -222,7 +222,7 @@ class Watcher:
                 seconds=round(seconds, 3),
                 results=str(results[-1]),
             )
-        self._log.warn_once("retire", outbox.not_retired)
+        self._log.warn_once("retire", outbox.not_disposed)
 
     def _show_published(self, outbox: Outbox) -> list[Path]:
         results = [Path(path) for path in outbox.published]
@@ -267,8 +267,8 @@ class Watcher:
 
     def _rescan(self, outbox: Outbox, now: float) -> None:
         """Looks at everything: events may have been lost, and nothing is."""
-        outbox.retire_rest()
-        self._log.warn_once("retire", outbox.not_retired)
+        outbox.dispose_rest()
+        self._log.warn_once("retire", outbox.not_disposed)
         self._has_more = False
         if self._inbox.is_there():
             try:

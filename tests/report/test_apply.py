@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
+from batch.outbox import batches
 from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
 from batch.report.apply import Applied, WrongLinesError, apply
@@ -254,7 +255,7 @@ def test_a_run_that_stages_rows_is_waited_for(scene: Scene, monkeypatch: pytest.
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
     writing = Ledger(scene.outbox / ".digitbox")
-    writing.add("00000000", [scene.sure])
+    batches.add_members(writing, "00000000", [scene.sure])
     before = scene.files()
     with pytest.raises(BusyError, match="a run is writing to"):
         scene.apply((scene.unsure, "5"))
