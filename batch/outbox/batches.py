@@ -13,7 +13,7 @@ from batch.outbox.ledger import Ledger
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
 from batch.results import names
 
-COLUMNS = "batch, file, batches.sha256, after, state"
+BATCH_COLUMNS = "batch, file, batches.sha256, after, state"
 """Columns of a row that `Batch.from_row` takes."""
 MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, members.sha256, status, reason"
 """Columns of a row that `outcome_of` takes."""
@@ -51,7 +51,7 @@ class Batch:
 
     @classmethod
     def from_row(cls, row: Sequence[str]) -> Self:
-        """Return the batch of a row with the columns `COLUMNS`."""
+        """Return the batch of a row with the columns `BATCH_COLUMNS`."""
         batch_id, file, sha256, after, state = row
         return cls(batch_id, file, sha256, After(after), State(state))
 
@@ -101,7 +101,7 @@ def delete(ledger: Ledger, batch_id: str) -> None:
 def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
     """Return the batch of this identifier; None if this ledger has not published one."""
     rows = ledger.execute(
-        f"SELECT {COLUMNS} FROM batches WHERE batch = ? AND state != 'prepared'",  # noqa: S608
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE batch = ? AND state != 'prepared'",  # noqa: S608
         (batch_id,),
     )
     return Batch.from_row(rows[0]) if rows else None
@@ -110,7 +110,7 @@ def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
 def unfinished(ledger: Ledger) -> list[Batch]:
     """Return the batches that still have a step to go, the oldest first."""
     rows = ledger.execute(
-        f"SELECT {COLUMNS} FROM batches WHERE state != 'retired' ORDER BY rowid"  # noqa: S608
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE state != 'retired' ORDER BY rowid"  # noqa: S608
     )
     return [Batch.from_row(row) for row in rows]
 

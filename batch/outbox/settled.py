@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from batch.outbox.batches import COLUMNS, MEMBER_COLUMNS, Batch, outcome_of
+from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, outcome_of
 from batch.outbox.ledger import Ledger
 from batch.records import Outcome
 from batch.results import names
@@ -47,7 +47,7 @@ def settled_scans(ledger: Ledger) -> Iterator[Settled]:
     """
     last = 0
     while page := ledger.execute(
-        f"SELECT members.rowid, {MEMBER_COLUMNS}, {COLUMNS} "  # noqa: S608
+        f"SELECT members.rowid, {MEMBER_COLUMNS}, {BATCH_COLUMNS} "  # noqa: S608
         "FROM members JOIN batches USING (batch) "
         f"WHERE members.rowid > ? AND state = 'retired' AND NOT {_HAS_LATER} "
         "ORDER BY members.rowid LIMIT ?",
@@ -62,7 +62,7 @@ def published_batches(ledger: Ledger) -> Iterator[Batch]:
     """Yield the batches whose rows are published, the oldest first."""
     last = 0
     while page := ledger.execute(
-        f"SELECT rowid, {COLUMNS} FROM batches WHERE rowid > ? AND state != 'prepared' "  # noqa: S608
+        f"SELECT rowid, {BATCH_COLUMNS} FROM batches WHERE rowid > ? AND state != 'prepared' "  # noqa: S608
         "ORDER BY rowid LIMIT ?",
         (last, PAGE_ROWS),
     ):
