@@ -1,4 +1,4 @@
-"""A process that is killed at its k-th call to the operating system."""
+"""Faults for tests: a process that is killed at its k-th call to the operating system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 
 import cv2
 
-# Calls that change what is on the disk, or look at what will be changed. Path and shutil call these, too.
+# Calls that change the disk, or look at what a later call will change. Path and shutil call these, too.
 OS_CALLS = (
     "open",
     "close",
@@ -49,24 +49,24 @@ DONE, RAISED = 0, 77
 
 
 @contextmanager
-def fast_folder(other: Path) -> Iterator[Path]:
-    """A folder in memory, where a sync costs nothing; another where there is no such thing."""
+def fast_folder(fallback: Path) -> Iterator[Path]:
+    """Yield a folder in memory, where a sync costs nothing; the fallback where memory holds no files."""
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK) or os.statvfs(memory).f_bavail * os.statvfs(memory).f_bsize < 1 << 28:
-        yield other
+        yield fallback
         return
     with tempfile.TemporaryDirectory(prefix="digitbox-", dir=memory) as folder:
         yield Path(folder)
 
 
 def killed_at(number: int, work: Callable[[], None], by: int = signal.SIGKILL) -> bool:
-    """Does work in a process of its own that is sent a signal before its `number`-th call.
+    """Do work in a process of its own, and send it a signal before its `number`-th call.
 
     Returns:
-        Whether it was killed; not when it made fewer calls, or ended well.
+        Whether the signal killed it; False if it made fewer calls, or ended well.
     """
     cv2.setNumThreads(1)  # OpenCV's threads would not survive the fork
-    gc.freeze()  # what is here already need not be copied by the child's collections
+    gc.freeze()  # so that the child's collections copy no objects of the parent
     child = os.fork()
     if child == 0:
         code = RAISED
@@ -88,36 +88,36 @@ def killed_at(number: int, work: Callable[[], None], by: int = signal.SIGKILL) -
 
 
 def _killer(number: int, by: int) -> Callable[..., None]:
-    left = number
+    remaining = number
 
     def count(_name: str, *_arguments: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
+        nonlocal remaining
+        remaining -= 1
+        if remaining == 0:
             os.kill(os.getpid(), by)
 
     return count
 
 
 def before_each_call(hear: Callable[..., None]) -> None:
-    """Has this process say each call to the operating system, name and arguments, before it makes it."""
+    """Call `hear` with name and arguments before each call of this process to the operating system."""
 
-    def heard(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def hearing(*arguments: Any, **settings: Any) -> Any:
+    def reporting(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def report_and_call(*arguments: Any, **settings: Any) -> Any:
             hear(name, *arguments)
             return call(*arguments, **settings)
 
-        return hearing
+        return report_and_call
 
     class File:
-        """A file that is written to: what Python keeps in memory is not on the disk yet."""
+        """A file that is open to write; its methods report, as Python's buffer is not on the disk yet."""
 
         def __init__(self, file: Any) -> None:
             self._file = file
 
         def __getattr__(self, name: str) -> Any:
-            found = getattr(self._file, name)
-            return heard(f"file.{name}", found) if name in ("write", "flush", "close") else found
+            attribute = getattr(self._file, name)
+            return reporting(f"file.{name}", attribute) if name in ("write", "flush", "close") else attribute
 
         def __enter__(self) -> File:
             return self
@@ -125,24 +125,24 @@ def before_each_call(hear: Callable[..., None]) -> None:
         def __exit__(self, *_: object) -> None:
             self.close()
 
-    def opened(call: Callable[..., Any]) -> Callable[..., Any]:
-        def opening(*arguments: Any, **settings: Any) -> Any:
+    def reporting_open(call: Callable[..., Any]) -> Callable[..., Any]:
+        def report_and_open(*arguments: Any, **settings: Any) -> Any:
             hear("open")
             file = call(*arguments, **settings)
             # copy_file_range and sendfile want the descriptor, which File has, too.
             return File(file) if file.writable() else file
 
-        return opening
+        return report_and_open
 
     class Connection(sqlite3.Connection):
-        """Says what it is told to do."""
+        """A connection to SQLite that reports its calls."""
 
     for name in ("execute", "executemany", "executescript", "close"):
-        setattr(Connection, name, heard(f"sqlite3.{name}", getattr(sqlite3.Connection, name)))
+        setattr(Connection, name, reporting(f"sqlite3.{name}", getattr(sqlite3.Connection, name)))
     for name in filter(functools.partial(hasattr, os), OS_CALLS):
-        setattr(os, name, heard(f"os.{name}", getattr(os, name)))
+        setattr(os, name, reporting(f"os.{name}", getattr(os, name)))
     for name in ("flock", "fcntl"):
-        setattr(fcntl, name, heard(f"fcntl.{name}", getattr(fcntl, name)))
+        setattr(fcntl, name, reporting(f"fcntl.{name}", getattr(fcntl, name)))
     setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Connection))  # noqa: B010
-    setattr(io, "open", opened(io.open))  # noqa: B010
-    setattr(builtins, "open", opened(builtins.open))  # noqa: B010
+    setattr(io, "open", reporting_open(io.open))  # noqa: B010
+    setattr(builtins, "open", reporting_open(builtins.open))  # noqa: B010

@@ -1,4 +1,4 @@
-"""An outbox with a few results of real files, for the tests of the report and of its corrections."""
+"""An outbox with a few results of real files, for tests of the report and of corrections."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
 def scan(folder: Path, name: str, ink_px: int = 4) -> ScanRef:
-    """A picture of a bar of ink."""
+    """Write a picture of a bar of ink; return its scan."""
     folder.mkdir(parents=True, exist_ok=True)
     picture = np.full((40, 30), 250, np.uint8)
     picture[8:32, 12 : 12 + ink_px] = 20
     _, data = cv2.imencode(".png", picture)
     path = folder / name
     path.write_bytes(bytes(data))
-    found = os.stat(path)
-    return ScanRef(str(path), name, found.st_size, found.st_mtime_ns, found.st_ino)
+    info = os.stat(path)
+    return ScanRef(str(path), name, info.st_size, info.st_mtime_ns, info.st_ino)
 
 
 def outcome(
@@ -50,7 +50,7 @@ def publish(
     model: str = "fake-1",
     now: datetime = NOON,
 ) -> Path:
-    """Publishes rows in an outbox, and returns the file."""
+    """Publish rows in an outbox; return the file."""
     with Outbox(
         folder,
         format_name=format_name,
@@ -65,7 +65,7 @@ def publish(
 
 
 def four(folder: Path) -> list[Outcome]:
-    """One row of each status."""
+    """Return four scans that are there, one of each status."""
     broken = ScanRef(str(folder / "broken.png"), "broken.png")
     sure, unsure, blank = (
         scan(folder, f"{name}.png", ink) for name, ink in (("sure", 4), ("unsure", 5), ("blank", 6))

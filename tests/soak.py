@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from batch.outbox import batches
 from batch.outbox.ledger import Ledger
 from drops import Books, Dropper, sha256
 
@@ -100,7 +101,7 @@ def problems(books: Books, taker: Taker, folder: Path) -> Iterator[str]:
     rows = [row for row in taker.rows if row["reason"] != "vanished"]
     for key, text in (
         (Counter(row["sha256"] for row in rows), "rows"),
-        (retired(folder), "in done/ or failed/"),
+        (disposed(folder), "in done/ or failed/"),
     ):
         for sha, count in ((books.dropped - key) + (key - books.dropped)).items():
             names = books.names.get(sha, set()) | {row["file"] for row in rows if row["sha256"] == sha}
@@ -115,10 +116,10 @@ def problems(books: Books, taker: Taker, folder: Path) -> Iterator[str]:
     )
     yield from (f"left in the inbox: {path}" for path in (folder / "inbox").rglob("*") if path.is_file())
     with closing(Ledger(folder / "outbox" / ".digitbox", read_only=True)) as ledger:
-        yield from (f"unfinished in the ledger: {batch}" for batch in ledger.unfinished())
+        yield from (f"unfinished in the ledger: {batch}" for batch in batches.unfinished(ledger))
 
 
-def retired(folder: Path) -> Counter[str]:
+def disposed(folder: Path) -> Counter[str]:
     """Digests of the scans in done/ and failed/."""
     files = [path for kind in ("done", "failed") for path in (folder / "outbox" / kind).rglob("*")]
     return Counter(sha256(path.read_bytes()) for path in files if path.is_file() and path.suffix != ".json")

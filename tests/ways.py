@@ -1,4 +1,6 @@
-"""The two ways from an inbox to an outbox, each as a call that ends: a run and a watcher."""
+"""The two ways from an inbox to an outbox, a run and a watcher, each as a call that ends."""
+
+from __future__ import annotations
 
 from pathlib import Path
 

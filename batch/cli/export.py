@@ -12,8 +12,8 @@ from batch.cli import values
 from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError, InputError, OutboxError
-from batch.outbox import settled
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
+from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import Status
 from batch.results import schema
 from batch.results.writers import CsvWriter, ParquetWriter
@@ -80,11 +80,11 @@ def export(
     if output == STDOUT and format_name == "parquet":
         raise ConfigError("parquet cannot be written to stdout: give --output FILE")
     with ExitStack() as opened:
-        past = None
-        if settled.exists(outbox):
-            past = opened.enter_context(settled.open_ledger(outbox, read_only=True))
-            past.hold_still()
-        source = PublishedRows(past, outbox, choice)
+        ledger = None
+        if has_ledger(outbox):
+            ledger = opened.enter_context(open_ledger(outbox, read_only=True))
+            ledger.hold_snapshot()
+        source = PublishedRows(ledger, outbox, choice)
         number = _write(source, choice, output, format_name)
     rows = count(number, "row")
     files = count(source.batches, "file")

@@ -11,7 +11,7 @@ from batch.cli import values
 from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath
 from batch.errors import OutboxError
-from batch.outbox import settled
+from batch.outbox.ledger import has_ledger
 from batch.outbox.prune import prune_outbox
 from batch.terminal import console
 from batch.text import count_scans
@@ -43,7 +43,7 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
       digitbox prune --older-than 30d --dry-run
       digitbox prune --older-than 12w
     """
-    if not settled.exists(outbox):
+    if not has_ledger(outbox):
         console.say(f"nothing to prune: the outbox {outbox} has no ledger yet")
         return
     now = datetime.now(UTC)

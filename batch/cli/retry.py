@@ -13,7 +13,7 @@ from batch.cli.options import outbox_option, state_option
 from batch.cli.types import ScanPath
 from batch.errors import InputError
 from batch.locations import Location, with_state_folder
-from batch.outbox import settled
+from batch.outbox.ledger import has_ledger
 from batch.outbox.retry import ScanFilter, real_path, retry_scans
 from batch.records import Reason, Status
 from batch.terminal import console
@@ -75,7 +75,7 @@ def retry(
         until="" if until is None else clock.compact(until),
     )
     outbox = with_state_folder(outbox, state)
-    if not settled.exists(outbox):
+    if not has_ledger(outbox):
         console.say(f"nothing to retry: the outbox {outbox} has no ledger yet")
         return
     done = retry_scans(outbox, choice, _print_name if dry_run else None)

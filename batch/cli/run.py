@@ -121,8 +121,8 @@ def log_end(stats: RunStats, options: RunOptions) -> None:
     _log_summary(summary, options, stats.results)
     for sentence in summaries.describe_drift(summary):
         _log.warning(sentence, extra=event("drift"))
-    if stats.not_retired:
-        _log.warning(f"{stats.not_retired}; the next run tries again", extra=event("disposal"))
+    if stats.not_disposed:
+        _log.warning(f"{stats.not_disposed}; the next run tries again", extra=event("disposal"))
 
 
 def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:

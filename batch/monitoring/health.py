@@ -13,7 +13,7 @@ from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
-from batch.outbox import run_history
+from batch.outbox import batches, run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_history import Heartbeat
@@ -153,7 +153,7 @@ def _count_waiting(health: Health, ledger: Ledger, outbox: Location, run: RunSum
     count, oldest_ns = 0, math.inf
     try:
         for chunk in dispatch.identify_all(Inputs(inputs, recursive, outbox, ignore)):
-            for ref in ledger.unsettled(chunk, attempts):
+            for ref in batches.unsettled(ledger, chunk, attempts):
                 # A run gives a row to a folder with the name of an image. A watcher gives it none.
                 if is_watched and os.path.isdir(ref.path):
                     continue

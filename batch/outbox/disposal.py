@@ -1,4 +1,4 @@
-"""What becomes of scans that have their row: moved to done/ or failed/, or deleted; and the way back."""
+"""The disposal of scans that have their row, to done/, to failed/ or by deletion; and the way back."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import count, takewhile
 from pathlib import Path
 
 from batch.locations import Location, is_remote
-from batch.outbox.ledger import Batch
+from batch.outbox.batches import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
 from batch.storage.durable import digest, make_folder, rename_new, sync
@@ -22,34 +23,34 @@ DONE, FAILED = "done", "failed"
 
 
 def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSError]:
-    """Moves or deletes the scans of a published batch; what is another file by now stays.
+    """Move or delete the scans of a published batch; a scan that is another file by now stays.
 
-    Moved scans keep their sub-folders under `done/<date>/<batch>/` or `failed/<date>/<batch>/`, where a
-    .json beside each says why it failed. Nothing is overwritten. A scan that was renamed in its folder after
-    it was read is found there, and moved under the name that its row has.
+    Scans keep their sub-folders under `done/<date>/<batch>/` or `failed/<date>/<batch>/`. A .json beside a
+    failed scan says why it failed. Disposal overwrites nothing. If someone has renamed a scan in its folder,
+    digitbox finds it there, and moves it under the name in its row.
 
     Args:
-        outcomes: the members of the batch.
-        batch: with what to do.
-        outbox: folder that has done/ and failed/.
+        outcomes: The members of the batch.
+        batch: The batch; its `after` says what to do.
+        outbox: The folder that has done/ and failed/.
 
     Returns:
-        What kept scans where they are, one error each.
+        One error for each scan that had to stay.
     """
     problems = []
     touched: set[Path] = set()
     renamed = _Renamed()
     for outcome in outcomes:
-        if outcome.reason is Reason.VANISHED:  # should it be back by now, nobody has read it
+        if outcome.reason is Reason.VANISHED:  # if it is back by now, nobody has read it
             continue
         source = Path(outcome.ref.path)
-        # What nobody has read is not deleted: its disk may have been the trouble.
+        # A scan that failed is never deleted: its disk may have been the trouble.
         is_moved = batch.after is After.MOVE or outcome.status is Status.FAILED
-        if not _is_still(source, outcome.ref):
-            found = renamed.find(outcome.ref) if is_moved else None
-            if found is None:
+        if not _is_same_file(source, outcome.ref):
+            new_path = renamed.find(outcome.ref) if is_moved else None
+            if new_path is None:
                 continue
-            source = found
+            source = new_path
         try:
             if not is_moved:
                 os.unlink(source)
@@ -60,59 +61,57 @@ def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSE
             touched.add(source.parent)
         except OSError as error:
             problems.append(error)
-    for folder in touched:  # before anybody relies on it
+    for folder in touched:  # before the ledger says that it is done
         with suppress(FileNotFoundError, PermissionError):
             sync(folder)
     return problems
 
 
 def root_folder(ref: ScanRef) -> str:
-    """The folder that was searched when a scan was found; the scan's own, when it was named otherwise."""
+    """Return the folder that a search found a scan in; the scan's own folder if it was named by itself."""
     if ref.path.endswith(f"/{ref.name}"):
         return ref.path.removesuffix(ref.name)
     return os.path.dirname(ref.path)
 
 
 def is_in_place(outcome: Outcome) -> bool:
-    """Whether a scan lies where it was read, as far as `Ledger.unsettled` tells; objects always do."""
+    """Return whether a scan lies where it was read, as `batches.unsettled` sees it; objects always do."""
     if is_remote(outcome.ref.path):
         return True
     try:
-        found = os.lstat(outcome.ref.path)
+        info = os.lstat(outcome.ref.path)
     except OSError:
         return False
-    return (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
+    return (info.st_size, info.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
 
 
 def find_scan(outcome: Outcome, batch: Batch, outbox: Location) -> str | None:
-    """Where a scan of a retired batch lies: in done/ or failed/, or in its place; None if in neither."""
+    """Return where a scan of a finished batch lies: in done/, in failed/ or where it was read; else None."""
     ref = outcome.ref
     if batch.after is After.MOVE and isinstance(outbox, Path):
-        wanted = _target(outcome, batch, outbox)
-        place, number = wanted, 1
-        while os.path.lexists(place):
-            if _is_still(place, ref) or _is_copy(place, outcome):
+        for place in takewhile(os.path.lexists, _numbered(_target(outcome, batch, outbox))):
+            if _is_same_file(place, ref) or _is_copy(place, outcome):
                 return str(place)
-            place, number = _numbered(wanted, number), number + 1
-    # One that killed its reader may never have been looked at.
+    # The ledger has no size of a scan that killed its reader before anyone looked at the file.
     if is_in_place(outcome) or (ref.size_bytes < 0 and os.path.lexists(ref.path)):
         return ref.path
     return None
 
 
 def restore(place: Path, outcome: Outcome, outbox: Path) -> Path:
-    """Moves a scan from done/ or failed/ to where it was read, or beside what is there by now.
+    """Move a scan from done/ or failed/ to where it was read; take a new name if that path is taken.
+
+    Returns:
+        The path that it has now.
 
     Raises:
-        OSError: it cannot be moved.
+        OSError: The scan cannot be moved.
     """
     ref = outcome.ref
-    wanted = Path(ref.path)
-    if not os.path.isdir(root_folder(ref)):  # an inbox that is gone (a share not mounted) is not made anew
+    if not os.path.isdir(root_folder(ref)):  # a missing inbox may be a share that is not mounted
         raise FileNotFoundError(errno.ENOENT, "no such folder", root_folder(ref))
-    make_folder(wanted.parent)
-    target, number = wanted, 1
-    while True:
+    make_folder(Path(ref.path).parent)
+    for target in _numbered(Path(ref.path)):
         try:
             try:
                 rename_new(place, target)
@@ -123,14 +122,13 @@ def restore(place: Path, outcome: Outcome, outbox: Path) -> Path:
             break
         except FileExistsError:
             is_same = os.path.samestat(os.lstat(place), os.lstat(target))
-            if is_same or _is_copy(target, outcome):  # it was killed right then
+            if is_same or _is_copy(target, outcome):  # a kill came between the two steps of this move
                 os.unlink(place)
                 break
-            target, number = _numbered(wanted, number), number + 1
     sync(target.parent)
     if outcome.status is Status.FAILED:
         _beside(place, "", ".json").unlink(missing_ok=True)
-    for folder in place.parents:  # those that are empty now
+    for folder in place.parents:  # remove those that are empty now
         if folder.parent == outbox:
             break
         with suppress(OSError):
@@ -152,33 +150,30 @@ def _copy_back(place: Path, target: Path) -> None:
 
 
 def _is_copy(path: Path, outcome: Outcome) -> bool:
-    """Whether it is what was read, copied from another device."""
-    found = os.lstat(path)
-    looks_so = (found.st_size, found.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
-    return looks_so and stat.S_ISREG(found.st_mode) and digest(path) == outcome.sha256
+    """Return whether a file is the scan that was read, copied from another device."""
+    info = os.lstat(path)
+    is_alike = (info.st_size, info.st_mtime_ns) == (outcome.ref.size_bytes, outcome.ref.mtime_ns)
+    return is_alike and stat.S_ISREG(info.st_mode) and digest(path) == outcome.sha256
 
 
 def possible_paths(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[str]:
-    """Yields where a scan that has its row may be: where it was read, and where it was moved to.
+    """Yield where a settled scan may be: where it was read, and where digitbox may have moved it.
 
-    Whether it is that scan, its SHA-256 must tell.
+    The caller must compare the SHA-256: another file may have taken the path.
     """
     yield outcome.ref.path
     if batch.after is After.MOVE:
-        wanted = target = _target(outcome, batch, outbox)
-        number = 1
-        while os.path.lexists(target):
-            yield str(target)
-            target, number = _numbered(wanted, number), number + 1
+        yield from map(str, takewhile(os.path.lexists, _numbered(_target(outcome, batch, outbox))))
 
 
 class _Renamed:
-    """Finds scans that have got another name in the same folder, which is listed once."""
+    """An index of folders by inode, to find scans that someone renamed; it lists each folder once."""
 
     def __init__(self) -> None:
         self._paths: dict[str, dict[int, Path]] = {}
 
     def find(self, ref: ScanRef) -> Path | None:
+        """Return the new path of a scan; None if it was not renamed in its folder."""
         if os.path.lexists(ref.path):  # replaced, not renamed
             return None
         folder = os.path.dirname(ref.path)
@@ -187,16 +182,16 @@ class _Renamed:
             with suppress(OSError), os.scandir(folder) as entries:
                 self._paths[folder] = {entry.inode(): Path(entry.path) for entry in entries}
         path = self._paths[folder].get(ref.inode)
-        return path if path is not None and _is_still(path, ref) else None
+        return path if path is not None and _is_same_file(path, ref) else None
 
 
-def _is_still(path: Path, ref: ScanRef) -> bool:
-    """Whether it is the file that was read: another one of its name is a scan of its own."""
+def _is_same_file(path: Path, ref: ScanRef) -> bool:
+    """Return whether a path is the file that was read; another file of its name is a scan of its own."""
     try:
-        found = os.lstat(path)
+        info = os.lstat(path)
     except OSError:
         return False
-    return (found.st_size, found.st_mtime_ns, found.st_ino) == (ref.size_bytes, ref.mtime_ns, ref.inode)
+    return (info.st_size, info.st_mtime_ns, info.st_ino) == (ref.size_bytes, ref.mtime_ns, ref.inode)
 
 
 def _target(outcome: Outcome, batch: Batch, outbox: Path) -> Path:
@@ -205,18 +200,18 @@ def _target(outcome: Outcome, batch: Batch, outbox: Path) -> Path:
     return outbox / kind / names.day(batch.file) / batch.batch_id / Path(*parts)
 
 
-def _move(source: Path, wanted: Path, outcome: Outcome, batch: Batch, outbox: Path) -> None:
-    if not outbox.is_dir():  # an outbox that is gone (a share not mounted) is not made anew
+def _move(source: Path, first_target: Path, outcome: Outcome, batch: Batch, outbox: Path) -> None:
+    if not outbox.is_dir():  # a missing outbox may be a share that is not mounted
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(outbox))
-    make_folder(wanted.parent)
-    other_device = os.lstat(source).st_dev != os.stat(wanted.parent).st_dev
-    target, number = wanted, 1
+    make_folder(first_target.parent)
+    is_other_device = os.lstat(source).st_dev != os.stat(first_target.parent).st_dev
     # The folder is this batch's own: only a second scan of the same name can be in the way.
-    while os.path.lexists(target):
-        if other_device and digest(target) == digest(source):  # copied already, and then killed
+    for target in _numbered(first_target):
+        if not os.path.lexists(target):
+            break
+        if is_other_device and digest(target) == digest(source):  # a kill came after the copy
             os.unlink(source)
             return
-        target, number = _numbered(wanted, number), number + 1
     if outcome.status is Status.FAILED:
         _write_reason(outcome, batch, target)
     try:
@@ -226,16 +221,8 @@ def _move(source: Path, wanted: Path, outcome: Outcome, batch: Batch, outbox: Pa
             raise
         _copy(source, target, outcome)
         return
-    if not _is_still(target, outcome.ref):
-        _give_back(target, source)
-
-
-def _give_back(target: Path, source: Path) -> None:
-    """Puts a scan back that took the place of the one that was read at the very moment of the move."""
-    place, number = source, 1
-    while os.path.lexists(place):
-        place, number = _numbered(source, number), number + 1
-    os.rename(target, place)
+    if not _is_same_file(target, outcome.ref):  # another scan took its place just before the move
+        os.rename(target, next(path for path in _numbered(source) if not os.path.lexists(path)))
 
 
 def _write_reason(outcome: Outcome, batch: Batch, target: Path) -> None:
@@ -253,7 +240,7 @@ def _write_reason(outcome: Outcome, batch: Batch, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path, outcome: Outcome) -> None:
-    """Moves to another device: the source goes when the copy is on the disk."""
+    """Move a scan to another device: delete the source when the copy is on the disk."""
     part = _beside(target, ".", ".part")
     shutil.copy2(source, part, follow_symlinks=False)
     if outcome.sha256 and digest(part) != outcome.sha256:
@@ -262,16 +249,19 @@ def _copy(source: Path, target: Path, outcome: Outcome) -> None:
     sync(part)
     os.rename(part, target)
     sync(target.parent)
-    if _is_still(source, outcome.ref):  # still: what came meanwhile is a scan of its own
+    if _is_same_file(source, outcome.ref):  # a file that came meanwhile is a scan of its own
         os.unlink(source)
 
 
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem[:200]}-{number + 1}{path.suffix}")
+def _numbered(path: Path) -> Iterator[Path]:
+    """Yield a path, and then without end the numbered ones that take its place if it is taken."""
+    yield path
+    for number in count(2):
+        yield path.with_name(f"{path.stem[:200]}-{number}{path.suffix}")
 
 
 def _beside(target: Path, prefix: str, suffix: str) -> Path:
-    """A name like the target's, no longer than a name can be, and no other scan's."""
+    """Return a path beside a scan for a file about it: no other scan's, and short enough for a name."""
     name = os.fsencode(target.name)
     if len(name) > 240:
         name = name[:200] + b"-" + hashlib.sha256(name).hexdigest()[:16].encode()

@@ -14,8 +14,8 @@ from pathlib import Path
 from batch import clock
 from batch.errors import OutboxError
 from batch.outbox import settled
-from batch.outbox.ledger import Batch
-from batch.outbox.settled import Archive
+from batch.outbox.batches import Batch
+from batch.outbox.ledger import Ledger
 from batch.results import reader, schema
 from batch.results.schema import Record
 from batch.results.writers import Writer
@@ -26,13 +26,13 @@ STDOUT = Path("-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFilter:
-    """Which rows are wanted.
+    """A choice of rows.
 
     Attributes:
-        since: processed then or later; None does not matter.
-        until: processed before.
-        statuses: one of these; empty does not matter.
-        latest: only the last row of each scan, of those that were processed in that time.
+        since: Rows processed then or later; None sets no limit.
+        until: Rows processed before then; None sets no limit.
+        statuses: Rows of one of these statuses; an empty tuple takes all.
+        latest: Only the last row of each scan among those processed in that time.
     """
 
     since: datetime | None = None
@@ -45,31 +45,30 @@ class PublishedRows:
     """The published rows of an outbox, batch by batch, as they are now.
 
     Attributes:
-        batches: number of files of results that have rows of the wanted time, or may have.
-        missing: how many more there were: they were taken away, or are not what was published.
-        first_missing: name of the first of these.
+        batches: The number of files of results that may have rows of the chosen time.
+        first_missing: The name of the first file that `missing` counts.
 
     Args:
-        past: the outbox's ledger; None where there is none yet.
-        outbox: folder of the files.
-        choice: of rows.
+        ledger: The ledger of the outbox; None if it has none yet.
+        outbox: The folder of the files.
+        choice: The choice of rows.
     """
 
-    def __init__(self, past: Archive | None, outbox: Path, choice: RowFilter) -> None:
-        self._past, self._outbox, self._choice = past, outbox, choice
+    def __init__(self, ledger: Ledger | None, outbox: Path, choice: RowFilter) -> None:
+        self._ledger, self._outbox, self._choice = ledger, outbox, choice
         self._left_out: set[str] = set()
         self.first_missing = ""
         self.batches = 0
 
     @property
     def missing(self) -> int:
-        """How many files were left out: they were taken away, or are not what was published."""
+        """Return how many files `check_files` left out: they are gone, or not what was published."""
         return len(self._left_out)
 
-    def inspect(self) -> list[str]:
-        """Looks at each file, whether it is what was published; returns the columns of all together."""
+    def check_files(self) -> list[str]:
+        """Check that each file is what was published, and leave out the others; return the columns of all."""
         names: set[str] = set()
-        for batch in self._all():
+        for batch in self._chosen_batches():
             path = self._outbox / batch.file
             try:
                 is_whole = digest(path) == batch.sha256
@@ -83,24 +82,25 @@ class PublishedRows:
         return schema.order_columns(names)
 
     def rows(self) -> Iterator[tuple[int, Record]]:
-        """Yields the rows of the wanted time, each with a number that is the same the next time."""
+        """Yield the rows of the chosen time, each with a number that is the same the next time."""
         since, until = self._choice.since, self._choice.until
-        for number, batch in enumerate(self._all()):
+        for number, batch in enumerate(self._chosen_batches()):
             if batch.batch_id in self._left_out:
                 continue
             for place, row in enumerate(reader.records(self._outbox / batch.file)):
-                at = row["processed_at"]
-                if (since is None or at >= since) and (until is None or at < until):
+                processed_at = row["processed_at"]
+                if (since is None or processed_at >= since) and (until is None or processed_at < until):
                     yield number << 32 | place, row
 
-    def _all(self) -> Iterator[Batch]:
-        """Batches that may have rows of the wanted time: each ends before the next begins."""
+    def _chosen_batches(self) -> Iterator[Batch]:
+        """Yield the batches that may have rows of the chosen time; each ends before the next begins."""
         since = "" if self._choice.since is None else clock.compact(self._choice.since)
         until = "~" if self._choice.until is None else clock.compact(self._choice.until)
         batch = None
-        for following in chain(self._past.published() if self._past else (), [None]):
-            may_last = following is None or settled.stamp(following) >= since
-            if batch is not None and may_last and settled.stamp(batch) <= until:
+        published = settled.published_batches(self._ledger) if self._ledger else ()
+        for following in chain(published, [None]):
+            may_reach_since = following is None or following.stamp >= since
+            if batch is not None and may_reach_since and batch.stamp <= until:
                 yield batch
             batch = following
 
@@ -110,50 +110,56 @@ class PublishedRows:
 
 
 class LatestRows:
-    """Knows which row of each scan is the last: of each name and content, that is.
+    """The number of the last row of each scan; scans are the same if name and content are.
 
     A row without content (the scan vanished, or could not be read) gives way to any later row of its name.
-    What is known is kept in a temporary file: there may be millions.
+    There may be millions of scans, so a temporary file has the numbers.
     """
 
     def __init__(self, rows: Iterator[tuple[int, Record]]) -> None:
-        self._known = sqlite3.connect("", isolation_level=None)
-        self._known.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
-        self._known.execute("BEGIN")
-        scans = ((_scan(row, sha256), at) for at, row in rows for sha256 in {row["sha256"], None})
+        self._connection = sqlite3.connect("", isolation_level=None)
+        self._connection.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        self._connection.execute("BEGIN")
+        scans = ((_scan_key(row, sha256), number) for number, row in rows for sha256 in {row["sha256"], None})
         try:
-            self._known.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", scans)
+            self._connection.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", scans)
         except sqlite3.Error as error:
             raise OutboxError(
-                f"cannot note so many scans in a file: {error}; set SQLITE_TMPDIR to a folder with room"
+                f"cannot write a temporary file: {error}; set SQLITE_TMPDIR to a folder with room"
             ) from error
 
     def has(self, number: int, row: Record) -> bool:
-        """Whether a row is the last of its scan."""
-        found = self._known.execute("SELECT number FROM last WHERE scan = ?", (_scan(row, row["sha256"]),))
-        return found.fetchone() == (number,)
+        """Return whether a row is the last of its scan."""
+        key = _scan_key(row, row["sha256"])
+        last = self._connection.execute("SELECT number FROM last WHERE scan = ?", (key,)).fetchone()
+        return last == (number,)
 
     def close(self) -> None:
-        """Lets go of the temporary file."""
-        self._known.close()
+        """Delete the temporary file."""
+        self._connection.close()
 
 
-def _scan(row: Record, sha256: str | None) -> bytes:
+def _scan_key(row: Record, sha256: str | None) -> bytes:
     return hashlib.blake2b(f"{row['file']}\0{sha256 or ''}".encode(), digest_size=16).digest()
 
 
 def export_rows(source: PublishedRows, choice: RowFilter, open_writer: Callable[[list[str]], Writer]) -> int:
-    """Writes the chosen rows, in the order in which they were published; returns how many.
+    """Write the chosen rows, in the order in which they were published; return how many.
+
+    Args:
+        source: The rows of the outbox.
+        choice: The choice of rows.
+        open_writer: Makes the writer for these columns.
 
     Raises:
-        MissingExtraError: some are in Parquet, and the extra is not installed.
-        OSError: something cannot be read or written.
+        MissingExtraError: A file is Parquet, and the extra is not installed.
+        OSError: A file cannot be read or written.
     """
     count = 0
-    names = source.inspect()
-    with ExitStack() as opened:
-        latest = opened.enter_context(closing(LatestRows(source.rows()))) if choice.latest else None
-        writer = opened.enter_context(closing(open_writer(names)))
+    names = source.check_files()
+    with ExitStack() as stack:
+        latest = stack.enter_context(closing(LatestRows(source.rows()))) if choice.latest else None
+        writer = stack.enter_context(closing(open_writer(names)))
         for number, row in source.rows():
             if choice.statuses and row["status"] not in choice.statuses:
                 continue

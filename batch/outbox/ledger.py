@@ -1,22 +1,24 @@
-"""The ledger: which scans have their row, and how far each batch has come."""
+"""The ledger: the SQLite file of an outbox, its tables, its transactions and its errors.
+
+The questions to it stand elsewhere in this package, in modules of functions that take a `Ledger` first:
+`batches`, `settled`, `run_history` and `corrections`.
+"""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from batch.errors import LedgerError, OutboxError
-from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
+from batch.errors import InputError, LedgerError, OutboxError
+from batch.locations import Location, state_folder
+from batch.storage import locks
 
 FILE = "ledger.sqlite3"
-# What each version of the tables added to the one before; a ledger is brought up when it is opened to write.
+# What each version of the tables adds to the one before. Opening a ledger to write brings it up to date.
 _STEPS = (
     """
 CREATE TABLE batches (
@@ -47,7 +49,7 @@ CREATE TABLE runs (run TEXT PRIMARY KEY, exit_code INTEGER, summary TEXT NOT NUL
 ALTER TABLE watcher ADD COLUMN since TEXT;
 ALTER TABLE watcher ADD COLUMN every_s REAL;
 """,
-    # Never changed, only added to: of the corrections of one row, the last one counts.
+    # Rows are only ever added: of the corrections of one scan, the last one counts.
     """
 CREATE TABLE corrections (
     batch TEXT NOT NULL,
@@ -62,11 +64,8 @@ CREATE TABLE corrections (
 CREATE INDEX corrections_by_batch ON corrections (batch);
 """,
 )
-ROWS_A_PATH = 16  # of those that are read to look up many paths at once, or each is looked up by itself
-_MAY_PASS = ", ".join(f"'{reason}'" for reason in sorted(TRANSIENT))
-_LOOK = f"SELECT path, size_bytes, mtime_ns, IFNULL(reason IN ({_MAY_PASS}), 0) FROM members WHERE"  # noqa: S608
-# What says that the disk, not the ledger, is the trouble; the low byte of SQLite's codes.
-_OF_THE_DISK = frozenset(
+# Low bytes of SQLite's codes that say that the disk is the trouble, and not the ledger.
+_DISK_ERRORS = frozenset(
     {
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_IOERR,
@@ -77,66 +76,22 @@ _OF_THE_DISK = frozenset(
         sqlite3.SQLITE_LOCKED,
     }
 )
-# What says that no file can be made beside the ledger, which SQLite wants to do even to read it; by version.
-_OF_THE_FOLDER = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
-
-
-def exists(folder: Path) -> bool:
-    """Whether there is a ledger in a folder.
-
-    Raises:
-        OutboxError: nobody can tell: the folder may not be looked into.
-    """
-    path = folder / FILE
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise OutboxError(f"cannot read the ledger {path}: {error.strerror}; allow it") from error
-    return True
-
-
-class State(StrEnum):
-    """How far a batch has come."""
-
-    PREPARED = "prepared"
-    PUBLISHED = "published"
-    RETIRED = "retired"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A file of results, staged or published.
-
-    Attributes:
-        batch_id: as in the column `batch`.
-        file: name of the file of results.
-        sha256: of its bytes.
-        after: what becomes of its scans.
-        state: how far it has come.
-    """
-
-    batch_id: str
-    file: str
-    sha256: str
-    after: After
-    state: State
+# SQLite makes files beside a ledger even to read it. These codes say that the folder forbids it.
+_FOLDER_ERRORS = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
 class Ledger:
-    """The SQLite file of an outbox; one process writes to it at a time, under the outbox's lock.
+    """A connection to the ledger; one process writes to it at a time, under the outbox's lock.
 
-    Every change is on the disk when its method returns, but for `add`: members are part of the ledger
-    from `prepare` on.
+    A change is on the disk when its method returns; within a transaction, when `commit` returns.
 
     Args:
-        folder: that holds it.
-        read_only: to look at it while another process works.
+        folder: The state folder, which holds the file.
+        read_only: Open it to look at, while another process may write to it.
 
     Raises:
-        LedgerError: it is damaged, or of a newer digitbox.
-        OutboxError: it cannot be opened or made.
+        LedgerError: The file is damaged, or of a newer digitbox.
+        OutboxError: The file cannot be opened or made.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
@@ -147,7 +102,7 @@ class Ledger:
                 self._set_up()
             except sqlite3.OperationalError as error:
                 self._connection.close()
-                if not read_only or error.sqlite_errorcode & 0xFF not in _OF_THE_FOLDER:
+                if not read_only or error.sqlite_errorcode & 0xFF not in _FOLDER_ERRORS:
                     raise
                 self._connection = self._connect("?immutable=1")
                 self._set_up()
@@ -155,8 +110,8 @@ class Ledger:
                 self._connection.close()
                 raise
 
-    def _connect(self, how: str) -> sqlite3.Connection:
-        address = self._path.absolute().as_uri() + how
+    def _connect(self, parameters: str) -> sqlite3.Connection:
+        address = self._path.absolute().as_uri() + parameters
         return sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
 
     def _set_up(self) -> None:
@@ -173,126 +128,55 @@ class Ledger:
             self._connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
 
     def close(self) -> None:
-        """Forgets what was not prepared, and closes the file."""
-        self.forget()
+        """Roll back what was not committed, and close the file."""
+        self.rollback()
         self._connection.close()
 
-    def add(self, batch_id: str, outcomes: Iterable[Outcome]) -> None:
-        """Adds members to a batch that is not prepared yet."""
+    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Return the rows that a statement gives."""
         with self._reporting():
-            if not self._connection.in_transaction:
-                self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(
-                "INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                ((batch_id, *_member(outcome)) for outcome in outcomes),
-            )
+            return self._connection.execute(statement, values).fetchall()
 
-    def prepare(self, batch: Batch) -> None:
-        """Makes a batch with its members part of the ledger."""
+    def execute_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Execute a statement with each row of values; return how many rows of the table it changed."""
         with self._reporting():
-            self._connection.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
-                (batch.batch_id, batch.file, batch.sha256, batch.after.value, batch.state.value),
-            )
-            self._connection.execute("COMMIT")
+            return self._connection.executemany(statement, rows).rowcount
 
-    def forget(self) -> None:
-        """Drops the members of a batch that is not prepared."""
-        with self._reporting():
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+    def begin(self) -> None:
+        """Begin a transaction that writes; go on with the one that is open, if there is one."""
+        if not self._connection.in_transaction:
+            self.execute("BEGIN IMMEDIATE")
 
-    def delete(self, batch_id: str) -> None:
-        """Drops a batch with its members."""
-        with self._reporting():
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("DELETE FROM members WHERE batch = ?", (batch_id,))
-            self._connection.execute("DELETE FROM batches WHERE batch = ?", (batch_id,))
-            self._connection.execute("COMMIT")
+    def commit(self) -> None:
+        """Make the changes of the transaction part of the ledger."""
+        self.execute("COMMIT")
 
-    def mark(self, batch_id: str, state: State) -> None:
-        """Says how far a batch has come."""
-        self.execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
-
-    def unfinished(self) -> list[Batch]:
-        """Batches that are not retired, the oldest first."""
-        rows = self.execute(
-            "SELECT batch, file, sha256, after, state FROM batches WHERE state != 'retired' ORDER BY rowid"
-        )
-        return [
-            Batch(batch, file, sha256, After(after), State(state))
-            for batch, file, sha256, after, state in rows
-        ]
-
-    def members(self, batch_id: str) -> Iterator[Outcome]:
-        """Yields the scans of a batch, without their digits."""
-        rows = self.execute(
-            "SELECT path, name, size_bytes, mtime_ns, inode, sha256, status, reason FROM members "
-            "WHERE batch = ? ORDER BY rowid",
-            (batch_id,),
-        )
-        for path, name, size_bytes, mtime_ns, inode, sha256, status, reason in rows:
-            ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode)
-            yield Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
-
-    def unsettled(self, refs: Sequence[ScanRef], attempts: int = 1) -> list[ScanRef]:
-        """Those of some scans that have no row: none of this path, size and modification time.
-
-        Args:
-            refs: hundreds at a time, best in the order of their paths: so they are looked up together.
-            attempts: rows that say that a scan failed, for a reason that may pass, before one of them counts.
-        """
-        if not refs:
-            return []
-        paths = os.fsencode("\0".join(ref.path for ref in refs)).split(b"\0")
-        rows = Counter(self._rows(paths))
-        return [
-            ref
-            for ref, path in zip(refs, paths, strict=True)
-            if (path, ref.size_bytes, ref.mtime_ns, 0) not in rows
-            and rows[path, ref.size_bytes, ref.mtime_ns, 1] < attempts
-        ]
-
-    def _rows(self, paths: list[bytes]) -> list[tuple[bytes, int, int, int]]:
-        """At least the rows of these paths: with each, whether it says of a failure that it may pass."""
-        most = ROWS_A_PATH * len(paths)
-        found = self.execute(f"{_LOOK} path BETWEEN ? AND ? LIMIT ?", (min(paths), max(paths), most))
-        if len(found) < most:
-            return found
-        # There are many others in between.
-        return [row for path in paths for row in self.execute(f"{_LOOK} path = ?", (path,))]
-
-    def waits_to_retire(self, ref: ScanRef) -> bool:
-        """Whether this very file has its row, and only could not be moved or deleted yet."""
-        found = self.execute(
-            "SELECT 1 FROM members JOIN batches USING (batch) WHERE path = ? AND size_bytes = ? "
-            "AND mtime_ns = ? AND inode = ? AND state != 'retired' LIMIT 1",
-            (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
-        )
-        return bool(found)
+    def rollback(self) -> None:
+        """Drop the changes of the transaction, if one is open."""
+        if self._connection.in_transaction:
+            self.execute("ROLLBACK")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Makes all changes of a `with` part of the ledger at its end, or none when an exception passes."""
+        """Make all changes of a `with` block part of the ledger at its end; drop them if it raises."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self.forget()
+            self.rollback()
             raise
-        self.execute("COMMIT")
+        self.commit()
 
-    def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Rows that a statement gives; for modules with questions of their own, such as `runs`."""
-        with self._reporting():
-            return self._connection.execute(statement, values).fetchall()
+    def hold_snapshot(self) -> None:
+        """Show the ledger as it is now until it is closed, whatever another process writes."""
+        self.execute("BEGIN")
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _OF_THE_DISK:
+            if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DISK_ERRORS:
                 if self._read_only:
                     raise OutboxError(f"cannot read the ledger {self._path}: {error}; allow it") from error
                 raise OutboxError(
@@ -304,15 +188,56 @@ class Ledger:
             ) from error
 
 
-def _member(outcome: Outcome) -> tuple[Any, ...]:
-    ref = outcome.ref
-    return (
-        os.fsencode(ref.path),
-        os.fsencode(ref.name),
-        ref.size_bytes,
-        ref.mtime_ns,
-        ref.inode,
-        outcome.sha256,
-        outcome.status.value,
-        None if outcome.reason is None else outcome.reason.value,
-    )
+def exists(folder: Path) -> bool:
+    """Return whether a state folder has a ledger.
+
+    Raises:
+        OutboxError: The folder does not allow a look into it.
+    """
+    path = folder / FILE
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise OutboxError(f"cannot read the ledger {path}: {error.strerror}; allow it") from error
+    return True
+
+
+def has_ledger(outbox: Location) -> bool:
+    """Return whether an outbox has a ledger.
+
+    Raises:
+        InputError: There is no such outbox.
+        OutboxError: The outbox does not allow a look into it.
+    """
+    if exists(state_folder(outbox)):
+        return True
+    if isinstance(outbox, Path) and not os.path.isdir(outbox):
+        raise InputError(f"no outbox {outbox}: give the --outbox of your runs")
+    return False
+
+
+@contextmanager
+def open_ledger(outbox: Location, *, read_only: bool = False) -> Iterator[Ledger]:
+    """Open the ledger of an outbox that has one; to write to it, take the outbox's lock first.
+
+    Raises:
+        BusyError: Another process writes to it.
+        OutboxError: The outbox cannot be written.
+        LedgerError: The ledger is damaged.
+    """
+    with ExitStack() as stack:
+        if not read_only:
+            lock = state_folder(outbox) / "lock"
+            busy = (
+                f"another digitbox is writing to {outbox}: wait for it; digitbox watch must be stopped first"
+            )
+            try:
+                lock.touch()
+                stack.enter_context(locks.hold(lock, exclusive=True, busy=busy))
+            except OSError as error:
+                raise OutboxError(
+                    f"cannot write to the outbox {outbox}: {error.strerror}; change that"
+                ) from error
+        yield stack.enter_context(closing(Ledger(state_folder(outbox), read_only=read_only)))

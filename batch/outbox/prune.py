@@ -1,4 +1,4 @@
-"""What is old in an outbox, let go of; results never."""
+"""The removal of old scans from done/ and failed/, and of old rows from the ledger; results stay."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from pathlib import Path
 
 from batch import clock
 from batch.outbox import disposal, settled
-from batch.outbox.settled import Archive, Settled
+from batch.outbox.ledger import Ledger, open_ledger
+from batch.outbox.settled import Settled
 from batch.records import After
 
-CHUNK_SCANS = 1000  # scans that are forgotten with one commit
+CHUNK_SCANS = 1000  # scans that the ledger forgets with one commit
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(slots=True)
 class Pruned:
-    """What `prune` did.
+    """What `prune` removed, or would remove.
 
     Attributes:
-        files: removed from done/ and failed/, with the files that say why scans failed.
-        size_bytes: of these.
-        scans: of which the ledger knows nothing any more.
-        kept: scans in folders that are not there, or empty: perhaps they will be again.
-        superseded: rows of the ledger to which there was a later one.
-        batches: of which the ledger knows nothing any more.
-        notes: what was left alone, and why.
-        problems: what could not be removed.
+        files: Files of done/ and failed/, with those that say why a scan failed.
+        size_bytes: The size of these files.
+        scans: Scans that the ledger forgot.
+        kept: Scans that it kept, as their folder is missing or empty and may come back.
+        superseded: Rows that it forgot, as their scan has a later row.
+        batches: Batches that it forgot.
+        notes: A line for each folder that `prune` left alone, with the reason.
+        problems: An error for each folder that it could not remove.
     """
 
     files: int = 0
@@ -45,103 +46,104 @@ class Pruned:
 
 
 def prune_outbox(outbox: Path, before: datetime, *, dry_run: bool = False) -> Pruned:
-    """Removes what is from before a day: scans of done/ and failed/, and what the ledger knows of scans.
+    """Remove scans of done/ and failed/ from before a day, and the ledger's rows of old scans that are gone.
 
-    Files of results stay. So do rows of the ledger whose scans still lie in their place, or they would be
-    read again.
+    Files of results stay. Rows of scans that still lie where they were read stay too, or the next run would
+    read these scans again.
 
     Args:
-        outbox: with a ledger.
-        before: the beginning of a day, UTC.
-        dry_run: only finds out what would be removed.
+        outbox: An outbox with a ledger.
+        before: The beginning of a day, UTC.
+        dry_run: Find out what would be removed, and remove nothing.
 
     Raises:
-        RunError: as of `archive.opened`.
+        RunError: `open_ledger` fails.
     """
-    done = Pruned()
-    with settled.open_ledger(outbox, read_only=dry_run) as past:
+    pruned = Pruned()
+    with open_ledger(outbox, read_only=dry_run) as ledger:
         for kind in (disposal.DONE, disposal.FAILED):
-            _prune_folder(outbox / kind, before, done, dry_run=dry_run)
-        _prune_ledger(past, outbox, clock.compact(before), done, dry_run=dry_run)
+            _prune_folder(outbox / kind, before, pruned, dry_run=dry_run)
+        _prune_ledger(ledger, outbox, clock.compact(before), pruned, dry_run=dry_run)
         if not dry_run:
-            past.shrink()
-    return done
+            settled.shrink(ledger)
+    return pruned
 
 
-def _prune_folder(folder: Path, before: datetime, done: Pruned, *, dry_run: bool) -> None:
+def _prune_folder(folder: Path, before: datetime, pruned: Pruned, *, dry_run: bool) -> None:
     if os.path.islink(folder):
-        done.notes.append(f"{folder} is a link: what is there is left alone")
+        pruned.notes.append(f"{folder} is a link: digitbox leaves alone what is there")
         return
     if not os.path.isdir(folder):
         return
     for day in sorted(folder.iterdir()):
         if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
-            continue  # not ours
+            continue  # digitbox did not make it
         if day.name >= f"{before:%Y-%m-%d}":
             continue
-        files, size_bytes = _measured(day)
+        files, size_bytes = _measure(day)
         if not dry_run:
             try:
                 shutil.rmtree(day)
             except OSError as error:
-                done.problems.append(error)
-                left, left_bytes = _measured(day)
-                files, size_bytes = files - left, size_bytes - left_bytes
-        done.files += files
-        done.size_bytes += size_bytes
+                pruned.problems.append(error)
+                files_now, size_now_bytes = _measure(day)
+                files, size_bytes = files - files_now, size_bytes - size_now_bytes
+        pruned.files += files
+        pruned.size_bytes += size_bytes
 
 
-def _measured(folder: Path) -> tuple[int, int]:
-    """Number and size of the files in a folder."""
+def _measure(folder: Path) -> tuple[int, int]:
+    """Return the number and the size in bytes of the files in a folder."""
     count = size_bytes = 0
-    for above, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             count += 1
-            size_bytes += os.lstat(os.path.join(above, name)).st_size
+            size_bytes += os.lstat(os.path.join(parent, name)).st_size
     return count, size_bytes
 
 
-def _prune_ledger(past: Archive, outbox: Path, before: str, done: Pruned, *, dry_run: bool) -> None:
-    done.superseded = past.superseded(before)
+def _prune_ledger(ledger: Ledger, outbox: Path, before: str, pruned: Pruned, *, dry_run: bool) -> None:
+    pruned.superseded = settled.count_superseded(ledger, before)
     if not dry_run:
-        past.forget_superseded(before)
-    is_there = _Roots()
-    waiting: list[Settled] = []
-    for scan in past.settled():
-        if settled.stamp(scan.batch) >= before or disposal.is_in_place(scan.outcome):
+        settled.forget_superseded(ledger, before)
+    inputs = _Inputs()
+    chunk: list[Settled] = []
+    for scan in settled.settled_scans(ledger):
+        if scan.batch.stamp >= before or disposal.is_in_place(scan.outcome):
             continue
-        if scan.batch.after is After.LEAVE and not is_there(scan):
-            done.kept += 1
+        if scan.batch.after is After.LEAVE and not inputs.has_folder_of(scan):
+            pruned.kept += 1
             continue
-        done.scans += 1
-        waiting.append(scan)
-        if len(waiting) >= CHUNK_SCANS:
+        pruned.scans += 1
+        chunk.append(scan)
+        if len(chunk) >= CHUNK_SCANS:
             if not dry_run:
-                past.forget_scans(waiting)
-            waiting.clear()
+                settled.forget_scans(ledger, chunk)
+            chunk.clear()
     if not dry_run:
-        past.forget_scans(waiting)
-        gone = (
+        settled.forget_scans(ledger, chunk)
+        taken_away = (
             batch
-            for batch in past.published()
-            if settled.stamp(batch) < before and not os.path.lexists(outbox / batch.file)
+            for batch in settled.published_batches(ledger)
+            if batch.stamp < before and not os.path.lexists(outbox / batch.file)
         )
-        while some := list(itertools.islice(gone, CHUNK_SCANS)):
-            done.batches += past.forget_batches(some)
+        while batches := list(itertools.islice(taken_away, CHUNK_SCANS)):
+            pruned.batches += settled.forget_batches(ledger, batches)
 
 
-class _Roots:
-    """Tells whether the folder that was read is there; an empty one may be a disk that is not mounted."""
+class _Inputs:
+    """The folders that runs have read; an empty one may be a disk that is not mounted."""
 
     def __init__(self) -> None:
-        self._known: dict[str, bool] = {}
+        self._has_files: dict[str, bool] = {}
 
-    def __call__(self, scan: Settled) -> bool:
+    def has_folder_of(self, scan: Settled) -> bool:
+        """Return whether the folder that a run found a scan in is there, and not empty."""
         root = disposal.root_folder(scan.outcome.ref)
-        if root not in self._known:
+        if root not in self._has_files:
             try:
                 with os.scandir(root) as entries:
-                    self._known[root] = next(entries, None) is not None
+                    self._has_files[root] = next(entries, None) is not None
             except OSError:
-                self._known[root] = False
-        return self._known[root]
+                self._has_files[root] = False
+        return self._has_files[root]

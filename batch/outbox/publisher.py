@@ -2,18 +2,18 @@
 
 A batch goes through these steps, in this order:
 
-- stage: its rows are written to `staging/` in the state folder, and synced;
-- prepare: the ledger notes the batch, its members and the digest of the staged file, in one commit;
-- publish: the file is renamed into the outbox, and both folders are synced; or it is put into object storage
-  by one request, and unlinked, and its folder is synced;
-- settle: the ledger notes that;
-- retire: its scans are moved or deleted, if that is wanted, and the ledger notes that, too.
+- stage: digitbox writes its rows to `staging/` in the state folder, and syncs the file;
+- prepare: the ledger gets the batch, its members and the digest of the staged file, in one commit;
+- publish: digitbox renames the file into the outbox and syncs both folders. For object storage, it puts the
+  file there by one request, unlinks it, and syncs its folder;
+- settle: the ledger gets the new state of the batch;
+- dispose: digitbox moves or deletes the scans, if `after` says so, and the ledger gets the last state.
 
-Killed before *prepare*, nothing has happened: the scans are where they were and have no row. Killed after it,
-recovery goes on where it stopped. That the staged file is gone is the witness that it was published:
-whoever reads the outbox may have taken the file away already. Killed between the request and the unlink, the
-same bytes are put under the same name once more. So nothing need be noted before the scans are read, and a
-batch costs two or three commits, however many scans it has.
+A kill before *prepare* leaves the scans where they were, without a row. After a later kill, recovery goes on
+where the batch stopped. A staged file that is gone proves that the batch was published: a reader may have
+taken the published file away already. After a kill between the request and the unlink, recovery puts the same
+bytes under the same name once more. So the ledger needs nothing before digitbox reads the scans, and a batch
+costs two or three commits, however many scans it has.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from typing import Self
 from batch.clock import iso, utc_now
 from batch.errors import ExitCode, OutboxError, RunError
 from batch.locations import Location, state_folder
-from batch.outbox import run_history
+from batch.outbox import batches, run_history
+from batch.outbox.batches import Batch, State
 from batch.outbox.disposal import dispose
-from batch.outbox.ledger import Batch, Ledger, State
+from batch.outbox.ledger import Ledger
 from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, RunSummary, ScanRef
 from batch.results import names, writers
@@ -43,28 +44,28 @@ from batch.text import count_scans
 
 
 class Outbox:
-    """Writes outcomes as files of results; to be used with `with`, which holds the outbox's lock.
+    """The place that outcomes go to as files of results; a `with` block holds its lock.
 
-    On the way in, what an earlier process left unfinished is finished. On the way out, what is staged is
-    published, or dropped when an exception passes.
+    On the way in, the outbox finishes what an earlier process left unfinished. On the way out, it publishes
+    what is staged, or drops it if an exception passes.
 
     Attributes:
-        published: files of results so far, with those of an earlier process that are published now; text,
-            where it is an address.
-        not_retired: why scans that have their row could not be moved or deleted; empty when all could.
+        published: The files of results so far, with those of an earlier process that it published on the way
+            in; an address is text.
+        not_disposed: Why digitbox could not move or delete scans that have their row; empty if it could.
 
     Args:
-        place: the outbox; made if need be.
-        format_name: `csv` or `parquet`.
-        rows_per_file: most rows of a file; each file is a batch of its own.
-        model: version of the model, for the column.
-        with_probabilities: whether there are columns p0 to p9.
-        after: what becomes of scans that have their row.
-        only_new: whether a scan of the same path, size and modification time as one that has its row is the
-            same, though that one was moved or deleted.
-        attempts: rows that say that a scan failed, for a reason that may pass, before one of them counts.
-        account: of the run, which has an entry in the ledger then; None for what is no run.
-        now: the clock, UTC.
+        place: The outbox; `with` makes the folder if it is missing.
+        format_name: One of `csv` and `parquet`.
+        rows_per_file: The maximum of rows in a file; each file is a batch of its own.
+        model: The version of the model, for its column.
+        with_probabilities: Add the columns p0 to p9.
+        after: What becomes of scans that have their row.
+        only_new: Take a scan with the path, size and modification time of a settled one for that one, though
+            digitbox moved or deleted it.
+        attempts: How many rows with a failure that may pass settle a scan.
+        stats: The figures of the run, which has an entry in the ledger then; None outside a run.
+        now: Returns the time of day, UTC.
     """
 
     def __init__(
@@ -78,96 +79,96 @@ class Outbox:
         after: After = After.LEAVE,
         only_new: bool = False,
         attempts: int = 1,
-        account: RunStats | None = None,
+        stats: RunStats | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.published: list[Path | str] = []
-        self.not_retired = ""
+        self.not_disposed = ""
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
         self._format, self._rows_per_file = format_name, rows_per_file
         self._model, self._with_probabilities, self._now = model, with_probabilities, now
         self._after, self._only_new, self._attempts = after, only_new, attempts
-        self._account = account
+        self._stats = stats
         self._ledger: Ledger
         self._lock: os.stat_result
         self._table: writers.ResultsFile | None = None
-        self._batch, self._path = "", self._staging
+        self._batch_id, self._path = "", self._staging
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        """Takes the lock, and finishes what was left unfinished.
+        """Take the lock, and finish what an earlier process left unfinished.
 
         Raises:
-            BusyError: another process writes to this outbox.
-            OutboxError: it cannot be written.
-            LedgerError: its ledger is damaged.
+            BusyError: Another process writes to this outbox.
+            OutboxError: The outbox cannot be written.
+            LedgerError: The ledger of the outbox is damaged.
         """
-        with ExitStack() as opened, self._reporting():
+        with ExitStack() as stack, self._reporting():
             self._storage.check(str(self._place))
             make_folder(self._staging)
             lock = self._state / "lock"
             lock.touch()
             busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
-            opened.enter_context(locks.hold(lock, exclusive=True, busy=busy))
+            stack.enter_context(locks.hold(lock, exclusive=True, busy=busy))
             probe = self._staging / "probe"
             probe.write_bytes(b"?")
             self._ledger = Ledger(self._state)
-            opened.callback(self._ledger.close)
+            stack.callback(self._ledger.close)
             self._lock = os.stat(lock)
             self._recover()
-            if self._account is not None:
-                self._account.go_on()
-                run_history.write_run(self._ledger, self._account.summary())
+            if self._stats is not None:
+                self._stats.resume()
+                run_history.write_run(self._ledger, self._stats.summary())
                 run_history.trim_runs(self._ledger)
-            self._open = opened.pop_all()
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Publishes what is staged, or drops it when an exception passes; gives the lock back."""
+        """Publish what is staged, or drop it if an exception passes; give the lock back."""
         with self._open:
             if error is None:
                 self.publish()
             else:
                 self._drop()
-            self._note_end(error)
+            self._write_end(error)
 
     def unsettled(self, refs: Sequence[ScanRef]) -> list[ScanRef]:
-        """Those of some scans that have no row; the others are only still there because they are left there.
+        """Return the scans that have no row.
 
-        A scan that is to be moved or deleted is told from a new one of the same name by its inode, too,
-        unless only new ones are wanted.
+        If digitbox moves or deletes scans, a settled scan is only there because it could not be. Its inode
+        tells it from a new scan of its name then. With `only_new`, the inode does not matter.
         """
         if self._after is After.LEAVE or self._only_new:
-            return self._ledger.unsettled(refs, self._attempts)
-        return [ref for ref in refs if not (self.not_retired and self._ledger.waits_to_retire(ref))]
+            return batches.unsettled(self._ledger, refs, self._attempts)
+        return [ref for ref in refs if not (self.not_disposed and batches.awaits_disposal(self._ledger, ref))]
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Stages a row for each, and publishes the batch when it is full.
+        """Stage a row for each outcome, and publish the batch when it is full.
 
         Raises:
-            OutboxError: the disk is full, or the outbox is gone.
+            OutboxError: The disk is full, or the outbox is gone.
         """
         while outcomes:
             with self._reporting():
                 table = self._table or self._start()
                 room = self._rows_per_file - table.rows
-                some, outcomes = outcomes[:room], outcomes[room:]
-                table.add(some, self._now())
-                self._ledger.add(self._batch, some)
-                if self._account is not None:
-                    self._account.stage(some)
+                chunk, outcomes = outcomes[:room], outcomes[room:]
+                table.add(chunk, self._now())
+                batches.add_members(self._ledger, self._batch_id, chunk)
+                if self._stats is not None:
+                    self._stats.stage(chunk)
             if table.rows >= self._rows_per_file:
                 self.publish()
 
     def publish(self) -> Path | str | None:
-        """Publishes what is staged, and moves or deletes its scans; returns the file, or None without rows.
+        """Publish what is staged, and move or delete its scans; return the file, or None without rows.
 
         Raises:
-            OutboxError: the disk is full, or the outbox is gone.
+            OutboxError: The disk is full, or the outbox is gone.
         """
         if self._table is None:
             return None
@@ -175,57 +176,57 @@ class Outbox:
             self._table.close()
             sync(self._path)
             sync(self._staging)
-            batch = Batch(self._batch, self._path.name, digest(self._path), self._after, State.PREPARED)
-            # From here on only forward: whatever goes wrong, recovery knows whether the batch is prepared.
+            batch = Batch(self._batch_id, self._path.name, digest(self._path), self._after, State.PREPARED)
+            # There is no way back from here: recovery sees in the ledger whether the batch is prepared.
             self._table = None
-            if self._account is not None:  # in the same commit: whatever ends the run, its rows are counted
-                run_history.write_run(self._ledger, self._account.summary(with_staged=True))
-            self._ledger.prepare(batch)
-            if self._account is not None:
-                self._account.publish()
+            if self._stats is not None:  # `prepare` commits this too, so a kill loses no count
+                run_history.write_run(self._ledger, self._stats.summary(with_staged=True))
+            batches.prepare(self._ledger, batch)
+            if self._stats is not None:
+                self._stats.publish()
             self._finish(batch)
         return self._place / batch.file
 
-    def retire_rest(self) -> None:
-        """Tries once more to move or delete the scans that could not be before.
+    def dispose_rest(self) -> None:
+        """Try once more to move or delete the scans that digitbox could not move or delete before.
 
         Raises:
-            OutboxError: the outbox is gone.
+            OutboxError: The outbox is gone.
         """
-        self.not_retired = ""
+        self.not_disposed = ""
         with self._reporting():
             if not os.path.samestat(os.stat(self._state / "lock"), self._lock):
                 raise FileNotFoundError(errno.ENOENT, "it was replaced")
-            for batch in self._ledger.unfinished():
+            for batch in batches.unfinished(self._ledger):
                 self._finish(batch)
 
     def beat(self, inbox: str, state: str, every_s: float) -> None:
-        """Notes in the ledger that a watcher is alive, what it does, and when it will say so again."""
+        """Write to the ledger that a watcher is alive, what it does, and when it writes again."""
         beat = run_history.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
         run_history.write_heartbeat(self._ledger, beat)
 
-    def earlier(self, count: int) -> list[RunSummary]:
-        """The last entries of the ledger, the newest first; this run's is the first."""
+    def last_runs(self, count: int) -> list[RunSummary]:
+        """Return the last entries of the history, the newest first; this run's is the first."""
         return run_history.last_runs(self._ledger, count)
 
     def _start(self) -> writers.ResultsFile:
-        self._batch = secrets.token_hex(4)
-        self._path = self._staging / names.file_name(self._now(), self._batch, self._format)
-        self._table = writers.ResultsFile(self._path, self._batch, self._model, self._with_probabilities)
+        self._batch_id = secrets.token_hex(4)
+        self._path = self._staging / names.file_name(self._now(), self._batch_id, self._format)
+        self._table = writers.ResultsFile(self._path, self._batch_id, self._model, self._with_probabilities)
         return self._table
 
     def _recover(self) -> None:
-        for batch in self._ledger.unfinished():
+        for batch in batches.unfinished(self._ledger):
             staged = self._staging / batch.file
             if batch.state is State.PREPARED and staged.exists() and digest(staged) != batch.sha256:
-                self._ledger.delete(batch.batch_id)  # the disk lost it; no one has seen it
+                batches.delete(self._ledger, batch.batch_id)  # the disk lost it, and nobody has seen it
             else:
                 self._finish(batch)
-        for left_over in self._staging.iterdir():
-            left_over.unlink()
+        for path in self._staging.iterdir():
+            path.unlink()
 
     def _finish(self, batch: Batch) -> None:
-        """Takes a batch that is prepared, or further, to its end; what was done before is not done again."""
+        """Take a prepared batch to its end, from the step that it has come to."""
         if batch.state is State.PREPARED:
             staged, target = self._staging / batch.file, self._place / batch.file
             if staged.exists():
@@ -236,33 +237,31 @@ class Outbox:
                 self.published.append(target)
             self._storage.keep(str(self._place))
             sync(self._staging)
-            self._ledger.mark(
-                batch.batch_id, State.RETIRED if batch.after is After.LEAVE else State.PUBLISHED
-            )
+            state = State.DISPOSED if batch.after is After.LEAVE else State.PUBLISHED
+            batches.set_state(self._ledger, batch.batch_id, state)
         if batch.after is not After.LEAVE:
-            assert isinstance(self._place, Path)  # by the options; objects are left where they are
-            problems = dispose(self._ledger.members(batch.batch_id), batch, self._place)
+            assert isinstance(self._place, Path)  # the options leave objects where they are
+            problems = dispose(batches.members(self._ledger, batch.batch_id), batch, self._place)
             if problems:
                 scans = count_scans(len(problems))
-                what = os.strerror(problems[0].errno) if problems[0].errno else str(problems[0])
-                self.not_retired = f"{scans} could not be {_PAST[batch.after]}: {what}"
+                self.not_disposed = f"{scans} could not be {_PAST[batch.after]}: {_message(problems[0])}"
             else:
-                self._ledger.mark(batch.batch_id, State.RETIRED)
+                batches.set_state(self._ledger, batch.batch_id, State.DISPOSED)
 
-    def _note_end(self, error: BaseException | None) -> None:
-        if self._account is None:
+    def _write_end(self, error: BaseException | None) -> None:
+        if self._stats is None:
             return
         if error is not None:
-            self._account.end_by(error)
-        elif self._account.exit_code is None:
-            self._account.end(ExitCode.OK)
+            self._stats.end_by(error)
+        elif self._stats.exit_code is None:
+            self._stats.end(ExitCode.OK)
         with suppress(RunError):  # the results are published all the same
-            self._ledger.forget()
-            run_history.write_run(self._ledger, self._account.summary())
+            self._ledger.rollback()
+            run_history.write_run(self._ledger, self._stats.summary())
 
     def _drop(self) -> None:
-        if self._account is not None:
-            self._account.drop()
+        if self._stats is not None:
+            self._stats.drop()
         if self._table is None:
             return
         with suppress(OSError):
@@ -271,7 +270,7 @@ class Outbox:
             self._path.unlink(missing_ok=True)
         self._table = None
         with suppress(OutboxError):
-            self._ledger.forget()
+            self._ledger.rollback()
 
     @contextmanager
     def _reporting(self) -> Iterator[None]:
@@ -279,16 +278,19 @@ class Outbox:
             yield
         except OSError as error:
             self._drop()
-            what = os.strerror(error.errno) if error.errno else str(error)
-            where = f"the outbox {self._place}", "--outbox"
+            folder, option = f"the outbox {self._place}", "--outbox"
             if not isinstance(self._place, Path):
-                where = f"{self._state}, which has the ledger of {self._place}", "--state"
+                folder, option = f"{self._state}, which has the ledger of {self._place}", "--state"
             raise OutboxError(
-                f"cannot write to {where[0]}: {what}; make room or give another {where[1]}"
+                f"cannot write to {folder}: {_message(error)}; make room or give another {option}"
             ) from error
-        except OutboxError:  # of the ledger
+        except OutboxError:  # from the ledger
             self._drop()
             raise
+
+
+def _message(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 _PAST = {After.MOVE: "moved to done/ or failed/", After.DELETE: "deleted"}

@@ -1,4 +1,4 @@
-"""Scans that have their row, made new: to be read again."""
+"""The way back from settled to new: scans that the next run reads again."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from pathlib import Path
 
 from batch.locations import Location, is_remote
 from batch.outbox import disposal, settled
+from batch.outbox.ledger import open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
 
-CHUNK_SCANS = 1000  # scans that are forgotten with one commit
+CHUNK_SCANS = 1000  # scans that the ledger forgets with one commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanFilter:
-    """Which scans are meant; what is empty or None does not matter.
+    """A choice of scans; an empty attribute takes all.
 
     Attributes:
-        paths: where scans were read, or lie now, or folders of these; real paths.
-        statuses: that their last row has.
-        reasons: that it gives.
-        since: stamp of the time from which on their batch began.
-        until: stamp of the time before which it began.
+        paths: Real paths where scans were read or lie now, or folders above them.
+        statuses: Statuses that their last row may have.
+        reasons: Reasons that their last row may give.
+        since: The stamp at which their batch began, or an earlier one.
+        until: A stamp before which their batch began.
     """
 
     paths: tuple[str, ...] = ()
@@ -34,8 +35,8 @@ class ScanFilter:
     until: str = ""
 
     def has(self, scan: Settled) -> bool:
-        """Whether a scan is meant, as far as its row tells."""
-        began, outcome = settled.stamp(scan.batch), scan.outcome
+        """Return whether the filter takes a scan, by its row alone."""
+        began, outcome = scan.batch.stamp, scan.outcome
         return (
             (not self.statuses or outcome.status in self.statuses)
             and (not self.reasons or outcome.reason in self.reasons)
@@ -44,7 +45,7 @@ class ScanFilter:
         )
 
     def is_at(self, *places: str) -> bool:
-        """Whether a scan of these places is meant."""
+        """Return whether the filter takes a scan that has been in one of these places."""
         return not self.paths or any(
             f"{place}/".startswith(path.rstrip("/") + "/") for path in self.paths for place in places
         )
@@ -52,7 +53,14 @@ class ScanFilter:
 
 @dataclass(slots=True)
 class RetryResult:
-    """What `retry` did: how many scans, and what kept others where they are."""
+    """What `retry` did, or would do.
+
+    Attributes:
+        in_place: The number of scans that are new and lay where they were read.
+        brought_back: The number of scans that are new and went back to where they were read.
+        gone: The number of scans that are gone, or have changed since.
+        problems: An error for each scan that could not go back.
+    """
 
     in_place: int = 0
     brought_back: int = 0
@@ -63,49 +71,49 @@ class RetryResult:
 def retry_scans(
     outbox: Location, choice: ScanFilter, show: Callable[[str], object] | None = None
 ) -> RetryResult:
-    """Makes scans that have their row new, so that they are read again.
+    """Make settled scans new, so that the next run reads them again.
 
-    Those that were moved go back to where they were read; those that are gone stay as they are. Killed at
-    any time, it can be done again.
+    Moved scans go back to where they were read; scans that are gone keep their row. After a kill, another
+    call finishes the work.
 
     Args:
-        outbox: with a ledger.
-        choice: of the scans.
-        show: is shown each scan that would be new; then nothing is changed.
+        outbox: An outbox with a ledger.
+        choice: The choice of scans.
+        show: Receives the path of each scan that would be new; the call changes nothing then.
 
     Raises:
-        RunError: as of `archive.opened`.
+        RunError: `open_ledger` fails.
     """
-    done = RetryResult()
-    with settled.open_ledger(outbox, read_only=show is not None) as past:
-        waiting: list[Settled] = []
-        for scan in filter(choice.has, past.settled()):
+    result = RetryResult()
+    with open_ledger(outbox, read_only=show is not None) as ledger:
+        chunk: list[Settled] = []
+        for scan in filter(choice.has, settled.settled_scans(ledger)):
             ref = scan.outcome.ref
             place = disposal.find_scan(scan.outcome, scan.batch, outbox)
             if not choice.is_at(ref.path, real_path(place or ref.path)):
                 continue
             if place is None:
-                done.gone += 1
+                result.gone += 1
                 continue
             is_in_place = place == ref.path
             if show is not None:
                 show(place)
             elif not is_in_place:
-                assert isinstance(outbox, Path)  # objects are left where they are
+                assert isinstance(outbox, Path)  # digitbox never moves objects
                 try:
                     disposal.restore(Path(place), scan.outcome, outbox)
                 except OSError as error:
-                    done.problems.append(error)
+                    result.problems.append(error)
                     continue
-            done.in_place += is_in_place
-            done.brought_back += not is_in_place
-            waiting.append(scan)
-            if len(waiting) >= CHUNK_SCANS and show is None:
-                past.forget_scans(waiting)
-                waiting.clear()
+            result.in_place += is_in_place
+            result.brought_back += not is_in_place
+            chunk.append(scan)
+            if len(chunk) >= CHUNK_SCANS and show is None:
+                settled.forget_scans(ledger, chunk)
+                chunk.clear()
         if show is None:
-            past.forget_scans(waiting)
-    return done
+            settled.forget_scans(ledger, chunk)
+    return result
 
 
 def real_path(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The history in the ledger: an entry for each run, and the heartbeat of the watcher."""
+"""The history in the ledger: an entry for each run, and the last heartbeat of the watcher."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from batch.outbox.ledger import Ledger
 from batch.records import RunSummary, Status
 
-MAX_RUNS = 10_000  # entries: of a run every five minutes, those of a month
+MAX_RUNS = 10_000  # entries that the ledger keeps: with a run every five minutes, those of a month
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The last sign of a watcher.
+    """The last sign of life of a watcher.
 
     Attributes:
-        pid: of its process.
-        inbox: folder that it watches.
-        state: `watching`, `paused` or `stopped`.
-        detail: why it is paused.
-        beat_at: when, UTC.
-        since: when it came to be in that state; None where a former version wrote it.
-        every_s: seconds until the next, when nothing keeps it from that; None as above.
+        pid: The process of the watcher.
+        inbox: The folder that it watches.
+        state: One of `watching`, `paused` and `stopped`.
+        detail: Why it is paused.
+        beat_at: The time of the sign; UTC, ISO 8601.
+        since: The time from which on it has been in that state; None if an older digitbox wrote the sign.
+        every_s: Seconds until the next sign is due; None if an older digitbox wrote the sign.
     """
 
     pid: int
@@ -38,7 +38,7 @@ class Heartbeat:
 
 
 def write_run(ledger: Ledger, summary: RunSummary) -> None:
-    """Writes the entry of a run, or writes it anew; in one commit with the batch that is being prepared."""
+    """Write the entry of a run, or replace it; an open transaction commits it with its batch."""
     content = json.dumps(asdict(summary))
     ledger.execute(
         "INSERT INTO runs VALUES (?, ?, ?) "
@@ -48,12 +48,12 @@ def write_run(ledger: Ledger, summary: RunSummary) -> None:
 
 
 def trim_runs(ledger: Ledger) -> None:
-    """Drops the oldest entries when there are very many."""
+    """Delete the oldest entries beyond `MAX_RUNS`."""
     ledger.execute("DELETE FROM runs WHERE rowid <= (SELECT MAX(rowid) FROM runs) - ?", (MAX_RUNS,))
 
 
 def last_runs(ledger: Ledger, count: int) -> list[RunSummary]:
-    """The last entries, the newest first."""
+    """Return the last entries, the newest first."""
     if not _has_runs(ledger):
         return []
     rows = ledger.execute("SELECT summary FROM runs ORDER BY rowid DESC LIMIT ?", (count,))
@@ -61,7 +61,7 @@ def last_runs(ledger: Ledger, count: int) -> list[RunSummary]:
 
 
 def last_success(ledger: Ledger) -> RunSummary | None:
-    """The newest entry with exit code 0."""
+    """Return the newest entry with exit code 0; None if there is none."""
     if not _has_runs(ledger):
         return None
     rows = ledger.execute("SELECT summary FROM runs WHERE exit_code = 0 ORDER BY rowid DESC LIMIT 1")
@@ -69,7 +69,7 @@ def last_success(ledger: Ledger) -> RunSummary | None:
 
 
 def count_by_status(ledger: Ledger) -> Mapping[Status, int]:
-    """How many scans there are by status; of one that was read several times, the last row counts."""
+    """Return the number of scans by status; the last row of each scan counts."""
     rows = ledger.execute(
         "SELECT status, COUNT(*) FROM (SELECT status, MAX(rowid) FROM members "
         "GROUP BY path, size_bytes, mtime_ns) GROUP BY status"
@@ -78,10 +78,10 @@ def count_by_status(ledger: Ledger) -> Mapping[Status, int]:
 
 
 def write_heartbeat(ledger: Ledger, heartbeat: Heartbeat) -> None:
-    """Notes that a watcher is alive, and what it does; `since` stays as long as it does the same."""
+    """Write that a watcher is alive; `since` stays as long as process and state stay."""
     pid, state, beat_at = heartbeat.pid, heartbeat.state, heartbeat.beat_at
-    known = ledger.execute("SELECT since FROM watcher WHERE pid = ? AND state = ?", (pid, state))
-    since = (known and known[0][0]) or beat_at
+    rows = ledger.execute("SELECT since FROM watcher WHERE pid = ? AND state = ?", (pid, state))
+    since = (rows and rows[0][0]) or beat_at
     values = (
         pid,
         os.fsencode(heartbeat.inbox),
@@ -99,22 +99,24 @@ def write_heartbeat(ledger: Ledger, heartbeat: Heartbeat) -> None:
 
 
 def read_heartbeat(ledger: Ledger) -> Heartbeat | None:
-    """The last one; None when no watcher ever wrote to this ledger."""
-    more = "since, every_s" if _has_runs(ledger) else "NULL, NULL"
-    rows = ledger.execute(f"SELECT pid, inbox, state, detail, beat_at, {more} FROM watcher")  # noqa: S608
+    """Return the last heartbeat; None if no watcher ever wrote to this ledger."""
+    new_columns = "since, every_s" if _has_runs(ledger) else "NULL, NULL"
+    rows = ledger.execute(
+        f"SELECT pid, inbox, state, detail, beat_at, {new_columns} FROM watcher"  # noqa: S608
+    )
     if not rows:
         return None
-    pid, inbox, *rest = rows[0]
-    return Heartbeat(pid, os.fsdecode(inbox), *rest)
+    pid, inbox, *values = rows[0]
+    return Heartbeat(pid, os.fsdecode(inbox), *values)
 
 
 def is_running(run: RunSummary) -> bool:
-    """Whether a run goes on, and was not killed; of the newest entry only, as there is one run at a time."""
+    """Return whether the run of the newest entry goes on; an older one without an exit code was killed."""
     return run.exit_code is None and is_alive(run.pid)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process on this machine."""
+    """Return whether this machine has such a process."""
     try:
         os.kill(pid, 0)
     except PermissionError:
@@ -125,13 +127,13 @@ def is_alive(pid: int) -> bool:
 
 
 def _has_runs(ledger: Ledger) -> bool:
-    """Whether it is no ledger of the first version, which only a writer brings up to date."""
+    """Return whether the ledger has the tables of its second version; only a writer brings it up to date."""
     return bool(ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'"))
 
 
 def _summary(content: str) -> RunSummary:
-    known = {field.name for field in fields(RunSummary)}
-    values: dict[str, Any] = {name: value for name, value in json.loads(content).items() if name in known}
-    for name in ("inputs", "ignore"):  # JSON knows no tuples
+    names = {field.name for field in fields(RunSummary)}
+    values: dict[str, Any] = {name: value for name, value in json.loads(content).items() if name in names}
+    for name in ("inputs", "ignore"):  # JSON has no tuples
         values[name] = tuple(values.get(name, ()))
     return RunSummary(**values)

@@ -1,4 +1,4 @@
-"""The account of a run: what it has done so far."""
+"""The figures of a run: what it has done so far."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from batch.clock import iso, utc_now
 from batch.errors import exit_code_of
 from batch.records import Outcome, RunSummary
 
-MAX_INPUTS = 100  # to keep with each entry of the history
+MAX_INPUTS = 100  # that an entry of the history keeps; of a run with more inputs, it keeps none
 
 
 class RunStats:
-    """Counts what a run does; rows count when their batch is in the ledger, so that none counts twice.
+    """The figures of a run; rows count when their batch is in the ledger, so that none counts twice.
 
     Attributes:
-        seen: scans found to be read.
-        settled: scans left out because they have had their row.
-        skipped: other files met.
-        model: version of the model.
-        drift: by status, how much more of it there is than in the runs before.
-        exit_code: None until the run has ended.
-        results: files of results, with those that an earlier process had left unfinished; an address is text.
-        not_retired: why scans could not be moved or deleted; empty when all could.
+        seen: The number of scans that the run found to read.
+        settled: The number of scans that it left out because they have their row.
+        skipped: The number of other files that it met.
+        model: The version of the model.
+        drift: By status, how much more of it there is than in the runs before.
+        exit_code: The exit code; None until the run has ended.
+        results: The files of results, with those that an earlier process left unfinished; an address is text.
+        not_disposed: Why digitbox could not move or delete scans; empty if it could.
 
     Args:
-        command: `run` or `watch`.
-        inputs: absolute paths and globs of what is read; very many are not kept.
-        recursive: whether folders are searched to the bottom.
-        ignore: patterns of names to pass over.
-        clock: seconds, only forward.
-        now: the time of day, UTC.
+        command: One of `run` and `watch`.
+        inputs: The absolute paths and globs of the inputs.
+        recursive: Whether the run searches folders to the bottom.
+        ignore: Patterns of the names that it passes over.
+        clock: Returns seconds that only go forward.
+        now: Returns the time of day, UTC.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class RunStats:
         self.drift: Mapping[str, Mapping[str, float]] = {}
         self.exit_code: int | None = None
         self.results: Sequence[Path | str] = ()
-        self.not_retired = ""
+        self.not_disposed = ""
         self._command, self._clock, self._now = command, clock, now
         self._inputs = tuple(inputs) if len(inputs) <= MAX_INPUTS else ()
         self._recursive, self._ignore = recursive, tuple(ignore)
@@ -67,31 +67,31 @@ class RunStats:
 
     @property
     def seconds(self) -> float:
-        """Since the run began."""
+        """Return the seconds since the run began."""
         return self._clock() - self._began
 
     def stage(self, outcomes: Sequence[Outcome]) -> None:
-        """Counts rows of a batch that is not in the ledger yet."""
+        """Count rows of a batch that is not in the ledger yet."""
         for outcome in outcomes:
             self._staged.add(outcome)
 
     def publish(self) -> None:
-        """The batch is in the ledger."""
+        """Add the staged rows to the published ones: their batch is in the ledger."""
         self._published = self._with_staged()
         self._staged = _Tally()
 
     def drop(self) -> None:
-        """The batch will never be."""
+        """Drop the staged rows: their batch will never be in the ledger."""
         self._staged = _Tally()
 
     def end(self, exit_code: int, error: str = "") -> None:
-        """The run has ended."""
+        """Set how and when the run ended."""
         if self._finished_at is None:
             self._finished_at, self._took_s = iso(self._now()), self.seconds
         self.exit_code, self._error = int(exit_code), error
 
     def end_by(self, error: BaseException) -> None:
-        """The run was ended by an exception, whose message becomes the error."""
+        """Set that an exception ended the run; its message becomes the error."""
         if isinstance(error, KeyboardInterrupt):
             text = "stopped by Ctrl-C"
         elif isinstance(error, SystemExit):
@@ -100,15 +100,15 @@ class RunStats:
             text = str(error) or repr(error)
         self.end(exit_code_of(error), text)
 
-    def go_on(self) -> None:
-        """It had not ended: a watcher has waited for its outbox."""
+    def resume(self) -> None:
+        """Set that the run goes on: a watcher only waited for its outbox."""
         self.exit_code, self._error, self._finished_at = None, "", None
 
     def summary(self, *, with_staged: bool = False) -> RunSummary:
-        """What it comes to.
+        """Return the summary of the run.
 
         Args:
-            with_staged: as it will be when the batch is in the ledger.
+            with_staged: Count the staged rows too, for the commit that makes their batch part of the ledger.
         """
         tally = self._with_staged() if with_staged else self._published
         rows = tally.counts.total()
@@ -128,7 +128,9 @@ class RunStats:
             skipped=self.skipped,
             settled=self.settled,
             batches=tally.batches,
-            mean_confidence=round(tally.confidence / tally.confident, 6) if tally.confident else None,
+            mean_confidence=(
+                round(tally.confidence_sum / tally.confidence_count, 6) if tally.confidence_count else None
+            ),
             drift=self.drift,
             inputs=self._inputs,
             recursive=self._recursive,
@@ -136,22 +138,23 @@ class RunStats:
         )
 
     def _with_staged(self) -> _Tally:
-        one, other = self._published, self._staged
+        published, staged = self._published, self._staged
         tally = _Tally()
-        tally.counts, tally.reasons = one.counts + other.counts, one.reasons + other.reasons
-        tally.confidence = one.confidence + other.confidence
-        tally.confident = one.confident + other.confident
-        tally.batches = one.batches + bool(other.counts)
+        tally.counts = published.counts + staged.counts
+        tally.reasons = published.reasons + staged.reasons
+        tally.confidence_sum = published.confidence_sum + staged.confidence_sum
+        tally.confidence_count = published.confidence_count + staged.confidence_count
+        tally.batches = published.batches + bool(staged.counts)
         return tally
 
 
 class _Tally:
-    """Counts outcomes."""
+    """Sums over outcomes."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.confidence, self.confident = 0.0, 0
+        self.confidence_sum, self.confidence_count = 0.0, 0
         self.batches = 0
 
     def add(self, outcome: Outcome) -> None:
@@ -159,5 +162,5 @@ class _Tally:
         if outcome.reason is not None:
             self.reasons[outcome.reason.value] += 1
         if outcome.confidence is not None:
-            self.confidence += outcome.confidence
-            self.confident += 1
+            self.confidence_sum += outcome.confidence
+            self.confidence_count += 1

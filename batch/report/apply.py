@@ -16,9 +16,10 @@ from batch.clock import iso
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import STATE
-from batch.outbox import corrections, disposal, ledger
+from batch.outbox import batches, corrections, disposal, ledger
+from batch.outbox.batches import Batch
 from batch.outbox.corrections import NONE, Correction
-from batch.outbox.ledger import Batch, Ledger
+from batch.outbox.ledger import Ledger
 from batch.records import Outcome, Status
 from batch.results import corrected, names, reader
 from batch.results.reader import Row
@@ -183,7 +184,7 @@ class _Application:
         return self._batches[batch_id]
 
     def _find(self, batch_id: str) -> _Published | str:
-        batch = corrections.find_batch(self._ledger, batch_id)
+        batch = batches.find_published(self._ledger, batch_id)
         if batch is None:
             return f"no batch {batch_id!r} in {self._outbox}: name its outbox with --outbox"
         path = self._outbox / batch.file
@@ -191,7 +192,7 @@ class _Application:
             return f"{batch.file} is no longer in {self._outbox}: put it back, and apply again"
         if durable.digest(path) != batch.sha256:
             return f"{batch.file} has changed since digitbox published it: put the published file back"
-        members = self._ledger.members(batch_id)
+        members = batches.members(self._ledger, batch_id)
         return _Published(
             batch,
             path,
@@ -271,7 +272,7 @@ def _corrected_path(published: Path) -> Path:
 
 def _corrected_content(published: _Published, effective: dict[_Key, Correction]) -> bytes:
     labels = {key: (correction.said, correction.corrected) for key, correction in effective.items()}
-    return corrected.corrected(published.path, labels)
+    return corrected.apply_corrections(published.path, labels)
 
 
 def _read_scan(outcome: Outcome, batch: Batch, outbox: Path) -> bytes | None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import InputError
-from batch.outbox import corrections, disposal
-from batch.outbox.ledger import Ledger
+from batch.locations import STATE
+from batch.outbox import batches, corrections, disposal
+from batch.outbox.ledger import Ledger, open_ledger
+from batch.outbox.ledger import exists as ledger_exists
 from batch.records import After, Status
 from batch.results import names, reader
 from batch.results.reader import Row
@@ -141,13 +143,13 @@ def _review_order(entry: Entry) -> tuple[int, float]:
 def _read_entries(path: Path) -> Iterator[Entry]:
     """Yield the rows of one file of results."""
     with ExitStack() as stack:
-        opened = corrections.open_read_only(path.parent)
-        ledger = None if opened is None else stack.enter_context(opened)
-        batches: dict[str, _BatchEntries] = {}
+        has_ledger = ledger_exists(path.parent / STATE)
+        ledger = stack.enter_context(open_ledger(path.parent, read_only=True)) if has_ledger else None
+        by_id: dict[str, _BatchEntries] = {}
         for row in reader.read(path):
-            if row.batch not in batches:
-                batches[row.batch] = _BatchEntries(ledger, row.batch, path.parent)
-            yield batches[row.batch].entry(row)
+            if row.batch not in by_id:
+                by_id[row.batch] = _BatchEntries(ledger, row.batch, path.parent)
+            yield by_id[row.batch].entry(row)
 
 
 class _BatchEntries:
@@ -157,12 +159,12 @@ class _BatchEntries:
         self._folder = folder
         self._paths: defaultdict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
         self._corrections: dict[tuple[str, str], corrections.Correction] = {}
-        batch = None if ledger is None else corrections.find_batch(ledger, batch_id)
+        batch = None if ledger is None else batches.find_published(ledger, batch_id)
         self._left = batch is not None and batch.after is After.LEAVE
         if ledger is None or batch is None:
             return
         self._corrections = corrections.corrections_of(ledger, batch_id)
-        for outcome in ledger.members(batch_id):
+        for outcome in batches.members(ledger, batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
             self._paths[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
         for same_scans in self._paths.values():

@@ -1,4 +1,4 @@
-"""Files of results, read again, and tables that a spreadsheet may have saved anew."""
+"""Readers of files of results, and of tables that a spreadsheet may have saved anew."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batch.results.schema import COLUMNS, PROBABILITY_COLUMNS, Record
 from batch.results.writers import ROWS_PER_GROUP
 
 _AS_WRITTEN = "name a file as digitbox wrote it"
-_DELIMITERS = ",;\t"  # what spreadsheets put between cells, by country
+_DELIMITERS = ",;\t"  # spreadsheets put one of these between cells, by country
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "prediction": int,
     "confidence": float,
@@ -32,16 +32,16 @@ class Row:
     """One row of results, as it was published.
 
     Attributes:
-        file: name of the scan, escaped.
-        prediction: 0 to 9, or None.
-        confidence: 0 to 1, or None.
-        status: what became of the scan.
-        reason: why it is not ok, or empty.
-        sha256: of the bytes that were read; empty when none could be.
-        batch: it was published with.
-        model: version of the model.
-        processed_at: UTC, ISO 8601.
-        probabilities: of the ten digits, where the results have them.
+        file: The name of the scan, escaped.
+        prediction: The digit, 0 to 9; None if there is none.
+        confidence: The calibrated probability of the prediction, 0 to 1; None if there is none.
+        status: What became of the scan.
+        reason: Why the status is not ok; empty if it is.
+        sha256: The digest of the bytes that were read; empty if none could be read.
+        batch: The batch that it was published with.
+        model: The version of the model.
+        processed_at: When it was read; UTC, ISO 8601.
+        probabilities: The probabilities of the ten digits; empty if the results do not have them.
     """
 
     file: str
@@ -57,41 +57,41 @@ class Row:
 
 
 def read(path: Path) -> Iterator[Row]:
-    """Yields the rows of a file of results, which a spreadsheet may have saved.
+    """Yield the rows of a file of results, which a spreadsheet may have saved.
 
     Raises:
-        InputError: it cannot be read, or is no such file.
-        MissingExtraError: it is Parquet, and the extra is not installed.
+        InputError: The path cannot be read, or is no file of results.
+        MissingExtraError: The file is Parquet, and the extra is not installed.
     """
     records = _parquet(path) if _is_parquet(path) else table(path, COLUMNS)
     for number, record in records:
         try:
             row = _row(record)
         except ValueError as error:
-            raise _wrong(path, number, error) from error
+            raise _line_error(path, number, error) from error
         yield row
 
 
 def columns(path: Path) -> list[str]:
-    """Columns of a file of results.
+    """Return the columns of a file of results.
 
     Raises:
-        InputError: as of `read`.
-        MissingExtraError: the same.
+        InputError: The path cannot be read, or is no file of results.
+        MissingExtraError: The file is Parquet, and the extra is not installed.
     """
     if _is_parquet(path):
-        with _opened_parquet(path) as file:
+        with _open_parquet(path) as file:
             return list(file.schema_arrow.names)
-    with _opened_csv(path) as lines:
+    with _open_csv(path) as lines:
         return _names(path, lines, COLUMNS)
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Yields the rows of a file of results as it was published, with all of its columns.
+    """Yield the rows of a file of results as it was published, with all of its columns.
 
     Raises:
-        InputError: as of `read`.
-        MissingExtraError: the same.
+        InputError: The path cannot be read, or is no file of results.
+        MissingExtraError: The file is Parquet, and the extra is not installed.
     """
     if _is_parquet(path):
         yield from (record for _, record in _parquet(path))
@@ -105,60 +105,60 @@ def records(path: Path) -> Iterator[Record]:
                 for name, parse, cell in zip(names, parsers, cells, strict=True)
             }
         except ValueError as error:
-            raise _wrong(path, number, error) from error
+            raise _line_error(path, number, error) from error
         yield record
 
 
 def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the lines of a CSV by column, with the number that each has in an editor.
+    """Yield the lines of a CSV by column, with the number that each has in an editor.
 
     A spreadsheet may have saved it: with a byte order mark, with semicolons or tabs, or with other line ends.
 
     Args:
-        path: of the file.
-        columns: that it must have; more are let be.
+        path: The CSV.
+        columns: The columns that it must have; it may have more.
 
     Raises:
-        InputError: it cannot be read, is no such file, or lacks a column.
+        InputError: The path cannot be read, is no CSV, or lacks a column.
     """
     for number, names, cells in _lines(path, columns):
         yield number, dict(zip(names, cells, strict=True))
 
 
-def _wrong(path: Path, number: int, error: ValueError) -> InputError:
+def _line_error(path: Path, number: int, error: ValueError) -> InputError:
     return InputError(f"{path}, line {number}: {error}; {_AS_WRITTEN}")
 
 
 def _row(record: Record) -> Row:
-    prediction, confidence, at = record["prediction"], record["confidence"], record["processed_at"]
-    number = None if prediction in ("", None) else int(prediction)
-    if number is not None and not 0 <= number <= 9:
-        raise ValueError(f"{prediction!r} is no digit")
-    share = None if confidence in ("", None) else float(confidence)
-    if share is not None and not 0 <= share <= 1:  # nor may it be nan
-        raise ValueError(f"{confidence!r} is no confidence")
-    shares = tuple(float(record[name]) for name in PROBABILITY_COLUMNS if record.get(name) not in ("", None))
+    prediction = None if record["prediction"] in ("", None) else int(record["prediction"])
+    if prediction is not None and not 0 <= prediction <= 9:
+        raise ValueError(f"{record['prediction']!r} is no digit")
+    confidence = None if record["confidence"] in ("", None) else float(record["confidence"])
+    if confidence is not None and not 0 <= confidence <= 1:  # false for nan, too
+        raise ValueError(f"{record['confidence']!r} is no confidence")
+    processed_at = record["processed_at"]
+    values = tuple(float(record[name]) for name in PROBABILITY_COLUMNS if record.get(name) not in ("", None))
     return Row(
         str(record["file"]),
-        number,
-        share,
+        prediction,
+        confidence,
         Status(record["status"]),
         record["reason"] or "",
         record["sha256"] or "",
         str(record["batch"]),
         str(record["model"]),
-        iso(at) if isinstance(at, datetime) else str(at),
-        shares if len(shares) == len(PROBABILITY_COLUMNS) and all(0 <= s <= 1 for s in shares) else (),
+        iso(processed_at) if isinstance(processed_at, datetime) else str(processed_at),
+        values if len(values) == len(PROBABILITY_COLUMNS) and all(0 <= p <= 1 for p in values) else (),
     )
 
 
 def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Yields the number, the columns and the cells of each line of a CSV that has any."""
-    with _opened_csv(path) as lines:
+    """Yield the number, the columns and the cells of each line of a CSV that has cells."""
+    with _open_csv(path) as lines:
         names = _names(path, lines, columns)
-        before = lines.line_num
+        previous_end = lines.line_num
         for cells in lines:
-            number, before = before + 1, lines.line_num
+            number, previous_end = previous_end + 1, lines.line_num
             if not any(cells):
                 continue
             if len(cells) != len(names):
@@ -169,7 +169,7 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str],
 
 
 @contextmanager
-def _opened_csv(path: Path) -> Iterator[Any]:
+def _open_csv(path: Path) -> Iterator[Any]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
@@ -183,16 +183,16 @@ def _opened_csv(path: Path) -> Iterator[Any]:
         raise InputError(f"{path} is no CSV in UTF-8 ({error}): save it as that") from error
 
 
-def _names(path: Path, lines: Iterator[list[str]], wanted: Sequence[str]) -> list[str]:
+def _names(path: Path, lines: Iterator[list[str]], required: Sequence[str]) -> list[str]:
     names = [name.strip() for name in next(lines, [])]
-    _check_columns(path, names, wanted)
+    _check_columns(path, names, required)
     return names
 
 
-def _check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
-    lacking = [column for column in wanted if column not in names]
-    if lacking:
-        raise InputError(f"{path} has no column {lacking[0]}: {_AS_WRITTEN}")
+def _check_columns(path: Path, names: Sequence[str], required: Sequence[str]) -> None:
+    missing = [column for column in required if column not in names]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]}: {_AS_WRITTEN}")
 
 
 def _is_parquet(path: Path) -> bool:
@@ -200,7 +200,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
-    with _opened_parquet(path) as file:
+    with _open_parquet(path) as file:
         _check_columns(path, file.schema_arrow.names, COLUMNS)
         number = itertools.count(1)
         for group in file.iter_batches(ROWS_PER_GROUP):
@@ -208,7 +208,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, Record]]:
 
 
 @contextmanager
-def _opened_parquet(path: Path) -> Iterator[Any]:
+def _open_parquet(path: Path) -> Iterator[Any]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -23,14 +23,14 @@ PROBABILITY_COLUMNS = tuple(f"p{digit}" for digit in range(10))
 FORMATS = ("csv", "parquet")
 
 Record = dict[str, Any]
-"""A row by column, with the types of Parquet; None for an empty cell."""
+"""A row by column, with the types of Parquet; an empty cell is None."""
 
 
 def order_columns(names: Iterable[str]) -> list[str]:
     """Return the columns of several files: first those that all have, then the probabilities, then others."""
-    found = set(names)
-    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in found)]
-    return [*known, *sorted(found - set(known))]
+    unordered = set(names)
+    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in unordered)]
+    return [*known, *sorted(unordered - set(known))]
 
 
 def check_format(name: str) -> None:

@@ -13,12 +13,12 @@ from batch.records import Outcome
 from batch.results.schema import COLUMNS, PROBABILITY_COLUMNS, parquet_schema
 from batch.text import text_cell
 
-ROWS_PER_GROUP = 10_000  # of Parquet
+ROWS_PER_GROUP = 10_000  # rows of Parquet that are in memory at a time
 _NO_PROBABILITIES = (None,) * len(PROBABILITY_COLUMNS)
 
 
 class Writer(Protocol):
-    """Writes rows in one format. A row has a value for each column, with the types of Parquet, or None."""
+    """A writer of one format; a row has a value for each column, with the types of Parquet, or None."""
 
     def add(self, row: Sequence[Any]) -> None:
         """Write one row."""
@@ -28,7 +28,7 @@ class Writer(Protocol):
 
 
 class CsvWriter:
-    """Writes rows as CSV by RFC 4180, but for its line ends, which are newlines.
+    """A writer of CSV by RFC 4180, but with newlines at the line ends.
 
     Args:
         file: Receives the text; the caller opens and closes it.
@@ -49,19 +49,15 @@ class CsvWriter:
         """Do nothing: the caller closes the file."""
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-# How CSV writes a value; it writes None as nothing, and all else as `str` has it.
+# How CSV writes a value of these types. The csv module writes None as nothing, and all else by `str`.
 _CELLS: dict[type, Any] = {float: "{:.6f}".format, datetime: iso}
 
 
 class ParquetWriter:
-    """Writes rows as Apache Parquet, with types and nulls.
+    """A writer of Apache Parquet, with types and nulls.
 
     Args:
-        target: The file, or its path.
+        target: The open file, or its path.
         names: The columns, in order.
     """
 

@@ -18,7 +18,7 @@ from batch.inference import model_store
 from batch.inference.reader import Reader
 from batch.inputs.find import Inputs
 from batch.locations import absolute, state_folder
-from batch.outbox import ledger
+from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
@@ -98,7 +98,7 @@ def run(options: RunOptions, inputs: Inputs, watcher: OnOutcomes, account: RunSt
             watcher(outcomes)
         outbox.publish()
         _conclude(account, options, outbox)
-        account.not_retired = outbox.not_retired
+        account.not_disposed = outbox.not_disposed
 
 
 def _conclude(account: RunStats, options: RunOptions, outbox: Outbox) -> None:
@@ -107,7 +107,7 @@ def _conclude(account: RunStats, options: RunOptions, outbox: Outbox) -> None:
     if options.fail_if_empty and not summary.seen and not outbox.published:
         raise InputError("no scans to read, and --fail-if-empty: see whether any arrive")
     before = [
-        run for run in outbox.earlier(MAX_PREVIOUS_RUNS) if run.command == "run" and run.run != summary.run
+        run for run in outbox.last_runs(MAX_PREVIOUS_RUNS) if run.command == "run" and run.run != summary.run
     ]
     for status in (Status.REVIEW, Status.REFUSED):
         found = drift.find_jump(_share(summary, status), [_share(run, status) for run in before])
@@ -133,7 +133,7 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
         unsettled = None
         if options.only_new and ledger.exists(folder):
             known = opened.enter_context(closing(Ledger(folder, read_only=True)))
-            unsettled = partial(known.unsettled, attempts=options.attempts)
+            unsettled = partial(batches.unsettled, known, attempts=options.attempts)
         yield from Selection(inputs, RunStats(""), unsettled, max_files=max_files)
 
 
@@ -172,7 +172,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest, account: RunStats | Non
         after=options.after,
         only_new=options.only_new,
         attempts=options.attempts,
-        account=account,
+        stats=account,
     )
 
 

@@ -225,7 +225,7 @@ class Watcher:
                 results=str(results[-1]),
             )
             _log.info(f"{scans}: {of_each}; {seconds:.1f} s; {results[-1].name}", extra=facts)
-        self._disposal_warning.warn(outbox.not_retired)
+        self._disposal_warning.warn(outbox.not_disposed)
 
     def _show_published(self, outbox: Outbox) -> list[Path]:
         results = [Path(path) for path in outbox.published]
@@ -270,8 +270,8 @@ class Watcher:
 
     def _rescan(self, outbox: Outbox, now: float) -> None:
         """Looks at everything: events may have been lost, and nothing is."""
-        outbox.retire_rest()
-        self._disposal_warning.warn(outbox.not_retired)
+        outbox.dispose_rest()
+        self._disposal_warning.warn(outbox.not_disposed)
         self._has_more = False
         if self._inbox.is_there():
             try:

@@ -1,12 +1,9 @@
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from batch.outbox import corrections
 from batch.outbox.corrections import Correction
-from batch.outbox.ledger import Batch, Ledger, State
-from batch.records import After
+from batch.outbox.ledger import Ledger
 
 
 def correction(file: str, label: str, batch: str = "b1") -> Correction:
@@ -15,33 +12,10 @@ def correction(file: str, label: str, batch: str = "b1") -> Correction:
     )
 
 
-def test_of_the_corrections_of_a_row_the_last_one_counts(tmp_path: Path) -> None:
-    with closing(Ledger(tmp_path)) as known:
-        last = [correction("a", "4"), correction("b", "5")]
-        with known.transaction():
-            corrections.add(known, [correction("a", "3"), last[1], correction("a", "1", "b2"), last[0]])
-    with closing(Ledger(tmp_path, read_only=True)) as known:
-        assert corrections.corrections_of(known, "b1") == {(one.file, one.sha256): one for one in last}
-        assert corrections.corrections_of(known, "b3") == {}
-
-
-def test_all_or_none(tmp_path: Path) -> None:
-    with closing(Ledger(tmp_path)) as known:
-        with pytest.raises(KeyboardInterrupt), known.transaction():
-            corrections.add(known, [correction("a", "3")])
-            raise KeyboardInterrupt
-        assert corrections.corrections_of(known, "b1") == {}
-
-
-def test_only_what_was_published_is_a_batch(tmp_path: Path) -> None:
-    with closing(Ledger(tmp_path)) as known:
-        batch = Batch("b1", "predictions-b1.csv", "0" * 64, After.LEAVE, State.PREPARED)
-        known.add("b1", [])
-        known.prepare(batch)
-        assert corrections.find_batch(known, "b1") is None
-        known.mark("b1", State.RETIRED)
-        assert corrections.find_batch(known, "b1") is not None
-
-
-def test_where_there_is_no_ledger(tmp_path: Path) -> None:
-    assert corrections.open_read_only(tmp_path) is None
+def test_the_last_correction_of_a_row_counts(tmp_path: Path) -> None:
+    a, b = correction("a", "4"), correction("b", "5")
+    with closing(Ledger(tmp_path)) as ledger, ledger.transaction():
+        corrections.add(ledger, [correction("a", "3"), b, correction("a", "1", "b2"), a])
+    with closing(Ledger(tmp_path, read_only=True)) as ledger:
+        assert corrections.corrections_of(ledger, "b1") == {("a", a.sha256): a, ("b", b.sha256): b}
+        assert corrections.corrections_of(ledger, "b3") == {}

@@ -37,7 +37,7 @@ Publish = Callable[..., Path]
 
 @pytest.fixture
 def publish(tmp_path: Path) -> Publish:
-    """Publishes a batch that begins so many hours after the first of November, a row a minute."""
+    """Return a call that publishes a batch; its hour counts from 1 November, and each row takes a minute."""
 
     def published(hours: float, *outcomes: Outcome, **options: Any) -> Path:
         times = (START + timedelta(hours=hours, minutes=number) for number in range(10**6))
@@ -60,7 +60,7 @@ def names_of(text: str) -> list[str]:
     return [row["file"] for row in rows_of(text)]
 
 
-def test_several_batches_are_one_cell_for_cell(digitbox: Digitbox, publish: Publish) -> None:
+def test_batches_become_one_table_cell_for_cell(digitbox: Digitbox, publish: Publish) -> None:
     first = publish(0, read("a.png"), read("=b\n.png"), read("c.png", "", Status.FAILED))
     second = publish(24, read("d.png", confidence=0.5))
     result = digitbox("export")
@@ -69,13 +69,13 @@ def test_several_batches_are_one_cell_for_cell(digitbox: Digitbox, publish: Publ
     assert (result.code, result.err) == (0, "4 rows of 2 files of results\n")
 
 
-def test_columns_of_some_are_empty_for_others(digitbox: Digitbox, publish: Publish) -> None:
+def test_a_column_that_a_batch_lacks_is_empty(digitbox: Digitbox, publish: Publish) -> None:
     publish(0, read("a.png"))
     publish(1, read("b.png"), with_probabilities=True)
-    one, two = rows_of(digitbox("export").out)
-    assert list(one) == list(two)
-    assert list(two)[-11:] == ["processed_at", *(f"p{digit}" for digit in range(10))]
-    assert (one["p0"], two["p0"]) == ("", "0.987654")
+    first, second = rows_of(digitbox("export").out)
+    assert list(first) == list(second)
+    assert list(second)[-11:] == ["processed_at", *(f"p{digit}" for digit in range(10))]
+    assert (first["p0"], second["p0"]) == ("", "0.987654")
 
 
 @pytest.mark.parametrize("source", ["csv", "parquet"])
@@ -88,9 +88,9 @@ def test_formats_may_be_mixed(
     result = digitbox("export", "--format", target, "--output", "all")
     assert (result.code, result.out) == (0, "")
     if target == "csv":
-        one, two = rows_of((tmp_path / "all").read_text(encoding="utf-8"))
-        assert (one["confidence"], two["confidence"], two["sha256"]) == ("0.123457", "", "")
-        assert (one["p1"], two["p1"], one["processed_at"]) == ("0.097394", "", "2026-11-01T00:01:00Z")
+        first, second = rows_of((tmp_path / "all").read_text(encoding="utf-8"))
+        assert (first["confidence"], second["confidence"], second["sha256"]) == ("0.123457", "", "")
+        assert (first["p1"], second["p1"], first["processed_at"]) == ("0.097394", "", "2026-11-01T00:01:00Z")
         return
     table = pq.read_table(tmp_path / "all").to_pylist()
     assert table[0]["confidence"] == (0.123456789 if source == "parquet" else 0.123457)
@@ -129,26 +129,26 @@ def test_the_latest_row_of_each_scan(digitbox: Digitbox, publish: Publish) -> No
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"])), max_size=4)))
-def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[str, str]]]) -> None:
+def test_the_latest_rows_by_a_simple_rule(batches: list[list[tuple[str, str]]]) -> None:
     rows: list[tuple[int, Record]] = []
     for number, batch in enumerate(batches):
         for place, (name, sha256) in enumerate(batch):
             row = {"file": name, "sha256": sha256 or None, "status": "ok", "number": len(rows)}
             rows.append((number << 32 | place, row))
     expected = []
-    for at, (_, row) in enumerate(rows):
-        later = [other for _, other in rows[at + 1 :] if other["file"] == row["file"]]
-        if not any(row["sha256"] in (None, other["sha256"]) for other in later):
+    for number, (_, row) in enumerate(rows):
+        later_rows = [later for _, later in rows[number + 1 :] if later["file"] == row["file"]]
+        if not any(row["sha256"] in (None, later["sha256"]) for later in later_rows):
             expected.append(row["number"])
 
-    class Given(PublishedRows):
-        def inspect(self) -> list[str]:
+    class Rows(PublishedRows):
+        def check_files(self) -> list[str]:
             return ["number"]
 
         def rows(self) -> Any:
             yield from rows
 
-    class Kept:
+    class Numbers:
         def __init__(self) -> None:
             self.numbers: list[int] = []
 
@@ -158,13 +158,13 @@ def test_the_latest_are_those_that_a_simple_rule_gives(batches: list[list[tuple[
         def close(self) -> None:
             pass
 
-    kept, choice = Kept(), RowFilter(latest=True)
-    assert export_rows(Given(None, Path(), choice), choice, lambda _: kept) == len(expected)
-    assert kept.numbers == expected
+    writer, choice = Numbers(), RowFilter(latest=True)
+    assert export_rows(Rows(None, Path(), choice), choice, lambda _: writer) == len(expected)
+    assert writer.numbers == expected
 
 
 @pytest.mark.parametrize("damage", ["taken", "changed"])
-def test_results_that_are_not_there_any_more_are_told(
+def test_missing_results_are_an_error(
     digitbox: Digitbox, publish: Publish, tmp_path: Path, damage: str
 ) -> None:
     first = publish(0, read("a.png"))
@@ -179,7 +179,7 @@ def test_results_that_are_not_there_any_more_are_told(
     assert digitbox("export", "--since", "2026-11-01T01:01").code == 0
 
 
-def test_what_is_not_published_is_not_there(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
+def test_unpublished_rows_are_left_out(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
     path = publish(0, read("a.png"))
     (tmp_path / "outbox" / "predictions-20261101T000000Z-0000.csv").write_bytes(path.read_bytes())
     with closing(sqlite3.connect(tmp_path / "outbox" / STATE / "ledger.sqlite3")) as ledger, ledger:
@@ -187,7 +187,7 @@ def test_what_is_not_published_is_not_there(digitbox: Digitbox, publish: Publish
     assert digitbox("export").out.count("\n") == 1
 
 
-def test_nothing_is_overwritten_and_nothing_half_appears(
+def test_export_overwrites_nothing_and_leaves_nothing_half(
     digitbox: Digitbox, publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(0, read("a.png"))
@@ -223,7 +223,7 @@ def test_while_another_digitbox_writes(digitbox: Digitbox, publish: Publish, tmp
         assert names_of(digitbox("export").out) == ["a.png"]
 
 
-def test_who_reads_stdout_may_have_enough(publish: Publish, tmp_path: Path) -> None:
+def test_a_reader_may_close_stdout_early(publish: Publish, tmp_path: Path) -> None:
     publish(0, *(read(f"{number}.png") for number in range(900)), with_probabilities=True)
     export = [sys.executable, "-m", "batch", "export", "--outbox", str(tmp_path / "outbox")]
     with subprocess.Popen(export, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
@@ -240,6 +240,6 @@ def test_a_full_disk_behind_stdout(publish: Publish, tmp_path: Path) -> None:
     publish(0, read("a.png"))
     export = [sys.executable, "-m", "batch", "export", "--outbox", str(tmp_path / "outbox")]
     with open("/dev/full", "w") as full:
-        done = subprocess.run(export, stdout=full, stderr=subprocess.PIPE, check=False, cwd=ROOT)
-    assert (done.returncode, len(done.stderr.splitlines())) == (6, 1)
-    assert b"cannot write to stdout" in done.stderr
+        result = subprocess.run(export, stdout=full, stderr=subprocess.PIPE, check=False, cwd=ROOT)
+    assert (result.returncode, len(result.stderr.splitlines())) == (6, 1)
+    assert b"cannot write to stdout" in result.stderr

@@ -1,67 +1,61 @@
-"""Which scans have a row: however they are looked up, the answer is that of each by itself."""
-
-from collections.abc import Iterator, Sequence
+import os
 from contextlib import closing
-from typing import Any
+from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from batch.outbox import ledger as ledgers
-from batch.outbox.ledger import Ledger
-from batch.records import TRANSIENT, Outcome, Reason, ScanRef, Status
+from batch.errors import InputError, LedgerError
+from batch.outbox.ledger import Ledger, has_ledger, open_ledger
 
-# Paths in any order, with bytes that are no text, some of a row and some between them.
-REFS = st.builds(
-    lambda path, size_bytes, mtime_ns: ScanRef(path, "x", size_bytes, mtime_ns),
-    st.integers(0, 30).map(lambda number: f"/in/{number * 7 % 31}\udcff.png"),
-    st.integers(0, 1),
-    st.integers(0, 1),
-)
-OUTCOMES = st.builds(
-    lambda ref, reason: Outcome(ref, Status.FAILED if reason else Status.OK, reason),
-    REFS,
-    st.sampled_from([None, Reason.EMPTY, Reason.UNREADABLE, Reason.CHANGED]),
-)
+ADD_RUN = "INSERT INTO runs VALUES (?, 0, '')"
 
 
-@pytest.fixture(scope="module")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    with closing(Ledger(tmp_path_factory.mktemp("state"))) as opened:
-        yield opened
+def runs(ledger: Ledger) -> list[str]:
+    return [run for (run,) in ledger.execute("SELECT run FROM runs ORDER BY rowid")]
 
 
-@settings(deadline=None, max_examples=40)
-@given(st.lists(OUTCOMES), st.lists(REFS, max_size=20), st.integers(1, 3), st.integers(1, 3))
-def test_scans_without_a_row(
-    ledger: Ledger, rows: list[Outcome], refs: list[ScanRef], attempts: int, rows_a_path: int
-) -> None:
-    def is_settled(ref: ScanRef) -> bool:
-        reasons = [outcome.reason for outcome in rows if outcome.ref == ref]
-        return any(reason not in TRANSIENT for reason in reasons) or len(reasons) >= attempts
-
-    ledger.add("batch", rows)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ledgers, "ROWS_A_PATH", rows_a_path)
-        assert ledger.unsettled(refs, attempts) == [ref for ref in refs if not is_settled(ref)]
-    ledger.forget()
+def test_a_transaction_changes_all_or_nothing(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as ledger:
+        with pytest.raises(KeyboardInterrupt), ledger.transaction():
+            ledger.execute(ADD_RUN, ["a"])
+            raise KeyboardInterrupt
+        with ledger.transaction():
+            assert ledger.execute_many(ADD_RUN, [["b"], ["c"]]) == 2
+        assert runs(ledger) == ["b", "c"]
 
 
-def test_few_scans_among_very_many_rows(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No more is read than a few rows for each."""
-    rows = [Outcome(ScanRef(f"/in/{number:04d}", "x", 1), Status.OK) for number in range(2000)]
-    ledger.add("batch", rows)
-    counts = []
-    execute = ledger.execute
+def test_begin_goes_on_with_an_open_transaction(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as ledger:
+        for run in ("a", "b"):
+            ledger.begin()
+            ledger.execute(ADD_RUN, [run])
+        ledger.commit()
+        ledger.rollback()  # nothing is open any more
+        ledger.begin()
+        ledger.execute(ADD_RUN, ["c"])
+    with closing(Ledger(tmp_path, read_only=True)) as ledger:
+        assert runs(ledger) == ["a", "b"]
 
-    def counting(statement: str, values: Sequence[Any]) -> list[Any]:
-        found = execute(statement, values)
-        counts.append(len(found))
-        return found
 
-    monkeypatch.setattr(ledger, "execute", counting)
-    asked = [rows[5].ref, ScanRef("/in/0900x", "x", 1), rows[1990].ref._replace(size_bytes=2)]
-    assert ledger.unsettled(asked) == asked[1:]
-    assert sum(counts) < 60
-    ledger.forget()
+def test_a_snapshot_stays_while_another_writes(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as writer, closing(Ledger(tmp_path, read_only=True)) as reader:
+        reader.hold_snapshot()
+        assert runs(reader) == []
+        writer.execute(ADD_RUN, ["a"])
+        assert (runs(reader), runs(writer)) == ([], ["a"])
+
+
+def test_a_ledger_of_a_newer_digitbox_is_refused(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as ledger:
+        ledger.execute("PRAGMA user_version = 99")
+    with pytest.raises(LedgerError, match="a newer digitbox"):
+        Ledger(tmp_path)
+
+
+def test_an_outbox_with_and_without_a_ledger(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no outbox"):
+        has_ledger(tmp_path / "gone")
+    assert not has_ledger(tmp_path)
+    os.mkdir(tmp_path / ".digitbox")
+    with open_ledger(tmp_path):
+        assert has_ledger(tmp_path)

@@ -1,8 +1,8 @@
-"""Power is cut: whatever a file system may have kept by then, recovery keeps the promise.
+"""Power cuts: whatever the file system has kept by then, each scan gets one row.
 
-Assumed of the disk is what POSIX and SQLite promise, and no more. What was not synced may be there or not:
-each name in a folder by itself, and of a file's content all, the older part, half, or zeros. A rename is done
-or not, never one half of it, as journaling file systems have it. A commit to the ledger is on the disk.
+The tests assume of the disk what POSIX and SQLite promise, and no more. What was not synced may be there or
+not: each name in a folder by itself, and of a file's content all, the older part, half, or zeros. A rename is
+on the disk whole or not at all, as in journaling file systems. A commit to the ledger is on the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ways import SCANS, run, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 
-MOST_PENDING = 5  # names of which every choice is tried
+MAX_PENDING = 5  # unsynced names; with more, the tests try some of the choices, not all
 STATE = f"outbox/.digitbox/{FILE}"
 
 
@@ -39,10 +39,10 @@ class Moment:
     """What a process sees after a call; paths are relative.
 
     Attributes:
-        names: inode by path; 0 for a folder.
-        contents: of files, by inode.
-        ledger: its content, as far as it was committed.
-        synced: what was synced since the moment before: the path of a folder, or the inode of a file.
+        names: The inode of each path; 0 for a folder.
+        contents: The content of each file, by inode.
+        ledger: The committed content of the ledger.
+        synced: What the call synced: the path of a folder, or the inode of a file.
     """
 
     names: dict[str, int]
@@ -53,10 +53,13 @@ class Moment:
 
 @dataclass
 class Change:
-    """Of names: one is new, one is gone, or, with both, a file was renamed.
+    """A change of names: one is new, one is gone, or, with both, a file was renamed.
 
     Attributes:
-        waits_for: folders to be synced before it is on the disk for sure.
+        gone: The path that is gone.
+        new: The path that is new.
+        inode: The inode of the file; 0 for a folder.
+        waits_for: The folders to sync before the change is on the disk for sure.
     """
 
     gone: str | None
@@ -66,7 +69,7 @@ class Change:
 
 
 def record(root: Path, work: Callable[[], None]) -> list[Moment]:
-    """Does work in another process; returns its moments, the first of them before it began."""
+    """Do work in another process; return its moments, the first of them before it began."""
     trace = root.parent / "trace"
 
     def recorded() -> None:
@@ -119,25 +122,25 @@ def look(
     return Moment(names, contents, ledger)
 
 
-def changes(before: Moment, after: Moment) -> list[Change]:
-    """What happened to the names between two moments; folders first when they are new."""
+def compare(before: Moment, after: Moment) -> list[Change]:
+    """Return the changes of names between two moments; new folders come before what is in them."""
     gone = {path: inode for path, inode in before.names.items() if after.names.get(path) != inode}
     new = {path: inode for path, inode in after.names.items() if before.names.get(path) != inode}
-    found = []
+    changes = []
     for path, inode in sorted(new.items()):
         source = next((old for old, number in gone.items() if number == inode and inode), None)
         gone.pop(source, None)  # type: ignore[arg-type]
-        found.append(Change(source, path, inode))
-    found += [Change(path, None, inode) for path, inode in gone.items()]
-    for change in found:
+        changes.append(Change(source, path, inode))
+    changes += [Change(path, None, inode) for path, inode in gone.items()]
+    for change in changes:
         change.waits_for = {os.path.dirname(path) or "." for path in (change.gone, change.new) if path}
-    return found
+    return changes
 
 
 def choices(pending: list[Change]) -> Iterator[frozenset[int]]:
-    """Which of the changes that may be lost are on the disk: every choice, or many of them."""
+    """Yield which of the unsynced changes are on the disk: every choice, or many of them."""
     count = len(pending)
-    if count <= MOST_PENDING:
+    if count <= MAX_PENDING:
         for size in range(count + 1):
             yield from map(frozenset, itertools.combinations(range(count), size))
         return
@@ -151,7 +154,7 @@ def choices(pending: list[Change]) -> Iterator[frozenset[int]]:
 
 @dataclass(frozen=True)
 class Disk:
-    """What is on a disk after a power cut."""
+    """The content of a disk after a power cut."""
 
     folders: tuple[str, ...]
     files: tuple[tuple[str, int, bytes], ...]
@@ -159,7 +162,7 @@ class Disk:
 
 
 def disks(moments: list[Moment]) -> Iterator[tuple[Disk, Moment]]:
-    """Yields each disk that a power cut may leave behind, with the moment of the cut."""
+    """Yield each disk that a power cut may leave behind, with the moment of the cut."""
     first = moments[0]
     history: list[Change] = []
     on_disk = dict(first.contents)
@@ -170,13 +173,13 @@ def disks(moments: list[Moment]) -> Iterator[tuple[Disk, Moment]]:
         elif now.synced is not None:
             for change in history:
                 change.waits_for.discard(now.synced)
-        history += changes(before, now)
+        history += compare(before, now)
         pending = [change for change in history if change.waits_for]
         for chosen in choices(pending):
             lost = [change for number, change in enumerate(pending) if number not in chosen]
             names = dict(first.names)
             for change in history:
-                if not any(change is other for other in lost):
+                if not any(change is lost_change for lost_change in lost):
                     apply(change, names)
             for damage in DAMAGES:
                 disk = Disk(
@@ -195,7 +198,7 @@ def disks(moments: list[Moment]) -> Iterator[tuple[Disk, Moment]]:
 
 def apply(change: Change, names: dict[str, int]) -> None:
     if change.gone is not None and names.pop(change.gone, None) is None and change.inode:
-        return  # what was renamed had never come to the disk
+        return  # the renamed file had never come to the disk
     if change.new is not None:
         if (os.path.dirname(change.new) or ".") in {*names, "."}:
             names[change.new] = change.inode
@@ -220,7 +223,7 @@ def content(
 
 
 def put(disk: Disk, root: Path, scans: Path) -> None:
-    """Makes a folder what is on a disk; scans are the files that they were, by links to what is kept."""
+    """Fill a folder with the content of a disk; links to `scans` keep the inodes of the scans."""
     shutil.rmtree(root)
     root.mkdir()
     for folder in disk.folders:
@@ -235,7 +238,7 @@ def put(disk: Disk, root: Path, scans: Path) -> None:
 
 
 def published(names: dict[str, int], contents: dict[int, bytes]) -> dict[str, bytes]:
-    """Files of results, in the outbox or with the reader who takes them away."""
+    """Return the files of results in the outbox and with the reader who takes them away."""
     paths = [path for path in names if os.path.dirname(path) in ("outbox", "taken") and names[path]]
     return {os.path.basename(path): contents[names[path]] for path in paths}
 
@@ -244,22 +247,24 @@ def check(root: Path, after: After, seen: dict[str, bytes]) -> None:
     now = look(root, None)
     results = published(now.names, now.contents)
     for name, data in seen.items():
-        assert results[name] == data, "what somebody has seen is there again, and the same"
+        assert results[name] == data, "a published file has changed"
     rows = [row for data in results.values() for row in csv.DictReader(data.decode().splitlines())]
     assert Counter(row["file"] for row in rows) == Counter(list(SCANS))
     for row in rows:
         assert row["sha256"] == hashlib.sha256(SCANS[row["file"]]).hexdigest()
     places = {"inbox"} if after is After.LEAVE else {"outbox/done", "outbox/failed"}
-    left = [
+    scans = [
         now.contents[inode]
         for path, inode in now.names.items()
         if inode and path.startswith(("inbox/", "outbox/done/", "outbox/failed/")) and path[-5:] != ".json"
     ]
     failed = {row["file"] for row in rows if row["status"] == "failed"}
-    kept = failed if after is After.DELETE else SCANS.keys()
-    assert failed and Counter(left) == Counter(SCANS[name] for name in kept)
+    remaining = failed if after is After.DELETE else SCANS.keys()
+    assert failed and Counter(scans) == Counter(SCANS[name] for name in remaining)
     assert all(
-        path.startswith(tuple(places)) for path, inode in now.names.items() if now.contents.get(inode) in left
+        path.startswith(tuple(places))
+        for path, inode in now.names.items()
+        if now.contents.get(inode) in scans
     )
 
 

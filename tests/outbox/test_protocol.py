@@ -1,4 +1,4 @@
-"""Whatever kills a run or a watcher, and its recovery: each scan has exactly one row in exactly one CSV."""
+"""Kills at every call of a run, a watcher and their recovery: each scan gets one row in one CSV."""
 
 import csv
 import hashlib
@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from batch.config import RunOptions
+from batch.outbox import batches
 from batch.outbox.ledger import FILE, Ledger
 from batch.records import After
 from batch.run import job
@@ -43,7 +44,7 @@ SLOW_WAYS = [
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """An empty folder; what is called `outbox` in it is on another device, where the test is called so."""
+    """Yield an empty folder; in tests called so, its `outbox` is on another device."""
     with fast_folder(tmp_path) as folder:
         here = folder / "here"
         here.mkdir()
@@ -58,9 +59,9 @@ def drop(folder: Path) -> None:
     for name, content in SCANS.items():
         (folder / "inbox" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "inbox" / name).write_bytes(content)
-    elsewhere = folder.parent / "outbox"
-    if elsewhere.is_symlink():
-        (folder / "outbox").symlink_to(elsewhere.readlink())
+    other_device = folder.parent / "outbox"
+    if other_device.is_symlink():
+        (folder / "outbox").symlink_to(other_device.readlink())
     (folder / "outbox").resolve().mkdir()
     (folder / "taken").mkdir()
 
@@ -71,7 +72,7 @@ def clear(folder: Path) -> None:
 
 
 def take(folder: Path) -> None:
-    """What a reader does that takes each file of results away at once."""
+    """Take each file of results away at once, as a reader may do."""
     for path in (folder / "outbox").glob("*.csv"):
         assert not (folder / "taken" / path.name).exists(), "published twice"
         path.rename(folder / "taken" / path.name)
@@ -88,10 +89,10 @@ def check(folder: Path, after: After) -> None:
     for row in rows:
         assert row["sha256"] == hashlib.sha256(SCANS[row["file"]]).hexdigest()
         assert row["status"] == ("failed" if row["file"] == "half.png" else "ok")
-    left = {name: content for name, content in files(folder / "inbox") if content}
+    remaining = {name: content for name, content in files(folder / "inbox") if content}
     done = Counter(name.split("/", 2)[2] for name, _ in files(folder / "outbox" / "done"))
     failed = Counter(name.split("/", 2)[2] for name, _ in files(folder / "outbox" / "failed"))
-    assert left == (SCANS if after is After.LEAVE else {})
+    assert remaining == (SCANS if after is After.LEAVE else {})
     if after is After.MOVE:
         assert done == Counter([name for name in SCANS if name != "half.png"])
         assert failed == Counter(["half.png", "half.png.json"])
@@ -105,13 +106,13 @@ def files(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def is_new(folder: Path, seen: set[str]) -> bool:
-    """Whether no disk that a kill left behind was like this one: from its like, all would go the same way.
+    """Return whether no kill before left a disk like this one; from its like, all would go the same way.
 
-    Alike are disks with files of the same names and sizes, and ledgers in which the same was committed; batch
-    identifiers and times, of which there are new ones each time, take the same room.
+    Disks are alike if their files have the same names and sizes, and their ledgers the same commits. Batch
+    identifiers and times are new each time, but take the same room.
     """
     ledger, committed = folder / "outbox" / ".digitbox" / FILE, []
-    if ledger.exists():  # a copy is asked: to open it is to mend it
+    if ledger.exists():  # query a copy: to open a ledger repairs it
         copy = folder.parent / "copy"
         copy.mkdir()
         for path in ledger.parent.glob(f"{FILE}*"):
@@ -162,8 +163,8 @@ def test_killed_at_every_call(
 
 
 @pytest.mark.slow
-def test_told_to_stop_at_every_call(place: Path, fake_model: Path) -> None:
-    """SIGTERM: it ends well, and nothing is left half."""
+def test_sigterm_at_every_call(place: Path, fake_model: Path) -> None:
+    """After SIGTERM, the watcher ends well and leaves nothing half."""
     seen: set[str] = set()
     folder = place / "here"
     for number in itertools.count(1):
@@ -175,7 +176,7 @@ def test_told_to_stop_at_every_call(place: Path, fake_model: Path) -> None:
         if is_new(folder, seen):
             if (folder / "outbox" / ".digitbox" / FILE).exists():
                 with closing(Ledger(folder / "outbox" / ".digitbox")) as ledger:
-                    assert not ledger.unfinished()
+                    assert not batches.unfinished(ledger)
             watch(folder, After.MOVE)
             check(folder, After.MOVE)
         clear(folder)
@@ -184,18 +185,18 @@ def test_told_to_stop_at_every_call(place: Path, fake_model: Path) -> None:
 
 
 def state(folder: Path) -> str:
-    """What recovery sees: files, and how far the ledger says that each batch is."""
+    """Return what recovery sees: the files, and how far each batch has come by the ledger."""
     names = sorted(name for name, _ in files(folder) if ".digitbox" not in name or "staging" in name)
-    batches: list[object] = []
+    steps: list[object] = []
     if (folder / "outbox" / ".digitbox" / FILE).exists():
         with closing(Ledger(folder / "outbox" / ".digitbox")) as ledger:
-            for batch in ledger.unfinished():
-                batches.append((batch.state, len(list(ledger.members(batch.batch_id)))))
-    return without_names_of_batches(f"{names} {batches}")
+            for batch in batches.unfinished(ledger):
+                steps.append((batch.state, len(list(batches.members(ledger, batch.batch_id)))))
+    return without_names_of_batches(f"{names} {steps}")
 
 
 def recover(folder: Path, after: After) -> None:
-    """What each way does first."""
+    """Recover, as each way does first."""
     options = RunOptions(outbox=folder / "outbox", after=after)
     with job.new_outbox(options, MANIFEST):
         pass
@@ -208,9 +209,9 @@ def recover(folder: Path, after: After) -> None:
 def test_recovery_killed_at_every_call(
     way: Callable[[Path, After], None], after: After, place: Path, fake_model: Path
 ) -> None:
-    """From every state that a kill leaves behind in which there is something to recover, once each."""
+    """Try each state with something to recover that a kill leaves behind, once."""
     seen: set[str] = set()
-    kept, folder = place / "kept", place / "here"  # the ledger has the paths: it is always here
+    backup, folder = place / "backup", place / "here"  # the ledger has the paths, so they must stay
     for number in itertools.count(1):
         drop(folder)
         killed = killed_at(number, lambda: way(folder, after))
@@ -222,9 +223,9 @@ def test_recovery_killed_at_every_call(
                 break
             continue
         seen.add(now)
-        folder.rename(kept)
+        folder.rename(backup)
         for again in itertools.count(1):
-            restore(kept, folder)
+            restore(backup, folder)
             killed_again = killed_at(again, lambda: recover(folder, after))
             take(folder)
             way(folder, after)
@@ -232,28 +233,28 @@ def test_recovery_killed_at_every_call(
             shutil.rmtree(folder)
             if not killed_again:
                 break
-        shutil.rmtree(kept)
+        shutil.rmtree(backup)
     assert len(seen) > 3
 
 
-def restore(kept: Path, folder: Path) -> None:
-    """Copies a folder so that files are the same to the ledger: hard links keep inode and times."""
-    shutil.copytree(kept, folder, copy_function=os.link)
+def restore(backup: Path, folder: Path) -> None:
+    """Copy a folder with hard links: they keep inode and times, so that the ledger knows the scans."""
+    shutil.copytree(backup, folder, copy_function=os.link)
     state_folder = folder / "outbox" / ".digitbox"
     for path in list(state_folder.rglob("*")) if state_folder.exists() else []:
-        if path.is_file():  # what is written to must be a copy
+        if path.is_file():  # the test writes to these, so they must be copies
             content = path.read_bytes()
             path.unlink()
             path.write_bytes(content)
 
 
-def test_every_kind_of_call_is_a_place_to_be_killed_at(place: Path, fake_model: Path) -> None:
-    """Those of Path, open, os, shutil and sqlite: in a process of its own, for it stays changed."""
-    said = place / "said"
+def test_every_kind_of_call_is_reported(place: Path, fake_model: Path) -> None:
+    """Calls of Path, open, os, shutil and sqlite3, in a process of its own: the patches stay in it."""
+    report = place / "report"
     drop(place / "here")
 
     def work() -> None:
-        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        descriptor = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         write = os.write
 
         def hear(name: str, *_: object) -> None:
@@ -268,11 +269,10 @@ def test_every_kind_of_call_is_a_place_to_be_killed_at(place: Path, fake_model: 
         (place / "path").unlink()
 
     assert not killed_at(1 << 40, work)
-    heard = Counter(said.read_text().split())
-    commits = [name for name in heard if name.startswith("sqlite3.")]
-    assert {"sqlite3.execute", "sqlite3.executemany", "sqlite3.executescript", "sqlite3.close"} <= {*commits}
-    assert {"open", "file.write", "file.close", "fcntl.flock", "fcntl.fcntl"} <= {*heard}
+    calls = Counter(report.read_text().split())
+    assert {f"sqlite3.{name}" for name in ("execute", "executemany", "executescript", "close")} <= {*calls}
+    assert {"open", "file.write", "file.close", "fcntl.flock", "fcntl.fcntl"} <= {*calls}
     assert {f"os.{name}" for name in ("open", "fsync", "rename", "unlink", "mkdir", "utime", "lstat")} <= {
-        *heard
+        *calls
     }
-    assert heard["os.fsync"] >= 10 and heard["os.rename"] >= 2 + len(SCANS)
+    assert calls["os.fsync"] >= 10 and calls["os.rename"] >= 2 + len(SCANS)

@@ -6,9 +6,9 @@ import pytest
 
 from batch.locations import STATE
 from batch.outbox import settled
+from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import prune_outbox
 from batch.outbox.publisher import Outbox
-from batch.outbox.settled import Archive
 from command import Digitbox
 from formats import FORMATS, two
 
@@ -31,35 +31,32 @@ def files(folder: Path) -> int:
     return sum(path.is_file() for path in folder.rglob("*") if STATE not in path.parts)
 
 
-def known(outbox: Path) -> list[int]:
-    """Numbers of scans and batches in the ledger."""
-    past = Archive(outbox / STATE, read_only=True)
-    try:
-        return [len(list(past.settled())), len(list(past.published()))]
-    finally:
-        past.close()
+def counts(outbox: Path) -> list[int]:
+    """Return the numbers of scans and batches in the ledger."""
+    with open_ledger(outbox, read_only=True) as ledger:
+        return [len(list(settled.settled_scans(ledger))), len(list(settled.published_batches(ledger)))]
 
 
-def test_what_was_moved_is_removed_and_results_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+def test_moved_scans_go_and_results_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "b.png", "bad.png")
     digitbox("run", "--after", "move")
     results = {path: path.read_bytes() for path in outbox.glob("*.csv")}
-    done = prune_outbox(outbox, LATER)
-    assert (done.files, done.scans, done.batches, done.problems) == (4, 3, 0, [])
-    assert done.size_bytes > 2 * len(TWO)
+    pruned = prune_outbox(outbox, LATER)
+    assert (pruned.files, pruned.scans, pruned.batches, pruned.problems) == (4, 3, 0, [])
+    assert pruned.size_bytes > 2 * len(TWO)
     assert files(outbox / "done") == files(outbox / "failed") == 0
     assert list((outbox / "done").iterdir()) == []
     assert {path: path.read_bytes() for path in outbox.glob("*.csv")} == results
-    assert known(outbox) == [0, 1]
+    assert counts(outbox) == [0, 1]
 
 
-def test_a_dry_run_says_the_same_and_removes_nothing(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+def test_a_dry_run_counts_the_same_and_removes_nothing(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "bad.png")
     digitbox("run")
     digitbox("run", "--after", "move")
-    before = (files(outbox), known(outbox))
+    before = (files(outbox), counts(outbox))
     dry = prune_outbox(outbox, LATER, dry_run=True)
-    assert (files(outbox), known(outbox)) == before
+    assert (files(outbox), counts(outbox)) == before
     wet = prune_outbox(outbox, LATER)
     assert (dry.files, dry.size_bytes, dry.scans, dry.superseded) == (
         wet.files,
@@ -70,9 +67,7 @@ def test_a_dry_run_says_the_same_and_removes_nothing(digitbox: Digitbox, inbox: 
     assert dry.superseded == 2
 
 
-def test_scans_that_still_lie_in_their_place_are_not_read_again(
-    digitbox: Digitbox, inbox: Path, outbox: Path
-) -> None:
+def test_scans_in_their_place_are_not_read_again(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "b.png", "c.png")
     digitbox("run")
     (inbox / "b.png").unlink()
@@ -83,7 +78,7 @@ def test_scans_that_still_lie_in_their_place_are_not_read_again(
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
-def test_an_input_that_is_not_mounted_is_not_forgotten(
+def test_the_ledger_keeps_scans_of_an_unmounted_input(
     digitbox: Digitbox, inbox: Path, outbox: Path, is_gone: bool
 ) -> None:
     fill(inbox, "a.png", "b.png")
@@ -91,17 +86,15 @@ def test_an_input_that_is_not_mounted_is_not_forgotten(
     inbox.rename(inbox.parent / "away")
     if not is_gone:
         inbox.mkdir()
-    done = prune_outbox(outbox, LATER)
-    assert (done.scans, done.kept) == (0, 2)
+    pruned = prune_outbox(outbox, LATER)
+    assert (pruned.scans, pruned.kept) == (0, 2)
     if not is_gone:
         inbox.rmdir()
     (inbox.parent / "away").rename(inbox)
     assert digitbox("run", "--only-new").rows == []
 
 
-def test_rows_that_were_superseded_go_though_the_scan_stays(
-    digitbox: Digitbox, inbox: Path, outbox: Path
-) -> None:
+def test_superseded_rows_go_though_the_scan_stays(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png")
     for _ in range(3):
         digitbox("run")
@@ -110,16 +103,16 @@ def test_rows_that_were_superseded_go_though_the_scan_stays(
     assert digitbox("run", "--only-new").rows == []
 
 
-def test_batches_go_when_their_results_were_taken_away(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+def test_batches_go_when_their_results_are_gone(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     for _ in range(2):
         fill(inbox, "a.png")
         digitbox("run", "--after", "move")
     next(outbox.glob("*.csv")).unlink()
     assert prune_outbox(outbox, LATER).batches == 1
-    assert known(outbox) == [0, 1]
+    assert counts(outbox) == [0, 1]
 
 
-def test_what_is_young_stays(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+def test_young_scans_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "bad.png")
     digitbox("run", "--after", "move")
     (outbox / "done" / "2020-01-01" / "0a").mkdir(parents=True)
@@ -129,13 +122,13 @@ def test_what_is_young_stays(digitbox: Digitbox, inbox: Path, outbox: Path) -> N
     assert (result.code, result.out) == (0, "")
     assert "1 files of done/ and failed/ (0.0 MB) removed; 0 scans" in result.err
     assert files(outbox) == before - 1
-    assert known(outbox) == [2, 1]
+    assert counts(outbox) == [2, 1]
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     assert prune_outbox(outbox, today).scans == 0
     assert prune_outbox(outbox, today + timedelta(days=1)).scans == 2
 
 
-def test_links_and_what_is_not_of_digitbox_are_left_alone(
+def test_links_and_other_peoples_files_stay(
     digitbox: Digitbox, inbox: Path, outbox: Path, tmp_path: Path
 ) -> None:
     fill(inbox, "a.png", "bad.png")
@@ -148,14 +141,14 @@ def test_links_and_what_is_not_of_digitbox_are_left_alone(
     (outbox / "done" / "2020-03-03").touch()
     (outbox / "failed").rename(tmp_path / "elsewhere")
     (outbox / "failed").symlink_to(tmp_path / "elsewhere")
-    done = prune_outbox(outbox, LATER)
+    pruned = prune_outbox(outbox, LATER)
     assert sorted(path.name for path in (outbox / "done").iterdir()) == ["2020-02-02", "2020-03-03", "notes"]
     assert (tmp_path / "mine" / "2020-01-01" / "mine.png").exists()
-    assert (len(done.notes), done.problems) == (1, [])
+    assert (len(pruned.notes), pruned.problems) == (1, [])
     assert files(tmp_path / "elsewhere") == 2
 
 
-def test_what_cannot_be_removed_is_told(
+def test_an_error_names_what_cannot_be_removed(
     digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(outbox / "done" / "2020-01-01" / "0a", "a.png")
@@ -171,7 +164,7 @@ def test_what_cannot_be_removed_is_told(
     assert "cannot remove done/2020-01-01/0a/a.png: Permission denied" in result.err
 
 
-def test_a_batch_that_is_not_finished_is_left_alone(
+def test_an_unfinished_batch_stays(
     digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(inbox, "a.png", "b.png")
@@ -187,10 +180,10 @@ def test_a_batch_that_is_not_finished_is_left_alone(
     assert prune_outbox(outbox, LATER).scans == 3
 
 
-def test_a_ledger_that_is_mostly_empty_is_written_anew(
+def test_a_mostly_empty_ledger_shrinks(
     digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settled, "WASTE_PAGES", 2)
+    monkeypatch.setattr(settled, "MIN_FREE_PAGES", 2)
     for number in range(200):
         fill(inbox, f"{number:0200}.png")
     digitbox("run", "--after", "move")
@@ -200,7 +193,7 @@ def test_a_ledger_that_is_mostly_empty_is_written_anew(
     assert ledger.stat().st_size < before / 2
 
 
-def test_the_command_is_told_what_is_wrong(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+def test_exit_codes_of_wrong_calls(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     assert digitbox("prune").code == 2
     assert digitbox("prune", "--older-than", "thirty").code == 2
     assert digitbox("prune", "--older-than", "30d").code == 4

@@ -65,7 +65,7 @@ def test_no_rows_no_file(tmp_path: Path) -> None:
     assert visible(tmp_path) == []
 
 
-def test_an_exception_leaves_only_what_was_published(tmp_path: Path) -> None:
+def test_after_an_exception_only_published_rows_stay(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), outbox(tmp_path, rows_per_file=2) as box:
         for number in range(3):
             box.add([outcome(number)])
@@ -77,11 +77,11 @@ def test_an_exception_leaves_only_what_was_published(tmp_path: Path) -> None:
 def test_only_one_writer(tmp_path: Path) -> None:
     with outbox(tmp_path), pytest.raises(BusyError, match="another digitbox"), outbox(tmp_path):
         pass
-    with outbox(tmp_path):  # and afterwards there is room again
+    with outbox(tmp_path):  # afterwards, the lock is free again
         pass
 
 
-def test_what_a_killed_run_left_is_cleared(tmp_path: Path) -> None:
+def test_staging_of_a_killed_run_is_cleared(tmp_path: Path) -> None:
     (tmp_path / ".digitbox" / "staging").mkdir(parents=True)
     (tmp_path / ".digitbox" / "staging" / "old.csv").write_text("half a li")
     with outbox(tmp_path):
@@ -126,7 +126,7 @@ def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert taken.read_text() == "mine"
 
 
-def test_the_lock_outlives_no_one(tmp_path: Path) -> None:
+def test_the_lock_ends_with_the_outbox(tmp_path: Path) -> None:
     with outbox(tmp_path):
         descriptor = os.open(tmp_path / ".digitbox" / "lock", os.O_RDWR)
         with pytest.raises(BlockingIOError):

@@ -38,7 +38,7 @@ def test_scans_left_in_their_place_are_new(digitbox: Digitbox, inbox: Path) -> N
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_scans_that_were_moved_go_back_with_all_that_was_beside_them(digitbox: Digitbox, inbox: Path) -> None:
+def test_moved_scans_go_back_and_their_reasons_go(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox / "form", bad=TWO[:60])
     fill(inbox, good=TWO)
     digitbox("run", "--after", "move")
@@ -95,7 +95,7 @@ def test_only_the_last_row_of_a_scan_counts(digitbox: Digitbox, inbox: Path) -> 
     assert len(digitbox("run", "--only-new").rows) == 1
 
 
-def test_scans_that_are_gone_or_changed_are_counted(digitbox: Digitbox, inbox: Path) -> None:
+def test_gone_and_changed_scans_are_counted(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox, one=TWO[:60], two=TWO[:70], three=TWO[:80])
     digitbox("run")
     (inbox / "one.png").unlink()
@@ -126,7 +126,7 @@ def test_the_outbox_of_digitbox_toml(digitbox: Digitbox, inbox: Path, tmp_path: 
     assert digitbox("retry", "--dry-run").out == f"{inbox}/bad.png\n"
 
 
-def test_names_are_printed_so_that_they_harm_nothing(digitbox: Digitbox, inbox: Path) -> None:
+def test_printed_names_are_escaped(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox)
     with open(os.fsencode(inbox) + b"/a\n\x1b[31m\xff.png", "wb") as file:
         file.write(b"text")
@@ -136,7 +136,7 @@ def test_names_are_printed_so_that_they_harm_nothing(digitbox: Digitbox, inbox: 
     assert os.listdir(os.fsencode(inbox)) == [b"a\n\x1b[31m\xff.png"]
 
 
-def test_an_inbox_that_is_gone_is_not_made_anew(digitbox: Digitbox, inbox: Path) -> None:
+def test_retry_does_not_make_a_missing_inbox(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox, bad=b"text")
     digitbox("run", "--after", "move")
     inbox.rmdir()
@@ -149,7 +149,7 @@ def test_an_inbox_that_is_gone_is_not_made_anew(digitbox: Digitbox, inbox: Path)
 
 
 @pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM])
-def test_back_to_another_device_or_where_there_are_no_links(
+def test_retry_to_another_device_or_without_links(
     digitbox: Digitbox, inbox: Path, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(inbox, bad=b"text")
@@ -170,12 +170,12 @@ def test_back_to_another_device_or_where_there_are_no_links(
 
 
 @pytest.mark.slow
-def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
-    """No scan is lost, none is there twice, and in the end all are new."""
+def test_another_retry_finishes_a_killed_one(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    """Every scan is there once, and in the end all are new."""
     fill(inbox, one=TWO[:60], two=TWO[:61])
     digitbox("run", "--after", "move")
-    outbox, kept = tmp_path / "outbox", tmp_path / "kept"
-    shutil.copytree(outbox, kept)
+    outbox, backup = tmp_path / "outbox", tmp_path / "backup"
+    shutil.copytree(outbox, backup)
     contents = Counter([TWO[:60], TWO[:61]])
 
     def work() -> None:
@@ -185,13 +185,13 @@ def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: P
     while True:
         number += 1
         was_killed = killed_at(number, work)
-        found = Counter(
+        scans = Counter(
             path.read_bytes()
             for folder in (inbox, outbox / "failed")
             for path in folder.rglob("*.png")
             if path.is_file()
         )
-        assert set(found) == set(contents)  # for an instant, a scan has both names
+        assert set(scans) == set(contents)  # for an instant, a scan has both names
         retry_scans(outbox, ScanFilter())
         assert Counter(path.read_bytes() for path in inbox.iterdir()) == contents
         assert [row["file"] for row in digitbox("run", "--only-new", "--after", "leave").rows] == [
@@ -203,11 +203,11 @@ def test_killed_at_every_call_it_is_done_by_another(digitbox: Digitbox, inbox: P
         shutil.rmtree(outbox)
         shutil.rmtree(inbox)
         inbox.mkdir()
-        shutil.copytree(kept, outbox)
+        shutil.copytree(backup, outbox)
     assert number > 10
 
 
-def test_many_scans_are_forgotten_a_part_at_a_time(
+def test_the_ledger_forgets_scans_in_chunks(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CHUNK_SCANS", 2)
@@ -218,7 +218,7 @@ def test_many_scans_are_forgotten_a_part_at_a_time(
     assert len(digitbox("run", "--only-new").rows) == 7
 
 
-def test_a_scan_is_found_though_another_has_its_name_in_failed(digitbox: Digitbox, tmp_path: Path) -> None:
+def test_two_scans_of_one_name_in_failed_go_back(digitbox: Digitbox, tmp_path: Path) -> None:
     for folder in ("x", "y"):
         fill(tmp_path / folder, bad=folder.encode())
     digitbox("run", "x/../x/bad.png", "y/../x/../y/bad.png", "--after", "move")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from batch.outbox import batches, run_history
 from batch.outbox import ledger as ledgers
-from batch.outbox import run_history
-from batch.outbox.ledger import Batch, Ledger, State
+from batch.outbox.batches import Batch, State
+from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_history import Heartbeat
 from batch.outbox.run_stats import RunStats
@@ -22,8 +23,8 @@ BEAT = Heartbeat(1, "/in\udcff", "watching", "", "2026-01-31T02:00:00Z", every_s
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with closing(Ledger(tmp_path)) as opened:
-        yield opened
+    with closing(Ledger(tmp_path)) as ledger:
+        yield ledger
 
 
 def outcome(number: int, reason: Reason | None = None, mtime_ns: int = 1) -> Outcome:
@@ -32,20 +33,20 @@ def outcome(number: int, reason: Reason | None = None, mtime_ns: int = 1) -> Out
     return Outcome(ref, status, reason, label=7, confidence=0.5)
 
 
-def test_an_entry_is_written_anew_and_keeps_its_place(ledger: Ledger) -> None:
-    other = replace(RUN, run="b", counts={"ok": 2}, drift={"review": {"z": 5.0}}, exit_code=3)
+def test_an_entry_that_is_replaced_keeps_its_place(ledger: Ledger) -> None:
+    second = replace(RUN, run="b", counts={"ok": 2}, drift={"review": {"z": 5.0}}, exit_code=3)
     run_history.write_run(ledger, RUN)
-    run_history.write_run(ledger, other)
+    run_history.write_run(ledger, second)
     ended = replace(RUN, exit_code=0, finished_at="2026-01-31T02:00:05Z", mean_confidence=0.5, left=2)
     run_history.write_run(ledger, ended)
-    found = run_history.last_runs(ledger, 10)
-    assert [(run.run, run.exit_code, run.rows) for run in found] == [("b", 3, 2), ("a", 0, 0)]
-    assert found == [other, ended]
+    runs = run_history.last_runs(ledger, 10)
+    assert [(run.run, run.exit_code, run.rows) for run in runs] == [("b", 3, 2), ("a", 0, 0)]
+    assert runs == [second, ended]
     assert run_history.last_success(ledger) == ended
     assert [run.run for run in run_history.last_runs(ledger, 1)] == ["b"]
 
 
-def test_very_old_entries_go(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_entries_beyond_the_limit_go(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_history, "MAX_RUNS", 3)
     for number in range(5):
         run_history.write_run(ledger, replace(RUN, run=str(number)))
@@ -74,8 +75,8 @@ def test_a_heartbeat_knows_since_when(ledger: Ledger) -> None:
         paused, beat_at="2026-01-31T02:00:06Z", since=paused.beat_at
     )
     run_history.write_heartbeat(ledger, replace(BEAT, pid=2, beat_at="2026-01-31T02:00:07Z"))
-    found = run_history.read_heartbeat(ledger)
-    assert found is not None and (found.pid, found.since) == (2, "2026-01-31T02:00:07Z")
+    beat = run_history.read_heartbeat(ledger)
+    assert beat is not None and (beat.pid, beat.since) == (2, "2026-01-31T02:00:07Z")
     assert len(ledger.execute("SELECT 1 FROM watcher")) == 1
 
 
@@ -87,8 +88,8 @@ def test_the_last_row_of_a_scan_counts(ledger: Ledger) -> None:
             [outcome(3, mtime_ns=2)],
         ]
     ):
-        ledger.add(str(number), outcomes)
-        ledger.prepare(Batch(str(number), f"{number}.csv", "", After.LEAVE, State.RETIRED))
+        batches.add_members(ledger, str(number), outcomes)
+        batches.prepare(ledger, Batch(str(number), f"{number}.csv", "", After.LEAVE, State.DISPOSED))
     assert run_history.count_by_status(ledger) == {Status.OK: 3, Status.FAILED: 1}
 
 
@@ -97,13 +98,13 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.Monke
         patched.setattr(ledgers, "_STEPS", ledgers._STEPS[:1])
         with closing(Ledger(tmp_path)) as old:
             old.execute("INSERT INTO watcher VALUES (1, ?, 'watching', '', 'then')", (os.fsencode("/in"),))
-            old.add("1", [outcome(1)])
-            old.prepare(Batch("1", "1.csv", "", After.LEAVE, State.RETIRED))
+            batches.add_members(old, "1", [outcome(1)])
+            batches.prepare(old, Batch("1", "1.csv", "", After.LEAVE, State.DISPOSED))
     with closing(Ledger(tmp_path, read_only=True)) as opened:  # which cannot bring it up to date
         assert (run_history.last_runs(opened, 5), run_history.last_success(opened)) == ([], None)
         assert run_history.read_heartbeat(opened) == Heartbeat(1, "/in", "watching", "", "then")
         assert run_history.count_by_status(opened) == {Status.OK: 1}
-        assert opened.unsettled([outcome(1).ref]) == []
+        assert batches.unsettled(opened, [outcome(1).ref]) == []
     with closing(Ledger(tmp_path)) as opened:
         run_history.write_run(opened, RUN)
         run_history.write_heartbeat(opened, replace(BEAT, beat_at="now"))
@@ -111,44 +112,46 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.Monke
         assert len(run_history.last_runs(opened, 5)) == 1
 
 
-def test_attempts_at_what_may_pass(ledger: Ledger) -> None:
+def test_some_failures_count_after_several_attempts(ledger: Ledger) -> None:
     ref = outcome(1).ref
     for _ in range(3):
-        assert ledger.unsettled([ref], attempts=3) == [ref]
-        ledger.add("batch", [outcome(1, Reason.UNREADABLE)])
-        assert ledger.unsettled([ref]) == []
-    assert ledger.unsettled([ref], attempts=3) == []
-    ledger.add("batch", [outcome(2, Reason.UNREADABLE), outcome(2), outcome(3, Reason.TRUNCATED)])
-    assert ledger.unsettled([outcome(2).ref, outcome(3).ref], attempts=9) == []
+        assert batches.unsettled(ledger, [ref], attempts=3) == [ref]
+        batches.add_members(ledger, "batch", [outcome(1, Reason.UNREADABLE)])
+        assert batches.unsettled(ledger, [ref]) == []
+    assert batches.unsettled(ledger, [ref], attempts=3) == []
+    batches.add_members(
+        ledger, "batch", [outcome(2, Reason.UNREADABLE), outcome(2), outcome(3, Reason.TRUNCATED)]
+    )
+    assert batches.unsettled(ledger, [outcome(2).ref, outcome(3).ref], attempts=9) == []
 
 
-def test_a_killed_run_has_counted_what_it_had_published(tmp_path: Path) -> None:
-    """Its rows are counted in the commit that makes them part of the ledger."""
-    account = RunStats("run")
+def test_a_killed_run_has_counted_its_published_rows(tmp_path: Path) -> None:
+    """One commit has the rows and their count."""
+    stats = RunStats("run")
     outbox = Outbox(
-        tmp_path, format_name="csv", rows_per_file=2, model="m", with_probabilities=False, account=account
+        tmp_path, format_name="csv", rows_per_file=2, model="m", with_probabilities=False, stats=stats
     )
     with outbox:
         outbox.add([outcome(1), outcome(2, Reason.EMPTY), outcome(3)])
-        with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as seen:  # as after a kill -9 now
-            (entry,) = run_history.last_runs(seen, 5)
+        with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as ledger:  # as after a kill now
+            (entry,) = run_history.last_runs(ledger, 5)
         assert (entry.counts, entry.reasons, entry.batches) == ({"ok": 1, "failed": 1}, {"empty": 1}, 1)
         assert (entry.exit_code, entry.finished_at) == (None, None)
-    with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as seen:
-        (entry,) = run_history.last_runs(seen, 5)
+    with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as ledger:
+        (entry,) = run_history.last_runs(ledger, 5)
     assert (entry.counts, entry.exit_code) == ({"ok": 2, "failed": 1}, 0)
 
 
-def test_rows_that_were_dropped_are_not_counted(tmp_path: Path) -> None:
-    account = RunStats("run")
+def test_dropped_rows_are_not_counted(tmp_path: Path) -> None:
+    stats = RunStats("run")
     with (
         pytest.raises(KeyboardInterrupt),
         Outbox(
-            tmp_path, format_name="csv", rows_per_file=2, model="m", with_probabilities=False, account=account
+            tmp_path, format_name="csv", rows_per_file=2, model="m", with_probabilities=False, stats=stats
         ) as outbox,
     ):
         outbox.add([outcome(number) for number in range(3)])
         raise KeyboardInterrupt
-    with closing(Ledger(tmp_path / ".digitbox")) as opened:
-        (entry,) = run_history.last_runs(opened, 5)
+    with closing(Ledger(tmp_path / ".digitbox")) as ledger:
+        (entry,) = run_history.last_runs(ledger, 5)
     assert (entry.counts, entry.exit_code, entry.error) == ({"ok": 2}, 130, "stopped by Ctrl-C")

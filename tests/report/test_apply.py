@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
+from batch.outbox import batches
 from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
 from batch.report.apply import ApplyResult, WrongLinesError, apply
@@ -253,7 +254,7 @@ def test_apply_is_refused_while_a_run_writes(scene: Scene, monkeypatch: pytest.M
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
     running = Ledger(scene.outbox / ".digitbox")
-    running.add("00000000", [scene.sure])
+    batches.add_members(running, "00000000", [scene.sure])
     before = scene.files()
     with pytest.raises(BusyError, match="a run is writing to"):
         scene.apply((scene.unsure, "5"))

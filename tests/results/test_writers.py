@@ -78,7 +78,7 @@ def test_parquet_has_the_same_columns_typed(tmp_path: Path) -> None:
     assert read["p0"].to_pylist() == [0.1, None]
 
 
-def test_a_missing_extra_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pyarrow" else sys)
     schema.check_format("csv")
     with pytest.raises(MissingExtraError, match=r"pip install 'digitbox\[parquet\]'"):

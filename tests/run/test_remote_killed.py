@@ -13,14 +13,14 @@ from stores import Store, rows
 WORK = """
 import os, signal, sys
 sys.path[:0] = [{tests!r}]
-from batch import classifier
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 from pathlib import Path
-from batch.files import artefact, objects
-from batch.files.ledger import Ledger
+from batch.inference import classifier, model_store
+from batch.outbox import batches
+from batch.storage import objects
 classifier.build = lambda *_: FakeClassifier(MANIFEST)
 folder = save_fake_model(Path({folder!r}))
-artefact.find = lambda _: folder
+model_store.find = lambda _: folder
 
 def killed(step, owner, name, after):
     call = getattr(owner, name)
@@ -36,7 +36,7 @@ def killed(step, owner, name, after):
 killed("before the request", objects.Objects, "publish", False)
 killed("after the request", Path, "unlink", False)
 killed("after the unlink", objects.Objects, "publish", True)
-killed("after the note", Ledger, "mark", True)
+killed("after the note", batches, "set_state", True)
 sys.argv = ["digitbox", *{arguments!r}]
 from batch.cli.main import main
 main()

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from batch.errors import OutboxError
-from batch.outbox import disposal
+from batch.outbox import batches, disposal
 from batch.outbox import publisher as outboxes
-from batch.outbox.ledger import FILE, Ledger
+from batch.outbox.ledger import FILE
 from batch.results import writers
 from batch.storage import disk as disks
 from batch.storage import locks
@@ -116,9 +116,9 @@ def test_a_ledger_that_cannot_be_written_is_waited_for(scene: Scene, monkeypatch
         raise OutboxError("cannot write to the ledger: disk I/O error")
 
     scene.drop("a.png", numbered_scan(1))
-    real = Ledger.prepare
-    monkeypatch.setattr(Ledger, "prepare", prepare)
-    scene.ticking.at(60, lambda: monkeypatch.setattr(Ledger, "prepare", real))
+    real = batches.prepare
+    monkeypatch.setattr(batches, "prepare", prepare)
+    scene.ticking.at(60, lambda: monkeypatch.setattr(batches, "prepare", real))
     scene.watch(200)
     scene.check()
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]

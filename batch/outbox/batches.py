@@ -1,0 +1,178 @@
+"""Batches and their members in the ledger: how far each batch has come, and which scans have their row."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from batch.outbox.ledger import Ledger
+from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
+from batch.results import names
+
+BATCH_COLUMNS = "batch, file, batches.sha256, after, state"
+"""Columns of a row that `Batch.from_row` takes."""
+MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, members.sha256, status, reason"
+"""Columns of a row that `outcome_of` takes."""
+MAX_ROWS_PER_PATH = 16  # in the range of many paths; with more, digitbox looks up each path by itself
+
+_TRANSIENT = ", ".join(f"'{reason}'" for reason in sorted(TRANSIENT))
+_FIND_ROWS = f"SELECT path, size_bytes, mtime_ns, IFNULL(reason IN ({_TRANSIENT}), 0) FROM members WHERE"  # noqa: S608
+
+
+class State(StrEnum):
+    """How far a batch has come."""
+
+    PREPARED = "prepared"
+    PUBLISHED = "published"
+    DISPOSED = "retired"  # the word of the first ledgers, which are still read
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A file of results, staged or published.
+
+    Attributes:
+        batch_id: Identifies it, as in the column `batch` of the results.
+        file: The name of the file of results.
+        sha256: The digest of its bytes.
+        after: What becomes of its scans.
+        state: How far it has come.
+    """
+
+    batch_id: str
+    file: str
+    sha256: str
+    after: After
+    state: State
+
+    @classmethod
+    def from_row(cls, row: Sequence[str]) -> Self:
+        """Return the batch of a row with the columns `BATCH_COLUMNS`."""
+        batch_id, file, sha256, after, state = row
+        return cls(batch_id, file, sha256, After(after), State(state))
+
+    @property
+    def stamp(self) -> str:
+        """Return when the batch began, UTC, from the name of its file; such texts sort by time."""
+        return names.stamp(self.file)
+
+
+def outcome_of(row: Sequence[Any]) -> Outcome:
+    """Return the outcome, without its digit, of a row with the columns `MEMBER_COLUMNS`."""
+    path, name, size_bytes, mtime_ns, inode, sha256, status, reason = row
+    ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode)
+    return Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
+
+
+def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> None:
+    """Add scans to a batch, in a transaction that `prepare` commits."""
+    ledger.begin()
+    ledger.execute_many(
+        "INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((batch_id, *_member(outcome)) for outcome in outcomes),
+    )
+
+
+def prepare(ledger: Ledger, batch: Batch) -> None:
+    """Make a batch and its members part of the ledger, with all else in the open transaction."""
+    ledger.execute(
+        "INSERT INTO batches VALUES (?, ?, ?, ?, ?)",
+        (batch.batch_id, batch.file, batch.sha256, batch.after.value, batch.state.value),
+    )
+    ledger.commit()
+
+
+def set_state(ledger: Ledger, batch_id: str, state: State) -> None:
+    """Write how far a batch has come."""
+    ledger.execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
+
+
+def delete(ledger: Ledger, batch_id: str) -> None:
+    """Delete a batch with its members."""
+    with ledger.transaction():
+        ledger.execute("DELETE FROM members WHERE batch = ?", (batch_id,))
+        ledger.execute("DELETE FROM batches WHERE batch = ?", (batch_id,))
+
+
+def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
+    """Return the batch of this identifier; None if this ledger has not published one."""
+    rows = ledger.execute(
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE batch = ? AND state != 'prepared'",  # noqa: S608
+        (batch_id,),
+    )
+    return Batch.from_row(rows[0]) if rows else None
+
+
+def unfinished(ledger: Ledger) -> list[Batch]:
+    """Return the batches that still have a step to go, the oldest first."""
+    rows = ledger.execute(
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE state != 'retired' ORDER BY rowid"  # noqa: S608
+    )
+    return [Batch.from_row(row) for row in rows]
+
+
+def members(ledger: Ledger, batch_id: str) -> Iterator[Outcome]:
+    """Yield the scans of a batch, without their digits."""
+    rows = ledger.execute(
+        f"SELECT {MEMBER_COLUMNS} FROM members WHERE batch = ? ORDER BY rowid",  # noqa: S608
+        (batch_id,),
+    )
+    yield from map(outcome_of, rows)
+
+
+def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> list[ScanRef]:
+    """Return the scans that have no row: none of their path, size and modification time.
+
+    Args:
+        ledger: The ledger of the outbox.
+        refs: Some hundred scans. In the order of their paths, they are looked up together.
+        attempts: How many rows with a failure that may pass (`TRANSIENT`) settle a scan.
+    """
+    if not refs:
+        return []
+    paths = os.fsencode("\0".join(ref.path for ref in refs)).split(b"\0")
+    rows = Counter(_rows(ledger, paths))
+    return [
+        ref
+        for ref, path in zip(refs, paths, strict=True)
+        if (path, ref.size_bytes, ref.mtime_ns, 0) not in rows
+        and rows[path, ref.size_bytes, ref.mtime_ns, 1] < attempts
+    ]
+
+
+def awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
+    """Return whether this very file has its row, and digitbox has still to move or delete it."""
+    rows = ledger.execute(
+        "SELECT 1 FROM members JOIN batches USING (batch) WHERE path = ? AND size_bytes = ? "
+        "AND mtime_ns = ? AND inode = ? AND state != 'retired' LIMIT 1",
+        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
+    )
+    return bool(rows)
+
+
+def _rows(ledger: Ledger, paths: list[bytes]) -> list[tuple[bytes, int, int, int]]:
+    """Return the rows of these paths and maybe of others; the last value is 1 for a failure that may pass."""
+    limit = MAX_ROWS_PER_PATH * len(paths)
+    rows = ledger.execute(f"{_FIND_ROWS} path BETWEEN ? AND ? LIMIT ?", (min(paths), max(paths), limit))
+    if len(rows) < limit:
+        return rows
+    # Very many other paths lie between these.
+    return [row for path in paths for row in ledger.execute(f"{_FIND_ROWS} path = ?", (path,))]
+
+
+def _member(outcome: Outcome) -> tuple[Any, ...]:
+    ref = outcome.ref
+    return (
+        os.fsencode(ref.path),
+        os.fsencode(ref.name),
+        ref.size_bytes,
+        ref.mtime_ns,
+        ref.inode,
+        outcome.sha256,
+        outcome.status.value,
+        None if outcome.reason is None else outcome.reason.value,
+    )

@@ -1,0 +1,96 @@
+"""Batches and their members: looked up together or one by one, the same scans have a row."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.outbox import batches
+from batch.outbox.batches import Batch, State
+from batch.outbox.ledger import Ledger
+from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
+
+# Paths in any order, with bytes that are no text; some have a row, others lie between these.
+REFS = st.builds(
+    lambda path, size_bytes, mtime_ns: ScanRef(path, "x", size_bytes, mtime_ns),
+    st.integers(0, 30).map(lambda number: f"/in/{number * 7 % 31}\udcff.png"),
+    st.integers(0, 1),
+    st.integers(0, 1),
+)
+OUTCOMES = st.builds(
+    lambda ref, reason: Outcome(ref, Status.FAILED if reason else Status.OK, reason),
+    REFS,
+    st.sampled_from([None, Reason.EMPTY, Reason.UNREADABLE, Reason.CHANGED]),
+)
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    with closing(Ledger(tmp_path_factory.mktemp("state"))) as ledger:
+        yield ledger
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(OUTCOMES), st.lists(REFS, max_size=20), st.integers(1, 3), st.integers(1, 3))
+def test_scans_without_a_row(
+    ledger: Ledger, rows: list[Outcome], refs: list[ScanRef], attempts: int, max_rows: int
+) -> None:
+    def is_settled(ref: ScanRef) -> bool:
+        reasons = [outcome.reason for outcome in rows if outcome.ref == ref]
+        return any(reason not in TRANSIENT for reason in reasons) or len(reasons) >= attempts
+
+    batches.add_members(ledger, "batch", rows)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(batches, "MAX_ROWS_PER_PATH", max_rows)
+        assert batches.unsettled(ledger, refs, attempts) == [ref for ref in refs if not is_settled(ref)]
+    ledger.rollback()
+
+
+def test_few_scans_among_many_rows_read_few_rows(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [Outcome(ScanRef(f"/in/{number:04d}", "x", 1), Status.OK) for number in range(2000)]
+    batches.add_members(ledger, "batch", rows)
+    counts = []
+    execute = ledger.execute
+
+    def counting(statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        result = execute(statement, values)
+        counts.append(len(result))
+        return result
+
+    monkeypatch.setattr(ledger, "execute", counting)
+    refs = [rows[5].ref, ScanRef("/in/0900x", "x", 1), rows[1990].ref._replace(size_bytes=2)]
+    assert batches.unsettled(ledger, refs) == refs[1:]
+    assert sum(counts) < 60
+    ledger.rollback()
+
+
+def test_only_a_published_batch_is_found(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as ledger:
+        batch = Batch("b1", "predictions-b1.csv", "0" * 64, After.LEAVE, State.PREPARED)
+        batches.add_members(ledger, "b1", [])
+        batches.prepare(ledger, batch)
+        assert batches.find_published(ledger, "b1") is None
+        batches.set_state(ledger, "b1", State.DISPOSED)
+        assert batches.find_published(ledger, "b1") == replace(batch, state=State.DISPOSED)
+
+
+def test_members_come_back_without_their_digits(tmp_path: Path) -> None:
+    ref = ScanRef("/in/\udcff.png", "\udcff.png", 1, 2, 3)
+    outcomes = [
+        Outcome(ref, Status.OK, None, "ab", 7, 0.5),
+        Outcome(ref, Status.FAILED, Reason.EMPTY),
+    ]
+    with closing(Ledger(tmp_path)) as ledger:
+        batches.add_members(ledger, "b1", outcomes)
+        batches.prepare(ledger, Batch("b1", "b1.csv", "", After.MOVE, State.PREPARED))
+        members = list(batches.members(ledger, "b1"))
+        assert members == [outcome._replace(label=None, confidence=None) for outcome in outcomes]
+        assert batches.awaits_disposal(ledger, ref)
+        assert not batches.awaits_disposal(ledger, ref._replace(inode=4))
+        batches.delete(ledger, "b1")
+        assert (list(batches.members(ledger, "b1")), batches.unfinished(ledger)) == ([], [])
