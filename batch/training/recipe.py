@@ -25,7 +25,7 @@ LAST_RATE_SHARE = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How long and how fast a network is trained, and what is random about it.
+    """The settings of a training.
 
     Attributes:
         epochs: Number of epochs.

@@ -39,7 +39,7 @@ class Labelled:
 
     @property
     def are_digits(self) -> npt.NDArray[np.bool_]:
-        """Whether each image is a digit, (n,)."""
+        """The mask of the digits, (n,)."""
         return self.labels != NOT_A_DIGIT
 
     def take(self, index: npt.NDArray[np.integer | np.bool_]) -> Labelled:
