@@ -1,7 +1,7 @@
-"""What digitbox is compared with: decoding alone, and what a user would write in an hour.
+"""Programs to compare digitbox with: decoding alone, and what a user writes in an hour.
 
 python benchmarks/alternatives.py decode FOLDER       cv2.imread in as many processes as cores
-python benchmarks/alternatives.py tfdata FOLDER       tf.data and Keras, the same network, no cleaning
+python benchmarks/alternatives.py tfdata FOLDER       tf.data and Keras, the same network, no preprocessing
 python benchmarks/alternatives.py loop FOLDER         model.predict on one image after another
 python benchmarks/alternatives.py parts FOLDER        decoding, preprocessing and network on one core
 """
@@ -18,11 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PARTS = 1000  # images
+MAX_IMAGES = 1000  # for the parts, which read all of them into memory
+CHUNK_SIZE = 256  # digits that the network sees together
+ROUNDS = 3  # of the parts; the shortest time counts
 
 
 def decode(folder: Path) -> None:
-    """Decodes all files and forgets them."""
+    """Decode all files and forget them."""
     paths = sorted(map(str, folder.iterdir()))
     cores = len(os.sched_getaffinity(0))
     with multiprocessing.get_context("fork").Pool(cores) as pool:
@@ -38,7 +40,7 @@ def _decode(paths: list[str]) -> None:
 
 
 def tfdata(folder: Path) -> None:
-    """Decodes with tf.data, predicts with Keras, writes a CSV."""
+    """Decode with tf.data, predict with Keras, and write a CSV."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -58,7 +60,7 @@ def tfdata(folder: Path) -> None:
 
 
 def loop(folder: Path) -> None:
-    """Reads, resizes and predicts one image after another."""
+    """Read, resize and predict one image after another."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import cv2
     import numpy as np
@@ -78,7 +80,7 @@ def _keras_model() -> Any:
 
 
 def parts(folder: Path) -> None:
-    """Prints the least of three times of each part, in microseconds an image, as JSON."""
+    """Print the shortest of three times of each part, in microseconds an image, as JSON."""
     import cv2
     import numpy as np
 
@@ -93,10 +95,10 @@ def parts(folder: Path) -> None:
     manifest = model_store.load_manifest(path)
     cascade = classifier.load(path, manifest)
     large = classifier.LiteRtClassifier((path / model_store.TFLITE_FILE).read_bytes(), manifest)
-    refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:PARTS]]
+    refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:MAX_IMAGES]]
     greys = [images_decode.read(ref, MAX_PIXELS).grey for ref in refs]
 
-    def prepared() -> list[Any]:
+    def prepare() -> list[Any]:
         inks = [preprocess.find_ink(grey) for grey in greys]
         return [
             preprocess.normalise(ink, manifest.preprocess)
@@ -104,22 +106,22 @@ def parts(folder: Path) -> None:
             if quality.check_single_digit(ink) is None
         ]
 
-    digits = np.stack(prepared())
-    chunks = [digits[at : at + 256] for at in range(0, len(digits), 256)]
-    measured: dict[str, Callable[[], object]] = {
+    digits = np.stack(prepare())
+    chunks = [digits[start : start + CHUNK_SIZE] for start in range(0, len(digits), CHUNK_SIZE)]
+    works: dict[str, Callable[[], object]] = {
         "imread": lambda: [cv2.imread(ref.path, cv2.IMREAD_GRAYSCALE) for ref in refs],
         "read and check": lambda: list(images_decode.read_all(refs, MAX_PIXELS)),
-        "preprocess": prepared,
+        "preprocess": prepare,
         "cascade": lambda: [cascade.logits(chunk) for chunk in chunks],
         "large network": lambda: [large.logits(chunk) for chunk in chunks],
     }
-    least = dict.fromkeys(measured, float("inf"))
-    for _ in range(3):
-        for name, work in measured.items():
+    shortest = dict.fromkeys(works, float("inf"))
+    for _ in range(ROUNDS):
+        for name, work in works.items():
             started = time.perf_counter()
             work()
-            least[name] = min(least[name], (time.perf_counter() - started) / len(refs) * 1e6)
-    print(json.dumps({name: round(value, 1) for name, value in least.items()}))
+            shortest[name] = min(shortest[name], (time.perf_counter() - started) / len(refs) * 1e6)
+    print(json.dumps({name: round(value, 1) for name, value in shortest.items()}))
 
 
 if __name__ == "__main__":

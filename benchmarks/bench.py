@@ -1,9 +1,9 @@
-"""What digitbox costs beside what a user would write instead: one table, as Markdown and JSON.
+"""The speed of digitbox beside that of its alternatives, as a table in Markdown and in JSON.
 
 python benchmarks/bench.py [--files 10000] [--rounds 5] [--scale 100000] [--output FOLDER]
 
-All that is compared runs in turns, and the table says medians and their ratios. Rates are steady ones, from
-the times of whole processes with many files and with few.
+digitbox and its alternatives take turns. The table has medians and their ratios. Steady rates come from the
+times of whole processes with many files and with few.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ from drops import Scans
 
 HERE = Path(__file__).parent
 IMPORTS = "import numpy, cv2, click, ai_edge_litert.interpreter"
-FEW = 10  # one file in so many makes the smaller folder
-LOOPED = 300  # images for the loop of model.predict
+FEW = 10  # the smaller folder has a tenth of the files
+LOOP_IMAGES = 300  # for the loop of model.predict, which is slow
 
 
 class Bench:
-    """Runs commands in turns.
+    """Commands that take turns.
 
     Args:
-        folder: for what they write.
-        rounds: how often each is run.
+        folder: Folder that they write to.
+        rounds: How often each runs.
+
+    Attributes:
+        peak_mib: Peak memory of the latest process, or of its largest child, in MiB.
     """
 
     def __init__(self, folder: Path, rounds: int) -> None:
@@ -46,7 +49,7 @@ class Bench:
         self.peak_mib = 0.0
 
     def digitbox(self, *arguments: str | Path, outbox: Path | None = None) -> float:
-        """Seconds of a `digitbox run`, with an outbox of its own unless one is given."""
+        """Return the seconds of a `digitbox run`. Without an outbox, it gets a new one."""
         target = outbox or Path(tempfile.mkdtemp(dir=self._folder))
         command = ["-m", "batch", "run", *map(str, arguments), "--outbox", str(target), "--quiet"]
         try:
@@ -56,29 +59,29 @@ class Bench:
                 shutil.rmtree(target)
 
     def python(self, *arguments: str) -> float:
-        """Seconds of a Python process; sets `peak_mib`, of the largest of it and its children."""
+        """Return the seconds of a Python process, and set `peak_mib`."""
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled, too
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # pip compiles an installed package, too
         started = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
         )
         assert process.stderr is not None
-        said = process.stderr.read()
+        stderr = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in (0, 3):
-            raise RuntimeError(f"{arguments}: exit code {process.returncode}\n{said.decode()}")
+            raise RuntimeError(f"{arguments}: exit code {process.returncode}\n{stderr.decode()}")
         self.peak_mib = usage.ru_maxrss / 1024
         return seconds
 
     def alternative(self, name: str, folder: Path) -> float:
-        """Seconds of one of the alternatives."""
+        """Return the seconds of an alternative."""
         return self.python(str(HERE / "alternatives.py"), name, str(folder))
 
     def in_turns(self, works: dict[str, Callable[[], float]]) -> dict[str, float]:
-        """Medians of the times of each."""
+        """Run all in turns, and return the median time of each in seconds."""
         times: dict[str, list[float]] = {name: [] for name in works}
         for _ in range(self.rounds):
             for name, work in works.items():
@@ -87,13 +90,17 @@ class Bench:
 
 
 def rates(bench: Bench, folder: Path, files: int, alternatives: list[str]) -> dict[str, dict[str, float]]:
-    """Steady images a second, and seconds of the whole process with all files, by who reads them."""
-    few = inputs.some(folder, files // FEW)
+    """Measure digitbox and its alternatives on a folder.
+
+    Returns:
+        For each, `rate`, steady images a second, and `seconds`, of the whole process with all files.
+    """
+    few = inputs.first_files(folder, files // FEW)
     works: dict[str, Callable[[], float]] = {}
-    for size, part in (("all", folder), ("few", few)):
-        works[f"digitbox {size}"] = lambda part=part: bench.digitbox(part)  # type: ignore[misc]
+    for size, path in (("all", folder), ("few", few)):
+        works[f"digitbox {size}"] = lambda path=path: bench.digitbox(path)  # type: ignore[misc]
         for name in alternatives:
-            works[f"{name} {size}"] = lambda name=name, part=part: bench.alternative(name, part)  # type: ignore[misc]
+            works[f"{name} {size}"] = lambda name=name, path=path: bench.alternative(name, path)  # type: ignore[misc]
     seconds = bench.in_turns(works)
     return {
         name: {
@@ -105,17 +112,17 @@ def rates(bench: Bench, folder: Path, files: int, alternatives: list[str]) -> di
 
 
 def scale(bench: Bench, folder: Path, files: int) -> list[tuple[str, str, str]]:
-    """Memory and time against the number of files, and a second look at settled ones."""
+    """Return rows on memory and time by the number of files, and on a second run over settled files."""
     rows = []
-    per_file, peaks, again = [], [], 0.0
+    per_file, peaks = [], []
     for count in (files // 10, files):
-        made = inputs.make(folder / str(count), {"digits": count})["digits"]
+        scans = inputs.make(folder / str(count), {"digits": count})["digits"]
         outbox = folder / f"outbox-{count}"
-        seconds = bench.digitbox(made, outbox=outbox)
+        seconds = bench.digitbox(scans, outbox=outbox)
         per_file.append(seconds / count)
         peaks.append(bench.peak_mib)
-        again = bench.digitbox(made, "--only-new", outbox=outbox)
-        shutil.rmtree(made.parent)
+        again = bench.digitbox(scans, "--only-new", outbox=outbox)
+        shutil.rmtree(scans.parent)
         rows.append((f"{count:,} digits, whole process", f"{seconds:.1f} s, {bench.peak_mib:.0f} MiB", ""))
         rows.append((f"--only-new over {count:,} settled files", f"{again:.2f} s", "10 s for a million"))
     rows.append(("peak memory, ten times as many files", f"{peaks[1] / peaks[0]:.2f}x", "at most 1.1x"))
@@ -124,23 +131,23 @@ def scale(bench: Bench, folder: Path, files: int) -> list[tuple[str, str, str]]:
 
 
 def measure(bench: Bench, folder: Path, files: int, scale_files: int) -> list[tuple[str, str, str]]:
-    """All rows of the table: what, figure, target."""
+    """Return all rows of the table: what, figure, target."""
     counts = {"digits": files, "scans-png": files // 2, "scans-jpeg": files // 2, "photos": files // 50}
-    made = inputs.make(folder / "inputs", counts)
+    folders = inputs.make(folder / "inputs", counts)
     rows: list[tuple[str, str, str]] = []
     targets = {"scans-png": "at least 0.5"}
-    for kind, path in made.items():
-        others = ["decode", "tfdata"] if kind != "photos" else ["decode"]
-        found = rates(bench, path, counts[kind], others)
-        own = found["digitbox"]
+    for kind, path in folders.items():
+        alternatives = ["decode", "tfdata"] if kind != "photos" else ["decode"]
+        measured = rates(bench, path, counts[kind], alternatives)
+        own = measured["digitbox"]
         rows.append((f"{kind}: digitbox, steady", f"{own['rate']:,.0f}/s", ""))
-        rows.append((f"{kind}: decoding alone, steady", f"{found['decode']['rate']:,.0f}/s", ""))
-        ratio = own["rate"] / found["decode"]["rate"]
+        rows.append((f"{kind}: decoding alone, steady", f"{measured['decode']['rate']:,.0f}/s", ""))
+        ratio = own["rate"] / measured["decode"]["rate"]
         rows.append((f"{kind}: digitbox against decoding alone", f"{ratio:.2f}x", targets.get(kind, "")))
-        if "tfdata" in found:
-            other = found["tfdata"]
-            rows.append((f"{kind}: tf.data + Keras, steady", f"{other['rate']:,.0f}/s", ""))
-            steady, whole = own["rate"] / other["rate"], other["seconds"] / own["seconds"]
+        if "tfdata" in measured:
+            tfdata = measured["tfdata"]
+            rows.append((f"{kind}: tf.data + Keras, steady", f"{tfdata['rate']:,.0f}/s", ""))
+            steady, whole = own["rate"] / tfdata["rate"], tfdata["seconds"] / own["seconds"]
             is_first = kind == "digits"
             rows.append(
                 (f"{kind}: digitbox against it, steady", f"{steady:.1f}x", "at least 3x" if is_first else "")
@@ -153,10 +160,10 @@ def measure(bench: Bench, folder: Path, files: int, scale_files: int) -> list[tu
                 )
             )
         if kind == "digits":
-            looped = inputs.some(path, LOOPED)
-            loop = LOOPED / statistics.median(bench.alternative("loop", looped) for _ in range(bench.rounds))
-            against = own["rate"] / loop
-            rows.append(("digits: against a loop of model.predict", f"{against:,.0f}x", "at least 300x"))
+            loop_folder = inputs.first_files(path, LOOP_IMAGES)
+            seconds = statistics.median(bench.alternative("loop", loop_folder) for _ in range(bench.rounds))
+            ratio = own["rate"] / (LOOP_IMAGES / seconds)
+            rows.append(("digits: against a loop of model.predict", f"{ratio:,.0f}x", "at least 300x"))
         parts = subprocess.run(
             [sys.executable, str(HERE / "alternatives.py"), "parts", str(path)],
             env={**os.environ, "PYTHONPATH": str(HERE.parent)},
@@ -166,37 +173,36 @@ def measure(bench: Bench, folder: Path, files: int, scale_files: int) -> list[tu
         )
         for name, value in json.loads(parts.stdout).items():
             rows.append((f"{kind}: {name}, one core, an image", f"{value:,.0f} us", ""))
-    one = next(iter(made["scans-png"].iterdir()))
+    image = next(iter(folders["scans-png"].iterdir()))
     cold = bench.in_turns(
-        {"one": lambda: bench.digitbox(one), "imports": lambda: bench.python("-c", IMPORTS)}
+        {"image": lambda: bench.digitbox(image), "imports": lambda: bench.python("-c", IMPORTS)}
     )
-    rows.append(("one image, whole process", f"{cold['one']:.2f} s", ""))
-    rows.append(("the same against its imports", f"{cold['one'] / cold['imports']:.2f}x", "at most 1.8x"))
-    late = watching.latencies(folder / "watched", Scans(random.Random(1)))
-    rows.append(
-        ("watch: from a whole file to its CSV, beyond --settle", f"{statistics.median(late):.2f} s", "0.2 s")
-    )
+    rows.append(("one image, whole process", f"{cold['image']:.2f} s", ""))
+    rows.append(("the same against its imports", f"{cold['image'] / cold['imports']:.2f}x", "at most 1.8x"))
+    latency = statistics.median(watching.latencies(folder / "watched", Scans(random.Random(1))))
+    rows.append(("watch: from a whole file to its CSV, beyond --settle", f"{latency:.2f} s", "0.2 s"))
     return rows + scale(bench, folder / "scale", scale_files)
 
 
 def main() -> None:
-    """Measures, prints the table, and writes it."""
+    """Measure, print the table, and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000, help="digits to read")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each")
     parser.add_argument("--scale", type=int, default=100_000, help="files for memory and --only-new")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder to write to")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         folder = Path(scratch)
         rows = measure(Bench(folder, options.rounds), folder, options.files, options.scale)
-    where = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, Python {platform.python_version()}"
-    lines = [f"Measured on {where}.", "", "| what | figure | target |", "|---|---|---|"]
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{cores} cores, {platform.machine()}, Python {platform.python_version()}"
+    lines = [f"Measured on {machine}.", "", "| what | figure | target |", "|---|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "bench.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     record = {
-        "machine": where,
+        "machine": machine,
         "rows": [dict(zip(("what", "figure", "target"), row, strict=True)) for row in rows],
     }
     (options.output / "bench.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

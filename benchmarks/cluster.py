@@ -1,9 +1,10 @@
-"""What Ray costs and gains on this machine, and what follows for a cluster: the tables of docs/cluster.md.
+"""The costs and gains of Ray on this machine, and what follows for a cluster: the tables of docs/cluster.md.
 
 python benchmarks/cluster.py [--counts 10000 100000] [--workers 2]
 
-Local and Ray runs take turns, with as many workers. Digits of 28x28 pixels are read: the least work for each
-scan, and so the most for what is measured here. With --counts 10000 100000 1000000 it takes half an hour.
+Local and Ray runs take turns, with the same number of workers. They read digits of 28x28 pixels, which take
+the least work, so that the costs of the engine count most. With --counts 10000 100000 1000000 it takes half
+an hour.
 """
 
 from __future__ import annotations
@@ -23,27 +24,32 @@ import inputs
 
 ROOT = Path(__file__).parents[1]
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
-LOOK_S = 0.25
-MANY = 100_000_000
-# What object storage gives: Amazon S3's stated rate for each prefix, and the network of a common machine.
-GETS_A_SECOND = 5_500
-BITS_A_SECOND = 10e9
-# Bytes of a file, and scans a second and core, as docs/speed.md has them on two cores.
+SAMPLING_S = 0.25  # between two looks at the processes
+CLUSTER_SCANS = 100_000_000
+GETS_A_SECOND = 5_500  # that Amazon S3 states for a prefix
+BITS_A_SECOND = 10e9  # of the network of a common machine
+# Bytes of a file, and scans a second and core. The latter are from docs/speed.md, measured on two cores.
 KINDS = {"digits, 28x28 PNG": (300, 3_972 / 2), "scans, 120x160 PNG": (10_000, 1_217 / 2)}
 KINDS["photos, 1000x1400 JPEG"] = (200_000, 179 / 2)
 
 
 @dataclass(slots=True)
 class Cost:
-    """What a run took: seconds, and peak memory in MiB and CPU seconds by who took them."""
+    """The cost of a run.
+
+    Attributes:
+        seconds: Seconds of the whole process.
+        peak_mib: Peak memory of a process in MiB, by role.
+        cpu_s: CPU seconds of all processes, by role.
+    """
 
     seconds: float = 0.0
     peak_mib: dict[str, float] = field(default_factory=dict)
     cpu_s: dict[str, float] = field(default_factory=dict)
     _of_process: dict[int, tuple[str, float]] = field(default_factory=dict)
 
-    def look(self, root: int) -> None:
-        """Looks at a process and all that came of it."""
+    def sample(self, root: int) -> None:
+        """Add the memory and CPU time so far of a process and its descendants."""
         for process in _family(root):
             try:
                 status = Path(f"/proc/{process}/status").read_text()
@@ -51,7 +57,7 @@ class Cost:
                 command = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace")
             except (OSError, ProcessLookupError):
                 continue
-            if not command:  # it has ended
+            if not command:  # the process has ended
                 continue
             name = _role(process == root, command)
             peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
@@ -73,7 +79,7 @@ def _role(is_root: bool, command: str) -> str:
 
 
 def _family(root: int) -> list[int]:
-    """A process and its descendants."""
+    """Return a process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -82,14 +88,14 @@ def _family(root: int) -> list[int]:
             except (OSError, ProcessLookupError):
                 continue
             children.setdefault(parent, []).append(int(entry.name))
-    found = [root]
-    for process in found:
-        found += children.get(process, [])
-    return found
+    family = [root]
+    for process in family:
+        family += children.get(process, [])
+    return family
 
 
-def measured(folder: Path, *arguments: str) -> Cost:
-    """The cost of a `digitbox run` over a folder."""
+def run_cost(folder: Path, *arguments: str) -> Cost:
+    """Measure a `digitbox run` over a folder."""
     outbox = Path(tempfile.mkdtemp(dir=folder.parent))
     command = [
         sys.executable,
@@ -107,9 +113,9 @@ def measured(folder: Path, *arguments: str) -> Cost:
     cost, started = Cost(), time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         while process.poll() is None:
-            cost.look(process.pid)
+            cost.sample(process.pid)
             try:
-                process.wait(LOOK_S)
+                process.wait(SAMPLING_S)
             except subprocess.TimeoutExpired:
                 continue
     cost.seconds = time.perf_counter() - started
@@ -120,14 +126,14 @@ def measured(folder: Path, *arguments: str) -> Cost:
 
 
 def measure(counts: list[int], workers: int, scratch: Path) -> tuple[list[list[str]], dict[str, float]]:
-    """Rows of the table, and the figures that others follow from."""
+    """Return the rows of the first table, and the figures that the second follows from."""
     engines = {"local": ("--workers", str(workers)), "ray": ("--workers", str(workers), "--engine", "ray")}
     costs: dict[tuple[str, int], Cost] = {}
     for count in (1, *counts):
-        made = inputs.make(scratch / str(count), {"digits": count})["digits"]
+        folder = inputs.make(scratch / str(count), {"digits": count})["digits"]
         for name, arguments in engines.items():
-            costs[name, count] = measured(made, *arguments)
-        shutil.rmtree(made.parent)
+            costs[name, count] = run_cost(folder, *arguments)
+        shutil.rmtree(folder.parent)
     rows = [["what", "local", "Ray", "Ray to local"]]
 
     def add(what: str, figures: list[float], form: str) -> None:
@@ -147,24 +153,25 @@ def measure(counts: list[int], workers: int, scratch: Path) -> tuple[list[list[s
         readers = [peak["reader"] + peak.get("actor", 0.0) for peak in peaks]
         add(f"{count:,} scans, memory of a worker", readers, "{:.0f} MiB")
 
-    def cpu_us(name: str, *whose: str) -> float:
-        used = [sum(costs[name, count].cpu_s.get(who, 0.0) for who in whose) for count in (few, many)]
-        return (used[1] - used[0]) / scans * 1e6
+    def cpu_us(name: str, *roles: str) -> float:
+        of_few, of_many = (
+            sum(costs[name, count].cpu_s.get(role, 0.0) for role in roles) for count in (few, many)
+        )
+        return (of_many - of_few) / scans * 1e6
 
     workers_us = {name: cpu_us(name, "reader", "actor") for name in engines}
     add("CPU of the workers, a scan", list(workers_us.values()), "{:.0f} us")
     add("CPU of the driver, a scan", [cpu_us(name, "driver") for name in engines], "{:.0f} us")
-    rest = cpu_us("ray", "Ray itself")
-    rows.append(["CPU of Ray's own processes, a scan", "", f"{rest:.0f} us", ""])
+    rows.append(["CPU of Ray's own processes, a scan", "", f"{cpu_us('ray', 'Ray itself'):.0f} us", ""])
     figures = {
         "overhead_us": workers_us["ray"] - workers_us["local"],
-        "driver_us": cpu_us("ray", "driver"),  # of one core: Ray's own processes have others
+        "driver_us": cpu_us("ray", "driver"),  # Ray's own processes run on other cores
     }
     return rows, figures
 
 
 def computed(figures: dict[str, float]) -> list[list[str]]:
-    """What follows for a cluster, for each kind of scan."""
+    """Return the rows of the second table, which says what follows for a cluster."""
     driver = 1e6 / figures["driver_us"]
     rows = [
         [
@@ -182,7 +189,7 @@ def computed(figures: dict[str, float]) -> list[list[str]]:
             [
                 kind,
                 f"{actor:,.0f}",
-                f"{MANY / actor / 3600:,.0f}",
+                f"{CLUSTER_SCANS / actor / 3600:,.0f}",
                 f"{driver / actor:,.0f}",
                 f"{GETS_A_SECOND / actor:,.0f}",
                 f"{BITS_A_SECOND / 8 / size_bytes / actor:,.0f}",
@@ -192,12 +199,12 @@ def computed(figures: dict[str, float]) -> list[list[str]]:
 
 
 def _table(rows: list[list[str]]) -> str:
-    head, *others = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *others])
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
 
 
 def main() -> None:
-    """Measures, computes, and prints both tables."""
+    """Measure, compute, and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--counts", type=int, nargs="+", default=[10_000, 100_000], help="scans, two numbers or more"

@@ -1,4 +1,4 @@
-"""What a watcher costs: CPU at rest, latency at rest, memory after many scans.
+"""The costs of a watcher: CPU at rest, latency at rest, memory after many scans.
 
 python benchmarks/watching.py                 all of it, in about four minutes
 python benchmarks/watching.py --files 100000  with more scans
@@ -20,11 +20,17 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from drops import Scans
 
-ROUND = 2000  # scans
+ROUND_SCANS = 2000  # dropped between two measurements of the memory
+LATENCY_SCANS = 12
 
 
 class Watcher:
-    """The command, and what it uses."""
+    """A `digitbox watch` and its use of the machine.
+
+    Args:
+        folder: Folder for its inbox and its outbox.
+        settle_s: Its `--settle`, in seconds.
+    """
 
     def __init__(self, folder: Path, settle_s: float) -> None:
         self.inbox, self.outbox, self.settle_s = folder / "inbox", folder / "outbox", settle_s
@@ -36,80 +42,80 @@ class Watcher:
         time.sleep(3)
 
     def processes(self) -> list[int]:
-        """The watcher and its workers."""
+        """Return the process ids of the watcher and its workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [self.process.pid, *map(int, children.split())]
 
     def cpu_s(self) -> float:
-        """CPU time so far, of all."""
+        """Return the CPU seconds so far of all processes."""
         fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split() for pid in self.processes()]
         return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
 
     def memory_mib(self) -> list[float]:
-        """Resident memory of each."""
+        """Return the resident memory of each process in MiB."""
         pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.processes()]
         return [count * os.sysconf("SC_PAGE_SIZE") / 2**20 for count in pages]
 
     def wait_for(self, files: int) -> None:
-        """Waits until that many files of results are there."""
+        """Wait until the outbox has that many CSVs."""
         while sum(1 for _ in self.outbox.glob("*.csv")) < files:
             time.sleep(0.005)
 
     def end(self) -> None:
-        """Ends it."""
+        """Stop the watcher."""
         self.process.terminate()
         self.process.wait(60)
 
 
-def latencies(folder: Path, scans: Scans, count: int = 12) -> list[float]:
-    """Seconds beyond `--settle` from a whole file to its CSV, one scan at a time."""
+def latencies(folder: Path, scans: Scans) -> list[float]:
+    """Return seconds beyond `--settle` from a whole file to its CSV, one scan at a time."""
     watcher = Watcher(folder, 2.0)
     try:
-        return _late(watcher, scans, count)
+        return _latencies(watcher, scans)
     finally:
         watcher.end()
 
 
-def _late(watcher: Watcher, scans: Scans, count: int) -> list[float]:
-    late = []
-    for number in range(count):
+def _latencies(watcher: Watcher, scans: Scans) -> list[float]:
+    seconds = []
+    for number in range(LATENCY_SCANS):
         (watcher.inbox / f"{number}.png").write_bytes(scans.whole())
-        whole = time.monotonic()
+        written = time.monotonic()
         watcher.wait_for(number + 1)
-        late.append(time.monotonic() - whole - watcher.settle_s)
-    return late
+        seconds.append(time.monotonic() - written - watcher.settle_s)
+    return seconds
 
 
 def at_rest(folder: Path, scans: Scans, seconds: float) -> None:
-    """Prints CPU and latency at rest, with the default options."""
+    """Print CPU and latency at rest, with the default options."""
     watcher = Watcher(folder, 2.0)
-    late = _late(watcher, scans, 12)
+    latency = _latencies(watcher, scans)
     before = watcher.cpu_s()
     time.sleep(seconds)
-    used = watcher.cpu_s() - before
+    cpu_s = watcher.cpu_s() - before
     watcher.end()
-    print(f"at rest, {seconds:.0f} s: {used:.2f} s of CPU")
-    print(
-        f"one scan at a time, beyond --settle: median {statistics.median(late):.3f} s, most {max(late):.3f} s"
-    )
+    print(f"at rest, {seconds:.0f} s: {cpu_s:.2f} s of CPU")
+    median, longest = statistics.median(latency), max(latency)
+    print(f"one scan at a time, beyond --settle: median {median:.3f} s, most {longest:.3f} s")
 
 
 def memory(folder: Path, scans: Scans, files: int) -> None:
-    """Prints the memory of the watcher and its workers after each round of drops."""
+    """Print the memory of the watcher and its workers after each round of scans."""
     watcher = Watcher(folder, 0.5)
     started = time.monotonic()
-    for done in range(0, files, ROUND):
-        for number in range(ROUND):
-            (watcher.inbox / f"{done + number}.png").write_bytes(scans.whole())
+    for start in range(0, files, ROUND_SCANS):
+        for number in range(start, start + ROUND_SCANS):
+            (watcher.inbox / f"{number}.png").write_bytes(scans.whole())
         while any(watcher.inbox.iterdir()):
             time.sleep(0.05)
         sizes = " + ".join(f"{size:.0f}" for size in watcher.memory_mib())
-        print(f"{done + ROUND:7} scans, {time.monotonic() - started:5.0f} s: {sizes} MiB", flush=True)
+        seconds = time.monotonic() - started
+        print(f"{start + ROUND_SCANS:7} scans, {seconds:5.0f} s: {sizes} MiB", flush=True)
     watcher.end()
 
 
 def main() -> None:
-    """Measures."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=20_000, help="scans to drop")
     parser.add_argument("--seconds", type=float, default=30, help="of rest")

@@ -1,1 +1,1 @@
-"""From labelled digits to a trained model; TensorFlow lives here and nowhere else."""
+"""The way from labelled digits to a trained model, with TensorFlow."""

@@ -1,4 +1,4 @@
-"""From a Keras model to LiteRT: in float, and quantised to int8."""
+"""The content of a model's files: Keras, and LiteRT in float and quantised to int8."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 from batch.inference.classifier import Digits
 from batch.terminal import stderr
 
-REPRESENTATIVE = 512  # digits from which the ranges of the activations are taken
+MAX_REPRESENTATIVE = 512  # digits that the converter takes the ranges of the activations from
 
 
 def keras_bytes(model: Any) -> bytes:
-    """Content of the .keras file: the network and its weights, not the state of its training."""
+    """Return the content of the .keras file: the network and its weights, not the state of its training."""
     bare = type(model).from_config(model.get_config())
     bare.set_weights(model.get_weights())
     with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
@@ -27,20 +27,20 @@ def keras_bytes(model: Any) -> bytes:
 
 
 def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
-    """Content of the .tflite file: uint8 digits in, float32 logits out, any number at a time.
+    """Return the content of the .tflite file: uint8 digits in, float32 logits out, any number at a time.
 
     Args:
         model: Keras model with uint8 input.
-        representative: digits like those it will see, (n, 28, 28, channels), to quantise weights and
+        representative: Digits like those it will see, (n, 28, 28, channels), to quantise weights and
             activations to int8 (Jacob et al. 2018); None keeps them float.
     """
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory(prefix="digitbox-") as folder, warnings.catch_warnings():
-        # The converter warns that it was given no statistics, though it takes them from the digits.
+        # The converter takes the statistics from the digits, and yet warns that it has none.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
         with stderr.silence():
-            # Not from_keras_model, which prints the whole signature to stdout.
+            # TFLiteConverter.from_keras_model prints the whole signature to stdout.
             model.export(folder, format="tf_saved_model", verbose=False)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             if representative is not None:
@@ -50,5 +50,5 @@ def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
 
 
 def _one_by_one(digits: Digits) -> Iterator[list[Any]]:
-    for digit in digits[:REPRESENTATIVE]:
+    for digit in digits[:MAX_REPRESENTATIVE]:
         yield [digit[np.newaxis]]

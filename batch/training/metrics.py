@@ -1,4 +1,4 @@
-"""Figures of merit: accuracy with its interval, confusion, calibration, risk and coverage, AUROC."""
+"""Measures of a model: accuracy with its interval, confusion, calibration, risk and coverage, AUROC."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Labels = npt.NDArray[np.integer]
 Values = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
 
-Z_95 = 1.959963984540054
+Z_95 = 1.959963984540054  # the quantile of the normal distribution for a 95 % interval
 
 
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
-    """Interval of a proportion (Wilson 1927).
+    """Return the interval of a proportion (Wilson 1927).
 
     Args:
-        successes: from 0 to n.
-        n: number of trials.
-        z: quantile of the normal distribution; the default is for 95 %.
+        successes: Number of successes, 0 to n.
+        n: Number of trials.
+        z: Quantile of the normal distribution; the default is for 95 %.
 
     Returns:
         Lower and upper end, 0 to 1; (0, 1) for n = 0.
@@ -35,41 +35,41 @@ def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, flo
 
 
 def confusion_matrix(labels: Labels, predictions: Labels, classes: int = 10) -> npt.NDArray[np.int64]:
-    """Counts, (classes, classes): row is the label, column the prediction."""
-    pairs = np.asarray(labels, np.int64) * classes + np.asarray(predictions, np.int64)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    """Count labels and predictions, (classes, classes): the row is the label, the column the prediction."""
+    cells = np.asarray(labels, np.int64) * classes + np.asarray(predictions, np.int64)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def expected_calibration_error(confidences: Values, correct: Flags, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy over equal bins of confidence (Naeini et al. 2015).
+    """Return the mean gap between confidence and accuracy over equal bins (Naeini et al. 2015).
 
     Args:
-        confidences: (n,), 0 to 1.
-        correct: (n,).
-        bins: how many.
+        confidences: Confidences, (n,), 0 to 1.
+        correct: Whether the answer was right, (n,).
+        bins: Number of bins, of equal width in confidence.
 
     Returns:
-        0 to 1; 0 for n = 0.
+        The error, 0 to 1; 0 for n = 0.
     """
     if len(confidences) == 0:
         return 0.0
-    place = np.minimum((np.asarray(confidences) * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(place, np.asarray(correct, np.float64) - confidences, bins)
+    bin_of = np.minimum((np.asarray(confidences) * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(bin_of, np.asarray(correct, np.float64) - confidences, bins)
     return float(np.abs(gaps).sum() / len(confidences))
 
 
 def risk_coverage(
     confidences: Values, correct: Flags, weights: Values | None = None
 ) -> tuple[Values, Values, Values]:
-    """Share of wrong answers against share answered, for every threshold (El-Yaniv and Wiener 2010).
+    """Return the risk and the coverage of every threshold (El-Yaniv and Wiener 2010).
 
     Args:
-        confidences: (n,), 0 to 1.
-        correct: (n,).
-        weights: (n,), above 0, how much each counts; None for all alike.
+        confidences: Confidences, (n,), 0 to 1.
+        correct: Whether the answer was right, (n,).
+        weights: How much each counts, (n,), above 0; None for all alike.
 
     Returns:
-        Coverage, risk and threshold, (k,) each, coverage rising. Equal confidences are one threshold.
+        Coverage, risk and threshold, (k,) each, with rising coverage. Equal confidences are one threshold.
     """
     if len(confidences) == 0:
         empty = np.zeros(0)
@@ -84,34 +84,35 @@ def risk_coverage(
 
 
 def auroc(scores: Values, positive: Flags) -> float:
-    """Chance that a random positive scores above a random negative, ties counting half.
+    """Return the chance that a random positive scores above a random negative; a tie counts half.
 
     Args:
-        scores: (n,).
-        positive: (n,), with at least one of each kind, or the result is nan.
+        scores: Scores, (n,).
+        positive: Whether each is a positive, (n,).
 
     Returns:
-        0 to 1.
+        The area under the ROC curve, 0 to 1; nan if there are only positives or only negatives.
     """
     positive = np.asarray(positive, bool)
-    count, others = int(positive.sum()), int((~positive).sum())
-    if count == 0 or others == 0:
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if positives == 0 or negatives == 0:
         return math.nan
-    _, place, sizes = np.unique(scores, return_inverse=True, return_counts=True)
+    _, level, sizes = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = np.cumsum(sizes) - (sizes - 1) / 2  # the mean rank of equal scores
-    return float((ranks[place][positive].sum() - count * (count + 1) / 2) / (count * others))
+    rank_sum = ranks[level][positive].sum()
+    return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def mcnemar(only_one: int, only_other: int) -> float:
-    """Exact two-sided test of whether two classifiers err equally often on the same cases (McNemar 1947).
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Test whether two classifiers err equally often on the same cases (McNemar 1947), exact and two-sided.
 
     Args:
-        only_one: cases that only the first has right.
-        only_other: cases that only the other has right.
+        only_first: Number of cases that only the first classifier has right.
+        only_second: Number of cases that only the second has right.
 
     Returns:
-        The probability of a difference at least as large when there is none; 1 where they never differ.
+        The probability of a difference at least as large if there is none; 1 if they never differ.
     """
-    n = only_one + only_other
-    tail = sum(math.comb(n, k) for k in range(min(only_one, only_other) + 1))
+    n = only_first + only_second
+    tail = sum(math.comb(n, k) for k in range(min(only_first, only_second) + 1))
     return min(1.0, 2 * tail / 2**n)

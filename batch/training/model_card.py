@@ -1,4 +1,4 @@
-"""The model card: what a model was made from, what it is good and bad at, in figures."""
+"""The model card: the data of a model, its figures and its limits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from batch.records import Manifest
 
 
 def sentence(figure: Mapping[str, Any]) -> str:
-    """One test in words.
+    """Say the figures of one test in words.
 
     Args:
-        figure: of the manifest's `metrics`.
+        figure: A value of the manifest's `metrics`.
     """
     parts = []
     if "n" in figure:
@@ -34,7 +34,7 @@ def sentence(figure: Mapping[str, Any]) -> str:
 
 
 def text(manifest: Manifest) -> str:
-    """The card as Markdown, made from the manifest alone, so that it cannot say anything else."""
+    """Write the card as Markdown. It comes from the manifest alone, so the two agree."""
     rendered = manifest.classes == 11
     lines = [
         f"# {manifest.name}",

@@ -1,4 +1,4 @@
-"""The networks, by name. Their last layer gives logits; softmax or sigmoid comes after it."""
+"""The networks by name. Their last layer gives logits, and softmax or sigmoid comes after it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from batch.records import PreprocessSpec
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network and how it is trained unless told otherwise.
+    """A network, and the settings that it is trained with by default.
 
     Attributes:
-        build: from the shape of its input and the number of classes to a Keras model.
-        preprocess: what its input is made with.
-        rendered: trained on rendered scans and with the class `not a digit`; else on the digits as they are.
-        epochs, batch_size, learning_rate: of the training.
+        build: Makes a Keras model, given the shape of its input and the number of classes.
+        preprocess: What the model's input is made of.
+        rendered: Whether it is trained on rendered scans and on what is no digit, as an eleventh class. If
+            not, it is trained on the digits as they are.
+        epochs: Number of epochs.
+        batch_size: Examples in a step.
+        learning_rate: The highest learning rate.
     """
 
     build: Callable[[tuple[int, int, int], int], Any]
@@ -32,7 +35,7 @@ class Network:
 
 
 def mlp(shape: tuple[int, int, int], classes: int) -> Any:
-    """The teaching notebook's network: two hidden layers of 50, 42,310 weights."""
+    """Build the teaching notebook's network: two hidden layers of 50, 42,310 weights."""
     return keras.Sequential(
         [
             keras.Input(shape, dtype="uint8"),
@@ -46,9 +49,9 @@ def mlp(shape: tuple[int, int, int], classes: int) -> Any:
 
 
 def cnn(shape: tuple[int, int, int], classes: int) -> Any:
-    """A column of convolutions for each of two views, joined in a hidden layer: 1.2 M weights, 17 M products.
+    """Build two columns of convolutions, one a view, with a hidden layer: 1.2 M weights, 17 M products.
 
-    The views do not lie over each other: the digit fills the one, and is anywhere in the other.
+    The digit fills the first view and lies anywhere in the second, so the two cannot share their channels.
     """
     image = keras.Input(shape, dtype="uint8")
     views = layers.Rescaling(1 / 255)(image)
@@ -62,7 +65,7 @@ def cnn(shape: tuple[int, int, int], classes: int) -> Any:
 
 
 def student(shape: tuple[int, int, int], classes: int) -> Any:
-    """The small network that looks first: 0.2 M weights, 1.4 M products."""
+    """Build the small network that looks first: 0.2 M weights, 1.4 M products."""
     image = keras.Input(shape, dtype="uint8")
     x = _column(layers.Rescaling(1 / 255)(image), ((16, 5, 2), (32, 3, 2), (48, 3, 1)))
     x = _normalised(layers.Dense(64, use_bias=False)(layers.Flatten()(x)))
@@ -70,7 +73,12 @@ def student(shape: tuple[int, int, int], classes: int) -> Any:
 
 
 def _column(x: Any, convolutions: tuple[tuple[int, int, int], ...]) -> Any:
-    """Convolutions of so many filters, so wide, in such strides."""
+    """Add convolutions.
+
+    Args:
+        x: Keras tensor, (batch, height, width, channels).
+        convolutions: Filters, kernel width in pixels and stride of each.
+    """
     for filters, width, stride in convolutions:
         x = layers.Conv2D(
             filters, width, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal"

@@ -1,8 +1,9 @@
-"""How often a network expects what is no digit: in training it meets more of it than people's folders hold.
+"""The prior of `not a digit`. A training has more of these scans than people's folders.
 
-What a network says holds for shares of classes as in its training. Where they are others, its logits are set
-right by the logarithms of the ratios, without training anew (Saerens et al., "Adjusting the outputs of a
-classifier to new a priori probabilities", 2002). Here that is the bias of one class in the last layer.
+A network's probabilities hold for the shares of the classes in its training. For other shares, add the
+logarithm of the ratio of the odds to the logits, without training anew (Saerens et al., "Adjusting the
+outputs of a classifier to new a priori probabilities", 2002). Here it goes into the bias of one class in the
+last layer.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import Any
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.examples import NONE, SHARES
 
-NOT_DIGITS_FRACTION = 0.05  # of the scans that people have
+NOT_DIGITS_FRACTION = 0.05  # of the scans that people have; assumed, not measured
 
 
 def shift_for_use(model: Any) -> None:
-    """Has a network that was trained on the mixture of `examples` expect what people have."""
+    """Set a network that was trained on the mixture of `examples` to the prior of people's folders."""
     _shift(model, _log_odds(NOT_DIGITS_FRACTION) - _log_odds(SHARES[NONE]))
 
 
 def shift_for_training(model: Any) -> None:
-    """The reverse of `for_use`, for a network that is to be trained on."""
+    """Undo `shift_for_use`, for a network that is to be trained further."""
     _shift(model, _log_odds(SHARES[NONE]) - _log_odds(NOT_DIGITS_FRACTION))
 
 

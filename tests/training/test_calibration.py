@@ -1,4 +1,4 @@
-"""What the card says of a model."""
+"""Figures of a model from its logits."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from batch.training.examples import Examples
 
 @dataclasses.dataclass
 class Fake:
-    """Answers with fixed logits."""
+    """A classifier with fixed logits."""
 
     manifest: Manifest
     fixed: npt.NDArray[np.float32]
@@ -22,7 +22,7 @@ class Fake:
         return self.fixed
 
 
-def test_a_digit_that_is_refused_is_not_read() -> None:
+def test_a_refused_digit_counts_as_not_read() -> None:
     shipped = model_store.load_manifest(model_store.find(None))
     manifest = dataclasses.replace(shipped, temperature=1.0, refuse_above=0.5, review_below=0.9)
     logits = np.zeros((3, 11), np.float32)
@@ -31,6 +31,6 @@ def test_a_digit_that_is_refused_is_not_read() -> None:
     tested = Examples(
         np.zeros((3, 28, 28, 5), np.uint8), np.array([3, 4, 5], np.int32), np.zeros(3, np.uint8)
     )
-    found = calibration.figures(Fake(manifest, logits), manifest, tested)
-    assert (found["n"], found["correct"]) == (3, 2)
-    assert found["calibration_error"] < 0.01
+    figures = calibration.figures(Fake(manifest, logits), manifest, tested)
+    assert (figures["n"], figures["correct"]) == (3, 2)
+    assert figures["calibration_error"] < 0.01

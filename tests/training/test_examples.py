@@ -15,26 +15,26 @@ DRAWINGS = np.stack([strokes.draw(label, np.random.default_rng(label)) for label
 DIGITS = Material(Labelled(DRAWINGS, np.arange(10, dtype=np.int32)))
 
 
-def test_others_are_no_digits() -> None:
+def test_images_that_are_no_digits_become_examples() -> None:
     white = Material(DIGITS.digits, [np.full((3, 28, 28), 255, np.uint8)])
     letters = Material(DIGITS.digits, [DRAWINGS])
     for material in (white, letters):
-        kinds = [
+        scans = [
             examples._scan(examples.NONE, material, np.random.default_rng(seed), random_appearance)
             for seed in range(100)
         ]
-        assert {label for _, label in kinds} == {NOT_A_DIGIT}
-        same = sum(any(np.array_equal(scan, other) for other in material.others[0]) for scan, _ in kinds)
-        assert same > 5
+        assert {label for _, label in scans} == {NOT_A_DIGIT}
+        unchanged = sum(any(np.array_equal(scan, image) for image in material.others[0]) for scan, _ in scans)
+        assert unchanged > 5
 
 
-def test_examples_are_what_the_network_will_see() -> None:
-    made = examples.rendered(DIGITS, SPEC, 200, seed=1)
-    assert made.digits.shape == (200, 28, 28, 5)
-    assert made.digits.dtype == np.uint8
-    assert set(made.labels[made.kinds == examples.NONE]) == {NOT_A_DIGIT}
-    assert set(made.labels[made.kinds != examples.NONE]) <= set(range(10))
-    assert set(made.kinds) == {
+def test_examples_have_the_form_of_the_models_input() -> None:
+    mixture = examples.rendered(DIGITS, SPEC, 200, seed=1)
+    assert mixture.digits.shape == (200, 28, 28, 5)
+    assert mixture.digits.dtype == np.uint8
+    assert set(mixture.labels[mixture.kinds == examples.NONE]) == {NOT_A_DIGIT}
+    assert set(mixture.labels[mixture.kinds != examples.NONE]) <= set(range(10))
+    assert set(mixture.kinds) == {
         examples.AS_IS,
         examples.VARIED,
         examples.RENDERED,
@@ -44,19 +44,19 @@ def test_examples_are_what_the_network_will_see() -> None:
 
 
 def test_practice_is_paper_under_named_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[Appearance] = []
+    appearances: list[Appearance] = []
 
-    def seen(digit: Grey, look: Appearance, rng: np.random.Generator) -> Grey:
-        looks.append(look)
-        return render(digit, look, rng)
+    def record(digit: Grey, appearance: Appearance, rng: np.random.Generator) -> Grey:
+        appearances.append(appearance)
+        return render(digit, appearance, rng)
 
-    monkeypatch.setattr(examples, "render", seen)
-    made = examples.in_practice(DIGITS, SPEC, 200, seed=1)
-    assert len(made.labels) == 200
-    assert set(made.kinds) == {examples.RENDERED, examples.DRAWN, examples.NONE}
-    named = list(CONDITIONS.values())
-    assert all(look in named for look in looks)
-    assert sum(look in looks for look in named) > 0.9 * len(named)
+    monkeypatch.setattr(examples, "render", record)
+    mixture = examples.in_practice(DIGITS, SPEC, 200, seed=1)
+    assert len(mixture.labels) == 200
+    assert set(mixture.kinds) == {examples.RENDERED, examples.DRAWN, examples.NONE}
+    conditions = list(CONDITIONS.values())
+    assert all(appearance in conditions for appearance in appearances)
+    assert sum(condition in appearances for condition in conditions) > 0.9 * len(conditions)
 
 
 def test_plain_digits_keep_their_order() -> None:
@@ -64,19 +64,19 @@ def test_plain_digits_keep_their_order() -> None:
 
 
 def test_epochs_do_not_depend_on_the_number_of_workers() -> None:
-    one, two = (
+    of_one, of_two = (
         list(examples.epochs(DIGITS, SPEC, epochs=2, count=40, seed=5, workers=workers)) for workers in (1, 2)
     )
-    for first, second in zip(one, two, strict=True):
+    for first, second in zip(of_one, of_two, strict=True):
         assert len(first.labels) == 40
         assert np.array_equal(first.digits, second.digits)
-    assert not np.array_equal(one[0].digits, one[1].digits)
+    assert not np.array_equal(of_one[0].digits, of_one[1].digits)
 
 
-def test_own_scans_are_a_quarter() -> None:
+def test_a_quarter_of_the_examples_are_own_scans() -> None:
     own = [(np.full((40, 40), 220, np.uint8), 3), (255 - DRAWINGS[4], 4), (255 - DRAWINGS[5], 10)]
-    made = examples.rendered(Material(DIGITS.digits, own=own), SPEC, 400, seed=1)
-    labels = made.labels[made.kinds == examples.OWN]
+    mixture = examples.rendered(Material(DIGITS.digits, own=own), SPEC, 400, seed=1)
+    labels = mixture.labels[mixture.kinds == examples.OWN]
     assert 0.15 < len(labels) / 400 < 0.3
     assert set(labels) == {4, 10}  # nothing is learnt from a blank
     assert examples.plain(Material(DIGITS.digits, own=own), SPEC).labels.tolist() == [*range(10), 4, 10]

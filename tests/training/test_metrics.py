@@ -22,19 +22,19 @@ def test_wilson_interval_of_a_known_case() -> None:
     assert metrics.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
 
 
-def test_confusion_matrix() -> None:
+def test_confusion_matrix_counts_labels_by_row() -> None:
     matrix = metrics.confusion_matrix(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
 
-def test_calibration_error() -> None:
+def test_calibration_error_is_the_gap_to_accuracy() -> None:
     assert metrics.expected_calibration_error(np.full(100, 0.75), np.arange(100) < 75) == pytest.approx(0)
     assert metrics.expected_calibration_error(np.full(100, 0.95), np.zeros(100, bool)) == pytest.approx(0.95)
     assert metrics.expected_calibration_error(np.ones(4), np.ones(4, bool)) == 0
     assert metrics.expected_calibration_error(np.zeros(0), np.zeros(0, bool)) == 0
 
 
-def test_risk_and_coverage() -> None:
+def test_risk_and_coverage_of_every_threshold() -> None:
     coverage, risk, level = metrics.risk_coverage(
         np.array([0.5, 0.9, 0.5, 0.8]), np.array([0, 1, 1, 1], bool)
     )
@@ -56,7 +56,7 @@ def test_auroc_is_the_share_of_pairs_in_order(pairs: list[tuple[int, bool]]) -> 
     assert value == pytest.approx(order.mean())
 
 
-def test_what_counts_less_adds_less_risk() -> None:
+def test_a_small_weight_adds_little_risk() -> None:
     confidences, correct = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
     coverage, risk, levels = metrics.risk_coverage(confidences, correct, np.array([1.0, 0.5, 0.5]))
     assert coverage.tolist() == [0.5, 0.75, 1.0]

@@ -1,4 +1,4 @@
-"""A network expects what people have, and what it was trained on when it is trained on."""
+"""The prior of `not a digit` in use and in training."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ def network(classes: int) -> Any:
 
 
 @pytest.mark.slow
-def test_what_is_no_digit_is_expected_less_in_use_and_as_before_in_training() -> None:
+def test_not_a_digit_is_rarer_in_use_than_in_training() -> None:
     model = network(11)
     (_, trained) = model.layers[-1].get_weights()
     prior.shift_for_use(model)
-    (_, used) = model.layers[-1].get_weights()
-    assert np.array_equal(used[:10], trained[:10])
-    # With nothing to tell the classes apart, the odds are those of people's folders.
-    none, digits = np.exp(used[10] - trained[10]) * SHARES[NONE], 1 - SHARES[NONE]
+    (_, shifted) = model.layers[-1].get_weights()
+    assert np.array_equal(shifted[:10], trained[:10])
+    # If a scan tells nothing, the odds are those of people's folders.
+    none, digits = np.exp(shifted[10] - trained[10]) * SHARES[NONE], 1 - SHARES[NONE]
     assert none / (none + digits) == pytest.approx(prior.NOT_DIGITS_FRACTION)
     prior.shift_for_training(model)
     assert model.layers[-1].get_weights()[1] == pytest.approx(trained, abs=1e-6)

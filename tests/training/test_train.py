@@ -1,4 +1,4 @@
-"""Training with tiny networks and data: the way, not the figures."""
+"""Training with tiny networks and data. The figures do not matter here."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def trained(data: str, models: Path, *arguments: str) -> Any:
+def run_train(data: str, models: Path, *arguments: str) -> Any:
     return CliRunner().invoke(
         train, ["--data", data, "--models", str(models), *arguments], catch_exceptions=False
     )
@@ -52,14 +52,14 @@ def _short_distillation() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def models(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    assert trained(data, folder, "--network", "mlp", "--default").exit_code == 0
+    assert run_train(data, folder, "--network", "mlp", "--default").exit_code == 0
     small = ("--epochs", "1", "--examples", "300")
-    assert trained(data, folder, "--network", "cnn", *small).exit_code == 0
+    assert run_train(data, folder, "--network", "cnn", *small).exit_code == 0
     return folder
 
 
 @pytest.mark.parametrize(("name", "classes"), [("mlp", 10), ("cnn", 11)])
-def test_a_folder_has_all_that_the_contract_names(models: Path, name: str, classes: int) -> None:
+def test_the_model_folder_is_complete(models: Path, name: str, classes: int) -> None:
     folder = models / name
     manifest = model_store.load_manifest(folder)
     assert manifest.classes == classes
@@ -73,7 +73,7 @@ def test_a_folder_has_all_that_the_contract_names(models: Path, name: str, class
     assert (models / "CURRENT").read_text() == "mlp\n"
 
 
-def test_a_student_looks_first_and_says_what_the_large_model_says(models: Path, data: str) -> None:
+def test_only_the_cnn_has_a_student(models: Path) -> None:
     folder = models / "cnn"
     manifest = model_store.load_manifest(folder)
     assert isinstance(classifier.load(folder, manifest), classifier.Cascade)
@@ -100,18 +100,18 @@ def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
     assert np.abs(int8 - keras).max() < 0.15 * np.ptp(keras)
 
 
-def test_the_same_seed_trains_alike(data: str, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_training(data: str, tmp_path: Path) -> None:
     losses = []
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        trained(data, tmp_path / folder, "--network", "mlp", "--epochs", "2", "--seed", seed)
+        run_train(data, tmp_path / folder, "--network", "mlp", "--epochs", "2", "--seed", seed)
         losses.append(json.loads((tmp_path / folder / "mlp" / "history.json").read_text())["val_loss"])
-    # Sums of floats depend on the order in which threads finish.
+    # A sum of floats depends on the order in which threads finish.
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     assert losses[0] != pytest.approx(losses[2], abs=1e-4)
 
 
-def test_progress_is_shown_and_the_folder_printed(data: str, tmp_path: Path) -> None:
-    result = trained(
+def test_train_shows_progress_and_prints_the_folder(data: str, tmp_path: Path) -> None:
+    result = run_train(
         data, tmp_path, "--network", "mlp", "--epochs", "2", "--output", "sigmoid", "--name", "s"
     )
     assert result.stdout == f"{tmp_path / 's'}\n"
@@ -119,31 +119,29 @@ def test_progress_is_shown_and_the_folder_printed(data: str, tmp_path: Path) -> 
     assert model_store.load_manifest(tmp_path / "s").output == "sigmoid"
 
 
-def test_a_model_is_not_overwritten_unless_told(data: str, models: Path) -> None:
+def test_refuse_names_in_use_and_wrong_options(data: str, models: Path) -> None:
     with pytest.raises(ConfigError, match="--overwrite"):
-        trained(data, models, "--network", "mlp")
+        run_train(data, models, "--network", "mlp")
     with pytest.raises(ConfigError, match="sigmoid"):
-        trained(data, models, "--output", "sigmoid", "--name", "new")
+        run_train(data, models, "--output", "sigmoid", "--name", "new")
     with pytest.raises(ConfigError, match="--name"):
-        trained(data, models, "--name", "../up")
+        run_train(data, models, "--name", "../up")
 
 
-def test_ctrl_c_says_so_and_writes_nothing(
-    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from batch.training import train as training
+def test_ctrl_c_writes_no_model(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from batch.training import recipe
 
-    def stopped(*_: object, **__: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Reporter, "on_epoch_end", stopped)
+    monkeypatch.setattr(recipe._Reporter, "on_epoch_end", interrupt)
     result = CliRunner().invoke(train, ["--data", data, "--models", str(tmp_path / "m"), "--network", "mlp"])
     assert "stopped in epoch 1 of 10: no model was written" in result.stderr
     assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: Path) -> None:
+def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     for number in range(20):
         folder = tmp_path / "own" / ("none" if number == 19 else str(number % 10))
@@ -152,7 +150,7 @@ def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: P
         cv2.imwrite(str(folder / f"{number}.png"), scan)
     (tmp_path / "own" / "3" / "broken.png").write_bytes(b"no image")
     start = ("--from", str(models / name), "--extra", str(tmp_path / "own"), "--network", name)
-    result = trained(data, tmp_path, *start, "--epochs", "1", "--examples", "200", "--name", "office")
+    result = run_train(data, tmp_path, *start, "--epochs", "1", "--examples", "200", "--name", "office")
     assert "left out: 3/broken.png, not_an_image" in result.stderr
     manifest = model_store.load_manifest(tmp_path / "office")
     assert "own scans held out" in manifest.metrics
@@ -163,22 +161,23 @@ def test_going_on_with_own_scans(data: str, models: Path, name: str, tmp_path: P
     assert counts[1] - counts[3] == counts[2] - counts[4]  # right by both
     assert "| drawn.npz test " in result.stderr
     assert "the new model: " in result.stderr
-    assert f"digitbox run --model {tmp_path / 'office'}" in result.stderr  # no default is looked for there
+    # No run looks for its default model in this folder.
+    assert f"digitbox run --model {tmp_path / 'office'}" in result.stderr
     assert manifest.start == model_store.load_manifest(models / name).version
     assert manifest.start in (tmp_path / "office" / "card.md").read_text()
     other = "cnn" if name == "mlp" else "mlp"
     with pytest.raises(ConfigError, match="--from"):
-        trained(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
+        run_train(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
 
 
-def test_what_is_no_digit_is_trained_on_and_tested(data: str, models: Path, tmp_path: Path) -> None:
+def test_train_and_test_on_what_is_no_digit(data: str, models: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     crosses = np.stack([np.eye(28, dtype=np.uint8)[:: rng.choice([-1, 1])] * 255 for _ in range(40)])
     no_digits = str(tmp_path / "crosses.npz")
-    no = np.full(30, -1)
-    np.savez(no_digits, x_train=crosses[:30], y_train=no, x_test=crosses[30:], y_test=no[:10])
+    labels = np.full(30, -1)
+    np.savez(no_digits, x_train=crosses[:30], y_train=labels, x_test=crosses[30:], y_test=labels[:10])
     small = ("--epochs", "1", "--examples", "200", "--from", str(models / "cnn"), "--name", "careful")
-    result = trained(data, tmp_path, "--data", no_digits, *small)
+    result = run_train(data, tmp_path, "--data", no_digits, *small)
     figures = model_store.load_manifest(tmp_path / "careful").metrics["crosses.npz test"]
     assert figures["not_digits"] == 10  # type: ignore[index]
     assert "n" not in figures  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Labelled digits, and things that are none: data sets that Keras brings, or NumPy archives."""
+"""Data sets of labelled digits and of things that are no digit, from Keras or from NumPy archives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batch.errors import InputError, MissingExtraError
 from batch.records import Grey
 
 DIGIT_PX = 28
-NOT_A_DIGIT = 10  # as a label; -1 in archives
+NOT_A_DIGIT = 10  # the label of what is no digit; archives have -1
 MNIST = "mnist"
 MNIST_LICENCE = "CC BY-SA 3.0"
 FASHION = "fashion_mnist"
@@ -24,11 +24,11 @@ FROM_KERAS = {MNIST: MNIST_LICENCE, FASHION: "MIT"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Images with their labels, white ink on black.
+    """Images with their labels.
 
     Attributes:
-        images: uint8 (n, 28, 28).
-        labels: int32 (n,), 0 to 9 or `NOT_A_DIGIT`.
+        images: Images, uint8 (n, 28, 28), white ink on black.
+        labels: Labels, int32 (n,), 0 to 9 or `NOT_A_DIGIT`.
     """
 
     images: Grey
@@ -39,17 +39,24 @@ class Labelled:
 
     @property
     def are_digits(self) -> npt.NDArray[np.bool_]:
-        """Which of them are digits, (n,)."""
+        """The mask of the digits, (n,)."""
         return self.labels != NOT_A_DIGIT
 
-    def take(self, places: npt.NDArray[np.integer | np.bool_]) -> Labelled:
-        """Those at these places."""
-        return Labelled(self.images[places], self.labels[places])
+    def take(self, index: npt.NDArray[np.integer | np.bool_]) -> Labelled:
+        """Return the images at these positions, or where a mask is true."""
+        return Labelled(self.images[index], self.labels[index])
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What one `--data` brings: images to train on, and images to test on or None."""
+    """The images of one `--data`.
+
+    Attributes:
+        name: Name of the data set, for the card.
+        licence: Its licence, for the card.
+        train: Images to train on.
+        test: Images to test on; None if it has none.
+    """
 
     name: str
     licence: str
@@ -58,17 +65,17 @@ class Dataset:
 
 
 def load(source: str) -> Dataset:
-    """Loads a data set.
+    """Load a data set.
 
     Args:
-        source: `mnist` for `keras.datasets.mnist`, which is downloaded the first time; `fashion_mnist`,
-            likewise, whose clothes are not digits; or the path of a .npz archive with arrays x_train,
-            y_train, x_test and y_test, or x and y: uint8 images (n, height, width), white ink on black,
-            and labels 0 to 9, or -1 for what is not a digit.
+        source: A data set of Keras, or the path of a .npz archive. Keras downloads its own the first time:
+            `mnist`, or `fashion_mnist`, whose clothes are not digits. An archive has the arrays x_train,
+            y_train, x_test and y_test, or x and y. Images are uint8 (n, height, width), white ink on black.
+            Labels are 0 to 9, or -1 for what is not a digit.
 
     Raises:
-        InputError: it is missing, or holds something else.
-        MissingExtraError: one of Keras's is wanted and TensorFlow is not installed.
+        InputError: If the data set is missing or holds something else.
+        MissingExtraError: If it is one of Keras's and TensorFlow is not installed.
     """
     if source in FROM_KERAS:
         return _from_keras(source)
@@ -86,10 +93,10 @@ def load(source: str) -> Dataset:
 
 
 def read_archive(path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    """Reads the arrays of an .npz archive by name; no pickled objects.
+    """Read the arrays of an .npz archive by name, without pickled objects.
 
     Raises:
-        InputError: it is missing, or no such archive.
+        InputError: If the file is missing or is no such archive.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -102,8 +109,8 @@ def read_archive(path: Path) -> dict[str, npt.NDArray[np.generic]]:
         raise InputError(f"{path} is not a .npz archive of arrays: {error}") from error
 
 
-def joined(parts: Sequence[Labelled]) -> Labelled:
-    """All of several sets, in their order."""
+def concatenate(parts: Sequence[Labelled]) -> Labelled:
+    """Join several sets of images, in their order."""
     return Labelled(
         np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts])
     )
@@ -116,7 +123,7 @@ def _from_keras(name: str) -> Dataset:
         raise MissingExtraError(f"--data {name}", "train") from error
     try:
         parts = getattr(datasets, name).load_data()
-    except Exception as error:  # Keras wraps what the network raised in a bare Exception
+    except Exception as error:  # Keras raises a bare Exception for an error of the network
         raise InputError(
             f"{name} could not be downloaded ({error}): give a local copy with --data FILE.npz"
         ) from error
@@ -138,17 +145,17 @@ def _labelled(images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], 
     if numbers.min() < -1 or numbers.max() > 9:
         raise InputError(f"{source}: labels must be 0 to 9, or -1 for what is not a digit")
     numbers[numbers < 0] = NOT_A_DIGIT
-    return Labelled(_fitted(np.asarray(images, np.uint8)), numbers)
+    return Labelled(_fit(np.asarray(images, np.uint8)), numbers)
 
 
-def _fitted(images: Grey) -> Grey:
-    """Brings images of another size to 28x28: smaller ones are framed, larger ones scaled."""
+def _fit(images: Grey) -> Grey:
+    """Bring images to 28x28 pixels: frame smaller ones, and scale larger ones."""
     height, width = images.shape[1:]
     if (height, width) == (DIGIT_PX, DIGIT_PX):
         return images
     if max(height, width) < DIGIT_PX:
         top, left = (DIGIT_PX - height) // 2, (DIGIT_PX - width) // 2
-        rest = (top, DIGIT_PX - height - top), (left, DIGIT_PX - width - left)
-        return np.pad(images, ((0, 0), *rest))
+        frame = (top, DIGIT_PX - height - top), (left, DIGIT_PX - width - left)
+        return np.pad(images, ((0, 0), *frame))
     size = DIGIT_PX, DIGIT_PX
     return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])

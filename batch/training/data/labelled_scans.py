@@ -1,4 +1,4 @@
-"""Labelled scans to look at and to test on: folders, archives, MNIST."""
+"""Labelled scans to look at and to test on, from folders, archives and MNIST."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from batch.training.data import datasets
 from batch.training.data.datasets import FROM_KERAS, NOT_A_DIGIT
 
 LABELS_FILE = "labels.csv"
-NONE = "none"  # as a label, or the name of a folder: not a digit
+NONE = "none"  # a label, or the name of a folder, of what is not a digit
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledScan:
-    """A scan and the digit it shows, or None when it shows none."""
+    """A scan, and the digit that it shows; None if it shows no digit."""
 
     ref: ScanRef
     label: int | None
 
 
 def load(source: str, scratch: Path) -> list[LabelledScan]:
-    """Loads labelled scans.
+    """Load labelled scans.
 
     Args:
-        source: a folder with `labels.csv` (columns file and label), or with folders named 0 to 9 and
-            perhaps none; an .npz archive with x_test and y_test, or x and y, in which -1 stands for none;
-            or `mnist` or `fashion_mnist` for their test images.
-        scratch: an empty folder; images of archives are written to it, so that they are read like others.
+        source: A folder, an archive, or `mnist` or `fashion_mnist` for their test images. A folder has a
+            `labels.csv` with the columns file and label, or folders named 0 to 9 and perhaps none. An .npz
+            archive has x_test and y_test, or x and y, with -1 for what is not a digit.
+        scratch: An empty folder for the images of archives, which are then read like other scans.
 
     Raises:
-        InputError: the source is missing or holds something else.
+        InputError: If the source is missing or holds something else.
     """
     path = Path(source)
     if source in FROM_KERAS or path.suffix == ".npz":
         images, labels = _arrays(source)
-        return list(_written(images, labels, scratch))
+        return list(_write(images, labels, scratch))
     if (path / LABELS_FILE).is_file():
-        scans = list(_listed(path))
+        scans = list(_from_list(path))
     elif path.is_dir():
-        scans = list(_sorted_into_folders(path))
+        scans = list(_from_folders(path))
     else:
         raise InputError(
             f"no labelled scans in {source}: give a folder, an .npz archive, or {' or '.join(FROM_KERAS)}"
@@ -69,7 +69,7 @@ def _label(text: str, where: str) -> int | None:
     return int(text)
 
 
-def _listed(folder: Path) -> Iterator[LabelledScan]:
+def _from_list(folder: Path) -> Iterator[LabelledScan]:
     file = folder / LABELS_FILE
     with file.open(encoding="utf-8", newline="") as text:
         rows = csv.DictReader(text)
@@ -82,7 +82,7 @@ def _listed(folder: Path) -> Iterator[LabelledScan]:
             )
 
 
-def _sorted_into_folders(folder: Path) -> Iterator[LabelledScan]:
+def _from_folders(folder: Path) -> Iterator[LabelledScan]:
     for name in (*map(str, range(10)), NONE):
         if (folder / name).is_dir():
             for ref in Inputs([str(folder / name)], True, folder / "outbox"):
@@ -106,7 +106,8 @@ def _arrays(source: str) -> tuple[Grey, list[int]]:
     return np.asarray(images, np.uint8), labels.astype(int).tolist()
 
 
-def _written(images: Grey, labels: list[int], scratch: Path) -> Iterator[LabelledScan]:
+def _write(images: Grey, labels: list[int], scratch: Path) -> Iterator[LabelledScan]:
+    """Write images as files, and yield them as scans."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = scratch / f"{number:06d}.png"
         _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])

@@ -1,1 +1,1 @@
-"""How well a model reads: figures, pictures, comparisons and robustness."""
+"""The evaluation of models: figures, charts, comparisons and robustness."""

@@ -1,4 +1,4 @@
-"""Pictures of data sets and of how well a model reads them; PNG, drawn without a screen."""
+"""Charts of data sets and of how well a model reads them. They are PNG files and need no screen."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from batch.records import Grey
 from batch.training import metrics
 
 DPI = 90
-CELL_PX = 84
+CELL_PX = 84  # the side of a picture in a contact sheet
+TEXT_PX = 20  # the height of the line above it
+GAP_PX = 12  # between two pictures
+RELIABILITY_BINS = 15
 
 
 def curves(history: dict[str, list[float]], target: Path) -> None:
-    """Loss and accuracy by epoch, of training and of what was held out."""
+    """Draw loss and accuracy by epoch, of the training and of held-out examples."""
     figure = Figure(figsize=(8, 3), layout="constrained")
     axes: Any = figure.subplots(1, 2)
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
@@ -34,11 +37,11 @@ def curves(history: dict[str, list[float]], target: Path) -> None:
 
 
 def confusion(counts: npt.NDArray[np.int64], target: Path) -> None:
-    """Confusion matrix; the last of its 11 columns is for what was refused.
+    """Draw a confusion matrix.
 
     Args:
-        counts: (10, 11); row is the label.
-        target: PNG to write.
+        counts: Counts, (10, 11). The row is the label, and the last column is for refused scans.
+        target: PNG file to write.
     """
     figure = Figure(figsize=(6.5, 5.5), layout="constrained")
     axis: Any = figure.subplots()
@@ -59,20 +62,24 @@ def confusion(counts: npt.NDArray[np.int64], target: Path) -> None:
 
 
 def reliability(confidences: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: Path) -> None:
-    """Share of right answers against confidence, in bins that hold equally many answers."""
+    """Draw the share of right answers against confidence, in bins that hold equally many answers."""
     figure = Figure(figsize=(4, 4), layout="constrained")
     axis: Any = figure.subplots()
     order = np.argsort(confidences)
-    bins = [part for part in np.array_split(order, 15) if part.size]
+    bins = [indices for indices in np.array_split(order, RELIABILITY_BINS) if indices.size]
     axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    axis.plot([confidences[b].mean() for b in bins], [right[b].mean() for b in bins], marker="o")
+    axis.plot(
+        [confidences[indices].mean() for indices in bins],
+        [right[indices].mean() for indices in bins],
+        marker="o",
+    )
     error = metrics.expected_calibration_error(confidences, right)
     axis.set(xlabel="confidence", ylabel="right", title=f"expected calibration error {error:.2%}")
     figure.savefig(target, dpi=DPI)
 
 
 def risk_coverage(confidences: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: Path) -> None:
-    """Wrong among the answers, against how many are answered, for every threshold."""
+    """Draw risk against coverage, for every threshold."""
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axis: Any = figure.subplots()
     coverage, risk, _ = metrics.risk_coverage(confidences, right)
@@ -82,7 +89,7 @@ def risk_coverage(confidences: npt.NDArray[np.float64], right: npt.NDArray[np.bo
 
 
 def counts(names: Sequence[str], values: Sequence[int], target: Path) -> None:
-    """How many scans each class has."""
+    """Draw the number of scans of each class."""
     figure = Figure(figsize=(6, 3), layout="constrained")
     axis: Any = figure.subplots()
     bars = axis.bar(names, values)
@@ -92,15 +99,16 @@ def counts(names: Sequence[str], values: Sequence[int], target: Path) -> None:
 
 
 def contact_sheet(pictures: Sequence[tuple[Grey, str]], target: Path, columns: int = 8) -> None:
-    """Pictures in a grid, each with a line of text above it."""
+    """Draw pictures in a grid, each with a line of text above it."""
     rows = max(1, math.ceil(len(pictures) / columns))
-    sheet = np.full((rows * (CELL_PX + 20), columns * (CELL_PX + 12), 3), 255, np.uint8)
-    for place, (picture, text) in enumerate(pictures):
-        top, left = place // columns * (CELL_PX + 20), place % columns * (CELL_PX + 12) + 6
+    sheet = np.full((rows * (CELL_PX + TEXT_PX), columns * (CELL_PX + GAP_PX), 3), 255, np.uint8)
+    for index, (picture, text) in enumerate(pictures):
+        row, column = divmod(index, columns)
+        top, left = row * (CELL_PX + TEXT_PX), column * (CELL_PX + GAP_PX) + GAP_PX // 2
         scale = CELL_PX / max(picture.shape)
         size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-        small = cv2.cvtColor(cv2.resize(picture, size, interpolation=how), cv2.COLOR_GRAY2BGR)
-        sheet[top + 18 : top + 18 + small.shape[0], left : left + small.shape[1]] = small
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+        scaled = cv2.cvtColor(cv2.resize(picture, size, interpolation=interpolation), cv2.COLOR_GRAY2BGR)
+        sheet[top + 18 : top + 18 + scaled.shape[0], left : left + scaled.shape[1]] = scaled
         cv2.putText(sheet, text, (left, top + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.32, (0, 0, 0), 1, cv2.LINE_AA)
     cv2.imwrite(str(target), sheet)

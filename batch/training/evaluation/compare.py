@@ -1,4 +1,4 @@
-"""Is a new model better than the one it went on from? Both read the same scans, and every pair counts."""
+"""The comparison of a new model with the one it went on from. Both read the same scans."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT, Dataset
 from batch.training.data.own_scans import OwnScan
 
-SIGNIFICANCE = 0.05
-# With fewer pairs that differ, not even all of them on one side are more than chance.
-MIN_DIFFERENT = 6
-SCANS_AT_ONCE = 256
+SIGNIFICANCE = 0.05  # the usual one: the highest p at which a difference counts
+MIN_SCANS = 6  # with fewer, p stays above 0.05 even if the models differ on all of them
+SCANS_CHUNK = 256  # scans that are prepared and read together; it bounds the memory
 
 Flags = npt.NDArray[np.bool_]
 
 
 class Verdict(StrEnum):
-    """What the pairs show of the new model."""
+    """The verdict on the new model."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -37,14 +36,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Scans of one kind, read by both models.
+    """Counts of scans of one kind that both models have read.
 
     Attributes:
-        name: of the scans.
-        both: read right by both.
-        only_old: right by the old model only.
-        only_new: right by the new model only.
-        neither: right by none.
+        name: Name of the kind.
+        both: Scans that both models read right.
+        only_old: Scans that only the old model reads right.
+        only_new: Scans that only the new model reads right.
+        neither: Scans that both read wrong.
     """
 
     name: str
@@ -55,24 +54,24 @@ class Pairs:
 
     @classmethod
     def of(cls, name: str, old: Flags, new: Flags) -> Pairs:
-        """Counts what both models read right."""
+        """Count scans, given whether each model reads each of them right, (n,)."""
         both, only_old, only_new = int((old & new).sum()), int((old & ~new).sum()), int((new & ~old).sum())
         return cls(name, both, only_old, only_new, len(old) - both - only_old - only_new)
 
     @property
     def count(self) -> int:
-        """Number of scans."""
+        """The number of scans."""
         return self.both + self.only_old + self.only_new + self.neither
 
     @property
     def p(self) -> float:
-        """How likely chance alone makes as lopsided a difference (McNemar's exact test, two-sided)."""
+        """The probability of as large a difference by chance alone (McNemar's exact test, two-sided)."""
         return metrics.mcnemar(self.only_old, self.only_new)
 
     @property
     def verdict(self) -> Verdict:
-        """What these scans show."""
-        if self.count < MIN_DIFFERENT:
+        """The verdict from these scans alone."""
+        if self.count < MIN_SCANS:
             return Verdict.TOO_FEW
         if self.p >= SIGNIFICANCE:
             return Verdict.UNDECIDED
@@ -80,16 +79,16 @@ class Pairs:
 
 
 def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iterable[Dataset]) -> list[Pairs]:
-    """Has two models read the own scans that are held out, and the test images of the data sets.
+    """Have two models read the own scans that are held out, and the test images of the data sets.
 
     Args:
-        old: the model that the training went on from.
-        new: the model that was trained.
-        own: all of the user's scans; those that the training held out are read.
-        data: data sets; those without test images are passed over.
+        old: The model that the training went on from.
+        new: The model that was trained.
+        own: All of the user's scans. The models read those that the training held out.
+        data: Data sets. Those without test images are not used.
 
     Returns:
-        One count for each kind of scans that there is.
+        The counts of each kind of scans that there is.
     """
     kinds = [("own scans held out", own_scans.split(own)[0])]
     for part in data:
@@ -99,7 +98,7 @@ def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iter
             )
     pairs = []
     for name, scans in kinds:
-        if new.manifest.classes == DIGITS:  # it cannot know what is no digit
+        if new.manifest.classes == DIGITS:  # such a model cannot refuse what is no digit
             scans = [scan for scan in scans if scan[1] != NOT_A_DIGIT]
         if scans:
             pairs.append(Pairs.of(name, read_right(old, scans), read_right(new, scans)))
@@ -107,54 +106,52 @@ def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iter
 
 
 def read_right(model: Classifier, scans: Sequence[OwnScan]) -> Flags:
-    """Which scans a model reads right, (n,): its digit is the label, or it refuses what is no digit."""
-    return np.concatenate(
-        [_right(model, scans[at : at + SCANS_AT_ONCE]) for at in range(0, len(scans), SCANS_AT_ONCE)]
-        or [np.zeros(0, np.bool_)]
-    )
+    """Return whether a model reads each scan right, (n,). It is right to refuse what is no digit."""
+    chunks = [scans[start : start + SCANS_CHUNK] for start in range(0, len(scans), SCANS_CHUNK)]
+    return np.concatenate([_right(model, chunk) for chunk in chunks] or [np.zeros(0, np.bool_)])
 
 
 def _right(model: Classifier, scans: Sequence[OwnScan]) -> Flags:
     prepared = [steps.prepare(grey, model.manifest.preprocess) for grey, _ in scans]
     decisions = steps.decide_all(prepared, model, Thresholds.of(model.manifest))
-    found = [
+    labels = [
         NOT_A_DIGIT if decision is None or decision.status is Status.REFUSED else decision.prediction.label
         for decision in decisions
     ]
-    return np.array(found) == np.array([label for _, label in scans])
+    return np.array(labels) == np.array([label for _, label in scans])
 
 
 def verdict(pairs: Sequence[Pairs]) -> Verdict:
-    """What all kinds of scans together show: better at something, and worse at nothing."""
-    found = {each.verdict for each in pairs}
-    if Verdict.WORSE in found:
+    """Return the verdict from all kinds of scans. Better means better at one kind and worse at none."""
+    verdicts = {kind.verdict for kind in pairs}
+    if Verdict.WORSE in verdicts:
         return Verdict.WORSE
-    if Verdict.BETTER in found:
+    if Verdict.BETTER in verdicts:
         return Verdict.BETTER
-    return Verdict.UNDECIDED if Verdict.UNDECIDED in found else Verdict.TOO_FEW
+    return Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.TOO_FEW
 
 
 def table(old: str, new: str, pairs: Sequence[Pairs]) -> str:
-    """The comparison for people.
+    """Write the comparison as a Markdown table.
 
     Args:
-        old: version of the old model.
-        new: version of the new one.
-        pairs: by kind of scans.
+        old: Version of the old model.
+        new: Version of the new model.
+        pairs: Counts of each kind of scans.
     """
     rows = [["scans", "n", f"{old} right", f"{new} right", "only old", "only new", "p", "new is"]]
     rows += [
         [
-            each.name,
-            str(each.count),
-            str(each.both + each.only_old),
-            str(each.both + each.only_new),
-            str(each.only_old),
-            str(each.only_new),
-            f"{each.p:.3g}",
-            each.verdict.value,
+            kind.name,
+            str(kind.count),
+            str(kind.both + kind.only_old),
+            str(kind.both + kind.only_new),
+            str(kind.only_old),
+            str(kind.only_new),
+            f"{kind.p:.3g}",
+            kind.verdict.value,
         ]
-        for each in pairs
+        for kind in pairs
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]

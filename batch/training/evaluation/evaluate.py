@@ -1,4 +1,4 @@
-"""How well a model reads labelled scans: figures as JSON and Markdown, and pictures."""
+"""The evaluation of a model on labelled scans: figures as JSON and Markdown, and charts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from batch.config import MAX_PIXELS
 from batch.engines import local
 from batch.errors import ImageError
 from batch.images import decode
@@ -20,21 +21,22 @@ from batch.records import Grey, Outcome, Status
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
 
-REFUSED = 10  # as a prediction: no digit was answered
-NO_DIGIT = -1  # as a label
-MISTAKES = 40  # shown in the picture
+REFUSED = 10  # the prediction for a scan that is refused or failed
+NO_DIGIT = -1  # the label of what is no digit
+MAX_MISTAKES = 40  # in the picture of mistakes
+SCANS_CHUNK = 256  # scans that a worker reads together, as in a run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What was said of labelled scans, (n,) each.
+    """The answers of a model to labelled scans, (n,) each.
 
     Attributes:
-        labels: 0 to 9, or `NO_DIGIT`.
-        predictions: 0 to 9, or `REFUSED` where none was given.
-        confidences: of the predictions, 0 to 1; 0 where none was given.
-        ok: whether the status is ok.
-        not_a_digit: probability that it is none; 1 where the gate refused it.
+        labels: Labels, 0 to 9, or `NO_DIGIT`.
+        predictions: Predictions, 0 to 9, or `REFUSED` if there is none.
+        confidences: Confidences of the predictions, 0 to 1; 0 if there is none.
+        ok: Whether the status is ok.
+        not_a_digit: Probability that the scan is not a digit; 1 if the gate refused it.
     """
 
     labels: npt.NDArray[np.int64]
@@ -45,7 +47,7 @@ class Answers:
 
     @classmethod
     def of(cls, scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]) -> Answers:
-        """Takes the answers from what a run made of the scans, in the same order."""
+        """Take the answers from the outcomes of the scans, in the same order."""
         return cls(
             np.array([NO_DIGIT if scan.label is None else scan.label for scan in scans], np.int64),
             np.array([REFUSED if o.label is None else o.label for o in outcomes], np.int64),
@@ -56,20 +58,20 @@ class Answers:
 
 
 def answer(reader: local.ScanReader, scans: Sequence[LabelledScan], workers: int) -> list[Outcome]:
-    """Reads labelled scans as a run would."""
+    """Read labelled scans as a run does."""
     if "tensorflow" in sys.modules:
-        workers = 1  # it cannot be forked
+        workers = 1  # TensorFlow does not survive a fork
     with local.Engine(reader, workers) as engine:
-        pieces = list(engine.map((scan.ref for scan in scans), 256))
-    return [outcome for piece in pieces for outcome in piece]
+        chunks = list(engine.map((scan.ref for scan in scans), SCANS_CHUNK))
+    return [outcome for chunk in chunks for outcome in chunk]
 
 
 def figures(answers: Answers) -> dict[str, Any]:
-    """Figures of merit; a scan of a digit that was refused or failed counts as wrong.
+    """Measure the answers. A digit that is refused or failed counts as wrong.
 
     Returns:
-        What goes into `evaluation.json`. Those of digits are over scans that show one, `ok_*` over those
-        answered ok; `no_digit` is over scans that show none, and missing where there are none.
+        The figures for `evaluation.json`. `digits` is over scans that show a digit, and its `ok_*` over those
+        answered ok. `no_digit` is over scans that show none. Each is missing if there are no such scans.
     """
     digit = answers.labels != NO_DIGIT
     result: dict[str, Any] = {}
@@ -108,25 +110,25 @@ def figures(answers: Answers) -> dict[str, Any]:
 
 
 def figure(result: dict[str, Any]) -> dict[str, float | int]:
-    """The figures as the manifest of a model has them, see `card.sentence`."""
-    found: dict[str, float | int] = {}
+    """Return the figures in the form of a manifest, see `model_card.sentence`."""
+    figures: dict[str, float | int] = {}
     if "digits" in result:
-        part = result["digits"]
-        low, high = part["accuracy_interval"]
-        found |= {
-            "n": part["accuracy_n"],
-            "correct": part["accuracy_count"],
-            "accuracy": part["accuracy"],
+        digits = result["digits"]
+        low, high = digits["accuracy_interval"]
+        figures |= {
+            "n": digits["accuracy_n"],
+            "correct": digits["accuracy_count"],
+            "accuracy": digits["accuracy"],
             "accuracy_low": low,
             "accuracy_high": high,
-            "ok_fraction": part["ok"],
-            "ok_wrong_fraction": part["ok_wrong"] or 0.0,
-            "calibration_error": part["calibration_error"],
+            "ok_fraction": digits["ok"],
+            "ok_wrong_fraction": digits["ok_wrong"] or 0.0,
+            "calibration_error": digits["calibration_error"],
         }
     if "no_digit" in result:
-        part = result["no_digit"]
-        found |= {"not_digits": part["ok_n"], "not_digits_ok_fraction": part["ok"]}
-    return found
+        no_digit = result["no_digit"]
+        figures |= {"not_digits": no_digit["ok_n"], "not_digits_ok_fraction": no_digit["ok"]}
+    return figures
 
 
 def _share(name: str, count: int, n: int) -> dict[str, Any]:
@@ -140,7 +142,14 @@ def _share(name: str, count: int, n: int) -> dict[str, Any]:
 
 
 def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[str]) -> str:
-    """The figures for people."""
+    """Write the figures as Markdown.
+
+    Args:
+        title: Name of the scans.
+        model: Version of the model.
+        result: The result of `figures`.
+        reasons: Number of scans by status and reason.
+    """
     lines = [
         f"# {title}",
         "",
@@ -150,24 +159,24 @@ def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[st
         "|---|---|---|---|",
     ]
 
-    def row(words: str, part: dict[str, Any], name: str) -> None:
-        value, (low, high) = part[name], part[f"{name}_interval"]
-        shown = "-" if value is None else f"{value:.2%}"
-        lines.append(f"| {words} | {shown} | {part[f'{name}_n']} | {low:.2%} to {high:.2%} |")
+    def add_row(words: str, measures: dict[str, Any], name: str) -> None:
+        value, (low, high) = measures[name], measures[f"{name}_interval"]
+        text = "-" if value is None else f"{value:.2%}"
+        lines.append(f"| {words} | {text} | {measures[f'{name}_n']} | {low:.2%} to {high:.2%} |")
 
     if "digits" in result:
-        part = result["digits"]
-        row("digits read right", part, "accuracy")
-        row("answered ok", part, "ok")
-        row("wrong among ok", part, "ok_wrong")
-        answered = part["accuracy_n"] - part["refused"]
-        lines.append(f"| expected calibration error | {part['calibration_error']:.2%} | {answered} | |")
+        digits = result["digits"]
+        add_row("digits read right", digits, "accuracy")
+        add_row("answered ok", digits, "ok")
+        add_row("wrong among ok", digits, "ok_wrong")
+        answered = digits["accuracy_n"] - digits["refused"]
+        lines.append(f"| expected calibration error | {digits['calibration_error']:.2%} | {answered} | |")
     if "no_digit" in result:
-        part = result["no_digit"]
-        row("no digit, answered ok", part, "ok")
-        row("no digit, answered at all", part, "answered")
-        if "auroc" in part:
-            lines.append(f"| AUROC of not a digit | {part['auroc']:.4f} | | |")
+        no_digit = result["no_digit"]
+        add_row("no digit, answered ok", no_digit, "ok")
+        add_row("no digit, answered at all", no_digit, "answered")
+        if "auroc" in no_digit:
+            lines.append(f"| AUROC of not a digit | {no_digit['auroc']:.4f} | | |")
     lines += ["", "| status and reason | scans |", "|---|---|"]
     lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
     if "digits" in result:
@@ -186,7 +195,18 @@ def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[st
 def write(
     folder: Path, title: str, model: str, scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
-    """Writes `evaluation.json`, `evaluation.md` and the pictures to a folder, and returns the figures."""
+    """Write `evaluation.json`, `evaluation.md` and the charts to a folder.
+
+    Args:
+        folder: Folder to write to; it is made if it is missing.
+        title: Name of the scans.
+        model: Version of the model.
+        scans: The labelled scans.
+        outcomes: Their outcomes, in the same order.
+
+    Returns:
+        The result of `figures`.
+    """
     from batch.training.evaluation import charts
 
     answers = Answers.of(scans, outcomes)
@@ -206,15 +226,15 @@ def write(
     wrong = np.flatnonzero(
         answers.labels != np.where(answers.predictions == REFUSED, NO_DIGIT, answers.predictions)
     )
-    worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MISTAKES]
-    pictures = [(_picture(scans[place]), _caption(scans[place], outcomes[place])) for place in worst.tolist()]
+    worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MAX_MISTAKES]
+    pictures = [(_picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]
     charts.contact_sheet(pictures, folder / "mistakes.png")
     return result
 
 
 def _picture(scan: LabelledScan) -> Grey:
     try:
-        return decode.read(scan.ref, 64_000_000).grey
+        return decode.read(scan.ref, MAX_PIXELS).grey
     except ImageError:
         return np.full((28, 28), 200, np.uint8)
 

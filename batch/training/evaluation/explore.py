@@ -1,4 +1,4 @@
-"""A look at labelled scans: how many of each class, what they look like, and what the model sees of them."""
+"""Pictures of labelled scans: the number of each class, samples, and what the model sees of them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from batch.training.data.labelled_scans import NONE, LabelledScan
 from batch.training.evaluation import charts
 
 SAMPLES = 12  # of each class
-MEAN_OF = 500  # scans of each class, at most
+MAX_AVERAGED = 500  # scans of each class in the mean picture
 
 
 def write(folder: Path, scans: Sequence[LabelledScan], seed: int) -> dict[str, int]:
-    """Writes the pictures.
+    """Write the pictures.
 
     Args:
-        folder: to write to; made if need be.
-        scans: to look at.
-        seed: of the choice of samples.
+        folder: Folder to write to; it is made if it is missing.
+        scans: Scans to show.
+        seed: Seed of the choice of samples.
 
     Returns:
-        Number of scans by label.
+        The number of scans by label.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts = Counter(_name(scan) for scan in scans)
@@ -42,12 +42,12 @@ def write(folder: Path, scans: Sequence[LabelledScan], seed: int) -> dict[str, i
     means: list[tuple[Grey, str]] = []
     for name in names:
         of_class = [scan for scan in scans if _name(scan) == name]
-        chosen = [of_class[place] for place in rng.permutation(len(of_class))[:MEAN_OF]]
-        seen = list(_seen(chosen))
-        samples += [(image, name) for image, _ in seen[:SAMPLES]] + _gaps(seen)
-        digits += [(digit, name) for _, digit in seen[:SAMPLES]] + _gaps(seen)
-        if seen:
-            mean = np.mean([digit for _, digit in seen], axis=0)
+        chosen = [of_class[index] for index in rng.permutation(len(of_class))[:MAX_AVERAGED]]
+        pairs = list(_read(chosen))
+        samples += [(image, name) for image, _ in pairs[:SAMPLES]] + _fillers(pairs)
+        digits += [(digit, name) for _, digit in pairs[:SAMPLES]] + _fillers(pairs)
+        if pairs:
+            mean = np.mean([digit for _, digit in pairs], axis=0)
             means.append((np.rint(mean).astype(np.uint8), name))
     charts.contact_sheet(samples, folder / "samples.png", SAMPLES)
     charts.contact_sheet(digits, folder / "digits.png", SAMPLES)
@@ -59,18 +59,18 @@ def _name(scan: LabelledScan) -> str:
     return NONE if scan.label is None else str(scan.label)
 
 
-def _seen(scans: Sequence[LabelledScan]) -> Iterator[tuple[Grey, Grey]]:
-    """Each scan that can be read, and the digit found in it."""
+def _read(scans: Sequence[LabelledScan]) -> Iterator[tuple[Grey, Grey]]:
+    """Yield the image of each readable scan, and the digit in it, which is black if the gate refuses it."""
     for scan in scans:
         try:
             image = decode.read(scan.ref, MAX_PIXELS).grey
         except ImageError:
             continue
         digit = steps.prepare(image, PreprocessSpec()).digit
-        shown = np.zeros((preprocess.DIGIT_PX,) * 2, np.uint8) if digit is None else digit[..., 0]
-        yield image, shown
+        black = np.zeros((preprocess.DIGIT_PX,) * 2, np.uint8)
+        yield image, black if digit is None else digit[..., 0]
 
 
-def _gaps(seen: Sequence[tuple[Grey, Grey]]) -> list[tuple[Grey, str]]:
-    """Fills a row of the sheet where there are few."""
-    return [(np.full((28, 28), 255, np.uint8), "")] * (SAMPLES - min(SAMPLES, len(seen)))
+def _fillers(pairs: Sequence[tuple[Grey, Grey]]) -> list[tuple[Grey, str]]:
+    """Return white pictures that fill the row of a class with few scans."""
+    return [(np.full((28, 28), 255, np.uint8), "")] * (SAMPLES - min(SAMPLES, len(pairs)))

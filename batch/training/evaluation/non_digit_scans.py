@@ -1,8 +1,8 @@
-"""Scans of what is no digit, by kind, to see with `digitbox evaluate` what is answered all the same.
+"""Scans of what is no digit, by kind, for `digitbox evaluate`. The model should refuse all of them.
 
 `python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER` writes 500 scans of each kind to
-FOLDER/KIND/none/. They are drawn by the code that drew for the training, but with the digits given (arrays x
-and y, or x_test and y_test) and other choices; noise and blank paper were not trained on.
+FOLDER/KIND/none/. The code that drew for the training draws them, but from the digits of the archive (arrays
+x and y, or x_test and y_test) and with another seed. Noise and blank paper were not trained on.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def _noise(rng: np.random.Generator, _: Grey) -> Grey:
 
 
 def _blank_paper(rng: np.random.Generator, _: Grey) -> Grey:
-    size = rng.integers(28, 160, 2).tolist()
-    look = Appearance(
-        height_px=size[0],
-        width_px=size[1],
+    height, width = rng.integers(28, 160, 2).tolist()
+    appearance = Appearance(
+        height_px=height,
+        width_px=width,
         ink=0.0,
         paper=float(rng.uniform(80, 250)),
         grain=float(rng.uniform(0.5, 6)),
         light=(float(rng.uniform(-0.2, 0.2)), float(rng.uniform(-0.2, 0.2)), 0.1),
         shadow=float(rng.choice([0.0, 0.3])),
     )
-    return render(np.zeros((28, 28), np.uint8), look, rng)
+    return render(np.zeros((28, 28), np.uint8), appearance, rng)
 
 
 KINDS: Mapping[str, _Make] = {
@@ -61,28 +61,28 @@ KINDS: Mapping[str, _Make] = {
     "noise": _noise,
     "blank-paper": _blank_paper,
 }
-"""Makes a scan of its kind, given digits."""
+"""Functions that make a scan of a kind from digits, by name."""
 
 
 def write(digits: Grey, folder: Path, count: int) -> None:
-    """Writes scans of every kind as PNG files.
+    """Write scans of every kind as PNG files.
 
     Args:
-        digits: uint8 (n, height, width), white ink on black.
-        folder: is made, with a folder for each kind.
-        count: scans of each kind.
+        digits: Digits to draw from, uint8 (n, height, width), white ink on black.
+        folder: Folder to write to, with a folder for each kind, which must be missing.
+        count: Number of scans of each kind.
     """
     rng = np.random.default_rng(SEED)
     for name, make in KINDS.items():
-        target = folder / name / "none"
-        target.mkdir(parents=True)
+        kind_folder = folder / name / "none"
+        kind_folder.mkdir(parents=True)
         for number in range(count):
             _, data = cv2.imencode(".png", make(rng, digits))
-            (target / f"{number:04d}.png").write_bytes(bytes(data))
+            (kind_folder / f"{number:04d}.png").write_bytes(bytes(data))
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes the folders."""
+    """Write the folders."""
     if len(arguments) != 2:
         raise SystemExit("usage: python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER")
     arrays = datasets.read_archive(Path(arguments[0]))

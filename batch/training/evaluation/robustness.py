@@ -1,8 +1,8 @@
-"""What each condition costs, and what each step of the preprocessing is worth: one table.
+"""The robustness table: the accuracy under each condition, with and without each step of the preprocessing.
 
 `python -m batch.training.evaluation.robustness DIGITS.npz [FOLDER...]` renders the digits (arrays x and y, or
-x_test and y_test) under named conditions, corrupts them as MNIST-C does, and reads them and the folders of
-labelled scans with the default model, with and without each step. The table goes to stdout, as Markdown.
+x_test and y_test) under named conditions, and corrupts them as MNIST-C does. The default model reads them and
+the folders of labelled scans. The table goes to stdout as Markdown.
 """
 
 from __future__ import annotations
@@ -59,13 +59,13 @@ VARIANTS: Mapping[str, Callable[[], object]] = {
 def accuracy(
     scans: list[tuple[Grey, int]], model: Classifier, thresholds: Thresholds, variant: str = "all"
 ) -> float:
-    """Share of scans read right by a variant of the preprocessing; a refused one is wrong.
+    """Return the share of scans that the model reads right. A refused scan counts as wrong.
 
     Args:
-        scans: images with the digit each shows.
-        model: that reads them.
-        thresholds: of the model.
-        variant: one of `VARIANTS`.
+        scans: Images with the digit that each shows.
+        model: The model that reads them.
+        thresholds: Thresholds of the model.
+        variant: The variant of the preprocessing, a name of `VARIANTS`.
     """
     with VARIANTS[variant]():  # type: ignore[attr-defined]
         prepared = [steps.prepare(image, model.manifest.preprocess) for image, _ in scans]
@@ -81,19 +81,19 @@ def accuracy(
 
 
 def rendered(digits: list[tuple[Grey, int]], look: Appearance) -> list[tuple[Grey, int]]:
-    """The digits as scans of one look, seeded."""
+    """Render the digits as scans of one appearance, seeded."""
     rng = np.random.default_rng(SEED)
     return [(render(digit, look, rng), label) for digit, label in digits]
 
 
 def corrupted(digits: list[tuple[Grey, int]], name: str) -> list[tuple[Grey, int]]:
-    """The digits with one of MNIST-C's corruptions, seeded."""
+    """Apply one of MNIST-C's corruptions to the digits, seeded."""
     rng = np.random.default_rng(SEED)
     return [(CORRUPTIONS[name](digit, rng), label) for digit, label in digits]
 
 
 def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
-    """The images of scans of digits that can be read."""
+    """Return the images and labels of the readable scans that show a digit."""
     found = []
     for scan in scans:
         if scan.label is not None:
@@ -105,7 +105,7 @@ def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
 
 
 def sets(sources: list[str], scratch: Path) -> Iterator[tuple[str, str, list[tuple[Grey, int]]]]:
-    """Yields the sets of the table: kind, name, images with labels."""
+    """Yield the kind, the name, and the images with labels of each row of the table."""
     every = images_of(labelled_scans.load(sources[0], scratch))
     chosen = np.random.default_rng(SEED).permutation(len(every))[:DIGITS]
     digits = [every[place] for place in chosen]
@@ -119,7 +119,7 @@ def sets(sources: list[str], scratch: Path) -> Iterator[tuple[str, str, list[tup
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
     model, thresholds = Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()

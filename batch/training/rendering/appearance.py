@@ -1,7 +1,7 @@
-"""How a rendered scan looks, and looks drawn at random for training.
+"""The appearance of a rendered scan, and appearances drawn at random for training.
 
-Shares and ranges were set by looking at renders beside real scans: most effects are mild, and several
-meet, as in reality.
+Shares and ranges were set by looking at renders beside real scans. As in reality, most effects are mild, and
+several meet in a scan.
 """
 
 from __future__ import annotations
@@ -11,53 +11,65 @@ from typing import Any
 
 import numpy as np
 
-MIN_DIGIT_PX = 9  # smaller ones nobody reads
+MIN_DIGIT_PX = 9  # nobody reads smaller ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:
-    """How a scan looks. Levels are brightness, 0 to 255; fractions are of the digit's or the scan's height.
+    """The appearance of a scan.
+
+    Levels are brightness, 0 to 255. Fractions are of the digit's or the scan's height. A contrast is a
+    difference to the paper: how much darker, in levels.
 
     Attributes:
-        height_px, width_px: of the scan.
-        digit_fraction: height (or width, where that binds) of the digit in the scan.
-        cut_out: whether the scan is cut out along the digit, and so has its shape; the longer side stays.
-        offset: of the digit's middle, x and y, -0.5 to 0.5 of the room that is left.
-        stretch: width over height, against the digit as given.
-        rotation_deg, slant: clockwise; shear to the left.
-        elastic_fraction: depth of slow random bends, of the digit's height.
-        ink_edge: level of the digit, 0 to 1, that becomes the edge of the stroke; lower is bolder.
-        ink_softness: width of that edge in levels, 0 to 1; None keeps the digit's own grey.
-        pen_change_fraction: stroke edges move by this much of the digit's height, inwards if negative.
-        paper: level of the paper.
-        ink: how much darker than the paper the ink is, in levels.
-        ink_texture, ink_blotches: deviation of the ink's strength, by the pixel and in patches.
-        grain: deviation of the paper's noise, in levels.
-        light: gradient across and down the scan and fall-off to its corners, as fractions of the paper.
-        shadow: depth of a shadow with an edge across the scan, as a fraction of the paper.
-        stains: deviation of slow changes of the paper, in levels.
-        borders: strength of printed borders top, bottom, left and right, in levels; 0 for none.
-        border_width_fraction, border_margin_fraction: their width; their distance from the edge.
-        border_height_fraction: of the sides, from the bottom: 1 for a box, less for the tines of a comb.
-        borders_dashed: whether they are.
-        borders_overshoot: whether they run to the edge of the scan.
-        line_slope: of borders and ruling.
-        ruling_step_fraction: distance of ruled lines; 0 for none.
-        ruling, squared: their strength in levels; whether they run both ways.
-        neighbours, specks: how many strokes of other digits reach in from the edge; how many dots lie about.
-        print: strength of printed characters above and below, as a fraction of the ink's.
-        bleed: strength of what is written on the back of the paper, as a fraction of the ink's.
-        drops: how many grey blots lie about.
-        salt: share of the pixels that are black or white by accident.
-        outlined: whether only the outline of the strokes is drawn.
-        scattered_px: how far each pixel may have been drawn from its place.
-        band_fraction: part of the width or height, somewhere, that is inverted; 0 for none.
-        blur_px, motion_px: deviation of the blur; how far the camera moved.
-        resolution: the scan is shrunk to this fraction, and ...
-        enlarged: ... brought back to its size.
-        fax: whether it is one bit deep.
-        jpeg_quality: 1 to 100, or 0 for none.
-        inverted: whether ink is light on dark.
+        height_px: Height of the scan in pixels.
+        width_px: Width of the scan in pixels.
+        digit_fraction: Height of the digit over that of the scan, or width over width, whichever is larger.
+        cut_out: Whether the scan is cut out along the digit and has its shape. The longer side stays.
+        offset: Place of the digit's middle, x and y, -0.5 to 0.5 of the free room.
+        stretch: Width over height, relative to the digit before it is rendered.
+        rotation_deg: Clockwise rotation of the digit, in degrees.
+        slant: Shear of the digit to the left.
+        elastic_fraction: Depth of slow random bends, as a fraction of the digit's height.
+        ink_edge: Level of the digit, 0 to 1, that becomes the edge of the stroke; lower is bolder.
+        ink_softness: Width of that edge in levels, 0 to 1; None keeps the digit's own grey.
+        pen_change_fraction: How far stroke edges move, as a fraction of the digit's height; inwards if
+            negative.
+        paper: Level of the paper.
+        ink: Contrast of the ink.
+        ink_texture: Deviation of the ink's contrast from pixel to pixel, as a fraction of it.
+        ink_blotches: Deviation of the ink's contrast from patch to patch, as a fraction of it.
+        grain: Deviation of the paper's noise, in levels.
+        light: Gradient across and down the scan, and fall-off to its corners, as fractions of the paper.
+        shadow: Depth of a shadow with an edge across the scan, as a fraction of the paper.
+        stains: Deviation of slow changes of the paper, in levels.
+        borders: Contrast of printed borders top, bottom, left and right; 0 for none.
+        border_width_fraction: Width of the borders.
+        border_margin_fraction: Distance of the borders from the edge of the scan.
+        border_height_fraction: Height of the side borders, from the bottom: 1 for a box, less for the tines
+            of a comb.
+        borders_dashed: Whether the borders are dashed.
+        borders_overshoot: Whether the borders run to the edge of the scan.
+        line_slope: Slope of borders and ruled lines.
+        ruling_step_fraction: Distance of ruled lines; 0 for none.
+        ruling: Contrast of ruled lines.
+        squared: Whether ruled lines run both ways.
+        neighbours: Number of neighbouring digits whose strokes reach into the scan.
+        specks: Number of dots.
+        print: Contrast of printed characters above and below, as a fraction of the ink's.
+        bleed: Contrast of writing on the back of the paper, as a fraction of the ink's.
+        drops: Number of grey blots.
+        salt: Share of the pixels that are black or white by accident.
+        outlined: Whether only the outline of the strokes is drawn.
+        scattered_px: Deviation of each pixel from its place, in pixels.
+        band_fraction: Part of the width or height, somewhere, that is inverted; 0 for none.
+        blur_px: Deviation of the blur, in pixels.
+        motion_px: Length of the camera's motion, in pixels.
+        resolution: The fraction that the scan is shrunk to.
+        enlarged: Whether the shrunk scan is brought back to its size.
+        fax: Whether the scan is one bit deep.
+        jpeg_quality: Quality of a JPEG compression, 1 to 100; 0 for none.
+        inverted: Whether ink is light on dark.
     """
 
     height_px: int = 80
@@ -109,9 +121,9 @@ class Appearance:
 
 
 def varied_appearance(rng: np.random.Generator) -> Appearance:
-    """Draws a digit as somebody else might have written it: another hand, the same pen, no paper.
+    """Draw an appearance of the digit in another hand, with the same pen and without paper.
 
-    One in three has been spoilt on its way: shaken, spattered, scattered.
+    One in three has a defect, e.g. motion or salt.
     """
     return Appearance(
         height_px=40,
@@ -127,12 +139,12 @@ def varied_appearance(rng: np.random.Generator) -> Appearance:
         ink=255.0,
         grain=0.0,
         inverted=bool(rng.random() < 0.5),
-        **(_spoilt(40, rng) if rng.random() < 0.33 else {}),
+        **(_defect(40, rng) if rng.random() < 0.33 else {}),
     )
 
 
-def _spoilt(height_px: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Draws one thing that may befall a picture."""
+def _defect(height_px: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Draw one attribute that spoils the scan."""
     return (
         {"motion_px": float(rng.uniform(0.05, 0.28) * height_px)},
         {"salt": float(rng.uniform(0.03, 0.28))},
@@ -144,7 +156,7 @@ def _spoilt(height_px: int, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def random_appearance(rng: np.random.Generator) -> Appearance:
-    """Draws the look of a training scan: about one in eight clean like MNIST, the others on paper."""
+    """Draw the appearance of a training scan. About one in eight is clean like MNIST, the others on paper."""
 
     def uniform(low: float, high: float) -> float:
         return float(rng.uniform(low, high))
@@ -160,13 +172,13 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
     if clean:
         fraction = uniform(0.55, 0.95)
     resolution = uniform(0.3, 0.6) if height >= 64 and not clean and chance(0.15) else 1.0
-    if chance(0.06):  # few pixels, and then often cut out tightly
+    if chance(0.06):  # scans with few pixels are often cut out tightly
         fraction = uniform(0.85, 1.05) if chance(0.6) else fraction
         resolution = min(1.0, uniform(1.0, 2.0) * MIN_DIGIT_PX / (fraction * min(height, width)))
     cut_out = chance(0.05)
     if cut_out:
         fraction = uniform(0.9, 1.04)
-    aside = 0.5 if chance(0.12) else 0.34  # at most: a half is at the edge
+    max_offset = 0.5 if chance(0.12) else 0.34  # at 0.5 the digit touches the edge
     pen = rng.random()
     if pen < 0.22:
         pen_change = -uniform(0.01, 0.045)
@@ -179,7 +191,7 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
         "width_px": width,
         "digit_fraction": fraction,
         "cut_out": cut_out,
-        "offset": (uniform(-aside, aside), uniform(-aside, aside)),
+        "offset": (uniform(-max_offset, max_offset), uniform(-max_offset, max_offset)),
         "stretch": float(np.exp(rng.normal(0, 0.1) if chance(0.8) else rng.uniform(-0.45, 0.35))),
         "rotation_deg": uniform(-38, 38) if chance(0.1) else float(rng.normal(0, 6)),
         "slant": uniform(-0.6, 0.6) if chance(0.1) else float(rng.normal(0, 0.12)),
@@ -201,13 +213,13 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
     paper = uniform(150, 252) if chance(0.75) else uniform(70, 160)
     pencil = chance(0.3)
     ink = paper * (uniform(0.08, 0.45) if pencil else uniform(0.35, 0.95))
-    mask = [chance(0.5) for _ in range(4)] if chance(0.7) else [True] * 4
-    lines = rng.random()
-    boxed, ruled = lines < 0.45, 0.45 <= lines < 0.6
+    has_side = [chance(0.5) for _ in range(4)] if chance(0.7) else [True] * 4
+    form = rng.random()
+    boxed, ruled = form < 0.45, 0.45 <= form < 0.6
     comb = chance(0.12)
     if comb:
-        mask = [False, chance(0.85), True, True]
-    strength = paper * uniform(0.3, 1.0)
+        has_side = [False, chance(0.85), True, True]
+    border_contrast = paper * uniform(0.3, 1.0)
     blur = uniform(0.3, 1.0) if chance(0.8) else uniform(1.0, 2.0)
     return Appearance(
         **shape,  # type: ignore[arg-type]
@@ -220,10 +232,10 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
         shadow=uniform(0.1, 0.5) if chance(0.2) else 0.0,
         stains=uniform(1, 5) * min(1.0, ink / 60) if chance(0.35) else 0.0,
         borders=(
-            strength * mask[0] * boxed,
-            strength * mask[1] * boxed,
-            strength * mask[2] * boxed,
-            strength * mask[3] * boxed,
+            border_contrast * has_side[0] * boxed,
+            border_contrast * has_side[1] * boxed,
+            border_contrast * has_side[2] * boxed,
+            border_contrast * has_side[3] * boxed,
         ),
         border_width_fraction=uniform(0.01, 0.06) if chance(0.85) else uniform(0.06, 0.12),
         border_margin_fraction=uniform(-0.02, 0.09) if chance(0.8) else uniform(0.05, 0.16),

@@ -1,4 +1,4 @@
-"""Named conditions of scans, one trouble each: for the robustness table, thresholds and benchmarks."""
+"""Named conditions of scans, each with one difficulty, for thresholds, robustness and benchmarks."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ CONDITIONS: Mapping[str, Appearance] = {
 
 
 def random_condition(rng: np.random.Generator) -> Appearance:
-    """Draws one of the named conditions, each as often."""
+    """Draw one of the named conditions, which are equally likely."""
     return list(CONDITIONS.values())[int(rng.integers(len(CONDITIONS)))]

@@ -1,4 +1,4 @@
-"""Drawings that are not one digit: what the reader must learn to refuse."""
+"""Drawings that are not one digit, which the reader learns to refuse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batch.records import Grey
 from batch.training.rendering import strokes
 
 SIZE_PX = strokes.SIZE_PX
-# No letter that can be taken for a digit: no O, I, l, S, Z, B, b, g, q, D.
+# People may take O, I, l, S, Z, B, b, g, q and D for digits, so these are left out.
 CHARACTERS = "AEFHKMNPRUVWXadefhkmnprtuwxyGJLTYQCc?&#@*+=%$<>"
 FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,
@@ -21,28 +21,28 @@ FONTS = (
     cv2.FONT_HERSHEY_PLAIN,
     cv2.FONT_HERSHEY_COMPLEX,
 )
-INK_LEVEL = 40  # of 255; brighter is ink in a digit of the training set
+INK_LEVEL = 40  # brighter pixels of a training digit, 0 to 255, are ink
 
 
 def draw(rng: np.random.Generator, digits: Grey) -> Grey:
-    """Draws something that is not one digit.
+    """Draw something that is not one digit.
 
     Args:
-        rng: source of every choice.
-        digits: uint8 (n, height, width), white ink on black, for crossed-out and neighbouring digits.
+        rng: Source of every choice.
+        digits: Digits to cross out or to put side by side, uint8 (n, height, width), white ink on black.
 
     Returns:
-        uint8 (height, width), white ink on black.
+        The drawing, uint8 (height, width), white ink on black.
     """
     kind = list(KINDS)[int(rng.choice(len(KINDS), p=_SHARES))]
     return KINDS[kind](rng, digits)
 
 
 def picture(rng: np.random.Generator) -> Grey:
-    """Draws a scan that is no drawing at all: shapes of all greys over each other, as in photos.
+    """Draw shapes of all greys over each other, as in photos.
 
     Returns:
-        uint8 (height, width), a scan, not ink on black.
+        A scan, uint8 (height, width). It has no ink.
     """
     height, width = (int(side) for side in rng.integers(28, 129, 2))
     canvas = np.full((height, width), rng.uniform(0, 255), np.float32)
@@ -91,11 +91,11 @@ def _crossed_out(rng: np.random.Generator, digits: Grey) -> Grey:
     pen_px = int(rng.integers(2, 5))
     if rng.random() < 0.5:  # two or more strokes side by side, level or slanting
         count = int(rng.integers(2, 5))
-        turn = rng.uniform(-20, 20) if rng.random() < 0.45 else rng.choice((-1, 1)) * rng.uniform(25, 75)
-        along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))])
+        angle = rng.uniform(-20, 20) if rng.random() < 0.45 else rng.choice((-1, 1)) * rng.uniform(25, 75)
+        along = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
         across = np.array([-along[1], along[0]])
-        for place in (np.arange(count) - (count - 1) / 2) * rng.uniform(6, 14):
-            middle = 32 + across * place + rng.normal(0, 1.5, 2)
+        for distance in (np.arange(count) - (count - 1) / 2) * rng.uniform(6, 14):
+            middle = 32 + across * distance + rng.normal(0, 1.5, 2)
             half = along * rng.uniform(16, 30)
             start, end = (
                 np.round(middle + sign * half + rng.normal(0, 1, 2)).astype(int).tolist() for sign in (-1, 1)
@@ -104,10 +104,10 @@ def _crossed_out(rng: np.random.Generator, digits: Grey) -> Grey:
         return picture
     for _ in range(int(rng.integers(2, 6))):
         start, end = rng.integers(4, 22, 2), rng.integers(42, 60, 2)
-        choice = rng.random()
-        if choice < 0.4:  # the other diagonal
+        direction = rng.random()
+        if direction < 0.4:  # the other diagonal
             start[1], end[1] = end[1], start[1]
-        elif choice < 0.7:  # level
+        elif direction < 0.7:  # level
             start[1] = rng.integers(15, 50)
             end[1] = start[1] + rng.integers(-9, 10)
         cv2.line(picture, start.tolist(), end.tolist(), 255, pen_px, cv2.LINE_AA)
@@ -122,9 +122,9 @@ def _several(rng: np.random.Generator, digits: Grey) -> Grey:
         columns = np.flatnonzero(digit.max(axis=0) > INK_LEVEL)
         row.append(digit[:, columns[0] : columns[-1] + 1] if columns.size else digit)
         row.append(np.zeros((digit.shape[0], gap_px), np.uint8))
-    together = np.hstack(row[:-1])
-    room = max(0, together.shape[1] - together.shape[0]) // 2
-    return np.pad(together, ((room + 4, room + 4), (4, 4)))
+    number = np.hstack(row[:-1])
+    margin_px = max(0, number.shape[1] - number.shape[0]) // 2  # makes it square
+    return np.pad(number, ((margin_px + 4, margin_px + 4), (4, 4)))
 
 
 def _blobs(rng: np.random.Generator, _: Grey) -> Grey:
@@ -159,5 +159,6 @@ KINDS: Mapping[str, _Kind] = {
     "filled-shapes": _filled_shape,
     "signs": _sign,
 }
-"""Draws one of its kind, given digits to draw with; see `draw`."""
+"""Functions that draw one of a kind, by name; see `draw`."""
+# In the order of the kinds. Letters, crossed-out and several digits look most like a digit.
 _SHARES = (0.23, 0.09, 0.07, 0.28, 0.21, 0.03, 0.05, 0.04)

@@ -1,4 +1,4 @@
-"""A labelled digit rendered as the raw scan it might have come from: paper, pen, box, light, camera."""
+"""The rendering of a digit as a raw scan that it might come from: paper, pen, box, light, camera."""
 
 from __future__ import annotations
 
@@ -13,52 +13,53 @@ from batch.training.rendering.appearance import Appearance
 
 Field = npt.NDArray[np.float32]
 
-SUBPIXEL_BITS = 4
-INK_LEVEL = 60  # of 255; brighter is ink in the digit to render
+SUBPIXEL_BITS = 4  # lines are placed to a sixteenth of a pixel
+INK_LEVEL = 60  # brighter pixels of the digit to render, 0 to 255, are ink
 MIN_CUT_OUT_PX = 8  # the shorter side of a scan that is cut out along the digit
 
 
-def render(digit: Grey, look: Appearance, rng: np.random.Generator) -> Grey:
-    """Renders a digit as a raw scan.
+def render(digit: Grey, appearance: Appearance, rng: np.random.Generator) -> Grey:
+    """Render a digit as a raw scan.
 
     Args:
-        digit: uint8 (height, width), white ink on black, of any size.
-        look: how the scan looks.
-        rng: source of noise and of the exact place of lines and specks.
+        digit: Digit of any size, uint8 (height, width), white ink on black.
+        appearance: Appearance of the scan.
+        rng: Source of noise and of the exact place of lines and specks.
 
     Returns:
-        uint8 (height, width), grey.
+        The grey scan, uint8 (height, width).
     """
-    look = _cut_out(digit, look) if look.cut_out else look
-    cover, digit_px = _place(digit, look, rng)
-    cover = _change_pen(cover, look.pen_change_fraction * digit_px)
-    if look.outlined:
-        reach = max(2, round(0.04 * digit_px)) | 1
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    if appearance.cut_out:
+        appearance = _cut_out(digit, appearance)
+    cover, digit_px = _place(digit, appearance, rng)
+    cover = _change_pen(cover, appearance.pen_change_fraction * digit_px)
+    if appearance.outlined:
+        outline_px = max(2, round(0.04 * digit_px)) | 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (outline_px, outline_px))
         cover = cv2.dilate(cover, kernel) - cv2.erode(cover, kernel)
-    if look.scattered_px:
-        cover = _scattered(cover, look.scattered_px, rng)
-    if look.ink >= 255.0 and look.grain == 0.0:
-        scan = _reduced(_shaken(255 - _ink(cover, look, rng), look, rng), look)
+    if appearance.scattered_px:
+        cover = _scatter(cover, appearance.scattered_px, rng)
+    if appearance.ink >= 255.0 and appearance.grain == 0.0:
+        scan = _reduce(_shake(255 - _ink(cover, appearance, rng), appearance, rng), appearance)
     else:
-        lines = _lines(look, rng)
-        scan = _paper(look, rng) - np.maximum(_ink(cover, look, rng), lines)
-        scan = _capture(scan, look, rng)
+        lines = _lines(appearance, rng)
+        scan = _paper(appearance, rng) - np.maximum(_ink(cover, appearance, rng), lines)
+        scan = _capture(scan, appearance, rng)
     picture = np.clip(scan, 0, 255).astype(np.uint8)
-    if look.salt:
+    if appearance.salt:
         chances = rng.random(picture.shape, dtype=np.float32)
-        picture[chances < look.salt / 2] = 0
-        picture[chances > 1 - look.salt / 2] = 255
-    if look.band_fraction:
-        _invert_band(picture, look.band_fraction, rng)
-    if look.jpeg_quality:
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, look.jpeg_quality])
+        picture[chances < appearance.salt / 2] = 0
+        picture[chances > 1 - appearance.salt / 2] = 255
+    if appearance.band_fraction:
+        _invert_band(picture, appearance.band_fraction, rng)
+    if appearance.jpeg_quality:
+        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, appearance.jpeg_quality])
         picture = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
-    return 255 - picture if look.inverted else picture
+    return 255 - picture if appearance.inverted else picture
 
 
 def _box(digit: Grey) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the ink; of the whole image where there is none."""
+    """Return top, bottom, left and right of the ink, or of the whole image if there is no ink."""
     rows, columns = (
         np.flatnonzero(digit.max(axis=1) > INK_LEVEL),
         np.flatnonzero(digit.max(axis=0) > INK_LEVEL),
@@ -68,39 +69,43 @@ def _box(digit: Grey) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def _cut_out(digit: Grey, look: Appearance) -> Appearance:
-    """A look of the digit's own shape; its longer side stays."""
+def _cut_out(digit: Grey, appearance: Appearance) -> Appearance:
+    """Give the scan the digit's own shape. The longer side of the scan stays."""
     top, bottom, left, right = _box(digit)
-    shape = look.stretch * (right - left) / (bottom - top)
-    side = max(look.height_px, look.width_px)
+    shape = appearance.stretch * (right - left) / (bottom - top)
+    side = max(appearance.height_px, appearance.width_px)
     height, width = side * min(1.0, 1 / shape), side * min(1.0, shape)
     return dataclasses.replace(
-        look, height_px=max(MIN_CUT_OUT_PX, round(height)), width_px=max(MIN_CUT_OUT_PX, round(width))
+        appearance, height_px=max(MIN_CUT_OUT_PX, round(height)), width_px=max(MIN_CUT_OUT_PX, round(width))
     )
 
 
-def _place(digit: Grey, look: Appearance, rng: np.random.Generator) -> tuple[Field, float]:
-    """Puts the digit on the canvas: how much of a pixel is ink, 0 to 1; the digit's height in pixels."""
+def _place(digit: Grey, appearance: Appearance, rng: np.random.Generator) -> tuple[Field, float]:
+    """Put the digit on the canvas.
+
+    Returns:
+        How much of each pixel is ink, 0 to 1, and the digit's height in pixels.
+    """
     top, bottom, left, right = _box(digit)
     height, width = bottom - top, right - left
-    scale = look.digit_fraction * min(look.height_px / height, look.width_px / width)
-    turn = np.radians(look.rotation_deg)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shear = np.array([[1.0, look.slant], [0.0, 1.0]])
-    forward = rotation @ shear @ np.diag([scale * look.stretch, scale])
+    scale = appearance.digit_fraction * min(appearance.height_px / height, appearance.width_px / width)
+    angle = np.radians(appearance.rotation_deg)
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shear = np.array([[1.0, appearance.slant], [0.0, 1.0]])
+    forward = rotation @ shear @ np.diag([scale * appearance.stretch, scale])
     middle = np.array(
         [
-            look.width_px / 2 + (look.width_px - width * scale) * look.offset[0],
-            look.height_px / 2 + (look.height_px - height * scale) * look.offset[1],
+            appearance.width_px / 2 + (appearance.width_px - width * scale) * appearance.offset[0],
+            appearance.height_px / 2 + (appearance.height_px - height * scale) * appearance.offset[1],
         ]
     )
     shift = middle - forward @ np.array([(left + right) / 2, (top + bottom) / 2])
-    size = look.width_px, look.height_px
-    if look.elastic_fraction:
-        y, x = np.mgrid[0 : look.height_px, 0 : look.width_px].astype(np.float32)
+    size = appearance.width_px, appearance.height_px
+    if appearance.elastic_fraction:
+        y, x = np.mgrid[0 : appearance.height_px, 0 : appearance.width_px].astype(np.float32)
         x, y = x - np.float32(shift[0]), y - np.float32(shift[1])
         back = np.linalg.inv(forward).astype(np.float32)
-        depth = look.elastic_fraction * height
+        depth = appearance.elastic_fraction * height
         bend_x, bend_y = (
             cv2.resize(rng.standard_normal((4, 4), dtype=np.float32), size, interpolation=cv2.INTER_CUBIC)
             * np.float32(depth)
@@ -112,8 +117,8 @@ def _place(digit: Grey, look: Appearance, rng: np.random.Generator) -> tuple[Fie
     else:
         placed = cv2.warpAffine(digit, np.column_stack([forward, shift]), size, flags=cv2.INTER_CUBIC)
     cover = placed.astype(np.float32) / 255
-    if look.ink_softness is not None:
-        cover = np.clip((cover - look.ink_edge) / look.ink_softness + 0.5, 0, 1)
+    if appearance.ink_softness is not None:
+        cover = np.clip((cover - appearance.ink_edge) / appearance.ink_softness + 0.5, 0, 1)
     return cover, float(height * scale)
 
 
@@ -121,12 +126,12 @@ def _change_pen(cover: Field, change_px: float) -> Field:
     if change_px == 0.0:
         return cover
     if change_px > 0:
-        reach = max(2, round(2 * change_px)) + 1
-        return cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    reach = int(-change_px)
+        kernel_px = max(2, round(2 * change_px)) + 1
+        return cv2.dilate(cover, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel_px, kernel_px)))
+    radius_px = int(-change_px)
     kernel = (
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        if reach > 1
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+        if radius_px > 1
         else np.ones((2, 2), np.uint8)
     )
     thin = cv2.erode(cover, kernel)
@@ -134,25 +139,26 @@ def _change_pen(cover: Field, change_px: float) -> Field:
     return thin if np.count_nonzero(thin > 0.6) > 0.3 * np.count_nonzero(cover > 0.6) else cover
 
 
-def _scattered(cover: Field, reach_px: float, rng: np.random.Generator) -> Field:
+def _scatter(cover: Field, deviation_px: float, rng: np.random.Generator) -> Field:
+    """Take each pixel from a random place near its own."""
     y, x = np.mgrid[0 : cover.shape[0], 0 : cover.shape[1]].astype(np.float32)
-    dy, dx = rng.standard_normal((2, *cover.shape), dtype=np.float32) * np.float32(reach_px)
-    drawn = cv2.remap(cover, x + dx, y + dy, cv2.INTER_LINEAR)
-    return np.asarray(cv2.GaussianBlur(drawn, (0, 0), max(0.4, 0.5 * reach_px)), np.float32)
+    dy, dx = rng.standard_normal((2, *cover.shape), dtype=np.float32) * np.float32(deviation_px)
+    scattered = cv2.remap(cover, x + dx, y + dy, cv2.INTER_LINEAR)
+    return np.asarray(cv2.GaussianBlur(scattered, (0, 0), max(0.4, 0.5 * deviation_px)), np.float32)
 
 
 def _invert_band(picture: Grey, fraction: float, rng: np.random.Generator) -> None:
-    """Inverts a band from top to bottom or from side to side, where two papers or a print meet."""
-    part = picture if rng.random() < 0.5 else picture.T
-    width = max(1, round(fraction * part.shape[1]))
-    # Most bands lie inside, some run over an edge.
-    start = int(rng.integers(-width // 2, part.shape[1] - width // 2))
-    inside = slice(max(0, start), start + width)
-    part[:, inside] = 255 - part[:, inside]
+    """Invert a band across the scan in place, as at a dark print or at the edge of another paper."""
+    turned = picture if rng.random() < 0.5 else picture.T
+    width = max(1, round(fraction * turned.shape[1]))
+    # Most bands lie inside, and some run over an edge.
+    start = int(rng.integers(-width // 2, turned.shape[1] - width // 2))
+    band = slice(max(0, start), start + width)
+    turned[:, band] = 255 - turned[:, band]
 
 
 def _noise(rng: np.random.Generator, height: int, width: int, step_px: int = 1) -> Field:
-    """Standard normal noise, correlated over `step_px`."""
+    """Draw standard normal noise, correlated over `step_px` pixels."""
     noise = rng.standard_normal((height // step_px + 2, width // step_px + 2), dtype=np.float32)
     if step_px > 1:
         size = width + 2 * step_px, height + 2 * step_px
@@ -160,21 +166,21 @@ def _noise(rng: np.random.Generator, height: int, width: int, step_px: int = 1) 
     return noise[:height, :width]
 
 
-def _paper(look: Appearance, rng: np.random.Generator) -> Field:
-    height, width = look.height_px, look.width_px
-    paper = np.full((height, width), look.paper, np.float32)
-    across, down, corners = look.light
-    if any(look.light) or look.shadow:
+def _paper(appearance: Appearance, rng: np.random.Generator) -> Field:
+    height, width = appearance.height_px, appearance.width_px
+    paper = np.full((height, width), appearance.paper, np.float32)
+    across, down, corners = appearance.light
+    if any(appearance.light) or appearance.shadow:
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
         light = 1 + across * x + down * y - corners * (x * x + y * y)
-        if look.shadow:
-            turn = rng.uniform(0, 2 * np.pi)
-            distance = x * np.cos(turn) + y * np.sin(turn) - rng.uniform(-0.7, 0.7)
-            light = light * (1 - look.shadow / (1 + np.exp(-distance / rng.uniform(0.03, 0.2))))
+        if appearance.shadow:
+            angle = rng.uniform(0, 2 * np.pi)
+            distance = x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.7, 0.7)
+            light = light * (1 - appearance.shadow / (1 + np.exp(-distance / rng.uniform(0.03, 0.2))))
         paper *= light.astype(np.float32)
-    if look.stains:
-        paper += _noise(rng, height, width, int(rng.integers(6, 20))) * np.float32(look.stains)
+    if appearance.stains:
+        paper += _noise(rng, height, width, int(rng.integers(6, 20))) * np.float32(appearance.stains)
     return paper
 
 
@@ -184,19 +190,19 @@ def _line(canvas: Field, start: tuple[float, float], end: tuple[float, float], w
     cv2.line(canvas, *ends, 1.0, max(1, round(width_px)), cv2.LINE_AA, SUBPIXEL_BITS)  # type: ignore[call-overload]
 
 
-def _lines(look: Appearance, rng: np.random.Generator) -> Field:
-    """Printed lines: how much darker than the paper, in levels."""
-    height, width = look.height_px, look.width_px
+def _lines(appearance: Appearance, rng: np.random.Generator) -> Field:
+    """Draw printed lines, and return how much darker than the paper they are, in levels."""
+    height, width = appearance.height_px, appearance.width_px
     lines = np.zeros((height, width), np.float32)
-    tilt_x, tilt_y = look.line_slope * width / 2, look.line_slope * height / 2
-    if any(look.borders):
-        margin = look.border_margin_fraction + rng.normal(0, 0.02, 4)
-        pen = max(1.0, height * look.border_width_fraction) * rng.uniform(0.6, 1.4, 4)
+    tilt_x, tilt_y = appearance.line_slope * width / 2, appearance.line_slope * height / 2
+    if any(appearance.borders):
+        margin = appearance.border_margin_fraction + rng.normal(0, 0.02, 4)
+        pen = max(1.0, height * appearance.border_width_fraction) * rng.uniform(0.6, 1.4, 4)
         x0, y0 = margin[0] * width, margin[1] * height
         x1, y1 = (1 - margin[2]) * width, (1 - margin[3]) * height
-        left, up, right, down = (0, 0, width, height) if look.borders_overshoot else (x0, y0, x1, y1)
-        side_up = down - look.border_height_fraction * (down - up)
-        top_side, bottom_side, left_side, right_side = (side > 0 for side in look.borders)
+        left, up, right, down = (0, 0, width, height) if appearance.borders_overshoot else (x0, y0, x1, y1)
+        side_up = down - appearance.border_height_fraction * (down - up)
+        top_side, bottom_side, left_side, right_side = (side > 0 for side in appearance.borders)
         if top_side:
             _line(lines, (left, y0 - tilt_x), (right, y0 + tilt_x), pen[0])
         if bottom_side:
@@ -205,68 +211,71 @@ def _lines(look: Appearance, rng: np.random.Generator) -> Field:
             _line(lines, (x0 + tilt_y, side_up), (x0 - tilt_y, down), pen[2])
         if right_side:
             _line(lines, (x1 + tilt_y, side_up), (x1 - tilt_y, down), pen[3])
-        if look.borders_dashed:
+        if appearance.borders_dashed:
             dash_px = max(3, round(height * rng.uniform(0.04, 0.09)))
             y, x = np.mgrid[0:height, 0:width] // dash_px
             lines[(x + y) % 2 == 1] = 0
-        lines *= np.float32(max(look.borders))
-    elif look.ruling_step_fraction:
-        step = height * look.ruling_step_fraction
+        lines *= np.float32(max(appearance.borders))
+    elif appearance.ruling_step_fraction:
+        step = height * appearance.ruling_step_fraction
         pen_px = 1 if rng.random() < 0.8 else 2
         for y in np.arange(rng.uniform(0, step), height, step):
             _line(lines, (0, y - tilt_x), (width, y + tilt_x), pen_px)
-        if look.squared:
+        if appearance.squared:
             for x in np.arange(rng.uniform(0, step), width, step):
                 _line(lines, (x + tilt_y, 0), (x - tilt_y, height), pen_px)
-        lines *= np.float32(look.ruling)
+        lines *= np.float32(appearance.ruling)
     return lines
 
 
-def _ink(cover: Field, look: Appearance, rng: np.random.Generator) -> Field:
-    """Ink of the digit and of what lies about it: how much darker than the paper, in levels."""
+def _ink(cover: Field, appearance: Appearance, rng: np.random.Generator) -> Field:
+    """Draw the ink of the digit and around it, and return how much darker than the paper it is, in levels."""
     height, width = cover.shape
-    ink = cover * np.float32(look.ink)
-    if look.ink_texture or look.ink_blotches:
-        strength = 1 + look.ink_texture * _noise(rng, height, width)
-        strength = strength + look.ink_blotches * _noise(rng, height, width, 4)
-        ink *= np.clip(strength, 0.15, 1.6)
-    for _ in range(look.neighbours):
-        ink = np.maximum(ink, _neighbour(cover, look, rng))
-    if look.print:
-        ink = np.maximum(ink, _print(look, rng))
-    if look.bleed:
-        back = cv2.GaussianBlur(_neighbour(cover, look, rng, reach=0.5)[:, ::-1], (0, 0), 0.02 * height + 0.5)
-        ink = np.maximum(ink, back * np.float32(look.bleed))
-    for _ in range(look.specks):
+    ink = cover * np.float32(appearance.ink)
+    if appearance.ink_texture or appearance.ink_blotches:
+        factor = 1 + appearance.ink_texture * _noise(rng, height, width)
+        factor = factor + appearance.ink_blotches * _noise(rng, height, width, 4)
+        ink *= np.clip(factor, 0.15, 1.6)
+    for _ in range(appearance.neighbours):
+        ink = np.maximum(ink, _neighbour(cover, appearance, rng))
+    if appearance.print:
+        ink = np.maximum(ink, _print(appearance, rng))
+    if appearance.bleed:
+        back = _neighbour(cover, appearance, rng, min_reach=0.5)[:, ::-1]
+        back = cv2.GaussianBlur(back, (0, 0), 0.02 * height + 0.5)
+        ink = np.maximum(ink, back * np.float32(appearance.bleed))
+    for _ in range(appearance.specks):
         radius = 0 if height < 70 else int(rng.integers(0, 2))
         place = int(rng.integers(width)), int(rng.integers(height))
-        cv2.circle(ink, place, radius, float(look.ink * rng.uniform(0.4, 1)), -1)
-    for _ in range(look.drops):
+        cv2.circle(ink, place, radius, float(appearance.ink * rng.uniform(0.4, 1)), -1)
+    for _ in range(appearance.drops):
         blot = np.zeros_like(ink)
         size = tuple(int(side) for side in rng.integers(1, max(2, height // 12) + 1, 2))
         place = int(rng.integers(width)), int(rng.integers(height))
-        depth = float(look.ink * rng.uniform(0.2, 0.7))
+        depth = float(appearance.ink * rng.uniform(0.2, 0.7))
         cv2.ellipse(blot, place, size, float(rng.uniform(0, 180)), 0, 360, depth, -1, cv2.LINE_AA)
         ink = np.asarray(np.maximum(ink, blot), np.float32)
     return ink
 
 
-def _neighbour(cover: Field, look: Appearance, rng: np.random.Generator, reach: float = 0.0) -> Field:
-    """Ink of another digit of the same hand, of which a part is in the scan.
+def _neighbour(
+    cover: Field, appearance: Appearance, rng: np.random.Generator, min_reach: float = 0.0
+) -> Field:
+    """Draw the ink of another digit of the same hand, which lies partly in the scan.
 
     Args:
-        cover: how much of a pixel is ink of the digit itself.
-        look: how the scan looks.
-        rng: source of the place.
-        reach: how far into the scan it comes at least, as a fraction of the side.
+        cover: How much of each pixel is ink of the digit itself, 0 to 1.
+        appearance: Appearance of the scan.
+        rng: Source of the place.
+        min_reach: How far into the scan it comes at least, as a fraction of the side.
     """
     height, width = cover.shape
     turned = cover[:: int(rng.choice((-1, 1))), :: int(rng.choice((-1, 1)))]
     columns, rows = np.flatnonzero(turned.max(axis=0) > 0.5), np.flatnonzero(turned.max(axis=1) > 0.5)
     if not columns.size:
         return np.zeros_like(cover)
-    # Its near end lies a little inside one edge of the scan.
-    inside = reach + rng.uniform(0.0, 0.14)
+    # The near end of the neighbour lies a little inside one edge of the scan.
+    inside = min_reach + rng.uniform(0.0, 0.14)
     x, y = rng.uniform(-0.2, 0.2, 2) * (width, height)
     side = int(rng.choice(4, p=(0.35, 0.35, 0.15, 0.15)))
     if side == 0:
@@ -278,12 +287,12 @@ def _neighbour(cover: Field, look: Appearance, rng: np.random.Generator, reach: 
     else:
         y = (1 - inside) * height - rows[0]
     shift = np.array([[1, 0, x], [0, 1, y]], np.float64)
-    return np.asarray(cv2.warpAffine(turned, shift, (width, height)) * np.float32(look.ink), np.float32)
+    return np.asarray(cv2.warpAffine(turned, shift, (width, height)) * np.float32(appearance.ink), np.float32)
 
 
-def _print(look: Appearance, rng: np.random.Generator) -> Field:
-    """Ink of printed characters above or below the digit."""
-    height, width = look.height_px, look.width_px
+def _print(appearance: Appearance, rng: np.random.Generator) -> Field:
+    """Draw the ink of printed characters above and below the digit."""
+    height, width = appearance.height_px, appearance.width_px
     printed = np.zeros((height, width), np.uint8)
     scale = height * rng.uniform(0.1, 0.2) / 22  # the font's capitals are 22 pixels high
     text = "".join(rng.choice(list("ABEHKMNRSTUabdeghknrst0123456789.,:- "), 16))
@@ -291,42 +300,42 @@ def _print(look: Appearance, rng: np.random.Generator) -> Field:
         place = int(-rng.uniform(0, 1) * height), int(bottom * height)
         thickness = max(1, round(2.5 * scale))
         cv2.putText(printed, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thickness, cv2.LINE_AA)
-    return printed * np.float32(look.ink * look.print / 255)
+    return printed * np.float32(appearance.ink * appearance.print / 255)
 
 
-def _shaken(scan: Field, look: Appearance, rng: np.random.Generator) -> Field:
-    """Motion of the camera along a straight line."""
-    if look.motion_px < 1:
+def _shake(scan: Field, appearance: Appearance, rng: np.random.Generator) -> Field:
+    """Move the camera along a straight line."""
+    if appearance.motion_px < 1:
         return scan
-    turn, reach = rng.uniform(0, np.pi), int(look.motion_px / 2) + 1
-    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
-    x, y = float(np.cos(turn) * reach), float(np.sin(turn) * reach)
-    _line(kernel, (reach - x, reach - y), (reach + x, reach + y), 1)
+    angle, radius = rng.uniform(0, np.pi), int(appearance.motion_px / 2) + 1
+    kernel = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
+    x, y = float(np.cos(angle) * radius), float(np.sin(angle) * radius)
+    _line(kernel, (radius - x, radius - y), (radius + x, radius + y), 1)
     return np.asarray(
         cv2.filter2D(scan, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.float32
     )
 
 
-def _reduced(scan: Field, look: Appearance) -> Field:
-    """The scan with fewer pixels, perhaps brought back to its size."""
-    if look.resolution >= 1:
+def _reduce(scan: Field, appearance: Appearance) -> Field:
+    """Reduce the resolution, and bring the scan back to its size if the appearance says so."""
+    if appearance.resolution >= 1:
         return scan
     height, width = scan.shape
-    size = max(8, round(width * look.resolution)), max(8, round(height * look.resolution))
+    size = max(8, round(width * appearance.resolution)), max(8, round(height * appearance.resolution))
     small = cv2.resize(scan, size, interpolation=cv2.INTER_AREA)
-    if look.enlarged:
+    if appearance.enlarged:
         small = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(small, np.float32)
 
 
-def _capture(scan: Field, look: Appearance, rng: np.random.Generator) -> Field:
-    """What the lens and the sensor make of it."""
-    scan = _shaken(scan, look, rng)
-    if look.blur_px:
-        scan = np.asarray(cv2.GaussianBlur(scan, (0, 0), look.blur_px), np.float32)
-    scan = _reduced(scan, look)
-    scan = scan + _noise(rng, *scan.shape) * np.float32(look.grain)
-    if look.fax:
+def _capture(scan: Field, appearance: Appearance, rng: np.random.Generator) -> Field:
+    """Add the effects of the lens and of the sensor."""
+    scan = _shake(scan, appearance, rng)
+    if appearance.blur_px:
+        scan = np.asarray(cv2.GaussianBlur(scan, (0, 0), appearance.blur_px), np.float32)
+    scan = _reduce(scan, appearance)
+    scan = scan + _noise(rng, *scan.shape) * np.float32(appearance.grain)
+    if appearance.fax:
         local = cv2.blur(scan, (31, 31))
-        scan = np.where(scan < local - 0.3 * look.ink, 0, 255).astype(np.float32)
+        scan = np.where(scan < local - 0.3 * appearance.ink, 0, 255).astype(np.float32)
     return scan

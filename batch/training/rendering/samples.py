@@ -1,4 +1,4 @@
-"""The sample scans of the inbox, and the picture of them beside their rows.
+"""The sample scans of the inbox, and a picture of them with their rows.
 
 `python -m batch.training.rendering.samples DIGITS.npz INBOX` draws the scans from labelled digits (x and y);
 `python -m batch.training.rendering.samples INBOX RESULTS.csv PICTURE.png` draws the picture.
@@ -26,26 +26,27 @@ from batch.training.rendering.appearance import Appearance
 from batch.training.rendering.render import render
 
 SEED = 20
+READABLE_EXAMPLES = 20  # the first ones of each label; a person reads them at once
 Colour = npt.NDArray[np.uint8]
-"""(height, width, 3), blue first, as OpenCV has it."""
+"""A colour picture, uint8 (height, width, 3), blue first as in OpenCV."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One scan: what it shows, how it looks, and how it is stored.
+    """A sample scan: its content, its appearance, and its file.
 
     Attributes:
-        name: of the file; its suffix tells the format.
-        shows: a digit; text for a drawn 1, for digits side by side or, joined by a plus, over each other,
-            or for none.
-        look: of the scan.
-        ink: colour of what is black, as blue, green and red.
-        paper: colour of what is white.
+        name: Name of the file; its suffix is the format.
+        content: A digit; or text, which is a drawn 1, digits side by side, digits with a plus between them,
+            written over each other, or nothing.
+        appearance: Appearance of the scan.
+        ink: Colour of what is black, as blue, green and red.
+        paper: Colour of what is white, as blue, green and red.
     """
 
     name: str
-    shows: int | str
-    look: Appearance = field(default_factory=Appearance)
+    content: int | str
+    appearance: Appearance = field(default_factory=Appearance)
     ink: tuple[int, int, int] = (40, 36, 34)
     paper: tuple[int, int, int] = (240, 247, 250)
 
@@ -105,18 +106,18 @@ SAMPLES = (
 
 
 def draw(folder: Path, digits: Labelled) -> None:
-    """Writes the sample scans.
+    """Write the sample scans.
 
     Args:
-        folder: to write to.
-        digits: to draw from, the first of each label that a person reads at once.
+        folder: Folder to write to.
+        digits: Digits to draw from. The first ones of each label must be easy to read.
     """
     for number, sample in enumerate(SAMPLES):
         rng = np.random.default_rng([SEED, number])
-        scan = render(_shown(sample, digits, rng), sample.look, rng)
+        scan = render(_content(sample, digits, rng), sample.appearance, rng)
         suffix = Path(sample.name).suffix
-        done, data = cv2.imencode(suffix, scan if sample.look.fax else _tinted(scan, sample))
-        if not done:
+        encoded, data = cv2.imencode(suffix, scan if sample.appearance.fax else _tint(scan, sample))
+        if not encoded:
             raise ValueError(f"cannot write {sample.name}")
         content = bytes(data)
         if "damaged" in sample.name:
@@ -125,12 +126,12 @@ def draw(folder: Path, digits: Labelled) -> None:
 
 
 def picture(folder: Path, results: Path, target: Path) -> None:
-    """Draws scans beside their rows.
+    """Draw a picture of scans, each below its row.
 
     Args:
-        folder: of the scans.
-        results: CSV with one row for each.
-        target: PNG to write.
+        folder: Folder of the scans.
+        results: CSV with a row for each scan.
+        target: PNG file to write.
     """
     from matplotlib.figure import Figure
 
@@ -158,32 +159,32 @@ def _caption(row: dict[str, str]) -> str:
     return f"{row['status']}: {row['reason']}"
 
 
-def _shown(sample: Sample, digits: Labelled, rng: np.random.Generator) -> Grey:
-    if sample.shows == "":
+def _content(sample: Sample, digits: Labelled, rng: np.random.Generator) -> Grey:
+    if sample.content == "":
         return np.zeros((28, 28), np.uint8)
-    if sample.shows == "1":
+    if sample.content == "1":
         return strokes.draw(1, rng)
-    if isinstance(sample.shows, str) and "+" in sample.shows:
-        return np.maximum.reduce([_first(digits, int(label), rng) for label in sample.shows.split("+")])
-    if isinstance(sample.shows, str):
-        return np.hstack([_first(digits, int(label), rng) for label in sample.shows])
-    return _first(digits, sample.shows, rng)
+    if isinstance(sample.content, str) and "+" in sample.content:
+        return np.maximum.reduce([_readable(digits, int(label), rng) for label in sample.content.split("+")])
+    if isinstance(sample.content, str):
+        return np.hstack([_readable(digits, int(label), rng) for label in sample.content])
+    return _readable(digits, sample.content, rng)
 
 
-def _first(digits: Labelled, label: int, rng: np.random.Generator) -> Grey:
-    places = np.flatnonzero(digits.labels == label)
-    return digits.images[int(rng.choice(places[:20]))]
+def _readable(digits: Labelled, label: int, rng: np.random.Generator) -> Grey:
+    indices = np.flatnonzero(digits.labels == label)
+    return digits.images[int(rng.choice(indices[:READABLE_EXAMPLES]))]
 
 
-def _tinted(scan: Grey, sample: Sample) -> Colour:
-    """Colours the scale from black to white as ink and paper."""
+def _tint(scan: Grey, sample: Sample) -> Colour:
+    """Colour the scale from black to white as ink and paper."""
     share = scan[..., None].astype(np.float32) / 255
     ink, paper = np.array(sample.ink, np.float32), np.array(sample.paper, np.float32)
     return np.rint(ink + (paper - ink) * share).astype(np.uint8)
 
 
 def main() -> None:
-    """Draws the samples, or the picture of them."""
+    """Draw the samples, or the picture of them."""
     paths = [Path(argument) for argument in sys.argv[1:]]
     if len(paths) == 3:
         picture(*paths)

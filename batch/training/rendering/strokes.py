@@ -1,8 +1,8 @@
 """Digits drawn as strokes, in the styles that MNIST hardly has.
 
-European 1 with an upstroke as long as half its stem, 1 with a foot, barred 7, open 4, flat-topped 3:
-what a network that saw only MNIST reads wrong. Every digit has at least one style, so that no digit can
-be told by being drawn.
+A network that saw only MNIST misreads a European 1 with an upstroke as long as half its stem, a 1 with a
+foot, a barred 7, an open 4 and a flat-topped 3. Every digit has at least one style here. So a network cannot
+learn that a drawn digit is one of a few.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ import numpy.typing as npt
 from batch.records import Grey
 
 Stroke = npt.NDArray[np.float64]
-"""Points of one stroke, (n, 2) as x, y; a digit is about 1 high, y grows downwards."""
+"""Points of a stroke, float64 (n, 2) as x, y. A digit is about 1 high, and y grows downwards."""
 
 SIZE_PX = 64
-EXTENT_FRACTION = 0.72  # of the picture that the drawing fills
-SUBPIXEL_BITS = 4
+EXTENT_FRACTION = 0.72  # of the picture that the drawing fills; the rest is a margin for wide pens
+SUBPIXEL_BITS = 4  # points are placed to a sixteenth of a pixel
 
 
 def draw(label: int, rng: np.random.Generator) -> Grey:
-    """Draws a digit in a random style and pen.
+    """Draw a digit in a random style and pen.
 
     Args:
-        label: 0 to 9.
-        rng: source of every choice.
+        label: The digit, 0 to 9.
+        rng: Source of every choice.
 
     Returns:
-        uint8 (64, 64), white ink on black.
+        The drawing, uint8 (64, 64), white ink on black.
     """
     return paint(_STYLES[label](rng), rng)
 
 
 def paint(strokes: Sequence[Stroke], rng: np.random.Generator) -> Grey:
-    """Draws strokes with one pen, scaled to fill the middle of the picture.
+    """Draw strokes with one pen, scaled to fill the middle of the picture.
 
     Args:
-        strokes: at least one, each of two or more points; more than two are joined by a curve.
-        rng: source of the pen's width and of its tremor.
+        strokes: At least one stroke of two or more points. A curve joins more than two.
+        rng: Source of the pen's width and of its tremor.
 
     Returns:
-        uint8 (64, 64), white ink on black, anti-aliased.
+        The drawing, uint8 (64, 64), white ink on black, anti-aliased.
     """
     picture = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
     pen_px = max(1, round(rng.uniform(1.6, 5.5) if rng.random() < 0.85 else rng.uniform(5.5, 10.0)))
@@ -63,11 +63,11 @@ def paint(strokes: Sequence[Stroke], rng: np.random.Generator) -> Grey:
 
 
 def curve(points: Stroke, steps: int = 40) -> Stroke:
-    """Catmull-Rom spline through points (Catmull and Rom 1974).
+    """Return a Catmull-Rom spline through points (Catmull and Rom 1974).
 
     Args:
-        points: (n, 2), n at least 2.
-        steps: about how many points to return.
+        points: Points to pass through, (n, 2), n at least 2.
+        steps: About how many points to return.
     """
     ends = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
     t = np.linspace(0, 1, max(4, steps // (len(points) - 1)), endpoint=False)[:, None]
@@ -79,7 +79,7 @@ def curve(points: Stroke, steps: int = 40) -> Stroke:
 
 
 def arc(x: float, y: float, radius_x: float, radius_y: float, start: float, end: float) -> Stroke:
-    """Part of an ellipse; angles in degrees, clockwise from the right because y grows downwards."""
+    """Return a part of an ellipse. Angles are in degrees, clockwise from the right."""
     angle = np.radians(np.linspace(start, end, 14))
     return np.column_stack([x + radius_x * np.cos(angle), y + radius_y * np.sin(angle)])
 
@@ -98,7 +98,7 @@ def _zero(rng: np.random.Generator) -> list[Stroke]:
 
 
 def _one(rng: np.random.Generator) -> list[Stroke]:
-    bare, flagged, footed = 0, 1, 2  # and 3: a foot, perhaps with a flag
+    bare, flagged, footed = 0, 1, 2  # style 3 has a foot, and perhaps a flag
     style = int(rng.choice(4, p=[0.12, 0.5, 0.18, 0.2]))
     top, foot = (0.5 + _jitter(rng), 0.0), (0.5 + _jitter(rng, 0.04), 1.0)
     middle = ((top[0] + foot[0]) / 2 + _jitter(rng, 0.02), 0.5)
@@ -107,9 +107,9 @@ def _one(rng: np.random.Generator) -> list[Stroke]:
         length = rng.uniform(0.2, 0.5) if style == footed else rng.uniform(0.12, 0.75)
         angle = np.radians(rng.uniform(20, 65))
         x, y = top[0] - length * np.sin(angle), top[1] + length * np.cos(angle)
-        if style == flagged and rng.random() < 0.35:  # up to an inverted V
+        if style == flagged and rng.random() < 0.35:  # a long flag makes an inverted V
             x, y = top[0] - rng.uniform(0.25, 0.5), rng.uniform(0.3, 0.85)
-        if rng.random() < 0.5:  # without lifting the pen
+        if rng.random() < 0.5:  # the pen is not lifted
             bend = ((x + top[0]) / 2 + _jitter(rng), (y + top[1]) / 2 + _jitter(rng))
             strokes.append(_line((x, y), bend, top, middle, foot))
         else:
@@ -149,7 +149,7 @@ def _three(rng: np.random.Generator) -> list[Stroke]:
 def _four(rng: np.random.Generator) -> list[Stroke]:
     width, y = rng.uniform(0.55, 0.85), rng.uniform(0.5, 0.72)
     style = rng.random()
-    if style < 0.3:  # as lightning: a slanting stroke, and a short stem through the bar
+    if style < 0.3:  # like lightning, with a slanting stroke and a short stem through the bar
         corner = (_jitter(rng), y)
         down = _line((rng.uniform(0.3, 0.9) * width, 0.0), corner)
         x = rng.uniform(0.4, 0.8) * width

@@ -18,25 +18,25 @@ def archive(folder: Path, **arrays: Any) -> str:
 IMAGES, LABELS = np.zeros((5, 28, 28), np.uint8), np.arange(5)
 
 
-def test_both_kinds_of_archives(tmp_path: Path) -> None:
-    one = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS))
-    assert (len(one.train), one.test) == (5, None)
-    both = datasets.load(
+def test_load_archives_with_and_without_test_images(tmp_path: Path) -> None:
+    undivided = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS))
+    assert (len(undivided.train), undivided.test) == (5, None)
+    divided = datasets.load(
         archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2])
     )
-    assert both.test is not None
-    assert (len(both.train), len(both.test)) == (5, 2)
-    assert len(datasets.joined([one.train, both.train])) == 10
+    assert divided.test is not None
+    assert (len(divided.train), len(divided.test)) == (5, 2)
+    assert len(datasets.concatenate([undivided.train, divided.train])) == 10
 
 
-def test_what_is_not_a_digit_has_a_label_too(tmp_path: Path) -> None:
+def test_minus_one_is_the_label_of_what_is_not_a_digit(tmp_path: Path) -> None:
     loaded = datasets.load(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9]))).train
     assert loaded.labels.tolist() == [3, datasets.NOT_A_DIGIT, 0, datasets.NOT_A_DIGIT, 9]
     assert loaded.take(loaded.are_digits).labels.tolist() == [3, 0, 9]
 
 
 @pytest.mark.parametrize("side", [16, 28, 64])
-def test_images_are_brought_to_28_pixels(side: int, tmp_path: Path) -> None:
+def test_images_of_other_sizes_become_28_pixels(side: int, tmp_path: Path) -> None:
     images = np.zeros((1, side, side), np.uint8)
     images[0, side // 2, side // 2] = 255
     loaded = datasets.load(archive(tmp_path, x=images, y=LABELS[:1])).train
@@ -58,12 +58,12 @@ def test_images_are_brought_to_28_pixels(side: int, tmp_path: Path) -> None:
         {"x": np.array([{}], object), "y": LABELS},
     ],
 )
-def test_other_archives_are_told(arrays: dict[str, Any], tmp_path: Path) -> None:
+def test_refuse_other_archives(arrays: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InputError):
         datasets.load(archive(tmp_path, **arrays))
 
 
-def test_other_files_are_told(tmp_path: Path) -> None:
+def test_refuse_missing_files_and_other_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no data set"):
         datasets.load(str(tmp_path / "gone.npz"))
     (tmp_path / "text.npz").write_text("text")

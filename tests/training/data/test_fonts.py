@@ -10,22 +10,22 @@ matplotlib = pytest.importorskip("matplotlib", reason="the extra train is not in
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
-def test_characters_have_the_form_of_mnist() -> None:
-    drawn, labels = fonts.draw([FONT])
-    assert drawn.shape == (10 + len(CHARACTERS), 28, 28)
+def test_characters_fill_the_box_of_mnist() -> None:
+    images, labels = fonts.draw([FONT])
+    assert images.shape == (10 + len(CHARACTERS), 28, 28)
     assert labels.tolist() == [*range(10), *[-1] * len(CHARACTERS)]
-    for letter in drawn:
-        rows, columns = np.nonzero(letter > 40)
+    for image in images:
+        rows, columns = np.nonzero(image > 40)
         assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20)
-    assert len({letter.tobytes() for letter in drawn}) == len(drawn)
+    assert len({image.tobytes() for image in images}) == len(images)
 
 
-def test_what_a_font_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leave_out_characters_that_the_font_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fonts, "CHARACTERS", "A \ue123")
     assert len(fonts.draw([FONT])[0]) == 11
 
 
-def test_the_archive_is_one_to_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_can_load_the_archive_of_fonts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     archive = tmp_path / "fonts.npz"
     fonts.main([str(archive), str(FONT)])
     assert datasets.load(str(archive)).train.are_digits.sum() == 10

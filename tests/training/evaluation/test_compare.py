@@ -17,8 +17,8 @@ from batch.training.evaluation.compare import Pairs, Verdict
 from fakes import FakeClassifier
 
 
-class Stubborn(FakeClassifier):
-    """Sees a 0 in everything."""
+class AlwaysZero(FakeClassifier):
+    """A classifier that reads every scan as 0."""
 
     def logits(self, digits: npt.NDArray[Any]) -> npt.NDArray[Any]:
         logits = np.zeros((len(digits), 11), np.float32)
@@ -27,7 +27,7 @@ class Stubborn(FakeClassifier):
 
 
 def stroke(number: int, *, wide: bool) -> npt.NDArray[Any]:
-    """A thin line, which is a 1 to `FakeClassifier`, or a ring, which is a 0; each number another scan."""
+    """Draw a line, which `FakeClassifier` reads as 1, or a ring, which it reads as 0; numbers differ."""
     scan = np.full((60, 50), 245 - number % 20, np.uint8)
     if wide:
         cv2.ellipse(scan, (25, 30), (14, 20), 0, 0, 360, 30 + number % 30, 4)
@@ -40,21 +40,21 @@ def scans(count: int) -> list[OwnScan]:
     return [(stroke(number, wide=number % 2 == 0), (number + 1) % 2 ^ 1) for number in range(count)]
 
 
-def test_what_is_right() -> None:
+def test_a_scan_is_right_by_its_label_or_its_refusal() -> None:
     blank = np.full((40, 40), 240, np.uint8)
     ring, line = stroke(0, wide=True), stroke(0, wide=False)
-    read = [(ring, 0), (line, 1), (line, 7), (blank, NOT_A_DIGIT), (blank, 3), (ring, NOT_A_DIGIT)]
-    assert compare.read_right(FakeClassifier(), read).tolist() == [True, True, False, True, False, False]
-    assert compare.read_right(Stubborn(), read).tolist() == [True, False, False, True, False, False]
-    assert compare.read_right(Stubborn(), []).tolist() == []
+    labelled = [(ring, 0), (line, 1), (line, 7), (blank, NOT_A_DIGIT), (blank, 3), (ring, NOT_A_DIGIT)]
+    assert compare.read_right(FakeClassifier(), labelled).tolist() == [True, True, False, True, False, False]
+    assert compare.read_right(AlwaysZero(), labelled).tolist() == [True, False, False, True, False, False]
+    assert compare.read_right(AlwaysZero(), []).tolist() == []
 
 
-def test_a_model_that_reads_more_is_better_and_the_reverse_worse() -> None:
+def test_a_model_that_reads_more_is_better() -> None:
     images = np.stack([cv2.resize(255 - grey, (28, 28)) for grey, _ in scans(40)])
     labels = np.array([label for _, label in scans(40)], np.int32)
     labelled = Labelled(images, labels)
     data = [Dataset("drawn", "mine", labelled, labelled), Dataset("untested", "mine", labelled, None)]
-    old, new = Stubborn(), FakeClassifier()
+    old, new = AlwaysZero(), FakeClassifier()
     pairs = compare.compare(old, new, scans(100), data)
     own, test = pairs
     assert (own.name, own.count) == ("own scans held out", len(own_scans.split(scans(100))[0]))
@@ -65,14 +65,14 @@ def test_a_model_that_reads_more_is_better_and_the_reverse_worse() -> None:
     assert compare.verdict(compare.compare(new, new, scans(100), data)) is Verdict.UNDECIDED
 
 
-def test_few_scans_tell_nothing() -> None:
+def test_few_scans_are_too_few_to_tell() -> None:
     assert Pairs("few", 0, 0, 5, 0).verdict is Verdict.TOO_FEW
     assert Pairs("few", 100, 0, 5, 0).verdict is Verdict.UNDECIDED
     assert Pairs("enough", 0, 0, 6, 0).verdict is Verdict.BETTER
     assert compare.verdict([]) is Verdict.TOO_FEW
 
 
-def test_worse_at_one_thing_is_worse() -> None:
+def test_worse_at_one_kind_is_worse() -> None:
     better, worse, even = Pairs("a", 9, 0, 9, 9), Pairs("b", 9, 9, 0, 9), Pairs("c", 9, 4, 4, 9)
     assert compare.verdict([better, worse]) is Verdict.WORSE
     assert compare.verdict([even, better]) is Verdict.BETTER
@@ -90,25 +90,25 @@ def test_the_table_has_a_row_for_each_kind() -> None:
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
-def test_mcnemar_is_the_binomial_test(one: int, other: int) -> None:
-    n = one + other
+def test_mcnemar_is_the_binomial_test(only_first: int, only_second: int) -> None:
+    n = only_first + only_second
     chances = [math.comb(n, k) / 2**n for k in range(n + 1)]
-    exact = sum(chance for k, chance in enumerate(chances) if abs(2 * k - n) >= abs(one - other))
-    assert metrics.mcnemar(one, other) == pytest.approx(min(1.0, exact))
+    exact = sum(chance for k, chance in enumerate(chances) if abs(2 * k - n) >= abs(only_first - only_second))
+    assert metrics.mcnemar(only_first, only_second) == pytest.approx(min(1.0, exact))
 
 
 @given(st.permutations(range(30)), st.integers(0, 30))
-def test_what_is_held_out_does_not_depend_on_the_others(order: list[int], count: int) -> None:
-    every = scans(30)
-    held_out = {grey.tobytes() for grey, _ in own_scans.split(every)[0]}
-    some = [every[place] for place in order[:count]]
-    again, rest = own_scans.split(some)
-    assert all(grey.tobytes() in held_out for grey, _ in again)
-    assert not any(grey.tobytes() in held_out for grey, _ in rest)
-    assert len(again) + len(rest) == count
+def test_a_scan_stays_held_out_whatever_the_others(order: list[int], count: int) -> None:
+    all_scans = scans(30)
+    held_out = {grey.tobytes() for grey, _ in own_scans.split(all_scans)[0]}
+    subset = [all_scans[index] for index in order[:count]]
+    subset_held_out, subset_training = own_scans.split(subset)
+    assert all(grey.tobytes() in held_out for grey, _ in subset_held_out)
+    assert not any(grey.tobytes() in held_out for grey, _ in subset_training)
+    assert len(subset_held_out) + len(subset_training) == count
 
 
-def test_about_a_fifth_is_held_out() -> None:
+def test_about_a_fifth_of_own_scans_is_held_out() -> None:
     rng = np.random.default_rng(0)
     noise: list[OwnScan] = [(rng.integers(0, 255, (4, 4)).astype(np.uint8), 0) for _ in range(2000)]
     assert 320 < len(own_scans.split(noise)[0]) < 480

@@ -23,31 +23,31 @@ def labels_of(source: Path | str, tmp_path: Path) -> list[tuple[str, int | None]
     return [(scan.ref.name, scan.label) for scan in labelled_scans.load(str(source), scratch)]
 
 
-def test_a_folder_with_a_list(tmp_path: Path) -> None:
+def test_load_a_folder_with_a_list_of_labels(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,label,source\na.png,3,x\nsub/b.png,none,y\nc.png,,z\n")
     assert labels_of(tmp_path, tmp_path) == [("a.png", 3), ("sub/b.png", None), ("c.png", None)]
 
 
-def test_folders_named_by_the_digit(tmp_path: Path) -> None:
+def test_load_folders_named_by_their_digit(tmp_path: Path) -> None:
     for name in ("3/a.png", "0/b.png", "none/c.png", "other/d.png"):
         (tmp_path / "scans" / name).parent.mkdir(parents=True)
         (tmp_path / "scans" / name).touch()
     assert labels_of(tmp_path / "scans", tmp_path) == [("0/b.png", 0), ("3/a.png", 3), ("none/c.png", None)]
 
 
-def test_an_archive(tmp_path: Path) -> None:
+def test_load_scans_of_an_archive(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=IMAGES, y=[2, 2, -1])
     assert [label for _, label in labels_of(tmp_path / "a.npz", tmp_path)] == [2, 2, None]
 
 
 @pytest.mark.parametrize("content", ["file,label\na.png,x\n", "name,label\na.png,1\n", "file,label\n"])
-def test_other_lists_are_told(content: str, tmp_path: Path) -> None:
+def test_refuse_other_lists_of_labels(content: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(content)
     with pytest.raises(InputError, match=r"label"):
         labels_of(tmp_path, tmp_path)
 
 
-def test_other_sources_are_told(tmp_path: Path) -> None:
+def test_refuse_other_sources_of_scans(tmp_path: Path) -> None:
     for source in (tmp_path, tmp_path / "gone"):
         with pytest.raises(InputError, match="no labelled scans"):
             labels_of(source, tmp_path)
@@ -62,7 +62,7 @@ def answers(*rows: tuple[int, int, float, bool, float]) -> Answers:
     return Answers(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
 
 
-def test_figures() -> None:
+def test_figures_of_digits_and_of_what_is_none() -> None:
     result = evaluation.figures(
         answers(
             (1, 1, 0.99, True, 0.0),
@@ -73,16 +73,16 @@ def test_figures() -> None:
             (NO_DIGIT, 3, 0.95, True, 0.4),
         )
     )
-    digits, others = result["digits"], result["no_digit"]
+    digits, no_digit = result["digits"], result["no_digit"]
     assert (digits["accuracy"], digits["ok"], digits["ok_wrong"], digits["refused"]) == (0.5, 0.5, 0.5, 1)
     assert digits["per_class"]["1"]["accuracy"] == 0.5
     assert digits["confusion"][7][REFUSED] == 1
-    assert (others["ok"], others["answered"]) == (0.5, 0.5)
-    # Of eight pairs, 1.0 is above three and even with one, 0.4 is above three and below one.
-    assert others["auroc"] == (3.5 + 3) / 8
+    assert (no_digit["ok"], no_digit["answered"]) == (0.5, 0.5)
+    # Of eight pairs, 1.0 is above three and equal in one, and 0.4 is above three and below one.
+    assert no_digit["auroc"] == (3.5 + 3) / 8
 
 
-def test_evaluate_and_explore_write_what_they_say(tmp_path: Path, fake_model: Path) -> None:
+def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: Path) -> None:
     from batch.cli.evaluate import evaluate
     from batch.cli.explore import explore
 
@@ -111,7 +111,7 @@ def test_evaluate_and_explore_write_what_they_say(tmp_path: Path, fake_model: Pa
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
 
 
-def test_figures_are_recorded_with_the_model(tmp_path: Path, fake_model: Path) -> None:
+def test_record_adds_figures_to_the_model(tmp_path: Path, fake_model: Path) -> None:
     from batch.cli.evaluate import evaluate
 
     data = tmp_path / "scans"

@@ -10,10 +10,10 @@ from batch.training.rendering import strokes
 DIGITS = np.stack([strokes.draw(label, np.random.default_rng(label)) for label in range(10)])
 
 
-def test_every_kind_has_its_folder_of_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_kind_has_its_folder_of_scans(tmp_path: Path) -> None:
     non_digit_scans.write(DIGITS, tmp_path / "all", count=3)
-    found = {path.parent.parent.name for path in (tmp_path / "all").glob("*/none/*.png")}
-    assert found == set(non_digit_scans.KINDS)
+    kinds = {path.parent.parent.name for path in (tmp_path / "all").glob("*/none/*.png")}
+    assert kinds == set(non_digit_scans.KINDS)
     for path in (tmp_path / "all").glob("*/none/*.png"):
         scan = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         assert scan is not None
@@ -22,7 +22,7 @@ def test_every_kind_has_its_folder_of_scans(tmp_path: Path, capsys: pytest.Captu
         non_digit_scans.main(["one"])
 
 
-def test_the_digits_are_taken_from_an_archive(
+def test_digits_come_from_an_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez(tmp_path / "digits.npz", x=DIGITS, y=np.arange(10))

@@ -15,7 +15,7 @@ def rng(seed: int = 3) -> np.random.Generator:
 
 DIGIT = strokes.draw(2, rng())
 
-LOOKS = {
+APPEARANCES = {
     "plain": Appearance(),
     "elastic": Appearance(elastic_fraction=0.03),
     "own grey": Appearance(ink_softness=None),
@@ -43,9 +43,9 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize("name", LOOKS)
-def test_a_look_gives_a_legible_scan(name: str) -> None:
-    scan = render(DIGIT, LOOKS[name], rng())
+@pytest.mark.parametrize("name", APPEARANCES)
+def test_each_appearance_gives_a_legible_scan(name: str) -> None:
+    scan = render(DIGIT, APPEARANCES[name], rng())
     assert scan.dtype == np.uint8
     assert min(scan.shape) >= 20
     ink = preprocess.find_ink(scan)
@@ -54,7 +54,7 @@ def test_a_look_gives_a_legible_scan(name: str) -> None:
 
 
 @pytest.mark.parametrize("label", [1, 0, 4])
-def test_a_scan_cut_out_along_the_digit_has_ink_at_every_edge(label: int) -> None:
+def test_a_cut_out_scan_has_ink_at_every_edge(label: int) -> None:
     scan = render(strokes.draw(label, rng()), Appearance(cut_out=True, digit_fraction=1.0), rng())
     assert max(scan.shape) == 80
     for edge in (scan[:3], scan[-3:], scan[:, :3], scan[:, -3:]):
@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_scan() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_a_look_is_what_is_rendered() -> None:
+def test_render_follows_the_appearance() -> None:
     bright = render(DIGIT, Appearance(paper=200, ink=100, grain=0), rng())
     assert (bright.max(), bright.min()) == (200, 100)
     assert render(DIGIT, Appearance(height_px=50, width_px=70), rng()).shape == (50, 70)
@@ -76,7 +76,7 @@ def test_a_look_is_what_is_rendered() -> None:
     assert np.array_equal(render(DIGIT, clean, rng()), 255 - render(DIGIT, inverse, rng()))
 
 
-def test_random_looks_never_fail() -> None:
+def test_every_random_appearance_can_be_rendered() -> None:
     generator = rng()
     for _ in range(300):
         scan = render(DIGIT, random_appearance(generator), generator)

@@ -1,0 +1,81 @@
+"""The split of all images into those to train on and those held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from batch.errors import ConfigError
+from batch.training.data import own_scans
+from batch.training.data.datasets import NOT_A_DIGIT, Dataset, Labelled, concatenate
+from batch.training.data.own_scans import OwnScan
+from batch.training.examples import Material
+from batch.training.progress import Progress
+
+HELD_OUT_FRACTION = 1 / 12  # of the training images, for the temperature and the thresholds
+# It does not follow --seed. A model that goes on from another must not have seen what is held out.
+SPLIT_SEED = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Images to train on, and images held out.
+
+    Attributes:
+        training: Images to train on, own scans included.
+        held_out: Images of the data sets that the training never sees.
+        own_held_out: Own scans that the training never sees.
+    """
+
+    training: Material
+    held_out: Material
+    own_held_out: Sequence[OwnScan]
+
+
+def split(data: Sequence[Dataset], own: Sequence[OwnScan], *, rendered: bool, progress: Progress) -> Split:
+    """Hold out a part of the training images of each data set, and of the own scans.
+
+    Args:
+        data: Data sets; only their training images are used.
+        own: The user's labelled scans.
+        rendered: Whether the network learns what is no digit. If not, such images are not used.
+        progress: Receives a line for the digits and one for the own scans.
+
+    Raises:
+        ConfigError: If the data sets hold no digits.
+    """
+    rng = np.random.default_rng(SPLIT_SEED)
+    sets = [part.train for part in data]
+    digits = [part.take(part.are_digits) for part in sets if part.are_digits.any()]
+    if not digits:
+        raise ConfigError("the data sets hold no digits to train on: give --data mnist as well")
+    digit_splits = [_hold_out(part, rng) for part in digits]
+    held_out = concatenate([part for part, _ in digit_splits])
+    progress(f"{sum(len(part) for _, part in digit_splits)} digits to train on, {len(held_out)} held out")
+    training = concatenate(_balance([part for _, part in digit_splits]))
+    others = [part.take(~part.are_digits) for part in sets if rendered]
+    other_splits = [_hold_out(part, rng) for part in others if len(part)]
+    usable = [scan for scan in own if rendered or scan[1] != NOT_A_DIGIT]
+    own_held_out, own_training = own_scans.split(usable)
+    if own:
+        progress(f"{len(own_training)} own scans to train on, {len(own_held_out)} held out")
+    return Split(
+        Material(training, [part.images for _, part in other_splits], own_training),
+        Material(held_out, [part.images for part, _ in other_splits]),
+        own_held_out,
+    )
+
+
+def _hold_out(images: Labelled, rng: np.random.Generator) -> tuple[Labelled, Labelled]:
+    """Return the images that are held out, at least one, and the others."""
+    order = rng.permutation(len(images))
+    count = max(1, round(len(images) * HELD_OUT_FRACTION))
+    return images.take(order[:count]), images.take(order[count:])
+
+
+def _balance(sets: Sequence[Labelled]) -> list[Labelled]:
+    """Repeat the smaller sets, so that each counts in proportion to the square root of its size."""
+    largest = max(len(part) for part in sets)
+    return [part.take(np.tile(np.arange(len(part)), round((largest / len(part)) ** 0.5))) for part in sets]
