@@ -43,7 +43,7 @@ class Store:
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """What the server itself answers."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
             # moto goes by the name in it.
             credential = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request, Signature=x"
             connection.request(method, path, body, {"Authorization": credential})
@@ -173,7 +173,7 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
 
         def _ask(self, body: bytes) -> None:
-            with closing(http.client.HTTPConnection("127.0.0.1", store._port, timeout=30)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", store._port)) as connection:
                 connection.request(self.command, self.path, body, dict(self.headers))
                 found = connection.getresponse()
                 self._send(found.status, dict(found.getheaders()), found.read())

@@ -8,7 +8,7 @@ POLL_S = 0.01
 Value = TypeVar("Value")
 
 
-def wait_for(fact: Callable[[], Value]) -> Value:
+def wait_for(fact: Callable[[], Value | None]) -> Value:
     """Return what `fact` returns, as soon as that is true."""
     while not (value := fact()):
         time.sleep(POLL_S)

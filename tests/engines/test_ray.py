@@ -116,7 +116,12 @@ def test_a_head_that_answers_keeps_the_run_going(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("name", ["StreamingExecutor-dataset_1_0", "iter_threaded"])
 def test_ray_goes_after_its_threads(name: str) -> None:
     """One that called Ray after that would end this process, with 1."""
-    calls = threading.Thread(target=lambda: [os.sched_yield() for _ in range(1000)], name=name)
+
+    def call() -> None:
+        for _ in range(1000):
+            os.sched_yield()
+
+    calls = threading.Thread(target=call, name=name)
     calls.start()
     ray._join_ray_data()
     assert not calls.is_alive()

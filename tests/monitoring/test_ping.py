@@ -12,6 +12,8 @@ import pytest
 from batch.errors import ConfigError
 from batch.monitoring import ping
 
+PATIENTLY_S = 1e5  # for what answers; the deadline of all tests is far shorter
+
 
 class Monitor(ThreadingHTTPServer):
     daemon_threads = True
@@ -51,8 +53,8 @@ def monitor() -> Iterator[Monitor]:
 
 def test_success_and_failure_have_an_address_each(monitor: Monitor) -> None:
     for address in ("/uuid", "/uuid/", "/uuid?create=1"):
-        assert ping.ping(f"http://{monitor.address}{address}", failed=False) == ""
-        assert ping.ping(f"http://{monitor.address}{address}", failed=True) == ""
+        assert ping.ping(f"http://{monitor.address}{address}", failed=False, timeout_s=PATIENTLY_S) == ""
+        assert ping.ping(f"http://{monitor.address}{address}", failed=True, timeout_s=PATIENTLY_S) == ""
     assert [path for path, _ in monitor.heard] == [
         *("/uuid", "/uuid/fail"),
         *("/uuid/", "/uuid/fail"),
@@ -61,15 +63,18 @@ def test_success_and_failure_have_an_address_each(monitor: Monitor) -> None:
 
 
 def test_a_password_goes_to_its_host_alone(monitor: Monitor) -> None:
-    assert ping.ping(f"http://me:s%40me@{monitor.address}/moved", failed=False) == ""
+    assert ping.ping(f"http://me:s%40me@{monitor.address}/moved", failed=False, timeout_s=PATIENTLY_S) == ""
     secret = base64.b64encode(b"me:s@me").decode()
     assert monitor.heard == [("/moved", f"Basic {secret}"), ("/new", None)]
 
 
 def test_what_goes_wrong_is_said_without_the_secrets(monitor: Monitor) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as closed:
+    with (
+        closing(socket.socket()) as closed,
+        closing(socket.create_server(("127.0.0.1", 0))) as mute,  # takes the call and never answers
+    ):
+        closed.bind(("127.0.0.1", 0))  # nobody else can listen there meanwhile
         port = closed.getsockname()[1]
-    with closing(socket.create_server(("127.0.0.1", 0))) as mute:  # takes the call and never answers
         silent = mute.getsockname()[1]
         addresses = {
             f"http://me:secret@{monitor.address}/gone-secret": "127.0.0.1: answered 404",
@@ -78,7 +83,7 @@ def test_what_goes_wrong_is_said_without_the_secrets(monitor: Monitor) -> None:
         }
         for address, problem in addresses.items():
             assert (
-                ping.ping(address, failed=False, timeout_s=5 if "answer in" not in problem else 0.2)
+                ping.ping(address, failed=False, timeout_s=PATIENTLY_S if "answer in" not in problem else 0.2)
                 == problem
             )
 
