@@ -260,7 +260,7 @@ class Ledger:
         if len(found) < most:
             return found
         # There are many others in between.
-        return [row for path in paths for row in self.execute(f"{_LOOK} path = ?", (path,))]
+        return [row for path in {*paths} for row in self.execute(f"{_LOOK} path = ?", (path,))]
 
     def waits_to_retire(self, ref: ScanRef) -> bool:
         """Whether this very file has its row, and only could not be moved or deleted yet."""

@@ -127,12 +127,15 @@ def gate(scans: Path) -> Iterator[Gate]:
 
 
 def rows(outbox: Path) -> list[dict[str, str]]:
-    """Return the rows of all published files in order, without what differs from run to run."""
-    found = []
-    for path in sorted(outbox.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns):
-        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-            found.append({name: row[name] for name in row if name not in ("batch", "processed_at")})
-    return found
+    """Return the rows of all published files, without what differs from run to run.
+
+    Files come in the order of their first scan: two may be published at the same tick of the clock.
+    """
+    files = []
+    for path in outbox.glob("*.csv"):
+        table = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+        files.append([{n: row[n] for n in row if n not in ("batch", "processed_at")} for row in table])
+    return [row for rows in sorted(files, key=lambda rows: rows[0]["file"]) for row in rows]
 
 
 def names(outbox: Path) -> list[str]:

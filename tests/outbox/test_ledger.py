@@ -5,7 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batch.outbox import ledger as ledgers
@@ -25,6 +25,8 @@ OUTCOMES = st.builds(
     st.sampled_from([None, Reason.EMPTY, Reason.UNREADABLE, Reason.CHANGED]),
 )
 
+FAILED_ONCE = Outcome(ScanRef("/a", "x", 1), Status.FAILED, Reason.UNREADABLE)
+
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
@@ -33,6 +35,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 @settings(deadline=None, max_examples=40)
+@example([Outcome(ScanRef("/a", "x"), Status.OK), FAILED_ONCE], [FAILED_ONCE.ref, ScanRef("/a", "x")], 2, 1)
 @given(st.lists(OUTCOMES), st.lists(REFS, max_size=20), st.integers(1, 3), st.integers(1, 3))
 def test_scans_without_a_row(
     ledger: Ledger, rows: list[Outcome], refs: list[ScanRef], attempts: int, rows_a_path: int
@@ -41,15 +44,16 @@ def test_scans_without_a_row(
         reasons = [outcome.reason for outcome in rows if outcome.ref == ref]
         return any(reason not in TRANSIENT for reason in reasons) or len(reasons) >= attempts
 
+    ledger.forget()  # also what an example has left that failed
     ledger.add("batch", rows)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ledgers, "ROWS_A_PATH", rows_a_path)
         assert ledger.unsettled(refs, attempts) == [ref for ref in refs if not is_settled(ref)]
-    ledger.forget()
 
 
 def test_few_scans_among_very_many_rows(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is read than a few rows for each."""
+    ledger.forget()
     rows = [Outcome(ScanRef(f"/in/{number:04d}", "x", 1), Status.OK) for number in range(2000)]
     ledger.add("batch", rows)
     counts = []
@@ -64,4 +68,3 @@ def test_few_scans_among_very_many_rows(ledger: Ledger, monkeypatch: pytest.Monk
     asked = [rows[5].ref, ScanRef("/in/0900x", "x", 1), rows[1990].ref._replace(size_bytes=2)]
     assert ledger.unsettled(asked) == asked[1:]
     assert sum(counts) < 60
-    ledger.forget()

@@ -295,7 +295,11 @@ def test_killed_before_the_ledger_knows_it_is_applied_again(
     assert len(scene.audit()) == 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([*"0123456789", "none"])), max_size=3)))
 def test_the_last_word_counts_whatever_came_before(
     tmp_path: Path, rounds: list[list[tuple[int, str]]]
