@@ -81,7 +81,7 @@ def test_paths_options_and_variables_are_written_down(
     result = digitbox("schedule", "--cron", *given, "--at", "2:05", "scans/**/*.tif", "inbox")
     minute, hour, *rest, command = result.out.split(" ", 5)
     assert (minute, hour, rest, result.code) == ("5", "2", ["*", "*", "*"], 0)
-    assert command.startswith(f"cd {tmp_path} && ")
+    assert command.startswith(f"cd {shlex.quote(str(tmp_path))} && ")
     program, *words = words_of(result.out)
     assert Path(program).is_absolute()
     assert words == [
