@@ -30,7 +30,8 @@ ADDRESS = "RAY_ADDRESS"  # Ray's own variable, which `ray job submit` sets
 MAX_CHUNK_SCANS = 2048  # each chunk costs this process a few milliseconds, however many scans it has
 CHUNKS_AHEAD = 4  # for each worker: Ray Data asks for another worker when two chunks wait for one
 CHUNKS_PER_SIZE_CHECK = 64  # digitbox looks so rarely how large the cluster is: the answer changes rarely
-PATIENCE_S = 10.0  # for an answer from the cluster, and for threads to end
+PATIENCE_S = 10.0  # for an answer from the cluster
+THREAD_PATIENCE_S = 30.0  # for threads to end: they take a moment, and seconds on a busy machine
 HEAD_CHECK_S, MAX_MISSED_CHECKS = 4.0, 10  # of the cluster's head; Ray gives it a minute to come back
 MAX_INIT_DEATHS = 3  # of workers in a row that end before they have begun; more are no accident
 OBJECT_STORE_BYTES = 200 << 20  # for a Ray that digitbox starts; it holds the chunks on their way
@@ -257,7 +258,7 @@ def _join_ray_data() -> None:
     Ray Data waits two seconds for its scheduler, and never for its reader of results. A thread that still
     calls Ray during or after `ray.shutdown` makes Ray end this process at once: exit code 1, and not a word.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + THREAD_PATIENCE_S
     for thread in threading.enumerate():
         if thread.name.startswith(RAY_DATA_THREADS):
             thread.join(max(0.0, deadline - time.monotonic()))
