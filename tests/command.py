@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 """The checkout."""
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment for a real `python -m batch`, in any folder, without options of digitbox."""
+    names = [name for name in os.environ if not name.startswith(("DIGITBOX_", "RAY_"))]
+    python_path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+    return {**{name: os.environ[name] for name in names}, **python_path, **variables}
 
 
 class Result(NamedTuple):

@@ -1,7 +1,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import cv2
@@ -18,12 +18,35 @@ from fakes import MANIFEST, FakeClassifier, save_fake_model
 from formats import FORMATS, two
 from stores import Store, serve
 
-# A deadline would fail on a busy machine, and say nothing of the code.
+DEADLINE_S = 900  # for a test, and the only bound on time: the slowest takes a tenth of it on a quiet machine
+
+# A deadline for an example would fail on a busy machine, and say nothing of the code.
 settings.register_profile("digitbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("digitbox")
 
 PNG = FORMATS["png-8"](two())
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
+
+
+# What the environment of a developer says to digitbox must not reach the tests.
+for name in [name for name in os.environ if name.startswith("DIGITBOX_") and name != "DIGITBOX_FUZZ_CASES"]:
+    del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that waits for what never comes, with the line that waits."""
+
+    def fail(*_: object) -> None:
+        pytest.fail(f"{item.nodeid} has not ended after {DEADLINE_S} s")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.setitimer(signal.ITIMER_REAL, DEADLINE_S)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +89,6 @@ def digitbox(
 ) -> Digitbox:
     """Runs the command in this process, in an empty folder, with a fake model."""
     monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("DIGITBOX_"):
-            monkeypatch.delenv(name)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def call(*arguments: str) -> Result:

@@ -1,4 +1,4 @@
-"""`digitbox` with a reader whom the names of scans tell to misbehave: python -m misbehaving run ..."""
+"""`digitbox` with a reader that misbehaves as the names of scans say: python -m misbehaving run ..."""
 
 import os
 import select
@@ -12,13 +12,14 @@ from batch.inference import reader
 from batch.records import Outcome, ScanRef
 from batch.run import job
 
-# In the folder of the scans: a pipe to say who waits, a pipe to be let through, and whether all are.
+# In the folder of the scans: a pipe in which a worker says that it waits, one that lets it go on, and a
+# file that lets all go on.
 ASKS, ANSWERS, OPEN = "asks", "answers", "open"
 
 
 @dataclass(slots=True)
 class Reader(reader.Reader):
-    """Importable by name, and so by the workers, too."""
+    """A reader that workers can import by its name."""
 
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
         for ref in refs:

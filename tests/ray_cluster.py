@@ -1,6 +1,6 @@
-"""A Ray cluster of two machines on this one, for as long as stdin is open.
+"""A Ray cluster of two machines on this one, which lives as long as its stdin is open.
 
-On stdout is its address; for each line of stdin, one machine is lost and another put in its place.
+It prints its address. For each line of stdin it loses one machine and starts another in its place.
 """
 
 import sys

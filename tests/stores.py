@@ -47,7 +47,7 @@ class Store:
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """Return the answer of the server itself, past the proxy."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
             # moto finds the service by the name in the credential.
             credential = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request, Signature=x"
             connection.request(method, path, body, {"Authorization": credential})
@@ -171,7 +171,7 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
 
         def _forward(self, body: bytes) -> None:
-            with closing(http.client.HTTPConnection("127.0.0.1", store._port, timeout=30)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", store._port)) as connection:
                 connection.request(self.command, self.path, body, dict(self.headers))
                 response = connection.getresponse()
                 self._send(response.status, dict(response.getheaders()), response.read())

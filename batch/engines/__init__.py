@@ -1,1 +1,1 @@
-"""Where the work runs: this process and its workers, or a Ray cluster."""
+"""Engines that read the scans of a run: processes on this machine, or a Ray cluster."""

@@ -1,4 +1,4 @@
-"""Where the work runs: on the machines of a Ray cluster, in actors of Ray Data."""
+"""The engine of a Ray cluster: it reads scans on many machines, in actors of Ray Data."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
@@ -26,31 +27,39 @@ from batch.records import Outcome, Reason, ScanRef
 from batch.terminal import stderr
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own variable, which `ray job submit` sets
-MAX_CHUNK_SCANS = 2048  # scans; each piece costs this process a few milliseconds, however many it has
-CHUNKS_AHEAD = 4  # pieces for each worker: Ray Data asks for another worker when two wait for one
-OFTEN = 64  # pieces between two looks at how large the cluster is
-PATIENCE_S = 10.0
-LOOK_S, MISSES = 4.0, 10  # between looks at the head of the cluster; Ray gives it a minute to come back
-INIT_DEATHS = 3  # of workers in a row that end before they have begun; more is no accident
+MAX_CHUNK_SCANS = 2048  # each chunk costs this process a few milliseconds, however many scans it has
+CHUNKS_AHEAD = 4  # for each worker: Ray Data asks for another worker when two chunks wait for one
+CHUNKS_PER_SIZE_CHECK = 64  # digitbox looks so rarely how large the cluster is: the answer changes rarely
+PATIENCE_S = 10.0  # for an answer from the cluster
+THREAD_PATIENCE_S = 30.0  # for threads to end: they take a moment, and seconds on a busy machine
+HEAD_CHECK_S, MAX_MISSED_CHECKS = 4.0, 10  # of the cluster's head; Ray gives it a minute to come back
+MAX_INIT_DEATHS = 3  # of workers in a row that end before they have begun; more are no accident
+OBJECT_STORE_BYTES = 200 << 20  # for a Ray that digitbox starts; it holds the chunks on their way
+# digitbox sets these before it imports Ray, which reads some of them only then.
+RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray reports to nobody
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # a call after the shutdown is an error and starts no second Ray
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of tasks that digitbox has given up: Ray prints their tracebacks
+}
+RAY_DATA_THREADS = ("StreamingExecutor-", "iter_threaded")  # how the names begin of those that call Ray
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-OBJECT_STORE_BYTES = 200 << 20  # of a Ray that is started for this run: it has the pieces in flight
 
 
 class RayEngine:
-    """Reads scans on a Ray cluster; to be used with `with`, which ends what it has started there.
+    """Reader of scans on a Ray cluster; use it with `with`, which ends what it has started there.
 
-    The listing goes to Ray Data piece by piece, as the answers come back: neither this process nor the
-    cluster ever holds more of it than the workers are about to read.
+    The listing goes to Ray Data in chunks, as the answers come back. Neither this process nor the cluster
+    ever holds more of it than the workers are about to read.
 
     Args:
-        reader: reads scans; it goes to each worker once, with its model.
-        workers: actors, at most; None for as many as the cluster has room for.
-        address: `HOST:PORT` of the cluster, or `auto` for the one that this machine is part of; None for
-            Ray's own RAY_ADDRESS, or else a Ray on this machine that lives as long as the engine.
+        reader: Reads scans. It goes to each worker once, with its model.
+        workers: The largest number of actors; None for as many as the cluster has room for.
+        address: `HOST:PORT` of the cluster, or `auto` for the one that this machine is part of. With None,
+            Ray's own RAY_ADDRESS counts; without that, a Ray on this machine lives as long as the engine.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        ConfigError: the address is none.
+        ConfigError: The address is not of that form.
     """
 
     def __init__(self, reader: ScanReader, workers: int | None = None, address: str | None = None) -> None:
@@ -61,66 +70,72 @@ class RayEngine:
         self._host = None if self._address in ("auto", "local") else _host_of(self._address)
         self._ray: Any = None
         self._running, self._connected = ExitStack(), ExitStack()
-        self._room = 1  # for workers
+        self._room = 1  # for workers, on the whole cluster
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What runs on the cluster ends first: without one, Ray would start another to end it on.
+        # The work on the cluster ends before the connection to it.
         self._running.close()
         self._connected.close()
 
     def map(self, refs: Iterable[ScanRef], size: int) -> Iterator[list[Outcome]]:
-        """Reads scans; yields their outcomes in the order of the scans, many at a time.
+        """Read scans; yield their outcomes in the order of the scans.
 
         Args:
-            refs: are taken from no faster than they are read.
-            size: scans that the model sees at a time; a piece of work has as many, and later more.
+            refs: The scans. The engine takes them no faster than the workers read them.
+            size: Number of scans that the model sees at a time. Early chunks have so many, later ones more.
+
+        Yields:
+            The outcomes of one chunk.
 
         Raises:
-            ConfigError: the cluster cannot be reached, or failed; or digitbox there is another one than here.
-            InputError: the scans cannot be seen from there.
-            RunError: what a worker could not begin with.
+            ConfigError: The cluster cannot be reached, fails, or has another version of digitbox.
+            InputError: The machines of the cluster cannot see the scans.
+            RunError: A worker could not begin.
         """
-        pieces = self._pieces(iter(refs), size)
-        first = list(itertools.islice(pieces, 2))
+        chunks = self._chunks(iter(refs), size)
+        first = list(itertools.islice(chunks, 2))
         if first:
             self._connect()
-            running = self._map(itertools.chain(first, pieces), size, is_small=len(first) == 1)
+            running = self._map(itertools.chain(first, chunks), size, is_small=len(first) == 1)
             self._running.callback(running.close)
             with _failures():
                 yield from running
 
-    def _pieces(self, refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
-        """Small ones first, so that answers come soon, and each worker has one though there are few scans."""
+    def _chunks(self, refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:
+        """Cut the listing into chunks, small ones first.
+
+        So the first answers come soon, and each worker has a chunk even of a short listing.
+        """
         for number in itertools.count():
             larger = size << min(number // (CHUNKS_AHEAD * self._room), 16)
-            piece = list(itertools.islice(refs, max(size, min(larger, MAX_CHUNK_SCANS))))
-            if not piece:
+            chunk = list(itertools.islice(refs, max(size, min(larger, MAX_CHUNK_SCANS))))
+            if not chunk:
                 return
-            yield piece
+            yield chunk
 
     def _map(
-        self, pieces: Iterator[list[ScanRef]], size: int, is_small: bool
+        self, chunks: Iterator[list[ScanRef]], size: int, is_small: bool
     ) -> Generator[list[Outcome], None, None]:
         feed = self._ray.remote(Feed).options(**self._here()).remote()
         answers = self._running.enter_context(
             closing(self._answers(feed, size, 1 if is_small else self._room))
         )
-        put = given = 0
+        sent = answered = 0
         has_more = True
-        while has_more or given < put:
-            while has_more and put - given < CHUNKS_AHEAD * self._room:
-                piece = next(pieces, [])
-                feed.put.remote(put, pickle.dumps(piece) if piece else END, given)
-                has_more = bool(piece)
-                put += has_more
-                if put % OFTEN == 0:
-                    self._look_around()
-            if given < put:
-                yield _outcomes(next(answers), given)
-                given += 1
+        while has_more or answered < sent:
+            while has_more and sent - answered < CHUNKS_AHEAD * self._room:
+                chunk = next(chunks, [])
+                feed.put.remote(sent, pickle.dumps(chunk) if chunk else END, answered)
+                has_more = bool(chunk)
+                sent += has_more
+                if sent % CHUNKS_PER_SIZE_CHECK == 0:
+                    self._measure_room()
+            if answered < sent:
+                yield _outcomes(next(answers), answered)
+                answered += 1
 
     def _answers(self, feed: Any, size: int, workers: int) -> Generator[Any, None, None]:
         from ray import data
@@ -129,11 +144,11 @@ class RayEngine:
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        # Each row is a block: none waits for others to fill one with.
+        # Each row is a block: no row waits for others to fill a block.
         context.target_max_block_size = 1
-        # To find what is new among very many settled scans may take longer than any limit.
+        # digitbox may look for new scans among very many settled ones for longer than any limit.
         context.execution_no_progress_timeout_s = -1
-        context.max_consecutive_actor_init_deaths = INIT_DEATHS
+        context.max_consecutive_actor_init_deaths = MAX_INIT_DEATHS
         listing = data.read_datasource(
             scan_dataset(feed), override_num_blocks=1, ray_remote_args={**self._here(), "max_retries": -1}
         )
@@ -148,7 +163,7 @@ class RayEngine:
         yield from answers.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
 
     def _here(self) -> dict[str, Any]:
-        """Where the listing is served: on this machine, without which the run ends anyway."""
+        """Return the options that place a task on this machine, without which the run ends anyway."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         node = self._ray.get_runtime_context().get_node_id()
@@ -157,8 +172,8 @@ class RayEngine:
     def _connect(self) -> None:
         if self._ray is not None:
             return
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of what goes to stderr, too
+        os.environ.update(RAY_ENVIRONMENT)
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray writes this log to stderr, too
         settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address == "local":
             settings["num_cpus"] = self._workers or local.usable_cores()
@@ -170,13 +185,14 @@ class RayEngine:
             except OSError as error:
                 raise self._unreachable(error) from error
         try:
-            with _ignore_interrupts():
+            with _silent_start():
                 import ray.data
 
-                # Ray tells there of each worker that it lost: stdout is for results.
+                # Ray prints there which workers it has lost, and stdout is for results.
                 nowhere = self._connected.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
                 self._connected.enter_context(redirect_stdout(nowhere))
                 self._connected.callback(ray.shutdown)
+                self._connected.callback(_join_ray_data)
                 ray.init(self._address, **settings)
         except ImportError as error:
             raise MissingExtraError("--engine ray", "ray") from error
@@ -187,10 +203,11 @@ class RayEngine:
         has_ended = threading.Event()
         self._connected.callback(has_ended.set)
         head = _host_of(ray.get_runtime_context().gcs_address)
-        threading.Thread(target=_leave_with_head, args=(head, has_ended), daemon=True).start()
-        self._look_around()
+        threading.Thread(target=_exit_with_head, args=(head, has_ended), daemon=True).start()
+        self._measure_room()
 
-    def _look_around(self) -> None:
+    def _measure_room(self) -> None:
+        """Look how many workers the cluster has room for."""
         cores = int(self._ray.cluster_resources().get("CPU", 0))
         if not cores:
             raise ConfigError(f"the Ray cluster at {self._address} has no CPU: start a node that has some")
@@ -208,32 +225,57 @@ class RayEngine:
 
 
 def _outcomes(answer: Any, due: int) -> list[Outcome]:
-    """The outcomes of a piece."""
+    """Return the outcomes in a worker's answer.
+
+    Args:
+        answer: A pyarrow table, see `Worker`.
+        due: The number of the chunk that comes next.
+
+    Raises:
+        InputError: That machine cannot see a scan which is here.
+        RunError: The worker could not begin.
+    """
     (number,), (node,), (content,) = (answer[name].to_pylist() for name in ("number", "node", "answer"))
     if number != due:
-        raise RuntimeError(f"Ray gave piece {number} of the listing where {due} was due")
-    found: list[Outcome] | RunError = pickle.loads(content)  # noqa: S301  # our own workers'
-    if isinstance(found, RunError):
-        raise found
-    # A few scans may be gone since they were found; but not all, and be here.
-    if all(outcome.reason is Reason.VANISHED for outcome in found):
-        seen = next((outcome.ref.path for outcome in found if os.path.lexists(outcome.ref.path)), None)
-        if seen is not None:
+        raise RuntimeError(f"Ray answered for chunk {number} of the listing, and chunk {due} was due")
+    outcomes: list[Outcome] | RunError = pickle.loads(content)  # noqa: S301  # from our own workers
+    if isinstance(outcomes, RunError):
+        raise outcomes
+    # A few scans may vanish after digitbox has found them, but not all of them while they are still here.
+    if all(outcome.reason is Reason.VANISHED for outcome in outcomes):
+        visible = next((outcome.ref.path for outcome in outcomes if os.path.lexists(outcome.ref.path)), None)
+        if visible is not None:
             raise InputError(
-                f"{seen} cannot be seen from {node}: scans must have the same path on every machine of "
+                f"{visible} cannot be seen from {node}: scans must have the same path on every machine of "
                 "the cluster"
             )
-    return found
+    return outcomes
 
 
-def _leave_with_head(head: tuple[str, int], has_ended: threading.Event) -> None:
-    """Ends this process when the head of the cluster is lost: Ray would, a little later, without a word.
+def _join_ray_data() -> None:
+    """Wait until the threads of Ray Data have ended.
 
-    As after any kill, what was published stays, and nothing else was done.
+    Ray Data waits two seconds for its scheduler, and never for its reader of results. A thread that still
+    calls Ray during or after `ray.shutdown` makes Ray end this process at once: exit code 1, and not a word.
+    """
+    deadline = time.monotonic() + THREAD_PATIENCE_S
+    for thread in threading.enumerate():
+        if thread.name.startswith(RAY_DATA_THREADS):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _exit_with_head(head: tuple[str, int], has_ended: threading.Event) -> None:
+    """End this process when the head of the cluster is lost.
+
+    Ray itself would end it a little later, without a word. As after any kill, published results stay.
+
+    Args:
+        head: Host and port.
+        has_ended: Tells that the run needs the head no more.
     """
     misses = 0
-    while misses < MISSES:
-        if has_ended.wait(LOOK_S):
+    while misses < MAX_MISSED_CHECKS:
+        if has_ended.wait(HEAD_CHECK_S):
             return
         try:
             socket.create_connection(head, PATIENCE_S).close()
@@ -251,7 +293,7 @@ def _leave_with_head(head: tuple[str, int], has_ended: threading.Event) -> None:
 
 @contextmanager
 def _failures() -> Iterator[None]:
-    """What Ray raises, in one line; bugs stay what they are."""
+    """Turn an error of Ray into one line; let bugs pass as they are."""
     from ray.exceptions import RayError, RayTaskError
 
     try:
@@ -267,8 +309,8 @@ def _failures() -> Iterator[None]:
 
 
 @contextmanager
-def _ignore_interrupts() -> Iterator[None]:
-    """Ray sets a handler of its own for SIGTERM, and has much to say that is in its logs, too."""
+def _silent_start() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces; drop what Ray says, which is in its logs as well."""
     handler = signal.getsignal(signal.SIGTERM)
     with stderr.silence(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -279,7 +321,7 @@ def _ignore_interrupts() -> Iterator[None]:
 
 
 def _host_of(address: str) -> tuple[str, int]:
-    """Host and port of an address."""
+    """Return host and port of an address."""
     host, _, port = address.rpartition(":")
     if "/" in address or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise ConfigError(
@@ -290,6 +332,6 @@ def _host_of(address: str) -> tuple[str, int]:
 
 
 def _lines(error: Exception) -> list[str]:
-    """What an error says, without colours: in the first line what happened, in the last one why."""
+    """Return the lines of an error without colours: the first says what happened, the last one why."""
     lines = (line.strip().rstrip(".") for line in _COLOUR.sub("", str(error)).splitlines())
     return [line for line in lines if line] or [type(error).__name__]

@@ -1,4 +1,4 @@
-"""What a run has on a Ray cluster: the listing, as it is read, and workers."""
+"""The parts of a run that live on a Ray cluster: the feed of scans, and the workers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from batch.engines.local import Engine
 from batch.errors import ConfigError, RunError
 from batch.records import Outcome, ScanRef
 
-NOTHING = pickle.dumps([])
-END = b""
+NO_SCANS = pickle.dumps([])  # a chunk that has its answer already
+END = b""  # comes after the last chunk
 
 
 def version_error(found: str) -> ConfigError:
-    """A machine of the cluster has another digitbox than this one, or none."""
+    """Return the error for a machine of the cluster whose digitbox differs from this one.
+
+    Args:
+        found: What that machine has, in words.
+    """
     return ConfigError(
         f"digitbox here is {__version__}, and a machine of the Ray cluster has {found}: "
         f"pip install 'digitbox[ray]=={__version__}' on all"
@@ -30,48 +34,54 @@ def version_error(found: str) -> ConfigError:
 
 
 class Feed:
-    """Holds the pieces of the listing that are on their way; an actor on the machine of the run.
+    """Actor on the machine of the run that holds the chunks on their way to the workers.
 
-    Ray reads the listing anew from its beginning when what had read it is lost. Pieces that have their answer
-    are empty then.
+    Ray reads the listing again from its beginning when it has lost the process that read it. The feed then
+    gives empty chunks for those that have their answer.
     """
 
     def __init__(self) -> None:
-        self._pieces: dict[int, bytes] = {}
-        self._given = 0
+        self._chunks: dict[int, bytes] = {}
+        self._answered = 0
         self._has_more = asyncio.Condition()
 
-    async def put(self, number: int, piece: bytes, given: int) -> None:
-        """Takes the next piece, the empty one at the end; so many have their answer."""
+    async def put(self, number: int, chunk: bytes, answered: int) -> None:
+        """Accept the next chunk, and forget those that have their answer.
+
+        Args:
+            number: The place of the chunk in the listing, from 0.
+            chunk: The scans, pickled; `END` after the last one.
+            answered: Number of chunks that have their answer.
+        """
         async with self._has_more:
-            self._pieces[number] = piece
-            for done in range(self._given, given):
-                del self._pieces[done]
-            self._given = max(self._given, given)
+            self._chunks[number] = chunk
+            for old in range(self._answered, answered):
+                del self._chunks[old]
+            self._answered = max(self._answered, answered)
             self._has_more.notify_all()
 
     async def take(self, number: int) -> bytes:
-        """Gives a piece, as soon as there is one."""
-        if number < self._given:
-            return NOTHING
+        """Return a chunk as soon as it is there."""
+        if number < self._answered:
+            return NO_SCANS
         async with self._has_more:
-            await self._has_more.wait_for(lambda: number in self._pieces)
-            return self._pieces[number]
+            await self._has_more.wait_for(lambda: number in self._chunks)
+            return self._chunks[number]
 
 
 def scan_dataset(feed: Any) -> Any:
-    """The listing as a data source of Ray."""
+    """Return the listing as a data source of Ray Data."""
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
     class Listing(Datasource):  # type: ignore[misc]
-        """Paths of scans, piece by piece."""
+        """Paths of scans, one chunk a row."""
 
         def estimate_inmemory_data_size(self) -> None:
-            """Nobody knows."""
+            """Return None: nobody knows how long the listing is."""
 
         def get_read_tasks(self, *_: object, **__: object) -> list[ReadTask]:
-            """One, since there is one listing."""
+            """Return one task, since there is one listing."""
             return [ReadTask(partial(_rows, feed), BlockMetadata(None, None, None, None))]
 
     return Listing()
@@ -82,23 +92,23 @@ def _rows(feed: Any) -> Iterator[Any]:
     import ray
 
     for number in itertools.count():
-        piece = ray.get(feed.take.remote(number))
-        if piece == END:
+        chunk = ray.get(feed.take.remote(number))
+        if chunk == END:
             return
-        yield pyarrow.table({"number": [number], "scans": [piece]})
+        yield pyarrow.table({"number": [number], "scans": [chunk]})
 
 
 class Worker:
-    """Reads pieces of the listing; an actor.
+    """Actor that reads chunks of the listing.
 
-    The scans are read in a process of its own, by the engine of a single machine: what a scan does to that,
-    Ray need not know of. Ray would have others read it again and again, and kill them one after the other.
+    It reads the scans in a process of its own, with the engine of a single machine. If a scan kills that
+    process, Ray does not notice. Ray would give the scan to one worker after the other, and lose them all.
 
     Args:
-        version: of the digitbox that began the run.
-        reader: reads scans, and has its model with it; pickled.
-        folder: that relative paths begin at.
-        size: scans that the model sees at a time.
+        version: The version of the digitbox that began the run.
+        reader: The reader of scans with its model, pickled.
+        folder: The folder that relative paths begin at.
+        size: Number of scans that the model sees at a time.
     """
 
     def __init__(self, version: str, reader: bytes, folder: str, size: int) -> None:
@@ -109,28 +119,35 @@ class Worker:
                 raise version_error(f"version {__version__}")
             with suppress(OSError):  # absolute paths need no folder
                 os.chdir(folder)
-            own = pickle.loads(reader)  # noqa: S301  # the run's
+            scan_reader = pickle.loads(reader)  # noqa: S301  # from the process of the run
             # Ray has threads in this process that Python does not know of.
-            self._engine = Engine(own, 1, apart=True, forks=False)
+            self._engine = Engine(scan_reader, 1, apart=True, forks=False)
             self._engine.start()
         except RunError as error:
             self._error = error
 
     def __call__(self, rows: Any) -> Any:
-        """Reads the piece of one row; the answer to it is an error when the worker could not begin."""
+        """Read the chunk in one row; answer with an error if this worker could not begin.
+
+        Args:
+            rows: A pyarrow table with one row, `number` and `scans`.
+
+        Returns:
+            A pyarrow table with one row: `number`, `node` and `answer` (outcomes or an error, pickled).
+        """
         import pyarrow
 
-        (number,), (piece,) = rows["number"].to_pylist(), rows["scans"].to_pylist()
+        (number,), (chunk,) = rows["number"].to_pylist(), rows["scans"].to_pylist()
         answer: RunError | list[Outcome]
         try:
-            answer = self._read(pickle.loads(piece))  # noqa: S301  # the run's
+            answer = self._read(pickle.loads(chunk))  # noqa: S301  # from the process of the run
         except RunError as error:
             answer = error
         return pyarrow.table(
             {"number": [number], "node": [socket.gethostname()], "answer": [pickle.dumps(answer)]}
         )
 
-    def _read(self, piece: list[ScanRef]) -> list[Outcome]:
+    def _read(self, chunk: list[ScanRef]) -> list[Outcome]:
         if self._error is not None:
             raise self._error
-        return [outcome for part in self._engine.map(piece, self._size) for outcome in part]
+        return [outcome for outcomes in self._engine.map(chunk, self._size) for outcome in outcomes]

@@ -161,7 +161,7 @@ def _rows(ledger: Ledger, paths: list[bytes]) -> list[tuple[bytes, int, int, int
     if len(rows) < limit:
         return rows
     # Very many other paths lie between these.
-    return [row for path in paths for row in ledger.execute(f"{_FIND_ROWS} path = ?", (path,))]
+    return [row for path in {*paths} for row in ledger.execute(f"{_FIND_ROWS} path = ?", (path,))]
 
 
 def _member(outcome: Outcome) -> tuple[Any, ...]:

@@ -1,12 +1,14 @@
 """A real process whose stdin, stdout and stderr are not what one would wish."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from command import environment
 from formats import FORMATS, two
 
 TWO = FORMATS["png-8"](two())
@@ -20,10 +22,9 @@ def inbox(tmp_path: Path) -> Path:
 
 
 def redirected(inbox: Path, arguments: str, redirection: str) -> subprocess.CompletedProcess[bytes]:
-    command = (
-        f"{sys.executable} -m batch run {inbox} --outbox {inbox.parent}/outbox {arguments} {redirection}"
-    )
-    return subprocess.run(command, shell=True, check=False, capture_output=True)
+    words = [sys.executable, "-m", "batch", "run", str(inbox), "--outbox", f"{inbox.parent}/outbox"]
+    command = f"{shlex.join(words)} {arguments} {redirection}"
+    return subprocess.run(command, shell=True, check=False, capture_output=True, env=environment())
 
 
 def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
@@ -31,7 +32,7 @@ def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, env=environment())
     os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -52,5 +53,6 @@ def test_without_any_terminal_or_streams(inbox: Path, redirection: str) -> None:
 
 def test_what_is_opened_is_never_taken_for_stderr(tmp_path: Path) -> None:
     code = "from batch.terminal import console; console.open_streams(); print(open('file', 'w').fileno() > 2)"
-    subprocess.run(f'{sys.executable} -c "{code}" <&- 2>&- > out', shell=True, check=True, cwd=tmp_path)
+    command = f"{shlex.join([sys.executable, '-c', code])} <&- 2>&- > out"
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environment())
     assert (tmp_path / "out").read_text() == "True\n"

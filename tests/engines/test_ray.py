@@ -1,7 +1,8 @@
-"""What of reading on Ray needs no cluster; `test_ray_cluster.py` has the rest."""
+"""The parts of the Ray engine that need no cluster; `test_ray_cluster.py` has the others."""
 
 import asyncio
 import importlib.util
+import os
 import pickle
 import socket
 import subprocess
@@ -14,10 +15,10 @@ import pytest
 
 from batch.engines import ray
 from batch.engines.ray import RayEngine
-from batch.engines.ray_workers import END, NOTHING, Feed, Worker
+from batch.engines.ray_workers import END, NO_SCANS, Feed, Worker
 from batch.errors import ConfigError, InputError, MissingExtraError
 from batch.records import Outcome, Reason, ScanRef, Status
-from command import Digitbox
+from command import Digitbox, environment
 from fakes import FakeReader
 
 
@@ -28,7 +29,7 @@ def has_ray(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("has_ray")
 @pytest.mark.parametrize("address", ["host", "host:", ":6379", "host:x", "host:99999", "ray://host:10001"])
-def test_what_is_no_address_is_said_before_anything_is_done(
+def test_a_wrong_address_is_refused_before_anything_else(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, address: str
 ) -> None:
     result = digitbox("run", "--engine", "ray", "--ray-address", address)
@@ -61,56 +62,82 @@ def test_rays_own_variable_names_the_cluster(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("has_ray")
-def test_pieces_grow_when_each_worker_has_had_some(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_grow_when_each_worker_has_had_some(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = RayEngine(FakeReader())
     refs = [ScanRef(str(number), str(number)) for number in range(10_000)]
-    pieces = list(engine._pieces(iter(refs), 100))
-    assert [ref for piece in pieces for ref in piece] == refs
-    assert [len(piece) for piece in pieces[:9]] == [100] * 4 + [200] * 4 + [400]
-    assert max(map(len, pieces)) == 1600
-    assert [len(piece) for piece in engine._pieces(iter(refs), 5000)] == [5000, 5000]
+    chunks = list(engine._chunks(iter(refs), 100))
+    assert [ref for chunk in chunks for ref in chunk] == refs
+    assert [len(chunk) for chunk in chunks[:9]] == [100] * 4 + [200] * 4 + [400]
+    assert max(map(len, chunks)) == 1600
+    assert [len(chunk) for chunk in engine._chunks(iter(refs), 5000)] == [5000, 5000]
 
 
 def test_the_listing_can_be_read_again_from_its_beginning() -> None:
     async def play() -> list[bytes]:
         feed = Feed()
         waits = asyncio.create_task(feed.take(2))
-        for number, piece in enumerate((b"a", b"b", b"c", END)):
-            await feed.put(number, piece, given=max(0, number - 2))
+        for number, chunk in enumerate((b"a", b"b", b"c", END)):
+            await feed.put(number, chunk, answered=max(0, number - 2))
         return [await feed.take(number) for number in range(4)] + [await waits]
 
-    assert asyncio.run(play()) == [NOTHING, b"b", b"c", END, b"c"]
+    assert asyncio.run(play()) == [NO_SCANS, b"b", b"c", END, b"c"]
 
 
 def test_a_run_does_not_outlive_the_head_of_its_cluster() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as head:
-        port = head.getsockname()[1]
-    code = (
-        "import threading; from batch.engines import ray; ray.LOOK_S = 0\n"
-        f"ray._leave_with_head(('127.0.0.1', {port}), threading.Event())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr == (
+    with socket.socket() as lost:
+        lost.bind(("127.0.0.1", 0))  # nobody else can listen there meanwhile
+        port = lost.getsockname()[1]
+        code = (
+            "import threading; from batch.engines import ray; ray.HEAD_CHECK_S = 0\n"
+            f"ray._exit_with_head(('127.0.0.1', {port}), threading.Event())"
+        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
         f"digitbox: the Ray cluster failed: its head 127.0.0.1:{port} is lost; what was published stays: "
-        "run again\n"
+        "run again\n",
     )
 
 
-def test_a_head_that_is_there_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray, "LOOK_S", 0)
+def test_a_head_that_answers_keeps_the_run_going(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "HEAD_CHECK_S", 0)
     has_ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as head:
-        looks = threading.Thread(target=ray._leave_with_head, args=(head.getsockname(), has_ended))
-        looks.start()
-        for _ in range(2 * ray.MISSES):
+        args = (head.getsockname(), has_ended)
+        checks = threading.Thread(target=ray._exit_with_head, args=args, daemon=True)
+        checks.start()
+        for _ in range(2 * ray.MAX_MISSED_CHECKS):
             head.accept()[0].close()
         has_ended.set()
-        looks.join(10)
-    assert not looks.is_alive()
+        checks.join()
 
 
-def answer(content: object, number: int = 0) -> Any:
+@pytest.mark.parametrize("name", ["StreamingExecutor-dataset_1_0", "iter_threaded"])
+def test_ray_goes_after_its_threads(name: str) -> None:
+    """One that called Ray after that would end this process, with 1."""
+
+    def call() -> None:
+        for _ in range(1000):
+            os.sched_yield()
+
+    calls = threading.Thread(target=call, name=name)
+    calls.start()
+    ray._join_ray_data()
+    assert not calls.is_alive()
+
+
+def test_the_threads_of_ray_data_have_these_names() -> None:
+    package = importlib.util.find_spec("ray")
+    if package is None or not package.submodule_search_locations:
+        pytest.skip("Ray is not installed")
+    sources = (Path(package.submodule_search_locations[0]) / "data" / "_internal").rglob("*.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    for name in ray.RAY_DATA_THREADS:
+        assert f'"{name}' in text, name
+
+
+def answer_of(content: object, number: int = 0) -> Any:
     pyarrow = pytest.importorskip("pyarrow")
     return pyarrow.table({"number": [number], "node": ["far"], "answer": [pickle.dumps(content)]})
 
@@ -119,30 +146,30 @@ def vanished(path: Path) -> Outcome:
     return Outcome(ScanRef(str(path), path.name), Status.FAILED, Reason.VANISHED)
 
 
-def test_a_machine_that_does_not_see_the_scans_is_no_machine_for_them(tmp_path: Path) -> None:
+def test_every_machine_must_see_the_scans(tmp_path: Path) -> None:
     here, gone = tmp_path / "here.png", tmp_path / "gone.png"
     here.touch()
     with pytest.raises(InputError, match=r"here\.png cannot be seen from far"):
-        ray._outcomes(answer([vanished(gone), vanished(here)]), 0)
-    found = [vanished(gone), vanished(gone)]  # they are gone indeed
-    assert ray._outcomes(answer(found), 0) == found
-    found = [vanished(here), Outcome(ScanRef("a", "a"), Status.OK)]  # came back, or the share is slow
-    assert ray._outcomes(answer(found), 0) == found
+        ray._outcomes(answer_of([vanished(gone), vanished(here)]), 0)
+    outcomes = [vanished(gone), vanished(gone)]  # they are gone indeed
+    assert ray._outcomes(answer_of(outcomes), 0) == outcomes
+    outcomes = [vanished(here), Outcome(ScanRef("a", "a"), Status.OK)]  # it came back, or the share is slow
+    assert ray._outcomes(answer_of(outcomes), 0) == outcomes
 
 
-def test_what_no_worker_could_begin_with_ends_the_run() -> None:
+def test_an_error_of_a_worker_ends_the_run() -> None:
     with pytest.raises(MissingExtraError, match="'train'"):
-        ray._outcomes(answer(MissingExtraError("--runtime tensorflow", "train")), 0)
+        ray._outcomes(answer_of(MissingExtraError("--runtime tensorflow", "train")), 0)
 
 
 def test_a_worker_of_another_version_reads_nothing() -> None:
     pyarrow = pytest.importorskip("pyarrow")
     worker = Worker("0.0.9", b"what it could not load", "/", 10)
-    piece = pickle.dumps([ScanRef("a", "a")])
+    chunk = pickle.dumps([ScanRef("a", "a")])
     with pytest.raises(ConfigError, match="pip install"):
-        ray._outcomes(worker(pyarrow.table({"number": [0], "scans": [piece]})), 0)
+        ray._outcomes(worker(pyarrow.table({"number": [0], "scans": [chunk]})), 0)
 
 
-def test_an_answer_out_of_order_is_not_taken_for_another() -> None:
-    with pytest.raises(RuntimeError, match="piece 5 of the listing where 4 was due"):
-        ray._outcomes(answer([], number=5), 4)
+def test_an_answer_out_of_order_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="chunk 5 of the listing, and chunk 4 was due"):
+        ray._outcomes(answer_of([], number=5), 4)

@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -18,30 +17,31 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-import misbehaving
-from command import ROOT
+from command import ROOT, environment
+from gate import Gate, gate_after, has_come
+from waiting import wait_for
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed"),
     pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for processes as Linux can"),
 ]
-DEADLINE_S = 180
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 Process = subprocess.Popen[str]
 
 
 class Cluster:
-    """The cluster, and runs on it."""
+    """A cluster, and the runs of a test on it."""
 
     def __init__(self, process: Process, address: str) -> None:
-        self._process, self.address = process, address
+        self._process, self._address = process, address
+        self._runs: list[Process] = []
 
     def start(self, *arguments: str | Path, own: bool = False) -> Process:
-        """Starts a run, on this cluster or with a Ray of its own."""
+        """Start a run, on this cluster or with a Ray of its own."""
         command = [sys.executable, "-m", "misbehaving", "run", *map(str, arguments), "--engine", "ray"]
-        return subprocess.Popen(
-            command if own else [*command, "--ray-address", self.address],
+        run = subprocess.Popen(
+            command if own else [*command, "--ray-address", self._address],
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -50,39 +50,44 @@ class Cluster:
             # Where tests run in the background, Ctrl-C may be ignored.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        self._runs.append(run)
+        return run
 
     def run(self, *arguments: str | Path) -> tuple[int, list[str], list[str]]:
-        """Exit code, and lines of stdout and stderr of a run."""
+        """Return exit code, and lines of stdout and stderr of a run."""
         return end(self.start(*arguments))
 
     def lose_a_machine(self) -> None:
-        """Ends one and puts another in its place."""
+        """End one and put another in its place."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         assert self._process.stdout.readline() == "another\n"
 
-
-def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DIGITBOX_", "RAY_"))}
-    return {**kept, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT}"}
-
-
-def end(process: Process) -> tuple[int, list[str], list[str]]:
-    out, err = process.communicate(timeout=DEADLINE_S)
-    return process.returncode, out.splitlines(), err.splitlines()
+    def kill_runs(self) -> None:
+        """Kill what a failed test has left of its runs."""
+        for run in self._runs:
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
 
 
-def comes(descriptor: int, within_s: float = DEADLINE_S) -> bool:
-    """Whether there is something to read, or a process has ended, in time."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(within_s * 1000))
+def end(run: Process) -> tuple[int, list[str], list[str]]:
+    out, err = run.communicate()
+    return run.returncode, out.splitlines(), err.splitlines()
+
+
+def group_is_gone(run: Process) -> bool:
+    """Tell whether no process is left of a run and of what it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(run.pid, 0)
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def machines() -> Iterator[tuple[Process, str]]:
     command = [sys.executable, str(ROOT / "tests" / "ray_cluster.py")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
@@ -90,7 +95,14 @@ def cluster() -> Iterator[Cluster]:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         assert address
-        yield Cluster(process, address)
+        yield process, address
+
+
+@pytest.fixture
+def cluster(machines: tuple[Process, str]) -> Iterator[Cluster]:
+    cluster = Cluster(*machines)
+    yield cluster
+    cluster.kill_runs()
 
 
 @pytest.fixture(scope="module")
@@ -108,43 +120,22 @@ def scans(tmp_path: Path, digits: Path) -> Path:
     return folder
 
 
-class Gate:
-    """A scan that waits in its worker until it is let through."""
-
-    def __init__(self, scans: Path) -> None:
-        self._folder = scans
-        shutil.copy(scans / "01500.png", scans / "01500-gate.png")
-        for name in (misbehaving.ASKS, misbehaving.ANSWERS):
-            os.mkfifo(scans / name)
-        self._asks = os.open(scans / misbehaving.ASKS, os.O_RDWR)
-
-    def wait(self) -> int:
-        """Waits until it is there; returns the process of the actor."""
-        assert comes(self._asks)
-        return int(os.read(self._asks, 100))
-
-    def open(self) -> None:
-        """Lets it through, and every later one."""
-        (self._folder / misbehaving.OPEN).touch()
-        with suppress(OSError):  # who waited is gone
-            os.write(os.open(self._folder / misbehaving.ANSWERS, os.O_WRONLY | os.O_NONBLOCK), b"go")
-
-    def remove(self) -> None:
-        (self._folder / "01500-gate.png").unlink()
-
-
 @pytest.fixture
-def gate(scans: Path) -> Gate:
-    return Gate(scans)
+def gate(scans: Path) -> Iterator[Gate]:
+    with gate_after(scans / "01500.png") as gate:
+        yield gate
 
 
 def rows(outbox: Path) -> list[dict[str, str]]:
-    """Rows of all published files, in order, but for what differs from run to run."""
-    found = []
-    for path in sorted(outbox.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns):
-        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-            found.append({name: row[name] for name in row if name not in ("batch", "processed_at")})
-    return found
+    """Return the rows of all published files, without what differs from run to run.
+
+    Files come in the order of their first scan: two may be published at the same tick of the clock.
+    """
+    files = []
+    for path in outbox.glob("*.csv"):
+        table = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+        files.append([{n: row[n] for n in row if n not in ("batch", "processed_at")} for row in table])
+    return [row for rows in sorted(files, key=lambda rows: rows[0]["file"]) for row in rows]
 
 
 def names(outbox: Path) -> list[str]:
@@ -165,7 +156,7 @@ def test_rows_are_those_of_a_local_run(cluster: Cluster, scans: Path, tmp_path: 
     outbox = tmp_path / "ray"
     arguments = (scans, "--outbox", outbox, "--probabilities", "--rows-per-file", "1000", "--workers", "2")
     code, out, err = cluster.run(*arguments)
-    assert code == 3
+    assert code == 3, err
     assert rows(outbox) == rows(tmp_path / "local")
     assert sorted(out) == sorted(map(str, outbox.glob("*.csv")))
     assert len(out) == 4
@@ -179,10 +170,11 @@ def test_workers_that_are_killed_by_scans_and_by_others(
     for name in ("00010-crash.png", "02000-crash.png"):
         shutil.copy(scans / "00000.png", scans / name)
     process = cluster.start(scans, "--outbox", tmp_path / "out")
-    os.kill(gate.wait(), signal.SIGKILL)
-    gate.wait()  # in another
+    os.kill(gate.wait(process), signal.SIGKILL)
+    gate.wait(process)  # in another
     gate.open()
-    assert end(process)[0] == 3
+    code, _, err = end(process)
+    assert (code, len(err)) == (3, 2), err
     found = rows(tmp_path / "out")
     assert [row["file"] for row in found] == scans_of(scans)
     for row in found:
@@ -193,10 +185,11 @@ def test_workers_that_are_killed_by_scans_and_by_others(
 
 def test_a_machine_that_is_lost(cluster: Cluster, scans: Path, gate: Gate, tmp_path: Path) -> None:
     process = cluster.start(scans, "--outbox", tmp_path / "out")
-    gate.wait()
+    gate.wait(process)
     cluster.lose_a_machine()
     gate.open()
-    assert end(process)[0] == 0
+    code, _, err = end(process)
+    assert (code, len(err)) == (0, 2), err
     assert names(tmp_path / "out") == scans_of(scans)
 
 
@@ -205,36 +198,52 @@ def test_a_run_that_is_killed_is_gone_on_with(
 ) -> None:
     arguments = (scans, "--outbox", tmp_path / "out", "--rows-per-file", "300", "--only-new")
     process = cluster.start(*arguments)
-    worker, driver = os.pidfd_open(gate.wait()), os.pidfd_open(process.pid)
-    while not (before := names(tmp_path / "out")):
-        assert not comes(driver, within_s=0.05)
+    worker = os.pidfd_open(gate.wait(process))
+    wait_for(lambda: names(tmp_path / "out") or process.poll() is not None)
+    before = names(tmp_path / "out")
     process.kill()
-    assert end(process)[0] == -signal.SIGKILL
-    assert comes(worker)
+    code, _, err = end(process)
+    assert (code, err) == (-signal.SIGKILL, [])
+    wait_for(lambda: has_come(worker))
+    os.close(worker)
     gate.remove()
     assert 0 < len(before) < 3000
-    assert cluster.run(*arguments)[0] == 0
+    code, _, err = cluster.run(*arguments)
+    assert (code, len(err)) == (0, 2), err
     assert names(tmp_path / "out") == scans_of(scans)
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "own"), [(signal.SIGTERM, 143, False), (signal.SIGINT, 130, True)], ids=["TERM", "INT"]
+    ("number", "code", "lines", "own"),
+    [
+        (signal.SIGTERM, 143, ["digitbox: terminated; results that were published stay"], False),
+        # click begins a new line after the ^C of the terminal.
+        (signal.SIGINT, 130, ["", "digitbox: stopped; results that were published stay"], True),
+    ],
+    ids=["TERM", "INT"],
 )
 def test_a_signal_ends_the_run_and_its_workers(
-    cluster: Cluster, scans: Path, gate: Gate, tmp_path: Path, number: int, code: int, own: bool
+    cluster: Cluster,
+    scans: Path,
+    gate: Gate,
+    tmp_path: Path,
+    number: int,
+    code: int,
+    lines: list[str],
+    own: bool,
 ) -> None:
     process = cluster.start(scans, "--outbox", tmp_path / "out", "--rows-per-file", "300", own=own)
-    worker = os.pidfd_open(gate.wait())
+    worker = os.pidfd_open(gate.wait(process))
     os.killpg(process.pid, number)  # as a terminal does
-    ended = end(process)
-    assert ended[0] == code
-    assert [line.split()[0] for line in ended[2] if line] == ["digitbox:"]  # click adds an empty one
-    assert comes(worker)
+    assert end(process) == (code, [], lines)
+    wait_for(lambda: has_come(worker))
+    os.close(worker)
+    wait_for(lambda: group_is_gone(process))
     assert len(names(tmp_path / "out")) % 300 == 0
 
 
 def test_what_a_worker_lacks_ends_the_run(cluster: Cluster, scans: Path, tmp_path: Path) -> None:
     shutil.copy(scans / "00000.png", scans / "00300-extra.png")
     code, out, err = cluster.run(scans, "--outbox", tmp_path / "out")
-    assert (code, out, len(err)) == (7, [], 1)
+    assert (code, out, len(err)) == (7, [], 1), err
     assert "digitbox[train]" in err[0]

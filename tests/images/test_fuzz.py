@@ -1,12 +1,11 @@
-"""Seeded damage to files of every format: each gets its row, and takes little time and memory.
+"""Seeded damage to files of every format: each gets its row, and none costs much memory.
 
 `DIGITBOX_FUZZ_CASES` sets the number of cases; `make fuzz` sets a larger one.
 """
 
 import hashlib
 import os
-import resource
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,9 @@ from batch.records import ScanRef, Status
 from formats import FORMATS, two
 
 CASES = int(os.environ.get("DIGITBOX_FUZZ_CASES", "1500"))
+STATUS = Path("/proc/self/status")
 MAX_PIXELS = 1_000_000
 MAX_MEMORY_MIB = 400  # that all damaged files of a format together may add
-SECONDS_A_CASE = 0.1
 
 
 def damage(data: bytes, rng: np.random.Generator) -> bytes:
@@ -47,11 +46,26 @@ def damage(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(content)
 
 
+def peak_mib() -> float:
+    """Return the most memory that this process has had since `new_peak_mib`; 0 where nobody can tell."""
+    with suppress(OSError):
+        (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) / 1024
+    return 0
+
+
+def new_peak_mib() -> float:
+    """Forget the peak so far, which is that of other tests; return the memory of now."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return peak_mib()
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files_never_crash(
     name: str, tmp_path: Path, fake_model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before = new_peak_mib()
     data = FORMATS[name](two(side=32))
     seed = sum(name.encode())
     rng = np.random.default_rng(seed)
@@ -66,6 +80,4 @@ def test_damaged_files_never_crash(
             raise AssertionError(f"{name}, seed {seed}, case {case}: {content!r}") from error
         assert outcome.sha256 == hashlib.sha256(content).hexdigest()
         assert (outcome.label is None) == (outcome.status in (Status.REFUSED, Status.FAILED))
-    grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    assert grown_mib < MAX_MEMORY_MIB
-    assert time.monotonic() - started < SECONDS_A_CASE * CASES
+    assert peak_mib() - before < MAX_MEMORY_MIB

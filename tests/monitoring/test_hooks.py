@@ -1,16 +1,17 @@
 """Tests of the commands that digitbox calls at the end of a run."""
 
 import os
-import select
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batch.errors import ConfigError
 from batch.monitoring import hooks
-
-DEADLINE_S = 60.0  # for killed processes to end
+from gate import has_come
+from waiting import wait_for
 
 
 def python(code: str) -> str:
@@ -46,17 +47,25 @@ def test_the_problem_of_a_hook_is_returned(command: str, problem: str) -> None:
     assert hooks.call(command, b"", os.environ) == problem
 
 
-def test_a_hook_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"  # all processes of the hook hold it open
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    command = "sh -c 'exec 3> \"$PIPE\"; echo started >&3; sleep 600 & sleep 600'"
-    environment = {**os.environ, "PIPE": str(pipe)}
-    assert hooks.call(command, b"", environment, timeout_s=1) == "took more than 1 s, and was ended"
-    assert os.read(reader, 100) == b"started\n"
-    assert select.select([reader], [], [], DEADLINE_S)[0] == [reader]
-    assert os.read(reader, 100) == b""  # the end of the pipe: no process is left
-    os.close(reader)
+def test_a_hook_that_hangs_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    pipe = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    communicate = subprocess.Popen.communicate
+
+    def wait_until_both_run(process: Any, content: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+        wait_for(lambda: has_come(pipe))
+        assert os.read(pipe, 9) == b"both\n"
+        return communicate(process, content, timeout_s)
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", wait_until_both_run)
+    command = "sh -c 'exec 3> pipe; (echo both >&3; exec tail -f /dev/null) & wait'"
+    assert hooks.call(command, b"", os.environ, timeout_s=0.1) == "took more than 0.1 s, and was ended"
+    wait_for(lambda: has_come(pipe))  # the end, which comes when nobody holds it any more
+    assert os.read(pipe, 9) == b""
+    os.close(pipe)
 
 
 def test_an_empty_or_unquoted_command_is_an_error() -> None:

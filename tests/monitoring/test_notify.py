@@ -178,14 +178,22 @@ def test_a_run_that_a_hook_starts_calls_no_hook(
 
 
 @pytest.mark.parametrize(
-    ("command", "problem"),
-    [("sh -c 'exit 5'", "sh ended with 5"), ("sh -c 'sleep 60'", "sh took more than 0.2 s")],
+    ("command", "timeout_s", "problem"),
+    [
+        ("sh -c 'exit 5'", hooks.TIMEOUT_S, "sh ended with 5"),
+        ("tail -f /dev/null", 0.2, "tail took more than 0.2 s"),
+    ],
 )
 def test_a_hook_that_fails_or_hangs_is_one_warning(
-    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, command: str, problem: str
+    digitbox: Digitbox,
+    inbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    timeout_s: float,
+    problem: str,
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)
-    monkeypatch.setattr(hooks, "call", functools.partial(hooks.call, timeout_s=0.2))
+    monkeypatch.setattr(hooks, "call", functools.partial(hooks.call, timeout_s=timeout_s))
     result = digitbox("run", "--on-complete", command, "--quiet")
     assert (result.code, len(result.rows), len(result.err.splitlines())) == (0, 1, 1)
     assert problem in result.err

@@ -291,7 +291,11 @@ def test_apply_again_after_a_kill(scene: Scene, monkeypatch: pytest.MonkeyPatch)
     assert len(scene.audit()) == 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.sampled_from([*"0123456789", "none"])), max_size=3)))
 def test_last_correction_counts(tmp_path: Path, rounds: list[list[tuple[int, str]]]) -> None:
     with fast_folder(tmp_path) as folder:

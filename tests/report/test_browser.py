@@ -2,7 +2,6 @@
 
 import csv
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import pictures, rows, write
 from batch.report.apply import apply
 from published import NOON, four, outcome, publish, scan
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DEADLINE_S = 10
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +88,6 @@ def open_page(browser: Any, tmp_path: Path, fake_model: Path) -> Callable[..., P
         return Page(browser, tmp_path / "out")
 
     return open_it
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        if result := condition():
-            return result
-    raise AssertionError(f"the page was not ready after {DEADLINE_S} s")
 
 
 def downloaded(downloads: Path) -> Path | None:
@@ -287,9 +278,8 @@ def test_page_shows_a_hundred_thousand_rows(browser: Any, tmp_path: Path) -> Non
     browser.execute_script("scrollTo(0, document.body.scrollHeight)")
     assert wait_for(lambda: "099999.png" in browser.execute_script(files))
     assert len(browser.execute_script(files)) < 60
-    filtering_ms = browser.execute_script(
-        "const n = document.getElementById('name'); n.value = '099.png'; const t = performance.now();"
-        "n.dispatchEvent(new Event('input', { bubbles: true })); return performance.now() - t"
+    browser.execute_script(
+        "const n = document.getElementById('name'); n.value = '099.png';"
+        "n.dispatchEvent(new Event('input', { bubbles: true }))"
     )
-    assert filtering_ms < 2000
     assert browser.find_element("id", "shown").text == "100 of 100,000 scans"

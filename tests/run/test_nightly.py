@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from batch.outbox.publisher import Outbox
 from batch.records import Reason, ScanRef
 from batch.storage.base import Content
 from batch.storage.disk import Disk
-from command import ROOT, Digitbox
+from command import Digitbox, environment
 from formats import FORMATS, two
+from gate import gate_after
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
@@ -163,37 +163,32 @@ def test_an_interrupted_night_goes_on_the_next_night(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_two_nights_never_overlap(tmp_path: Path) -> None:
-    """Two real processes: the second ends at once, with 75, while the first is held in the middle."""
-    (tmp_path / "inbox").mkdir()
-    for number in range(400):
-        (tmp_path / "inbox" / f"{number}.png").write_bytes(TWO)
-    command = [sys.executable, "-m", "batch", "run", "--only-new", "--summary", "summary.json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    first = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        ledger = tmp_path / "outbox" / ".digitbox" / "ledger.sqlite3"
-        until = time.monotonic() + 30
-        while not ledger.exists():
-            assert time.monotonic() < until and first.poll() is None
-            time.sleep(0.001)
-        first.send_signal(19)  # SIGSTOP
-        second = subprocess.run(
-            [*command, "--summary", "second.json"],
+def test_two_nights_never_overlap(tmp_path: Path, inbox: Path) -> None:
+    """Two real processes: the second ends with 75 while the first stands still in its middle."""
+    drop(inbox, 400)
+    command = [sys.executable, "-m", "misbehaving", "run", "--only-new", "--summary"]
+
+    def night(summary: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*command, summary],
             cwd=tmp_path,
-            env=environment,
-            capture_output=True,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        assert (second.returncode, second.stdout, len(second.stderr.splitlines())) == (75, "", 1)
+
+    with gate_after(inbox / "200.png") as gate, night("summary.json") as first:
+        gate.wait(first)
+        with night("second.json") as second:
+            out, err = second.communicate()
+        assert (second.returncode, out, len(err.splitlines())) == (75, "", 1), err
         assert json.loads((tmp_path / "second.json").read_text())["exit_code"] == 75
-    finally:
-        first.send_signal(18)  # SIGCONT
-        out, _ = first.communicate(timeout=60)
-    assert (first.returncode, len(out.splitlines())) == (0, 1)
-    assert summary_of(tmp_path)["counts"]["ok"] == 400
+        assert first.poll() is None
+        gate.open()
+        out, err = first.communicate()
+    assert (first.returncode, len(out.splitlines())) == (0, 1), err
+    assert summary_of(tmp_path)["counts"]["ok"] == 401
 
 
 # Drift

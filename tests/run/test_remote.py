@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -150,7 +151,7 @@ def test_a_report_on_objects_asks_nobody(digitbox: Digitbox, store: Store, scans
     digitbox("run", f"s3://{scans}/in/*.png")
     store.requests.clear()
     (page,) = digitbox("report").out.splitlines()
-    assert '"problem":{"0":"remote","1":"remote"}' in Path(page).read_text().replace(" ", "")
+    assert '"problem":{"0":"remote","1":"remote"}' in Path(page).read_text(encoding="utf-8").replace(" ", "")
     assert store.requests == []
 
 
@@ -180,7 +181,7 @@ def test_a_hook_is_told_the_address(digitbox: Digitbox, scans: str, tmp_path: Pa
     hook.write_text('#!/bin/sh\nprintf %s "$DIGITBOX_RUN_OUTBOX" > told\n')
     hook.chmod(0o755)
     outbox = f"s3://{scans}/out"
-    arguments = ("--on-complete", str(hook), "--metrics-file", "metrics.prom")
+    arguments = ("--on-complete", shlex.quote(str(hook)), "--metrics-file", "metrics.prom")
     assert digitbox("run", f"s3://{scans}/in/sub", "--outbox", outbox, *arguments).code == 0
     assert (tmp_path / "told").read_text() == outbox
     assert f'outbox="{outbox}"' in (tmp_path / "metrics.prom").read_text()
@@ -200,9 +201,9 @@ def test_a_schedule_is_for_any_environment(
     assert "note: AWS_ACCESS_KEY_ID is not set for the scheduled run" in result.err
     line = result.out
     states = tmp_path / "states" / "digitbox"
-    assert f"run --outbox {outbox} --state {states} --only-new s3://{scans}/in/ #" in line
+    assert f"run --outbox {outbox} --state {shlex.quote(str(states))} --only-new s3://{scans}/in/ #" in line
     monkeypatch.setenv("DIGITBOX_STATE", "volume")
-    assert f"--state {tmp_path}/volume --only-new" in digitbox(*arguments).out
+    assert f"--state {shlex.quote(f'{tmp_path}/volume')} --only-new" in digitbox(*arguments).out
     assert "--state" not in digitbox("schedule", "--at", "04:00", "--cron", f"s3://{scans}/in/").out
 
 

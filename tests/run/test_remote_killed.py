@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from command import ROOT, Digitbox
+from command import Digitbox, environment
 from stores import Store, rows
 
 WORK = """
 import os, signal, sys
-sys.path[:0] = [{tests!r}]
-from fakes import MANIFEST, FakeClassifier, save_fake_model
-from pathlib import Path
 from batch.inference import classifier, model_store
 from batch.outbox import batches
 from batch.storage import objects
+from fakes import MANIFEST, FakeClassifier, save_fake_model
+from pathlib import Path
 classifier.build = lambda *_: FakeClassifier(MANIFEST)
 folder = save_fake_model(Path({folder!r}))
 model_store.find = lambda _: folder
@@ -52,10 +51,9 @@ def test_a_run_killed_at_any_step_of_publishing_is_gone_on_with(
 ) -> None:
     outbox = f"s3://{scans}/out"
     arguments = ("run", f"s3://{scans}/in/", "--only-new", "--outbox", outbox, "--quiet")
-    code = WORK.format(
-        tests=str(ROOT / "tests"), folder=str(tmp_path / "models"), step=step, arguments=arguments
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code = WORK.format(folder=str(tmp_path / "models"), step=step, arguments=arguments)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     published = {key: content for key, content in store.objects(scans).items() if key.startswith("out/")}
     assert len(published) == (step != "before the request")

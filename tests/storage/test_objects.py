@@ -54,7 +54,7 @@ def test_contents_come_in_the_order_of_the_scans(store: Store, tmp_path: Path) -
 def test_many_scans_are_fetched_at_the_same_time(store: Store) -> None:
     bucket = store.bucket({f"{number:02d}.png": b"x" for number in range(object_requests.MAX_REQUESTS)})
     refs = listing(bucket)
-    all_requests = threading.Barrier(len(refs), timeout=30)
+    all_requests = threading.Barrier(len(refs))
 
     def rule(request: str, _: Mapping[str, str]) -> None:
         if ".png" in request:
