@@ -40,8 +40,8 @@ def _after(default: After) -> Any:
         default,
         Kind.CHOICE,
         "Dispose of a scan once its row is published. leave keeps it in place, move puts it into done/ or "
-        "failed/ in the outbox, and delete removes it. With delete, digitbox moves scans that it could not read "
-        "to failed/.",
+        "failed/ in the outbox, and delete removes it. With delete, digitbox moves scans that it could not "
+        "read to failed/.",
         choices=tuple(After),
         convert=After,
     )
