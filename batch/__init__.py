@@ -1,7 +1,7 @@
-"""digitbox: reads folders of scanned handwritten digits into a CSV.
+"""digitbox, which reads folders of scanned handwritten digits into a CSV.
 
-The package is layered; `tests/test_layers.py` holds the imports to it. `flow` shows a scan's whole
-way on one screen.
+`batch.inference.reader` shows a scan's whole way on one screen. Imports run down through the packages;
+`tests/test_layers.py` checks them against a table.
 """
 
 __version__ = "0.1.0"

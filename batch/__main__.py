@@ -1,17 +1,17 @@
-"""Where `digitbox` and `python -m batch` begin."""
+"""The start of `digitbox` and `python -m batch`."""
 
 import gc
 import signal
 
 
 def main() -> None:
-    """Runs the command line; Ctrl-C while the libraries are loaded ends it without a traceback."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and & have it ignored
+    """Run the command line. Ctrl-C while Python loads the libraries ends it without a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup and & ignore it
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    gc.disable()  # looking for garbage in what was just loaded is a sixth of the time of the start
+    gc.disable()  # to look for garbage in the loaded libraries takes a sixth of the start
     from batch.cli.main import main as run_command
 
-    gc.freeze()  # nor is any among them later, here or in workers
+    gc.freeze()  # they hold no garbage later either, here or in workers
     gc.enable()
     run_command()
 

@@ -1,4 +1,4 @@
-"""Times of day and durations, and how digitbox writes them."""
+"""Times and durations, and the forms in which digitbox writes them."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ _UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
 
 
 def utc_now() -> datetime:
-    """Return the time of day, UTC."""
+    """Return the present time, UTC."""
     return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """Return a time of day as the results, the ledger and the log have it: `2026-01-31T08:30:00Z`."""
+    """Return a time in the form of the results, the ledger and the log: `2026-01-31T08:30:00Z`."""
     return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"
 
 
 def compact(moment: datetime) -> str:
-    """Return a time of day as the names of files have it: `20260131T083000Z`; such texts sort by time."""
+    """Return a time in the form of file names, `20260131T083000Z`. These texts sort by time."""
     return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds since 1970 of a time that `iso` wrote."""
+    """Return a time that `iso` wrote, in seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
 
 
 def stamp() -> str:
-    """Return the time of day as `iso` writes it."""
+    """Return the present time as `iso` writes it."""
     return iso(utc_now())
 
 
 def parse_duration(text: str) -> timedelta:
     """Read a duration such as `45s`, `90m`, `1h30m`, `2d` or `2w`.
 
-    A number without a unit is no duration: seconds for one person are days for another.
+    It refuses a number without a unit, because seconds for one person are days for another.
 
     Raises:
-        ValueError: It is no duration, or longer than a calendar.
+        ValueError: The text is no duration, or the duration is too long for a calendar.
     """
     match = _GRAMMAR.fullmatch(text.strip().lower())
     parts = {unit: float(value) for unit, value in match.groupdict().items() if value} if match else {}

@@ -1,4 +1,4 @@
-"""The options of digitbox: each field is declared once, with its type, default and help."""
+"""The options of digitbox. Each field declares one, with its type, default and help."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from batch.records import After
 
 CONFIG_FILE = "digitbox.toml"
 INBOX = "inbox"
-ATTEMPTS = 3  # runs that try a scan which fails for a reason that may pass
-MAX_PIXELS = 64_000_000
+ATTEMPTS = 3  # runs that try a scan if it fails for a reason that may pass
+MAX_PIXELS = 64_000_000  # an A4 page at 600 dpi has 35 million
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many scans may fail: a number of scans, or a share of those that were read.
+    """The number of scans that may fail, or their share of all scans that were read.
 
     Attributes:
         limit: The number of scans, or the fraction of them.
@@ -31,7 +31,7 @@ class Tolerance:
     is_fraction: bool = False
 
     def bears(self, failed: int, rows: int) -> bool:
-        """Return whether `failed` of `rows` scans are not too many."""
+        """Return whether at most as many scans failed as may fail."""
         return failed <= (self.limit * rows if self.is_fraction else self.limit)
 
 
@@ -39,8 +39,9 @@ def _after(default: After) -> Any:
     return option(
         default,
         Kind.CHOICE,
-        "What digitbox does with a scan once its row is published: leave it, move it to done/ or failed/ in "
-        "the outbox, or delete it. With delete, it moves scans that it could not read to failed/.",
+        "Dispose of a scan once its row is published. leave keeps it in place, move puts it into done/ or "
+        "failed/ in the outbox, and delete removes it. With delete, digitbox moves scans that it could not "
+        "read to failed/.",
         choices=tuple(After),
         convert=After,
     )
@@ -48,10 +49,10 @@ def _after(default: After) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """How digitbox reads scans, and where the rows go; for `run` and `watch`.
+    """The options of reading that `run` and `watch` share.
 
     Attributes:
-        attempts: The rows that say a scan failed for a reason that may pass, before it counts as read.
+        attempts: Number of failures for a reason that may pass, after which a scan counts as read.
     """
 
     outbox: Location = option(
@@ -114,7 +115,7 @@ class ReadOptions:
     ignore: tuple[str, ...] = option(
         (),
         Kind.PATTERNS,
-        "Pass over files and folders with such names, e.g. '*-back.png'. You can give it several times.",
+        "Pass over files and folders with these names, e.g. '*-back.png'. You can give it several times.",
         metavar="PATTERN",
     )
     only_new: bool = option(
@@ -135,8 +136,8 @@ class RunOptions(ReadOptions):
         inputs: Files, folders and globs, paths or addresses; empty for the inbox.
 
     Raises:
-        ConfigError: The outbox is the inbox, or one lies inside the other; or it is an input itself; or
-            objects are to be moved or deleted.
+        ConfigError: The outbox is an input, or it and the inbox lie inside each other. Or the options say to
+            move or delete objects.
     """
 
     inputs: tuple[str, ...] = ()
@@ -149,7 +150,7 @@ class RunOptions(ReadOptions):
     ray_address: str | None = option(
         None,
         Kind.TEXT,
-        "With --engine ray: the cluster, of which this machine is part; auto finds it.",
+        "With --engine ray, use this cluster. This machine must be part of it; auto finds it.",
         metavar="HOST:PORT|auto",
         unset="RAY_ADDRESS; without it, digitbox starts Ray on this machine for this run",
     )
@@ -177,12 +178,12 @@ class RunOptions(ReadOptions):
     attempts: int = ATTEMPTS
 
     def __post_init__(self) -> None:
-        """Check what concerns several options."""
+        """Check options against each other."""
         remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, self.inputs))
         if remote and self.after is not After.LEAVE:
             raise ConfigError(
                 f"--after {self.after.value} is for scans and an outbox on a disk: leave objects where they "
-                "are, and read what is new with --only-new"
+                "are, and read new ones with --only-new"
             )
         if not self.inputs and isinstance(self.outbox, Path):
             _check_apart(Path(INBOX), self.outbox)
@@ -234,13 +235,13 @@ class WatchOptions(ReadOptions):
     )
 
     def __post_init__(self) -> None:
-        """Check what concerns several options."""
+        """Check options against each other."""
         _check_apart(self.inbox, self.outbox)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateOptions:
-    """Where digitbox keeps the ledger of a remote outbox."""
+    """The option for the ledger of a remote outbox."""
 
     state: Path | None = option(
         None,
@@ -253,7 +254,7 @@ class StateOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyOptions:
-    """Who hears of a run that has ended."""
+    """The options that notify people and programs at the end of a run."""
 
     summary: Path | None = option(
         None,
@@ -286,7 +287,7 @@ class NotifyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """What digitbox says while it works."""
+    """The options for what digitbox prints and logs."""
 
     dry_run: bool = option(False, Kind.FLAG, "Print what digitbox would read now, and read nothing.")
     quiet: bool = option(False, Kind.FLAG, "Print only warnings and errors on stderr.")
@@ -307,7 +308,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOptions:
-    """What `run` writes beside the results."""
+    """The option for the page that `run` writes beside the results."""
 
     report: bool = option(False, Kind.FLAG, "Also write a page to look at the results, like digitbox report.")
 
@@ -324,10 +325,10 @@ def _check_apart(inbox: Path, outbox: Path) -> None:
         raise ConfigError(f"the outbox {outbox} and the inbox {inbox} must not lie in each other")
 
 
-def _real_path(place: str | Location) -> Path:
-    path = str(place)
+def _real_path(location: str | Location) -> Path:
+    path = str(location)
     if is_remote(path):
-        return Path(path)  # only to compare
+        return Path(path)  # an address, only to compare it
     try:
         return Path(os.path.realpath(path))
     except OSError as error:

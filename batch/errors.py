@@ -1,8 +1,7 @@
 """Exit codes and the two branches of errors.
 
-An `ImageError` concerns one scan: it is caught in one place (`flow`) and becomes a row. A `RunError`
-stops the run: it carries the exit code, and its message says in one line what went wrong and what to
-do about it.
+An `ImageError` concerns one scan. `batch.inference` catches it and makes it a row. A `RunError` stops the
+run. It has the exit code, and its message says in one line what went wrong and what to do.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from batch.records import Reason
 
 
 class ExitCode(IntEnum):
-    """What the process returns; a stable interface that scripts may rely on."""
+    """The exit code of the process; a stable interface for scripts."""
 
     OK = 0
     BUG = 1
-    NOT_WELL = 1  # of status only, as monitors expect it
+    NOT_WELL = 1  # only of `digitbox status`, as monitors expect it
     USAGE = 2
     SOME_FAILED = 3
     NO_INPUT = 4
@@ -31,7 +30,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code_of(error: BaseException) -> int:
-    """What the process returns when that ends it."""
+    """Return the exit code of the process if an error ends it."""
     if isinstance(error, RunError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
@@ -42,16 +41,16 @@ def exit_code_of(error: BaseException) -> int:
 
 
 class DigitboxError(Exception):
-    """Root of every error that digitbox raises on purpose."""
+    """The root of every error that digitbox raises on purpose."""
 
 
 class ImageError(DigitboxError):
-    """A scan could not be read, or is not one image.
+    """A scan that digitbox cannot read, or that is not one image.
 
     Args:
-        reason: the word for the CSV.
-        detail: one sentence for people, for the log.
-        sha256: hex digest of the bytes, where they could be read.
+        reason: The word for the CSV.
+        detail: One sentence for people.
+        sha256: Hex digest of the bytes; empty if digitbox could not read them.
     """
 
     def __init__(self, reason: Reason, detail: str = "", sha256: str = "") -> None:
@@ -65,63 +64,63 @@ class ImageError(DigitboxError):
 
 
 class RunError(DigitboxError):
-    """Stops the run; `exit_code` is what the process returns."""
+    """An error that stops the run; `exit_code` is the exit code of the process."""
 
     exit_code = ExitCode.BUG
 
 
 class ConfigError(RunError):
-    """An option, an environment variable or `digitbox.toml` is wrong."""
+    """A wrong option, environment variable or `digitbox.toml`."""
 
     exit_code = ExitCode.USAGE
 
 
 class InputError(RunError):
-    """A named input or the inbox is not there or cannot be listed."""
+    """An input or inbox that does not exist, or that digitbox may not list."""
 
     exit_code = ExitCode.NO_INPUT
 
 
 class ModelError(RunError):
-    """The model is missing, damaged, or made for another version of the preprocessing."""
+    """A model that is missing, damaged, or made for another version of the preprocessing."""
 
     exit_code = ExitCode.MODEL
 
 
 class OutboxError(RunError):
-    """The outbox cannot be written."""
+    """An outbox that digitbox cannot write to."""
 
     exit_code = ExitCode.OUTBOX
 
 
 class LedgerError(RunError):
-    """The ledger of the outbox is damaged."""
+    """A damaged ledger of an outbox."""
 
     exit_code = ExitCode.LEDGER
 
 
 class MissingExtraError(RunError):
-    """An optional dependency is needed and not installed.
+    """An optional dependency that a user needs and has not installed.
 
     Args:
-        what: needs it.
-        extra: of digitbox.
-        package: that is needed beside it; empty for none.
+        feature: The option or command that needs it.
+        extra: The extra of digitbox.
+        package: Another package that it needs; empty for none.
     """
 
     exit_code = ExitCode.MISSING_EXTRA
 
-    def __init__(self, what: str, extra: str, package: str = "") -> None:
-        more = f" and the package {package}" if package else ""
-        wanted = f"'digitbox[{extra}]' {package}".rstrip()
-        super().__init__(f"{what} needs the extra '{extra}'{more}: pip install {wanted}")
-        self._what, self._extra, self._package = what, extra, package
+    def __init__(self, feature: str, extra: str, package: str = "") -> None:
+        and_package = f" and the package {package}" if package else ""
+        packages = f"'digitbox[{extra}]' {package}".rstrip()
+        super().__init__(f"{feature} needs the extra '{extra}'{and_package}: pip install {packages}")
+        self._feature, self._extra, self._package = feature, extra, package
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
-        return type(self), (self._what, self._extra, self._package)
+        return type(self), (self._feature, self._extra, self._package)
 
 
 class BusyError(RunError):
-    """Another worker holds the outbox or the inbox."""
+    """An outbox or inbox that another digitbox holds."""
 
     exit_code = ExitCode.BUSY

@@ -1,4 +1,4 @@
-"""Where scans and results are: paths, and addresses of object storage such as s3://bucket/scans/."""
+"""Locations of scans and results: paths, and addresses of object storage such as s3://bucket/scans/."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from batch.errors import ConfigError
 
 SCHEMES = ("s3", "gs", "az")
 STATE = ".digitbox"
-"""Folder of a local outbox with its lock, its ledger, and what is staged."""
+"""Folder of a local outbox that holds its lock, its ledger and its staged files."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
-_QUERY = re.compile(r"\?[\w-]+=")  # a question mark alone may be of a pattern
+_QUERY = re.compile(r"\?[\w-]+=")  # a question mark alone may belong to a pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class RemoteOutbox:
     """An outbox in object storage; its lock and its ledger are local.
 
     Attributes:
-        address: without a slash at its end.
-        states: local folder that has a folder for each such outbox; None for that of the user.
+        address: The address, without a slash at its end.
+        states: Local folder with a folder for each such outbox; None for the one of the user.
     """
 
     address: str
@@ -40,41 +40,41 @@ class RemoteOutbox:
 
 
 Location = Path | RemoteOutbox
-"""An outbox: what is published is at `outbox / name`."""
+"""An outbox. A published file is at `outbox / name`."""
 
 
 def is_remote(text: str) -> bool:
-    """Whether a text is an address of object storage, and no path."""
+    """Return whether a text is an address of object storage rather than a path."""
     return text.startswith(_REMOTE)
 
 
 def check_location(text: str) -> str:
-    """A path or an address, as it is given on the command line; file:///scans becomes /scans.
+    """Check a path or an address from the command line, and return it; file:///scans becomes /scans.
 
     Raises:
-        ConfigError: it is an address of another kind, or has credentials in it, which would be written to
-            results, logs and units of systemd.
+        ConfigError: It is an address of another kind, or has credentials in it. digitbox would write these
+            to results, logs and units of systemd.
     """
-    found = _ADDRESS.fullmatch(text)
-    if found is None:
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
         return text
-    scheme, rest = found[1], found[2]
+    scheme, path = match[1], match[2]
     if scheme == "file":
         parts = urlsplit(text)
         if parts.netloc not in ("", "localhost"):
             raise ConfigError(
-                "file:// is for files of this machine: file:///folder/scan.png has three slashes"
+                "file:// is for files of this machine: write three slashes, as in file:///folder/scan.png"
             )
         return os.fsdecode(unquote_to_bytes(text.removeprefix("file://").removeprefix("localhost"))) or "/"
     if scheme not in SCHEMES:
-        known = ", ".join(f"{known}://" for known in SCHEMES)
-        raise ConfigError(f"cannot read or write {scheme}:// addresses: give a path, file://, {known}")
-    bucket = rest.partition("/")[0]
+        schemes = ", ".join(f"{known}://" for known in SCHEMES)
+        raise ConfigError(f"cannot read or write {scheme}:// addresses: give a path, file://, {schemes}")
+    bucket = path.partition("/")[0]
     before, at, _ = bucket.rpartition("@")
-    if (at and (scheme != "az" or ":" in before)) or _QUERY.search(rest):
+    if (at and (scheme != "az" or ":" in before)) or _QUERY.search(path):
         raise ConfigError(
-            f"no credentials and no query in an {scheme}:// address: they come from the environment, or "
-            "from the files of the store's own tools"
+            f"no credentials and no query in an {scheme}:// address: put them into the environment, or "
+            "into the files of the store's own tools"
         )
     if not bucket or re.search(r"[*?[\]]", bucket):
         raise ConfigError(f"name the bucket, as in {scheme}://bucket/scans/; a pattern can only follow it")
@@ -82,51 +82,51 @@ def check_location(text: str) -> str:
 
 
 def parse_outbox(text: str) -> Location:
-    """The outbox of a path or an address.
+    """Return the outbox at a path or an address.
 
     Raises:
-        ConfigError: as of `checked`; or the address is a pattern.
+        ConfigError: `check_location` refuses it, or the address has a null character.
     """
     text = check_location(text)
     if not is_remote(text):
         return Path(text)
     if "\0" in text:
-        raise ConfigError("an address has no null characters")
+        raise ConfigError("an address cannot have null characters: leave them out")
     return RemoteOutbox(text.rstrip("/"))
 
 
 def with_state_folder(place: Location, states: Path | None) -> Location:
-    """The outbox with its state in a folder in `states`, if that is given; a local outbox as it is."""
+    """Return a remote outbox with its state in `states`, and any other outbox as it is."""
     return place if isinstance(place, Path) or states is None else RemoteOutbox(place.address, states)
 
 
 def state_folder(place: Location) -> Path:
-    """The local folder of an outbox' lock, ledger, and what is staged.
+    """Return the local folder with the lock, the ledger and the staged files of an outbox.
 
     Raises:
-        ConfigError: the user has no home folder.
+        ConfigError: The user has no home folder.
     """
     if isinstance(place, Path):
         return place / STATE
-    # Readable, and different for each address.
+    # People can read the name, and each address has another digest.
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", place.address)[:80]
     digest = hashlib.sha256(os.fsencode(place.address)).hexdigest()[:16]
     return remote_state_folder(place.states) / f"{name}-{digest}"
 
 
-def remote_state_folder(given: Path | None) -> Path:
-    """The folder that has the state of remote outboxes.
+def remote_state_folder(folder: Path | None) -> Path:
+    """Return the folder that holds the state of remote outboxes.
 
     Args:
-        given: by the user; None for the usual one.
+        folder: The folder that the user named; None for the default.
 
     Raises:
-        ConfigError: the user has no home folder.
+        ConfigError: The user has no home folder.
     """
-    if given is not None:
-        return given
+    if folder is not None:
+        return folder
     base = os.environ.get("XDG_STATE_HOME", "")
-    if os.path.isabs(base):  # others are to be ignored, by the specification
+    if os.path.isabs(base):  # the specification says to ignore relative ones
         return Path(base) / "digitbox"
     try:
         return Path.home() / ".local" / "state" / "digitbox"
@@ -135,6 +135,6 @@ def remote_state_folder(given: Path | None) -> Path:
 
 
 def absolute(place: str | Location) -> str:
-    """A place as text that means the same in any folder."""
+    """Return a location as text that means the same in any folder."""
     text = str(place)
     return text if isinstance(place, RemoteOutbox) or is_remote(text) else os.path.abspath(text)

@@ -1,8 +1,8 @@
-"""How an option is declared, once, as a field of a record.
+"""The declaration of an option, once, as a field of a record.
 
-From a declaration come the flag (`--max-pixels`), the environment variable (`DIGITBOX_MAX_PIXELS`), the key
-in `digitbox.toml` (`max-pixels`) and the field that Python programs set (`max_pixels`). The name of a field
-in seconds ends in `_s`; the other names leave that out.
+digitbox makes four names of a declaration: the flag (`--max-pixels`), the environment variable
+(`DIGITBOX_MAX_PIXELS`), the key in `digitbox.toml` (`max-pixels`) and the field for Python programs
+(`max_pixels`). The name of a field in seconds ends in `_s`; the other names leave that out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Kind(Enum):
     OUTBOX = auto()
     """A folder, or an address of object storage."""
     DURATION = auto()
-    """A text such as `90m`; the field has seconds."""
+    """A text such as `90m`; the field holds seconds."""
     TOLERANCE = auto()
     """A number of scans, or a share of them."""
 
@@ -41,21 +41,22 @@ TOML_TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.PATTERNS: (list,),
     Kind.TOLERANCE: (str, int),
 }
-"""What `digitbox.toml` may have for each kind."""
+"""The types of values in `digitbox.toml`, by kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """How people give a field its value.
+    """The way in which people set a field.
 
     Attributes:
         kind: The type of its values.
         help: One or two sentences for `--help`.
         metavar: The placeholder of the value in `--help`.
-        unset: What holds if nobody sets it, where the field's default is None.
+        unset: The behaviour if nobody sets it, for a field with the default None.
         choices: The values of a `CHOICE`.
-        low, high: The range of a number, both included; None for no bound.
-        convert: Makes the field's value of what was given.
+        low: The lowest number, included; None for no bound.
+        high: The highest number, included; None for no bound.
+        convert: Function from the given value to the field's value; None if they are the same.
     """
 
     kind: Kind
@@ -79,7 +80,7 @@ def key(name: str) -> str:
 
 
 def options_of(*records: type[Any]) -> dict[str, tuple[Option, Any]]:
-    """Return the options that fill some records, with their defaults, by key."""
+    """Return the options of these records with their defaults, by key."""
     return {
         key(declared.name): (declared.metadata["option"], declared.default)
         for record in records
@@ -89,12 +90,12 @@ def options_of(*records: type[Any]) -> dict[str, tuple[Option, Any]]:
 
 
 def build(record: Any, values: dict[str, Any], **fixed: Any) -> Any:
-    """Make a record of values by key.
+    """Make a record from values by key.
 
     Args:
         record: The class.
-        values: What was given, by key; those of other records are ignored.
-        fixed: Values of fields that are no options.
+        values: Values by key; it ignores those of other records.
+        fixed: Values of fields that are not options.
 
     Raises:
         ConfigError: The values do not go together.

@@ -1,7 +1,7 @@
-"""The nouns that travel between the modules: small frozen records.
+"""The nouns that travel between the modules, as small frozen records.
 
-Those of which there is one for each scan are tuples: Python makes them in half the time, and sends them from
-process to process in a third.
+The records of a single scan are tuples. Python makes them in half the time of a dataclass, and sends them
+from process to process in a third.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Grey = npt.NDArray[np.uint8]
 
 
 class Status(StrEnum):
-    """What became of a scan; the word in the CSV."""
+    """The result of a scan, as the word in the CSV."""
 
     OK = "ok"
     REVIEW = "review"
@@ -28,7 +28,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a scan is not `ok`; the machine word in the CSV. New ones may be added."""
+    """The reason why a scan is not `ok`, as the machine word in the CSV. Later versions may add words."""
 
     # review
     LOW_CONFIDENCE = "low_confidence"
@@ -53,7 +53,7 @@ class Reason(StrEnum):
 
 
 TRANSIENT = frozenset({Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED, Reason.WORKER_CRASHED})
-"""Reasons that may be gone tomorrow, though the file is the same."""
+"""Reasons that may pass by tomorrow although the file stays the same."""
 
 REFUSALS = frozenset(
     {
@@ -64,11 +64,11 @@ REFUSALS = frozenset(
         Reason.TOO_SMALL,
     }
 )
-"""Reasons that mean: an image, but not one digit. Every other reason of an `ImageError` is a failure."""
+"""Reasons of images that are not one digit. Every other reason of an `ImageError` is a failure."""
 
 
 class After(StrEnum):
-    """What becomes of a scan when its row is published."""
+    """The ways to dispose of a scan once its row is published."""
 
     LEAVE = "leave"
     MOVE = "move"
@@ -76,7 +76,7 @@ class After(StrEnum):
 
 
 class Polarity(StrEnum):
-    """Which of ink and paper is the darker."""
+    """The darker of ink and paper."""
 
     DARK_ON_LIGHT = "dark_on_light"
     LIGHT_ON_DARK = "light_on_dark"
@@ -86,11 +86,11 @@ class ScanRef(NamedTuple):
     """A file to read.
 
     Attributes:
-        path: where it is; undecodable bytes of the name as surrogates (`os.fsdecode`).
-        name: how the CSV calls it, before escaping.
-        size_bytes: size when it was found; -1 when it was not looked at yet.
-        mtime_ns: modification time when it was found.
-        inode: inode number when it was found.
+        path: Its path; undecodable bytes of the name are surrogates (`os.fsdecode`).
+        name: Its name in the CSV, before escaping.
+        size_bytes: Size when digitbox found it; -1 before digitbox has looked at it.
+        mtime_ns: Modification time when digitbox found it.
+        inode: Inode number when digitbox found it.
     """
 
     path: str
@@ -105,8 +105,8 @@ class Image:
     """The decoded content of one file.
 
     Attributes:
-        grey: uint8, (height, width).
-        sha256: hex digest of the bytes it was decoded from.
+        grey: The grey image, uint8, (height, width).
+        sha256: Hex digest of the bytes that it was decoded from.
     """
 
     grey: Grey
@@ -115,13 +115,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one digit.
+    """The model's answer for one digit.
 
     Attributes:
-        label: 0 to 9.
-        confidence: calibrated probability that `label` is right, 0 to 1.
-        probabilities: of the ten digits, summing to 1.
-        not_a_digit: probability that it is no digit at all, 0 to 1; 0 for models without that class.
+        label: The digit, 0 to 9.
+        confidence: Calibrated probability that `label` is right, 0 to 1.
+        probabilities: Those of the ten digits; they sum to 1.
+        not_a_digit: Probability that the scan is not a digit, 0 to 1; 0 for models without that class.
     """
 
     label: int
@@ -131,17 +131,17 @@ class Prediction:
 
 
 class Outcome(NamedTuple):
-    """What became of one scan: one row of the CSV.
+    """The result of one scan, which is one row of the CSV.
 
     Attributes:
-        ref: the scan.
-        status: what became of it.
-        reason: why it is not `ok`, or None.
-        sha256: of the bytes that were read; empty when none could be.
-        label: 0 to 9; None when the scan was refused or failed.
-        confidence: calibrated probability that `label` is right; None as above.
-        probabilities: of the ten digits; empty as above.
-        not_a_digit: probability that it is none, from the model; None when the model did not see it.
+        ref: The scan.
+        status: Its status.
+        reason: The reason why it is not `ok`; None if it is.
+        sha256: Hex digest of the bytes that digitbox read; empty if it could read none.
+        label: The digit, 0 to 9; None if the scan was refused or failed.
+        confidence: Calibrated probability that `label` is right; None if there is no label.
+        probabilities: Those of the ten digits; empty if the model did not see the scan.
+        not_a_digit: Probability that the scan is not a digit; None if the model did not see it.
     """
 
     ref: ScanRef
@@ -155,16 +155,16 @@ class Outcome(NamedTuple):
 
 
 VIEW_CHANNELS = {"boxed": 1, "context": 4}
-"""Views of a scan that a model can ask for, and how many channels of its input each takes."""
+"""Views of a scan that a model can use, and the number of input channels that each takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessSpec:
-    """What turns a grey image into the model's input; saved with the model, which depends on it.
+    """The way from a grey image to the model's input. The model depends on it and its manifest holds it.
 
     Attributes:
-        version: of the algorithm; a model with another version is refused.
-        views: what the model's input is made of, in order, of `VIEW_CHANNELS`.
+        version: Version of the algorithm; digitbox refuses a model with another version.
+        views: The views in the model's input, in order; keys of `VIEW_CHANNELS`.
     """
 
     version: int = 2
@@ -172,7 +172,7 @@ class PreprocessSpec:
 
     @property
     def channels(self) -> int:
-        """Number of channels of the model's input."""
+        """Return the number of channels of the model's input."""
         return sum(VIEW_CHANNELS[view] for view in self.views)
 
 
@@ -181,23 +181,23 @@ class Manifest:
     """The JSON of a model folder.
 
     Attributes:
-        name: of the folder.
-        version: for the CSV; unique to the weights.
-        network: its name in `learn.network`.
-        classes: 10, or 11 with `not a digit` last.
-        output: `softmax` or `sigmoid`: how logits become probabilities.
-        preprocess: what the model's input is made with.
-        temperature: logits are divided by it; fitted on data not trained on.
-        review_below: confidence under which a prediction is `review`.
-        refuse_above: probability of `not a digit` above which a scan is `refused`.
-        student_temperature: of the small model that looks first, where there is one.
-        student_above: confidence from which its answer stands.
+        name: Name of the folder.
+        version: Version for the CSV; unique to the weights.
+        network: Name of the network in `batch.training.networks`.
+        classes: Number of classes: 10, or 11 with `not a digit` last.
+        output: How logits become probabilities: `softmax` or `sigmoid`.
+        preprocess: The preprocessing that makes the model's input.
+        temperature: Divisor of the logits, fitted on data that was held out.
+        review_below: Confidence below which a prediction is `review`.
+        refuse_above: Probability of `not a digit` above which a scan is `refused`.
+        student_temperature: Temperature of the student, the small model that looks first, if there is one.
+        student_above: Confidence from which the student's answer stands.
         files: SHA-256 by file name.
-        metrics: figures with the number of images they were measured on.
-        datasets: what was trained on, with licences.
-        seed: of the training.
-        start: version of the model that the training went on from; empty for a new one.
-        versions: of the libraries it was made with.
+        metrics: Figures, with the number of images that they were measured on.
+        datasets: The data sets of the training, with licences.
+        seed: Seed of the training.
+        start: Version of the model that the training began with; empty for a new one.
+        versions: Versions of the libraries that made the model.
     """
 
     name: str
@@ -221,31 +221,31 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What a run did, or has done so far: for people, for programs, for the history in the ledger.
+    """The figures of a run so far, for people, programs and the history in the ledger.
 
     `seen` is always the sum of `ok`, `review`, `refused`, `failed` and `left`.
 
     Attributes:
-        run: identifies it.
-        command: `run` or `watch`.
-        pid: of its process.
-        started_at: UTC, ISO 8601.
-        finished_at: the same; None as long as it goes on, and for ever when it was killed.
-        exit_code: of the process; None as above.
-        error: what stopped it, in one line; empty when nothing did.
-        seconds: it took.
-        model: version of the model; empty when it came to none.
-        counts: scans that have a row, by status.
-        reasons: those of them that are not ok, by reason.
-        left: scans that were found to be read, and have no row.
-        skipped: other files that were met.
-        settled: scans left out because they have had their row.
-        batches: files of results.
-        mean_confidence: of the scans that have one; None when none has.
-        drift: by status, how much more of it there is than in the runs before; empty when all is as ever.
-        inputs: absolute paths and globs of what was read.
-        recursive: whether folders were searched to the bottom.
-        ignore: patterns of names that were passed over.
+        run: Identifier of the run.
+        command: The command, `run` or `watch`.
+        pid: Identifier of its process.
+        started_at: Start, UTC, ISO 8601.
+        finished_at: End, in the same form; None while the run goes on, and for ever if it was killed.
+        exit_code: Exit code of the process; None like `finished_at`.
+        error: The error that stopped it, in one line; empty if none did.
+        seconds: Duration.
+        model: Version of the model; empty if the run did not load one.
+        counts: Number of scans that have a row, by status.
+        reasons: Number of those that are not ok, by reason.
+        left: Number of scans that it found and that have no row.
+        skipped: Number of other files that it met.
+        settled: Number of scans that it left out because they had their row.
+        batches: Number of files of results.
+        mean_confidence: Mean confidence of the scans that have one; None if none has.
+        drift: By status, the rise of its share over the runs before; empty if none rose.
+        inputs: Absolute paths and globs of the inputs.
+        recursive: True if the run searched the folders in folders.
+        ignore: Patterns of names that it passed over.
     """
 
     run: str
@@ -271,20 +271,20 @@ class RunSummary:
 
     @property
     def rows(self) -> int:
-        """Number of scans that have a row."""
+        """Return the number of scans that have a row."""
         return sum(self.counts.values())
 
     @property
     def seen(self) -> int:
-        """Number of scans that were found to be read."""
+        """Return the number of scans that the run found."""
         return self.rows + self.left
 
     @property
     def coverage(self) -> float | None:
-        """Share of the rows that are ok; None when there are none."""
+        """Return the share of the rows that are ok; None without rows."""
         return self.counts.get(Status.OK, 0) / self.rows if self.rows else None
 
     @property
     def rate(self) -> float:
-        """Rows a second."""
+        """Return the number of rows a second."""
         return self.rows / max(self.seconds, 1e-9)

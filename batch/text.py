@@ -1,4 +1,4 @@
-"""Text for cells and lines: escaped names, and numbers of things."""
+"""Text for cells and lines: escaped names, and counts in words."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import re
 import unicodedata
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./-][\x21-\x7e ]*")
-# Spreadsheets run a cell that begins so as a formula; the full-width signs too, in East Asian locales.
+# Spreadsheets run a cell with such a start as a formula. In East Asian locales, full-width signs count, too.
 _FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def text_cell(text: str) -> str:
-    """Makes a file name safe to write, to print and to open in a spreadsheet.
+    """Make a file name safe to write, to print and to open in a spreadsheet.
 
     Args:
-        text: with undecodable bytes as surrogates.
+        text: The name, with undecodable bytes as surrogates.
 
     Returns:
         The text with control characters, undecodable bytes and marks that turn the direction of writing as
-        `\\x0a`, `\\xff` or `\\u202e`, and with an apostrophe in front where it would start a formula.
+        `\\x0a`, `\\xff` or `\\u202e`. An apostrophe stands in front if the text would start a formula.
     """
     if not (_PLAIN.fullmatch(text) and text[0] != "-"):
-        text = "".join(map(_shown, text))
+        text = "".join(map(_escape, text))
         if text.lstrip().startswith(_FORMULA_STARTS):
             text = "'" + text
     return text
 
 
-def _shown(character: str) -> str:
+def _escape(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte
+    if 0xDC80 <= code <= 0xDCFF:  # a surrogate that stands for an undecodable byte
         return f"\\x{code - 0xDC00:02x}"
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _TURNS_TEXT:
         return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,4 +1,4 @@
-"""The documents against the product: nothing missing, nothing that does not run."""
+"""The documents against the product: every option is in them, and every command in them runs."""
 
 import re
 import shlex
@@ -20,13 +20,14 @@ TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
 
 def commands() -> dict[str, click.Command]:
+    """Return the commands of digitbox by name."""
     context = click.Context(main.cli)
-    found = {name: main.cli.get_command(context, name) for name in main.cli.list_commands(context)}
-    return {name: command for name, command in found.items() if command is not None}
+    by_name = {name: main.cli.get_command(context, name) for name in main.cli.list_commands(context)}
+    return {name: command for name, command in by_name.items() if command is not None}
 
 
-def shown() -> list[str]:
-    """Command lines in the documents' console blocks."""
+def shown_lines() -> list[str]:
+    """Return the command lines in the documents' console blocks."""
     blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
     return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
@@ -48,19 +49,19 @@ def test_every_reason_status_column_and_exit_code_is_documented() -> None:
         assert f"| {code.value} |" in usage, code
 
 
-@pytest.mark.parametrize("line", sorted({line for line in shown() if line.startswith("digitbox ")}))
+@pytest.mark.parametrize("line", sorted({line for line in shown_lines() if line.startswith("digitbox ")}))
 def test_shown_digitbox_commands_are_understood(line: str) -> None:
     name, *arguments = shlex.split(line)[1:]
     commands()[name].make_context(name, arguments)
 
 
-@pytest.mark.parametrize("line", sorted({line for line in shown() if line.startswith("make ")}))
+@pytest.mark.parametrize("line", sorted({line for line in shown_lines() if line.startswith("make ")}))
 def test_shown_make_targets_exist(line: str) -> None:
     assert re.search(rf"^{line.split()[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 def test_shown_commands_are_of_known_kinds() -> None:
-    assert {line.split()[0] for line in shown()} <= {"digitbox", "make", "pip"}
+    assert {line.split()[0] for line in shown_lines()} <= {"digitbox", "make", "pip"}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""`digitbox.toml`: options that a folder or a machine always uses."""
+"""The file `digitbox.toml`: options that a folder or a machine always uses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_config(path: Path | None, kinds: dict[str, Kind]) -> dict[str, Any]:
     """
     file = path or Path(CONFIG_FILE)
     try:
-        text = file.read_text(encoding="utf-8-sig")  # editors of Windows leave a mark
+        text = file.read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
     except FileNotFoundError as error:
         if path is None:
             return {}
@@ -39,7 +39,7 @@ def read_config(path: Path | None, kinds: dict[str, Kind]) -> dict[str, Any]:
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
-    import tomllib  # most runs have no such file
+    import tomllib  # most runs need no parser
 
     try:
         content = tomllib.loads(text)

@@ -19,24 +19,24 @@ from batch.inference.reader import Reader
 @click.command()
 @click.argument("data", metavar="DATA", type=click.Path(readable=False))
 @click.option(
-    "--model", metavar="NAME|DIR", help="Model to test.  [default: the one named in models/CURRENT]"
+    "--model", metavar="NAME|DIR", help="Test this model.  [default: the one that models/CURRENT names]"
 )
 @click.option(
     "--runtime",
     type=click.Choice(["litert", "tensorflow"]),
     default="litert",
     show_default=True,
-    help="What runs the model.",
+    help="Library that runs the model.",
 )
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("evaluation"),
     show_default=True,
-    help="Folder for evaluation.json, evaluation.md and the pictures; files of these names are replaced.",
+    help="Folder for evaluation.json, evaluation.md and the pictures. digitbox replaces such files.",
 )
 @click.option(
-    "--workers", metavar="N", type=Whole(1, 256), help="Processes to read with.  [default: one a core]"
+    "--workers", metavar="N", type=Whole(1, 256), help="Read with N processes.  [default: one for each core]"
 )
 @click.option(
     "--record", metavar="NAME", help="Write the figures into the model's manifest and card, under this name."
@@ -46,10 +46,11 @@ def evaluate(
 ) -> None:
     """Test a model on labelled scans.
 
-    DATA is a folder with labels.csv (columns file and label), a folder with folders named 0 to 9 (and none,
-    for what is no digit), an .npz archive with x_test and y_test or x and y, or mnist or fashion_mnist.
-    Every scan takes the whole way of digitbox run. Written are accuracy with its interval, per class too, the
-    confusion matrix, the most confident mistakes, calibration, and risk against coverage.
+    DATA is a folder with labels.csv (columns file and label), or with folders named 0 to 9 and none (for
+    scans that are not digits). It may also be mnist, fashion_mnist or an .npz archive with x_test and y_test,
+    or x and y. Every scan takes the whole way of digitbox run. digitbox writes the accuracy with its
+    interval, also for each class, and the confusion matrix. It also writes the most confident mistakes, the
+    calibration, and risk against coverage.
 
     \b
     Examples:

@@ -19,27 +19,27 @@ from batch.run import job
 @click.command()
 @click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
 @click.option(
-    "--model", metavar="NAME|DIR", help="Model to read with.  [default: the one named in models/CURRENT]"
+    "--model", metavar="NAME|DIR", help="Read with this model.  [default: the one that models/CURRENT names]"
 )
 @click.option(
     "--output",
     type=NamedPath(dir_okay=False, path_type=Path),
     default=Path("explained.png"),
     show_default=True,
-    help="Picture to write; must not exist.",
+    help="Picture to write; the file must not exist.",
 )
 def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
-    """Show why scans were read as they were.
+    """Show why digitbox reads scans as it does.
 
-    Writes one picture with every step from the scan to what the model sees and its decision, and prints a
-    line for each SCAN, which is a file, a folder or a quoted glob.
+    SCAN is a file, a folder or a quoted glob. digitbox prints a line for each scan. It writes one picture
+    with every step from the scan to the model's input and the decision.
     """
-    found = job.find(RunOptions(inputs=scans))
+    inputs = job.find(RunOptions(inputs=scans))
     classifier, thresholds = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
     sheets = []
-    for ref in found:
-        words, sheet = explain_scan(ref, classifier, thresholds, MAX_PIXELS)
-        click.echo(words)
+    for ref in inputs:
+        line, sheet = explain_scan(ref, classifier, thresholds, MAX_PIXELS)
+        click.echo(line)
         sheets.append(sheet)
     if not sheets:
         click.echo("nothing to explain: no image files there", err=True)

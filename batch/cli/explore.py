@@ -18,16 +18,17 @@ from batch.cli.types import Whole
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("exploration"),
     show_default=True,
-    help="Folder for the pictures; files of these names are replaced.",
+    help="Folder for the pictures. digitbox replaces files of these names.",
 )
 @click.option(
-    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Of the choice of samples."
+    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Seed for the choice of samples."
 )
 def explore(data: str, report: Path, seed: int) -> None:
     """Look at labelled scans before training or testing.
 
-    DATA is as for digitbox evaluate. Written are the number of scans of each class (counts.png), samples of
-    each as they are (samples.png) and as the model sees them (digits.png), and their means (means.png).
+    DATA is as for digitbox evaluate. digitbox writes the number of scans of each class (counts.png) and their
+    means (means.png). It also writes samples of each class, as they are (samples.png) and as the model sees
+    them (digits.png).
     """
     check_extra("digitbox explore", "matplotlib", "seaborn")
     from batch.training.data import labelled_scans

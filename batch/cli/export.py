@@ -24,7 +24,7 @@ from batch.text import count
 
 @click.command()
 @outbox_option(
-    kind=LocalPath("copy its files of results, as with aws s3 cp --recursive; each begins with the columns")
+    kind=LocalPath("copy its files of results, e.g. with aws s3 cp --recursive; each begins with the columns")
 )
 @values.since_option
 @values.until_option
@@ -33,12 +33,12 @@ from batch.text import count
     "statuses",
     multiple=True,
     type=click.Choice([status.value for status in Status]),
-    help="Only rows of this status; may be given several times.",
+    help="Write only rows of this status. You can give it several times.",
 )
 @click.option(
     "--latest",
     is_flag=True,
-    help="Only the last row of each scan, for those that were read more than once.",
+    help="Write only the last row of each scan.",
 )
 @click.option(
     "--format",
@@ -53,7 +53,7 @@ from batch.text import count
     type=NamedPath(readable=False, path_type=Path),
     default=STDOUT,
     show_default=True,
-    help="File to write, which must not exist; - is stdout.",
+    help="File to write, which must not exist. - is stdout.",
 )
 def export(
     outbox: Path,
@@ -66,9 +66,9 @@ def export(
 ) -> None:
     """Write the rows of many batches as one CSV or Parquet file.
 
-    Taken are exactly the rows that were published, by the ledger of the outbox, in that order; --since and
-    --until go by their processed_at. Files of results that were taken away from the outbox, or changed there,
-    are left out; that is said, and the exit code is 4.
+    digitbox takes exactly the rows that it published, in that order, as the ledger of the outbox has them.
+    --since and --until compare with the column processed_at. digitbox leaves out files of results that
+    somebody removed from the outbox or changed there. It names the first one and ends with 4.
 
     \b
     Examples:

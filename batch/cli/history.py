@@ -1,4 +1,4 @@
-"""What happened? The command `history`, which only looks."""
+"""The command `digitbox history`."""
 
 from __future__ import annotations
 
@@ -24,51 +24,53 @@ from batch.text import text_cell
 @click.command()
 @outbox_option()
 @state_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-@click.option("--last", type=Whole(1), metavar="N", default=20, show_default=True, help="Print so many runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of a table.")
+@click.option(
+    "--last", type=Whole(1), metavar="N", default=20, show_default=True, help="Print at most N runs."
+)
 def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> None:
-    """Print the last runs, the newest first.
+    """Print the last runs, newest first.
 
     \b
     Examples:
       digitbox history --last 7
       digitbox history --json | jq '.[] | select(.exit_code != 0)'
     """
-    found = []
+    runs = []
     outbox = with_state_folder(outbox, state)
     folder = state_folder(outbox)
     if ledger.exists(folder):
         with closing(Ledger(folder, read_only=True)) as opened:
-            found = run_history.last_runs(opened, last)
-    ends = [_end(run, is_last=number == 0) for number, run in enumerate(found)]
+            runs = run_history.last_runs(opened, last)
+    ends = [_end(run, is_last=number == 0) for number, run in enumerate(runs)]
     if as_json:
         console.print_line(
-            json.dumps([{**as_json_object(run), "end": end} for run, end in zip(found, ends, strict=True)])
+            json.dumps([{**as_json_object(run), "end": end} for run, end in zip(runs, ends, strict=True)])
         )
         return
-    if not found:
+    if not runs:
         console.say(f"no runs yet in {outbox}")
         return
-    for row in _columns(found, ends):
+    for row in _columns(runs, ends):
         console.print_line(row)
 
 
 def _end(run: RunSummary, *, is_last: bool) -> str:
-    """How a run ended: its exit code, `running`, or `killed`."""
+    """Return how a run ended: its exit code, `running` or `killed`."""
     if run.exit_code is not None:
         return str(run.exit_code)
     return "running" if is_last and run_history.is_running(run) else "killed"
 
 
-def _columns(found: Sequence[RunSummary], ends: Sequence[str]) -> Iterator[str]:
+def _columns(runs: Sequence[RunSummary], ends: Sequence[str]) -> Iterator[str]:
     heading = ("started", "command", "took", "end", "scans", *(status.value for status in Status), "left")
     rows = [heading]
-    for run, end in zip(found, ends, strict=True):
+    for run, end in zip(runs, ends, strict=True):
         of_each = (f"{run.counts.get(status, 0):,}" for status in Status)
         took = spoken(run.seconds)
         rows.append((run.started_at, run.command, took, end, f"{run.rows:,}", *of_each, f"{run.left:,}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    notes = ["", *(run.error or "; ".join(f"more {status}" for status in run.drift) for run in found)]
+    notes = ["", *(run.error or "; ".join(f"more {status}" for status in run.drift) for run in runs)]
     for row, note in zip(rows, notes, strict=True):
         cells = [
             text.ljust(width) if number < 2 else text.rjust(width)

@@ -1,4 +1,4 @@
-"""The command line: parse, call, report, and map errors to exit codes."""
+"""The command `digitbox`, its subcommands, and the boundary where errors become exit codes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _log = logging.getLogger(__name__)
 
 EXIT_CODES = """\b
 Exit codes:
-  0    done; also when there was nothing to do, or scans are for review or refused
-  1    a bug in digitbox; of status: something is not as it should be
+  0    done; also if there was nothing to do, or scans are for review or refused
+  1    a bug in digitbox; for status: something is not well
   2    wrong usage or configuration
-  3    done, but some files (more than --max-failed) could not be read: their rows say why
+  3    done, but digitbox could not read some files (more than --max-failed): their rows say why
   4    no such input, or no inbox; with --fail-if-empty, nothing to read
   5    the model is missing or damaged
-  6    the outbox cannot be written
+  6    digitbox cannot write to the outbox
   7    an optional part is not installed; the message says which
   8    the ledger of the outbox is damaged
   75   another digitbox is writing to the outbox, or reading the inbox
   130  stopped by Ctrl-C
   143  stopped by SIGTERM; watch ends with 0
 """
-# Commands that need more than reading scans does: imported when they are called.
+# Commands that import more than `run` does. digitbox imports them when somebody calls them.
 LAZY_COMMANDS = {
     "config": "batch.cli.config",
     "evaluate": "batch.cli.evaluate",
@@ -53,12 +53,12 @@ LAZY_COMMANDS = {
     "apply": "batch.cli.apply",
     "report": "batch.cli.report",
 }
-# Options that other commands share with run, and have from digitbox.toml as well.
+# Options that other commands share with run. They take them from digitbox.toml, too.
 PLACES = ("outbox", "state")
 
 
 class _Commands(click.Group):
-    """A group that imports some of its commands only when they are asked for."""
+    """A group that imports some of its commands when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])
@@ -77,7 +77,7 @@ class _Commands(click.Group):
     "--config",
     "config_file",
     type=NamedPath(dir_okay=False, path_type=Path),
-    help="File with options of run and watch.  [default: digitbox.toml in this folder, if there is one]",
+    help="Read options of run and watch from this file.  [default: digitbox.toml in this folder, if any]",
 )
 @click.pass_context
 def cli(context: click.Context, config_file: Path | None) -> None:
@@ -85,9 +85,9 @@ def cli(context: click.Context, config_file: Path | None) -> None:
 
     \b
     digitbox run                 read the image files in inbox/
-    digitbox run SCANS/ a.png    read these
-    digitbox watch               read them as they arrive
-    digitbox run --help          all options
+    digitbox run SCANS/ a.png    read this folder and this file
+    digitbox watch               read scans as they arrive
+    digitbox run --help          show all options
     """
     values = read_config(config_file, KINDS)
     places = {name: values[name] for name in PLACES if name in values}
@@ -99,7 +99,7 @@ cli.add_command(watch)
 
 
 def _file_of(error: click.ClickException) -> str:
-    """Where a wrong value is from, if from digitbox.toml; the message names the option and the variable."""
+    """Return the start of a message on a wrong value: the file that has it, or an empty text."""
     if not (isinstance(error, click.BadParameter) and error.ctx and error.param):
         return ""
     if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
@@ -108,7 +108,7 @@ def _file_of(error: click.ClickException) -> str:
 
 
 def _terminate(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
     raise SystemExit(ExitCode.TERMINATED)
 
 
@@ -118,7 +118,7 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Runs `digitbox`: never ends in a traceback but for a bug."""
+    """Run `digitbox`. Only a bug ends in a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
@@ -138,11 +138,11 @@ def main() -> None:
         _log.error(str(error))
         raise SystemExit(error.exit_code) from error
     except (KeyboardInterrupt, click.Abort) as error:
-        _log.error("stopped; results that were published stay")
+        _log.error("stopped; published results stay")
         raise SystemExit(ExitCode.INTERRUPTED) from error
     except SystemExit as error:
         if error.code == ExitCode.TERMINATED:
-            _log.error("terminated; results that were published stay")
+            _log.error("terminated; published results stay")
         raise
     except Exception as error:
         _log.critical(f"this is a bug, please report it: {error!r}", exc_info=error)

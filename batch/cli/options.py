@@ -1,4 +1,4 @@
-"""The options of the commands, made of their declarations in `batch.config`."""
+"""The options of the commands, made from their declarations in `batch.config`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def outbox_option(
 
     Args:
         text: The help.
-        kind: `LocalPath` if only a folder will do; None for any outbox.
+        kind: `LocalPath` if the command needs a folder; None for any outbox.
         metavar: `DIR` if the command refuses an address later.
     """
     option, default = options_of(RunOptions)["outbox"]
@@ -56,8 +56,8 @@ def given_value(parameter: click.Parameter, context: click.Context, arguments: S
     """Return the value of an option as a person would write it.
 
     Args:
-        parameter: Of the context's command.
-        context: What click made of the arguments.
+        parameter: An option of the context's command.
+        context: The values that click parsed.
         arguments: The words of the command.
     """
     value = context.params[str(parameter.name)]
@@ -72,8 +72,8 @@ def given_value(parameter: click.Parameter, context: click.Context, arguments: S
 def _click_option(key: str, option: Option, default: Any, **overrides: Any) -> Callable[[_Command], _Command]:
     """Return click's option.
 
-    digitbox reads only the variables of its options. Others that begin with DIGITBOX_ belong to somebody
-    else: Kubernetes makes some for a service of that name.
+    digitbox reads only the variables of its options. Other variables that begin with DIGITBOX_ may be from
+    somebody else, e.g. from Kubernetes for a service of that name.
     """
     flag = f"--{key.replace('_', '-')}"
     if option.kind is Kind.FLAG and default:

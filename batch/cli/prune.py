@@ -23,20 +23,18 @@ from batch.text import count_scans
     required=True,
     metavar="AGE",
     callback=values.duration,
-    help="Such as 30d or 12w. Whole days are removed (UTC): those that ended so long ago.",
+    help="Remove whole days (UTC) that ended at least this long ago, e.g. 30d or 12w.",
 )
 @outbox_option(
-    kind=LocalPath(
-        "of an outbox in object storage nothing but results is kept; see to these with its own tools"
-    )
+    kind=LocalPath("an outbox in object storage has only results; remove them with the store's own tools")
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what digitbox would remove, and remove nothing.")
 def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
-    """Remove old scans from done/ and failed/.
+    """Delete old scans from done/ and failed/.
 
-    The ledger forgets scans that are gone, too. Files of results are never removed. Of scans that still lie
-    where they were read, the ledger keeps what it knows, or they would be read again. digitbox retry cannot
-    bring back what was removed.
+    The ledger also forgets old scans that are gone. It keeps scans that still lie where digitbox read them;
+    otherwise the next run would read them again. digitbox never deletes files of results. digitbox retry
+    cannot bring back a deleted scan.
 
     \b
     Examples:

@@ -63,7 +63,7 @@ def report(
         write.check_new(output)
     if not results:
         if not isinstance(outbox, Path):
-            raise ConfigError(f"digitbox report wants files on a disk, not {outbox}: {_COPY}")
+            raise ConfigError(f"digitbox report needs files on a disk, not {outbox}: {_COPY}")
         results = (outbox,)
     paths = rows.find_sources(results)
     models = pictures.Models(None if model is None else model_store.find(model))

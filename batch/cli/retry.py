@@ -29,7 +29,7 @@ from batch.text import count_scans, text_cell
     "statuses",
     multiple=True,
     type=click.Choice([status.value for status in Status]),
-    help="Those whose row has this status; may be given several times.",
+    help="Choose scans whose row has this status. You can give it several times.",
 )
 @click.option(
     "--reason",
@@ -37,11 +37,11 @@ from batch.text import count_scans, text_cell
     multiple=True,
     metavar="WORD",
     type=click.Choice([reason.value for reason in Reason]),
-    help="Those whose row gives this reason, such as truncated; may be given several times.",
+    help="Choose scans whose row has this reason, e.g. truncated. You can give it several times.",
 )
 @values.since_option
 @values.until_option
-@click.option("--dry-run", is_flag=True, help="Print which scans would be new, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the chosen scans, and change nothing.")
 def retry(
     paths: tuple[str, ...],
     outbox: Location,
@@ -52,12 +52,12 @@ def retry(
     until: datetime | None,
     dry_run: bool,
 ) -> None:
-    """Make scans that have their row new, to be read again.
+    """Mark scans as new, so that digitbox reads them again.
 
-    PATH is a scan, or a folder of scans, where it was read or in done/ or failed/ now. Without PATH, --status
-    or --reason, those that failed are meant. Scans that were moved away go back to where they were read.
-    Files of results stay as they are: the next digitbox run --only-new, or digitbox watch, gives each scan
-    another row, and the later row is the one that counts.
+    PATH is a scan or a folder of scans, where digitbox read it or where it is now, in done/ or failed/.
+    Without PATH, --status or --reason, digitbox takes the scans that failed. It moves scans in done/ or
+    failed/ back to where it read them. Files of results stay as they are. The next digitbox run --only-new,
+    or digitbox watch, gives each scan another row; the later row counts.
 
     \b
     Examples:
@@ -78,21 +78,21 @@ def retry(
     if not has_ledger(outbox):
         console.say(f"nothing to retry: the outbox {outbox} has no ledger yet")
         return
-    done = retry_scans(outbox, choice, _print_name if dry_run else None)
-    number = done.in_place + done.brought_back
+    result = retry_scans(outbox, choice, _print_name if dry_run else None)
+    number = result.in_place + result.brought_back
     if number:
-        are = "would be" if dry_run else "is" if number == 1 else "are"
-        were = "it was" if done.brought_back == 1 else "they were"
-        back = "" if not done.brought_back else f", {done.brought_back} of them back where {were} read"
+        verb = "would be" if dry_run else "is" if number == 1 else "are"
+        were = "it was" if result.brought_back == 1 else "they were"
+        back = "" if not result.brought_back else f", {result.brought_back} of them back where {were} read"
         how = "" if dry_run else "; read with digitbox run --only-new, or digitbox watch"
-        console.say(f"{count_scans(number)} {are} new{back}{how}")
-    elif not done.problems:
+        console.say(f"{count_scans(number)} {verb} new{back}{how}")
+    elif not result.problems:
         console.say("nothing to retry: no such scans")
-    if done.gone:
-        console.say(f"{count_scans(done.gone)} more cannot be read again: gone, or changed since")
-    if done.problems:
+    if result.gone:
+        console.say(f"{count_scans(result.gone)} more cannot be read again: gone, or changed since")
+    if result.problems:
         raise InputError(
-            f"{count_scans(len(done.problems))} could not be moved back: {_what(done.problems[0])}; "
+            f"{count_scans(len(result.problems))} could not be moved back: {_describe(result.problems[0])}; "
             "mend that, and call it again"
         )
 
@@ -101,6 +101,6 @@ def _print_name(name: str) -> None:
     console.print_line(text_cell(name))
 
 
-def _what(error: OSError) -> str:
+def _describe(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     return f"{error.strerror or error}{where}"

@@ -1,4 +1,4 @@
-"""The command `digitbox run`, and what it says at its end."""
+"""The command `digitbox run`, and the lines it logs at its end."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _log = logging.getLogger(__name__)
 @input_argument
 @options_of(*OF_RUN)
 def run(inputs: tuple[str, ...], **values: Any) -> None:
-    """Read scans, and write one row for each to a CSV in the outbox.
+    """Read scans and write a row for each to a CSV in the outbox.
 
-    INPUT is a file, a folder (searched for image files) or a quoted glob such as 'scans/**/*.png'; without
-    any, the folder inbox/ is read. It may be in object storage, as s3://bucket/scans/, and so may the outbox.
-    The inputs are left where they are, unless --after says otherwise. Printed are the files of results. What
-    was published stays, should a run be killed; the next one with --only-new reads the rest, and what failed
-    for a reason that may pass.
+    INPUT is a file, a folder or a quoted glob, e.g. 'scans/**/*.png'. In a folder, digitbox reads the image
+    files. Without INPUT it reads the folder inbox/. INPUT and the outbox may also be in object storage, e.g.
+    s3://bucket/scans/. digitbox leaves the scans where they are; --after changes that. It prints the paths of
+    the results. If a run is killed, what it published stays. The next run with --only-new reads the other
+    scans, and those that failed for a reason that may pass.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     outbox = with_state_folder(values["outbox"], values["state"])
     options = build(RunOptions, values, inputs=inputs, outbox=outbox)
     if values["report"] and not isinstance(outbox, Path):
-        raise ConfigError("--report wants an outbox on a disk: leave it out, or give --outbox DIR")
+        raise ConfigError("--report needs an outbox on a disk: leave it out, or give --outbox DIR")
     notifications = build(NotifyOptions, values)
     notify.check(notifications, outbox)
     if output.dry_run:
@@ -116,7 +116,7 @@ def log_problems(outcomes: list[Outcome]) -> None:
 
 
 def log_end(stats: RunStats, options: RunOptions) -> None:
-    """Log what a run comes to, and a warning for each thing that a person should look at."""
+    """Log the summary of a run, and a warning for each thing that a person should look at."""
     summary = stats.summary()
     _log_summary(summary, options, stats.results)
     for sentence in summaries.describe_drift(summary):

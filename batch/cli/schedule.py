@@ -1,4 +1,4 @@
-"""`digitbox run` every night: by systemd, cron or Windows' Task Scheduler."""
+"""The command `digitbox schedule`: `digitbox run` every night, by systemd, cron or Windows."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ SYSTEMD, CRON, WINDOWS = "systemd", "cron", "windows"
 
 
 def _time(_: click.Context, __: click.Parameter, text: str | None) -> Any:
-    found = None if text is None else re.fullmatch(r"(\d\d?):(\d\d)", text, re.ASCII)
+    match = None if text is None else re.fullmatch(r"(\d\d?):(\d\d)", text, re.ASCII)
     if text is None:
         return None
     try:
-        if found:
-            return datetime.min.replace(hour=int(found[1]), minute=int(found[2])).time()
+        if match:
+            return datetime.min.replace(hour=int(match[1]), minute=int(match[2])).time()
     except ValueError:
         pass
     raise click.BadParameter(f"{text!r} is no time of the day: give one such as 02:30")
@@ -54,10 +54,10 @@ def _days(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tupl
     words = [word.strip().lower() for text in texts for word in text.split(",")]
     names = []
     for word in words:
-        named = [name for name in WEEKDAYS if len(word) >= 3 and name.startswith(word)]
-        if word not in (DAY, HOUR) and not named:
+        weekdays = [name for name in WEEKDAYS if len(word) >= 3 and name.startswith(word)]
+        if word not in (DAY, HOUR) and not weekdays:
             raise click.BadParameter(f"{word!r}: give day, hour, or weekdays such as mon,thu")
-        names += named or [word]
+        names += weekdays or [word]
     if len(set(names)) > 1 and {DAY, HOUR} & set(names):
         raise click.BadParameter("day and hour stand alone")
     return tuple(dict.fromkeys(names)) or (DAY,)
@@ -71,20 +71,28 @@ def _name(_: click.Context, __: click.Parameter, text: str) -> str:
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]... [INPUT]...")
-@click.option("--at", metavar="HH:MM", callback=_time, help="When, in local time.")
+@click.option("--at", metavar="HH:MM", callback=_time, help="Local time of the run.")
 @click.option(
     "--every",
     multiple=True,
     metavar="DAY",
     callback=_days,
-    help="day, hour (at the minute of --at), or weekdays such as mon,thu.  [default: day]",
+    help="Run every day, every hour (at the minute of --at) or on weekdays, e.g. mon,thu.  [default: day]",
 )
-@click.option("--systemd", "kind", flag_value=SYSTEMD, help="As a service and a timer of systemd.")
-@click.option("--cron", "kind", flag_value=CRON, help="As a line of a crontab.")
-@click.option("--windows", "kind", flag_value=WINDOWS, help="As a task of Windows, which starts it in WSL.")
-@click.option("--install", "does_install", is_flag=True, help="Put it in place for this user.")
-@click.option("--uninstall", "does_uninstall", is_flag=True, help="Remove what --install has put in place.")
-@click.option("--name", default=NAME, show_default=True, callback=_name, help="Of it, for more than one.")
+@click.option("--systemd", "kind", flag_value=SYSTEMD, help="Use a service and a timer of systemd.")
+@click.option("--cron", "kind", flag_value=CRON, help="Use a line of a crontab.")
+@click.option(
+    "--windows", "kind", flag_value=WINDOWS, help="Use a task of Windows, which starts digitbox in WSL."
+)
+@click.option("--install", "does_install", is_flag=True, help="Install the schedule for this user.")
+@click.option("--uninstall", "does_uninstall", is_flag=True, help="Remove what --install installed.")
+@click.option(
+    "--name",
+    default=NAME,
+    show_default=True,
+    callback=_name,
+    help="Name of the schedule, if you have several.",
+)
 @click.pass_context
 def schedule(
     context: click.Context,
@@ -96,12 +104,12 @@ def schedule(
     does_uninstall: bool,
     name: str,
 ) -> None:
-    """Have digitbox run read new scans every night.
+    """Schedule digitbox run for every night.
 
-    Printed is what does that, for systemd or cron; with --install, it is put in place. The options and inputs
-    of digitbox run are given as to it. Paths are made absolute, and what DIGITBOX_... variables say here is
-    written down. Without --after move or delete, --only-new is added. Without --systemd, --cron or --windows
-    it is what this machine has.
+    digitbox prints the units of systemd or the line of cron; with --install, it installs them. Without
+    --systemd, --cron or --windows, it takes what this machine has. Give the options and inputs of digitbox
+    run as you give them to it. digitbox makes paths absolute, and writes down the values of DIGITBOX_...
+    variables. It adds --only-new, except with --after move or delete.
 
     \b
     Examples:
@@ -114,10 +122,10 @@ def schedule(
     if does_install and does_uninstall:
         raise click.UsageError("give --install or --uninstall, not both", context)
     if kind == WINDOWS and (does_install or does_uninstall):
-        raise ConfigError("a task is put in place in Windows: schtasks /Create /TN NAME /XML FILE")
+        raise ConfigError("install a task in Windows itself: schtasks /Create /TN NAME /XML FILE")
     if does_uninstall:
-        said = install.remove_units(name) if kind == SYSTEMD else install.remove_line(name)
-        console.say(said)
+        message = install.remove_units(name) if kind == SYSTEMD else install.remove_line(name)
+        console.say(message)
         return
     if at is None:
         raise click.UsageError("Missing option '--at'", context)
@@ -125,10 +133,10 @@ def schedule(
     assert isinstance(group.command, click.Group)
     run = group.command.get_command(group, "run")
     assert run is not None
-    given = run.make_context("run", list(arguments), parent=group)
-    options = RunOptions(inputs=given.params["inputs"], outbox=given.params["outbox"])
-    planned = Job(name=name, command=_command(given, arguments), folder=_here(), at=at, every=every)
-    _say_doubts(options, planned, kind)
+    run_context = run.make_context("run", list(arguments), parent=group)
+    options = RunOptions(inputs=run_context.params["inputs"], outbox=run_context.params["outbox"])
+    planned = Job(name=name, command=_command(run_context, arguments), folder=_here(), at=at, every=every)
+    _say_notes(options, planned, kind)
     if does_install:
         for line in install.install(planned, kind == SYSTEMD):
             console.say(line)
@@ -147,36 +155,36 @@ def _here() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError as error:
-        raise ConfigError("the current folder is gone: change to one that is there") from error
+        raise ConfigError("the current folder is gone: change to one that exists") from error
 
 
-def _command(given: click.Context, arguments: Sequence[str]) -> tuple[str, ...]:
-    """The words of the command, for any environment and folder.
+def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of the command, for any environment and folder.
 
     Args:
-        given: the run as it would be here.
-        arguments: that it was made of.
+        run_context: The context of the run, as it would be here.
+        arguments: The words that it was made from.
     """
-    config_file = given.find_root().params["config_file"] or Path(CONFIG_FILE)
+    config_file = run_context.find_root().params["config_file"] or Path(CONFIG_FILE)
     words = [*this_program(), *(["--config", _absolute(config_file)] if config_file.exists() else []), "run"]
-    for option in given.command.params:
+    for option in run_context.command.params:
         if isinstance(option, click.Option):
-            words += _option_words(option, given, arguments)
-    if given.params["after"] == After.LEAVE and not given.params["only_new"]:
+            words += _option_words(option, run_context, arguments)
+    if run_context.params["after"] == After.LEAVE and not run_context.params["only_new"]:
         words.append("--only-new")
-    return *words, *(_absolute(path) for path in given.params["inputs"] or (INBOX,))
+    return *words, *(_absolute(path) for path in run_context.params["inputs"] or (INBOX,))
 
 
-def _option_words(option: click.Option, given: click.Context, arguments: Sequence[str]) -> list[str]:
-    """An option as it is in force, unless the scheduled run has it from its default or its file as well."""
-    value = given_value(option, given, arguments)
+def _option_words(option: click.Option, run_context: click.Context, arguments: Sequence[str]) -> list[str]:
+    """Return the words of an option; none if the scheduled run gets the value from its default or file."""
+    value = given_value(option, run_context, arguments)
     sources = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    outbox = given.params["outbox"]
+    outbox = run_context.params["outbox"]
     if option.name == "state":
         if isinstance(outbox, Path):
             return []
-        value = remote_state_folder(value)  # XDG_STATE_HOME may be another then
-    elif option.name != "outbox" and given.get_parameter_source(str(option.name)) not in sources:
+        value = remote_state_folder(value)  # the scheduled run may have another XDG_STATE_HOME
+    elif option.name != "outbox" and run_context.get_parameter_source(str(option.name)) not in sources:
         return []
     flag = option.opts[-1]
     if option.is_flag:
@@ -184,7 +192,9 @@ def _option_words(option: click.Option, given: click.Context, arguments: Sequenc
     if option.name == "model" and os.path.isdir(value):
         value = Path(value)
     values = value if option.multiple else (value,)
-    return [word for one in values for word in (flag, _absolute(one) if isinstance(one, Path) else str(one))]
+    return [
+        word for item in values for word in (flag, _absolute(item) if isinstance(item, Path) else str(item))
+    ]
 
 
 def _absolute(path: str | Path) -> str:
@@ -194,7 +204,7 @@ def _absolute(path: str | Path) -> str:
 
 
 def this_program() -> list[str]:
-    """The program that is running, as a command for any folder and PATH."""
+    """Return the running program as a command for any folder and PATH."""
     script = shutil.which(sys.argv[0])
     if script and Path(script).name == "digitbox":
         return [_absolute(script)]
@@ -202,14 +212,16 @@ def this_program() -> list[str]:
     return [str(beside)] if beside.is_file() else [sys.executable, "-m", "batch"]
 
 
-def _say_doubts(options: RunOptions, planned: Job, kind: str) -> None:
-    """Says what may not be as it is meant."""
+def _say_notes(options: RunOptions, planned: Job, kind: str) -> None:
+    """Print notes on what may go otherwise than the user expects."""
     if HOUR not in planned.every and kind != WINDOWS:
         for day in missing_days(planned, date.today()):
-            then = "leaves that night out" if kind == SYSTEMD else "may leave that night out"
-            console.say(f"note: on {day} there is no {planned.at:%H:%M} (clocks go forward): {kind} {then}")
-    is_far = any(is_remote(str(place)) for place in (*options.inputs, options.outbox))
-    if is_far and (variables := sorted(name for name in os.environ if name.startswith(STORE_VARIABLES))):
+            result = "leaves that night out" if kind == SYSTEMD else "may leave that night out"
+            console.say(f"note: on {day} there is no {planned.at:%H:%M} (clocks go forward): {kind} {result}")
+    is_remote_job = any(is_remote(str(place)) for place in (*options.inputs, options.outbox))
+    if is_remote_job and (
+        variables := sorted(name for name in os.environ if name.startswith(STORE_VARIABLES))
+    ):
         console.say(
             f"note: {variables[0]} is not set for the scheduled run: keep credentials and the server in the "
             "files of the store's own tools"

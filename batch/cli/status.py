@@ -27,21 +27,21 @@ from batch.text import count_scans, text_cell
 @input_argument
 @outbox_option()
 @state_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @click.option(
     "--max-age",
     callback=seconds,
     metavar="DURATION",
-    help="Not well, too, when the last success is longer ago, as 26h for a run every night.",
+    help="Also report a problem if the last success is longer ago, e.g. 26h for a run every night.",
 )
 def status(
     inputs: tuple[str, ...], outbox: Location, state: Path | None, as_json: bool, max_age: float | None
 ) -> None:
-    """Say whether all is well: the last run, what waits, the watcher.
+    """Check whether all is well: the last run, waiting scans, the watcher.
 
-    INPUT is what the runs read; that of the last run without it. Nothing is changed: it may be called at any
-    time. The exit code is 0 when all is well, and 1 when the last run failed or was killed, or the watcher is
-    paused, gone or gives no sign, or there was no run at all.
+    INPUT is what the runs read; without it, the inputs of the last run. digitbox changes nothing, so you may
+    call this at any time. The exit code is 0 if all is well. It is 1 if there was no run, or the last run
+    failed or was killed. It is also 1 if the watcher is paused, is gone or gives no sign.
 
     \b
     Examples:

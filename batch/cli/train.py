@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     type=click.Choice(["cnn", "mlp"]),
     default="cnn",
     show_default=True,
-    help="cnn: the default model, trained on rendered scans. mlp: the small network of the teaching "
-    "notebook, trained on the digits as they are.",
+    help="Network to train. cnn is the default model, trained on rendered scans. mlp is the small network of "
+    "the teaching notebook, trained on the digits as they are.",
 )
 @click.option(
     "--data",
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
     default=["mnist"],
     show_default=True,
     metavar="mnist|fashion_mnist|FILE.npz",
-    help="Labelled digits, white on black: mnist downloads MNIST, and fashion_mnist clothes, which are not "
-    "digits; an .npz archive holds x_train, y_train (and x_test, y_test), or x and y, with -1 for what is "
-    "not a digit. May be given several times.",
+    help="Labelled digits, white on black. mnist downloads MNIST; fashion_mnist downloads clothes, which are "
+    "not digits. An .npz archive holds x_train and y_train (and x_test and y_test), or x and y. Label -1 "
+    "means not a digit. You can give it several times.",
 )
 @click.option(
     "--extra",
     "folders",
     multiple=True,
     type=click.Path(readable=False),
-    help="Your own labelled scans (as for digitbox evaluate, and as digitbox apply leaves them), to train "
-    "on as well; about a fifth of them is held out, and the card says how well those are read. May be given "
+    help="Also train on your own labelled scans, as for digitbox evaluate, or as digitbox apply writes them. "
+    "digitbox holds out about a fifth of them, and the card says how well it reads those. You can give it "
     "several times.",
 )
 @click.option(
     "--from",
     "start",
     metavar="NAME|DIR",
-    help="Go on from a trained model, of the same --network: a few short epochs, minutes.",
+    help="Train a model of the same --network further. This takes a few short epochs, i.e. minutes.",
 )
 @click.option("--name", help="Name of the model.  [default: the network's name]")
 @click.option(
@@ -62,40 +62,47 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("models"),
     show_default=True,
-    help="Folder of models to write to.",
+    help="Folder of models; digitbox writes the new model there.",
 )
 @click.option(
     "--epochs",
     metavar="N",
     type=Whole(1),
-    help="Passes over the digits.  [default: mlp 10, cnn 40; 4 with --from]",
+    help="Train for N passes over the digits.  [default: mlp 10, cnn 40; 4 with --from]",
 )
 @click.option(
     "--examples",
     "examples_per_epoch",
     metavar="N",
     type=Whole(100),
-    help="Rendered scans in an epoch of the cnn.  [default: as many as there are digits]",
+    help="Render N scans in an epoch of the cnn.  [default: as many as there are digits]",
 )
-@click.option("--batch-size", metavar="N", type=Whole(1), help="Digits a step.  [default: mlp 32, cnn 256]")
+@click.option(
+    "--batch-size",
+    metavar="N",
+    type=Whole(1),
+    help="Show the network N digits in a step.  [default: mlp 32, cnn 256]",
+)
 @click.option(
     "--learning-rate",
     metavar="X",
     type=Number(0, 1, min_open=True),
-    help="Of the optimiser, at its highest.  [default: mlp 0.001, cnn 0.002; a fifth of it with --from]",
+    help="Highest learning rate.  [default: mlp 0.001, cnn 0.002; a fifth of it with --from]",
 )
 @click.option(
     "--output",
     type=click.Choice(["softmax", "sigmoid"]),
     default="softmax",
     show_default=True,
-    help="What makes probabilities of the last layer; sigmoid with the mlp only.",
+    help="Function that turns the last layer into probabilities. sigmoid is for the mlp only.",
 )
 @click.option(
-    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Of every random choice."
+    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Seed of every random choice."
 )
 @click.option("--overwrite", is_flag=True, help="Replace a model of the same name.")
-@click.option("--default", "make_default", is_flag=True, help="Make it the default of runs in this folder.")
+@click.option(
+    "--default", "make_default", is_flag=True, help="Make the model the default of runs in this folder."
+)
 def train(
     network: str,
     sources: tuple[str, ...],
@@ -114,10 +121,10 @@ def train(
 ) -> None:
     """Train a model and write its folder.
 
-    A twelfth of the training digits is held out: the thresholds are set on it. The model's card.md says
-    how it did, on the test digits too where the data has some. Nothing is written before the end. With
-    --from, a table says whether the new model is better than that one; on a terminal, you are asked whether
-    it shall be the default.
+    digitbox holds out a twelfth of the training digits and sets the thresholds on it. The model's card.md has
+    the figures, also on the test digits if the data has some. digitbox writes nothing before the end. With
+    --from, a table compares the new model with the old one. On a terminal, digitbox then asks whether to make
+    the new one the default.
 
     \b
     Examples:
@@ -135,7 +142,7 @@ def train(
     from batch.training.train import train as run
 
     start_dir = None if start is None else model_store.find(start)
-    # Loaded now: a model of its name may take its place.
+    # The new model may take its place, so digitbox loads the old one before.
     old = None if start_dir is None else classifier.load(start_dir, model_store.load_manifest(start_dir))
     data = [datasets.load(source) for source in sources]
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
@@ -155,8 +162,8 @@ def train(
     )
     folder = run(options, data, _say)
     if old is not None:
-        found = _compared(old, folder, own, data)
-        make_default = make_default or _offered(found, folder)
+        verdict = _compare(old, folder, own, data)
+        make_default = make_default or _offer_default(verdict, folder)
     if make_default:
         model_store.make_default(models_dir, name)
     click.echo(folder)
@@ -166,28 +173,30 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _compared(old: Classifier, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
-    """Has the new model and the one it went on from read the same scans, and says which is better."""
+def _compare(old: Classifier, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
+    """Let the new and the old model read the same scans, print a table, and return which is better."""
     from batch.training.evaluation import compare
 
-    _say("comparing with the model it went on from")
+    _say("comparing with the old model")
     new = classifier.load(folder, model_store.load_manifest(folder))
     pairs = compare.compare(old, new, own, data)
-    found = compare.verdict(pairs)
+    verdict = compare.verdict(pairs)
     if pairs:
         _say(compare.table(old.manifest.version, new.manifest.version, pairs))
-    _say(f"the new model: {found.value}; p is that of McNemar's exact test")
-    return found
+    _say(f"the new model: {verdict.value}; p is that of McNemar's exact test")
+    return verdict
 
 
-def _offered(found: Verdict, folder: Path) -> bool:
-    """Asks on a terminal whether a model that is no worse shall be the default; elsewhere, it is not."""
+def _offer_default(verdict: Verdict, folder: Path) -> bool:
+    """Ask on a terminal whether to make a model the default that is no worse. Return False elsewhere."""
     from batch.training.evaluation.compare import Verdict
 
     is_searched = folder.parent.resolve() in [known.resolve() for known in model_store.folders()]
-    if found is Verdict.WORSE or not is_searched:
+    if verdict is Verdict.WORSE or not is_searched:
         _say(f"the default model stays; to read with the new one: digitbox run --model {folder}")
         return False
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return click.confirm(f"make {folder.name} the default model?", default=found is Verdict.BETTER, err=True)
+    return click.confirm(
+        f"make {folder.name} the default model?", default=verdict is Verdict.BETTER, err=True
+    )

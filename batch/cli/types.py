@@ -1,4 +1,4 @@
-"""What arguments and options accept: paths, addresses and numbers."""
+"""Types of arguments and options: paths, addresses and numbers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from batch.locations import RemoteOutbox, check_location, parse_outbox
 
 
 class NamedPath(click.Path):
-    """A path that is not empty: an empty variable of the shell would mean the current folder."""
+    """A path that is not empty. Otherwise an unset shell variable would name the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.
 
         Raises:
-            click.BadParameter: It is empty, or not what click was told to accept.
+            click.BadParameter: It is empty, or no path of the kind that the option takes.
         """
         if value == "":
             self.fail("it is empty: give a name, or leave it out", param, ctx)
@@ -68,7 +68,7 @@ class OutboxPath(NamedPath):
 
 
 class LocalPath(OutboxPath):
-    """A path, where an address is of no use.
+    """A path on a disk; it refuses addresses.
 
     Args:
         advice: What to do instead.
@@ -87,5 +87,5 @@ class LocalPath(OutboxPath):
         location = super().convert(value, param, ctx)
         if isinstance(location, RemoteOutbox):
             command = ctx.command_path if ctx else "this"
-            raise ConfigError(f"{command} wants files on a disk, not {location}: {self._advice}")
+            raise ConfigError(f"{command} needs files on a disk, not {location}: {self._advice}")
         return location

@@ -1,4 +1,4 @@
-"""What options make of their texts: durations, moments, and how many scans may fail."""
+"""Parsers of option values: durations, moments, and how many scans may fail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_moment(text: str, now: datetime, *, day_ends: bool = False) -> datetim
     """Read a moment: a day, a time of ISO 8601, or a duration before now.
 
     Args:
-        text: Such as `2026-11-01`, `2026-11-01T08:30Z` or `7d`; UTC where it names no zone.
+        text: A text such as `2026-11-01`, `2026-11-01T08:30Z` or `7d`; UTC if it names no zone.
         now: The moment from which durations count back, UTC.
         day_ends: Take the end of a day, not its beginning.
 
@@ -57,7 +57,7 @@ def seconds(context: click.Context, option: click.Parameter, text: str | None) -
     """Read the seconds of an option that is a duration; click calls this.
 
     Raises:
-        click.BadParameter: It is no duration, or no time passes in it.
+        click.BadParameter: It is no duration, or one of no length.
     """
     value = duration(context, option, text)
     if value is not None and not 0 < value.total_seconds() < 1e9:
@@ -96,12 +96,12 @@ since_option = click.option(
     "--since",
     metavar="TIME",
     callback=lambda _, __, text: _moment(text, day_ends=False),
-    help="Take what is from then on: a day (2026-11-01), a time (2026-11-01T08:30), UTC, or a duration ago "
-    "(7d, 12h).",
+    help="Take only what is from this time on. Give a day (2026-11-01), a time (2026-11-01T08:30), or a "
+    "duration before now (7d, 12h). Times are UTC.",
 )
 until_option = click.option(
     "--until",
     metavar="TIME",
     callback=lambda _, __, text: _moment(text, day_ends=True),
-    help="Take what is from before then; a day is taken in whole.",
+    help="Take only what is from before this time. A day counts in whole.",
 )

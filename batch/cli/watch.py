@@ -16,19 +16,19 @@ from batch.errors import ConfigError, ExitCode
 from batch.options import build
 from batch.terminal import console
 
-_BY_SCHEDULE = "have digitbox schedule run digitbox run --only-new instead, every hour or night"
+_BY_SCHEDULE = "use digitbox schedule instead, to call digitbox run --only-new every hour or night"
 
 
 @click.command()
 @click.argument("inbox", default=INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
 @options_of(*OF_WATCH)
 def watch(inbox: Path, **values: Any) -> None:
-    """Read what is in the inbox and whatever arrives.
+    """Read the scans in the inbox, and new ones as they arrive.
 
-    It goes on until it is told to stop. INBOX is a folder; inbox/ without it. Each scan gets exactly one row
-    in exactly one CSV of the outbox, and is moved to done/ or failed/ there, whatever ends this process.
-    Files may be copied, moved or written into the inbox, in folders, too. Printed is each CSV when it is
-    published. SIGTERM and Ctrl-C end it when the batch is done; a second one, at once.
+    INBOX is a folder; without it, inbox/. You may copy, move or write files into it, also in folders. Each
+    scan gets exactly one row in exactly one CSV of the outbox, whatever ends this process. digitbox then
+    moves the scan to done/ or failed/ in the outbox. It prints the path of each CSV when it publishes it. It
+    runs until SIGTERM or Ctrl-C, and finishes its batch first; a second signal ends it at once.
 
     \b
     Examples:
@@ -40,7 +40,7 @@ def watch(inbox: Path, **values: Any) -> None:
     output = build(OutputOptions, values)
     set_up_log(output, with_times=True)
     if not isinstance(values["outbox"], Path):
-        raise ConfigError(f"digitbox watch wants an outbox on a disk, not {values['outbox']}: {_BY_SCHEDULE}")
+        raise ConfigError(f"digitbox watch needs an outbox on a disk, not {values['outbox']}: {_BY_SCHEDULE}")
     options = build(WatchOptions, values, inbox=inbox)
     if output.dry_run:
         print_names(options, loop.find_inputs(options))

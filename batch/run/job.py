@@ -1,4 +1,4 @@
-"""One run: recover, find, read, stage, publish, summarise."""
+"""One run, from its inputs to its published results."""
 
 from __future__ import annotations
 
@@ -32,62 +32,64 @@ if TYPE_CHECKING:
     from batch.engines.ray import RayEngine
 
 OnOutcomes = Callable[[list[Outcome]], None]
-"""Is shown the outcomes as they come."""
+"""A function that gets the outcomes as they come."""
 
-MAX_PREVIOUS_RUNS = 1000  # entries to find runs in that are large enough to compare with
-SPARE_FILES = 200  # that may be open beside the folders'
+MAX_PREVIOUS_RUNS = (
+    1000  # entries of the history, of which digitbox takes runs that are large enough to compare
+)
+SPARE_FILES = 200  # open files of a run beside the locks of its folders
 
 
 def find(options: RunOptions) -> Inputs:
-    """Finds what is to be read.
+    """Find the scans of a run.
 
     Raises:
-        InputError: an input is not there.
+        InputError: An input does not exist.
     """
     return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox, options.ignore)
 
 
 def new_stats(options: RunOptions | WatchOptions) -> RunStats:
-    """The account of a run, or of a watcher, that begins now."""
+    """Return the statistics of a run or a watcher that begins now."""
     if isinstance(options, RunOptions):
-        command, inputs = "run", [absolute(given) for given in options.inputs or (INBOX,)]
+        command, inputs = "run", [absolute(path) for path in options.inputs or (INBOX,)]
     else:
         command, inputs = "watch", [os.path.abspath(options.inbox)]
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
 
 
-def run(options: RunOptions, inputs: Inputs, watcher: OnOutcomes, account: RunStats | None = None) -> None:
-    """Reads all inputs, or those that have no row yet, and publishes one row for each.
+def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats | None = None) -> None:
+    """Read all scans, or those that have no row yet, and publish one row for each.
 
     Args:
-        options: what was asked for.
-        inputs: what was found.
-        watcher: is shown the outcomes.
-        account: counts them; has what the run comes to at the end, with the exit code.
+        options: The options of the run.
+        inputs: The scans, from `find`.
+        show: A function that gets the outcomes as they come.
+        stats: Counts the outcomes; at the end it has the exit code. None to begin new ones.
 
     Raises:
-        MissingExtraError: the format, the runtime or the engine needs an extra that is not installed.
-        ConfigError: the engine's cluster cannot be reached.
-        ModelError: the model is missing or damaged.
-        OutboxError: the outbox cannot be written.
-        LedgerError: its ledger is damaged.
-        BusyError: another process writes to it, or reads the same folder to move or delete its scans.
-        InputError: a folder is gone; or nothing was to be read, and that was to be an error.
+        MissingExtraError: The format, the runtime or the engine needs an extra that is not installed.
+        ConfigError: The engine cannot reach its cluster.
+        ModelError: The model is missing or damaged.
+        OutboxError: digitbox cannot write to the outbox.
+        LedgerError: The ledger of the outbox is damaged.
+        BusyError: Another process writes to the outbox, or moves or deletes scans of the same folder.
+        InputError: A folder is gone; or there is nothing to read, and the options make that an error.
     """
-    account = account or new_stats(options)
+    stats = stats or new_stats(options)
     schema.check_format(options.format)
     reader, manifest = new_reader(options)
     engine = _engine_of(options, reader)
-    with ExitStack() as held:
-        _hold(inputs.folders, options, held)
-        outbox = held.enter_context(new_outbox(options, manifest, account))
-        account.results = outbox.published  # as they come to be
-        held.enter_context(engine)
-        # Scans that could not be moved or deleted have their row as well.
+    with ExitStack() as resources:
+        _lock(inputs.folders, options, resources)
+        outbox = resources.enter_context(new_outbox(options, manifest, stats))
+        stats.results = outbox.published  # the same list: it grows during the run
+        resources.enter_context(engine)
+        # With move and delete, too: a scan that digitbox could not move or delete has its row.
         reads_all = options.after is After.LEAVE and not options.only_new
         refs = Selection(
             inputs,
-            account,
+            stats,
             None if reads_all else outbox.unsettled,
             max_files=options.max_files,
             max_seconds=options.max_time_s,
@@ -95,26 +97,26 @@ def run(options: RunOptions, inputs: Inputs, watcher: OnOutcomes, account: RunSt
         )
         for outcomes in engine.map(refs, options.batch_size):
             outbox.add(outcomes)
-            watcher(outcomes)
+            show(outcomes)
         outbox.publish()
-        _conclude(account, options, outbox)
-        account.not_disposed = outbox.not_disposed
+        _conclude(stats, options, outbox)
+        stats.not_disposed = outbox.not_disposed
 
 
-def _conclude(account: RunStats, options: RunOptions, outbox: Outbox) -> None:
-    """What the run comes to, beside the runs before it."""
-    summary = account.summary()
+def _conclude(stats: RunStats, options: RunOptions, outbox: Outbox) -> None:
+    """Set the drift and the exit code of a run that has read all its scans."""
+    summary = stats.summary()
     if options.fail_if_empty and not summary.seen and not outbox.published:
         raise InputError("no scans to read, and --fail-if-empty: see whether any arrive")
-    before = [
+    previous = [
         run for run in outbox.last_runs(MAX_PREVIOUS_RUNS) if run.command == "run" and run.run != summary.run
     ]
     for status in (Status.REVIEW, Status.REFUSED):
-        found = drift.find_jump(_share(summary, status), [_share(run, status) for run in before])
-        if found is not None:
-            account.drift = {**account.drift, status.value: found}
+        jump = drift.find_jump(_share(summary, status), [_share(run, status) for run in previous])
+        if jump is not None:
+            stats.drift = {**stats.drift, status.value: jump}
     too_many = not options.max_failed.bears(summary.counts.get(Status.FAILED, 0), summary.rows)
-    account.end(ExitCode.SOME_FAILED if too_many else ExitCode.OK)
+    stats.end(ExitCode.SOME_FAILED if too_many else ExitCode.OK)
 
 
 def _share(run: RunSummary, status: Status) -> drift.Counts:
@@ -122,47 +124,53 @@ def _share(run: RunSummary, status: Status) -> drift.Counts:
 
 
 def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
-    """Yields what would be read now, and changes nothing.
+    """Yield the scans that a run would read now, and change nothing.
 
     Raises:
-        LedgerError: the outbox's ledger is damaged.
+        LedgerError: The ledger of the outbox is damaged.
     """
     folder = state_folder(options.outbox)
     max_files = options.max_files if isinstance(options, RunOptions) else None
-    with ExitStack() as opened:
+    with ExitStack() as resources:
         unsettled = None
         if options.only_new and ledger.exists(folder):
-            known = opened.enter_context(closing(Ledger(folder, read_only=True)))
+            known = resources.enter_context(closing(Ledger(folder, read_only=True)))
             unsettled = partial(batches.unsettled, known, attempts=options.attempts)
         yield from Selection(inputs, RunStats(""), unsettled, max_files=max_files)
 
 
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
-    """A reader that has been checked: it can be loaded where the work will run."""
+    """Return a reader that can load its model in any process, after a check, and the model's manifest."""
     folder = model_store.find(options.model)
     reader = Reader(folder, options.runtime, options.review_below, options.max_pixels)
     return reader, reader.check()
 
 
 def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> Engine:
-    """What the work is done by."""
+    """Return the engine that reads on this machine.
+
+    Args:
+        options: The options of the run or watcher.
+        reader: The reader.
+        apart: Read every scan in a worker process, never in this one.
+    """
     workers = options.workers or local.usable_cores()
-    # TensorFlow takes all cores itself, and cannot be forked.
+    # TensorFlow uses all cores itself, and a process with TensorFlow cannot fork.
     return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
 
 
 def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
     if options.engine == "ray":
-        from batch.engines.ray import RayEngine  # most runs need nothing of what it imports
+        from batch.engines.ray import RayEngine  # most runs need no Ray
 
         return RayEngine(reader, options.workers, options.ray_address)
     return new_engine(options, reader)
 
 
-def new_outbox(options: ReadOptions, manifest: Manifest, account: RunStats | None = None) -> Outbox:
-    """Where the rows go; with an account, the ledger has an entry of the run."""
-    if account is not None:
-        account.model = manifest.version
+def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None = None) -> Outbox:
+    """Return the outbox for the rows. With statistics, its ledger gets an entry for the run."""
+    if stats is not None:
+        stats.model = manifest.version
     return Outbox(
         options.outbox,
         format_name=options.format,
@@ -172,20 +180,20 @@ def new_outbox(options: ReadOptions, manifest: Manifest, account: RunStats | Non
         after=options.after,
         only_new=options.only_new,
         attempts=options.attempts,
-        stats=account,
+        stats=stats,
     )
 
 
-def _hold(folders: list[Path], options: RunOptions, held: ExitStack) -> None:
-    """Takes the locks of folders; each is an open file, and the usual limit of a process is 1024."""
+def _lock(folders: list[Path], options: RunOptions, resources: ExitStack) -> None:
+    """Lock folders. Each lock is an open file, and a process may usually open 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = len(folders) + SPARE_FILES
-    if soft < wanted <= hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    needed = len(folders) + SPARE_FILES
+    if soft < needed <= hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     for folder in folders:
         busy = f"another digitbox is reading {folder}: wait for it"
         try:
-            held.enter_context(locks.hold(folder, exclusive=options.after is not After.LEAVE, busy=busy))
+            resources.enter_context(locks.hold(folder, exclusive=options.after is not After.LEAVE, busy=busy))
         except OSError as error:
             raise InputError(
                 f"cannot open {folder}: {error.strerror}; name another or fewer folders"

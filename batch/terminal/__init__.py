@@ -1,1 +1,1 @@
-"""What stands between digitbox and the terminal: lines, a log, and what C libraries write."""
+"""The terminal: lines of results, the log, and the messages of C libraries."""

@@ -1,4 +1,4 @@
-"""Results on stdout, and a bar of progress on stderr."""
+"""Results on stdout, and a progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _log = logging.getLogger(__name__)
 
 
 def open_streams() -> None:
-    """Open stdin, stdout and stderr to nowhere in a process that was started without them.
+    """Open stdin, stdout and stderr to /dev/null if the process was started without them.
 
-    Otherwise C libraries would take the next open file, perhaps one of results, for stderr.
+    Otherwise the next file that opens, perhaps one of results, would become stderr for C libraries.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
@@ -32,16 +32,16 @@ def open_streams() -> None:
 
 
 def print_line(text: str | Path) -> bool:
-    """Print a result as a line of stdout.
+    """Print a result as a line on stdout.
 
     Returns:
         False if nobody reads stdout any more.
 
     Raises:
-        OutboxError: Stdout cannot be written.
+        OutboxError: digitbox cannot write to stdout.
     """
     try:
-        click.echo(os.fsencode(text))  # a path byte for byte, whatever the locale
+        click.echo(os.fsencode(text))  # a path stays the same bytes in every locale
     except BrokenPipeError:
         _discard_stdout()
         return False
@@ -55,8 +55,8 @@ def stdout_table() -> Iterator[IO[str]]:
     """Yield stdout as a file of results.
 
     Raises:
-        SystemExit: Nobody reads it any more, which is no error.
-        OutboxError: Stdout cannot be written.
+        SystemExit: Nobody reads stdout any more; the exit code is 0.
+        OutboxError: digitbox cannot write to stdout.
     """
     file = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
     try:
@@ -73,29 +73,29 @@ def stdout_table() -> Iterator[IO[str]]:
 
 
 def _discard_stdout() -> None:
-    """Send the rest of stdout to nowhere, so that Python can flush it at its end."""
+    """Point stdout to /dev/null, so that Python can flush it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str) -> None:
-    """Log a sentence for the person who called a command."""
+    """Log a sentence for the person who called the command."""
     _log.info(text, extra=event("note"))
 
 
 def has_terminal() -> bool:
-    """Return whether stderr is a terminal that can go back in a line."""
+    """Return whether stderr is a terminal that can redraw a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
 def progress(total: int | None) -> Iterator[Any]:
-    """Show a bar with rate and remaining time on stderr.
+    """Show a progress bar with rate and remaining time on stderr.
 
     Args:
         total: The number of steps; None shows nothing.
 
     Yields:
-        A function that takes the number of further steps.
+        A function that takes the number of finished steps.
     """
     if total is None:
         yield lambda _: None

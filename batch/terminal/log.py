@@ -1,7 +1,7 @@
-"""The log of digitbox: lines on stderr and in a file, as sentences or as JSON objects.
+"""The log of digitbox: lines on stderr and in a file, as sentences or JSON objects.
 
-Every module logs with the standard library (`logging.getLogger(__name__)`), so that programs that embed
-digitbox can listen to the logger `batch`. Only the command line calls `set_up`.
+Every module logs with the standard library (`logging.getLogger(__name__)`). Programs that embed digitbox can
+listen to the logger `batch`. Only the command line calls `set_up`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROOT = logging.getLogger("batch")
 
 
 def event(name: str, **fields: object) -> dict[str, Any]:
-    """Return what `extra=` of a log call needs for JSON.
+    """Return the argument `extra=` of a log call, for the JSON lines.
 
     Args:
         name: A machine word for what happened.
@@ -42,17 +42,17 @@ def set_up(
     with_times: bool = False,
     file: Path | None = None,
 ) -> None:
-    """Send the log of digitbox to stderr and to a file, from now on.
+    """Send the log of digitbox to stderr and to a file.
 
     Args:
         log_format: `text` or `json`.
         quiet: Send only warnings and errors to stderr.
         verbose: Send details, too.
-        with_times: Begin the sentences on stderr with the time; in a file they always do.
-        file: A file to append to; its folder must exist.
+        with_times: Begin the sentences on stderr with the time; those in a file always do.
+        file: File to append to; its folder must exist. None for no file.
 
     Raises:
-        ConfigError: The file cannot be opened.
+        ConfigError: digitbox cannot open the file.
     """
     log_file = _LogFile(file) if file is not None else None
     for handler in _ROOT.handlers[:]:
@@ -70,25 +70,25 @@ def set_up(
 
 
 class Repeated:
-    """A warning that may come again and again, and is logged when it changes.
+    """A warning that may come again and again; the log gets it when it changes.
 
     Args:
-        logger: Receives it.
-        name: The event.
+        logger: The logger.
+        name: The machine word of the event.
     """
 
     def __init__(self, logger: logging.Logger, name: str) -> None:
         self._logger, self._name, self._text = logger, name, ""
 
     def warn(self, text: str) -> None:
-        """Log a warning unless it is the last one; an empty text says that all is well again."""
+        """Log a warning if it differs from the last one; an empty text means that all is well again."""
         if text and text != self._text:
             self._logger.warning(text, extra=event(self._name))
         self._text = text
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Stderr, whatever it is at the moment; that it cannot be written is no reason to stop."""
+    """The present stderr. digitbox goes on if it cannot write to it."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -98,11 +98,11 @@ class _Stderr(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Ignore the error: the disk that stderr leads to may be full."""
+        """Ignore the error, e.g. a full disk behind stderr."""
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):
-    """A file that is made anew after somebody rotated it away."""
+    """A file that digitbox makes anew after somebody rotated it away."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -113,18 +113,18 @@ class _LogFile(logging.handlers.WatchedFileHandler):
             ) from error
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Python's handler lets the error through if the folder of the file is gone.
+        # If the folder of the file is gone, Python's handler raises the error.
         with suppress(OSError):
             super().emit(record)
 
     def _open(self) -> Any:
-        # Nobody may read a pipe: digitbox does not wait for that.
+        # The file may be a pipe that nobody reads. digitbox does not wait for a reader.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         descriptor = os.open(self.baseFilename, flags, 0o666)
         return open(descriptor, "a", encoding=self.encoding, errors=self.errors)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Ignore the error: the disk may be full."""
+        """Ignore the error, e.g. a full disk."""
 
 
 class _Sentences(logging.Formatter):
@@ -132,7 +132,7 @@ class _Sentences(logging.Formatter):
 
     Args:
         with_time: Begin with the time.
-        plain_warnings: Leave out `digitbox: warning:`, as in the log of a service.
+        plain_warnings: Leave out `digitbox: warning:`, for the log of a service.
     """
 
     def __init__(self, with_time: bool, plain_warnings: bool) -> None:

@@ -1,4 +1,4 @@
-"""What C libraries write to the terminal behind Python's back: kept off it, and listened to."""
+"""The messages of C libraries on stderr: redirected, dropped or captured."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ STDERR = 2
 
 @contextlib.contextmanager
 def redirect(descriptor: int) -> Iterator[None]:
-    """Sends what is written to stderr to another descriptor."""
+    """Redirect stderr to another descriptor."""
     try:
         saved = os.dup(STDERR)
-    except OSError:  # started without a stderr: nothing can be written to it
+    except OSError:  # the process has no stderr to redirect
         yield
         return
     os.dup2(descriptor, STDERR)
@@ -29,29 +29,29 @@ def redirect(descriptor: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Drops what is written to stderr."""
+    """Drop all output to stderr."""
     with open(os.devnull, "wb") as nothing, redirect(nothing.fileno()):
         yield
 
 
 @contextlib.contextmanager
 def capture() -> Iterator[list[bytes]]:
-    """Collects what is written to stderr; the list has it, if there was any, when the block ends."""
-    said: list[bytes] = []
+    """Collect the output to stderr. When the block ends, the list has it, if there was any."""
+    messages: list[bytes] = []
     recorder = _recorder(os.getpid())
     with redirect(recorder):
-        yield said
+        yield messages
     size = os.fstat(recorder).st_size
     if size:
-        said.append(os.pread(recorder, min(size, 1 << 16), 0))
+        messages.append(os.pread(recorder, min(size, 1 << 16), 0))
         os.lseek(recorder, 0, os.SEEK_SET)
         os.ftruncate(recorder, 0)
 
 
 @functools.cache
 def _recorder(process: int) -> int:
-    """Descriptor of a file of this process alone: forked ones would share its position."""
-    if hasattr(os, "memfd_create"):  # a full disk must not make a damaged image look whole
+    """Return the descriptor of a file of this process. Forked processes would share its position."""
+    if hasattr(os, "memfd_create"):  # without a disk: a full one would make a damaged image look whole
         return os.memfd_create("digitbox")
     descriptor, path = tempfile.mkstemp(prefix="digitbox-")
     os.unlink(path)

@@ -1,1 +1,1 @@
-"""The watched inbox: from events and looks to settled scans to batches."""
+"""The watcher of an inbox: events, whole files, batches, signals and systemd."""

@@ -1,4 +1,4 @@
-"""Events of a folder: hints that something in it may have changed. The truth is what a look at it finds."""
+"""Events of a folder, as hints that something in it may have changed; only a look at it is sure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-_WANTED: list[type[FileSystemEvent]] = [
+_EVENT_TYPES: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirMovedEvent,
     FileClosedEvent,
@@ -29,17 +29,17 @@ _WANTED: list[type[FileSystemEvent]] = [
     FileModifiedEvent,
     FileMovedEvent,
 ]
-MAX_WAITING = 100_000  # paths; what more there is, a look at the folder finds
-# File systems on which other machines write: this one's kernel hears nothing of that.
+MAX_WAITING = 100_000  # paths in the queue; a look at the folder finds the others
+# File systems on which other machines write. The kernel of this one has no events for that.
 _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "vboxsf", "virtiofs", "prl_fs")
 
 
 class Events:
-    """Watches a folder, and hands over the paths in it that may have changed.
+    """The paths in a folder that may have changed, from events of the system.
 
     Args:
-        folder: to watch.
-        recursive: with the folders in it.
+        folder: The folder.
+        recursive: Also watch the folders in it.
     """
 
     def __init__(self, folder: Path, recursive: bool) -> None:
@@ -47,37 +47,39 @@ class Events:
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._observer: BaseObserver | None = None
         self._handler = _Handler(self._queue)
-        self._complaints = _Complaints(self._handler)
+        self._log_handler = _LogHandler(self._handler)
 
     def start(self) -> None:
-        """Begins to watch.
+        """Begin to watch.
 
         Raises:
-            OSError: there are too many watches in this system, or the folder is gone.
+            OSError: The system has no more watches to give, or the folder is gone.
         """
         self.stop()
-        _hurry()
-        self._complaints.listen()
+        _skip_delay()
+        self._log_handler.listen()
         observer = Observer()
-        observer.schedule(self._handler, str(self._folder), recursive=self._recursive, event_filter=_WANTED)
+        observer.schedule(
+            self._handler, str(self._folder), recursive=self._recursive, event_filter=_EVENT_TYPES
+        )
         self._observer = observer
         try:
             observer.start()
         except OSError:
-            # The observer itself does not run, but a thread of it does.
+            # The observer does not run, but its emitter's thread does.
             observer.stop()
             self._observer = None
             raise
 
     def stop(self) -> None:
-        """Ends watching."""
+        """End watching."""
         if self._observer is not None:
             self._observer.stop()
             self._observer.join(5)
             self._observer = None
 
     def are_alive(self) -> bool:
-        """Whether events would arrive: the observer may live on when what feeds it is dead."""
+        """Return whether events can arrive. The observer may live on although its emitters are dead."""
         observer = self._observer
         return (
             observer is not None
@@ -87,15 +89,15 @@ class Events:
         )
 
     def were_lost(self) -> bool:
-        """Whether events were lost since this was asked last: only a look at the folder helps."""
-        lost, self._handler.has_lost = self._handler.has_lost, False
-        return lost
+        """Return whether events were lost since the last call. Then only a look at the folder helps."""
+        has_lost, self._handler.has_lost = self._handler.has_lost, False
+        return has_lost
 
     def wait(self, seconds: float) -> set[str]:
-        """Waits for events, for at most so long.
+        """Wait at most `seconds` for events.
 
         Returns:
-            Paths that may have changed; empty when the time is up, or `wake` was called.
+            Paths that may have changed; empty if the time is up or somebody called `wake`.
         """
         paths: set[str] = set()
         with suppress(queue.Empty):
@@ -105,65 +107,65 @@ class Events:
         return paths - {""}
 
     def wake(self) -> None:
-        """Ends a `wait`; may be called by a signal handler."""
+        """End a `wait`; a signal handler may call this."""
         self._queue.put("")
 
 
 class _Handler(FileSystemEventHandler):
-    """Only notes paths: an exception here would end the observer's thread."""
+    """A queue of paths. It does no more: an exception here would end the observer's thread."""
 
     def __init__(self, paths: queue.SimpleQueue[str]) -> None:
         self.has_lost = False
         self._paths = paths
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Notes where something is new or changed."""
+        """Note the path of an event."""
         if self._paths.qsize() < MAX_WAITING:
             self._paths.put(os.fsdecode(event.dest_path or event.src_path))
         else:
             self.has_lost = True
 
     def lose(self) -> None:
-        """Notes that there were events that did not arrive."""
+        """Note that events did not arrive."""
         self.has_lost = True
         self._paths.put("")
 
 
-class _Complaints(logging.Handler):
-    """Hears what watchdog has to say: that the system dropped events, it tells to its log alone."""
+class _LogHandler(logging.Handler):
+    """A handler of watchdog's log. Only there does watchdog say that the system dropped events."""
 
     def __init__(self, handler: _Handler) -> None:
         super().__init__(logging.WARNING)
         self._handler = handler
 
     def listen(self) -> None:
-        """Hears it from now on, in the place of the terminal."""
+        """Take the messages instead of the terminal."""
         log = logging.getLogger("watchdog")
         log.propagate = False
-        for other in [other for other in log.handlers if isinstance(other, _Complaints)]:
-            log.removeHandler(other)
+        for handler in [handler for handler in log.handlers if isinstance(handler, _LogHandler)]:
+            log.removeHandler(handler)
         log.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes any complaint for lost events: a look too many does no harm."""
+        """Take any message for lost events; a look too many does no harm."""
         self._handler.lose()
 
 
-def _hurry() -> None:
-    """Has watchdog hand over events at once.
+def _skip_delay() -> None:
+    """Let watchdog deliver events without delay.
 
-    When a file leaves the folder, it holds back all events for half a second, for this may be one half of
-    a rename. Each batch that is moved to done/ would cost the next that time; here, only new names count.
+    When a file leaves the folder, watchdog holds back all events for half a second, because it may be half of
+    a rename. Each batch that digitbox moves to done/ would delay the next one. digitbox needs only new names.
     """
-    with suppress(ImportError):  # not of Linux, or of another version: slower, and no less right
+    with suppress(ImportError):  # another system or version: slower, but as right
         from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
         InotifyMoveEventGrouper.delay = 0.0
 
 
 def needs_polling(folder: Path) -> bool:
-    """Whether a folder lies on a file system whose changes this machine may not hear of."""
-    found = ("", "")
+    """Return whether a folder lies on a file system that may have no events for this machine."""
+    nearest = ("", "")
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -172,6 +174,6 @@ def needs_polling(folder: Path) -> bool:
     for line in mounts.splitlines():
         _device, place, kind, *_ = line.split(" ")
         place = place.replace("\\040", " ")
-        if (real == place or real.startswith(place.rstrip("/") + "/")) and len(place) >= len(found[0]):
-            found = place, kind
-    return found[1].startswith(_REMOTE)
+        if (real == place or real.startswith(place.rstrip("/") + "/")) and len(place) >= len(nearest[0]):
+            nearest = place, kind
+    return nearest[1].startswith(_REMOTE)

@@ -1,4 +1,4 @@
-"""The inbox that is watched: whether it is there, that no one else reads it, and how it is heard of."""
+"""The watched inbox: its presence, its lock and its events."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from batch.watcher.events import Events, needs_polling
 
 _log = logging.getLogger(__name__)
 
-POLL_S = 5.0  # where events cannot be had
+POLL_S = 5.0  # between looks at an inbox without events, or at one that is gone
 
 
 class InboxMonitor:
-    """The folder, which may go away and come back.
+    """The watched folder, which may go away and come back.
 
     Attributes:
-        path: real path of it.
-        rescan_s: seconds between two looks at all of it.
+        path: Its real path.
+        rescan_s: Seconds between two looks at all of it.
+        warning: The warning about the folder.
 
     Args:
-        options: what was asked for.
-        events: of the folder.
+        options: The options of the watcher.
+        events: The events of the folder.
     """
 
     def __init__(self, options: WatchOptions, events: Events) -> None:
@@ -36,43 +37,45 @@ class InboxMonitor:
         self._polls = options.poll_s is not None
         self._name, self._events = options.inbox, events
         self.warning = Repeated(_log, "inbox")
-        self._found: tuple[int, int] | None = None  # device and inode of the folder whose lock is held
+        self._locked: tuple[int, int] | None = (
+            None  # device and inode of the folder that this process has locked
+        )
         self._lock = ExitStack()
 
     @property
     def next_look_s(self) -> float:
-        """Seconds until it is to be looked at again: soon, where it is waited for."""
-        return self.rescan_s if self._found else min(POLL_S, self.rescan_s)
+        """Return the seconds until the next look: few if the folder is gone."""
+        return self.rescan_s if self._locked else min(POLL_S, self.rescan_s)
 
-    def hold(self) -> None:
-        """Takes its lock, if it is there.
+    def lock(self) -> None:
+        """Lock the folder if it is there.
 
         Raises:
-            BusyError: another process has it.
-            InputError: it cannot be opened.
+            BusyError: Another process has the lock.
+            InputError: digitbox cannot open the folder.
         """
-        self._hold(self._identity())
+        self._lock_folder(self._identity())
 
     def close(self) -> None:
-        """Hears no more of it, and gives its lock back."""
+        """End the events and give the lock back."""
         self._events.stop()
         self._lock.close()
 
     def is_there(self) -> bool:
-        """Whether it is there; sees to it that its events are heard, and that no one else reads it.
+        """Return whether the folder is there, after locking it and starting its events if needed.
 
         Raises:
-            BusyError: another process has it.
+            BusyError: Another process has the lock.
         """
-        found = self._identity()
-        if found != self._found:
+        identity = self._identity()
+        if identity != self._locked:
             self._events.stop()
             try:
-                self._hold(found)
+                self._lock_folder(identity)
             except InputError as error:
                 self.warning.warn(str(error))
                 return False
-        if found is None:
+        if identity is None:
             self.warning.warn(f"the inbox {self._name} is gone: waiting for it")
             return False
         if not self._polls and not self._events.are_alive():
@@ -82,27 +85,27 @@ class InboxMonitor:
                 self._events.start()
             except OSError as error:
                 self._polls, self.rescan_s = True, min(self.rescan_s, POLL_S)
-                why = error.strerror or str(error)
+                cause = error.strerror or str(error)
                 _log.warning(
-                    f"no events of the inbox ({why}): looking every {self.rescan_s:g} s instead",
+                    f"no events of the inbox ({cause}): looking every {self.rescan_s:g} s instead",
                     extra=event("polling"),
                 )
         return True
 
-    def _hold(self, found: tuple[int, int] | None) -> None:
+    def _lock_folder(self, identity: tuple[int, int] | None) -> None:
         self._lock.close()
-        self._found = None
-        if found is not None:
+        self._locked = None
+        if identity is not None:
             busy = f"another digitbox is reading {self._name}: wait for it, or watch another folder"
             try:
                 self._lock.enter_context(locks.hold(Path(self.path), exclusive=True, busy=busy))
             except OSError as error:
                 raise InputError(f"cannot open the inbox {self._name}: {error.strerror}") from error
-        self._found = found
+        self._locked = identity
 
     def _identity(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self.path)
+            status = os.stat(self.path)
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino

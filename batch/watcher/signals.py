@@ -1,4 +1,4 @@
-"""Told to stop: by SIGTERM, or by Ctrl-C."""
+"""The signals that stop the watcher: SIGTERM and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from types import FrameType
 
 
 class StopSignal:
-    """Is told by SIGTERM and Ctrl-C to stop when the batch is done; told twice, the process ends at once.
+    """The request to stop after the batch, by SIGTERM or Ctrl-C. A second signal ends the process at once.
 
     Attributes:
-        number: of the signal; 0 as long as there was none.
+        number: The number of the signal; 0 before one came.
+
+    Args:
+        wake: A function that ends the watcher's wait.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -21,19 +24,19 @@ class StopSignal:
         self._wake = wake
 
     def is_asked(self) -> bool:
-        """Whether there was a signal."""
+        """Return whether a signal came."""
         return self.number != 0
 
     def listen(self) -> ExitStack:
-        """Handles the signals until what is returned is closed."""
-        before = ExitStack()
+        """Handle the signals until the caller closes the returned stack."""
+        handlers = ExitStack()
         for number in (signal.SIGTERM, signal.SIGINT):
-            before.callback(signal.signal, number, signal.signal(number, self._hear))
-        # By it, the kernel asks for a lease back, which `has_writer` holds for an instant.
-        before.callback(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
-        return before
+            handlers.callback(signal.signal, number, signal.signal(number, self._handle))
+        # The kernel sends SIGIO to ask for a lease back, and `has_writer` holds one for an instant.
+        handlers.callback(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
+        return handlers
 
-    def _hear(self, number: int, _: FrameType | None) -> None:
+    def _handle(self, number: int, _: FrameType | None) -> None:
         if self.number:
             os._exit(128 + number)
         self.number = number

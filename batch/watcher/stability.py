@@ -1,4 +1,4 @@
-"""Settling: which files of an inbox are whole, as far as can be told without reading them."""
+"""The stability of files in an inbox: those that no longer change are whole."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from typing import NamedTuple
 
 from batch.records import ScanRef
 
-# A file that is empty or cannot be read may be still on its way: it must stay as it is so many times longer.
-PATIENCE = 5
-SHORTEST_S = 0.05  # a file that is being written to is not asked about all the time
+PATIENCE = 5  # times longer that an empty or unreadable file must stay unchanged: it may still be on its way
+MIN_SETTLE_S = 0.05  # between two looks at a file that somebody writes to
 
 
 class _Identity(NamedTuple):
-    """What changes when a file is written to, or another one takes its place."""
+    """The facts that change if somebody writes to a file or another one takes its place."""
 
     device: int
     inode: int
@@ -30,7 +29,7 @@ class _Identity(NamedTuple):
 
 @dataclass(slots=True)
 class _Waiting:
-    """A file that was seen, and may still change."""
+    """A file that may still change."""
 
     name: str
     identity: _Identity
@@ -39,37 +38,39 @@ class _Waiting:
 
 
 class StabilityTracker:
-    """Keeps files until they have not changed for a while; they are told from it by `look`.
+    """The files that wait until they have not changed for a while, and those that are ready.
 
-    Times are seconds of a clock that only goes forward; the files' own times do not matter.
+    Times are seconds of a clock that only goes forward. The files' own times do not matter.
 
     Attributes:
-        ready: scans that have settled, by path.
-        ready_since: when the first of them did.
+        ready: Scans that have settled, by path.
+        ready_since: Time when the first of them settled; inf if none is ready.
 
     Args:
-        settle_s: for how long a file must stay as it is.
+        settle_s: Seconds for which a file must not change.
     """
 
     def __init__(self, settle_s: float) -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
-        self._settle_s = max(SHORTEST_S, settle_s)
+        self._settle_s = max(MIN_SETTLE_S, settle_s)
         self._waiting: dict[str, _Waiting] = {}
-        self._dues: list[tuple[float, str]] = []  # a heap; has those, too, that were put off since
+        self._dues: list[
+            tuple[float, str]
+        ] = []  # a heap; it also has old entries of files that changed since
         self._last_looks: set[str] = set()
 
     def __len__(self) -> int:
-        """Number of files that wait or are ready."""
+        """Return the number of files that wait or are ready."""
         return len(self._waiting) + len(self.ready)
 
     def look(self, path: str, name: str, now: float) -> None:
-        """Looks at a file that is new, or may have changed; what is no regular file is passed over.
+        """Look at a file that is new or may have changed. Pass over anything but regular files.
 
         Args:
-            path: of the file.
-            name: for its row.
-            now: time.
+            path: Path of the file.
+            name: Name for its row.
+            now: The time.
         """
         identity = _identity(path)
         if identity is None:
@@ -81,7 +82,7 @@ class StabilityTracker:
         self._wait(path, name, identity, now, patiently=identity.size_bytes == 0)
 
     def settle(self, now: float) -> None:
-        """Makes ready what has not changed for long enough and is not being written to."""
+        """Make files ready that have not changed for long enough and that nobody writes to."""
         while self._dues and self._dues[0][0] <= now:
             due, path = heapq.heappop(self._dues)
             waiting = self._waiting.get(path)
@@ -105,22 +106,22 @@ class StabilityTracker:
                 )
 
     def due(self) -> float:
-        """When `settle` has something to do, at the earliest; infinity when nothing waits."""
+        """Return the earliest time when `settle` has something to do; inf if no file waits."""
         return self._dues[0][0] if self._dues else math.inf
 
-    def take(self, most: int) -> list[ScanRef]:
-        """Hands over what is ready, in the order of the paths."""
-        self._last_looks &= self.ready.keys()  # those taken before have their rows by now
-        paths = sorted(self.ready)[:most]
-        taken = [self.ready.pop(path) for path in paths]
+    def take(self, max_scans: int) -> list[ScanRef]:
+        """Take at most `max_scans` ready scans, in the order of their paths."""
+        self._last_looks &= self.ready.keys()  # scans of earlier calls have their rows by now
+        paths = sorted(self.ready)[:max_scans]
+        refs = [self.ready.pop(path) for path in paths]
         self.ready_since = self.ready_since if self.ready else math.inf
-        return taken
+        return refs
 
     def put_back(self, ref: ScanRef, now: float) -> bool:
-        """Takes back a scan that could not be read, for a second and last look some time later.
+        """Take back a scan that digitbox could not read, for a second and last look some time later.
 
         Returns:
-            Whether it waits again; not when this was the last look, or the file is gone.
+            True if it waits again; False if this was the last look or the file is gone.
         """
         identity = _identity(ref.path)
         if ref.path in self._last_looks or identity is None:
@@ -137,10 +138,10 @@ class StabilityTracker:
 
 
 def has_writer(path: str) -> bool:
-    """Whether some process has the file open for writing; no, where that cannot be told.
+    """Return whether a process has the file open for writing; False where the system cannot tell.
 
-    Linux tells on its own file systems: it lends no read lease on a file that is open for writing. The
-    process must ignore SIGIO, by which it would be asked to give the lease back.
+    Linux can tell on its own file systems: it lends no read lease on a file that is open for writing. The
+    process must ignore SIGIO, with which the kernel asks for the lease back.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
@@ -160,9 +161,9 @@ def has_writer(path: str) -> bool:
 
 def _identity(path: str) -> _Identity | None:
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError:
         return None
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return None
-    return _Identity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return _Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

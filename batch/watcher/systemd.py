@@ -1,4 +1,4 @@
-"""How a service tells systemd that it is ready, alive and stopping; silent where nothing listens."""
+"""Messages of a service to systemd: ready, alive, stopping and its status."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import os
 import socket
 from contextlib import suppress
 
-PATIENCE_S = 1.0
+PATIENCE_S = 1.0  # for a systemd that does not listen; the work goes on then
 
 
 def notify(*assignments: str) -> None:
-    """Sends `READY=1`, `WATCHDOG=1`, `STOPPING=1` or `STATUS=...`; that nobody hears it is no matter.
+    """Send `READY=1`, `WATCHDOG=1`, `STOPPING=1` or `STATUS=...`, if systemd listens.
 
-    The protocol is that of sd_notify(3): a datagram to the socket that `$NOTIFY_SOCKET` names, which is
-    a path, or one without a file, when it begins with an @.
+    The protocol is sd_notify(3): a datagram to the socket that `$NOTIFY_SOCKET` names. The name is a path, or
+    an abstract socket if it begins with an @.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     message = "\n".join(" ".join(line.split()) for line in assignments).encode("utf-8", "backslashreplace")
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
-        to.settimeout(PATIENCE_S)  # a systemd that does not listen must not stop the work
-        to.sendto(message, b"\0" + os.fsencode(address[1:]) if address[0] == "@" else os.fsencode(address))
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as systemd:
+        systemd.settimeout(PATIENCE_S)
+        systemd.sendto(
+            message, b"\0" + os.fsencode(address[1:]) if address[0] == "@" else os.fsencode(address)
+        )
 
 
 def watchdog_interval_s() -> float:
-    """Seconds between two signs of life: half of what systemd waits for; inf where it does not."""
+    """Return the seconds between two signs of life: half of systemd's limit; inf without a limit."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return math.inf
     limit = os.environ.get("WATCHDOG_USEC", "")

@@ -138,7 +138,7 @@ def test_ctrl_c_keeps_what_was_published(
     monkeypatch.setattr(local.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
     assert (result.code, result.out) == (130, "")
-    assert "published stay" in result.err
+    assert "published results stay" in result.err
     assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
     assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
 

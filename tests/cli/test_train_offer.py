@@ -40,5 +40,5 @@ def test_the_default_is_offered_to_who_can_answer_and_never_for_a_worse_model(
     monkeypatch.setattr(click, "confirm", confirm)
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: terminal)
-    assert train._offered(found, tmp_path / folder / "office") is (asked is not None)
+    assert train._offer_default(found, tmp_path / folder / "office") is (asked is not None)
     assert questions == ([] if asked is None else [asked])
