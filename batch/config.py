@@ -44,6 +44,7 @@ def _after(default: After) -> Any:
         "read to failed/.",
         choices=tuple(After),
         convert=After,
+        needs_trust=True,
     )
 
 
@@ -67,6 +68,7 @@ class ReadOptions:
         "Read with this model.",
         metavar="NAME|DIR",
         unset="the one that models/CURRENT in this folder names, else the one that came with digitbox",
+        needs_trust=True,
     )
     runtime: str = option(
         "litert",
@@ -261,27 +263,35 @@ class NotifyOptions:
         Kind.FILE_OR_STDOUT,
         "Write a JSON object about the run to a file, or to stdout instead of the paths of the results.",
         metavar="FILE|-",
+        needs_trust=True,
     )
     metrics_file: Path | None = option(
         None,
         Kind.FILE,
         "Write figures about the run for Prometheus' textfile collector.",
         metavar="FILE",
+        needs_trust=True,
     )
     on_complete: str | None = option(
         None,
         Kind.TEXT,
         "Call this command if the run ends with 0 or 3. Its stdin gets the summary.",
         metavar="COMMAND",
+        needs_trust=True,
     )
     on_failure: str | None = option(
         None,
         Kind.TEXT,
         "Call this command if the run does not end with 0. Its stdin gets the summary.",
         metavar="COMMAND",
+        needs_trust=True,
     )
     ping: str | None = option(
-        None, Kind.TEXT, "Request this address if the run ends with 0, and URL/fail if not.", metavar="URL"
+        None,
+        Kind.TEXT,
+        "Request this address if the run ends with 0, and URL/fail if not.",
+        metavar="URL",
+        needs_trust=True,
     )
 
 
@@ -303,6 +313,7 @@ class OutputOptions:
         Kind.FILE,
         "Append the lines of stderr to this file, too, with times, even with --quiet. You may rotate it.",
         metavar="FILE",
+        needs_trust=True,
     )
 
 

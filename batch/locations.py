@@ -138,3 +138,22 @@ def absolute(place: str | Location) -> str:
     """Return a location as text that means the same in any folder."""
     text = str(place)
     return text if isinstance(place, RemoteOutbox) or is_remote(text) else os.path.abspath(text)
+
+
+def is_trusted(path: Path) -> bool:
+    """Return whether only this user and root can have written a file or folder, and put it into its folder.
+
+    Args:
+        path: What must exist.
+    """
+    try:
+        return all(_is_ours(os.stat(place)) for place in (path, path.resolve().parent))
+    except OSError:
+        return False
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    is_owner = status.st_uid in (0, os.geteuid())
+    # A group that has the number of its user is that user's own.
+    by_group = status.st_mode & 0o020 and status.st_gid not in (0, status.st_uid)
+    return is_owner and not by_group and not status.st_mode & 0o002

@@ -57,6 +57,8 @@ class Option:
         low: The lowest number, included; None for no bound.
         high: The highest number, included; None for no bound.
         convert: Function from the given value to the field's value; None if they are the same.
+        needs_trust: True if it can run commands, write files or delete scans. A `digitbox.toml` to which others
+            can write must not set it.
     """
 
     kind: Kind
@@ -67,6 +69,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     convert: Any = None
+    needs_trust: bool = False
 
 
 def option(default: Any, kind: Kind, text: str, **settings: Any) -> Any:

@@ -5,16 +5,16 @@ import pytest
 from batch.cli.config_file import read_config
 from batch.config import RunOptions
 from batch.errors import ConfigError
-from batch.options import Kind
+from batch.options import Kind, Option
 
-KINDS = {
-    "workers": Kind.WHOLE,
-    "rows_per_file": Kind.WHOLE,
-    "quiet": Kind.FLAG,
-    "only_new": Kind.FLAG,
-    "settle": Kind.NUMBER,
-    "outbox": Kind.OUTBOX,
-    "ignore": Kind.PATTERNS,
+OPTIONS = {
+    "workers": Option(kind=Kind.WHOLE, help=""),
+    "rows_per_file": Option(kind=Kind.WHOLE, help=""),
+    "quiet": Option(kind=Kind.FLAG, help=""),
+    "only_new": Option(kind=Kind.FLAG, help=""),
+    "settle": Option(kind=Kind.NUMBER, help=""),
+    "outbox": Option(kind=Kind.OUTBOX, help=""),
+    "ignore": Option(kind=Kind.PATTERNS, help=""),
 }
 
 
@@ -43,13 +43,13 @@ def test_an_outbox_below_an_input_is_fine(tmp_path: Path, monkeypatch: pytest.Mo
 def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_text("rows-per-file = 5\nquiet = true\n")
-    assert read_config(file, KINDS) == {"rows_per_file": 5, "quiet": True}
+    assert read_config(file, OPTIONS) == {"rows_per_file": 5, "quiet": True}
 
 
 def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_bytes(b"\xef\xbb\xbfquiet = true\n")
-    assert read_config(file, KINDS) == {"quiet": True}
+    assert read_config(file, OPTIONS) == {"quiet": True}
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_mistakes_are_told_with_the_file(content: str, message: str, tmp_path: P
     file = tmp_path / "digitbox.toml"
     file.write_text(content)
     with pytest.raises(ConfigError, match=message) as caught:
-        read_config(file, KINDS)
+        read_config(file, OPTIONS)
     assert str(file) in str(caught.value)
 
 
 def test_only_a_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert read_config(None, KINDS) == {}
+    assert read_config(None, OPTIONS) == {}
     with pytest.raises(ConfigError, match="no such file"):
-        read_config(tmp_path / "mine.toml", KINDS)
+        read_config(tmp_path / "mine.toml", OPTIONS)
     file = tmp_path / "latin.toml"
     file.write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigError, match="not TOML"):
-        read_config(file, KINDS)
+        read_config(file, OPTIONS)

@@ -5,7 +5,7 @@ import pytest
 
 from batch import locations
 from batch.errors import ConfigError
-from batch.locations import RemoteOutbox
+from batch.locations import RemoteOutbox, is_trusted
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,27 @@ def test_without_a_home_the_state_must_be_given(monkeypatch: pytest.MonkeyPatch)
 def test_an_address_is_the_same_in_any_folder() -> None:
     assert locations.absolute("s3://b/c") == locations.absolute(RemoteOutbox("s3://b/c")) == "s3://b/c"
     assert locations.absolute(Path("out")) == locations.absolute("out") == os.path.abspath("out")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o757, 0o775])
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_others_that_can_write_are_not_trusted(tmp_path: Path, place: str, mode: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o755)
+    path = folder / "file"
+    path.touch(0o644)
+    assert is_trusted(path)
+    changed = path if place == "file" else folder
+    changed.chmod(mode)
+    is_own_group = changed.stat().st_gid in (0, changed.stat().st_uid)
+    assert is_trusted(path) == (mode == 0o755 or (mode == 0o775 and is_own_group))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_a_file_of_somebody_else_is_not_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    assert is_trusted(path)
+    os.chown(path, 12345, 12345)
+    assert not is_trusted(path)
+    assert not is_trusted(tmp_path / "gone")

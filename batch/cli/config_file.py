@@ -8,23 +8,25 @@ from typing import Any
 
 from batch.config import CONFIG_FILE
 from batch.errors import ConfigError
-from batch.options import TOML_TYPES, Kind
+from batch.locations import is_trusted
+from batch.options import TOML_TYPES, Option
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
 
 
-def read_config(path: Path | None, kinds: dict[str, Kind]) -> dict[str, Any]:
+def read_config(path: Path | None, options: dict[str, Option]) -> dict[str, Any]:
     """Read `digitbox.toml`.
 
     Args:
         path: The file; None for the one in the current folder, if there is one.
-        kinds: The kinds of the options, by key.
+        options: The options by key.
 
     Returns:
         Values by key; dashes of the keys are underscores.
 
     Raises:
-        ConfigError: The file is missing, is no TOML, or has an unknown key or a value of another type.
+        ConfigError: The file is missing, is no TOML, or has an unknown key or a value of another type. Or it
+            was not named, others can write to it, and it sets an option that needs trust.
     """
     file = path or Path(CONFIG_FILE)
     try:
@@ -48,12 +50,19 @@ def read_config(path: Path | None, kinds: dict[str, Kind]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in content.items():
         name = key.replace("-", "_")
-        if name not in kinds:
-            raise ConfigError(f"{file}: unknown key {key!r}; {_suggestion(name, kinds)}")
+        if name not in options:
+            raise ConfigError(f"{file}: unknown key {key!r}; {_suggestion(name, options)}")
         if name in values:
             raise ConfigError(f"{file}: {key} is there twice, with a dash and without: leave one out")
-        _check(file, key, value, TOML_TYPES[kinds[name]])
+        _check(file, key, value, TOML_TYPES[options[name].kind])
         values[name] = value
+    sensitive = sorted(name for name in values if options[name].needs_trust)
+    if path is None and sensitive and not is_trusted(file):
+        key = sensitive[0].replace("_", "-")
+        raise ConfigError(
+            f"{file}: {key} is refused, since others can write to this file or its folder: take that right "
+            f"from them, or name the file with --config {file}"
+        )
     return values
 
 

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from batch.cli.config_file import read_config
-from batch.cli.options import KINDS
+from batch.cli.options import OPTIONS
 from batch.cli.run import run
 from batch.cli.types import NamedPath
 from batch.cli.watch import watch
@@ -89,7 +89,8 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox watch               read scans as they arrive
     digitbox run --help          show all options
     """
-    values = read_config(config_file, KINDS)
+    values = read_config(config_file, OPTIONS)
+    context.obj = (config_file or Path(CONFIG_FILE)) if values else None
     places = {name: values[name] for name in PLACES if name in values}
     context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), "run": values, "watch": values}
 

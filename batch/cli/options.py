@@ -17,7 +17,7 @@ from batch.options import Kind, Option, options_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-KINDS: dict[str, Kind] = {key: option.kind for key, (option, _) in options_of(*OF_RUN, *OF_WATCH).items()}
+OPTIONS: dict[str, Option] = {key: option for key, (option, _) in options_of(*OF_RUN, *OF_WATCH).items()}
 """The keys of `digitbox.toml`."""
 
 input_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=ScanPath(readable=False))

@@ -97,6 +97,8 @@ def set_up_log(output: OutputOptions, *, with_times: bool = False) -> None:
         with_times=with_times,
         file=output.log_file,
     )
+    if config_file := click.get_current_context().find_root().obj:
+        _log.info(f"options: {config_file}", extra=event("options", file=text_cell(str(config_file))))
 
 
 def print_names(options: ReadOptions, scans: Inputs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -14,7 +15,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from batch.errors import ConfigError, ModelError
+from batch.locations import is_trusted
 from batch.records import VIEW_CHANNELS, Manifest, PreprocessSpec
+
+_log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"  # in each model folder
 CURRENT = "CURRENT"  # in the folder of models; holds the name of the default model
@@ -30,10 +34,20 @@ _OPTIONAL_KEYS = frozenset({"student_temperature", "student_above"})  # older ma
 
 
 def folders() -> tuple[Path, ...]:
-    """Return the folders in which to look for models: `./models`, then the one that came with digitbox."""
+    """Return the folders in which to look for models: `./models`, then the one that came with digitbox.
+
+    A `./models` to which others can write is passed over, with a warning: it may have come with the scans.
+    """
     package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "models"
-    return Path("models"), checkout if (checkout / CURRENT).is_file() else package / "models"
+    own = checkout if (checkout / CURRENT).is_file() else package / "models"
+    here = Path("models")
+    if here.is_dir() and not is_trusted(here):
+        _log.warning(
+            f"the folder {here} is passed over, since others can write to it: name a model with --model DIR"
+        )
+        return (own,)
+    return here, own
 
 
 def find(model: str | None) -> Path:

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from batch.cli import run, watch
-from batch.cli.options import KINDS
+from batch.cli.options import OPTIONS
 from batch.config import OF_RUN, OF_WATCH
+from batch.inference import model_store
 from batch.options import options_of
 from command import Digitbox
 
@@ -39,7 +40,7 @@ def test_each_value_says_where_it_comes_from(
 def test_every_option_of_both_is_there_with_its_default(digitbox: Digitbox) -> None:
     found = json.loads(digitbox("config", "--json").out)
     assert found["config_file"] is None
-    assert {name for command in ("run", "watch") for name in found[command]} == set(KINDS)
+    assert {name for command in ("run", "watch") for name in found[command]} == set(OPTIONS)
     for command, records in ((run.run, OF_RUN), (watch.watch, OF_WATCH)):
         defaults = {key: default for key, (_, default) in options_of(*records).items()}
         shown = {name: one["value"] for name, one in found[str(command.name)].items()}
@@ -60,3 +61,34 @@ def test_another_file_and_what_is_wrong_in_it(digitbox: Digitbox, tmp_path: Path
     result = digitbox("--config", "mine.toml", "config")
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
     assert digitbox("--config", "gone.toml", "config").code == 2
+
+
+SENSITIVE = ["on-failure", "on-complete", "ping", "summary", "metrics-file", "log-file", "after", "model"]
+
+
+@pytest.mark.parametrize("key", SENSITIVE)
+def test_others_set_no_option_that_needs_trust(digitbox: Digitbox, tmp_path: Path, key: str) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_text(f'{key} = "move"\n')
+    file.chmod(0o646)
+    result = digitbox("run")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"digitbox: digitbox.toml: {key} is refused, since others can write to this file or its folder: take "
+        "that right from them, or name the file with --config digitbox.toml\n"
+    )
+    file.write_text("batch-size = 3\n")
+    assert json.loads(digitbox("config", "--json").out)["run"]["batch_size"]["value"] == 3
+
+
+def test_a_run_says_which_options_file_it_reads(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "digitbox.toml").write_text("batch-size = 3\n")
+    assert digitbox("run").err.splitlines()[0] == "options: digitbox.toml"
+
+
+def test_models_beside_the_scans_are_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir(mode=0o755)
+    assert model_store.folders()[0] == Path("models")
+    (tmp_path / "models").chmod(0o757)
+    assert len(model_store.folders()) == 1
