@@ -17,7 +17,7 @@ from batch.records import Manifest
 from batch.terminal import stderr
 
 Digits = npt.NDArray[np.uint8]
-"""(n, 28, 28, channels), as of `preprocess.normalise`."""
+"""(n, 28, 28, channels), as of `views.normalise`."""
 
 
 class Classifier(Protocol):

@@ -13,7 +13,7 @@ from batch.images import decode
 from batch.inference import steps
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
-from batch.preprocessing import preprocess
+from batch.preprocessing.views import pictures
 from batch.records import Grey, ScanRef
 from batch.text import text_cell
 
@@ -53,7 +53,7 @@ def explain_scan(
     if scan.digit is None or decision is None:
         words = f"{name}: refused before the model, {scan.refusal} ({measures})"
         return words, _strip(words, panels, None)
-    views = preprocess.pictures(scan.digit, spec)
+    views = pictures(scan.digit, spec)
     panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
     said = decision.prediction
     reason = f", {decision.reason.value}" if decision.reason else ""

@@ -17,7 +17,7 @@ from batch.inference import classifier, model_store, steps
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
 from batch.locations import is_remote
-from batch.preprocessing import preprocess
+from batch.preprocessing.views import pictures
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
@@ -160,7 +160,7 @@ def _seen(scan: Grey, model: Classifier, thresholds: Thresholds) -> tuple[tuple[
     (decision,) = steps.decide_all([prepared], model, thresholds)
     if prepared.digit is None or decision is None:
         return (), ()
-    views = preprocess.pictures(prepared.digit, model.manifest.preprocess)
+    views = pictures(prepared.digit, model.manifest.preprocess)
     return tuple(_encoded(view, ".png") for view in views.values()), _top(decision.prediction.probabilities)
 
 
