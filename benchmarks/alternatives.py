@@ -100,11 +100,7 @@ def parts(folder: Path) -> None:
 
     def prepared() -> list[Any]:
         inks = [find_ink(grey) for grey in greys]
-        return [
-            normalise(ink, manifest.preprocess)
-            for ink in inks
-            if check_single_digit(ink) is None
-        ]
+        return [normalise(ink, manifest.preprocess) for ink in inks if check_single_digit(ink) is None]
 
     digits = np.stack(prepared())
     chunks = [digits[at : at + 256] for at in range(0, len(digits), 256)]

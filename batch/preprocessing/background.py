@@ -1,4 +1,4 @@
-"""The paper under the ink: the light that falls on it, its brightness, and how far the ink stands out from it."""
+"""The paper under the ink: the light that falls on it, its brightness, and the contrast of the ink."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batch.records import Grey
 class BackgroundConstants:
     """Numbers of the estimate of the paper.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     A field says so if it was set otherwise.
 
     Attributes:
@@ -34,7 +34,7 @@ class BackgroundConstants:
         window_longer_fraction: Least side of it, of the longer side, for scans cut out along a 1. It took 600
             training digits that were cut out tightly from 97.0 to 98.3% right.
         min_window_px: Least side of the window.
-        windows_per_deviation: Sides of the window per standard deviation of the blur that follows the closing.
+        windows_per_deviation: Sides of the window per standard deviation of the blur after it.
         min_blur_px: Least standard deviation of that blur.
         min_paper: Least brightness of paper, in levels. On darker paper the contrast would be mostly noise.
     """

@@ -18,7 +18,7 @@ _STRIPS = 6  # strips of an image that `median` lays side by side; sets the spee
 class BinariseConstants:
     """Numbers of the step from contrast to a mask.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
 
     Attributes:
         smooth_from_px: Shorter side from which a scan is smoothed. Below it, strokes are too thin.
@@ -29,7 +29,8 @@ class BinariseConstants:
         median_px: Side of the window whose median is a pixel without its grain.
         min_ink_px: Pixels above the floor that make ink. Below that there is none.
         typical_quantile: Quantile of the contrast above the floor that is a typical stroke's. It is above
-            the median, for soft edges are no stroke, and below the darkest, for borders are darker than pencil.
+            the median, for soft edges are no stroke. It is below the darkest, for borders are darker than
+            pencil.
         edge_fraction: Contrast at which a stroke ends, of the typical one's. Below a half, for soft edges.
         core_fraction: Contrast, of the typical one's, that one pixel of a piece of ink must have.
         dark_quantile: Quantile of the contrast above the floor that is the darkest ink's.

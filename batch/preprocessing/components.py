@@ -17,7 +17,7 @@ from batch.records import Grey
 class ComponentConstants:
     """Numbers of the choice of pieces.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     The appeal of a piece is its ink times its extent, times a factor for where it lies.
 
     Attributes:

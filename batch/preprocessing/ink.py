@@ -28,7 +28,7 @@ from batch.records import Grey, Polarity
 class InkConstants:
     """Numbers of the way from a scan to its ink.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     A field says so if it was set otherwise.
 
     Attributes:
@@ -43,7 +43,8 @@ class InkConstants:
         tiny_ground_fraction: Part that clean ground covers at least in a scan of `RESIZE.min_px` or less.
         small_ground_fraction: The same in a larger one below `small_px`.
         unsure_vote: A vote on the polarity that is nearer to 0 needs another.
-        crisp_weight: Weight of that one, on the outline. On rendered scans with unsure votes, fewest went wrong.
+        crisp_weight: Weight of that one, on the outline. At this weight, fewest rendered scans with unsure
+            votes went wrong.
         crisp_smooth_px: Side of the Gaussian window before an outline is measured: grain rises, too.
     """
 

@@ -17,7 +17,7 @@ from batch.preprocessing.arrays import Mask
 class LineConstants:
     """Numbers of the search for printed lines; of horizontal ones, and the same for vertical ones.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     A field says so if it was set otherwise.
 
     Attributes:
@@ -90,8 +90,8 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
     )
     lines = cv2.bitwise_or(across, along)
     across, along = across | top | bottom, along | left | right
-    # The sides of a box may touch no edge, nor do the top of a 7 and the foot of a 1. But a side of a box meets
-    # the other sides at both ends.
+    # The sides of a box may touch no edge, nor do the top of a 7 and the foot of a 1. But a side of a box
+    # meets the other sides at both ends.
     for side in (top, bottom):
         if _joins(side, along):
             lines |= side
@@ -141,7 +141,7 @@ def _joins(side: Mask, crossing: Mask) -> bool:
 
 
 def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
-    """Return the certain lines, and what else could be the top and the bottom of a box; None if all are empty."""
+    """Return the certain lines, and what may be the top and the bottom of a box; None if there is nothing."""
     height, width = mask.shape
     # An even kernel would move what it opens.
     run_px = max(LINES.min_run_px, round(LINES.min_run_fraction * width)) | 1
@@ -167,9 +167,7 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
         if rise - slack_px - thickness > LINES.max_bend_fraction * span:
             continue
         crosses = span >= LINES.span_fraction * width and at_left and at_right
-        borders = (
-            (at_top or at_bottom) and (at_left or at_right) and span >= LINES.edge_span_fraction * width
-        )
+        borders = (at_top or at_bottom) and (at_left or at_right) and span >= LINES.edge_span_fraction * width
         if crosses or borders or (on_edge and span >= min_span):
             place = slice(top, top + rise), slice(left, left + span)
             if _is_straight(cv2.bitwise_and(mask[place], cv2.inRange(labels[place], component, component))):
@@ -184,7 +182,7 @@ def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
 
 
 def _is_straight(run: Mask) -> bool:
-    """Check whether the middle of a run keeps to a straight line, as print does and a pen's stroke does not."""
+    """Check whether the middle of a run keeps to a straight line, as print does and a stroke does not."""
     middles = (run.argmax(axis=0) - run[::-1].argmax(axis=0)) / np.float32(2)
     columns = np.arange(len(middles), dtype=np.float32)
     points = np.column_stack((columns, middles))

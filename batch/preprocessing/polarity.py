@@ -18,7 +18,7 @@ from batch.records import Grey
 class PolarityConstants:
     """Numbers of the vote on the polarity.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     A field says so if it was set otherwise.
 
     Attributes:

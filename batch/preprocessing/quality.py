@@ -17,7 +17,7 @@ from batch.records import Reason
 class QualityConstants:
     """Numbers of the gate.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     A field says so if it was set otherwise.
 
     Attributes:
@@ -38,7 +38,7 @@ class QualityConstants:
         min_gap_fraction: Gap between digits side by side, of the highest piece's height.
         min_overlap_fraction: Part of its height that a digit shares at least with the one before it.
         tine_width_fraction: Width, of its height, up to which a piece may divide the boxes of a form.
-        tine_aside_fraction: Way from the middle to the edge, from which such a piece does. Set on drawn combs.
+        tine_aside_fraction: Way from the middle to the edge, from which it does. Set on drawn combs.
     """
 
     min_contrast: float = 9.0
@@ -106,7 +106,7 @@ def _is_speck(ink: Ink) -> bool:
 
 
 def _is_shadow(ink: Ink) -> bool:
-    """Check whether the ink is the edge of a shadow: faint, soft, one piece from edge to edge of the paper."""
+    """Check whether the ink is the edge of a shadow: faint, soft, one piece from edge to edge of a scan."""
     if ink.contrast >= QUALITY.max_shadow_contrast or len(ink.parts) != 1:
         return False
     height, width = ink.mask.shape

@@ -1,8 +1,8 @@
 """The model's input, made from the ink: the views that a model can ask for.
 
-The boxed view is in MNIST's own form: the ink's box scaled into 20x20 pixels keeping its aspect, anti-aliased,
-its centre of mass in the middle of 28x28 (LeCun et al., "Gradient-based learning applied to document
-recognition", 1998).
+The boxed view is in MNIST's own form: the ink's box scaled into 20x20 pixels keeping its aspect,
+anti-aliased, its centre of mass in the middle of 28x28 (LeCun et al., "Gradient-based learning applied to
+document recognition", 1998).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONTEXT_PX = 2 * DIGIT_PX  # side of the context view, which lies in four channe
 class ViewConstants:
     """Numbers of the views.
 
-    They were set by hand while looking at rendered scans and at the two sudoku folders of `docs/robustness.md`.
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
     A field says so if it was set otherwise.
 
     Attributes:
