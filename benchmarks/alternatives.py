@@ -87,7 +87,9 @@ def parts(folder: Path) -> None:
     from batch.config import MAX_PIXELS
     from batch.images import decode as images_decode
     from batch.inference import classifier, model_store
-    from batch.preprocessing import preprocess, quality
+    from batch.preprocessing.ink import find_ink
+    from batch.preprocessing.quality import check_single_digit
+    from batch.preprocessing.views import normalise
     from batch.records import ScanRef
 
     cv2.setNumThreads(1)
@@ -99,12 +101,8 @@ def parts(folder: Path) -> None:
     greys = [images_decode.read(ref, MAX_PIXELS).grey for ref in refs]
 
     def prepare() -> list[Any]:
-        inks = [preprocess.find_ink(grey) for grey in greys]
-        return [
-            preprocess.normalise(ink, manifest.preprocess)
-            for ink in inks
-            if quality.check_single_digit(ink) is None
-        ]
+        inks = [find_ink(grey) for grey in greys]
+        return [normalise(ink, manifest.preprocess) for ink in inks if check_single_digit(ink) is None]
 
     digits = np.stack(prepare())
     chunks = [digits[start : start + CHUNK_SIZE] for start in range(0, len(digits), CHUNK_SIZE)]

@@ -15,7 +15,9 @@ import pytest
 
 import batch
 from batch.inference import classifier, model_store
-from batch.preprocessing import preprocess, quality
+from batch.preprocessing.ink import find_ink
+from batch.preprocessing.quality import check_single_digit
+from batch.preprocessing.views import normalise
 from command import ROOT
 
 pytestmark = pytest.mark.slow
@@ -57,16 +59,16 @@ def test_an_image_and_its_inverse_give_the_same_digit(mnist_test: Mnist) -> None
     images, _ = mnist_test
     spec = model_store.load_manifest(model_store.find(None)).preprocess
     for image in images[::5]:
-        ink, inverse = preprocess.find_ink(image), preprocess.find_ink(255 - image)
-        assert np.array_equal(preprocess.normalise(ink, spec), preprocess.normalise(inverse, spec))
+        ink, inverse = find_ink(image), find_ink(255 - image)
+        assert np.array_equal(normalise(ink, spec), normalise(inverse, spec))
 
 
 @pytest.mark.parametrize("name", ["cnn", "mlp"])
 def test_litert_agrees_with_keras(mnist_test: Mnist, name: str) -> None:
     folder = ROOT / "models" / name
     manifest = model_store.load_manifest(folder)
-    inks = [preprocess.find_ink(image) for image in mnist_test[0][:1000]]
-    digits = np.stack([preprocess.normalise(ink, manifest.preprocess) for ink in inks])
+    inks = [find_ink(image) for image in mnist_test[0][:1000]]
+    digits = np.stack([normalise(ink, manifest.preprocess) for ink in inks])
     keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
     content = model_store.read_verified(folder, manifest, model_store.TFLITE_FLOAT_FILE)
     in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
@@ -94,7 +96,7 @@ def test_shapes_that_are_no_digits_are_not_answered() -> None:
     rng = np.random.default_rng(0)
     for side in (28, 64, 200):
         noise = rng.integers(0, 256, (side, side), np.uint8)
-        assert quality.check_single_digit(preprocess.find_ink(noise)) is not None
+        assert check_single_digit(find_ink(noise)) is not None
 
 
 def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> None:

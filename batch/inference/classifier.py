@@ -17,7 +17,7 @@ from batch.records import Manifest
 from batch.terminal import stderr
 
 Digits = npt.NDArray[np.uint8]
-"""Input of the model: (n, 28, 28, channels), 0 paper to 255 ink; see `preprocess.normalise`."""
+"""Input of the model: (n, 28, 28, channels), 0 paper to 255 ink; see `views.normalise`."""
 
 
 class Classifier(Protocol):

@@ -13,7 +13,7 @@ from batch.images import decode
 from batch.inference import steps
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
-from batch.preprocessing import preprocess
+from batch.preprocessing.views import pictures
 from batch.records import Grey, ScanRef
 from batch.text import text_cell
 
@@ -64,7 +64,7 @@ def explain_scan(
     if scan.digit is None or decision is None:
         sentence = f"{name}: refused before the model, {scan.refusal} ({measures})"
         return sentence, _draw(sentence, panels, None)
-    views = preprocess.pictures(scan.digit, spec)
+    views = pictures(scan.digit, spec)
     panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
     prediction = decision.prediction
     reason = f", {decision.reason.value}" if decision.reason else ""

@@ -9,8 +9,9 @@ import numpy as np
 
 from batch.inference.classifier import Classifier, Digits
 from batch.inference.decision import Decision, Thresholds, decide
-from batch.preprocessing import preprocess, quality
-from batch.preprocessing.preprocess import Ink, Show, show_nothing
+from batch.preprocessing.ink import Ink, Show, find_ink, show_nothing
+from batch.preprocessing.quality import check_single_digit
+from batch.preprocessing.views import normalise
 from batch.records import Grey, PreprocessSpec, Reason
 
 
@@ -39,9 +40,9 @@ def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prep
     Returns:
         The ink, and either the model's input or the reason why there is none.
     """
-    ink = preprocess.find_ink(grey, show)
-    refusal = quality.check_single_digit(ink)
-    return Prepared(ink, refusal, preprocess.normalise(ink, spec) if refusal is None else None)
+    ink = find_ink(grey, show)
+    refusal = check_single_digit(ink)
+    return Prepared(ink, refusal, normalise(ink, spec) if refusal is None else None)
 
 
 def decide_all(scans: Sequence[Prepared], model: Classifier, thresholds: Thresholds) -> list[Decision | None]:

@@ -1,42 +1,77 @@
-"""Printed lines: borders of boxes, ruled and squared paper, taken out of an ink mask.
+"""Printed lines in an ink mask: borders of boxes, ruled and squared paper.
 
-A line is straight, thin against the image and runs to its edge; a digit rarely does all three. What
-is under a line is repaired from the ink on both sides of it, and only where there was ink, or a 2
-would become a 7.
+A line is straight, thin against the image and runs to its edge; a digit rarely does all three.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Mask = npt.NDArray[np.uint8]
-"""An ink mask, (height, width), 255 for ink and 0 elsewhere."""
+from batch.preprocessing.arrays import Mask
 
-RUN_FRACTION = 0.35  # of the image's side: the shortest straight run that can belong to a line
-SPAN_FRACTION = 0.85  # a line in the middle of the image runs this far across it
-EDGE_BAND_FRACTION = 0.22  # a border lies this near the edge
-EDGE_SPAN_FRACTION = 0.64  # and, from one side of the image, runs at least this near to the other
-SIDE_SPAN_FRACTION = 0.6  # the side of a box is at least this long
-MAX_THICKNESS_FRACTION = 0.16  # thicker than this is not a printed line
-_UPRIGHT = np.ones((3, 1), np.uint8)
-MAX_BEND_FRACTION = 0.1  # of its length that a printed line rises, at most
-STRAIGHT_FRACTION = 0.7  # of a printed line, at least, lies
-MAX_WOBBLE_PX = 0.45  # this near to a straight one
-MIN_INK_LEFT_FRACTION = 0.06  # if less would be left, the "lines" were the digit
+
+@dataclass(frozen=True, slots=True)
+class LineConstants:
+    """Numbers of the search for printed lines; of horizontal ones, and the same for vertical ones.
+
+    They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.
+    A field says so if it was set otherwise.
+
+    Attributes:
+        min_run_fraction: Shortest straight run that can belong to a line, of the image's width.
+        min_run_px: The same at least, in pixels.
+        slack_px: Height of the kernel that thickens ink first, so that a line may slope by a few degrees.
+        span_fraction: Part of the width that a line in the middle of the image crosses at least.
+        edge_band_fraction: Part of the height, at the top and at the bottom, in which borders lie.
+        min_band_px: Height of that band at least.
+        edge_span_fraction: Part of the width that a border which begins at one side spans at least.
+        side_span_fraction: Part of the width that the side of a box spans at least.
+        max_thickness_fraction: Thickness, of the height, beyond which ink is no printed line.
+        max_bend_fraction: Rise, of its length, beyond which ink is no printed line.
+        straight_fraction: Part of a printed line that lies near a straight one at least. Set on drawn stems
+            in the corners of scans.
+        max_wobble_px: Distance from a straight line, in pixels of the working size, that is near. Set alike.
+        fit_tolerance: Accuracy of the fitted line, in pixels and in radians. Set for speed.
+        corner_px: Side of the square in which two sides of a box meet.
+        end_fraction: Part of a side, at either end, that meets the other sides.
+        min_end_px: Length of that part at least.
+    """
+
+    min_run_fraction: float = 0.35
+    min_run_px: int = 8
+    slack_px: int = 3
+    span_fraction: float = 0.85
+    edge_band_fraction: float = 0.22
+    min_band_px: int = 2
+    edge_span_fraction: float = 0.64
+    side_span_fraction: float = 0.6
+    max_thickness_fraction: float = 0.16
+    max_bend_fraction: float = 0.1
+    straight_fraction: float = 0.7
+    max_wobble_px: float = 0.45
+    fit_tolerance: float = 0.01
+    corner_px: int = 9
+    end_fraction: float = 0.125
+    min_end_px: int = 2
+
+
+LINES = LineConstants()
+_UPRIGHT = np.ones((LINES.slack_px, 1), np.uint8)
+_CORNER = np.ones((LINES.corner_px, LINES.corner_px), np.uint8)
 
 
 def find_lines(mask: Mask) -> tuple[Mask, Mask]:
-    """Finds the horizontal and vertical printed lines of an ink mask.
+    """Find the horizontal and vertical printed lines of an ink mask.
 
     Args:
-        mask: ink mask, (height, width), 0 or 255.
+        mask: Ink mask, (height, width), 0 or 255.
 
     Returns:
         Two masks, (height, width), 0 or 255: the pixels that belong to lines for certain, and those that do
-        so unless they are the digit itself: straight runs near an edge, such as the top of a 7 in a tight
-        crop.
+        so if they are not the digit itself: straight runs near an edge, e.g. the top of a 7 in a tight crop.
     """
     left, top, width, height = cv2.boundingRect(mask)
     rows = columns = None
@@ -55,8 +90,8 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
     )
     lines = cv2.bitwise_or(across, along)
     across, along = across | top | bottom, along | left | right
-    # The sides of a box may touch no edge, as the top of a 7 and the foot of a 1 do not. But they meet the
-    # other sides at both ends.
+    # The sides of a box may touch no edge, nor do the top of a 7 and the foot of a 1. But a side of a box
+    # meets the other sides at both ends.
     for side in (top, bottom):
         if _joins(side, along):
             lines |= side
@@ -67,130 +102,92 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
 
 
 def _may_have_lines(mask: Mask, left: int, span: int) -> bool:
-    """Whether there can be horizontal lines: cheaper to ask than to look for them; mostly there are none.
+    """Check whether there can be horizontal lines: mostly there are none, and this is cheaper than a search.
 
     Args:
-        mask: ink mask, (height, width), 0 or 255.
-        left: first column that has ink.
-        span: columns from there to the last one that has some.
+        mask: Ink mask, (height, width), 0 or 255.
+        left: First column that has ink.
+        span: Number of columns from there to the last one that has ink.
     """
     height, width = mask.shape
     if left <= 1 and left + span >= width - 1:
         return True  # one may cross the image
-    shortest = SIDE_SPAN_FRACTION * width
-    if span < shortest:
+    min_span = LINES.side_span_fraction * width
+    if span < min_span:
         return False
     # All others lie near an edge, and there is ink in each of their columns.
     band_px = _band_px(height) + 1  # with the slack of a sloping line
-    return _may_hold_a_line(mask[:band_px], shortest) or _may_hold_a_line(mask[-band_px:], shortest)
+    return _may_hold_a_line(mask[:band_px], min_span) or _may_hold_a_line(mask[-band_px:], min_span)
 
 
-def _may_hold_a_line(band: Mask, shortest: float) -> bool:
-    if cv2.countNonZero(band) < shortest:
+def _may_hold_a_line(band: Mask, min_span: float) -> bool:
+    if cv2.countNonZero(band) < min_span:
         return False
-    return cv2.countNonZero(cv2.reduce(band, 0, cv2.REDUCE_MAX)) >= shortest
+    return cv2.countNonZero(cv2.reduce(band, 0, cv2.REDUCE_MAX)) >= min_span
 
 
 def _band_px(height: int) -> int:
-    return max(2, round(EDGE_BAND_FRACTION * height))
+    return max(LINES.min_band_px, round(LINES.edge_band_fraction * height))
 
 
-def _joins(side: Mask, others: Mask) -> bool:
-    """Whether a horizontal line meets vertical ones at both ends."""
+def _joins(side: Mask, crossing: Mask) -> bool:
+    """Check whether a horizontal line meets vertical ones at both ends."""
     columns = np.flatnonzero(side.any(axis=0))
     if not columns.size:
         return False
-    near = cv2.dilate(np.ascontiguousarray(others), np.ones((9, 9), np.uint8)) & side
-    end_px = max(2, columns.size // 8)
+    near = cv2.dilate(np.ascontiguousarray(crossing), _CORNER) & side
+    end_px = max(LINES.min_end_px, int(LINES.end_fraction * columns.size))
     return bool(near[:, columns[:end_px]].any() and near[:, columns[-end_px:]].any())
 
 
-def repair_strokes(ink: Mask, lines: Mask, everything: Mask) -> Mask:
-    """Mends the strokes from which printed lines were taken out.
-
-    Args:
-        ink: ink mask without lines, (height, width), 0 or 255.
-        lines: the lines, likewise.
-        everything: ink and lines, before anything was taken out.
-
-    Returns:
-        The ink with its gaps filled, only where there was something; `everything` when hardly anything but
-        lines would be left (a 1 that fills its image is a digit, not a border).
-    """
-    if not cv2.countNonZero(lines):
-        return ink
-    left = _drop_slivers(ink, lines)
-    thickness = 1 + 2 * int(cv2.distanceTransform(lines, cv2.DIST_L2, 3).max())
-    bridge = cv2.getStructuringElement(cv2.MORPH_RECT, (3, thickness + 5))
-    closed = cv2.bitwise_or(
-        cv2.morphologyEx(left, cv2.MORPH_CLOSE, bridge),
-        cv2.morphologyEx(left, cv2.MORPH_CLOSE, bridge.T),
-    )
-    left = cv2.bitwise_or(left, cv2.bitwise_and(closed, everything))
-    if np.count_nonzero(left) < MIN_INK_LEFT_FRACTION * np.count_nonzero(everything):
-        return everything
-    return left
-
-
 def _horizontal_lines(mask: Mask) -> tuple[Mask, Mask, Mask] | None:
-    """Lines for certain, and what else could be the top and the bottom of a box; None if there are none."""
+    """Return the certain lines, and what may be the top and the bottom of a box; None if there is nothing."""
     height, width = mask.shape
-    run_px = max(8, round(RUN_FRACTION * width)) | 1  # an even kernel would move what it opens
-    # One pixel of slack above and below lets a line slope by a few degrees.
+    # An even kernel would move what it opens.
+    run_px = max(LINES.min_run_px, round(LINES.min_run_fraction * width)) | 1
     slack = cv2.dilate(mask, _UPRIGHT)
     runs = cv2.erode(slack, np.ones((1, run_px), np.uint8))
     if not cv2.countNonZero(runs):
         return None
     runs = cv2.dilate(runs, np.ones((1, run_px), np.uint8))
-    if cv2.countNonZero(cv2.reduce(runs, 0, cv2.REDUCE_MAX)) < SIDE_SPAN_FRACTION * width:
+    min_span = LINES.side_span_fraction * width
+    if cv2.countNonZero(cv2.reduce(runs, 0, cv2.REDUCE_MAX)) < min_span:
         return None  # all of them together are too short
     count, labels, stats, _ = cv2.connectedComponentsWithStats(runs, connectivity=8, ltype=cv2.CV_16U)
     band_px = _band_px(height)
+    slack_px = LINES.slack_px - 1  # rows that the slack has added
     kinds = np.zeros(count, np.uint8)  # 1 for lines, 2 for a top, 3 for a bottom
     for component, (left, top, span, rise, area) in enumerate(stats[1:].tolist(), 1):
         at_left, at_right = left <= 1, left + span >= width - 1
-        thickness = area / span - 2
+        thickness = area / span - slack_px
         at_top, at_bottom = top + rise <= band_px, top >= height - band_px
         on_edge = (at_top and top <= 0) or (at_bottom and top + rise >= height)
-        if thickness > MAX_THICKNESS_FRACTION * height and not on_edge:
+        if thickness > LINES.max_thickness_fraction * height and not on_edge:
             continue
-        if rise - 2 - thickness > MAX_BEND_FRACTION * span:
+        if rise - slack_px - thickness > LINES.max_bend_fraction * span:
             continue
-        crosses = span >= SPAN_FRACTION * width and at_left and at_right
-        borders = (at_top or at_bottom) and (at_left or at_right) and span >= EDGE_SPAN_FRACTION * width
-        if crosses or borders or (on_edge and span >= SIDE_SPAN_FRACTION * width):
+        crosses = span >= LINES.span_fraction * width and at_left and at_right
+        borders = (at_top or at_bottom) and (at_left or at_right) and span >= LINES.edge_span_fraction * width
+        if crosses or borders or (on_edge and span >= min_span):
             place = slice(top, top + rise), slice(left, left + span)
             if _is_straight(cv2.bitwise_and(mask[place], cv2.inRange(labels[place], component, component))):
                 kinds[component] = 1
-        elif (at_top or at_bottom) and span >= SIDE_SPAN_FRACTION * width:
+        elif (at_top or at_bottom) and span >= min_span:
             kinds[component] = 2 if at_top else 3
     if not kinds.any():
         return None
-    found = cv2.bitwise_and(kinds.take(labels), mask, mask=mask)
-    lines, top_side, bottom_side = (cv2.compare(found, kind, cv2.CMP_EQ) for kind in (1, 2, 3))
+    kind_of_pixel = cv2.bitwise_and(kinds.take(labels), mask, mask=mask)
+    lines, top_side, bottom_side = (cv2.compare(kind_of_pixel, kind, cv2.CMP_EQ) for kind in (1, 2, 3))
     return lines, top_side, bottom_side
 
 
 def _is_straight(run: Mask) -> bool:
-    """Whether the middle of a run keeps to a straight line, as print does and a stroke of a pen does not."""
+    """Check whether the middle of a run keeps to a straight line, as print does and a stroke does not."""
     middles = (run.argmax(axis=0) - run[::-1].argmax(axis=0)) / np.float32(2)
-    at = np.arange(len(middles), dtype=np.float32)
-    way_x, way_y, x, y = cv2.fitLine(np.column_stack((at, middles)), cv2.DIST_HUBER, 0, 0.01, 0.01).ravel()
-    apart = np.abs((middles - y) * way_x - (at - x) * way_y)
+    columns = np.arange(len(middles), dtype=np.float32)
+    points = np.column_stack((columns, middles))
+    tolerance = LINES.fit_tolerance
+    way_x, way_y, x, y = cv2.fitLine(points, cv2.DIST_HUBER, 0, tolerance, tolerance).ravel()
+    apart = np.abs((middles - y) * way_x - (columns - x) * way_y)
     # Where strokes join the line its middle is elsewhere.
-    return bool(np.quantile(apart, STRAIGHT_FRACTION) <= MAX_WOBBLE_PX)
-
-
-def _drop_slivers(left: Mask, lines: Mask) -> Mask:
-    """Drops the frayed rims that a removed line leaves: thin pieces that only touch the line."""
-    rim = cv2.dilate(lines, np.ones((5, 5), np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(left, connectivity=8)
-    if count == 1:
-        return left
-    inside = np.bincount(labels[rim > 0], minlength=count)
-    drop = inside >= 0.6 * stats[:, cv2.CC_STAT_AREA]
-    drop[0] = False
-    if drop.any():
-        left = left.copy()
-        left[drop[labels]] = 0
-    return left
+    return bool(np.quantile(apart, LINES.straight_fraction) <= LINES.max_wobble_px)

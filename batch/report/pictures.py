@@ -17,7 +17,7 @@ from batch.inference import classifier, model_store, steps
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
 from batch.locations import is_remote
-from batch.preprocessing import preprocess
+from batch.preprocessing.views import pictures
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
@@ -171,7 +171,7 @@ def _read_with_model(scan: Grey, model: Classifier, thresholds: Thresholds) -> t
     (decision,) = steps.decide_all([prepared], model, thresholds)
     if prepared.digit is None or decision is None:
         return (), ()
-    views = preprocess.pictures(prepared.digit, model.manifest.preprocess).values()
+    views = pictures(prepared.digit, model.manifest.preprocess).values()
     top = _top_digits(decision.prediction.probabilities)
     return tuple(_to_base64(view, ".png") for view in views), top
 

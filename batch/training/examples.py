@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from batch.inference import steps
 from batch.inference.classifier import Digits
-from batch.preprocessing.preprocess import normalise
+from batch.preprocessing.views import normalise
 from batch.records import Grey, PreprocessSpec, Reason
 from batch.training.data.datasets import NOT_A_DIGIT, Labelled
 from batch.training.rendering import non_digits, strokes

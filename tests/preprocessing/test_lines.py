@@ -7,19 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.preprocessing import lines
-from batch.preprocessing.lines import Mask
+from batch.preprocessing.arrays import Mask
+from batch.preprocessing.repair import repair_strokes
 
 
-def removed(mask: Mask) -> Mask:
-    """The mask without what are lines for certain."""
+def without_lines(mask: Mask) -> Mask:
+    """Return the mask without what are lines for certain."""
     certain, _ = lines.find_lines(mask)
-    return lines.repair_strokes(cv2.bitwise_and(mask, cv2.bitwise_not(certain)), certain, mask)
+    return repair_strokes(cv2.bitwise_and(mask, cv2.bitwise_not(certain)), certain, mask)
 
 
 def test_a_mask_without_lines_comes_back_as_it_was() -> None:
     mask = np.zeros((80, 80), np.uint8)
     cv2.putText(mask, "5", (25, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.8, 255, 4)
-    assert np.array_equal(removed(mask), mask)
+    assert np.array_equal(without_lines(mask), mask)
 
 
 def test_borders_go_and_the_digit_stays() -> None:
@@ -28,36 +29,36 @@ def test_borders_go_and_the_digit_stays() -> None:
     framed = digit.copy()
     framed[:3] = framed[-2:] = 255
     framed[:, :4] = 255
-    assert np.array_equal(removed(framed), digit)
+    assert np.array_equal(without_lines(framed), digit)
 
 
-def test_a_stroke_that_crosses_a_line_is_mended() -> None:
+def test_stroke_that_crosses_a_line_is_repaired() -> None:
     mask = np.zeros((80, 80), np.uint8)
     mask[10:70, 38:43] = 255
     mask[40:42] = 255
-    left = removed(mask)
-    assert left[40:42, 39:42].all()
-    assert not left[40:42, :30].any()
+    strokes = without_lines(mask)
+    assert strokes[40:42, 39:42].all()
+    assert not strokes[40:42, :30].any()
 
 
 def test_ink_that_is_nothing_but_a_line_is_kept() -> None:
     mask = np.zeros((80, 80), np.uint8)
     mask[:, 38:43] = 255
-    assert np.array_equal(removed(mask), mask)
+    assert np.array_equal(without_lines(mask), mask)
 
 
 def test_the_top_of_a_seven_is_no_line() -> None:
     mask = np.zeros((80, 80), np.uint8)
     mask[12:17, 10:70] = 255
     cv2.line(mask, (68, 14), (30, 75), 255, 5)
-    assert np.array_equal(removed(mask), mask)
+    assert np.array_equal(without_lines(mask), mask)
 
 
-def test_a_thick_stroke_that_slants_from_edge_to_edge_is_no_line() -> None:
+def test_thick_slanting_stroke_is_no_line() -> None:
     mask = np.zeros((34, 25), np.uint8)
     cv2.line(mask, (0, 14), (22, 2), 255, 4)  # the upstroke of a 1 that is cut out tightly
     cv2.line(mask, (22, 2), (14, 33), 255, 4)
-    assert np.array_equal(removed(mask), mask)
+    assert np.array_equal(without_lines(mask), mask)
 
 
 def beside_the_edge(wave_px: float) -> Mask:
@@ -70,10 +71,10 @@ def beside_the_edge(wave_px: float) -> Mask:
     return mask
 
 
-def test_a_stem_beside_the_edge_is_no_line_unless_it_is_as_straight_as_print() -> None:
+def test_bent_stem_beside_the_edge_is_no_line() -> None:
     stem = beside_the_edge(1.6)
-    assert np.array_equal(removed(stem), stem)
-    assert not removed(beside_the_edge(0.0))[80:].any()
+    assert np.array_equal(without_lines(stem), stem)
+    assert not without_lines(beside_the_edge(0.0))[80:].any()
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.01, 0.03])
@@ -82,7 +83,7 @@ def test_a_border_that_slopes_is_straight(slope: float) -> None:
     cv2.putText(digit, "5", (40, 80), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 5)
     framed = digit.copy()
     cv2.line(framed, (0, 96), (111, 96 + round(111 * slope)), 255, 4)
-    assert np.array_equal(removed(framed), digit)
+    assert np.array_equal(without_lines(framed), digit)
 
 
 def test_a_box_whose_sides_touch_no_edge_goes() -> None:
@@ -90,10 +91,10 @@ def test_a_box_whose_sides_touch_no_edge_goes() -> None:
     cv2.putText(digit, "8", (27, 58), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, 4)
     boxed = digit.copy()
     cv2.rectangle(boxed, (5, 5), (74, 75), 255, 3)
-    assert np.array_equal(removed(boxed), digit)
+    assert np.array_equal(without_lines(boxed), digit)
 
 
-def test_what_may_be_a_line_or_the_digit_itself_is_told_from_lines() -> None:
+def test_likely_lines_are_told_from_certain_ones() -> None:
     seven = np.zeros((80, 80), np.uint8)
     seven[6:11, 8:72] = 255
     cv2.line(seven, (68, 8), (30, 75), 255, 5)
@@ -107,7 +108,7 @@ def test_a_seven_that_reaches_the_edge_is_kept() -> None:
     mask = np.zeros((80, 80), np.uint8)
     mask[12:17, 35:] = 255
     cv2.line(mask, (78, 14), (45, 75), 255, 5)
-    assert np.array_equal(removed(mask), mask)
+    assert np.array_equal(without_lines(mask), mask)
 
 
 def test_the_foot_of_a_one_between_borders_is_kept() -> None:
@@ -117,14 +118,14 @@ def test_the_foot_of_a_one_between_borders_is_kept() -> None:
     framed = mask.copy()
     framed[:3] = framed[-2:] = 255
     framed[:, :3] = framed[:, -3:] = 255
-    assert np.array_equal(removed(framed), mask)
+    assert np.array_equal(without_lines(framed), mask)
 
 
 def test_a_seven_of_straight_strokes_is_no_box() -> None:
     mask = np.zeros((80, 80), np.uint8)
     mask[6:11, 8:72] = 255
     mask[6:76, 67:72] = 255
-    assert np.array_equal(removed(mask), mask)
+    assert np.array_equal(without_lines(mask), mask)
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -138,7 +139,7 @@ def test_masks_that_are_all_ink_or_none_are_no_error(level: int) -> None:
     bars=st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=1, max_size=5),
 )
 @settings(max_examples=200, deadline=None)
-def test_what_is_said_to_have_no_lines_has_none(
+def test_masks_that_may_not_have_lines_have_none(
     size: tuple[int, int], bars: list[tuple[float, float, float, float]]
 ) -> None:
     height, width = size

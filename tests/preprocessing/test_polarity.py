@@ -1,23 +1,24 @@
-"""Polarity of clean grounds; that of papers is tested with light and ink in test_strength."""
+"""Which of ink and paper is the darker."""
 
 import cv2
 import numpy as np
 import pytest
 
+from batch.preprocessing.ink import estimate_polarity
 from batch.preprocessing.polarity import polarity_vote
-from batch.preprocessing.preprocess import estimate_polarity
 from batch.records import Polarity
+from drawn import light, written
 
 
 @pytest.mark.parametrize("ground", [0, 60, 127, 128, 200, 255])
-def test_ink_on_a_clean_ground_is_what_differs_from_the_rim(ground: int) -> None:
+def test_ink_on_a_clean_ground_differs_from_the_rim(ground: int) -> None:
     scan = np.full((60, 50), ground, np.uint8)
     lighter = ground < 128
     cv2.putText(scan, "4", (8, 48), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 255 if lighter else 0, 5)
-    wanted = Polarity.LIGHT_ON_DARK if lighter else Polarity.DARK_ON_LIGHT
-    other = Polarity.DARK_ON_LIGHT if lighter else Polarity.LIGHT_ON_DARK
-    assert estimate_polarity(scan) is wanted
-    assert estimate_polarity(255 - scan) is other
+    polarity = Polarity.LIGHT_ON_DARK if lighter else Polarity.DARK_ON_LIGHT
+    inverse = Polarity.DARK_ON_LIGHT if lighter else Polarity.LIGHT_ON_DARK
+    assert estimate_polarity(scan) is polarity
+    assert estimate_polarity(255 - scan) is inverse
 
 
 def test_an_even_frame_around_paper_is_not_the_ground() -> None:
@@ -29,7 +30,7 @@ def test_an_even_frame_around_paper_is_not_the_ground() -> None:
 
 @pytest.mark.parametrize("bright_px", [40, 70, 100])
 @pytest.mark.parametrize("turn", [0, 1, 2, 3])
-def test_light_that_falls_on_a_corner_of_the_paper_is_not_the_ink(bright_px: int, turn: int) -> None:
+def test_light_on_a_corner_of_the_paper_is_not_the_ink(bright_px: int, turn: int) -> None:
     light = np.full((160, 160), 120.0, np.float32)
     corner = [(159, 159), (159 - bright_px, 159), (159, 159 - bright_px)]
     cv2.fillPoly(light, [np.array(corner, np.int32)], 210)
@@ -42,7 +43,7 @@ def test_light_that_falls_on_a_corner_of_the_paper_is_not_the_ink(bright_px: int
 
 
 @pytest.mark.parametrize("width_px", [60, 70, 80])
-def test_where_votes_are_even_the_crisper_ink_decides(width_px: int) -> None:
+def test_crisper_ink_decides_where_votes_are_even(width_px: int) -> None:
     light = np.full((160, 160), 100.0, np.float32)
     wedge = [(80 - width_px // 2, 159), (80, 60), (80 + width_px // 2, 159)]
     cv2.fillPoly(light, [np.array(wedge, np.int32)], 210)
@@ -55,16 +56,27 @@ def test_where_votes_are_even_the_crisper_ink_decides(width_px: int) -> None:
     assert estimate_polarity(255 - grey) is Polarity.LIGHT_ON_DARK
 
 
-def test_what_a_thick_stroke_of_few_pixels_encloses_is_not_the_ink() -> None:
+def test_inside_of_a_thick_stroke_is_not_the_ink() -> None:
     small = cv2.ellipse(np.zeros((16, 16), np.uint8), (8, 8), (5, 6), 0, 0, 360, 255, 4)
     assert estimate_polarity(small) is Polarity.LIGHT_ON_DARK
 
 
 @pytest.mark.parametrize("text", ["6", "9"])
-def test_a_bold_digit_that_fills_its_scan_is_the_ink_and_not_what_is_in_its_corners(text: str) -> None:
+def test_bold_digit_that_fills_its_scan_is_the_ink(text: str) -> None:
     scan = np.full((140, 120), 225, np.uint8)
     cv2.putText(scan, text, (20, 110), cv2.FONT_HERSHEY_SIMPLEX, 3.5, 40, 10, cv2.LINE_AA)
     left, top, width, height = cv2.boundingRect((scan < 150).astype(np.uint8))
     cut_out = scan[top : top + height, left : left + width]
     assert estimate_polarity(cut_out) is Polarity.DARK_ON_LIGHT
     assert estimate_polarity(255 - cut_out) is Polarity.LIGHT_ON_DARK
+
+
+@pytest.mark.parametrize("width", [2, 6, 14])
+@pytest.mark.parametrize("text", ["0", "1", "8"])
+@pytest.mark.parametrize("margin", [0, 6])
+def test_polarity_ignores_pen_light_and_frame(width: int, text: str, margin: int) -> None:
+    scan = written(light(), text, width)
+    if margin:
+        cv2.rectangle(scan, (margin, margin), (89 - margin, 89 - margin), 60, 3)
+    assert estimate_polarity(scan) is Polarity.DARK_ON_LIGHT
+    assert estimate_polarity(255 - scan) is Polarity.LIGHT_ON_DARK

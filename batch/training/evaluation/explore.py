@@ -12,7 +12,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import steps
-from batch.preprocessing import preprocess
+from batch.preprocessing.views import DIGIT_PX
 from batch.records import Grey, PreprocessSpec
 from batch.training.data.labelled_scans import NONE, LabelledScan
 from batch.training.evaluation import charts
@@ -67,7 +67,7 @@ def _read(scans: Sequence[LabelledScan]) -> Iterator[tuple[Grey, Grey]]:
         except ImageError:
             continue
         digit = steps.prepare(image, PreprocessSpec()).digit
-        black = np.zeros((preprocess.DIGIT_PX,) * 2, np.uint8)
+        black = np.zeros((DIGIT_PX,) * 2, np.uint8)
         yield image, black if digit is None else digit[..., 0]
 
 

@@ -7,11 +7,13 @@ the folders of labelled scans. The table goes to stdout as Markdown.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from unittest import mock
 
 import numpy as np
@@ -23,7 +25,7 @@ from batch.inference import model_store, steps
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
 from batch.inference.reader import Reader
-from batch.preprocessing import preprocess
+from batch.preprocessing import ink, views
 from batch.records import Grey, Polarity, Status
 from batch.training.data import labelled_scans
 from batch.training.data.labelled_scans import LabelledScan
@@ -39,20 +41,28 @@ DIGITS = 1000  # of each condition
 
 @contextmanager
 def _without(name: str, value: object) -> Iterator[None]:
-    with mock.patch.object(preprocess, name, value):
+    """Replace a step of the preprocessing for a while."""
+    with mock.patch.object(ink, name, value):
+        yield
+
+
+@contextmanager
+def _with_constant(step: ModuleType, name: str, field: str, value: float) -> Iterator[None]:
+    """Replace one constant of a step for a while; `name` is that of the step's record."""
+    with mock.patch.object(step, name, dataclasses.replace(getattr(step, name), **{field: value})):
         yield
 
 
 # The whole preprocessing, and without one step each.
-VARIANTS: Mapping[str, Callable[[], object]] = {
-    "all": lambda: mock.patch.object(preprocess, "DIGIT_PX", preprocess.DIGIT_PX),
+VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
+    "all": nullcontext,
     "no polarity": lambda: _without("estimate_polarity", lambda _: Polarity.LIGHT_ON_DARK),
     "no background": lambda: _without(
         "estimate_background", lambda paper: np.full_like(paper, np.median(paper))
     ),
     "no lines": lambda: _without("find_lines", lambda mask: (np.zeros_like(mask), np.zeros_like(mask))),
-    "no second look": lambda: _without("ZOOM_FRACTION", 0.0),
-    "no thickening": lambda: _without("THIN_STROKE_PX", 0.0),
+    "no second look": lambda: _with_constant(ink, "INK", "zoom_fraction", 0.0),
+    "no thickening": lambda: _with_constant(views, "VIEWS", "thin_stroke_px", 0.0),
 }
 
 
@@ -67,7 +77,7 @@ def accuracy(
         thresholds: Thresholds of the model.
         variant: The variant of the preprocessing, a name of `VARIANTS`.
     """
-    with VARIANTS[variant]():  # type: ignore[attr-defined]
+    with VARIANTS[variant]():
         prepared = [steps.prepare(image, model.manifest.preprocess) for image, _ in scans]
     right = 0
     for start in range(0, len(prepared), SCANS_AT_ONCE):

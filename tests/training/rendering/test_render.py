@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from batch.preprocessing import preprocess, quality
+from batch.preprocessing.ink import find_ink
+from batch.preprocessing.quality import check_single_digit
 from batch.training.rendering import non_digits, strokes
 from batch.training.rendering.appearance import Appearance, random_appearance
 from batch.training.rendering.render import render
@@ -48,8 +49,8 @@ def test_each_appearance_gives_a_legible_scan(name: str) -> None:
     scan = render(DIGIT, APPEARANCES[name], rng())
     assert scan.dtype == np.uint8
     assert min(scan.shape) >= 20
-    ink = preprocess.find_ink(scan)
-    assert quality.check_single_digit(ink) is None
+    ink = find_ink(scan)
+    assert check_single_digit(ink) is None
     assert ink.polarity == ("light_on_dark" if name == "inverted" else "dark_on_light")
 
 

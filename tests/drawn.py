@@ -1,0 +1,55 @@
+"""Drawn scans for the tests of the preprocessing."""
+
+import cv2
+import numpy as np
+
+from batch.preprocessing.ink import find_ink
+from batch.preprocessing.views import normalise
+from batch.records import Grey, PreprocessSpec
+
+BOXED = PreprocessSpec(views=("boxed",))
+BOTH = PreprocessSpec(views=("boxed", "context"))
+
+
+def light(size: int = 90) -> Grey:
+    """Return paper lit from a corner, darker towards the rim."""
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
+    return np.asarray(190 + 30 * x - 20 * y - 30 * (x * x + y * y), np.uint8)
+
+
+def written(paper: Grey, text: str = "8", width: int = 6, ink: float = 0.4) -> Grey:
+    """Return the paper with a digit on it; `ink` is the part of the light that the ink leaves."""
+    mask = np.zeros(paper.shape, np.uint8)
+    cv2.putText(mask, text, (22, 68), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 255, width, cv2.LINE_AA)
+    return np.asarray(paper * (1 - (1 - ink) * (mask / 255.0)), np.uint8)
+
+
+def draw(text: str = "5", size: int = 100, paper: int = 230, ink: int = 40, width: int = 5) -> Grey:
+    """Return a digit in the middle of plain paper."""
+    scan = np.full((size, size), paper, np.uint8)
+    scale = size / 40
+    (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, width)
+    origin = (size - wide) // 2, (size + high) // 2
+    cv2.putText(scan, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, width, cv2.LINE_AA)
+    return scan
+
+
+def digit_of(scan: Grey) -> Grey:
+    """Return the boxed view of a scan."""
+    return normalise(find_ink(scan), BOXED)[..., 0]
+
+
+def likeness(first: Grey, second: Grey) -> float:
+    """Return the correlation of two digits, 1 for equal ones."""
+    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+
+
+def with_grain(scan: Grey) -> Grey:
+    grain = np.random.default_rng(0).normal(0, 4, scan.shape)
+    return np.clip(scan + grain, 0, 255).astype(np.uint8)
+
+
+def boxed(scan: Grey) -> Grey:
+    framed = with_grain(scan)
+    cv2.rectangle(framed, (2, 2), (scan.shape[1] - 3, scan.shape[0] - 3), 20, 4)
+    return framed
