@@ -207,10 +207,16 @@ def main() -> None:
     """Measure, compute, and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--counts", type=int, nargs="+", default=[10_000, 100_000], help="scans, two numbers or more"
+        "--counts",
+        type=int,
+        nargs="+",
+        default=[10_000, 100_000],
+        help="scans, two numbers or more; a few scans need no workers",
     )
-    parser.add_argument("--workers", type=int, default=2, help="of both engines")
+    parser.add_argument("--workers", type=int, default=2, help="of both engines, at least two")
     options = parser.parse_args()
+    if options.workers < 2:
+        parser.error("--workers must be at least 2: a local run with one worker reads in the driver")
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         rows, figures = measure(sorted(options.counts), options.workers, Path(scratch))
     cores = len(os.sched_getaffinity(0))
