@@ -57,8 +57,8 @@ class Option:
         low: The lowest number, included; None for no bound.
         high: The highest number, included; None for no bound.
         convert: Function from the given value to the field's value; None if they are the same.
-        needs_trust: True if it can run commands, write files or delete scans. A `digitbox.toml` that others can
-            write must not set it.
+        needs_trust: True if it can run commands, write files or delete scans. A `digitbox.toml` that others
+            can write must not set it.
     """
 
     kind: Kind

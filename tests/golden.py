@@ -48,7 +48,7 @@ TOLERANCES = {
 MAX_VOTE = 9.0  # in place of infinity
 
 Measures = dict[str, npt.NDArray[np.generic]]
-"""What the preprocessing makes of a scan: `scan` (a checksum of its bytes), `numbers`, `words` and the views."""
+"""Results for a scan: `scan` (a checksum of its bytes), `numbers`, `words` and the views."""
 
 
 def scans() -> list[Grey]:
