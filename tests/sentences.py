@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-ABBREVIATIONS = ("e.g.", "i.e.", "etc.", "al.", "vs.", "approx.")
+ABBREVIATIONS = ("e.g.", "i.e.", "vs.", "approx.")
+MAY_END = ("etc.", "al.", "...", "…")  # they end a sentence before a capital letter
 CODE = "`code`"  # one word: people read it as a name
 _CLOSING = "\"')]*_"
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s+")
@@ -14,7 +15,7 @@ def split_sentences(text: str) -> list[str]:
     """Return the sentences of one paragraph.
 
     A sentence ends with a full stop, a question mark or an exclamation mark before a space. Abbreviations,
-    numbers (`2.5`) and file names (`a.png`) do not end it. An ellipsis ends it before a capital letter.
+    numbers (`2.5`) and file names (`a.png`) do not end it. "..." or "etc." ends it before a capital letter.
     """
     words = text.split()
     sentences: list[list[str]] = [[]]
@@ -29,7 +30,7 @@ def _ends_sentence(word: str, following: str) -> bool:
     bare = word.rstrip(_CLOSING)
     if not bare.endswith((".", "?", "!")) or bare.lstrip("(").lower() in ABBREVIATIONS:
         return False
-    return not bare.endswith(("...", "…")) or following.lstrip("\"'([`*_")[:1].isupper()
+    return not bare.endswith(MAY_END) or following.lstrip("\"'([`*_")[:1].isupper()
 
 
 def count_words(sentence: str) -> int:

@@ -64,6 +64,7 @@ def test_sentences_of_help(name: str) -> None:
         ("See (Mu et al. 2019) for it.", ["See (Mu et al. 2019) for it."]),
         ("It reads one, two ... and ten. Then it ends.", ["It reads one, two ... and ten.", "Then it ends."]),
         ("It waits... Then it ends.", ["It waits...", "Then it ends."]),
+        ("One, two, etc. Then it ends, etc. at once.", ["One, two, etc.", "Then it ends, etc. at once."]),
         ('He said "Go." (She went.) *Done.* End', ['He said "Go."', "(She went.)", "*Done.*", "End"]),
         ("", []),
     ],
