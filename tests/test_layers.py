@@ -174,3 +174,13 @@ def test_a_whole_run_imports_nothing_heavy(tmp_path: Path) -> None:
         "try: main()\nexcept SystemExit as e: assert e.code in (0, 3), e.code"
     )
     assert heavy_after(code, tmp_path) == "[]"
+
+
+def test_names_of_tests_are_short() -> None:
+    names = {
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+    assert {name for name in names if len(name) > 60} == set()

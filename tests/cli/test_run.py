@@ -259,7 +259,7 @@ def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Pa
     assert (result.code, len(result.rows)) == (0, 2)
 
 
-def test_a_log_file_has_what_is_said_and_more_than_a_quiet_stderr(
+def test_a_log_file_has_more_than_a_quiet_stderr(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)

@@ -22,7 +22,7 @@ from batch.training.evaluation.compare import Verdict
         (Verdict.BETTER, True, "elsewhere", None),
     ],
 )
-def test_the_default_is_offered_to_who_can_answer_and_never_for_a_worse_model(
+def test_a_worse_model_is_never_offered_as_the_default(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     found: Verdict,

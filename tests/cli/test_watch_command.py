@@ -141,7 +141,7 @@ def test_ctrl_c(running: Running) -> None:
     assert running.hear("stopped")
 
 
-def test_a_second_signal_ends_it_at_once_and_the_next_start_goes_on(running: Running) -> None:
+def test_a_second_signal_ends_the_watcher_at_once(running: Running) -> None:
     for number in range(600):
         (running.inbox / f"{number}.png").write_bytes(scan(number))
     running.start("--workers", "1", "--rows-per-file", "40")

@@ -298,7 +298,7 @@ def test_what_cannot_be_published_is_published_by_the_next_run(
     assert ends == [0, 6, 6]
 
 
-def test_a_store_that_goes_away_ends_the_run_and_the_next_goes_on(
+def test_a_store_that_goes_away_ends_the_run(
     digitbox: Digitbox, store: Store, scans: str
 ) -> None:
     arguments = ("run", f"s3://{scans}/in/", "--only-new", "--outbox", f"s3://{scans}/out")

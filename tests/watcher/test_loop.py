@@ -133,7 +133,7 @@ def test_names_of_all_kinds(scene: Scene) -> None:
     assert not any(row["file"].startswith(("=", "-", "+", "@")) for row in scene.rows)
 
 
-def test_long_names_that_begin_alike_have_their_reasons_beside_them(scene: Scene) -> None:
+def test_reasons_lie_beside_scans_with_long_names(scene: Scene) -> None:
     for number in range(5):
         scene.drop("x" * 250 + f"{number}.png", numbered_scan(number)[:90])
     scene.watch(40)

@@ -92,7 +92,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert says(scene) == ("stopped", "")
 
 
-def test_an_outbox_that_another_has_taken_meanwhile_is_waited_for(
+def test_a_watcher_waits_for_a_taken_outbox(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = ExitStack()
