@@ -30,9 +30,7 @@ def drop_as_of_old(scene: Scene) -> list[Path]:
 
 
 @pytest.mark.parametrize(("only_new", "rows"), [(False, 2), (True, 1)])
-def test_only_new_leaves_out_scans_that_were_moved_away(
-    scene: Scene, only_new: bool, rows: int
-) -> None:
+def test_only_new_leaves_out_scans_that_were_moved_away(scene: Scene, only_new: bool, rows: int) -> None:
     for at_s in (0, 20):
         scene.ticking.at(at_s, lambda: drop_as_of_old(scene))
     scene.watch(60, only_new=only_new)

@@ -92,9 +92,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert says(scene) == ("stopped", "")
 
 
-def test_a_watcher_waits_for_a_taken_outbox(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_watcher_waits_for_a_taken_outbox(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     other = ExitStack()
 
     monkeypatch.setattr(writers, "ResultsFile", full(scene, writers.ResultsFile, 20, is_staged))
