@@ -91,6 +91,8 @@ class ScanRef(NamedTuple):
         size_bytes: size when it was found; -1 when it was not looked at yet.
         mtime_ns: modification time when it was found.
         inode: inode number when it was found.
+        source: the folder, the bucket or the root of the glob that the search found it in, absolute, before
+            escaping; one string for all scans of a search. Empty where no search found it.
     """
 
     path: str
@@ -98,6 +100,7 @@ class ScanRef(NamedTuple):
     size_bytes: int = -1
     mtime_ns: int = 0
     inode: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -114,7 +114,7 @@ class Watcher:
         self._disposal_warning = Repeated(_log, "retire")
         self._folders_warning = Repeated(_log, "folders")
         self._most_rows = min(options.rows_per_file, MAX_ROWS)
-        self._settler = StabilityTracker(options.settle_s)
+        self._settler = StabilityTracker(options.settle_s, self._inbox.path)
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._silence_s = watchdog_interval_s()
         self._growth = 0  # of batches, while scans arrive faster than they are published
@@ -313,7 +313,8 @@ class Watcher:
             )
             run_history.write_heartbeat(ledger, beat)
             ledger.close()
-        self._settler = StabilityTracker(self._options.settle_s)  # what it held is found again
+        # What it held is found again.
+        self._settler = StabilityTracker(self._options.settle_s, self._inbox.path)
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:
             notify("WATCHDOG=1")

@@ -49,12 +49,13 @@ class StabilityTracker:
 
     Args:
         settle_s: for how long a file must stay as it is.
+        source: the folder that all scans are found in, for their rows.
     """
 
-    def __init__(self, settle_s: float) -> None:
+    def __init__(self, settle_s: float, source: str = "") -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
-        self._settle_s = max(SHORTEST_S, settle_s)
+        self._settle_s, self._source = max(SHORTEST_S, settle_s), source
         self._waiting: dict[str, _Waiting] = {}
         self._dues: list[tuple[float, str]] = []  # a heap; has those, too, that were put off since
         self._last_looks: set[str] = set()
@@ -100,9 +101,8 @@ class StabilityTracker:
                     self._last_looks.add(path)
                 if not self.ready:
                     self.ready_since = now
-                self.ready[path] = ScanRef(
-                    path, waiting.name, identity.size_bytes, identity.mtime_ns, identity.inode
-                )
+                size_bytes, mtime_ns, inode = identity.size_bytes, identity.mtime_ns, identity.inode
+                self.ready[path] = ScanRef(path, waiting.name, size_bytes, mtime_ns, inode, self._source)
 
     def due(self) -> float:
         """When `settle` has something to do, at the earliest; infinity when nothing waits."""

@@ -45,7 +45,7 @@ def test_rows_are_published_whole_at_the_end(tmp_path: Path) -> None:
         assert visible(folder) == []
     (path,) = visible(folder)
     assert box.published == [path]
-    assert re.fullmatch(r"predictions-20260102T120000Z-[0-9a-f]{8}\.csv", path.name)
+    assert re.fullmatch(r"predictions-20260102T120000Z-b[0-9a-f]{8}\.csv", path.name)
     assert path.read_text().splitlines()[1].split(",")[6] == path.stem.split("-")[-1]
     assert staged(folder) == []
 
