@@ -12,8 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from batch.locations import STATE
 from batch.outbox.publisher import Outbox
@@ -83,6 +81,9 @@ def make_old(published: Path) -> Path:
         rows = [line.rsplit(",", 2)[0].replace(batch_id, old_id) for line in lines]
         old.write_text("\n".join(rows) + "\n", encoding="utf-8")
     else:
+        import pyarrow as pa  # an extra
+        import pyarrow.parquet as pq
+
         table = pq.read_table(published).drop_columns(["page", "source"])
         ids = pa.array([old_id] * len(table))
         pq.write_table(table.set_column(table.column_names.index("batch"), "batch", ids), old)

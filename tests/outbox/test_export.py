@@ -142,10 +142,10 @@ def test_the_latest_rows_of_scans_of_the_same_name(digitbox: Digitbox, publish: 
     publish(1, read("a.png", source="/two"), read("b.png", source="/two"))
     rows = rows_of(digitbox("export", "--latest").out)
     assert [(row["source"], row["file"], row["processed_at"][11:16]) for row in rows] == [
-        ("/one", "a.png", "00:00"),
-        ("/in", "b.png", "00:02"),
-        ("/two", "a.png", "01:00"),
-        ("/two", "b.png", "01:01"),
+        ("/one", "a.png", "00:01"),
+        ("/in", "b.png", "00:03"),
+        ("/two", "a.png", "01:01"),
+        ("/two", "b.png", "01:02"),
     ]
 
 
