@@ -63,7 +63,7 @@ def test_rays_own_variable_names_the_cluster(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("has_ray")
 def test_pieces_grow_when_each_worker_has_had_some(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = RayEngine(FakeReader())
-    refs = [ScanRef(str(number), str(number)) for number in range(10_000)]
+    refs = [ScanRef(str(number), str(number), source="/in") for number in range(10_000)]
     pieces = list(engine._pieces(iter(refs), 100))
     assert [ref for piece in pieces for ref in piece] == refs
     assert [len(piece) for piece in pieces[:9]] == [100] * 4 + [200] * 4 + [400]

@@ -170,7 +170,12 @@ def test_the_latest_rows_with_results_of_older_versions(
     assert [row["batch"] == old_id for row in rows] == [True, True, False, False, False]
 
 
-VALUES = {"file": ["a", "b"], "source": [None, "/x", "/y"], "page": [None, 1, 2], "sha256": [None, "s", "t"]}
+VALUES: dict[str, list[Any]] = {
+    "file": ["a", "b"],
+    "source": [None, "/x", "/y"],
+    "page": [None, 1, 2],
+    "sha256": [None, "s", "t"],
+}
 ROWS = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in VALUES.items()})
 
 

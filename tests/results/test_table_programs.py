@@ -5,7 +5,7 @@ import hashlib
 import math
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def written(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def check(path: Path, table: Iterable[dict[str, Any]]) -> None:
+def check(path: Path, table: Iterable[Mapping[Any, Any]]) -> None:
     """Check that a table program has the same value in every cell, as a number only where it is one."""
     for row, read in zip(written(path), table, strict=True):
         assert list(row) == list(read)
