@@ -91,6 +91,8 @@ class ScanRef(NamedTuple):
         size_bytes: Size when digitbox found it; -1 before digitbox has looked at it.
         mtime_ns: Modification time when digitbox found it.
         inode: Inode number when digitbox found it.
+        source: The folder, the bucket or the root of the glob in which digitbox found it; absolute, before
+            escaping. All scans of a search share one string. Empty if no search found it.
     """
 
     path: str
@@ -98,6 +100,7 @@ class ScanRef(NamedTuple):
     size_bytes: int = -1
     mtime_ns: int = 0
     inode: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ import unicodedata
 _PLAIN = re.compile(r"[A-Za-z0-9_./-][\x21-\x7e ]*")
 # Spreadsheets run a cell with such a start as a formula. In East Asian locales, full-width signs count, too.
 _FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+_FORMULA_AFTER_SPLIT = re.compile(rf';(?=[\s"]*[{re.escape("".join(_FORMULA_STARTS))}])')
 _TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -26,6 +27,15 @@ def text_cell(text: str) -> str:
         if text.lstrip().startswith(_FORMULA_STARTS):
             text = "'" + text
     return text
+
+
+def inner_text_cell(text: str) -> str:
+    """Return a text as `text_cell` does, for a cell that is not the first of its line.
+
+    In many countries a spreadsheet splits lines at semicolons. It sees the quotes of the first cell, but
+    those of another cell are in the middle of a cell then. So no formula may begin after a semicolon, either.
+    """
+    return _FORMULA_AFTER_SPLIT.sub(";'", text_cell(text))
 
 
 def _escape(character: str) -> str:

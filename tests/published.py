@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from batch.locations import STATE
 from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.storage import durable
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -26,7 +30,7 @@ def scan(folder: Path, name: str, ink_px: int = 4) -> ScanRef:
     path = folder / name
     path.write_bytes(bytes(data))
     info = os.stat(path)
-    return ScanRef(str(path), name, info.st_size, info.st_mtime_ns, info.st_ino)
+    return ScanRef(str(path), name, info.st_size, info.st_mtime_ns, info.st_ino, str(folder))
 
 
 def outcome(
@@ -64,9 +68,38 @@ def publish(
     return Path(box.published[0])
 
 
+def make_old(published: Path) -> Path:
+    """Make published results those of an older version; return the file that they are in then.
+
+    Such files have no columns `page` and `source`, and their batches have names of eight hex digits.
+    """
+    batch_id = published.stem.split("-")[-1]
+    old_id = batch_id.removeprefix("b")
+    old = published.with_name(published.name.replace(batch_id, old_id))
+    if published.suffix == ".csv":
+        lines = published.read_text(encoding="utf-8").splitlines()
+        rows = [line.rsplit(",", 2)[0].replace(batch_id, old_id) for line in lines]
+        old.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    else:
+        import pyarrow as pa  # an extra
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(published).drop_columns(["page", "source"])
+        ids = pa.array([old_id] * len(table))
+        pq.write_table(table.set_column(table.column_names.index("batch"), "batch", ids), old)
+    published.unlink()
+    with closing(sqlite3.connect(published.parent / STATE / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute("UPDATE members SET batch = ? WHERE batch = ?", (old_id, batch_id))
+        ledger.execute(
+            "UPDATE batches SET batch = ?, file = ?, sha256 = ? WHERE batch = ?",
+            (old_id, old.name, durable.digest(old), batch_id),
+        )
+    return old
+
+
 def four(folder: Path) -> list[Outcome]:
     """Return four scans that are there, one of each status."""
-    broken = ScanRef(str(folder / "broken.png"), "broken.png")
+    broken = ScanRef(str(folder / "broken.png"), "broken.png", source=str(folder))
     sure, unsure, blank = (
         scan(folder, f"{name}.png", ink) for name, ink in (("sure", 4), ("unsure", 5), ("blank", 6))
     )

@@ -43,7 +43,7 @@ def test_every_option_is_documented(name: str) -> None:
 
 def test_every_reason_status_column_and_exit_code_is_documented() -> None:
     usage = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
-    for word in (*records.Reason, *records.Status, *schema.COLUMNS):
+    for word in (*records.Reason, *records.Status, *schema.COLUMNS, *schema.ORIGIN_COLUMNS):
         assert f"`{word}`" in usage, word
     for code in errors.ExitCode:
         assert f"| {code.value} |" in usage, code

@@ -57,7 +57,7 @@ def report(
     \b
     Examples:
       digitbox report
-      digitbox report results/predictions-20260102T120000Z-61ac8f02.csv --output monday.html
+      digitbox report results/predictions-20260102T120000Z-b61ac8f02.csv --output monday.html
     """
     if output is not None:
         write.check_new(output)

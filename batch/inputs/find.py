@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import functools
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from batch.errors import InputError
@@ -53,13 +54,14 @@ class Inputs:
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = self.unfinished = 0
         is_only = len(self._inputs) == 1
+        resolve: Callable[[str], str] = functools.cache(os.path.realpath)  # one string a folder
         for path in self._inputs:
             if is_remote(path):
                 yield from self._remote(path)
             elif os.path.isdir(path):
                 yield from self._walk(os.path.realpath(path), "" if is_only else path, self._levels)
             elif os.path.lexists(path):
-                yield ScanRef(os.path.realpath(path), path)
+                yield ScanRef(os.path.realpath(path), path, source=resolve(os.path.dirname(path)))
             else:
                 yield from self._glob(path)
 
@@ -113,7 +115,7 @@ class Inputs:
         """Yield the scans in a folder and below it, in the order of their names.
 
         Args:
-            root: Absolute path of the folder.
+            root: Absolute path of the folder; the source of its scans.
             prefix: The folder as the results name it; empty for names that are relative to it.
             levels: Pattern of the paths below the folder.
         """
@@ -132,18 +134,18 @@ class Inputs:
             folder, prefix, positions, names = stack[-1]
             for name in names:
                 if not name.endswith("/"):
-                    yield ScanRef(folder + name, prefix + name)
+                    yield ScanRef(folder + name, prefix + name, -1, 0, 0, root)
                     continue
                 path, result_name = folder + name[:-1], prefix + name[:-1]
                 below = levels.descend(positions, name[:-1])
                 if has_image_suffix(result_name) and levels.is_match(below):
-                    yield ScanRef(path, result_name)  # its row says that it is not a file
+                    yield ScanRef(path, result_name, source=root)  # its row says that it is not a file
                 if not levels.can_match_below(below) or _identity(path) == outbox:
                     continue
                 try:
                     stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))
                 except InputError:
-                    yield ScanRef(path, result_name)  # its row says that it cannot be read
+                    yield ScanRef(path, result_name, source=root)  # its row says that it cannot be read
                     continue
                 break
             else:
@@ -184,12 +186,19 @@ def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
         refs: Identified scans. Very many of them are sorted in temporary files; see `sorted_names`.
     """
     # Times before 1970 are negative, so they are shifted. Keys of object storage can hold any text, so the
-    # length of the name says where it begins.
-    keys = (f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/{ref.name}/{len(ref.name)}" for ref in refs)
+    # length of the name says where it begins. A run has few sources, so a number stands for each.
+    numbers: dict[str, int] = {}
+    keys = (
+        f"{ref.mtime_ns + (1 << 63):020d}{ref.path}/{ref.name}/{len(ref.name)}"
+        f"/{numbers.setdefault(ref.source, len(numbers))}"
+        for ref in refs
+    )
+    sources: list[str] = []
     for key in sorted_names(keys):
-        path_and_name, _, length = key[20:].rpartition("/")
+        sources = sources or list(numbers)  # the first key comes when all refs have been taken
+        path_and_name, length, number = key[20:].rsplit("/", 2)
         start = len(path_and_name) - int(length)
-        yield ScanRef(path_and_name[: start - 1], path_and_name[start:])
+        yield ScanRef(path_and_name[: start - 1], path_and_name[start:], source=sources[int(number)])
 
 
 def _why_missing(path: str) -> str:

@@ -82,6 +82,7 @@ class _Walk:
         ignored: Sequence[str],
     ) -> None:
         self._store, self._root, self._prefix = store, root, prefix
+        self._source = root.rstrip("/")
         self._levels, self._outbox_prefix, self._ignored = levels, outbox_prefix, ignored
         self._folder, self._positions = "", levels.start  # of the last scan; the next is mostly in the same
         self._last_ignored = ""  # the ignored folder that was counted last
@@ -151,4 +152,5 @@ class _Walk:
         return is_ignored(name, self._ignored) or _UNUSABLE.search(name) is not None
 
     def _scan(self, entry: Entry, name: str) -> ScanRef:
-        return ScanRef(self._root + name, self._prefix + name, entry.size_bytes, entry.mtime_ns)
+        path, result_name = self._root + name, self._prefix + name
+        return ScanRef(path, result_name, entry.size_bytes, entry.mtime_ns, source=self._source)

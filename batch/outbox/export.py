@@ -47,6 +47,7 @@ class PublishedRows:
     Attributes:
         batches: The number of files of results that may have rows of the chosen time.
         first_missing: The name of the first file that `missing` counts.
+        has_old_files: True if a file is of an older version, whose rows have no source.
 
     Args:
         ledger: The ledger of the outbox; None if it has none yet.
@@ -59,6 +60,7 @@ class PublishedRows:
         self._left_out: set[str] = set()
         self.first_missing = ""
         self.batches = 0
+        self.has_old_files = False
 
     @property
     def missing(self) -> int:
@@ -75,7 +77,9 @@ class PublishedRows:
             except OSError:
                 is_whole = False
             if is_whole:
-                names |= set(reader.columns(path))
+                names_of_file = reader.columns(path)
+                names |= set(names_of_file)
+                self.has_old_files |= "source" not in names_of_file
                 self.batches += 1
             else:
                 self._leave_out(batch)
@@ -110,17 +114,22 @@ class PublishedRows:
 
 
 class LatestRows:
-    """The number of the last row of each scan; scans are the same if name and content are.
+    """The number of the last row of each scan; scans are the same if source, file, page and content are.
 
-    A row without content (the scan vanished, or could not be read) gives way to any later row of its name.
-    There may be millions of scans, so a temporary file has the numbers.
+    A row may lack its content (the scan vanished, or could not be read), its page, or its source (results of
+    older versions). It gives way to any later row that is the same in what it does have. There may be
+    millions of scans, so a temporary file has the numbers.
+
+    Args:
+        rows: The rows, each with its number, in order.
+        has_old_files: True if some rows may lack their source.
     """
 
-    def __init__(self, rows: Iterator[tuple[int, Record]]) -> None:
+    def __init__(self, rows: Iterator[tuple[int, Record]], *, has_old_files: bool) -> None:
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
         self._connection.execute("BEGIN")
-        scans = ((_scan_key(row, sha256), number) for number, row in rows for sha256 in {row["sha256"], None})
+        scans = ((key, number) for number, row in rows for key in _keys(row, has_old_files))
         try:
             self._connection.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", scans)
         except sqlite3.Error as error:
@@ -130,7 +139,7 @@ class LatestRows:
 
     def has(self, number: int, row: Record) -> bool:
         """Return whether a row is the last of its scan."""
-        key = _scan_key(row, row["sha256"])
+        key = _key(row["file"], row.get("source"), row.get("page"), row["sha256"])
         last = self._connection.execute("SELECT number FROM last WHERE scan = ?", (key,)).fetchone()
         return last == (number,)
 
@@ -139,8 +148,18 @@ class LatestRows:
         self._connection.close()
 
 
-def _scan_key(row: Record, sha256: str | None) -> bytes:
-    return hashlib.blake2b(f"{row['file']}\0{sha256 or ''}".encode(), digest_size=16).digest()
+def _keys(row: Record, has_old_files: bool) -> Iterator[bytes]:
+    """Yield the key of a row, and those of the rows that give way to it."""
+    source = row.get("source")
+    for known_source in {source, None} if has_old_files else {source}:
+        for page in {row.get("page"), None}:
+            for sha256 in {row["sha256"], None}:
+                yield _key(row["file"], known_source, page, sha256)
+
+
+def _key(file: str, source: str | None, page: int | None, sha256: str | None) -> bytes:
+    text = f"{file}\0{source or ''}\0{page or ''}\0{sha256 or ''}"
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def export_rows(source: PublishedRows, choice: RowFilter, open_writer: Callable[[list[str]], Writer]) -> int:
@@ -158,7 +177,10 @@ def export_rows(source: PublishedRows, choice: RowFilter, open_writer: Callable[
     count = 0
     names = source.check_files()
     with ExitStack() as stack:
-        latest = stack.enter_context(closing(LatestRows(source.rows()))) if choice.latest else None
+        latest = None
+        if choice.latest:
+            latest = LatestRows(source.rows(), has_old_files=source.has_old_files)
+            stack.callback(latest.close)
         writer = stack.enter_context(closing(open_writer(names)))
         for number, row in source.rows():
             if choice.statuses and row["status"] not in choice.statuses:

@@ -210,7 +210,8 @@ class Outbox:
         return run_history.last_runs(self._ledger, count)
 
     def _start(self) -> writers.ResultsFile:
-        self._batch_id = secrets.token_hex(4)
+        # No number has this letter, so table programs do not take the column for numbers.
+        self._batch_id = "b" + secrets.token_hex(4)
         self._path = self._staging / names.file_name(self._now(), self._batch_id, self._format)
         self._table = writers.ResultsFile(self._path, self._batch_id, self._model, self._with_probabilities)
         return self._table

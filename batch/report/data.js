@@ -19,6 +19,7 @@ const decoded = (column) => (index) => column.values[column.codes[index]];
 const statusOf = decoded(data.status);
 const reasonOf = decoded(data.reason);
 const batchOf = decoded(data.batch);
+const sourceOf = decoded(data.source);
 
 const toneOf = (status) => (status === "review" ? "review-tone" : status);
 const reasonWords = (index) => data.reasons[reasonOf(index)] ?? reasonOf(index);
@@ -40,6 +41,11 @@ function probabilityWords(probability) {
 /** Return the model's digit, or none. */
 function predictionOf(index) {
   return data.prediction[index] === null ? "none" : String(data.prediction[index]);
+}
+
+/** Return the name of a file, and the folder that it was found in if the results have that. */
+function fileWords(index) {
+  return sourceOf(index) ? `${data.file[index]}\nfound in ${sourceOf(index)}` : data.file[index];
 }
 
 /** Make an element with a class and a text; the text never becomes markup. */

@@ -19,7 +19,7 @@ function rowFor(index) {
   const state = element("span", "status");
   state.append(element("b", "", status), element("span", "", reasonWords(index)));
   const file = element("span", "file", data.file[index]);
-  file.title = data.file[index];
+  file.title = fileWords(index);
   const cells = [scan, digitCell(index), confidence, state, file];
   for (const cell of cells) cell.role = "cell";
   row.append(...cells);

@@ -91,6 +91,7 @@ def _page_data(report_rows: ReportRows, created: datetime, outbox: str) -> dict[
         "status": _encode_column(row.status.value for row in rows),
         "reason": _encode_column(row.reason for row in rows),
         "batch": _encode_column(row.batch for row in rows),
+        "source": _encode_column(row.source for row in rows),
     }
 
 

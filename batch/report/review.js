@@ -23,7 +23,7 @@ function reviewer(onAnswer) {
     const status = statusOf(index);
     byId("review-position").textContent = `${grouped(position + 1)} of ${grouped(queue.length)}`;
     byId("review-file").textContent = data.file[index];
-    byId("review-file").title = data.file[index];
+    byId("review-file").title = fileWords(index);
     byId("review-scan").replaceChildren(scanPicture(index, true));
     showViews(index);
     showTop(index);

@@ -174,5 +174,9 @@ class _BatchEntries:
         key = row.file, row.sha256
         correction = self._corrections.get(key)
         same_scans = self._paths.get(key)
-        paths = same_scans.pop() if same_scans else (str(self._folder / row.file), row.file)
+        paths = same_scans.pop() if same_scans else self._likely_paths(row)
         return Entry(row, paths, "" if correction is None else correction.corrected, self._left)
+
+    def _likely_paths(self, row: Row) -> tuple[str, ...]:
+        in_source = (f"{row.source}/{row.file}",) if row.source else ()
+        return (*in_source, str(self._folder / row.file), row.file)

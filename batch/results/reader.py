@@ -23,6 +23,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "prediction": int,
     "confidence": float,
     "processed_at": datetime.fromisoformat,
+    "page": int,
     **dict.fromkeys(PROBABILITY_COLUMNS, float),
 }
 
@@ -42,6 +43,9 @@ class Row:
         model: The version of the model.
         processed_at: When it was read; UTC, ISO 8601.
         probabilities: The probabilities of the ten digits; empty if the results do not have them.
+        page: The page of the file, from 1; None for a file with one page, and in results of older versions.
+        source: The folder, bucket or root of a glob that the scan was found in, absolute and escaped; empty
+            in results of older versions.
     """
 
     file: str
@@ -54,6 +58,8 @@ class Row:
     model: str
     processed_at: str
     probabilities: tuple[float, ...] = ()
+    page: int | None = None
+    source: str = ""
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -149,6 +155,8 @@ def _row(record: Record) -> Row:
         str(record["model"]),
         iso(processed_at) if isinstance(processed_at, datetime) else str(processed_at),
         values if len(values) == len(PROBABILITY_COLUMNS) and all(0 <= p <= 1 for p in values) else (),
+        None if record.get("page") in ("", None) else int(record["page"]),
+        record.get("source") or "",
     )
 
 

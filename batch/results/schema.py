@@ -19,7 +19,10 @@ COLUMNS = (
     "model",
     "processed_at",
 )
+"""The first columns, which all files of results have."""
 PROBABILITY_COLUMNS = tuple(f"p{digit}" for digit in range(10))
+ORIGIN_COLUMNS = ("page", "source")
+"""The last columns: with `file`, they name a scan. Files of older versions do not have them."""
 FORMATS = ("csv", "parquet")
 
 Record = dict[str, Any]
@@ -27,9 +30,9 @@ Record = dict[str, Any]
 
 
 def order_columns(names: Iterable[str]) -> list[str]:
-    """Return the columns of several files: first those that all have, then the probabilities, then others."""
+    """Return the columns of several files in one table, in the order of a file that has them all."""
     unordered = set(names)
-    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in unordered)]
+    known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in unordered), *ORIGIN_COLUMNS]
     return [*known, *sorted(unordered - set(known))]
 
 
@@ -51,6 +54,7 @@ def parquet_schema(names: Iterable[str]) -> Any:
         "prediction": pa.int8(),
         "confidence": pa.float64(),
         "processed_at": pa.timestamp("s", tz="UTC"),
+        "page": pa.int32(),
         **dict.fromkeys(PROBABILITY_COLUMNS, pa.float64()),
     }
     return pa.schema((name, types.get(name, pa.string())) for name in names)

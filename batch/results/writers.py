@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+import functools
+import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from batch.clock import iso
 from batch.records import Outcome
-from batch.results.schema import COLUMNS, PROBABILITY_COLUMNS, parquet_schema
-from batch.text import text_cell
+from batch.results.schema import COLUMNS, ORIGIN_COLUMNS, PROBABILITY_COLUMNS, parquet_schema
+from batch.text import inner_text_cell, text_cell
 
 ROWS_PER_GROUP = 10_000  # rows of Parquet that are in memory at a time
 _NO_PROBABILITIES = (None,) * len(PROBABILITY_COLUMNS)
@@ -30,27 +31,52 @@ class Writer(Protocol):
 class CsvWriter:
     """A writer of CSV by RFC 4180, but with newlines at the line ends.
 
+    It quotes each cell that a spreadsheet of any country would split: one with a comma, a semicolon or a tab.
+
     Args:
         file: Receives the text; the caller opens and closes it.
         names: The columns, in order.
     """
 
     def __init__(self, file: IO[str], names: Sequence[str]) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(names)
+        self._write = file.write
+        self.add(names)
 
     def add(self, row: Sequence[Any]) -> None:
         """Write one row."""
-        self._writer.writerow(
-            [_CELLS[type(value)](value) if type(value) in _CELLS else value for value in row]
-        )
+        cells = [value if type(value) is str else _cell(value) for value in row]
+        line = ",".join(cells)
+        # Most lines have nothing to quote. These searches are faster than a look at each cell.
+        if (
+            line.count(",") >= len(cells)
+            or ";" in line
+            or '"' in line
+            or "\t" in line
+            or "\n" in line
+            or "\r" in line
+        ):
+            line = ",".join(map(_quoted, cells))
+        self._write(line + "\n")
 
     def close(self) -> None:
         """Do nothing: the caller closes the file."""
 
 
-# How CSV writes a value of these types. The csv module writes None as nothing, and all else by `str`.
-_CELLS: dict[type, Any] = {float: "{:.6f}".format, datetime: iso}
+# How CSV writes a value of these types; all else by `str`. Most rows have the time of the row before.
+_CELLS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "",
+    float: "{:.6f}".format,
+    datetime: functools.lru_cache(maxsize=1)(iso),
+}
+_SPLITS = re.compile('[,;\t"\r\n]')
+
+
+def _cell(value: object) -> str:
+    return _CELLS.get(type(value), str)(value)
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _SPLITS.search(cell) else cell
 
 
 class ParquetWriter:
@@ -110,9 +136,10 @@ class ResultsFile:
 
     def __init__(self, path: Path, batch_id: str, model: str, with_probabilities: bool) -> None:
         self.rows = 0
-        self._batch_id, self._model = batch_id, text_cell(model)
+        self._batch_id, self._model = batch_id, inner_text_cell(model)
+        self._source = self._source_cell = ""  # of the last row; the next mostly has the same
         self._with_probabilities = with_probabilities
-        names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ())
+        names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ()) + ORIGIN_COLUMNS
         self._file: IO[Any]
         self._writer: Writer
         if path.suffix == ".parquet":
@@ -130,6 +157,9 @@ class ResultsFile:
             processed_at: The time for the column, UTC.
         """
         for outcome in outcomes:
+            if outcome.ref.source != self._source:
+                self._source = outcome.ref.source
+                self._source_cell = inner_text_cell(self._source)
             row: tuple[Any, ...] = (
                 text_cell(outcome.ref.name),
                 outcome.label,
@@ -143,7 +173,7 @@ class ResultsFile:
             )
             if self._with_probabilities:
                 row += outcome.probabilities or _NO_PROBABILITIES
-            self._writer.add(row)
+            self._writer.add((*row, None, self._source_cell))
             self.rows += 1
 
     def close(self) -> None:

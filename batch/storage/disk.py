@@ -79,7 +79,7 @@ def identify_file(ref: ScanRef) -> ScanRef:
 
 
 def _with_status(ref: ScanRef, status: os.stat_result) -> ScanRef:
-    return ScanRef(ref.path, ref.name, status.st_size, status.st_mtime_ns, status.st_ino)
+    return ScanRef(ref.path, ref.name, status.st_size, status.st_mtime_ns, status.st_ino, ref.source)
 
 
 def _open_error(error: OSError) -> ImageError:

@@ -97,7 +97,8 @@ class Objects:
         if "/" not in _path(address) or address.endswith("/"):
             return None
         try:
-            return self.requests.wait(self._look_up(ScanRef(address, address)))
+            folder = address.rpartition("/")[0].rstrip("/")
+            return self.requests.wait(self._look_up(ScanRef(address, address, source=folder)))
         except ImageError:
             return None
         except StoreError as error:
@@ -185,7 +186,7 @@ class Objects:
         entry = await self.requests.look_up(_path(ref.path))
         if entry is None:
             raise ImageError(Reason.VANISHED, "the object is gone")
-        return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns)
+        return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns, source=ref.source)
 
     async def _identify(self, ref: ScanRef) -> _Identified:
         try:

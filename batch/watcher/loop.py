@@ -114,7 +114,7 @@ class Watcher:
         self._disposal_warning = Repeated(_log, "retire")
         self._folders_warning = Repeated(_log, "folders")
         self._max_rows = min(options.rows_per_file, MAX_ROWS)
-        self._tracker = StabilityTracker(options.settle_s)
+        self._tracker = StabilityTracker(options.settle_s, self._inbox.path)
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._silence_s = watchdog_interval_s()
         self._growth = 0  # doublings of the batch, while scans arrive faster than digitbox publishes them
@@ -315,7 +315,8 @@ class Watcher:
             )
             run_history.write_heartbeat(ledger, beat)
             ledger.close()
-        self._tracker = StabilityTracker(self._options.settle_s)  # the next rescan finds its files again
+        # The next rescan finds its files again.
+        self._tracker = StabilityTracker(self._options.settle_s, self._inbox.path)
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:
             notify("WATCHDOG=1")

@@ -48,12 +48,13 @@ class StabilityTracker:
 
     Args:
         settle_s: Seconds for which a file must not change.
+        source: Folder of all its scans, for their rows.
     """
 
-    def __init__(self, settle_s: float) -> None:
+    def __init__(self, settle_s: float, source: str = "") -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
-        self._settle_s = max(MIN_SETTLE_S, settle_s)
+        self._settle_s, self._source = max(MIN_SETTLE_S, settle_s), source
         self._waiting: dict[str, _Waiting] = {}
         self._dues: list[
             tuple[float, str]
@@ -101,9 +102,8 @@ class StabilityTracker:
                     self._last_looks.add(path)
                 if not self.ready:
                     self.ready_since = now
-                self.ready[path] = ScanRef(
-                    path, waiting.name, identity.size_bytes, identity.mtime_ns, identity.inode
-                )
+                size_bytes, mtime_ns, inode = identity.size_bytes, identity.mtime_ns, identity.inode
+                self.ready[path] = ScanRef(path, waiting.name, size_bytes, mtime_ns, inode, self._source)
 
     def due(self) -> float:
         """Return the earliest time when `settle` has something to do; inf if no file waits."""

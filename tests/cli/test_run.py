@@ -54,6 +54,22 @@ def test_order_does_not_depend_on_workers(digitbox: Digitbox, inbox: Path, worke
     result = digitbox("run", "--workers", workers, "--batch-size", "4")
     assert [row["file"] for row in result.rows] == names
     assert {row["prediction"] for row in result.rows} == {"0"}
+    assert {(row["page"], row["source"]) for row in result.rows} == {("", os.path.realpath(inbox))}
+
+
+def test_sources_tell_scans_of_one_name_apart(digitbox: Digitbox, inbox: Path) -> None:
+    other = inbox.parent / "=1;=1+1"
+    for folder in (inbox, other):
+        folder.mkdir(exist_ok=True)
+        (folder / "a;=1+1.png").write_bytes(TWO)
+    rows = [*digitbox("run").rows, *digitbox("run", other.name).rows]
+    assert [row["file"] for row in rows] == ["a;=1+1.png"] * 2
+    root = os.path.realpath(inbox.parent)
+    assert [row["source"] for row in rows] == [f"{root}/inbox", f"{root}/=1;'=1+1"]
+    assert digitbox("export", "--latest").out.count("\n") == 3
+    both = (other.name, str(inbox / "a;=1+1.png"))
+    limited = digitbox("run", *both, "--max-files", "1").rows
+    assert [row["source"] for row in limited] == [f"{root}/inbox"]
 
 
 def test_odd_names_have_safe_rows(digitbox: Digitbox, inbox: Path) -> None:

@@ -64,7 +64,7 @@ def test_rays_own_variable_names_the_cluster(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.usefixtures("has_ray")
 def test_chunks_grow_when_each_worker_has_had_some(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = RayEngine(FakeReader())
-    refs = [ScanRef(str(number), str(number)) for number in range(10_000)]
+    refs = [ScanRef(str(number), str(number), source="/in") for number in range(10_000)]
     chunks = list(engine._chunks(iter(refs), 100))
     assert [ref for chunk in chunks for ref in chunk] == refs
     assert [len(chunk) for chunk in chunks[:9]] == [100] * 4 + [200] * 4 + [400]

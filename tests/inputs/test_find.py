@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from batch.errors import InputError
 from batch.inputs import external_sort
-from batch.inputs.find import Inputs
+from batch.inputs.find import Inputs, oldest_first
 from batch.inputs.names import has_image_suffix, is_ignored, is_scan
+from batch.storage import dispatch
 
 NOWHERE = Path("nowhere")
 
@@ -67,6 +68,34 @@ def test_names_of_several_inputs_are_as_written(tmp_path: Path, monkeypatch: pyt
     touch(tmp_path / "one" / "a.png", tmp_path / "two" / "sub" / "b.png")
     monkeypatch.chdir(tmp_path)
     assert names("two", "one", "one/a.png") == ["two/sub/b.png", "one/a.png", "one/a.png"]
+
+
+def test_scans_know_where_they_were_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Path(os.path.realpath(tmp_path))
+    touch(here / "in" / "a.png", here / "in" / "deep" / "b.png", here / "c.dat")
+    (here / "folder.png").mkdir()
+    (here / "link").symlink_to("in")
+    monkeypatch.chdir(here)
+
+    def sources(*inputs: str) -> set[str]:
+        return {ref.source for ref in Inputs(inputs, True, NOWHERE)}
+
+    for folder in ("in", "in/", "./in", "link", str(here / "in"), "in/*.png", "in/**", "link/*.png"):
+        assert sources(folder) == {str(here / "in")}, folder
+    assert sources("in/deep/../a.png") == sources("link/a.png") == {str(here / "in")}
+    assert sources("c.dat") == sources(".") == sources("**/*.png") == {str(here)}
+    assert sources("in", "c.dat", "in/deep/b.png") == {str(here / "in"), str(here), str(here / "in" / "deep")}
+    assert len({id(ref.source) for ref in Inputs(["in/a.png", "in/a.png", "in"], True, NOWHERE)}) == 2
+
+
+def test_a_scan_keeps_its_source_on_its_way(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    (found,) = Inputs([str(tmp_path)], True, NOWHERE)
+    ((identified,),) = dispatch.identify_all([found])
+    (oldest,) = oldest_first([identified])
+    ((read, _),) = dispatch.read_contents([found], 100)
+    assert {ref.source for ref in (identified, oldest, read)} == {os.path.realpath(tmp_path)}
+    assert identified == read
 
 
 def test_a_glob_matches_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

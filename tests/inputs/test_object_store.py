@@ -8,7 +8,7 @@ from batch.errors import InputError
 from batch.inputs import object_store
 from batch.inputs.find import Inputs
 from batch.locations import RemoteOutbox
-from batch.storage import objects, s3
+from batch.storage import dispatch, objects, s3
 from batch.storage.object_requests import Requests
 from batch.storage.objects import Objects
 from stores import Store
@@ -110,6 +110,25 @@ def test_a_listing_identifies_the_scans(bucket: str) -> None:
     # Listings of some servers have fractions of a second that other requests lack.
     (alone,) = Inputs([ref.path], True, NOWHERE)
     assert (alone.name, alone.size_bytes, alone.mtime_ns) == (ref.path, 1, ref.mtime_ns)
+
+
+@pytest.mark.usefixtures("lister")
+def test_objects_know_where_they_were_found(bucket: str, disk: Path) -> None:
+    top = f"s3://{bucket}/top/scans"
+
+    def sources(*inputs: str) -> set[str]:
+        return {ref.source for ref in Inputs(inputs, True, NOWHERE)}
+
+    assert sources(f"s3://{bucket}") == sources(f"s3://{bucket}/") == {f"s3://{bucket}"}
+    assert sources(top) == sources(f"{top}/") == sources(f"{top}/*/01/*") == {top}
+    assert sources(f"{top}/2024/01/a.png") == {f"{top}/2024/01"}
+    assert sources(f"{top}/2024", str(disk / "scans" / "done")) == {
+        f"{top}/2024",
+        str(disk / "scans" / "done"),
+    }
+    (ref,) = Inputs([f"{top}/2024/02"], True, NOWHERE)
+    ((read, _),) = dispatch.read_contents([ref._replace(size_bytes=-1)], 100)
+    assert read.source == f"{top}/2024/02"
 
 
 @pytest.mark.usefixtures("lister")

@@ -21,15 +21,23 @@ from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results.schema import Record
 from command import ROOT, Digitbox
+from published import make_old
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def read(name: str, sha256: str = "aa", status: Status = Status.OK, confidence: float = 0.987654) -> Outcome:
+def read(
+    name: str,
+    sha256: str = "aa",
+    status: Status = Status.OK,
+    confidence: float = 0.987654,
+    source: str = "/in",
+) -> Outcome:
+    ref = ScanRef(f"{source}/{name}", name, source=source)
     if status is Status.FAILED:
-        return Outcome(ScanRef(f"/in/{name}", name), status, Reason.UNREADABLE, sha256)
+        return Outcome(ref, status, Reason.UNREADABLE, sha256)
     probabilities = (confidence, *[(1 - confidence) / 9] * 9)
-    return Outcome(ScanRef(f"/in/{name}", name), status, None, sha256, 0, confidence, probabilities)
+    return Outcome(ref, status, None, sha256, 0, confidence, probabilities)
 
 
 Publish = Callable[..., Path]
@@ -74,7 +82,8 @@ def test_a_column_that_a_batch_lacks_is_empty(digitbox: Digitbox, publish: Publi
     publish(1, read("b.png"), with_probabilities=True)
     first, second = rows_of(digitbox("export").out)
     assert list(first) == list(second)
-    assert list(second)[-11:] == ["processed_at", *(f"p{digit}" for digit in range(10))]
+    probabilities = [f"p{digit}" for digit in range(10)]
+    assert list(second)[-13:] == ["processed_at", *probabilities, "page", "source"]
     assert (first["p0"], second["p0"]) == ("", "0.987654")
 
 
@@ -128,21 +137,70 @@ def test_the_latest_row_of_each_scan(digitbox: Digitbox, publish: Publish) -> No
     assert names_of(digitbox("export", "--latest", "--status", "review", *until).out) == ["a.png"]
 
 
-@given(st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "x", "y"])), max_size=4)))
-def test_the_latest_rows_by_a_simple_rule(batches: list[list[tuple[str, str]]]) -> None:
+def test_the_latest_rows_of_scans_of_the_same_name(digitbox: Digitbox, publish: Publish) -> None:
+    publish(0, read("a.png", source="/one"), read("a.png", source="/two"), read("b.png", "", Status.FAILED))
+    publish(1, read("a.png", source="/two"), read("b.png", source="/two"))
+    rows = rows_of(digitbox("export", "--latest").out)
+    assert [(row["source"], row["file"], row["processed_at"][11:16]) for row in rows] == [
+        ("/one", "a.png", "00:01"),
+        ("/in", "b.png", "00:03"),
+        ("/two", "a.png", "01:01"),
+        ("/two", "b.png", "01:02"),
+    ]
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_the_latest_rows_with_results_of_older_versions(
+    digitbox: Digitbox, publish: Publish, format_name: str
+) -> None:
+    """A row without a source gives way to a later row of its name and content, wherever that was found."""
+    first = publish(0, read("a.png"), read("b.png"), read("c.png"), format_name=format_name)
+    old_id = make_old(first).stem.split("-")[-1]
+    assert [(row["page"], row["source"]) for row in rows_of(digitbox("export").out)] == [("", "")] * 3
+    publish(1, read("a.png"), read("b.png", "bb"), format_name=format_name)
+    publish(2, read("a.png", source="/two"), format_name=format_name)
+    rows = rows_of(digitbox("export", "--latest").out)
+    assert [(row["source"], row["file"], row["sha256"]) for row in rows] == [
+        ("", "b.png", "aa"),
+        ("", "c.png", "aa"),
+        ("/in", "a.png", "aa"),
+        ("/in", "b.png", "bb"),
+        ("/two", "a.png", "aa"),
+    ]
+    assert [row["batch"] == old_id for row in rows] == [True, True, False, False, False]
+
+
+VALUES: dict[str, list[Any]] = {
+    "file": ["a", "b"],
+    "source": [None, "/x", "/y"],
+    "page": [None, 1, 2],
+    "sha256": [None, "s", "t"],
+}
+ROWS = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in VALUES.items()})
+
+
+@given(st.lists(st.lists(ROWS, max_size=4)), st.booleans())
+def test_the_latest_rows_by_a_simple_rule(batches: list[list[Record]], has_old: bool) -> None:
     rows: list[tuple[int, Record]] = []
     for number, batch in enumerate(batches):
-        for place, (name, sha256) in enumerate(batch):
-            row = {"file": name, "sha256": sha256 or None, "status": "ok", "number": len(rows)}
+        for place, cells in enumerate(batch):
+            source = cells["source"] if has_old else cells["source"] or "/x"
+            row = {**cells, "source": source, "status": "ok", "number": len(rows)}
             rows.append((number << 32 | place, row))
-    expected = []
-    for number, (_, row) in enumerate(rows):
-        later_rows = [later for _, later in rows[number + 1 :] if later["file"] == row["file"]]
-        if not any(row["sha256"] in (None, later["sha256"]) for later in later_rows):
-            expected.append(row["number"])
+
+    def gives_way(row: Record, later: Record) -> bool:
+        """Return whether a later row is the same in what a row has."""
+        return row["file"] == later["file"] and all(row[name] in (None, later[name]) for name in VALUES)
+
+    expected = [
+        row["number"]
+        for number, (_, row) in enumerate(rows)
+        if not any(gives_way(row, later) for _, later in rows[number + 1 :])
+    ]
 
     class Rows(PublishedRows):
         def check_files(self) -> list[str]:
+            self.has_old_files = has_old
             return ["number"]
 
         def rows(self) -> Any:

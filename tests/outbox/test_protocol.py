@@ -139,7 +139,7 @@ def is_new(folder: Path, seen: set[str]) -> bool:
 
 
 def without_names_of_batches(text: str) -> str:
-    return re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}|\b[0-9a-f]{8}(?=[/'])", "", text)
+    return re.sub(r"\d{8}T\d{6}Z-b[0-9a-f]{8}|\bb[0-9a-f]{8}(?=[/'])", "", text)
 
 
 @pytest.mark.parametrize(("way", "after"), SLOW_WAYS)

@@ -45,7 +45,7 @@ def test_rows_are_published_whole_at_the_end(tmp_path: Path) -> None:
         assert visible(folder) == []
     (path,) = visible(folder)
     assert box.published == [path]
-    assert re.fullmatch(r"predictions-20260102T120000Z-[0-9a-f]{8}\.csv", path.name)
+    assert re.fullmatch(r"predictions-20260102T120000Z-b[0-9a-f]{8}\.csv", path.name)
     assert path.read_text().splitlines()[1].split(",")[6] == path.stem.split("-")[-1]
     assert staged(folder) == []
 
@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_nothing_half(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secrets.token_hex", lambda _: "00000000")
-    taken = tmp_path / "predictions-20260102T120000Z-00000000.csv"
+    taken = tmp_path / "predictions-20260102T120000Z-b00000000.csv"
     taken.write_text("mine")
     with pytest.raises(OutboxError), outbox(tmp_path) as box:
         box.add([outcome(1)])

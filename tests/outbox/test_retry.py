@@ -2,16 +2,21 @@ import errno
 import os
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from batch.outbox import batches
 from batch.outbox import retry as module
+from batch.outbox.ledger import open_ledger
+from batch.outbox.prune import prune_outbox
 from batch.outbox.publisher import Outbox
 from batch.outbox.retry import ScanFilter, retry_scans
 from command import Digitbox
 from faults import killed_at
 from formats import FORMATS, two
+from published import make_old
 
 TWO = FORMATS["png-8"](two())
 
@@ -36,6 +41,21 @@ def test_scans_left_in_their_place_are_new(digitbox: Digitbox, inbox: Path) -> N
     assert result.err == "1 scan is new; read with digitbox run --only-new, or digitbox watch\n"
     assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["bad.png"]
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_batches_of_older_versions_are_retried_and_pruned(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, good=TWO, bad=TWO[:60])
+    (path,) = digitbox("run").out.splitlines()
+    old = make_old(Path(path))
+    assert digitbox("retry").err.startswith("1 scan is new")
+    assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["bad.png"]
+    old.unlink()
+    for name in ("good", "bad"):
+        (inbox / f"{name}.png").unlink()
+    fill(inbox, other=TWO)
+    assert prune_outbox(Path("outbox"), datetime(2999, 1, 1, tzinfo=UTC)).batches == 1
+    with open_ledger(Path("outbox"), read_only=True) as ledger:
+        assert not batches.find_published(ledger, old.stem.split("-")[-1])
 
 
 def test_moved_scans_go_back_and_their_reasons_go(digitbox: Digitbox, inbox: Path) -> None:

@@ -23,7 +23,7 @@ from batch.storage import durable
 from batch.text import text_cell
 from batch.training.data import labelled_scans
 from faults import fast_folder
-from published import NOON, four, outcome, publish, scan
+from published import NOON, four, make_old, outcome, publish, scan
 
 HEADER = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at"]
 REVIEWED_AT = "2026-01-02T13:00:00Z"
@@ -327,3 +327,43 @@ def test_hostile_names_are_corrected(tmp_path: Path) -> None:
     assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
     (path,) = (tmp_path / "out").glob("corrected-*")
     assert [row["prediction"] for _, row in reader.table(path, ["prediction"])] == ["4"] * 4
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_corrected_results_keep_page_and_source(tmp_path: Path, format_name: str) -> None:
+    scene = Scene(tmp_path, format_name=format_name)
+    scene.apply((scene.unsure, "7"))
+    (path,) = scene.outbox.glob("corrected-*")
+    assert reader.columns(path)[-3:] == ["page", "source", "corrected"]
+    assert {(row.page, row.source) for row in reader.read(path)} == {(None, str(tmp_path / "scans"))}
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_results_of_older_versions_are_corrected(tmp_path: Path, format_name: str) -> None:
+    scene = Scene(tmp_path, format_name=format_name)
+    scene.published = make_old(scene.published)
+    result = scene.apply((scene.unsure, "2"), (scene.blank, "none"))
+    assert (result.changed, result.confirmed, result.copied) == (1, 1, 2)
+    (corrected,) = result.written
+    assert reader.columns(corrected) == [*reader.columns(scene.published), "corrected"]
+    assert {(row.page, row.source) for row in reader.read(corrected)} == {(None, "")}
+    entries = collect(find_sources([scene.outbox])).entries
+    assert {(entry.row.source, entry.corrected) for entry in entries} == {("", ""), ("", "2"), ("", "none")}
+
+
+def test_corrected_results_of_older_versions_quote_less(tmp_path: Path) -> None:
+    outbox, ref = tmp_path / "out", scan(tmp_path / "scans", "a;b.png")
+    rows = [(outcome(ref, Status.REVIEW, 7), "2")]
+    published = make_old(publish(outbox, [row for row, _ in rows]))
+    file = save(tmp_path / "corrections.csv", rows, published)
+    (corrected,) = apply(file, outbox, "Anna", NOON).written
+    assert '"a;b.png"' in corrected.read_text()
+    corrected.write_text(corrected.read_text().replace('"', ""))
+    save(file, [(rows[0][0], "3")], published)
+    apply(file, outbox, "Anna", NOON)
+    (row,) = reader.read(corrected)
+    assert (row.file, row.prediction) == ("a;b.png", 3)
+    corrected.write_text(corrected.read_text().replace(",3,", ",4,"))
+    save(file, rows, published)
+    with pytest.raises(WrongLinesError):
+        apply(file, outbox, "Anna", NOON)

@@ -35,7 +35,11 @@ def content(text: str, element: str = "data") -> dict[str, Any]:
 
 def page_of(names: list[str]) -> str:
     entries = [
-        Entry(Row(name, 1, 0.5, Status.OK, name, "0" * 64, name, name, "2026-01-02T12:00:00Z"), (name,), name)
+        Entry(
+            Row(name, 1, 0.5, Status.OK, name, "0" * 64, name, name, "2026-01-02T12:00:00Z", source=name),
+            (name,),
+            name,
+        )
         for name in names
     ]
     return page.html(ReportRows(entries), {}, NOON, names[0])
@@ -52,6 +56,7 @@ def test_a_hostile_name_is_text(name: str) -> None:
     text = page_of([name])
     check_is_inert(text)
     assert content(text)["file"] == [name]
+    assert content(text)["source"] == {"values": [name], "codes": [0]}
     assert content(text)["outbox"] == name
 
 

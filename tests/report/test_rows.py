@@ -81,7 +81,7 @@ def test_wrong_results_are_an_error(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     for name, words in {
         "other.csv": "no column file",
-        "short.csv": "line 2: 2 cells under 9 columns",
+        "short.csv": "line 2: 2 cells under 11 columns",
         "digit.csv": "line 2: '12' is no digit",
         "sure.csv": "line 2: 'nan' is no confidence",
         "status.csv": "line 2: 'fine'",

@@ -76,10 +76,11 @@ def test_each_run_reads_a_batch_however_late(tmp_path: Path) -> None:
 PARTS = st.binary(min_size=1, max_size=6).filter(lambda part: not set(part) & set(b"\0/") and part != b".")
 PATHS = st.lists(PARTS, min_size=1, max_size=3).map(lambda parts: "/" + os.fsdecode(b"/".join(parts)))
 REFS = st.builds(
-    lambda path, name, mtime_ns: ScanRef(path, name, 1, mtime_ns, 1),
+    lambda path, name, mtime_ns, source: ScanRef(path, name, 1, mtime_ns, 1, source),
     PATHS,
     PATHS | st.sampled_from(["./a.png", "a/./b.png", "././x", "//y"]),
     st.integers(-(1 << 62), 1 << 62) | st.integers(0, 3),
+    st.sampled_from(["", "/", "/in", "s3://b/x/1"]),
 )
 
 
@@ -87,6 +88,7 @@ REFS = st.builds(
 def test_oldest_first_sorts_and_loses_nothing(refs: list[ScanRef], run_length: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(external_sort, "RUN_LENGTH", run_length)  # sorts in temporary files
-        oldest = [(ref.path, ref.name) for ref in oldest_first(refs)]
+        oldest = [(ref.path, ref.name, ref.source) for ref in oldest_first(refs)]
     by_age = sorted(refs, key=lambda ref: (ref.mtime_ns, os.fsencode(f"{ref.path}/./{ref.name}")))
-    assert oldest == [(ref.path, ref.name) for ref in by_age]
+    assert sorted(oldest) == sorted((ref.path, ref.name, ref.source) for ref in refs)
+    assert [names[:2] for names in oldest] == [(ref.path, ref.name) for ref in by_age]

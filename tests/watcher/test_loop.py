@@ -50,6 +50,16 @@ def test_what_is_there_at_the_start_and_what_arrives(scene: Scene) -> None:
     assert sorted(os.listdir(scene.inbox)) == ["deep"]
 
 
+def test_rows_name_the_inbox_as_their_source(scene: Scene) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    scene.drop("broken.png", b"no image")
+    scene.ticking.at(20, lambda: scene.drop("deep/b.png", numbered_scan(2)))
+    scene.watch(60)
+    scene.check()
+    inbox = os.path.realpath(scene.inbox)
+    assert [(row["page"], row["source"]) for row in scene.rows] == [("", inbox)] * 3
+
+
 def test_a_lone_scan_is_read_as_soon_as_it_has_settled(scene: Scene) -> None:
     scene.ticking.at(10, lambda: scene.drop("a.png", numbered_scan(1)))
     scene.watch(12.1, max_wait_s=60)
