@@ -206,7 +206,6 @@ EXTRA_FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "TIFF with grey and alpha": lambda grey: _tifffile(
         np.dstack([grey, np.full_like(grey, 255)]), extrasamples=["unassalpha"], planarconfig="contig"
     ),
-    "TIFF with a palette of 4 bits": lambda grey: _pillow("TIFF", _palette(grey)),
     "TIFF with Zstandard": lambda grey: _tifffile(grey, compression="zstd"),
     "TIFF with LZMA": lambda grey: _tifffile(grey, compression="lzma"),
     "TIFF with JPEG 2000": lambda grey: _tifffile(grey, compression="jpeg2000"),

@@ -16,6 +16,8 @@ SUSPECT_FRACTION = 1 / 8  # of uncompressed pixels; a shorter tail of zeros is n
 UNFINISHED_FRACTION = 0.45  # of uncompressed pixels; below a digit on black ground, fewer are zero
 BLOCK_BYTES = 4096  # copies are written in multiples of this
 TAPERED_FRACTION = 0.75  # of the width of a stroke; the last row but one of its end is thinner
+TAPER_ROWS = 7  # that digitbox compares with the last
+LINE_WIDTH = 1.5  # times the width of the ink in most rows
 BLACK_GROUND_FRACTION = 0.25  # of the pixels before the tail; on black ground, more are zero
 
 
@@ -105,7 +107,9 @@ def check_compressed(
         raise_truncated("its data end in zeros: a copy that was not finished")
 
 
-def check_pixels(data: bytes, start: int, end: int, row_bytes: int, padding_bytes: int = 0) -> None:
+def check_pixels(
+    data: bytes, start: int, end: int, row_bytes: int, padding_bytes: int = 0, offset: int = 0
+) -> None:
     """Check that uncompressed pixels do not end in zeros that nobody wrote.
 
     Args:
@@ -114,6 +118,7 @@ def check_pixels(data: bytes, start: int, end: int, row_bytes: int, padding_byte
         end: Position after their last byte.
         row_bytes: Size of a row.
         padding_bytes: Size of what no pixel uses at the end of a row.
+        offset: Position in the file of the first byte of `data`.
 
     Raises:
         ImageError: `truncated`, if the last pixels look as if nobody had written them.
@@ -125,23 +130,26 @@ def check_pixels(data: bytes, start: int, end: int, row_bytes: int, padding_byte
     zeros_before = data.count(0, start, end - zeros) - padding
     is_unfinished = zeros_before < BLACK_GROUND_FRACTION * (size - zeros - padding)
     if is_unfinished or (
-        zeros >= UNFINISHED_FRACTION * size and _is_cut(data, start, end - zeros, row_bytes)
+        zeros >= UNFINISHED_FRACTION * size and _is_cut(data, start, end - zeros, row_bytes, offset)
     ):
         raise_truncated("its pixels end in zeros: a copy that was not finished")
 
 
-def _is_cut(data: bytes, start: int, end: int, row_bytes: int) -> bool:
+def _is_cut(data: bytes, start: int, end: int, row_bytes: int, offset: int) -> bool:
     """Return whether ink ends where a copy can have stopped, on paper of zeros.
 
     Copies stop at the end of a block. Ink that is cut there has its whole width in its last rows, and would
-    go on in the next row. A stroke that ends by itself grows thinner.
+    go on in the next row. A stroke that ends by itself grows thinner. A line that runs along the last rows
+    ends there by itself, too.
     """
-    next_block = -(-end // BLOCK_BYTES) * BLOCK_BYTES
+    next_block = -(-(end + offset) // BLOCK_BYTES) * BLOCK_BYTES - offset
     if next_block > end + row_bytes * 3 // 2:
         return False
-    last = (end - 1 - start) // row_bytes
-    rows = [
-        data[start + row * row_bytes : start + (row + 1) * row_bytes] for row in range(max(0, last - 6), last)
-    ]
-    widths = [row_bytes - row.count(0) for row in rows] or [0]
-    return widths[-1] > TAPERED_FRACTION * max(widths)
+    last = (end - 1 - start) // row_bytes  # a copy may have stopped inside this row
+    starts = range(start, start + last * row_bytes, row_bytes)
+    widths = [row_bytes - data.count(0, row, row + row_bytes) for row in starts]
+    inked = sorted(width for width in widths if width)
+    if not inked:
+        return False
+    is_tapered = widths[-1] <= TAPERED_FRACTION * max(widths[-TAPER_ROWS:])
+    return not is_tapered and widths[-1] < LINE_WIDTH * inked[len(inked) // 2]

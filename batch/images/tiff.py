@@ -153,6 +153,6 @@ def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
         raise_damaged("a TIFF page without pixels")
     if compression == _UNCOMPRESSED:
         padding = -height % rows * row_bytes if is_tiled else 0
-        check_pixels(pixels, 0, len(pixels) - padding, row_bytes)
+        check_pixels(pixels, 0, len(pixels) - padding, row_bytes, offset=offsets[0])
     elif compression not in _FAX:  # a fax may be padded with zeros; its decoder complains if rows are missing
         check_compressed(pixels, 0, len(pixels))

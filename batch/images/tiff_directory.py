@@ -19,6 +19,7 @@ _TAGS = frozenset((*_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
 # Kinds of numbers in a directory: their sizes in bytes, and how `struct` calls those that digitbox reads.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 16: "Q"}
+_FLOATS = frozenset((11, 12))
 _FRACTION = 5  # two numbers of 32 bits
 _SHORT = 3
 
@@ -93,12 +94,13 @@ class Walk:
                 (position,) = self.unpack(layout.offset, position)
             if position + size > len(self.data):
                 raise_truncated("a TIFF directory points beyond the end")
-            if tag not in _TAGS or not values:
+            is_density = tag in (X_RESOLUTION, Y_RESOLUTION)
+            if tag not in _TAGS or not values or (kind in _FLOATS and not is_density):
                 continue
             if kind in _NUMBERS:
                 self.spend(size)
                 tags[tag] = self.unpack(f"{values}{_NUMBERS[kind]}", position)
-            elif kind == _FRACTION:
+            elif kind == _FRACTION and is_density:
                 self.spend(8)
                 dividend, divisor = self.unpack("II", position)
                 tags[tag] = (dividend / divisor if divisor else 0.0,)
