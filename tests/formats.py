@@ -208,7 +208,6 @@ EXTRA_FORMATS: dict[str, Callable[[Grey], bytes]] = {
     ),
     "TIFF with Zstandard": lambda grey: _tifffile(grey, compression="zstd"),
     "TIFF with LZMA": lambda grey: _tifffile(grey, compression="lzma"),
-    "TIFF with JPEG 2000": lambda grey: _tifffile(grey, compression="jpeg2000"),
     "TIFF with WebP": lambda grey: _tifffile(
         np.dstack([grey] * 3), compression="webp", photometric="rgb", compressionargs={"level": 101}
     ),

@@ -253,7 +253,9 @@ def _to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey
     if pixels.dtype not in (np.uint8, np.uint16):
         pixels = pixels.astype(np.float32)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        alpha = _to_bytes(cv2.extractChannel(pixels, 3), 0, 65535)
+        opacity = cv2.extractChannel(pixels, 3)
+        opaque = 65535.0 if opacity.dtype == np.uint16 else max(1.0, float(opacity.max()))
+        alpha = _to_bytes(opacity, 0, opaque)
     if pixels.ndim == 2:
         grey = np.asarray(pixels if pixels.dtype == np.uint8 else _stretch(pixels), np.uint8)
     else:

@@ -19,11 +19,11 @@ from batch.images.completeness import (
 from batch.images.tiff_directory import Tags, Walk
 from batch.records import Reason
 
-_UNCOMPRESSED, _FAX, _OLD_JPEG = 1, frozenset((2, 3, 4)), 6
+_UNCOMPRESSED, _FAX, _JPEG = 1, frozenset((2, 3, 4)), 7
 # Fax, LZW, JPEG, deflate and PackBits; OpenCV's TIFF library decodes no others.
 _DECODABLE = frozenset((_UNCOMPRESSED, *_FAX, 5, 7, 8, 32773, 32946))
-# LZMA, Zstandard, WebP, JPEG 2000, JPEG XL and others that `tifffile` decodes.
-_DECODABLE_WITH_EXTRA = frozenset((_OLD_JPEG, 33003, 33005, 34712, 34925, 34926, 34927, 50000, 50001, 50002))
+# LZMA, Zstandard and WebP. `imagecodecs` decodes JPEG (old, new, 2000, XL), too, but it passes over damage.
+_DECODABLE_WITH_EXTRA = frozenset((34925, 34926, 34927, 50000, 50001))
 _DEPTHS = {1: (1, 8, 10, 12, 14, 16, 32), 2: (8, 16, 32), 3: (32, 64)}  # that OpenCV reads, by sample format
 _MIN_TILE_BYTES = 1024  # OpenCV refuses smaller ones that are not compressed
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
@@ -34,31 +34,31 @@ def parse(data: bytes, max_pixels: int) -> Container:
     """Walk over all pages; see `formats.parse`."""
     walk = Walk(data)
     (offset,) = walk.unpack(walk.layout.offset, walk.layout.first_offset)
-    first_offset, first, preview = offset, None, None
+    first_offset, scan_offset = offset, 0
+    first: Container | None = None
     pages, seen = 0, set()
+    if not offset:
+        raise_damaged("a TIFF without a page")
     while offset:
         if offset in seen:
             raise_damaged("the pages of a TIFF form a circle")
         seen.add(offset)
         start = offset
         tags, offset = walk.directory(offset)
-        container = replace(_page(walk, tags, max_pixels), page_offset=start)
-        if container.orientation != 1:
-            container = replace(container, patches=walk.upright(start))
-        # A file that holds nothing but a preview is its picture.
-        if _is_no_page(tags):
-            preview = preview or container
-            continue
-        pages += 1
-        if first is None:
-            first = container
-            if start != first_offset:
-                address = struct.pack(walk.order + walk.layout.offset, start)
-                first = replace(first, patches=(*first.patches, (walk.layout.first_offset, address)))
-    first = first or preview
-    if first is None:
-        raise_damaged("a TIFF without a page")
-    return replace(first, pages=max(1, pages))
+        is_page = not _is_no_page(tags)
+        pages += is_page
+        if is_page:
+            container = _page(walk, tags, max_pixels)
+            if first is None:
+                first, scan_offset = container, start
+    if first is None:  # a file that holds nothing but a preview is its picture
+        scan_offset = first_offset
+        first = _page(walk, walk.directory(first_offset)[0], max_pixels)
+    patches = walk.upright(scan_offset) if first.orientation != 1 else ()
+    if scan_offset != first_offset:
+        address = struct.pack(walk.order + walk.layout.offset, scan_offset)
+        patches = (*patches, (walk.layout.first_offset, address))
+    return replace(first, pages=max(1, pages), page_offset=scan_offset, patches=patches)
 
 
 def _is_no_page(tags: Tags) -> bool:
@@ -89,6 +89,19 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
     is_coloured = photometric in (_RGB, _PALETTE, _CMYK, _YCBCR)
     is_plain_tile = tag.TILE_WIDTH in tags and compression == _UNCOMPRESSED and bits <= 8
     tile_bytes = _row_bytes(tags) * _first(tags, tag.TILE_HEIGHT, 1)
+    needs_extra = (
+        compression in _DECODABLE_WITH_EXTRA
+        or bits not in _DEPTHS.get(sample_format, ())
+        or has_mixed_bits
+        or photometric > _YCBCR
+        or (photometric == _CMYK and (bits != 8 or planes or samples != 4))
+        or (planes and samples > 1 and bits > 8)
+        or (samples == 2 or samples > 4)
+        or (photometric == _PALETTE and bits not in (1, 8))
+        or (is_plain_tile and tile_bytes < _MIN_TILE_BYTES)
+    )
+    if needs_extra and compression == _JPEG:
+        raise ImageError(Reason.UNSUPPORTED, "a TIFF with an unusual JPEG: convert it to PNG")
     return Container(
         "tiff",
         width,
@@ -101,15 +114,7 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
         is_coloured=is_coloured,
         # OpenCV has no grey of floats. That of 16 bits would hide ink, because digitbox stretches it.
         needs_colour=is_coloured and (sample_format == 3 or bits > 8),
-        needs_extra=compression in _DECODABLE_WITH_EXTRA
-        or bits not in _DEPTHS.get(sample_format, ())
-        or has_mixed_bits
-        or photometric > _YCBCR
-        or (photometric == _CMYK and (bits != 8 or planes or samples != 4))
-        or (planes and samples > 1 and bits > 8)
-        or (samples == 2 or samples > 4)
-        or (photometric == _PALETTE and bits not in (1, 8))
-        or (is_plain_tile and tile_bytes < _MIN_TILE_BYTES),
+        needs_extra=needs_extra,
         is_inverted=photometric == _WHITE_IS_ZERO and bits > 8,
     )
 

@@ -1,4 +1,4 @@
-"""Ink and paper of equal brightness, in every format with colours; files whose brightness is left as it is."""
+"""Ink and paper of equal brightness, in every format with colours; files whose brightness stays."""
 
 import io
 import struct
@@ -114,6 +114,7 @@ def test_an_image_and_its_inverse_are_inverse(name: str) -> None:
 def test_brightness_that_shows_the_ink_is_left(kind: str, ink: tuple[int, int, int]) -> None:
     data = save(kind, draw((240, 238, 225), ink, 1))
     brightness_alone = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert brightness_alone is not None
     assert np.array_equal(decode.decode(data, MAX_PIXELS), brightness_alone)
 
 

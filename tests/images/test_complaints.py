@@ -1,5 +1,6 @@
 """Damage that a decoder only prints a message about, and messages that are no damage."""
 
+import os
 import struct
 import zlib
 from types import SimpleNamespace
@@ -109,7 +110,7 @@ def test_too_little_memory_is_transient(error: Exception, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(decode.cv2, "imdecode", fail)
+    monkeypatch.setattr(cv2, "imdecode", fail)
     with pytest.raises(ImageError) as caught:
         decode.decode(FORMATS["png-8"](two()), MAX_PIXELS)
     assert caught.value.reason in TRANSIENT
@@ -117,8 +118,6 @@ def test_too_little_memory_is_transient(error: Exception, monkeypatch: pytest.Mo
 
 def test_too_little_memory_that_opencv_prints_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        import os
-
         os.write(2, b"imdecode_(''): can't read data: OpenCV(5.0.0) error: (-4:Insufficient memory) Failed")
 
     monkeypatch.setattr(decode, "cv2", SimpleNamespace(**{**vars(cv2), "imdecode": fail}))

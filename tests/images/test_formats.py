@@ -102,8 +102,11 @@ def test_a_jpeg_of_endless_scans_is_damage() -> None:
     assert reason_of(data[:-2] + 200 * last + data[-2:]) == "damaged"
 
 
-def test_a_tiff_of_an_unknown_compression_is_unsupported() -> None:
-    tags = {256: (4, 1, 10), 257: (4, 1, 10), 259: (3, 1, 1234), 273: (4, 1, 8), 279: (4, 1, 20)}
+@pytest.mark.parametrize("compression", [1234, 6, 34712, 50002], ids=["unknown", "old jpeg", "2000", "xl"])
+def test_tiffs_of_other_compressions_are_unsupported(compression: int) -> None:
+    tags = {256: (4, 1, 10), 257: (4, 1, 10), 259: (3, 1, compression), 273: (4, 1, 8), 279: (4, 1, 20)}
+    assert reason_of(tiff(tags)) == "unsupported"
+    del tags[273]  # old JPEG has other tags
     assert reason_of(tiff(tags)) == "unsupported"
 
 

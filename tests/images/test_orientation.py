@@ -2,6 +2,7 @@
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -142,8 +143,6 @@ def png(pixels: Grey) -> bytes:
 
 
 def with_physical(data: bytes, x: int, y: int) -> bytes:
-    import zlib
-
     body = b"pHYs" + struct.pack(">IIB", x, y, 0)
     chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
     return data[:33] + chunk + data[33:]

@@ -273,8 +273,18 @@ def test_rare_suffixes_of_jpeg_are_scans(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["#recycle", "@Recycle", "$RECYCLE.BIN", "@tmp", "#snapshot", ".snapshot", "System Volume Information"]
-    + ["lost+found", ".Trash-1000", "@eaDir"],
+    [
+        "#recycle",
+        "@Recycle",
+        "$RECYCLE.BIN",
+        "@tmp",
+        "#snapshot",
+        ".snapshot",
+        "lost+found",
+        ".Trash-1000",
+        "@eaDir",
+        "System Volume Information",
+    ],
 )
 def test_bins_and_snapshots_are_not_searched(tmp_path: Path, name: str) -> None:
     touch(*(tmp_path / folder / "deleted.png" for folder in (name, f"sub/{name}/deeper")), tmp_path / "a.png")
