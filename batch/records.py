@@ -50,9 +50,12 @@ class Reason(StrEnum):
     CHANGED = "changed"
     NOT_A_FILE = "not_a_file"
     WORKER_CRASHED = "worker_crashed"
+    NO_MEMORY = "no_memory"
 
 
-TRANSIENT = frozenset({Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED, Reason.WORKER_CRASHED})
+TRANSIENT = frozenset(
+    {Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED, Reason.WORKER_CRASHED, Reason.NO_MEMORY}
+)
 """Reasons that may pass by tomorrow although the file stays the same."""
 
 REFUSALS = frozenset(

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import tifffile
 from PIL import Image as Pillow
 
 from batch.records import Grey
@@ -163,6 +164,56 @@ def _sixteen(grey: Grey) -> npt.NDArray[np.uint16]:
     return grey.astype(np.uint16) * 257
 
 
+def _tifffile(pixels: npt.NDArray[Any], **options: Any) -> bytes:
+    content = io.BytesIO()
+    tifffile.imwrite(content, pixels, **({"photometric": "minisblack"} | options))
+    return content.getvalue()
+
+
+def _planes(grey: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.stack([grey] * 3)
+
+
+def _few_bits(grey: Grey, bits: int) -> bytes:
+    return _tifffile(np.rint(grey / 255 * ((1 << bits) - 1)).astype(np.uint8), bitspersample=bits)
+
+
+def _inks(grey: Grey) -> Grey:
+    """Return cyan, magenta, yellow and black: black ink alone."""
+    return np.dstack([np.zeros_like(grey)] * 3 + [255 - grey])
+
+
+EXTRA_FORMATS: dict[str, Callable[[Grey], bytes]] = {
+    "TIFF of 2 bits": lambda grey: _few_bits(np.where(grey > 127, 255, 0).astype(np.uint8), 2),
+    "TIFF of 4 bits": lambda grey: _few_bits(grey, 4),
+    "TIFF of 6 bits": lambda grey: _few_bits(grey, 6),
+    "TIFF of 4 bits, white is 0": lambda grey: _tifffile(
+        (255 - grey) >> 4, bitspersample=4, photometric="miniswhite"
+    ),
+    "TIFF of half floats": lambda grey: _tifffile((grey / 255).astype(np.float16)),
+    "TIFF of 3 half floats": lambda grey: _tifffile(
+        np.dstack([grey] * 3).astype(np.float16) / 255, photometric="rgb"
+    ),
+    "TIFF CMYK of 16 bits": lambda grey: _tifffile(_sixteen(_inks(grey)), photometric="separated"),
+    "TIFF RGB of 16 bits in planes": lambda grey: _tifffile(
+        _planes(_sixteen(grey)), photometric="rgb", planarconfig="separate"
+    ),
+    "TIFF RGB of floats in planes": lambda grey: _tifffile(
+        _planes((grey / 255).astype(np.float32)), photometric="rgb", planarconfig="separate"
+    ),
+    "TIFF in tiles of 16 x 16": lambda grey: _tifffile(grey, tile=(16, 16)),
+    "TIFF of 1 bit in tiles": lambda grey: _tifffile(grey > 127, tile=(32, 32)),
+    "TIFF with grey and alpha": lambda grey: _tifffile(
+        np.dstack([grey, np.full_like(grey, 255)]), extrasamples=["unassalpha"], planarconfig="contig"
+    ),
+    "TIFF with Zstandard": lambda grey: _tifffile(grey, compression="zstd"),
+    "TIFF with LZMA": lambda grey: _tifffile(grey, compression="lzma"),
+    "TIFF with WebP": lambda grey: _tifffile(
+        np.dstack([grey] * 3), compression="webp", photometric="rgb", compressionargs={"level": 101}
+    ),
+}
+"""Writers of files that digitbox reads with the extra `formats` alone, by name; see `FORMATS`."""
+
 FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "png-1": lambda grey: _pillow("PNG", _one_bit(grey)),
     "png-8": _cv2(".png"),
@@ -189,6 +240,15 @@ FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "tiff-packbits": lambda grey: _pillow("TIFF", Pillow.fromarray(grey), compression="packbits"),
     "tiff-cmyk": lambda grey: _pillow("TIFF", _colour(grey).convert("CMYK")),
     "tiff-alpha": lambda grey: _pillow("TIFF", _on_transparent(grey, "RGBA")),
+    "tiff-rgb-16": lambda grey: _tifffile(np.dstack([_sixteen(grey)] * 3), photometric="rgb"),
+    "tiff-rgb-planes": lambda grey: _tifffile(_planes(grey), photometric="rgb", planarconfig="separate"),
+    "tiff-float": lambda grey: _tifffile((grey / 255).astype(np.float32)),
+    "tiff-float-rgb": lambda grey: _tifffile(
+        np.dstack([grey] * 3).astype(np.float32) / 255, photometric="rgb"
+    ),
+    "tiff-tiles": lambda grey: _tifffile(grey, tile=(32, 32)),
+    "tiff-white-is-0": lambda grey: _tifffile(255 - grey, photometric="miniswhite"),
+    "tiff-white-is-0-16": lambda grey: _tifffile(65535 - _sixteen(grey), photometric="miniswhite"),
     "tiff-big-endian": lambda grey: _tiff_by_hand(grey, ">", is_big=False),
     "tiff-64": lambda grey: _tiff_by_hand(grey, "<", is_big=True),
     "tiff-64-big-endian": lambda grey: _tiff_by_hand(grey, ">", is_big=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from batch.errors import ImageError
+from batch.images import orientation
 from batch.images.completeness import Container, check_pixels, check_size, raise_damaged, raise_truncated
 from batch.records import Reason
 
@@ -27,10 +28,11 @@ def parse(data: bytes, max_pixels: int) -> Container:
         raise_damaged("its BMP header makes no sense")
     check_size(abs(width), abs(height), max_pixels)
     if compression in _UNCOMPRESSED:
-        end = pixels_start + (width * depth + 31) // 32 * 4 * abs(height)
+        row_bytes = (width * depth + 31) // 32 * 4
+        end = pixels_start + row_bytes * abs(height)
         if end > len(data):
             raise_truncated("its BMP pixels are cut off")
-        check_pixels(data, pixels_start, end)
+        check_pixels(data, pixels_start, end, row_bytes, row_bytes - (width * depth + 7) // 8)
     elif compression in _RUN_LENGTHS:
         end = pixels_start + pixels_size
         if max(end, file_size) > len(data) or b"\0\1" not in data[end - 4 : end]:
@@ -40,4 +42,5 @@ def parse(data: bytes, max_pixels: int) -> Container:
     # Most writers leave the fourth byte of a pixel unused. It is transparency only if a mask says so.
     has_mask = depth == 32 and ((header >= 56 and compression == 3) or compression == 6)
     has_alpha = has_mask and data[66:70] != bytes(4)
-    return Container("bmp", width, abs(height), 1, has_alpha)
+    aspect = orientation.aspect_of(*struct.unpack_from("<ii", data, 38)) if header >= 40 else 1.0
+    return Container("bmp", width, abs(height), has_alpha=has_alpha, aspect=aspect, is_coloured=True)

@@ -14,6 +14,10 @@ ZERO_RUN_BYTES = 32  # no encoder ends compressed data with this many zeros
 ZERO_RUN_FRACTION = 1 / 16  # of short compressed data; no encoder ends them with a larger share of zeros
 SUSPECT_FRACTION = 1 / 8  # of uncompressed pixels; a shorter tail of zeros is no sign of anything
 UNFINISHED_FRACTION = 0.45  # of uncompressed pixels; below a digit on black ground, fewer are zero
+BLOCK_BYTES = 4096  # copies are written in multiples of this
+TAPERED_FRACTION = 0.75  # of the width of a stroke; the last row but one of its end is thinner
+TAPER_ROWS = 7  # that digitbox compares with the last
+LINE_WIDTH = 1.5  # times the width of the ink in most rows
 BLACK_GROUND_FRACTION = 0.25  # of the pixels before the tail; on black ground, more are zero
 
 
@@ -28,6 +32,15 @@ class Container:
         pages: Number of pages or frames, at least 1.
         has_alpha: True if pixels can be transparent.
         white: The brightest value that 8-bit pixels can have, 1 to 255.
+        orientation: How to turn the pixels upright, as EXIF and TIFF number it: 1 (upright) to 8.
+        aspect: The width of a pixel divided by its height.
+        is_coloured: True if pixels can have a colour.
+        needs_colour: True if the grey that OpenCV decodes is not that of the colours.
+        needs_extra: True if OpenCV does not read it, or reads it wrong, and the extra `formats` does.
+        is_inverted: True if OpenCV gives the inverse.
+        transparent: The grey that is transparent in a PNG without an alpha channel, or -1.
+        page_offset: Position of the directory of the page of a TIFF.
+        patches: Bytes to replace before OpenCV decodes the file, each with its position.
     """
 
     kind: str
@@ -36,6 +49,15 @@ class Container:
     pages: int = 1
     has_alpha: bool = False
     white: int = 255
+    orientation: int = 1
+    aspect: float = 1.0
+    is_coloured: bool = False
+    needs_colour: bool = False
+    needs_extra: bool = False
+    is_inverted: bool = False
+    transparent: int = -1
+    page_offset: int = 0
+    patches: tuple[tuple[int, bytes], ...] = ()
 
 
 def raise_truncated(detail: str) -> NoReturn:
@@ -85,13 +107,18 @@ def check_compressed(
         raise_truncated("its data end in zeros: a copy that was not finished")
 
 
-def check_pixels(data: bytes, start: int, end: int) -> None:
-    """Check that uncompressed pixels do not end in zeros while few of the pixels before are zero.
+def check_pixels(
+    data: bytes, start: int, end: int, row_bytes: int, padding_bytes: int = 0, offset: int = 0
+) -> None:
+    """Check that uncompressed pixels do not end in zeros that nobody wrote.
 
     Args:
         data: The whole file.
         start: Position of the first byte of the pixels.
         end: Position after their last byte.
+        row_bytes: Size of a row.
+        padding_bytes: Size of what no pixel uses at the end of a row.
+        offset: Position in the file of the first byte of `data`.
 
     Raises:
         ImageError: `truncated`, if the last pixels look as if nobody had written them.
@@ -99,6 +126,30 @@ def check_pixels(data: bytes, start: int, end: int) -> None:
     size, zeros = end - start, zero_tail(data, start, end)
     if zeros == size or zeros < SUSPECT_FRACTION * size:
         return
-    zeros_before = data.count(0, start, end - zeros)
-    if zeros >= UNFINISHED_FRACTION * size or zeros_before < BLACK_GROUND_FRACTION * (size - zeros):
+    padding = (size - zeros) // row_bytes * padding_bytes
+    zeros_before = data.count(0, start, end - zeros) - padding
+    is_unfinished = zeros_before < BLACK_GROUND_FRACTION * (size - zeros - padding)
+    if is_unfinished or (
+        zeros >= UNFINISHED_FRACTION * size and _is_cut(data, start, end - zeros, row_bytes, offset)
+    ):
         raise_truncated("its pixels end in zeros: a copy that was not finished")
+
+
+def _is_cut(data: bytes, start: int, end: int, row_bytes: int, offset: int) -> bool:
+    """Return whether ink ends where a copy can have stopped, on paper of zeros.
+
+    Copies stop at the end of a block. Ink that is cut there has its whole width in its last rows, and would
+    go on in the next row. A stroke that ends by itself grows thinner. A line that runs along the last rows
+    ends there by itself, too.
+    """
+    next_block = -(-(end + offset) // BLOCK_BYTES) * BLOCK_BYTES - offset
+    if next_block > end + row_bytes * 3 // 2:
+        return False
+    last = (end - 1 - start) // row_bytes  # a copy may have stopped inside this row
+    starts = range(start, start + last * row_bytes, row_bytes)
+    widths = [row_bytes - data.count(0, row, row + row_bytes) for row in starts]
+    inked = sorted(width for width in widths if width)
+    if not inked:
+        return False
+    is_tapered = widths[-1] <= TAPERED_FRACTION * max(widths[-TAPER_ROWS:])
+    return not is_tapered and widths[-1] < LINE_WIDTH * inked[len(inked) // 2]

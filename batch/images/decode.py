@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 import cv2
@@ -12,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images import formats
+from batch.images import colour, extra, formats, orientation, transparency
+from batch.images.completeness import Container
 from batch.records import Grey, Image, Reason, ScanRef
 from batch.storage import dispatch
 from batch.terminal import stderr
@@ -30,8 +32,15 @@ _REDUCED = (
     (2, cv2.IMREAD_REDUCED_GRAYSCALE_2),
 )
 
-# libjpeg warns of these if pixels are missing. Other warnings (e.g. of a few bytes too many) are harmless.
-_HOLE = re.compile(rb"premature end|bad huffman|corrupt data|instead of RST", re.IGNORECASE)
+# What libjpeg, libpng and libtiff print when pixels are missing or wrong. Other warnings are harmless (e.g.
+# of an unknown tag, a damaged colour profile, or an Adobe marker).
+_COMPLAINT = re.compile(
+    rb"premature end|corrupt jpeg data: (?!bad icc)|inconsistent progression"
+    rb"|libpng warning: (?:IDAT: (?!extra|too much)|not enough)"
+    rb"|TIFF_Error|TIFF_Warning (?:Fax|LZW|ZIP|PackBits|TIFFFill)",
+    re.IGNORECASE,
+)
+_NO_MEMORY = b"(-4:"  # OpenCV prints some errors instead of raising them
 
 Read = tuple[ScanRef, Image | ImageError]
 """A file as it was when digitbox read it, with its image or with the error that says why there is none."""
@@ -135,23 +144,83 @@ def decode(data: bytes, max_pixels: int) -> Grey:
         raise ImageError(Reason.SEVERAL_PAGES, f"{container.pages} pages or frames: give one file for each")
     if min(size) < MIN_SIDE_PX:
         raise ImageError(Reason.TOO_SMALL, f"{size[1]} x {size[0]} pixels are too few for a digit")
-    flags = cv2.IMREAD_UNCHANGED if container.has_alpha else cv2.IMREAD_ANYDEPTH
     try:
-        if container.kind == "jpeg":
-            factor, flags = next(
-                (reduced for reduced in _REDUCED if max(size) >= REDUCED_PX * reduced[0]), (1, flags)
-            )
-            size = -(-size[0] // factor), -(-size[1] // factor)
-            pixels = _decode_jpeg(data, flags)
-        else:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        grey = _decode(data, container, size)
+        grey = np.asarray(orientation.make_square(grey, container.aspect, max_pixels), np.uint8)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
         raise ImageError(Reason.DAMAGED, f"cannot be decoded: {error.err}") from error
-    if pixels is None or sorted(pixels.shape[:2]) != sorted(size):
+    except MemoryError as error:
+        raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
+    return orientation.turn_upright(grey, container.orientation)
+
+
+def _decode(data: bytes, container: Container, size: tuple[int, int]) -> Grey:
+    """Decode a file to grey as its pixels lie."""
+    if container.needs_extra:
+        return _to_grey(extra.decode(data, container))
+    # OpenCV turns some images upright and not others, so digitbox turns all of them.
+    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    if container.has_alpha:
+        flags = cv2.IMREAD_UNCHANGED
+    elif container.needs_colour:
+        flags |= cv2.IMREAD_COLOR
+    if container.kind == "jpeg":
+        factor, reduced = next((step for step in _REDUCED if max(size) >= REDUCED_PX * step[0]), (1, 0))
+        flags = reduced | cv2.IMREAD_IGNORE_ORIENTATION if factor > 1 else flags
+        size = -(-size[0] // factor), -(-size[1] // factor)
+    pixels = _decode_pixels(data, container, flags, size)
+    alpha = None
+    if container.transparent >= 0:
+        alpha = np.where(pixels == container.transparent, 0, 255).astype(np.uint8)
+    grey = _to_grey(pixels, alpha)
+    if container.is_coloured and pixels.ndim == 2 and not colour.shows_ink(grey):
+        coloured = _decode_pixels(data, container, flags | cv2.IMREAD_COLOR, size)
+        ink = colour.find_ink(np.asarray(coloured, np.uint8)) if coloured.dtype == np.uint8 else None
+        return grey if ink is None else ink
+    return grey
+
+
+def _decode_pixels(
+    data: bytes, container: Container, flags: int, size: tuple[int, int]
+) -> npt.NDArray[np.generic]:
+    """Decode a file with OpenCV, and fail if its decoder complains.
+
+    The decoders return an image for a file that is damaged inside, and only say so on stderr. Damage that is
+    still a valid code (e.g. a flipped bit of a JPEG) stays unseen where a format has no checksums.
+    """
+    content = np.frombuffer(data, np.uint8)
+    if container.patches:
+        content = content.copy()
+        for position, replacement in container.patches:
+            content[position : position + len(replacement)] = np.frombuffer(replacement, np.uint8)
+    is_tiff = container.kind == "tiff"
+    with _log_warnings() if is_tiff else nullcontext(), stderr.capture() as messages:
+        pixels = cv2.imdecode(content, flags)
+    message = messages[0] if messages else b""
+    if _NO_MEMORY in message:
+        raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels")
+    if _COMPLAINT.search(message):
+        raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")
+    if pixels is None or pixels.shape[:2] != size:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded, though it looks like {container.kind}")
     if container.white < 255 and pixels.dtype == np.uint8:
         pixels = cv2.LUT(pixels, np.minimum(np.arange(256) * (255 / container.white), 255).astype(np.uint8))
-    return _to_grey(pixels)
+    if container.is_inverted:
+        pixels = ~pixels if pixels.dtype.kind in "iu" else -pixels
+    return pixels
+
+
+@contextmanager
+def _log_warnings() -> Iterator[None]:
+    """Let OpenCV print the warnings of its TIFF library, whatever level the user has set."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_WARNING)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
@@ -178,36 +247,41 @@ def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
     return _to_grey(pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels)
 
 
-def _decode_jpeg(data: bytes, flags: int) -> npt.NDArray[np.generic] | None:
-    """Decode a JPEG, and fail if parts of its pixels are missing.
-
-    libjpeg returns an image for a JPEG that is cut inside, and only warns on stderr. Damage that is still a
-    valid code (e.g. a flipped bit) stays unseen: JPEG has no checksums.
-    """
-    with stderr.capture() as messages:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if messages and _HOLE.search(messages[0]):
-        raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")
-    return pixels
-
-
-def _to_grey(pixels: npt.NDArray[np.generic]) -> Grey:
+def _to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey:
     """Convert decoded pixels of any type and number of channels to grey, uint8 (height, width)."""
     # A large scan takes much memory, so each step keeps as few bytes and channels as it can.
     if pixels.dtype not in (np.uint8, np.uint16):
         pixels = pixels.astype(np.float32)
-    alpha = None
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        alpha = cv2.extractChannel(pixels, 3)
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2GRAY)
-    elif pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-    grey = np.asarray(pixels if pixels.dtype == np.uint8 else _stretch(pixels), np.uint8)
-    if alpha is None:
-        return grey
-    if alpha.dtype != np.uint8:
-        alpha = cv2.convertScaleAbs(alpha, alpha=255.0 / 65535.0)
-    return _put_on_paper(grey, np.asarray(alpha, np.uint8))
+        opacity = cv2.extractChannel(pixels, 3)
+        opaque = 65535.0 if opacity.dtype == np.uint16 else max(1.0, float(opacity.max()))
+        alpha = _to_bytes(opacity, 0, opaque)
+    if pixels.ndim == 2:
+        grey = np.asarray(pixels if pixels.dtype == np.uint8 else _stretch(pixels), np.uint8)
+    else:
+        levels = _stretch_colours(pixels)
+        grey = colour.to_grey(
+            cv2.cvtColor(levels, cv2.COLOR_BGRA2BGR) if levels.shape[2] == 4 else levels, alpha
+        )
+    return grey if alpha is None else transparency.put_on_paper(grey, alpha)
+
+
+def _to_bytes(pixels: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+    """Convert 16-bit or float pixels to 0 at `low` and 255 at `high`, and leave 8-bit pixels as they are."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    scale = 255 / (high - low)
+    return np.asarray(cv2.convertScaleAbs(pixels, alpha=scale, beta=-low * scale), np.uint8)
+
+
+def _stretch_colours(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Stretch 16-bit colours to 0 to 255, all channels alike, and leave 8-bit colours as they are."""
+    if pixels.dtype == np.uint8:
+        return np.asarray(pixels, np.uint8)
+    if pixels.dtype != np.uint16:
+        return _stretch(pixels)
+    low, high = int(pixels[..., :3].min()), int(pixels[..., :3].max())
+    return _to_bytes(pixels, *((low, high) if low < high else (0, 65535)))
 
 
 def _stretch(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
@@ -224,15 +298,3 @@ def _stretch(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     values -= low
     values *= 255.0 / (high - low)
     return np.asarray(np.rint(np.clip(values, 0, 255, out=values), out=values), np.uint8)
-
-
-def _put_on_paper(grey: npt.NDArray[np.uint8], alpha: npt.NDArray[np.uint8]) -> Grey:
-    """Put ink that is drawn on transparent ground on paper: white, or black under light ink."""
-    weight = int(alpha.sum(dtype=np.int64))
-    if weight >= 255 * alpha.size - 127:
-        return grey
-    weighted = cv2.multiply(grey, alpha, dtype=cv2.CV_16U)
-    is_light = weight > 0 and int(weighted.sum(dtype=np.int64)) > 127 * weight
-    if is_light:
-        return np.asarray(cv2.multiply(grey, alpha, scale=1 / 255), np.uint8)
-    return np.asarray(255 - cv2.multiply(255 - grey, alpha, scale=1 / 255), np.uint8)

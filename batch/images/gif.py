@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from batch.images import orientation
 from batch.images.completeness import Container, check_size, raise_damaged
 
 _EXTENSION, _FRAME, _END = 0x21, 0x2C, 0x3B
@@ -12,7 +13,7 @@ _GRAPHIC_CONTROL = 0xF9  # kind of extension that can make a colour transparent
 
 def parse(data: bytes, max_pixels: int) -> Container:
     """Walk over all blocks; see `formats.parse`."""
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    width, height, flags, aspect = struct.unpack_from("<HHBxB", data, 6)
     position = 13 + _palette_bytes(flags)
     check_size(width, height, max_pixels)
     pages, has_alpha = 0, False
@@ -37,7 +38,16 @@ def parse(data: bytes, max_pixels: int) -> Container:
         position += 1
     if not pages:
         raise_damaged("a GIF without pixels")
-    return Container("gif", width, height, pages, has_alpha)
+    # The number of the aspect is 64 times the width of a pixel divided by its height, less 15.
+    return Container(
+        "gif",
+        width,
+        height,
+        pages,
+        has_alpha,
+        aspect=orientation.aspect_of(64, aspect + 15) if aspect else 1.0,
+        is_coloured=True,
+    )
 
 
 def _palette_bytes(flags: int) -> int:

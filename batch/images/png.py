@@ -5,17 +5,22 @@ from __future__ import annotations
 import struct
 import zlib
 
+from batch.images import exif, orientation
 from batch.images.completeness import Container, check_size, raise_damaged, raise_truncated
+
+_GREY = 0
+_GAMMA = frozenset((b"sRGB", b"gAMA"))
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
     """Walk over all chunks; see `formats.parse`."""
     size, position = len(data), 8
-    width, height, _depth, colour = struct.unpack_from(">IIBB", data, 16)
+    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     if data[12:16] != b"IHDR":
         raise_damaged("the first chunk of a PNG must be IHDR")
     check_size(width, height, max_pixels)
-    pages, has_alpha, has_pixels = 1, colour >= 4, False
+    pages, has_alpha, has_pixels, transparent, has_gamma = 1, colour >= 4, False, -1, False
+    lie, density = exif.Exif(), 1.0
     while True:
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length
@@ -28,10 +33,33 @@ def parse(data: bytes, max_pixels: int) -> Container:
         if kind == b"IDAT":
             has_pixels = True
         elif kind == b"tRNS":
-            has_alpha = True
+            if colour == _GREY:  # OpenCV does not look at it
+                level = int.from_bytes(data[position + 8 : position + 10], "big")
+                transparent = level * 255 // ((1 << depth) - 1) if depth < 8 else level
+            else:
+                has_alpha = True
+        elif kind in _GAMMA:
+            has_gamma = True
+        elif kind == b"eXIf":
+            lie = exif.parse(data[position + 8 : end - 4])
+        elif kind == b"pHYs":
+            density = orientation.aspect_of(*struct.unpack_from(">II", data, position + 8))
         elif kind == b"acTL":
             pages = max(pages, int.from_bytes(data[position + 8 : position + 12], "big"))
         position = end
     if not has_pixels:
         raise_damaged("a PNG without pixels")
-    return Container("png", width, height, pages, has_alpha)
+    is_coloured = bool(colour & 2)
+    return Container(
+        "png",
+        width,
+        height,
+        pages,
+        has_alpha,
+        orientation=lie.orientation,
+        aspect=density,
+        is_coloured=is_coloured,
+        # OpenCV stretches the contrast of 16 bits, and converts colours by these chunks, before it adds them.
+        needs_colour=is_coloured and (has_gamma or depth > 8),
+        transparent=transparent,
+    )

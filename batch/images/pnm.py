@@ -25,17 +25,18 @@ def parse(data: bytes, max_pixels: int) -> Container:
     values = width * height * (3 if kind in (3, 6) else 1)
     if kind <= 3:
         _check_text(data, position, kind, values)
-        return Container("pnm", width, height)
+        return Container("pnm", width, height, is_coloured=kind == 3)
     start = position + 1
     end = start + ((width + 7) // 8 * height if kind == 4 else values * (2 if white > 255 else 1))
+    row_bytes = (end - start) // max(1, height)
     if end > len(data):
         raise_truncated("the pixels of a PNM are cut off")
-    check_pixels(data, start, end)
+    check_pixels(data, start, end, max(1, row_bytes))
     following = data[end : end + 3].lstrip()
     pages = 2 if following[:1] == b"P" and following[1:2] in b"123456" and following[1:2] else 1
     # OpenCV stretches a darker white by itself in P1 to P3.
     container_white = white if kind in (5, 6) and white < 255 else 255
-    return Container("pnm", width, height, pages, white=container_white)
+    return Container("pnm", width, height, pages, white=container_white, is_coloured=kind == 6)
 
 
 def _header(data: bytes, length: int) -> tuple[list[int], int]:

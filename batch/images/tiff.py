@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import replace
 
 from batch.errors import ImageError
+from batch.images import orientation
+from batch.images import tiff_directory as tag
 from batch.images.completeness import (
     Container,
     check_compressed,
@@ -14,134 +16,148 @@ from batch.images.completeness import (
     raise_damaged,
     raise_truncated,
 )
+from batch.images.tiff_directory import Tags, Walk
 from batch.records import Reason
 
-SUBFILE, WIDTH, HEIGHT, COMPRESSION, SAMPLES, EXTRA_SAMPLES = _PAGE_TAGS = 254, 256, 257, 259, 277, 338
-STRIPS, STRIP_SIZES, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = _PIXEL_TAGS = 273, 279, 322, 323, 324, 325
-_TAGS = frozenset((*_PAGE_TAGS, *_PIXEL_TAGS))
-# Kinds of numbers in a directory: their sizes in bytes, and how `struct` calls those that digitbox reads.
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8}
-_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_UNCOMPRESSED = 1
+_UNCOMPRESSED, _FAX, _JPEG = 1, frozenset((2, 3, 4)), 7
 # Fax, LZW, JPEG, deflate and PackBits; OpenCV's TIFF library decodes no others.
-_DECODABLE = frozenset((_UNCOMPRESSED, 2, 3, 4, 5, 6, 7, 8, 32773, 32946))
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """The widths of the numbers in a TIFF: classic, or with offsets of 64 bits.
-
-    Attributes:
-        first_offset: Position in the file of the offset of the first directory.
-        count: Format (of `struct`) of the number of entries in a directory.
-        offset: Format of an offset.
-        offset_bytes: Size of an offset in bytes.
-    """
-
-    first_offset: int
-    count: str
-    offset: str
-    offset_bytes: int
-
-    @property
-    def entry_bytes(self) -> int:
-        """Return the size of an entry: tag, kind, number of values, and the values or their offset."""
-        return 4 + 2 * self.offset_bytes
-
-
-_CLASSIC, _BIG = _Layout(4, "H", "I", 4), _Layout(8, "Q", "Q", 8)
+_DECODABLE = frozenset((_UNCOMPRESSED, *_FAX, 5, 7, 8, 32773, 32946))
+# LZMA, Zstandard and WebP. `imagecodecs` decodes JPEG (old, new, 2000, XL), too, but it passes over damage.
+_DECODABLE_WITH_EXTRA = frozenset((34925, 34926, 34927, 50000, 50001))
+_DEPTHS = {1: (1, 8, 10, 12, 14, 16, 32), 2: (8, 16, 32), 3: (32, 64)}  # that OpenCV reads, by sample format
+_MIN_TILE_BYTES = 1024  # OpenCV refuses smaller ones that are not compressed
+_WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_PREVIEW, _MASK, _OLD_PREVIEW = 1, 4, 2  # of NewSubfileType (bits) and of SubfileType
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
     """Walk over all pages; see `formats.parse`."""
-    walk = _Walk(data)
+    walk = Walk(data)
     (offset,) = walk.unpack(walk.layout.offset, walk.layout.first_offset)
+    first_offset, scan_offset = offset, 0
     first: Container | None = None
     pages, seen = 0, set()
+    if not offset:
+        raise_damaged("a TIFF without a page")
     while offset:
         if offset in seen:
             raise_damaged("the pages of a TIFF form a circle")
         seen.add(offset)
+        start = offset
         tags, offset = walk.directory(offset)
-        if not tags.get(SUBFILE, (0,))[0] & 1:  # a preview is no page
-            pages += 1
-        container = _page(walk, tags, max_pixels)
-        first = first or container
-    if first is None:
-        raise_damaged("a TIFF without a page")
-    return Container("tiff", first.width_px, first.height_px, max(1, pages), first.has_alpha)
+        is_page = not _is_no_page(tags)
+        pages += is_page
+        if is_page:
+            container = _page(walk, tags, max_pixels)
+            if first is None:
+                first, scan_offset = container, start
+    if first is None:  # a file that holds nothing but a preview is its picture
+        scan_offset = first_offset
+        first = _page(walk, walk.directory(first_offset)[0], max_pixels)
+    patches = walk.upright(scan_offset) if first.orientation != 1 else ()
+    if scan_offset != first_offset:
+        address = struct.pack(walk.order + walk.layout.offset, scan_offset)
+        patches = (*patches, (walk.layout.first_offset, address))
+    return replace(first, pages=max(1, pages), page_offset=scan_offset, patches=patches)
 
 
-class _Walk:
-    """A reader of the structure that reads no more than twice the file: the parts of a bomb overlap.
-
-    Args:
-        data: The whole file.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.order = "<" if data[:2] == b"II" else ">"
-        self.layout = _BIG if b"+" in data[2:4] else _CLASSIC
-        self._unread_bytes = 2 * len(data)
-
-    def spend(self, size: int) -> None:
-        """Count bytes that are read, and fail if they are more than a file without overlaps has."""
-        self._unread_bytes -= size
-        if self._unread_bytes < 0:
-            raise_damaged("the parts of a TIFF overlap")
-
-    def unpack(self, form: str, offset: int) -> tuple[int, ...]:
-        """Return the numbers at an offset, in the byte order of the file."""
-        if offset > len(self.data):
-            raise_truncated("a TIFF points beyond its end")
-        return struct.unpack_from(self.order + form, self.data, offset)
-
-    def directory(self, offset: int) -> tuple[dict[int, tuple[int, ...]], int]:
-        """Return the numbers of a page by tag, and the offset of the next page (0 after the last)."""
-        layout = self.layout
-        (count,) = self.unpack(layout.count, offset)
-        start = offset + struct.calcsize("=" + layout.count)
-        end = start + layout.entry_bytes * count
-        if end + layout.offset_bytes > len(self.data):
-            raise_truncated("a TIFF directory is cut off")
-        self.spend(end - start)
-        tags: dict[int, tuple[int, ...]] = {}
-        for entry in range(start, end, layout.entry_bytes):
-            tag, kind, values = self.unpack("HH" + layout.offset, entry)
-            position, size = entry + 4 + layout.offset_bytes, _SIZES.get(kind, 1) * values
-            if size > layout.offset_bytes:
-                (position,) = self.unpack(layout.offset, position)
-            if position + size > len(self.data):
-                raise_truncated("a TIFF directory points beyond the end")
-            if tag in _TAGS and kind in _NUMBERS and values:
-                self.spend(size)
-                tags[tag] = self.unpack(f"{values}{_NUMBERS[kind]}", position)
-        return tags, self.unpack(layout.offset, end)[0]
+def _is_no_page(tags: Tags) -> bool:
+    """Return whether a directory holds a preview or a mask of another page."""
+    kind, old_kind = int(_first(tags, tag.NEW_SUBFILE, 0)), int(_first(tags, tag.OLD_SUBFILE, 0))
+    return bool(kind & (_PREVIEW | _MASK)) or old_kind == _OLD_PREVIEW
 
 
-def _page(walk: _Walk, tags: dict[int, tuple[int, ...]], max_pixels: int) -> Container:
+def _first(tags: Tags, number: int, default: int) -> int:
+    return int(tags.get(number, (default,))[0])
+
+
+def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
     """Check that the pixels of a page are there, and return what the page holds."""
-    if WIDTH not in tags or HEIGHT not in tags:
+    if tag.WIDTH not in tags or tag.HEIGHT not in tags:
         raise_damaged("a TIFF page without a size")
-    width, height = tags[WIDTH][0], tags[HEIGHT][0]
+    width, height = _first(tags, tag.WIDTH, 0), _first(tags, tag.HEIGHT, 0)
     check_size(width, height, max_pixels)
-    check_size(tags.get(TILE_WIDTH, (1,))[0], tags.get(TILE_HEIGHT, (1,))[0], max_pixels)
-    compression, samples = tags.get(COMPRESSION, (_UNCOMPRESSED,))[0], tags.get(SAMPLES, (1,))[0]
-    has_alpha = tags.get(EXTRA_SAMPLES, (0,))[0] in (1, 2)
-    if compression not in _DECODABLE or samples > 4 or (has_alpha and samples == 2):
+    check_size(_first(tags, tag.TILE_WIDTH, 1), _first(tags, tag.TILE_HEIGHT, 1), max_pixels)
+    compression, samples = _first(tags, tag.COMPRESSION, _UNCOMPRESSED), _first(tags, tag.SAMPLES, 1)
+    if compression not in _DECODABLE | _DECODABLE_WITH_EXTRA or samples > 5:
         raise ImageError(Reason.UNSUPPORTED, "an unusual TIFF: convert it to PNG")
-    offsets = tags.get(STRIPS) or tags.get(TILES) or ()
-    sizes = tags.get(STRIP_SIZES) or tags.get(TILE_SIZES) or ()
-    if not offsets or len(sizes) != len(offsets):
+    _check_parts(walk, tags, compression)
+    photometric, bits = _first(tags, tag.PHOTOMETRIC, _GREY), _first(tags, tag.BITS, 1)
+    has_mixed_bits = len(set(tags.get(tag.BITS, ()))) > 1
+    sample_format, planes = _first(tags, tag.SAMPLE_FORMAT, 1), _first(tags, tag.PLANES, 1) == 2
+    has_alpha = _first(tags, tag.EXTRA_SAMPLES, 0) in (1, 2)
+    is_coloured = photometric in (_RGB, _PALETTE, _CMYK, _YCBCR)
+    is_plain_tile = tag.TILE_WIDTH in tags and compression == _UNCOMPRESSED and bits <= 8
+    tile_bytes = _row_bytes(tags) * _first(tags, tag.TILE_HEIGHT, 1)
+    needs_extra = (
+        compression in _DECODABLE_WITH_EXTRA
+        or bits not in _DEPTHS.get(sample_format, ())
+        or has_mixed_bits
+        or photometric > _YCBCR
+        or (photometric == _CMYK and (bits != 8 or planes or samples != 4))
+        or (planes and samples > 1 and bits > 8)
+        or (samples == 2 or samples > 4)
+        or (photometric == _PALETTE and bits not in (1, 8))
+        or (is_plain_tile and tile_bytes < _MIN_TILE_BYTES)
+    )
+    if needs_extra and compression == _JPEG:
+        raise ImageError(Reason.UNSUPPORTED, "a TIFF with an unusual JPEG: convert it to PNG")
+    return Container(
+        "tiff",
+        width,
+        height,
+        has_alpha=has_alpha,
+        orientation=_first(tags, tag.ORIENTATION, 1),
+        aspect=orientation.aspect_of(
+            tags.get(tag.X_RESOLUTION, (1,))[0], tags.get(tag.Y_RESOLUTION, (1,))[0]
+        ),
+        is_coloured=is_coloured,
+        # OpenCV has no grey of floats. That of 16 bits would hide ink, because digitbox stretches it.
+        needs_colour=is_coloured and (sample_format == 3 or bits > 8),
+        needs_extra=needs_extra,
+        is_inverted=photometric == _WHITE_IS_ZERO and bits > 8,
+    )
+
+
+def _row_bytes(tags: Tags) -> int:
+    """Return the size of an uncompressed row of a strip or a tile."""
+    planes = _first(tags, tag.PLANES, 1) == 2
+    samples = 1 if planes else _first(tags, tag.SAMPLES, 1)
+    width = _first(tags, tag.TILE_WIDTH, 0) or _first(tags, tag.WIDTH, 0)
+    return (width * samples * _first(tags, tag.BITS, 1) + 7) // 8
+
+
+def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
+    """Check that the strips or tiles of a page are in the file, and that they are no unfinished copy."""
+    size, height, row_bytes = len(walk.data), _first(tags, tag.HEIGHT, 0), _row_bytes(tags)
+    is_tiled = tag.STRIPS not in tags and tag.TILES in tags
+    offsets = [int(offset) for offset in tags.get(tag.STRIPS) or tags.get(tag.TILES) or ()]
+    if not offsets:
+        raise_damaged("a TIFF page without pixels")
+    sizes = [int(part) for part in tags.get(tag.STRIP_SIZES) or tags.get(tag.TILE_SIZES) or ()]
+    rows = _first(tags, tag.TILE_HEIGHT, 1) if is_tiled else min(height, _first(tags, tag.STRIP_ROWS, height))
+    if not any(sizes):
+        # Some writers leave the sizes out. The pixels end where they must, or where the next part begins.
+        ends = sorted({*offsets, size})
+        sizes = [ends[ends.index(offset) + 1] - offset if offset < size else 1 for offset in offsets]
+        if compression == _UNCOMPRESSED:
+            strips = -(-height // max(1, rows))
+            last_rows = rows if is_tiled else height - rows * (strips - 1)
+            sizes = [
+                row_bytes * (last_rows if part % strips == strips - 1 else rows)
+                for part in range(len(offsets))
+            ]
+    if len(sizes) != len(offsets):
         raise_damaged("a TIFF page without pixels")
     parts = list(zip(offsets, sizes, strict=True))
-    if max(start + size for start, size in parts) > len(walk.data):
+    if max(start + part for start, part in parts) > size:
         raise_truncated("the pixels of a TIFF are cut off")
     walk.spend(sum(sizes))
-    pixels = b"".join(walk.data[start : start + size] for start, size in parts)
+    pixels = b"".join(walk.data[start : start + part] for start, part in parts)
     if not pixels:
         raise_damaged("a TIFF page without pixels")
-    check = check_pixels if compression == _UNCOMPRESSED else check_compressed
-    check(pixels, 0, len(pixels))
-    return Container("tiff", width, height, 1, has_alpha)
+    if compression == _UNCOMPRESSED:
+        padding = -height % rows * row_bytes if is_tiled else 0
+        check_pixels(pixels, 0, len(pixels) - padding, row_bytes, offset=offsets[0])
+    elif compression not in _FAX:  # a fax may be padded with zeros; its decoder complains if rows are missing
+        check_compressed(pixels, 0, len(pixels))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from batch.errors import ImageError
+from batch.images import exif
 from batch.images.completeness import (
     Container,
     check_compressed,
@@ -29,6 +30,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
     if end > len(data):
         raise_truncated("a WebP is cut off")
     position, width, height, frames, has_alpha, has_pixels = 12, 0, 0, 0, False, False
+    lie = exif.Exif()
     while position + 8 <= end:
         kind, length = struct.unpack_from("<4sI", data, position)
         body, position = position + 8, position + 8 + length + length % 2
@@ -39,6 +41,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
             width = 1 + int.from_bytes(data[body + 4 : body + 7], "little")
             height = 1 + int.from_bytes(data[body + 7 : body + 10], "little")
             check_size(width, height, max_pixels)
+        elif kind == b"EXIF":
+            lie = exif.parse(data[body : body + length])
         elif kind == b"ANMF":
             frames, has_pixels = frames + 1, True
             check_compressed(data, body, body + length)
@@ -57,4 +61,13 @@ def parse(data: bytes, max_pixels: int) -> Container:
             check_compressed(data, body, body + length)
     if not has_pixels:
         raise_damaged("a WebP without pixels")
-    return Container("webp", width, height, max(1, frames), has_alpha)
+    return Container(
+        "webp",
+        width,
+        height,
+        max(1, frames),
+        has_alpha,
+        orientation=lie.orientation,
+        aspect=lie.aspect,
+        is_coloured=True,
+    )

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from enum import Enum, auto
 
 IMAGE_SUFFIXES = frozenset(
-    {"png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm", "pnm"}
+    {"png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm", "pnm"}
 )
-# File managers, synchronisers and downloads leave files of these names behind.
-IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini", "@eadir", "__macosx"})
+# File managers, synchronisers and downloads leave files of these names behind. Network storage keeps deleted
+# files and snapshots in folders of these names.
+IGNORED_NAMES = frozenset(
+    {"thumbs.db", "desktop.ini", "@eadir", "__macosx", "#recycle", "@recycle", "$recycle.bin", "@tmp"}
+    | {"#snapshot", "system volume information", "lost+found"}
+)
 IGNORED_STARTS = (".", "~$")
 IGNORED_ENDS = (".part", ".partial", ".crdownload", ".download", ".tmp")
 

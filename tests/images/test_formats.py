@@ -37,8 +37,8 @@ def test_truncation_at_any_byte_is_noticed(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_second_half_of_zeros_is_noticed(name: str) -> None:
-    data = FORMATS[name](two())
-    half = len(data) // 2
+    data = FORMATS[name](two(side=400))
+    half = len(data) // 2 // 4096 * 4096 or len(data) // 2  # copies stop at the end of a block
     assert reason_of(data[:half] + bytes(len(data) - half)) == "truncated"
 
 
@@ -102,12 +102,11 @@ def test_a_jpeg_of_endless_scans_is_damage() -> None:
     assert reason_of(data[:-2] + 200 * last + data[-2:]) == "damaged"
 
 
-@pytest.mark.parametrize(
-    ("compression", "samples"), [(50000, 1), (34925, 1), (1, 2)], ids=["zstd", "lzma", "la"]
-)
-def test_tiffs_that_opencv_cannot_decode_are_unsupported(compression: int, samples: int) -> None:
-    tags = {256: (4, 1, 10), 257: (4, 1, 10), 259: (3, 1, compression), 277: (3, 1, samples)}
-    tags |= {273: (4, 1, 8), 279: (4, 1, 20), 338: (3, 1, 2)}
+@pytest.mark.parametrize("compression", [1234, 6, 34712, 50002], ids=["unknown", "old jpeg", "2000", "xl"])
+def test_tiffs_of_other_compressions_are_unsupported(compression: int) -> None:
+    tags = {256: (4, 1, 10), 257: (4, 1, 10), 259: (3, 1, compression), 273: (4, 1, 8), 279: (4, 1, 20)}
+    assert reason_of(tiff(tags)) == "unsupported"
+    del tags[273]  # old JPEG has other tags
     assert reason_of(tiff(tags)) == "unsupported"
 
 

@@ -1,0 +1,118 @@
+"""The directories of a TIFF: tags with numbers. EXIF is made of them, too."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from batch.images.completeness import raise_damaged, raise_truncated
+
+NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
+STRIPS, ORIENTATION, SAMPLES, STRIP_ROWS, STRIP_SIZES = 273, 274, 277, 278, 279
+X_RESOLUTION, Y_RESOLUTION, PLANES = 282, 283, 284
+TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 322, 323, 324, 325
+EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
+_PAGE_TAGS = (NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, ORIENTATION, X_RESOLUTION, Y_RESOLUTION)
+_PIXEL_TAGS = (BITS, SAMPLES, SAMPLE_FORMAT, EXTRA_SAMPLES, PHOTOMETRIC, PLANES, COMPRESSION)
+_PART_TAGS = (STRIPS, STRIP_ROWS, STRIP_SIZES, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES)
+_TAGS = frozenset((*_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
+# Kinds of numbers in a directory: their sizes in bytes, and how `struct` calls those that digitbox reads.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8, 18: 8}
+_NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 16: "Q"}
+_FLOATS = frozenset((11, 12))
+_FRACTION = 5  # two numbers of 32 bits
+_SHORT = 3
+
+Tags = dict[int, tuple[float, ...]]
+"""The numbers of a page by tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The widths of the numbers in a TIFF: classic, or with offsets of 64 bits.
+
+    Attributes:
+        first_offset: Position in the file of the offset of the first directory.
+        count: Format (of `struct`) of the number of entries in a directory.
+        offset: Format of an offset.
+        offset_bytes: Size of an offset in bytes.
+    """
+
+    first_offset: int
+    count: str
+    offset: str
+    offset_bytes: int
+
+    @property
+    def entry_bytes(self) -> int:
+        """Return the size of an entry: tag, kind, number of values, and the values or their offset."""
+        return 4 + 2 * self.offset_bytes
+
+
+_CLASSIC, _BIG = _Layout(4, "H", "I", 4), _Layout(8, "Q", "Q", 8)
+
+
+class Walk:
+    """A reader of the structure that reads no more than twice the file: the parts of a bomb overlap.
+
+    Args:
+        data: The whole file.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.order = "<" if data[:2] == b"II" else ">"
+        self.layout = _BIG if b"+" in data[2:4] else _CLASSIC
+        self._unread_bytes = 2 * len(data)
+
+    def spend(self, size: int) -> None:
+        """Count bytes that are read, and fail if they are more than a file without overlaps has."""
+        self._unread_bytes -= size
+        if self._unread_bytes < 0:
+            raise_damaged("the parts of a TIFF overlap")
+
+    def unpack(self, form: str, offset: int) -> tuple[int, ...]:
+        """Return the numbers at an offset, in the byte order of the file."""
+        if offset > len(self.data):
+            raise_truncated("a TIFF points beyond its end")
+        return struct.unpack_from(self.order + form, self.data, offset)
+
+    def directory(self, offset: int) -> tuple[Tags, int]:
+        """Return the numbers of a page by tag, and the offset of the next page (0 after the last)."""
+        layout = self.layout
+        (count,) = self.unpack(layout.count, offset)
+        start = offset + struct.calcsize("=" + layout.count)
+        end = start + layout.entry_bytes * count
+        if end + layout.offset_bytes > len(self.data):
+            raise_truncated("a TIFF directory is cut off")
+        self.spend(end - start)
+        tags: Tags = {}
+        for entry in range(start, end, layout.entry_bytes):
+            tag, kind, values = self.unpack("HH" + layout.offset, entry)
+            position, size = entry + 4 + layout.offset_bytes, _SIZES.get(kind, 1) * values
+            if size > layout.offset_bytes:
+                (position,) = self.unpack(layout.offset, position)
+            if position + size > len(self.data):
+                raise_truncated("a TIFF directory points beyond the end")
+            is_density = tag in (X_RESOLUTION, Y_RESOLUTION)
+            if tag not in _TAGS or not values or (kind in _FLOATS and not is_density):
+                continue
+            if kind in _NUMBERS:
+                self.spend(size)
+                tags[tag] = self.unpack(f"{values}{_NUMBERS[kind]}", position)
+            elif kind == _FRACTION and is_density:
+                self.spend(8)
+                dividend, divisor = self.unpack("II", position)
+                tags[tag] = (dividend / divisor if divisor else 0.0,)
+        return tags, self.unpack(layout.offset, end)[0]
+
+    def upright(self, offset: int) -> tuple[tuple[int, bytes], ...]:
+        """Return the bytes that make the page at an offset upright; see `Container.patches`."""
+        layout = self.layout
+        (count,) = self.unpack(layout.count, offset)
+        start = offset + struct.calcsize("=" + layout.count)
+        for entry in range(start, start + layout.entry_bytes * count, layout.entry_bytes):
+            tag, kind = self.unpack("HH", entry)
+            if tag == ORIENTATION and kind == _SHORT:
+                return ((entry + 4 + layout.offset_bytes, struct.pack(self.order + "H", 1)),)
+        return ()

@@ -1,0 +1,197 @@
+"""TIFFs as scanners and programs write them: sizes left out, padding, previews, masks, few bits."""
+
+import io
+import struct
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Pillow
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError
+from batch.images import decode, formats
+from batch.records import Grey, Reason
+from formats import EXTRA_FORMATS, two
+
+STRIP_SIZES, STRIPS = 279, 273
+
+
+def is_two(image: Grey, expected: Grey | None = None) -> bool:
+    expected = two() if expected is None else expected
+    return image.shape == expected.shape and bool(np.mean((image > 127) == (expected > 127)) > 0.99)
+
+
+def tags_first(grey: Grey, compression: str, padding: int = 0, **options: Any) -> bytes:
+    """Write a TIFF whose pixels are its end, with zeros after them that belong to the strip."""
+    content = io.BytesIO()
+    image = Pillow.fromarray(grey)
+    if compression.startswith("group"):
+        image = image.point(lambda level: 255 if level > 127 else 0, "1")
+    image.save(content, "TIFF", compression=None if compression == "none" else compression, **options)
+    content.seek(0)
+    with tifffile.TiffFile(content) as file:
+        page: Any = file.pages[0]
+        pixels = b"".join(
+            content.getvalue()[start : start + size]
+            for start, size in zip(page.dataoffsets, page.databytecounts, strict=True)
+        )
+        bits, photometric = page.bitspersample, int(page.photometric)
+        number = int(page.compression)
+    entries = [
+        (256, 4, grey.shape[1]),
+        (257, 4, grey.shape[0]),
+        (258, 3, bits),
+        (259, 3, number),
+        (262, 3, photometric),
+        (STRIPS, 4, 8 + 2 + 12 * 9 + 4),
+        (277, 3, 1),
+        (278, 4, grey.shape[0]),
+        (STRIP_SIZES, 4, len(pixels) + padding),
+    ]
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries
+    )
+    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + pixels + bytes(padding)
+
+
+def without_sizes(data: bytes, *, zero: bool) -> bytes:
+    """Take the sizes of the strips out of a TIFF that `tags_first` wrote, or make them 0."""
+    content = bytearray(data)
+    (count,) = struct.unpack_from("<H", content, 8)
+    for entry in range(10, 10 + 12 * count, 12):
+        if struct.unpack_from("<H", content, entry)[0] == STRIP_SIZES:
+            if zero:
+                struct.pack_into("<I", content, entry + 8, 0)
+            else:
+                struct.pack_into("<H", content, entry, 300)  # a tag that nobody knows
+    return bytes(content)
+
+
+@pytest.mark.parametrize("padding", [1, 7, 64, 1000])
+@pytest.mark.parametrize("compression", ["group4", "group3"])
+def test_a_fax_may_be_padded_with_zeros(compression: str, padding: int) -> None:
+    assert is_two(decode.decode(tags_first(two(), compression, padding), MAX_PIXELS))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("compression", ["group4", "group3"])
+def test_a_fax_that_ends_in_zeros_fails(compression: str, share: float) -> None:
+    data = tags_first(two(side=300), compression)
+    cut = 122 + int((len(data) - 122) * share)
+    with pytest.raises(ImageError) as caught:
+        decode.decode(data[:cut] + bytes(len(data) - cut), MAX_PIXELS)
+    assert caught.value.reason in (Reason.TRUNCATED, Reason.DAMAGED)
+
+
+@pytest.mark.parametrize("zero", [False, True], ids=["missing", "zero"])
+@pytest.mark.parametrize(
+    "compression", ["none", "group4", "group3", "tiff_lzw", "packbits", "tiff_adobe_deflate"]
+)
+def test_sizes_of_strips_may_be_left_out(compression: str, zero: bool) -> None:
+    assert is_two(decode.decode(without_sizes(tags_first(two(), compression), zero=zero), MAX_PIXELS))
+
+
+@pytest.mark.parametrize("zero", [False, True], ids=["missing", "zero"])
+@pytest.mark.parametrize("compression", ["none", "group4", "tiff_lzw", "tiff_adobe_deflate"])
+def test_half_a_file_without_sizes_fails(compression: str, zero: bool) -> None:
+    data = without_sizes(tags_first(two(side=200), compression), zero=zero)
+    with pytest.raises(ImageError) as caught:
+        decode.decode(data[: len(data) // 2 + 60], MAX_PIXELS)
+    assert caught.value.reason in (Reason.TRUNCATED, Reason.DAMAGED)
+
+
+def pages(*kinds: dict[str, Any]) -> bytes:
+    """Write a TIFF of pages; each has pixels and options of `tifffile`."""
+    content = io.BytesIO()
+    with tifffile.TiffWriter(content) as writer:
+        for options in kinds:
+            page = {"photometric": "minisblack", "metadata": None, "contiguous": False} | options
+            writer.write(page.pop("pixels"), **page)
+    return content.getvalue()
+
+
+SCAN: dict[str, Any] = {"pixels": two()}
+PREVIEW: dict[str, Any] = {"pixels": 255 - two(side=24), "subfiletype": 1}
+OLD_PREVIEW: dict[str, Any] = {"pixels": 255 - two(side=24), "extratags": [(255, "H", 1, 2, True)]}
+MASK: dict[str, Any] = {"pixels": two() > 127, "subfiletype": 4}
+PREVIEW_OF_MASK: dict[str, Any] = {"pixels": two(side=24) > 127, "subfiletype": 5}
+OLD_SCAN: dict[str, Any] = {"pixels": two(), "extratags": [(255, "H", 1, 1, True)]}
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (SCAN, PREVIEW),
+        (PREVIEW, SCAN),
+        (SCAN, OLD_PREVIEW),
+        (OLD_PREVIEW, OLD_SCAN),
+        (SCAN, MASK),
+        (MASK, SCAN),
+        (MASK, PREVIEW, SCAN, PREVIEW_OF_MASK),
+        (PREVIEW, SCAN | {"tile": (16, 16)}),
+    ],
+)
+def test_previews_and_masks_are_no_pages(kinds: tuple[dict[str, Any], ...]) -> None:
+    data = pages(*kinds)
+    assert formats.parse(data, MAX_PIXELS).pages == 1
+    assert is_two(decode.decode(data, MAX_PIXELS))
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_preview_comes_first_in_any_layout(byteorder: str, bigtiff: bool) -> None:
+    content = io.BytesIO()
+    with tifffile.TiffWriter(content, byteorder=byteorder, bigtiff=bigtiff) as writer:
+        for page in (PREVIEW, SCAN):
+            options = {"photometric": "minisblack", "metadata": None} | page
+            writer.write(options.pop("pixels"), **options)
+    assert is_two(decode.decode(content.getvalue(), MAX_PIXELS))
+
+
+def test_a_preview_that_digitbox_does_not_read_is_no_matter() -> None:
+    data = bytearray(pages(SCAN, PREVIEW))
+    at = data.rindex(struct.pack("<HHIHH", 259, 3, 1, 1, 0))  # of the preview: its compression
+    struct.pack_into("<H", data, at + 8, 6)
+    assert is_two(decode.decode(bytes(data), MAX_PIXELS))
+
+
+def test_two_scans_are_two_pages() -> None:
+    assert formats.parse(pages(SCAN, OLD_SCAN, PREVIEW), MAX_PIXELS).pages == 2
+    assert formats.parse(pages(PREVIEW), MAX_PIXELS).pages == 1
+
+
+@pytest.mark.parametrize("inverted", [False, True], ids=["dark on light", "light on dark"])
+@pytest.mark.parametrize("name", EXTRA_FORMATS)
+def test_the_extra_reads_what_opencv_does_not(name: str, inverted: bool) -> None:
+    grey = 255 - two() if inverted else two()
+    assert is_two(decode.decode(EXTRA_FORMATS[name](grey), MAX_PIXELS), grey)
+
+
+@pytest.mark.parametrize("name", EXTRA_FORMATS)
+@pytest.mark.parametrize("missing", ["tifffile", "imagecodecs"])
+def test_without_the_extra_they_are_unsupported(
+    name: str, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImageError) as caught:
+        decode.decode(EXTRA_FORMATS[name](two()), MAX_PIXELS)
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert "pip install 'digitbox[formats]'" in caught.value.detail
+
+
+@pytest.mark.parametrize("name", EXTRA_FORMATS)
+def test_damage_that_the_extra_sees_is_damage(name: str) -> None:
+    data = EXTRA_FORMATS[name](two())
+    rng = np.random.default_rng(len(name))
+    for _ in range(60):
+        content = bytearray(data)
+        for position in rng.integers(8, len(data), 3):
+            content[position] = rng.integers(256)
+        image = decode.decode_content(bytes(content), MAX_PIXELS)
+        if isinstance(image, ImageError):
+            assert image.reason is not Reason.NO_MEMORY
+        else:
+            assert image.grey.dtype == np.uint8 and image.grey.ndim == 2
