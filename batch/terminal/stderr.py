@@ -16,8 +16,12 @@ def redirect(descriptor: int) -> Iterator[None]:
     """Sends what is written to stderr to another descriptor."""
     try:
         saved = os.dup(STDERR)
-    except OSError:  # started without a stderr: nothing can be written to it
-        yield
+    except OSError:  # started without a stderr: libraries write to whatever has its number
+        os.dup2(descriptor, STDERR)
+        try:
+            yield
+        finally:
+            os.close(STDERR)
         return
     os.dup2(descriptor, STDERR)
     try:
