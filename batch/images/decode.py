@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TypeVar
 
 import cv2
@@ -195,13 +195,15 @@ def _decode_pixels(
         content = content.copy()
         for position, replacement in container.patches:
             content[position : position + len(replacement)] = np.frombuffer(replacement, np.uint8)
-    is_tiff = container.kind == "tiff"
-    with _log_warnings() if is_tiff else nullcontext(), stderr.capture() as messages:
-        pixels = cv2.imdecode(content, flags)
-    message = messages[0] if messages else b""
-    if _NO_MEMORY in message:
+    with stderr.capture() as messages:
+        if container.kind == "tiff":
+            with _log_warnings():
+                pixels = cv2.imdecode(content, flags)
+        else:
+            pixels = cv2.imdecode(content, flags)
+    if messages and _NO_MEMORY in messages[0]:
         raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels")
-    if _COMPLAINT.search(message):
+    if messages and _COMPLAINT.search(messages[0]):
         raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")
     if pixels is None or pixels.shape[:2] != size:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded, though it looks like {container.kind}")

@@ -11,6 +11,7 @@ from batch.records import Reason
 MAX_NUMBER_DIGITS = 10  # of a number in the header; no size needs more, and Python reads long ones slowly
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\d+)")
+_TEXT = b"0123456789 \t\r\n\v\f"
 _COMMENT = re.compile(rb"#[^\n\r]*")
 
 
@@ -24,7 +25,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
         raise ImageError(Reason.UNSUPPORTED, "an unusual PNM: convert it to PNG")
     values = width * height * (3 if kind in (3, 6) else 1)
     if kind <= 3:
-        _check_text(data, position, kind, values)
+        _check_text(data, position, kind, values, white)
         return Container("pnm", width, height, is_coloured=kind == 3)
     start = position + 1
     end = start + ((width + 7) // 8 * height if kind == 4 else values * (2 if white > 255 else 1))
@@ -56,15 +57,20 @@ def _header(data: bytes, length: int) -> tuple[list[int], int]:
     return numbers, position
 
 
-def _check_text(data: bytes, start: int, kind: int, values: int) -> None:
-    """Check that pixels written as text have as many values as the header says."""
+def _check_text(data: bytes, start: int, kind: int, values: int, white: int) -> None:
+    """Check that pixels written as text are numbers, and as many as the header says."""
     if values > len(data):
         raise_truncated("the pixels of a PNM are cut off")
     text = _COMMENT.sub(b"", data[start:])
+    if text.translate(None, _TEXT):
+        raise_damaged("the pixels of a PNM are no numbers")
     if kind == 1:
         count = text.count(b"0") + text.count(b"1")
     else:
         # The last number counts only if a space ends it: otherwise digits may be missing.
-        count = len(text.split()) - (not text[-1:].isspace())
+        numbers = text.split()
+        count = len(numbers) - (not text[-1:].isspace())
+        if any(len(number) > MAX_NUMBER_DIGITS or int(number) > white for number in numbers[:values]):
+            raise_damaged("a pixel of a PNM is brighter than white")
     if count < values:
         raise_truncated("the pixels of a PNM are cut off")

@@ -36,6 +36,7 @@ REASONS = {
     Reason.CHANGED: "file changed while it was read",
     Reason.NOT_A_FILE: "not a file",
     Reason.WORKER_CRASHED: "digitbox crashed while reading it",
+    Reason.NO_MEMORY: "too little memory",
 }
 """The words on the page for each reason."""
 

@@ -16,8 +16,12 @@ def redirect(descriptor: int) -> Iterator[None]:
     """Redirect stderr to another descriptor."""
     try:
         saved = os.dup(STDERR)
-    except OSError:  # the process has no stderr to redirect
-        yield
+    except OSError:  # the process has no stderr; libraries write to whatever has its number
+        os.dup2(descriptor, STDERR)
+        try:
+            yield
+        finally:
+            os.close(STDERR)
         return
     os.dup2(descriptor, STDERR)
     try:
@@ -29,23 +33,47 @@ def redirect(descriptor: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Drop all output to stderr."""
-    with open(os.devnull, "wb") as nothing, redirect(nothing.fileno()):
+    """Drop all output to stderr. `capture` inside it is fast, because stderr is redirected already."""
+    process = os.getpid()
+    if _listening == [process]:
         yield
+        return
+    recorder = _recorder(process)
+    before = _listening[:]
+    with redirect(recorder):
+        _listening[:] = [process]
+        try:
+            yield
+        finally:
+            _listening[:] = before
+            _cut(recorder, 0)
 
 
 @contextlib.contextmanager
 def capture() -> Iterator[list[bytes]]:
     """Collect the output to stderr. When the block ends, the list has it, if there was any."""
     messages: list[bytes] = []
-    recorder = _recorder(os.getpid())
-    with redirect(recorder):
+    process = os.getpid()
+    recorder = _recorder(process)
+    if _listening == [process]:
+        start = os.fstat(recorder).st_size
         yield messages
+    else:
+        start = 0
+        with redirect(recorder):
+            yield messages
     size = os.fstat(recorder).st_size
-    if size:
-        messages.append(os.pread(recorder, min(size, 1 << 16), 0))
-        os.lseek(recorder, 0, os.SEEK_SET)
-        os.ftruncate(recorder, 0)
+    if size > start:
+        messages.append(os.pread(recorder, min(size - start, 1 << 16), start))
+        _cut(recorder, start)
+
+
+_listening: list[int] = []  # the process that has redirected stderr to its recorder, if there is one
+
+
+def _cut(recorder: int, size: int) -> None:
+    os.ftruncate(recorder, size)
+    os.lseek(recorder, size, os.SEEK_SET)
 
 
 @functools.cache

@@ -67,6 +67,9 @@ def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
         (b"P2 2 2 70000 1 2 3 4\n", "unsupported"),
         (b"P5\n99999999999 1\n255\n", "damaged"),
         (b"P5\n0 5\n255\n\n", "damaged"),
+        (b"P2\n2 2\n255\n1 2 x3 4\n", "damaged"),
+        (b"P2\n2 2\n255\n1 2 300 4\n", "damaged"),
+        (b"P1\n2 2\n0 1 ? 0\n", "damaged"),
     ],
 )
 def test_other_files_have_a_reason(data: bytes, reason: str) -> None:
