@@ -35,10 +35,10 @@ def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
     line for each SCAN, which is a file, a folder or a quoted glob.
     """
     found = job.find(RunOptions(inputs=scans))
-    classifier, thresholds = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
+    loaded = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
     sheets = []
     for ref in found:
-        words, sheet = explain_scan(ref, classifier, thresholds, MAX_PIXELS)
+        words, sheet = explain_scan(ref, loaded, MAX_PIXELS)
         click.echo(words)
         sheets.append(sheet)
     if not sheets:

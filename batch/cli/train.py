@@ -11,8 +11,8 @@ import click
 
 from batch.cli.extras import check_extra
 from batch.cli.types import Number, Whole
-from batch.inference import classifier, model_store
-from batch.inference.classifier import Classifier
+from batch.inference import model_store, models
+from batch.inference.models import Model
 
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset
@@ -136,7 +136,7 @@ def train(
 
     start_dir = None if start is None else model_store.find(start)
     # Loaded now: a model of its name may take its place.
-    old = None if start_dir is None else classifier.load(start_dir, model_store.load_manifest(start_dir))
+    old = None if start_dir is None else models.load(start_dir, model_store.load_manifest(start_dir))
     data = [datasets.load(source) for source in sources]
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
     options = TrainOptions(
@@ -166,12 +166,12 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _compared(old: Classifier, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
+def _compared(old: Model, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
     """Has the new model and the one it went on from read the same scans, and says which is better."""
     from batch.training.evaluation import compare
 
     _say("comparing with the model it went on from")
-    new = classifier.load(folder, model_store.load_manifest(folder))
+    new = models.load(folder, model_store.load_manifest(folder))
     pairs = compare.compare(old, new, own, data)
     found = compare.verdict(pairs)
     if pairs:
