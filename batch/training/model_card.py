@@ -112,8 +112,8 @@ def _look(manifest: Manifest) -> list[str]:
         manifest.look_training,
         "",
         f"Its temperature is {manifest.look_temperature:g}. A digit of at least {manifest.look_above:g} is"
-        f" the answer. From {manifest.look_several_above:g} for several digits the scan is refused. Otherwise the"
-        " model answers. Its ok becomes a review from"
+        f" the answer. From {manifest.look_several_above:g} for several digits the scan is refused. Otherwise"
+        " the model answers. Its ok becomes a review from"
         f" {manifest.look_several_doubt:g} for several digits, {manifest.look_none_doubt:g} for no digit, or"
         f" {manifest.look_other_doubt:g} for another digit.",
     ]
