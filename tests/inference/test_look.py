@@ -21,6 +21,8 @@ from batch.records import Outcome, ScanRef
 from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, two
 
+Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+
 WITH_LOOK = dataclasses.replace(
     MANIFEST,
     look_temperature=2.0,
@@ -117,7 +119,7 @@ def shipped() -> Model:
 
 
 @pytest.mark.slow
-def test_a_glance_does_not_depend_on_the_batch(shipped: Model, mnist_test: tuple[npt.NDArray, ...]) -> None:
+def test_a_glance_does_not_depend_on_the_batch(shipped: Model, mnist_test: Mnist) -> None:
     assert shipped.look is not None
     pictures = [cv2.resize(image, (64, 64)) for image in mnist_test[0][:40]]
     together = shipped.look.glance(pictures)
@@ -134,7 +136,7 @@ def rows(refs: Sequence[ScanRef], model: Model) -> list[tuple[object, ...]]:
 
 @pytest.mark.slow
 def test_rows_are_the_same_in_any_batch_and_polarity(
-    shipped: Model, mnist_test: tuple[npt.NDArray, ...], tmp_path: Path
+    shipped: Model, mnist_test: Mnist, tmp_path: Path
 ) -> None:
     refs: dict[str, list[ScanRef]] = {"light": [], "dark": []}
     scans = [*mnist_test[0][:60], *mnist_test[0][2120:2140]]  # some of them the look does not settle

@@ -36,7 +36,7 @@ def test_an_image_and_its_inverse_give_the_same_picture(shape: tuple[int, int]) 
     noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     for scan in (page(*shape, seed=2), noise, np.full(shape, 127, np.uint8), np.zeros(shape, np.uint8)):
         picture = look_input(scan)
-        assert (picture.shape, picture.dtype) == ((LOOK.side_px, LOOK.side_px), np.uint8)
+        assert picture.shape == (LOOK.side_px, LOOK.side_px) and picture.dtype == np.uint8
         assert np.array_equal(picture, look_input(255 - scan))
         assert is_ink_dark(scan) != is_ink_dark(255 - scan)
 
