@@ -112,10 +112,10 @@ class Reader:
         Returns:
             One result for each scan, in the same order. A scan that cannot be read is a result, too.
         """
-        model, thresholds = self._reader.load()
+        model = self._reader.load()
         with self._lock, stderr.silence():  # the decoders print warnings, and the results say the same
             images = _images(sources, channels, self._reader.max_pixels)
-            return [Result.of(outcome) for outcome in reader.read_images(images, model, thresholds)]
+            return [Result.of(outcome) for outcome in reader.read_images(images, model)]
 
 
 @overload

@@ -198,6 +198,14 @@ class Manifest:
         refuse_above: Probability of `not a digit` above which a scan is `refused`.
         student_temperature: Temperature of the student, the small model that looks first, if there is one.
         student_above: Confidence from which the student's answer stands.
+        look_temperature: Divisor of the look's logits; see `batch.inference.look` for all that begins so.
+        look_above: Probability of a digit from which the look answers it.
+        look_several_above: Probability of several digits from which the look refuses a scan.
+        look_several_doubt: Probability of several digits from which an answer of the model needs review.
+        look_none_doubt: The same for the probability of no digit.
+        look_other_doubt: The same for the probability of another digit.
+        look_datasets: Data sets of the look, with licences.
+        look_training: One sentence that says how the look was trained; empty for a model without one.
         files: SHA-256 by file name.
         metrics: Figures, with the number of images that they were measured on.
         datasets: The data sets of the training, with licences.
@@ -222,6 +230,14 @@ class Manifest:
     start: str = ""
     student_temperature: float = 1.0
     student_above: float = 1.0
+    look_temperature: float = 1.0
+    look_above: float = 1.0
+    look_several_above: float = 1.0
+    look_several_doubt: float = 1.0
+    look_none_doubt: float = 1.0
+    look_other_doubt: float = 1.0
+    look_datasets: tuple[Mapping[str, str], ...] = ()
+    look_training: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -109,7 +109,8 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     shutil.rmtree(checkout)
     (models,) = home.glob("lib/*/site-packages/batch/models")
     carried = {path.name for path in models.rglob("*") if path.is_file()}
-    assert carried == {"CURRENT", "manifest.json", "card.md", "model.tflite", "model.keras", "student.tflite"}
+    networks = {"model.tflite", "model.keras", "student.tflite", "look.tflite", "look.keras"}
+    assert carried == {"CURRENT", "manifest.json", "card.md"} | networks
     digitbox = home / "bin" / "digitbox"
     version = subprocess.run(
         [digitbox, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -35,10 +35,10 @@ def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
     with every step from the scan to the model's input and the decision.
     """
     inputs = job.find(RunOptions(inputs=scans))
-    classifier, thresholds = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
+    loaded = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
     sheets = []
     for ref in inputs:
-        line, sheet = explain_scan(ref, classifier, thresholds, MAX_PIXELS)
+        line, sheet = explain_scan(ref, loaded, MAX_PIXELS)
         click.echo(line)
         sheets.append(sheet)
     if not sheets:

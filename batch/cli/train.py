@@ -11,8 +11,8 @@ import click
 
 from batch.cli.extras import check_extra
 from batch.cli.types import Number, Whole
-from batch.inference import classifier, model_store
-from batch.inference.classifier import Classifier
+from batch.inference import model_store, models
+from batch.inference.models import Model
 
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset
@@ -143,7 +143,7 @@ def train(
 
     start_dir = None if start is None else model_store.find(start)
     # The new model may take its place, so digitbox loads the old one before.
-    old = None if start_dir is None else classifier.load(start_dir, model_store.load_manifest(start_dir))
+    old = None if start_dir is None else models.load(start_dir, model_store.load_manifest(start_dir))
     data = [datasets.load(source) for source in sources]
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
     options = TrainOptions(
@@ -173,12 +173,12 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _compare(old: Classifier, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
+def _compare(old: Model, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
     """Let the new and the old model read the same scans, print a table, and return which is better."""
     from batch.training.evaluation import compare
 
     _say("comparing with the old model")
-    new = classifier.load(folder, model_store.load_manifest(folder))
+    new = models.load(folder, model_store.load_manifest(folder))
     pairs = compare.compare(old, new, own, data)
     verdict = compare.verdict(pairs)
     if pairs:

@@ -82,8 +82,16 @@ def read_all(refs: Iterable[ScanRef], max_pixels: int) -> Iterator[list[Read]]:
     """
     contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
     for chunk in _chunks(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
-        images = ((ref, decode_content(content, max_pixels)) for ref, content in chunk)
-        yield from _chunks(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)
+        yield from in_chunks((ref, decode_content(content, max_pixels)) for ref, content in chunk)
+
+
+def in_chunks(images: Iterable[Read]) -> Iterator[list[Read]]:
+    """Yield decoded files in chunks, each of as few files as reach `CHUNK_BYTES` of pixels.
+
+    Args:
+        images: Each file with its image, or with the error that it has none.
+    """
+    return _chunks(images, lambda read: read[1].grey.nbytes if isinstance(read[1], Image) else 0)
 
 
 _Item = TypeVar("_Item")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from batch.errors import MissingExtraError, ModelError
+from batch.errors import ModelError
 from batch.inference import decision, model_store
+from batch.inference.runtimes import LiteRt, load_keras
 from batch.records import Manifest
-from batch.terminal import stderr
 
 Digits = npt.NDArray[np.uint8]
 """Input of the model: (n, 28, 28, channels), 0 paper to 255 ink; see `views.normalise`."""
@@ -164,7 +162,7 @@ class Cascade:
 
 
 class LiteRtClassifier:
-    """A .tflite model in LiteRT, on one core; the engine starts one worker for each core.
+    """A .tflite model in LiteRT.
 
     Attributes:
         manifest: Manifest of the model.
@@ -178,19 +176,8 @@ class LiteRtClassifier:
     """
 
     def __init__(self, content: bytes, manifest: Manifest) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         self.manifest = manifest
-        try:
-            # LiteRT prints start-up messages on the terminal, and no setting stops it.
-            with stderr.silence():
-                self._interpreter = Interpreter(model_content=content, num_threads=1)
-                self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"the model {manifest.name} cannot be loaded: {error}") from error
-        self._input: dict[str, Any] = self._interpreter.get_input_details()[0]
-        self._output: int = self._interpreter.get_output_details()[0]["index"]
-        self._batch_size = 1
+        self._network = LiteRt(content, f"the model {manifest.name}", manifest.classes)
 
     def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
         """Compute the logits of a batch of digits.
@@ -201,14 +188,7 @@ class LiteRtClassifier:
         Returns:
             Logits, float32 (n, classes).
         """
-        if len(digits) != self._batch_size:
-            # A resize costs about as much as one digit, so digitbox does it only when n changes.
-            self._interpreter.resize_tensor_input(self._input["index"], digits.shape)
-            self._interpreter.allocate_tensors()
-            self._batch_size = len(digits)
-        self._interpreter.set_tensor(self._input["index"], digits.astype(self._input["dtype"], copy=False))
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+        return self._network.logits(digits)
 
 
 class KerasClassifier:
@@ -228,21 +208,8 @@ class KerasClassifier:
     """
 
     def __init__(self, content: bytes, manifest: Manifest) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        try:
-            with stderr.silence():
-                import keras
-        except ImportError as error:
-            raise MissingExtraError("--runtime tensorflow", "train") from error
         self.manifest = manifest
-        # Keras loads only from a path. A file of its own holds exactly the bytes that were verified.
-        with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
-            path = Path(folder) / model_store.KERAS_FILE
-            path.write_bytes(content)
-            try:
-                self.model: Any = keras.models.load_model(path, compile=False, safe_mode=True)
-            except (ValueError, OSError, TypeError) as error:
-                raise ModelError(f"the model {manifest.name} cannot be loaded: {error}") from error
+        self.model: Any = load_keras(content, f"the model {manifest.name}")
 
     def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
         """Compute the logits of a batch of digits.

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import steps
-from batch.inference.classifier import Classifier
-from batch.inference.decision import Thresholds
+from batch.inference.look import Glance
+from batch.inference.models import Model
+from batch.preprocessing.look import look_input
 from batch.preprocessing.views import pictures
 from batch.records import Grey, ScanRef
 from batch.text import text_cell
@@ -31,15 +32,14 @@ Sheet = npt.NDArray[np.uint8]
 """A grey picture, (height, width), 0 black to 255 white."""
 
 
-def explain_scan(
-    ref: ScanRef, model: Classifier, thresholds: Thresholds, max_pixels: int
-) -> tuple[str, Sheet]:
+def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Sheet]:
     """Read one scan and draw each step.
+
+    The steps of the preprocessing are drawn even if the look settles the scan and a run does not take them.
 
     Args:
         ref: The scan.
         model: The loaded model.
-        thresholds: Thresholds of the model.
         max_pixels: An image with more pixels is `too_large`.
 
     Returns:
@@ -54,25 +54,39 @@ def explain_scan(
         return sentence, _draw(sentence, [], None)
     panels = [("scan", image)]
     spec = model.manifest.preprocess
-    scan = steps.prepare(image, spec, lambda step, picture: panels.append((step, picture)))
-    ink = scan.ink
+    (scan,) = steps.examine_all([image], model)
+    (decision,) = steps.decide_all([scan], model)
+    if scan.glance is not None:
+        panels.append((f"look: {_say(scan.glance)}", look_input(image)))
+    seen = steps.prepare(image, spec, lambda step, picture: panels.append((step, picture)))
     measures = (
-        f"{ink.polarity.value.replace('_', ' ')}, contrast {ink.contrast:.0f}, noise {ink.noise:.1f}, "
-        f"{len(ink.parts)} parts"
+        f"{seen.ink.polarity.value.replace('_', ' ')}, contrast {seen.ink.contrast:.0f}, "
+        f"noise {seen.ink.noise:.1f}, {len(seen.ink.parts)} parts"
     )
-    (decision,) = steps.decide_all([scan], model, thresholds)
-    if scan.digit is None or decision is None:
-        sentence = f"{name}: refused before the model, {scan.refusal} ({measures})"
+    if scan.glance is not None:
+        measures = f"look {_say(scan.glance)}; {measures}"
+    if decision is None:
+        by = "by the look" if scan.prepared is None else "before the model"
+        sentence = f"{name}: refused {by}, {scan.refusal} ({measures})"
         return sentence, _draw(sentence, panels, None)
-    views = pictures(scan.digit, spec)
-    panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
+    if scan.digit is not None:
+        views = pictures(scan.digit, spec)
+        panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
     prediction = decision.prediction
     reason = f", {decision.reason.value}" if decision.reason else ""
+    by = " by the look" if scan.prepared is None else ""
     sentence = (
-        f"{name}: {prediction.label} with {prediction.confidence:.3f}, {decision.status.value}{reason} "
+        f"{name}: {prediction.label} with {prediction.confidence:.3f}{by}, {decision.status.value}{reason} "
         f"(not a digit {prediction.not_a_digit:.3f}; {measures})"
     )
     return sentence, _draw(sentence, panels, prediction.probabilities)
+
+
+def _say(glance: Glance) -> str:
+    """Return the most likely class of the look with its probability."""
+    classes = {str(glance.label): glance.confidence, "several": glance.several, "none": glance.none}
+    name = max(classes, key=lambda name: classes[name])
+    return f"{name} {classes[name]:.3f}"
 
 
 def stack(sheets: Sequence[Sheet]) -> Sheet:

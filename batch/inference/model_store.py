@@ -26,11 +26,26 @@ KERAS_FILE = "model.keras"  # float32; read with `--runtime tensorflow`
 TFLITE_FILE = "model.tflite"  # int8; read by default
 STUDENT_KERAS_FILE = "student.keras"  # float32; the small model of a cascade
 STUDENT_FILE = "student.tflite"  # int8; the small model of a cascade, which reads each digit first
+LOOK_KERAS_FILE = "look.keras"  # float32; the look, which sees each whole scan first
+LOOK_FILE = "look.tflite"  # int8; the look, too
 TFLITE_FLOAT_FILE = "model-float.tflite"  # float32; no runtime reads it, a test compares the others with it
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
-_OPTIONAL_KEYS = frozenset({"student_temperature", "student_above"})  # older manifests lack them
+_OPTIONAL_KEYS = frozenset(  # older manifests lack them
+    {
+        "student_temperature",
+        "student_above",
+        "look_temperature",
+        "look_above",
+        "look_several_above",
+        "look_several_doubt",
+        "look_none_doubt",
+        "look_other_doubt",
+        "look_datasets",
+        "look_training",
+    }
+)
 
 
 def folders() -> tuple[Path, ...]:
@@ -124,7 +139,8 @@ def _parse_manifest(data: Any) -> Manifest:
     preprocess = PreprocessSpec(int(spec["version"]), tuple(spec["views"]))
     if not preprocess.views or not set(preprocess.views) <= set(VIEW_CHANNELS):
         raise ValueError(f"unknown views {preprocess.views}")
-    manifest = Manifest(**{**data, "preprocess": preprocess, "datasets": tuple(data["datasets"])})
+    datasets = {name: tuple(data.get(name, ())) for name in ("datasets", "look_datasets")}
+    manifest = Manifest(**{**data, **datasets, "preprocess": preprocess})
     for name, kind in get_type_hints(Manifest).items():
         value = getattr(manifest, name)
         if kind in (str, int) and type(value) is not kind:
@@ -135,7 +151,7 @@ def _parse_manifest(data: Any) -> Manifest:
             raise TypeError(f"{name} is {value!r}")
     if manifest.classes not in (10, 11) or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
-    for temperature in (manifest.temperature, manifest.student_temperature):
+    for temperature in (manifest.temperature, manifest.student_temperature, manifest.look_temperature):
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}")
     return manifest
@@ -170,6 +186,16 @@ def read_verified(model_dir: Path, manifest: Manifest, filename: str) -> bytes:
 def digest(content: bytes) -> str:
     """Return the SHA-256 of some bytes, as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
+
+
+def version_of(name: str, files: Mapping[str, bytes]) -> str:
+    """Return the version of a model, which changes with the weights that give its rows.
+
+    Args:
+        name: Name of the model.
+        files: Content by file name.
+    """
+    return f"{name}-{digest(files[TFLITE_FILE] + files.get(LOOK_FILE, b''))[:8]}"
 
 
 def check_target(models_dir: Path, name: str, overwrite: bool) -> None:

@@ -11,23 +11,20 @@ import cv2
 
 from batch.errors import ImageError
 from batch.images import decode
-from batch.inference import classifier, model_store
-from batch.inference.classifier import Classifier
+from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
-from batch.inference.steps import Prepared, decide_all, prepare
+from batch.inference.models import Model
+from batch.inference.steps import Examined, decide_all, examine_all
 from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, Status
 from batch.terminal import stderr
 
 
-def read_scans(
-    refs: Sequence[ScanRef], model: Classifier, thresholds: Thresholds, max_pixels: int
-) -> list[Outcome]:
-    """Read a batch of scans: decode each, find its ink, ask the model, decide.
+def read_scans(refs: Sequence[ScanRef], model: Model, max_pixels: int) -> list[Outcome]:
+    """Read a batch of scans: decode each, look at it, find its ink if need be, ask the model, decide.
 
     Args:
         refs: The scans.
         model: The loaded model.
-        thresholds: Thresholds of the model.
         max_pixels: An image with more pixels is `too_large`.
 
     Returns:
@@ -37,30 +34,26 @@ def read_scans(
         InputError: Object storage cannot be read.
     """
     chunks = decode.read_all(refs, max_pixels)
-    return read_images(itertools.chain.from_iterable(chunks), model, thresholds)
+    return read_images(itertools.chain.from_iterable(chunks), model)
 
 
-def read_images(
-    images: Iterable[tuple[ScanRef, Image | ImageError]], model: Classifier, thresholds: Thresholds
-) -> list[Outcome]:
-    """Read a batch of decoded scans: find the ink of each, ask the model, decide.
+def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model) -> list[Outcome]:
+    """Read a batch of decoded scans: look at each, find its ink if need be, ask the model, decide.
 
     Args:
         images: Each scan with its image, or with the error that it has none.
         model: The loaded model.
-        thresholds: Thresholds of the model.
 
     Returns:
         One outcome for each scan, in the same order.
     """
-    spec = model.manifest.preprocess
-    scans: list[tuple[ScanRef, str, Prepared | ImageError]] = []
-    for ref, image in images:
-        scan = image if isinstance(image, ImageError) else prepare(image.grey, spec)
-        scans.append((ref, image.sha256, scan))
+    scans: list[tuple[ScanRef, str, Examined | ImageError]] = []
+    for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
+        examined = iter(examine_all([image.grey for _, image in chunk if isinstance(image, Image)], model))
+        for ref, image in chunk:
+            scans.append((ref, image.sha256, next(examined) if isinstance(image, Image) else image))
 
-    prepared = [scan for _, _, scan in scans if isinstance(scan, Prepared)]
-    decisions = iter(decide_all(prepared, model, thresholds))
+    decisions = iter(decide_all([scan for _, _, scan in scans if isinstance(scan, Examined)], model))
 
     outcomes = []
     for ref, sha256, scan in scans:
@@ -109,7 +102,7 @@ class Reader:
     review_below: float | None
     max_pixels: int
     _files: tuple[Manifest, dict[str, bytes]] | None = field(default=None, init=False, repr=False)
-    _loaded: tuple[Classifier, Thresholds] | None = field(default=None, init=False, repr=False)
+    _loaded: Model | None = field(default=None, init=False, repr=False)
 
     def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
         """Read a batch of scans; load the model first if this process has not.
@@ -126,9 +119,9 @@ class Reader:
             ConfigError: `review_below` is not a probability.
             MissingExtraError: The runtime is not installed.
         """
-        model, thresholds = self.load()
+        model = self.load()
         with stderr.silence():  # the decoders print warnings, and the rows say the same
-            return read_scans(refs, model, thresholds, self.max_pixels)
+            return read_scans(refs, model, self.max_pixels)
 
     def check(self) -> Manifest:
         """Check the model without loading it, so that the engine can still fork this process.
@@ -142,11 +135,11 @@ class Reader:
         """
         return self._read_files()[0]
 
-    def load(self) -> tuple[Classifier, Thresholds]:
+    def load(self) -> Model:
         """Load the model, once in each process.
 
         Returns:
-            The loaded model, and its thresholds with the user's `review_below`.
+            The loaded model, with the user's `review_below`.
 
         Raises:
             ModelError: The model is missing or damaged.
@@ -155,8 +148,7 @@ class Reader:
         """
         if self._loaded is None:
             manifest, files = self._read_files()
-            thresholds = Thresholds.of(manifest, self.review_below)
-            self._loaded = classifier.build(files, manifest, self.runtime), thresholds
+            self._loaded = models.build(files, manifest, self.runtime, self.review_below)
         return self._loaded
 
     def _read_files(self) -> tuple[Manifest, dict[str, bytes]]:
@@ -165,5 +157,5 @@ class Reader:
         if self._files is None:
             manifest = model_store.load_manifest(self.model_dir)
             Thresholds.of(manifest, self.review_below)
-            self._files = manifest, classifier.read(self.model_dir, manifest, self.runtime)
+            self._files = manifest, models.read(self.model_dir, manifest, self.runtime)
         return self._files

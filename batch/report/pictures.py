@@ -13,10 +13,10 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError, ModelError
 from batch.images import decode
-from batch.inference import classifier, model_store, steps
-from batch.inference.classifier import Classifier
-from batch.inference.decision import Thresholds
+from batch.inference import model_store, models, steps
+from batch.inference.models import Model
 from batch.locations import is_remote
+from batch.preprocessing.look import look_input
 from batch.preprocessing.views import pictures
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
@@ -100,15 +100,15 @@ class Models:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._loaded: dict[str, tuple[Classifier, Thresholds] | None] = {}
+        self._loaded: dict[str, Model | None] = {}
 
-    def get(self, version: str) -> tuple[Classifier, Thresholds] | None:
-        """Return the model of this version with its thresholds, or None if it is not installed."""
+    def get(self, version: str) -> Model | None:
+        """Return the model of this version, or None if it is not installed."""
         if version not in self._loaded:
             self._loaded[version] = self._load(version)
         return self._loaded[version]
 
-    def _load(self, version: str) -> tuple[Classifier, Thresholds] | None:
+    def _load(self, version: str) -> Model | None:
         installed = sorted(
             path.parent
             for parent in model_store.folders()
@@ -118,7 +118,7 @@ class Models:
             try:
                 manifest = model_store.load_manifest(folder)
                 if manifest.version == version:
-                    return classifier.load(folder, manifest), Thresholds.of(manifest)
+                    return models.load(folder, manifest)
             except ModelError:
                 continue  # a report without this model's views is better than no report
         return None
@@ -136,7 +136,7 @@ def _picture(entry: Entry, models: Models | None) -> Picture:
     model = models.get(entry.row.model)
     if model is None:
         return Picture(large, top=published_top)
-    views, recomputed_top = _read_with_model(scan, *model)
+    views, recomputed_top = _read_with_model(scan, model)
     return Picture(large, views, published_top or recomputed_top)
 
 
@@ -165,14 +165,20 @@ def _read_scan(entry: Entry) -> Grey | str:
     return problem
 
 
-def _read_with_model(scan: Grey, model: Classifier, thresholds: Thresholds) -> tuple[tuple[str, ...], _Top]:
-    """Return the views in the model's input and the most likely digits; both empty for a refused scan."""
-    prepared = steps.prepare(scan, model.manifest.preprocess)
-    (decision,) = steps.decide_all([prepared], model, thresholds)
-    if prepared.digit is None or decision is None:
-        return (), ()
-    views = pictures(prepared.digit, model.manifest.preprocess).values()
-    top = _top_digits(decision.prediction.probabilities)
+def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], _Top]:
+    """Return what the model saw and the most likely digits.
+
+    If the look settled the scan, that is the look's picture; else it is the views in the model's input. Both
+    results are empty for a scan that the preprocessing refused.
+    """
+    (examined,) = steps.examine_all([scan], model)
+    (decision,) = steps.decide_all([examined], model)
+    views: list[Grey] = []
+    if examined.prepared is None:
+        views = [look_input(scan)]
+    elif examined.digit is not None:
+        views = list(pictures(examined.digit, model.manifest.preprocess).values())
+    top = _top_digits(decision.prediction.probabilities) if decision is not None else ()
     return tuple(_to_base64(view, ".png") for view in views), top
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batch.inference.model_store import STUDENT_FILE
+from batch.inference.model_store import LOOK_FILE, STUDENT_FILE
 from batch.records import Manifest
 
 
@@ -62,8 +62,11 @@ def text(manifest: Manifest) -> str:
         "",
         "## Figures",
         "",
-        "Measured with the int8 model, through the preprocessing, by the training itself, and by"
-        " `digitbox evaluate --record`:",
+        "Measured with the int8 model, through the preprocessing"
+        + (" and without the look" if LOOK_FILE in manifest.files else "")
+        + ", by the training itself, and by `digitbox evaluate --record`"
+        + (", with the look" if LOOK_FILE in manifest.files else "")
+        + ":",
         "",
         *(f"- {name}: {sentence(figure)}" for name, figure in manifest.metrics.items()),  # type: ignore[arg-type]
         "",
@@ -77,6 +80,7 @@ def text(manifest: Manifest) -> str:
             if STUDENT_FILE in manifest.files
             else []
         ),
+        *(_look(manifest) if LOOK_FILE in manifest.files else []),
         "",
         "## Limits",
         "",
@@ -93,3 +97,23 @@ def text(manifest: Manifest) -> str:
         + ". Learning curves: `curves.png`, `history.json`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _look(manifest: Manifest) -> list[str]:
+    return [
+        "",
+        "## The look",
+        "",
+        "The look is a small network that sees each whole scan, in 64x64 pixels, before digitbox looks for"
+        " ink. It knows the ten digits, *several digits* and *no digit*, and answers most scans alone.",
+        "",
+        *(f"- {part['name']}: {part['licence']}" for part in manifest.look_datasets),
+        "",
+        manifest.look_training,
+        "",
+        f"Its temperature is {manifest.look_temperature:g}. A digit of at least {manifest.look_above:g} is"
+        f" the answer. From {manifest.look_several_above:g} for several digits the scan is refused. Otherwise"
+        " the model answers. Its ok becomes a review from"
+        f" {manifest.look_several_doubt:g} for several digits, {manifest.look_none_doubt:g} for no digit, or"
+        f" {manifest.look_other_doubt:g} for another digit.",
+    ]

@@ -114,9 +114,11 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         prior.shift_for_use(student)
     progress("exporting to LiteRT")
     files = _export(model, student, held_out)
+    look_files, look_fields = _look_of_start(options.start)
+    files |= look_files
     manifest = Manifest(
         name=options.name,
-        version=f"{options.name}-{model_store.digest(files[model_store.TFLITE_FILE])[:8]}",
+        version=model_store.version_of(options.name, files),
         network=options.network,
         classes=model.output_shape[-1],
         output=options.output,
@@ -129,6 +131,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         seed=options.seed,
         start="" if options.start is None else model_store.load_manifest(options.start).version,
         versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+        **look_fields,
     )
     classifier, manifest = _calibrate(files, manifest, held_out, in_practice)
     figures = _figures(classifier, manifest, held_out, in_practice, images.own_held_out, data)
@@ -255,6 +258,22 @@ def _load_from_start(start: Path | None, filename: str) -> Any | None:
     model = KerasClassifier(model_store.read_verified(start, manifest, filename), manifest).model
     prior.shift_for_training(model)
     return model
+
+
+def _look_of_start(start: Path | None) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return the files of the look of the model to go on from, and its fields of the manifest."""
+    if start is None:
+        return {}, {}
+    manifest = model_store.load_manifest(start)
+    if model_store.LOOK_FILE not in manifest.files:
+        return {}, {}
+    names = model_store.LOOK_FILE, model_store.LOOK_KERAS_FILE
+    fields = {
+        field.name: getattr(manifest, field.name)
+        for field in dataclasses.fields(manifest)
+        if field.name.startswith("look_")
+    }
+    return {name: model_store.read_verified(start, manifest, name) for name in names}, fields
 
 
 def _start_model(options: TrainOptions, network: Network) -> Any:

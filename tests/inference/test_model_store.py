@@ -55,6 +55,8 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
         {"temperature": None},
         {"temperature": 0},
         {"temperature": "1"},
+        {"look_temperature": 0},
+        {"look_above": "high"},
         {"classes": 12},
         {"output": "tanh"},
         {"version": 3},
@@ -83,6 +85,23 @@ def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
     (folder / "manifest.json").write_text("{")
     with pytest.raises(ModelError, match="cannot read"):
         model_store.load_manifest(folder)
+
+
+def test_an_older_manifest_has_no_look(tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    keys = [key for key in json.loads((folder / "manifest.json").read_text()) if key.startswith("look_")]
+    assert len(keys) == 8
+    edit(folder, **dict.fromkeys(keys))
+    manifest = model_store.load_manifest(folder)
+    assert (manifest.look_above, manifest.look_datasets, manifest.look_training) == (1.0, (), "")
+    assert model_store.LOOK_FILE not in manifest.files
+
+
+def test_the_version_changes_with_the_weights() -> None:
+    model, look = {model_store.TFLITE_FILE: b"model"}, {model_store.LOOK_FILE: b"look"}
+    versions = {model_store.version_of("cnn", files) for files in (model, model | look, {**look, **model})}
+    assert len(versions) == 2
+    assert model_store.version_of("cnn", model) == f"cnn-{model_store.digest(b'model')[:8]}"
 
 
 def test_another_preprocessing_version_is_refused(tmp_path: Path) -> None:

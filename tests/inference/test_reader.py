@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from batch.config import MAX_PIXELS
 from batch.inference.decision import Thresholds
+from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
 from batch.records import ScanRef
 from fakes import MANIFEST, FakeClassifier
@@ -54,7 +55,7 @@ def test_a_scan_that_the_model_refuses_has_no_label(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(FORMATS["png-8"](two()))
     refs = [ScanRef(str(path), "a.png")]
-    (outcome,) = read_scans(refs, Refusing(), Thresholds.of(MANIFEST), MAX_PIXELS)
+    (outcome,) = read_scans(refs, Model(Refusing(), Thresholds.of(MANIFEST)), MAX_PIXELS)
     assert (outcome.status, outcome.reason) == ("refused", "not_a_digit")
     assert (outcome.label, outcome.confidence, outcome.probabilities) == (None, None, ())
     assert outcome.not_a_digit is not None and outcome.not_a_digit > 0.9
@@ -64,5 +65,5 @@ def test_a_checked_reader_needs_no_model_folder(fake_model: Path) -> None:
     reader = Reader(fake_model, "litert", 0.7, MAX_PIXELS)
     assert reader.check().version == "fake-1"
     shutil.rmtree(fake_model)
-    _, thresholds = pickle.loads(pickle.dumps(reader)).load()
-    assert thresholds.review_below == 0.7
+    model = pickle.loads(pickle.dumps(reader)).load()
+    assert model.thresholds.review_below == 0.7

@@ -1,5 +1,6 @@
 """Training with tiny networks and data. The figures do not matter here."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from batch.cli.train import train
 from batch.errors import ConfigError
 from batch.inference import classifier, model_store
+from batch.inference import models as loader
 from batch.training import examples
 from batch.training.data.datasets import Labelled
 from batch.training.examples import Material
@@ -168,6 +170,27 @@ def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, t
     other = "cnn" if name == "mlp" else "mlp"
     with pytest.raises(ConfigError, match="--from"):
         run_train(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
+
+
+def test_the_look_goes_into_the_new_model(
+    data: str, models: Path, default_model: Path, tmp_path: Path
+) -> None:
+    shipped = model_store.load_manifest(default_model)
+    names = model_store.LOOK_FILE, model_store.LOOK_KERAS_FILE
+    look = {name: model_store.read_verified(default_model, shipped, name) for name in names}
+    old = model_store.load_manifest(models / "mlp")
+    files = {name: model_store.read_verified(models / "mlp", old, name) for name in old.files}
+    start = dataclasses.replace(old, look_above=0.97, look_training="Trained elsewhere.")
+    folder = model_store.save(tmp_path / "start", start, files | look)
+    run_train(data, tmp_path, "--network", "mlp", "--epochs", "1", "--from", str(folder), "--name", "office")
+    manifest = model_store.load_manifest(tmp_path / "office")
+    assert [manifest.files[name] for name in names] == [shipped.files[name] for name in names]
+    assert (manifest.look_above, manifest.look_training) == (0.97, "Trained elsewhere.")
+    network = model_store.read_verified(tmp_path / "office", manifest, model_store.TFLITE_FILE)
+    assert manifest.version == model_store.version_of("office", {model_store.TFLITE_FILE: network, **look})
+    assert "Trained elsewhere." in (tmp_path / "office" / "card.md").read_text()
+    for runtime in ("litert", "tensorflow"):
+        assert loader.load(tmp_path / "office", manifest, runtime).look is not None
 
 
 def test_train_and_test_on_what_is_no_digit(data: str, models: Path, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.inference import steps
-from batch.inference.classifier import Classifier
-from batch.inference.decision import DIGITS, Thresholds
+from batch.inference.decision import DIGITS
+from batch.inference.models import Model
 from batch.records import Status
 from batch.training import metrics
 from batch.training.data import own_scans
@@ -78,7 +78,7 @@ class Pairs:
         return Verdict.BETTER if self.only_new > self.only_old else Verdict.WORSE
 
 
-def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iterable[Dataset]) -> list[Pairs]:
+def compare(old: Model, new: Model, own: Sequence[OwnScan], data: Iterable[Dataset]) -> list[Pairs]:
     """Have two models read the own scans that are held out, and the test images of the data sets.
 
     Args:
@@ -105,15 +105,14 @@ def compare(old: Classifier, new: Classifier, own: Sequence[OwnScan], data: Iter
     return pairs
 
 
-def read_right(model: Classifier, scans: Sequence[OwnScan]) -> Flags:
+def read_right(model: Model, scans: Sequence[OwnScan]) -> Flags:
     """Return whether a model reads each scan right, (n,). It is right to refuse what is no digit."""
     chunks = [scans[start : start + SCANS_CHUNK] for start in range(0, len(scans), SCANS_CHUNK)]
     return np.concatenate([_right(model, chunk) for chunk in chunks] or [np.zeros(0, np.bool_)])
 
 
-def _right(model: Classifier, scans: Sequence[OwnScan]) -> Flags:
-    prepared = [steps.prepare(grey, model.manifest.preprocess) for grey, _ in scans]
-    decisions = steps.decide_all(prepared, model, Thresholds.of(model.manifest))
+def _right(model: Model, scans: Sequence[OwnScan]) -> Flags:
+    decisions = steps.decide_all(steps.examine_all([grey for grey, _ in scans], model), model)
     labels = [
         NOT_A_DIGIT if decision is None or decision.status is Status.REFUSED else decision.prediction.label
         for decision in decisions

@@ -2,7 +2,8 @@
 
 `python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER` writes 500 scans of each kind to
 FOLDER/KIND/none/. The code that drew for the training draws them, but from the digits of the archive (arrays
-x and y, or x_test and y_test) and with another seed. Noise and blank paper were not trained on.
+x and y, or x_test and y_test) and with another seed. Noise, blank paper and the numbers, which are several
+digits of the archive on one paper, were drawn for no training.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from batch.records import Grey
 from batch.training.data import datasets
+from batch.training.evaluation import number_scans
 from batch.training.rendering import non_digits
 from batch.training.rendering.appearance import Appearance, random_appearance
 from batch.training.rendering.render import render
@@ -60,6 +62,9 @@ KINDS: Mapping[str, _Make] = {
     "pictures": _picture,
     "noise": _noise,
     "blank-paper": _blank_paper,
+    "numbers-close": partial(number_scans.draw_row, min_gap_px=0, max_gap_px=4),
+    "numbers-gaps": partial(number_scans.draw_row, min_gap_px=8, max_gap_px=30),
+    "numbers-columns": partial(number_scans.draw_column, min_gap_px=3, max_gap_px=20),
 }
 """Functions that make a scan of a kind from digits, by name."""
 

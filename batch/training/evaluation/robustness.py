@@ -2,7 +2,8 @@
 
 `python -m batch.training.evaluation.robustness DIGITS.npz [FOLDER...]` renders the digits (arrays x and y, or
 x_test and y_test) under named conditions, and corrupts them as MNIST-C does. The default model reads them and
-the folders of labelled scans. The table goes to stdout as Markdown.
+the folders of labelled scans, without its look, which needs no preprocessing. The table goes to stdout as
+Markdown.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import model_store, steps
-from batch.inference.classifier import Classifier
-from batch.inference.decision import Thresholds
+from batch.inference.models import Model
 from batch.inference.reader import Reader
 from batch.preprocessing import ink, views
 from batch.records import Grey, Polarity, Status
@@ -66,25 +66,20 @@ VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
 }
 
 
-def accuracy(
-    scans: list[tuple[Grey, int]], model: Classifier, thresholds: Thresholds, variant: str = "all"
-) -> float:
-    """Return the share of scans that the model reads right. A refused scan counts as wrong.
+def accuracy(scans: list[tuple[Grey, int]], model: Model, variant: str = "all") -> float:
+    """Return the share of scans that the model reads right without its look. A refused scan counts as wrong.
 
     Args:
         scans: Images with the digit that each shows.
         model: The model that reads them.
-        thresholds: Thresholds of the model.
         variant: The variant of the preprocessing, a name of `VARIANTS`.
     """
     with VARIANTS[variant]():
-        prepared = [steps.prepare(image, model.manifest.preprocess) for image, _ in scans]
+        examined = steps.examine_all([image for image, _ in scans], model._replace(look=None))
     right = 0
-    for start in range(0, len(prepared), SCANS_AT_ONCE):
+    for start in range(0, len(examined), SCANS_AT_ONCE):
         part = slice(start, start + SCANS_AT_ONCE)
-        for decision, (_, label) in zip(
-            steps.decide_all(prepared[part], model, thresholds), scans[part], strict=True
-        ):
+        for decision, (_, label) in zip(steps.decide_all(examined[part], model), scans[part], strict=True):
             if decision is not None and decision.status is not Status.REFUSED:
                 right += decision.prediction.label == label
     return right / len(scans)
@@ -132,13 +127,13 @@ def main() -> None:
     """Print the table."""
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    model, thresholds = Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+    model = Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
     print(f"Model `{model.manifest.version}`, {DIGITS} digits a row, per cent right.\n")
     print("| | | " + " | ".join(VARIANTS) + " |\n|---|---|" + "---|" * len(VARIANTS))
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         means: dict[str, list[list[float]]] = {}
         for kind, name, scans in sets(sys.argv[1:], Path(scratch)):
-            shares = [accuracy(scans, model, thresholds, variant) for variant in VARIANTS]
+            shares = [accuracy(scans, model, variant) for variant in VARIANTS]
             means.setdefault(kind, []).append(shares)
             print(
                 f"| {kind} | {name} | " + " | ".join(f"{share:.1%}"[:-1] for share in shares) + " |",

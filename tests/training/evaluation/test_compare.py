@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch.inference.decision import Thresholds
+from batch.inference.models import Model
 from batch.training import metrics
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT, Dataset, Labelled
@@ -24,6 +26,10 @@ class AlwaysZero(FakeClassifier):
         logits = np.zeros((len(digits), 11), np.float32)
         logits[:, 0] = 8
         return logits
+
+
+def reads_with(classifier: FakeClassifier) -> Model:
+    return Model(classifier, Thresholds.of(classifier.manifest))
 
 
 def stroke(number: int, *, wide: bool) -> npt.NDArray[Any]:
@@ -44,9 +50,23 @@ def test_a_scan_is_right_by_its_label_or_its_refusal() -> None:
     blank = np.full((40, 40), 240, np.uint8)
     ring, line = stroke(0, wide=True), stroke(0, wide=False)
     labelled = [(ring, 0), (line, 1), (line, 7), (blank, NOT_A_DIGIT), (blank, 3), (ring, NOT_A_DIGIT)]
-    assert compare.read_right(FakeClassifier(), labelled).tolist() == [True, True, False, True, False, False]
-    assert compare.read_right(AlwaysZero(), labelled).tolist() == [True, False, False, True, False, False]
-    assert compare.read_right(AlwaysZero(), []).tolist() == []
+    assert compare.read_right(reads_with(FakeClassifier()), labelled).tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert compare.read_right(reads_with(AlwaysZero()), labelled).tolist() == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert compare.read_right(reads_with(AlwaysZero()), []).tolist() == []
 
 
 def test_a_model_that_reads_more_is_better() -> None:
@@ -54,7 +74,7 @@ def test_a_model_that_reads_more_is_better() -> None:
     labels = np.array([label for _, label in scans(40)], np.int32)
     labelled = Labelled(images, labels)
     data = [Dataset("drawn", "mine", labelled, labelled), Dataset("untested", "mine", labelled, None)]
-    old, new = AlwaysZero(), FakeClassifier()
+    old, new = reads_with(AlwaysZero()), reads_with(FakeClassifier())
     pairs = compare.compare(old, new, scans(100), data)
     own, test = pairs
     assert (own.name, own.count) == ("own scans held out", len(own_scans.split(scans(100))[0]))

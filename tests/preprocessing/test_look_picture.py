@@ -1,0 +1,67 @@
+"""Tests of the look's picture: one for an image and its inverse, and the bytes of the training."""
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.preprocessing.look import LOOK, is_ink_dark, look_input
+from batch.records import Grey
+
+# Narrow, tiny, enlarged, as large as the picture, and just below and above each size that changes a step.
+SHAPES = [
+    *[(1, 1), (1, 9), (9, 1), (4, 4), (8, 8), (23, 24), (24, 23), (28, 28), (60, 60), (61, 59), (64, 64)],
+    *[(119, 120), (120, 119), (160, 120), (239, 240), (241, 100), (4, 700), (480, 30), (479, 480)],
+    *[(600, 481), (1400, 1000), (3, 2000)],
+]
+# Another value means other pictures than those the look was trained on: train it anew.
+DIGEST = "af94d9b44e2e6a2e3c7e7f28516512467b42303d7a010815fca4dbddd0a0cc8f"
+
+
+def page(height: int, width: int, seed: int) -> Grey:
+    """Draw a stroke on noisy paper."""
+    rng = np.random.default_rng(seed)
+    grey = np.clip(rng.normal(rng.integers(130, 250), rng.uniform(0, 6), (height, width)), 0, 255)
+    ends = (width // 5, height // 5), (width * 4 // 5, height * 7 // 10)
+    scan = grey.astype(np.uint8)
+    cv2.line(scan, *ends, int(rng.integers(0, 120)), max(1, max(height, width) // 30))
+    return scan
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_image_and_its_inverse_give_the_same_picture(shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    for scan in (page(*shape, seed=2), noise, np.full(shape, 127, np.uint8), np.zeros(shape, np.uint8)):
+        picture = look_input(scan)
+        assert picture.shape == (LOOK.side_px, LOOK.side_px) and picture.dtype == np.uint8
+        assert np.array_equal(picture, look_input(255 - scan))
+        assert is_ink_dark(scan) != is_ink_dark(255 - scan)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**16))
+def test_any_shape_has_a_picture(height: int, width: int, seed: int) -> None:
+    scan = page(height, width, seed)
+    assert np.array_equal(look_input(scan), look_input(255 - scan))
+
+
+def test_the_pictures_are_those_of_the_training() -> None:
+    pictures = [look_input(page(*shape, seed)) for shape in SHAPES for seed in range(3)]
+    assert hashlib.sha256(np.stack(pictures).tobytes()).hexdigest() == DIGEST
+
+
+def test_pale_ink_is_raised_and_the_margin_is_ground() -> None:
+    scan = np.full((120, 90), 240, np.uint8)
+    cv2.line(scan, (45, 20), (45, 100), 222, 5)
+    picture = look_input(scan)
+    assert picture.max() == 255
+    assert set(np.unique(picture[: LOOK.margin_px])) == {LOOK.ground}
+    assert np.median(picture) == LOOK.ground
+
+
+def test_a_thin_stroke_survives_a_large_photo() -> None:
+    scan = np.full((2000, 1500), 230, np.uint8)
+    cv2.line(scan, (700, 300), (700, 1700), 90, 3)
+    assert look_input(scan)[20:44].max(axis=1).min() > 150
