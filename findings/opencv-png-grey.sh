@@ -2,7 +2,7 @@
 # Two PNGs with the same pixels give different greys in OpenCV, if one says that its colours are sRGB.
 #
 # Seen with opencv-python-headless 5.0.0.93: an sRGB or gAMA chunk changes the result of IMREAD_ANYDEPTH and of
-# IMREAD_GRAYSCALE for a coloured PNG by up to 61 of 255 levels; IMREAD_COLOR gives the same colours. The
+# IMREAD_GRAYSCALE for a coloured PNG by up to 67 of 255 levels; IMREAD_COLOR gives the same colours. The
 # transparent grey of a grey PNG (tRNS) is dropped even with IMREAD_UNCHANGED, at 1, 8 and 16 bits, where the
 # transparent colour of an RGB PNG becomes an alpha channel.
 set -eu
