@@ -49,15 +49,15 @@ def finish(studio: Studio, scan: Field, extras: set[str], box: Box | None, label
     if "tile" in extras:
         height, width = grey.shape
         pads = [round(u(0.04, 0.4) * max(height, width)) if random.random() < 0.8 else 0 for _ in range(4)]
-        grey = cv2.copyMakeBorder(
-            grey, *pads, cv2.BORDER_CONSTANT, value=random.choice((255, 255, 0, 0, round(u(0, 255))))
-        )
-        box = _moved(box, pads[2], pads[0])
+        level = random.choice((255, 255, 0, 0, round(u(0, 255))))
+        top, bottom, left, right = pads
+        grey = cv2.copyMakeBorder(grey, top, bottom, left, right, cv2.BORDER_CONSTANT, value=level)
+        box = _moved(box, left, top)
     elif "slip" in extras:
         grey, box = _put_on_desk(studio, grey, box)
     if "jpeg" in extras:
         _, data = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, random.randint(25, 85)])
-        grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        grey = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
     return Scene(grey, label, box, kind)
 
 

@@ -36,7 +36,9 @@ def start(sources: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
 def test_the_pool_holds_the_latest_scenes() -> None:
     pool = Pool(capacity=100)
     for label in range(15):
-        pool.add(np.full(10, (0, label, 0), RECORD))
+        records = np.zeros(10, RECORD)
+        records["label"] = label
+        pool.add(records)
     assert len(pool) == 100
     counts = np.bincount(pool.draw(5000, np.random.default_rng(0))["label"], minlength=15)
     assert counts[:5].sum() == 0
@@ -115,7 +117,7 @@ def test_augmenting_moves_the_box_with_the_ink() -> None:
 
 @pytest.fixture(scope="module")
 def trained(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """A training that was killed in the middle and started again; its folder, the step of the kill, its lines."""
+    """A training that was killed and started again: its folder, the step of the kill, its lines."""
     out = tmp_path_factory.mktemp("out")
     process = start(sources, out, "--checkpoint-seconds", "1")
     while process.poll() is None:
