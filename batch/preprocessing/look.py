@@ -20,11 +20,8 @@ SAMPLE_PX = 96  # the sign is settled on about so many rows and columns
 SMOOTH_BELOW_PX = 24  # smaller scans are enlarged with cubic interpolation
 KEEP_THIN_FROM_PX = 240  # a scan as large as that is reduced by the maximum, not only by the average
 
-SIGN_SHARES = (
-    64,
-    256,
-    1024,
-)  # the sign is that of the levels beyond which 1/64, 1/256, 1/1024 of the pixels lie
+# The sign is that of the levels beyond which 1/64, 1/256 and 1/1024 of the pixels lie.
+SIGN_SHARES = (64, 256, 1024)
 INK_SHARES = 128, 1024
 
 _CHANNEL, _BINS, _RANGE = [0], [256], [0, 256]

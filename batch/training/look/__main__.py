@@ -48,7 +48,7 @@ from batch.errors import RunError
 )
 @click.option(
     "--checkpoint-seconds",
-    type=click.FloatRange(min=1.0),
+    type=click.FloatRange(min=0.0),
     default=180.0,
     show_default=True,
     help="Time between two checkpoints.",

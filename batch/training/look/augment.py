@@ -45,10 +45,10 @@ def augment(pictures: Any, boxes: Any, seed: Any) -> tuple[Any, Any]:
     middle, half = (SIDE_PX - 1) / 2, SIDE_PX / 2
     right = middle + shift_x * half - (a + b) * middle
     down = middle + shift_y * half - (c + d) * middle
-    none = tf.zeros_like(a)
+    zeros = tf.zeros_like(a)
     x = tf.raw_ops.ImageProjectiveTransformV3(
         images=pictures,
-        transforms=tf.stack([a, b, right, c, d, down, none, none], 1),
+        transforms=tf.stack([a, b, right, c, d, down, zeros, zeros], 1),
         output_shape=(SIDE_PX, SIDE_PX),
         interpolation="BILINEAR",
         fill_mode="CONSTANT",

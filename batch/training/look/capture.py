@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from batch.records import Grey
 from batch.training.look.frames import print_ruling
@@ -65,28 +67,9 @@ def capture(
     depth = max(depth, MIN_DEPTH)
     paper = make_paper(studio, height, width, paper_kind, level, depth)
     light = make_light(studio, height, width, extras) if paper_kind != "clean" else None
-    if pen == "ballpoint":
-        cover *= np.clip(
-            studio.crop(studio.smooth[random.choice((0, 1, 1, 2))], height, width) * u(0.08, 0.3)
-            + u(0.75, 1),
-            0.2,
-            1.15,
-        )
-    elif pen == "pencil":
-        grain = (
-            studio.crop(studio.noise[0], height, width)
-            if random.random() < 0.6
-            else studio.crop(studio.smooth[0], height, width)
-        )
-        cover *= np.clip(grain * u(0.1, 0.4) + u(0.7, 1), 0.1, 1.2)
-    elif pen == "sprayed":
-        cover *= studio.crop(studio.noise[0], height, width) > u(-0.8, 0.3)
-    elif pen == "chalk":
-        cover *= np.clip(studio.crop(studio.noise[1], height, width) * 0.5 + u(0.4, 0.9), 0, 1.1)
-    elif random.random() < 0.4:
-        cover *= np.clip(
-            studio.crop(studio.smooth[random.choice((2, 3))], height, width) * u(0.05, 0.25) + 0.9, 0.3, 1.1
-        )
+    grain = _grain(studio, pen, height, width)
+    if grain is not None:
+        cover *= grain
     cover *= np.float32(depth / 255)
     if printed is not None:
         marks = cv2.resize(printed, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -110,3 +93,23 @@ def capture(
         threshold = level - u(0.35, 0.65) * depth
         paper = np.where(paper < threshold, np.float32(0), np.float32(255))
     return paper
+
+
+def _grain(studio: Studio, pen: str, height: int, width: int) -> npt.NDArray[Any] | None:
+    """Return how much of its ink a pen leaves at each pixel; None for all of it."""
+    random = studio.random
+    u = random.uniform
+    if pen == "ballpoint":
+        bank = studio.smooth[random.choice((0, 1, 1, 2))]
+        return np.clip(studio.crop(bank, height, width) * u(0.08, 0.3) + u(0.75, 1), 0.2, 1.15)
+    if pen == "pencil":
+        bank = studio.noise[0] if random.random() < 0.6 else studio.smooth[0]
+        return np.clip(studio.crop(bank, height, width) * u(0.1, 0.4) + u(0.7, 1), 0.1, 1.2)
+    if pen == "sprayed":
+        return studio.crop(studio.noise[0], height, width) > u(-0.8, 0.3)
+    if pen == "chalk":
+        return np.clip(studio.crop(studio.noise[1], height, width) * 0.5 + u(0.4, 0.9), 0, 1.1)
+    if random.random() < 0.4:
+        bank = studio.smooth[random.choice((2, 3))]
+        return np.clip(studio.crop(bank, height, width) * u(0.05, 0.25) + 0.9, 0.3, 1.1)
+    return None

@@ -46,13 +46,13 @@ def _zero(random: Random) -> list[Stroke]:
     """Draw a zero: plain, begun inside, or slashed."""
     u = random.uniform
     width, start = u(0.4, 0.95), u(-130, -40)
-    over = u(345, 385)
-    loop = arc(width / 2, 0.5, width / 2, 0.5, start, start + over, 22)
+    sweep = u(345, 385)
+    loop = arc(width / 2, 0.5, width / 2, 0.5, start, start + sweep, 22)
     style = random.random()
     strokes = [loop]
     if style < 0.15:  # begun inside
-        inside = (width * u(0.3, 0.6), u(0.2, 0.45))
-        strokes = [np.vstack([line(inside), loop])]
+        begin = (width * u(0.3, 0.6), u(0.2, 0.45))
+        strokes = [np.vstack([line(begin), loop])]
     elif style < 0.55:
         strokes.append(slash(width, random))
     return strokes

@@ -26,8 +26,8 @@ def finish(studio: Studio, scan: Field, extras: set[str], box: Box | None, label
             place, radius = (int(u(0, width)), int(u(0, height))), int(u(0, max(1.0, 0.018 * height)))
             cv2.circle(grey, place, radius, round(u(0, 160)), -1)
         if random.random() < 0.3:
-            few = studio.crop(studio.noise[0], height, width) > u(2.2, 3)
-            grey[few] = random.choice((0, 0, 255))
+            specks = studio.crop(studio.noise[0], height, width) > u(2.2, 3)
+            grey[specks] = random.choice((0, 0, 255))
     if "stretched" in extras:
         height, width = grey.shape
         x, y = (u(0.75, 1.3), 1.0) if random.random() < 0.5 else (1.0, u(0.75, 1.3))

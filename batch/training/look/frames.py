@@ -29,9 +29,9 @@ def print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
     x0, y0 = margins[0] * width, margins[1] * height
     x1, y1 = (1 - margins[2]) * width, (1 - margins[3]) * height
     dx, dy = tilt * height / 2, tilt * width / 2
-    over = kind == "grid" or random.random() < 0.3
-    left, right = (-2, width + 2) if over else (x0, x1)
-    top, bottom = (-2, height + 2) if over else (y0, y1)
+    crosses = kind == "grid" or random.random() < 0.3
+    left, right = (-2, width + 2) if crosses else (x0, x1)
+    top, bottom = (-2, height + 2) if crosses else (y0, y1)
     sides = [True] * 4
     if kind == "pieces":
         sides = [random.random() < 0.42 for _ in range(4)]

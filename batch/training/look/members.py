@@ -126,12 +126,12 @@ def _loss(logits: Any, place: Any, labels: Any, boxes: Any, soft: Any) -> Any:
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
     if soft is not None:
         target = tf.nn.log_softmax(soft / DISTIL_TEMPERATURE)
-        away = target - tf.nn.log_softmax(logits / DISTIL_TEMPERATURE)
-        divergence = tf.reduce_mean(tf.reduce_sum(tf.exp(target) * away, 1))
+        difference = target - tf.nn.log_softmax(logits / DISTIL_TEMPERATURE)
+        divergence = tf.reduce_mean(tf.reduce_sum(tf.exp(target) * difference, 1))
         loss = (1 - DISTIL_WEIGHT) * loss + DISTIL_WEIGHT * DISTIL_TEMPERATURE**2 * divergence
     known = tf.logical_not(tf.math.is_nan(boxes[:, 0]))
-    away = tf.abs(place - tf.where(known[:, None], boxes, 0.0))
-    huber = tf.where(away < BOX_DELTA, 0.5 * away**2 / BOX_DELTA, away - BOX_DELTA / 2)
+    distance = tf.abs(place - tf.where(known[:, None], boxes, 0.0))
+    huber = tf.where(distance < BOX_DELTA, 0.5 * distance**2 / BOX_DELTA, distance - BOX_DELTA / 2)
     counted = tf.cast(known, tf.float32)
     return loss + BOX_WEIGHT * tf.reduce_sum(tf.reduce_sum(huber, 1) * counted) / tf.maximum(
         tf.reduce_sum(counted), 1.0

@@ -35,7 +35,9 @@ Place = tuple[float, float]  # left and top of a glyph, in units of a digit's he
 ONE_WRITER_FRACTION = 0.75  # scenes in which all digits of UNIPEN are by one writer
 MIXED_HANDS_FRACTION = 0.06  # scenes in which each digit is of another hand
 MAX_SIDE_PX = 300  # of a scan as long as the number
-MIN_SIDE_PX = 14
+MIN_SIDE_PX = 14  # of it; below that, no digit can be read
+OTHER_LAYOUTS = {"row": 0.88, "column": 0.12}  # of a digit beside a letter or a sign
+SIGNS_AFTER = "/)=-+"  # a second sign, after the first
 
 
 def several_scene(studio: Studio) -> Scene:
@@ -65,21 +67,17 @@ def several_scene(studio: Studio) -> Scene:
     else:
         glyphs = [digit() for _ in range(1 if random.random() < 0.75 else 2)]
         sizes = [1 + random.gauss(0, 0.08) for _ in glyphs]
-        other = character_glyph(studio, LETTERS_BESIDE if kind == "letter" else SIGNS)
+        character = character_glyph(studio, LETTERS_BESIDE if kind == "letter" else SIGNS)
         position = random.choice((0, len(glyphs)))
-        glyphs.insert(position, other)
-        longest = max(other.width, other.height)
+        glyphs.insert(position, character)
+        longest = max(character.width, character.height)
         sizes.insert(
-            position, u(0.65, 1.1) / (longest if longest > 1 else 1) * (0.6 if other.height < 0.3 else 1)
+            position, u(0.65, 1.1) / (longest if longest > 1 else 1) * (0.6 if character.height < 0.3 else 1)
         )
         if kind == "sign" and random.random() < 0.1:
-            glyphs.append(character_glyph(studio, "/)=-+"))
+            glyphs.append(character_glyph(studio, SIGNS_AFTER))
             sizes.append(u(0.6, 1.0))
-    layout = (
-        pick(SEVERAL_LAYOUTS, random)
-        if kind == "digits"
-        else random.choices(("row", "column"), (0.88, 0.12))[0]
-    )
+    layout = pick(SEVERAL_LAYOUTS, random) if kind == "digits" else pick(OTHER_LAYOUTS, random)
     places = _lay_out(studio, glyphs, sizes, layout)
     return _several_scan(studio, glyphs, sizes, places, layout, f"several-{kind}")
 

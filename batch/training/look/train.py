@@ -39,7 +39,7 @@ DISTIL_FROM = 0.12  # part of the training after which the teacher knows more th
 FIRST_BATCHES = 8  # that the pool holds before the first step
 HELD_OUT_SEED = 900_001  # of the held-out scenes
 CALIBRATION_WORKER = 999  # its seed is none of the workers'
-SAY_SECONDS = 15.0  # between two lines of progress
+REPORT_SECONDS = 15.0  # between two lines of progress
 SOURCES_FILE, OPTIONS_FILE, CHECKPOINT_FILE = "sources.npz", "options.json", "checkpoint.npz"
 HELD_OUT_FILE, LOG_FILE = "held_out.npz", "log.jsonl"
 
@@ -132,20 +132,20 @@ class _Run:
 
     def __init__(self, folder: Path, options: Options, members: list[Member], say: Callable[[str], None]):
         self.folder, self.options, self.members, self.say = folder, options, members, say
-        self.done, self.starts, self.rendered = 0, 0, 0
+        self.steps_taken, self.starts, self.rendered = 0, 0, 0
         self._checkpoint = folder / CHECKPOINT_FILE
         if self._checkpoint.exists():
             state = load(self._checkpoint)
-            self.done, self.starts, self.rendered = state["progress"].tolist()
+            self.steps_taken, self.starts, self.rendered = state["progress"].tolist()
             for member in members:
                 member.restore(state)
-            say(f"going on after {self.done * options.batch} images")
+            say(f"going on after {self.steps_taken * options.batch} images")
         else:
             tf.keras.utils.set_random_seed(options.seed)
 
     def go_on(self) -> None:
         """Take the steps that are missing."""
-        if self.done >= self.options.steps:
+        if self.steps_taken >= self.options.steps:
             return
         self.starts += 1
         self._save()  # a start that is killed early still has used up its scenes
@@ -166,15 +166,15 @@ class _Run:
         options, pool = self.options, Pool()
         while len(pool) < FIRST_BATCHES * options.batch:
             self._add(pool, farm)
-        saved = told = time.monotonic()
-        while self.done < options.steps:
+        saved = reported = time.monotonic()
+        while self.steps_taken < options.steps:
             self._add(pool, farm)
             loss = self._take_step(pool)
-            self.done += 1
+            self.steps_taken += 1
             now = time.monotonic()
-            if now - told >= SAY_SECONDS or self.done == options.steps:
-                told = now
-                self._tell(float(loss))
+            if now - reported >= REPORT_SECONDS or self.steps_taken == options.steps:
+                reported = now
+                self._report(float(loss))
             if now - saved >= options.checkpoint_seconds:
                 self._save()
                 saved = time.monotonic()
@@ -185,22 +185,24 @@ class _Run:
         self.rendered += len(records)
 
     def _take_step(self, pool: Pool) -> Any:
-        options, part = self.options, self.done / self.options.steps
-        records = pool.draw(options.batch, np.random.default_rng((options.seed, self.starts, self.done)))
+        options, part = self.options, self.steps_taken / self.options.steps
+        records = pool.draw(
+            options.batch, np.random.default_rng((options.seed, self.starts, self.steps_taken))
+        )
         pictures, boxes = augment(
             tf.constant(scaled(records["picture"])),
             tf.constant(records["box"]),
-            tf.constant([options.seed, self.done], tf.int32),
+            tf.constant([options.seed, self.steps_taken], tf.int32),
         )
         labels, soft, loss = tf.constant(records["label"].astype(np.int32)), None, None
         for member in self.members:
-            logits, loss = member.step(pictures, labels, boxes, soft, self.done, part)
+            logits, loss = member.step(pictures, labels, boxes, soft, self.steps_taken, part)
             if member.name == TEACHER and part >= DISTIL_FROM:
                 soft = logits
         return loss
 
-    def _tell(self, loss: float) -> None:
-        images, rendered = self.done * self.options.batch, self.rendered
+    def _report(self, loss: float) -> None:
+        images, rendered = self.steps_taken * self.options.batch, self.rendered
         line = {"images": images, "rendered": rendered, "start": self.starts, "loss": round(loss, 4)}
         with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -208,7 +210,7 @@ class _Run:
 
     def _save(self) -> None:
         state: dict[str, npt.NDArray[Any]] = {
-            "progress": np.array([self.done, self.starts, self.rendered], np.int64)
+            "progress": np.array([self.steps_taken, self.starts, self.rendered], np.int64)
         }
         for member in self.members:
             state |= member.state()
@@ -263,7 +265,7 @@ def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> No
             },
             "training": {
                 **dataclasses.asdict(options),
-                "images": run.done * options.batch,
+                "images": run.steps_taken * options.batch,
                 "rendered": run.rendered,
                 "starts": run.starts,
                 "python": platform.python_version(),
