@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -95,6 +96,7 @@ def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str],
     durable.make_folder(folder)
     _check_options(folder / OPTIONS_FILE, paths, options)
     packed = _packed(paths, folder / SOURCES_FILE, say)
+    keras.utils.set_random_seed(options.seed)  # of the first weights
     members = [Member(name) for name in ([TEACHER] if options.teacher else []) + [STUDENT]]
     run = _Run(folder, options, members, say)
     run.go_on()
@@ -140,8 +142,6 @@ class _Run:
             for member in members:
                 member.restore(state)
             say(f"going on after {self.steps_taken * options.batch} images")
-        else:
-            tf.keras.utils.set_random_seed(options.seed)
 
     def go_on(self) -> None:
         """Take the steps that are missing."""

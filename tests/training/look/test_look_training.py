@@ -170,7 +170,7 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
     pictures = load(out / "held_out.npz")["records"]["picture"]
     logits, _ = convert.keras_outputs(model, pictures)
     int8_logits, _ = convert.litert_outputs(out / "look.tflite", pictures)
-    assert (logits.argmax(1) == int8_logits.argmax(1)).mean() > 0.9
+    assert np.abs(int8_logits - logits).mean() < 0.15 * logits.std()
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint.npz",
         "held_out.npz",
