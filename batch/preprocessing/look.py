@@ -48,6 +48,7 @@ class LookPicture:
 
 
 LOOK = LookPicture()
+SIDE_PX = LOOK.side_px
 
 _INSIDE_PX = LOOK.side_px - 2 * LOOK.margin_px
 _SQUARE = np.ones((2, 2), np.uint8)
@@ -80,6 +81,21 @@ def look_input(grey: Grey) -> Grey:
             value=LOOK.ground,
         )
     )
+
+
+def inside(shape: tuple[int, int]) -> tuple[float, float, float]:
+    """Return where a scan of this shape lies in its picture.
+
+    Args:
+        shape: Height and width of the scan.
+
+    Returns:
+        Pixels of the picture per pixel of the scan, and the left and top edge in the picture.
+    """
+    height, width = shape
+    scale = _INSIDE_PX / max(shape)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    return scale, float((SIDE_PX - columns) // 2), float((SIDE_PX - rows) // 2)
 
 
 def is_ink_dark(grey: Grey) -> bool:

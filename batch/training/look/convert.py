@@ -1,0 +1,139 @@
+"""The conversion of a trained network to LiteRT in int8: norms folded, the first convolution on blocks."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from batch.preprocessing.look import SIDE_PX
+from batch.terminal import stderr
+from batch.training.look.networks import CLASSES, NORM_EPSILON, PLACE, Network, scaled
+
+Weights = npt.NDArray[np.float32]
+Pictures = npt.NDArray[np.uint8]  # (n, 64, 64)
+
+BLOCK_PX = 2  # the first convolution sees blocks of 2x2 pixels as four channels, which runs fastest
+CALIBRATION = 800  # pictures from which the converter takes the ranges of the activations
+CHUNK = 256  # pictures that LiteRT sees together
+
+
+def fold(model: Any, network: Network) -> Any:
+    """Build the same function without batch norms, its first convolution as 3x3 on blocks of 2x2 pixels.
+
+    Args:
+        model: Model of `networks.build`, with trained weights.
+        network: Its shape.
+    """
+    x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
+    weights: list[list[Weights]] = []
+    for index, (filters, stride) in enumerate(network.layers):
+        kernel, bias = _folded(model, f"conv{index}", f"norm{index}")
+        if index == 0:
+            x = _Blocks(name="blocks")(x)
+            kernel, stride = _in_blocks(kernel), stride // BLOCK_PX
+        x = keras.layers.Conv2D(filters, 3, stride, "same", activation="relu", name=f"conv{index}")(x)
+        weights.append([kernel, bias])
+    x = keras.layers.Flatten(name="flat")(x)
+    x = keras.layers.Dense(network.dense, activation="relu", name="dense")(x)
+    weights.append(list(_folded(model, "dense", "dense_norm")))
+    outputs = {}
+    for name, units in (("logits", CLASSES), ("place", PLACE)):
+        outputs[name] = keras.layers.Dense(units, name=name)(x)
+        weights.append(model.get_layer(name).get_weights())
+    result = keras.Model(inputs, outputs)
+    names = [f"conv{index}" for index in range(len(network.layers))] + ["dense", "logits", "place"]
+    for name, arrays in zip(names, weights, strict=True):
+        result.get_layer(name).set_weights(arrays)
+    return result
+
+
+class _Blocks(keras.layers.Layer):  # type: ignore[misc]
+    """Turns blocks of 2x2 pixels into four channels."""
+
+    def call(self, inputs: Any) -> Any:
+        return tf.nn.space_to_depth(inputs, BLOCK_PX)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        count, *_ = input_shape
+        return count, SIDE_PX // BLOCK_PX, SIDE_PX // BLOCK_PX, BLOCK_PX**2
+
+
+def _folded(model: Any, layer: str, norm: str) -> tuple[Weights, Weights]:
+    """Fold a batch normalisation into the weights before it; return kernel and bias."""
+    (kernel,) = model.get_layer(layer).get_weights()
+    gamma, beta, mean, variance = model.get_layer(norm).get_weights()
+    gain = gamma / np.sqrt(variance + NORM_EPSILON)
+    return kernel * gain, beta - mean * gain
+
+
+def _in_blocks(kernel: Weights) -> Weights:
+    """Turn a kernel (6, 6, 1, filters) on pixels into one (3, 3, 4, filters) on blocks of 2x2 pixels."""
+    rows, columns, _, filters = kernel.shape
+    parts = kernel.reshape(rows // BLOCK_PX, BLOCK_PX, columns // BLOCK_PX, BLOCK_PX, filters)
+    return parts.transpose(0, 2, 1, 3, 4).reshape(rows // BLOCK_PX, columns // BLOCK_PX, -1, filters)
+
+
+def int8_bytes(model: Any, network: Network, calibration: Pictures) -> bytes:
+    """Return the content of the .tflite file: uint8 pictures in, float logits and place out, int8 inside.
+
+    Args:
+        model: Model of `networks.build`, with trained weights.
+        network: Its shape.
+        calibration: Pictures like those it will see.
+    """
+    pictures = calibration[:CALIBRATION].copy()
+    # With the full range, the input's scale is 1/128 and its zero is the ground: levels go in as they are.
+    pictures[0, 0, :2] = 0, 255
+
+    def examples() -> Iterator[list[Any]]:
+        for picture in scaled(pictures):
+            yield [picture[np.newaxis]]
+
+    with tempfile.TemporaryDirectory(prefix="digitbox-") as folder, warnings.catch_warnings():
+        # The converter takes the statistics from the pictures, and yet warns that it has none.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
+        with stderr.silence():
+            fold(model, network).export(folder, format="tf_saved_model", verbose=False)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = examples
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+            converter.inference_output_type = tf.float32
+            return bytes(converter.convert())
+
+
+def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
+    """Return logits, (n, 12), and places, (n, 4), of a Keras model."""
+    chunks = [
+        model(scaled(pictures[start : start + CHUNK]), training=False)
+        for start in range(0, len(pictures), CHUNK)
+    ]
+    logits, places = ([np.asarray(chunk[name]) for chunk in chunks] for name in ("logits", "place"))
+    return np.concatenate(logits), np.concatenate(places)
+
+
+def litert_outputs(file: Path, pictures: Pictures) -> tuple[Weights, Weights]:
+    """Return logits, (n, 12), and places, (n, 4), of a LiteRT file on one thread."""
+    interpreter = Interpreter(str(file), num_threads=1)
+    (scan,) = interpreter.get_input_details()
+    by_size = {int(output["shape"][-1]): output["index"] for output in interpreter.get_output_details()}
+    logits, places = [], []
+    for start in range(0, len(pictures), CHUNK):
+        chunk = pictures[start : start + CHUNK, :, :, np.newaxis]
+        interpreter.resize_tensor_input(scan["index"], chunk.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(scan["index"], chunk)
+        interpreter.invoke()
+        logits.append(interpreter.get_tensor(by_size[CLASSES]))
+        places.append(interpreter.get_tensor(by_size[PLACE]))
+    return np.concatenate(logits), np.concatenate(places)

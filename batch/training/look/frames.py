@@ -1,0 +1,111 @@
+"""What is printed on a form: frames, ruling and lines of type."""
+
+from __future__ import annotations
+
+import cv2
+
+from batch.records import Grey
+from batch.training.look.canvas import draw_line
+from batch.training.look.mixture import FRAMES, HELD_OUT_FRAMES, Box, pick
+from batch.training.look.studio import Studio
+
+PEN_SHARES = (0.008, 0.012, 0.018, 0.03)  # widths of printed lines, of the scan's shorter side
+TYPE_FACES = (0, 0, 2, 3)  # OpenCV's fonts that look like print, the plain one twice
+TYPE_PX = 22  # height of a line in them at scale 1
+
+
+def print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
+    """Print a frame or pieces of it, and return how many levels it is darker than the paper."""
+    random = studio.random
+    u = random.uniform
+    kinds = {**HELD_OUT_FRAMES, **FRAMES} if studio.sources.held_out else FRAMES
+    kind = pick(kinds, random)
+    side = min(height, width)
+    pen = max(0.5, side * random.choice(PEN_SHARES) * u(0.7, 1.4))
+    if kind == "dark":
+        pen = side * u(0.03, 0.09)
+    tilt = random.gauss(0, 0.012)
+    margins = [u(-0.04, 0.13) if random.random() < 0.75 else u(0, 0.04) for _ in range(4)]
+    x0, y0 = margins[0] * width, margins[1] * height
+    x1, y1 = (1 - margins[2]) * width, (1 - margins[3]) * height
+    dx, dy = tilt * height / 2, tilt * width / 2
+    crosses = kind == "grid" or random.random() < 0.3
+    left, right = (-2, width + 2) if crosses else (x0, x1)
+    top, bottom = (-2, height + 2) if crosses else (y0, y1)
+    sides = [True] * 4
+    if kind == "pieces":
+        sides = [random.random() < 0.42 for _ in range(4)]
+    elif kind == "comb":
+        sides = [True, random.random() < 0.1, True, True]
+        top = y1 - u(0.1, 0.6) * (y1 - y0)
+    elif kind == "dark":
+        sides = [random.random() < 0.7 for _ in range(4)]
+    if kind == "corners":
+        reach = u(0.08, 0.2) * side
+        for x, sign_x in ((x0, 1), (x1, -1)):
+            for y, sign_y in ((y0, 1), (y1, -1)):
+                draw_line(canvas, x, y, x + sign_x * reach, y, pen)
+                draw_line(canvas, x, y, x, y + sign_y * reach, pen)
+        return round(u(40, 200))
+    for gap in (0.0, u(0.03, 0.06) * side) if kind == "double" else (0.0,):
+        if sides[0]:
+            draw_line(canvas, x0 + gap + dx, top + gap, x0 + gap - dx, bottom - gap, pen)
+        if sides[1]:
+            draw_line(canvas, left + gap, y0 + gap - dy, right - gap, y0 + gap + dy, pen)
+        if sides[2]:
+            draw_line(canvas, x1 - gap + dx, top + gap, x1 - gap - dx, bottom - gap, pen)
+        if sides[3]:
+            draw_line(canvas, left + gap, y1 - gap - dy, right - gap, y1 - gap + dy, pen)
+    if kind == "dotted":
+        step = max(2, round(2 * side * u(0.02, 0.06)))
+        grid = canvas[: canvas.shape[0] // step * step, : canvas.shape[1] // step * step]
+        blocks = grid.reshape(grid.shape[0] // step, step, grid.shape[1] // step, step)
+        blocks[::2, :, ::2] = 0
+        blocks[1::2, :, 1::2] = 0
+    return round(u(120, 220) if kind == "dark" else u(20, 210))
+
+
+def print_ruling(studio: Studio, canvas: Grey, height: int, width: int, squared: bool) -> None:
+    """Print the lines or squares of writing paper."""
+    u = studio.random.uniform
+    step = max(4.0, height * u(0.12, 0.6)) if not squared else max(3.0, height * u(0.08, 0.4))
+    pen, tilt = (
+        (0.5 if studio.random.random() < 0.6 else max(0.5, 0.012 * height)),
+        studio.random.gauss(0, 0.015),
+    )
+    y = u(0, step)
+    while y < height:
+        draw_line(canvas, -1, y - tilt * width / 2, width + 1, y + tilt * width / 2, pen)
+        y += step
+    x = u(0, step)
+    while squared and x < width:
+        draw_line(canvas, x + tilt * height / 2, -1, x - tilt * height / 2, height + 1, pen)
+        x += step
+
+
+def print_type(studio: Studio, printed: Grey, box: Box | None, height: int, width: int) -> None:
+    """Print a line of type above or below the box, partly outside the scan."""
+    random = studio.random
+    u = random.uniform
+    scale = 2 * height * u(0.05, 0.14) / TYPE_PX
+    text = "".join(random.choices("ABEHKMNRSTUabdeghknrst.,:-  ", k=18))
+    above = random.random() < 0.5
+    if box:
+        y = (
+            min(box[1] - 0.03 * height, u(-0.02, 0.16) * height)
+            if above
+            else max(box[3] + TYPE_PX * scale / 2, u(0.92, 1.06) * height)
+        )
+    else:
+        y = u(0, 1) * height
+    place = int(-u(0, 1) * width), int(2 * y)
+    cv2.putText(
+        printed,
+        text,
+        place,
+        random.choice(TYPE_FACES),
+        scale,
+        255,
+        max(1, round(2.2 * scale)),
+        cv2.LINE_AA,
+    )

@@ -1,0 +1,85 @@
+"""The networks of the look in Keras: plain convolutions on the whole scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from batch.preprocessing.look import SIDE_PX
+from batch.training.look.mixture import LABELS
+
+GROUND = 48.0  # the level of the paper in a picture of `look_input`
+UNIT = 128.0  # levels; a network sees (level - GROUND) / UNIT, so that the ground is 0, as padding is
+CLASSES = len(LABELS)
+PLACE = 4  # numbers that say where the digit is, see `records.RECORD`
+WEIGHT_SCALE = 1 / 3  # of the first weights; PyTorch's default, with which an engineer found the rates
+NORM_EPSILON, NORM_MOMENTUM = 1e-3, 0.98
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of a network, and how fast it learns.
+
+    Attributes:
+        layers: Filters and stride of each convolution; the first is 6x6, the others 3x3.
+        dense: Units of the dense layer.
+        peak_rate: Highest learning rate.
+    """
+
+    layers: tuple[tuple[int, int], ...]
+    dense: int
+    peak_rate: float
+
+
+# Of a ladder of 4, 10 and 40 million products, see docs/look.md, these two are in use.
+NETWORKS = {
+    "look": Network(((16, 2), (40, 2), (64, 2), (64, 1), (128, 2), (128, 1)), 64, 3e-3),
+    "close": Network(((24, 2), (32, 1), (64, 2), (64, 1), (96, 2), (128, 1), (160, 2), (192, 1)), 96, 2e-3),
+}
+
+
+def build(network: Network) -> Any:
+    """Build a Keras model with fresh weights.
+
+    Returns:
+        Model from (n, 64, 64, 1), float32 as UNIT says, to logits (n, 12) and place (n, 4) by name.
+    """
+    x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
+    for index, (filters, stride) in enumerate(network.layers):
+        kernel = 6 if index == 0 else 3
+        x = keras.layers.Conv2D(
+            filters,
+            kernel,
+            stride,
+            "same",
+            use_bias=False,
+            kernel_initializer=_initializer(),
+            name=f"conv{index}",
+        )(x)
+        x = _norm(f"norm{index}")(x)
+        x = keras.layers.ReLU(name=f"relu{index}")(x)
+    x = keras.layers.Flatten(name="flat")(x)
+    x = keras.layers.Dense(network.dense, use_bias=False, kernel_initializer=_initializer(), name="dense")(x)
+    x = _norm("dense_norm")(x)
+    x = keras.layers.ReLU(name="dense_relu")(x)
+    outputs = {
+        "logits": keras.layers.Dense(CLASSES, kernel_initializer=_initializer(), name="logits")(x),
+        "place": keras.layers.Dense(PLACE, kernel_initializer=_initializer(), name="place")(x),
+    }
+    return keras.Model(inputs, outputs)
+
+
+def _initializer() -> Any:
+    """Return small first weights; the norms make up for their size, and each step then changes more."""
+    return keras.initializers.VarianceScaling(WEIGHT_SCALE, "fan_in", "uniform")
+
+
+def _norm(name: str) -> Any:
+    return keras.layers.BatchNormalization(epsilon=NORM_EPSILON, momentum=NORM_MOMENTUM, name=name)
+
+
+def scaled(pictures: Any) -> Any:
+    """Return what a network sees of pictures, (n, 64, 64) to (n, 64, 64, 1)."""
+    return (pictures[..., None].astype("float32") - GROUND) / UNIT

@@ -1,0 +1,148 @@
+"""Scenes without a digit: letters, signs, scribbles, empty paper and forms, other pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from batch.records import Grey
+from batch.training.look.canvas import draw_line, paint
+from batch.training.look.capture import capture
+from batch.training.look.finish import finish
+from batch.training.look.frames import print_frame, print_type
+from batch.training.look.hands import character_glyph
+from batch.training.look.mixture import (
+    LETTERS_BESIDE,
+    LONE_SIGNS,
+    NO_DIGIT_LETTERS,
+    NONE,
+    NONE_SCENES,
+    Field,
+    Scene,
+    pick,
+    pick_extras,
+    pick_pen,
+    pick_size,
+)
+from batch.training.look.scribbles import cross_out, draw_fragment, draw_shapes, put, scribble
+from batch.training.look.studio import Studio
+
+
+def none_scene(studio: Studio) -> Scene:
+    """Render a scan that holds no digit."""
+    random = studio.random
+    u = random.uniform
+    kind = pick(NONE_SCENES, random)
+    height, width = pick_size(studio.random)
+    extras = pick_extras(studio.random, ("neighbour", "tick", "ring"))
+    pen, pen_share = pick_pen(studio.random)
+    if kind == "fashion" and not len(studio.sources.fashion):  # that data set is optional
+        kind = "texture"
+    if kind == "fashion":
+        grey = random.choice(studio.sources.fashion).astype(np.float32)
+        if random.random() < 0.5:
+            grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_LINEAR)
+            grey = grey + studio.crop(studio.noise[0], height, width) * np.float32(abs(random.gauss(0, 6)))
+        extras &= {"jpeg", "low-resolution", "stretched", "tile"}
+        return finish(studio, grey, extras, None, NONE, kind)
+    if kind == "texture":
+        return finish(
+            studio,
+            _texture(studio, height, width),
+            extras & {"jpeg", "low-resolution", "slip"},
+            None,
+            NONE,
+            kind,
+        )
+    ink = np.zeros((2 * height, 2 * width), np.uint8)
+    printed: Grey | None = None
+    depth = 0
+    side = min(height, width)
+    unit = side * (u(0.35, 0.92) if random.random() < 0.8 else u(0.15, 0.35))
+    pen_px = max(0.5, pen_share * unit)
+    if kind == "letter":
+        put(studio, ink, character_glyph(studio, NO_DIGIT_LETTERS), unit, pen_px, height, width)
+    elif kind == "sign":
+        glyph = character_glyph(studio, LONE_SIGNS)
+        put(studio, ink, glyph, unit * (1.0 if glyph.height > 0.7 else u(0.4, 0.8)), pen_px, height, width)
+    elif kind == "letters":
+        unit *= u(0.4, 0.9)
+        pen_px = max(0.5, pen_share * unit)
+        x, y = u(0, 0.3) * width, (height - unit) * u(0, 1)
+        for _ in range(random.randint(2, 7)):
+            glyph = character_glyph(studio, LETTERS_BESIDE)
+            size = unit * u(0.6, 1)
+            paint(studio.random, ink, glyph, x, y + unit - size * glyph.height, size, pen_px)
+            x += size * (glyph.width + u(0.02, 0.2))
+            if x > width:
+                break
+    elif kind == "scribble":
+        scribble(studio, ink, unit, pen_px, height, width)
+    elif kind == "crossed-out":
+        cross_out(studio, ink, unit, pen_px, height, width)
+    elif kind == "shapes":
+        draw_shapes(studio, ink, unit, pen_px, height, width)
+    elif kind == "fragment":
+        draw_fragment(studio, ink, unit, pen_px, height, width)
+    if kind == "frame":
+        extras.add("frame")
+    if "frame" in extras:
+        printed = np.zeros_like(ink)
+        depth = print_frame(studio, printed, height, width)
+    if "print" in extras:
+        printed = np.zeros_like(ink) if printed is None else printed
+        depth = depth or round(u(40, 200))
+        print_type(
+            studio,
+            printed,
+            None if kind in ("blank", "frame") else (0, 0.1 * height, width, 0.9 * height),
+            height,
+            width,
+        )
+    if "underline" in extras and kind in ("blank", "frame"):
+        y = u(0.2, 0.9) * height
+        draw_line(ink, u(0, 0.3) * width, y, u(0.6, 1) * width, y + random.gauss(0, 0.02) * height, pen_px)
+    scan = capture(studio, ink, printed, depth, extras, pen, unit)
+    return finish(studio, scan, extras, None, NONE, kind)
+
+
+def _texture(studio: Studio, height: int, width: int) -> Field:
+    """Make a picture of anything: noise, a pattern, a gradient, or shapes over each other as in photos."""
+    random = studio.random
+    u, choice = random.uniform, random.random()
+    if choice < 0.25:
+        out = 128 + studio.crop(random.choice((*studio.noise, *studio.smooth)), height, width) * np.float32(
+            u(8, 70)
+        )
+    elif choice < 0.45:
+        out = u(100, 255) - studio.crop(
+            random.choice((*studio.patterns, *studio.news)), height, width
+        ) * np.float32(u(60, 220))
+    elif choice < 0.6:
+        x, y = np.linspace(u(-1, 1), u(-1, 1), width), np.linspace(u(-1, 1), u(-1, 1), height)
+        out = (128 + 100 * (x[None] * u(0, 1) + y[:, None] * u(0, 1))).astype(np.float32)
+    else:  # shapes over each other, as in photos
+        canvas = np.full((height, width), round(u(0, 255)), np.uint8)
+        for _ in range(random.randint(2, 12)):
+            if random.random() < 0.5:
+                corners = np.array(
+                    [(u(-0.2, 1.2) * width, u(-0.2, 1.2) * height) for _ in range(random.randint(3, 6))]
+                )
+                cv2.fillPoly(canvas, [corners.astype(np.int32)], round(u(0, 255)))
+            else:
+                axes = int(u(0.03, 0.5) * width), int(u(0.03, 0.5) * height)
+                cv2.ellipse(
+                    canvas,
+                    (int(u(0, width)), int(u(0, height))),
+                    axes,
+                    u(0, 180),
+                    0,
+                    360,
+                    round(u(0, 255)),
+                    -1,
+                )
+        out = canvas.astype(np.float32)
+        out += studio.crop(random.choice(studio.smooth), height, width) * np.float32(u(0, 30))
+    if random.random() < 0.4:
+        out = cv2.GaussianBlur(np.asarray(out, np.float32), (5, 5), u(0.5, 2))
+    return np.asarray(out + studio.crop(studio.noise[0], height, width) * np.float32(u(0, 8)), np.float32)

@@ -1,0 +1,228 @@
+"""Scenes of several digits, of a digit beside a letter or sign, and of fractions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from batch.records import Grey
+from batch.training.look.canvas import draw_line, paint
+from batch.training.look.capture import capture
+from batch.training.look.drawn_digits import line
+from batch.training.look.finish import finish
+from batch.training.look.frames import print_frame, print_type
+from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
+from batch.training.look.mixture import (
+    HANDS,
+    LETTERS_BESIDE,
+    SEVERAL,
+    SEVERAL_COUNTS,
+    SEVERAL_HANDS,
+    SEVERAL_LAYOUTS,
+    SEVERAL_SCENES,
+    SIGNS,
+    Scene,
+    pick,
+    pick_extras,
+    pick_pen,
+    pick_size,
+)
+from batch.training.look.studio import Studio
+
+Place = tuple[float, float]  # left and top of a glyph, in units of a digit's height
+
+ONE_WRITER_FRACTION = 0.75  # scenes in which all digits of UNIPEN are by one writer
+MIXED_HANDS_FRACTION = 0.06  # scenes in which each digit is of another hand
+MAX_SIDE_PX = 300  # of a scan as long as the number
+MIN_SIDE_PX = 14  # of it; below that, no digit can be read
+OTHER_LAYOUTS = {"row": 0.88, "column": 0.12}  # of a digit beside a letter or a sign
+SIGNS_AFTER = "/)=-+"  # a second sign, after the first
+
+
+def several_scene(studio: Studio) -> Scene:
+    """Render two to six characters of which one at least is a digit."""
+    random = studio.random
+    u = random.uniform
+    kind = pick(SEVERAL_SCENES, random)
+    hand = pick(SEVERAL_HANDS, random)
+    writer = None
+    if hand == "unipen" and random.random() < ONE_WRITER_FRACTION:
+        writer = random.choice(tuple(studio.sources.digits.by_writer))
+    mixed = random.random() < MIXED_HANDS_FRACTION
+
+    def digit() -> Glyph:
+        source = pick(HANDS, random) if mixed else hand
+        return digit_glyph(studio, random.randrange(10), source, None if mixed else writer)
+
+    count = int(pick(SEVERAL_COUNTS, random))
+    glyphs: list[Glyph] = []
+    sizes: list[float] = []
+    uneven = random.random() < 0.25
+    if kind == "fraction":
+        return _fraction_scene(studio, [digit(), digit()], *pick_pen(studio.random))
+    if kind == "digits":
+        glyphs = [digit() for _ in range(count)]
+        sizes = [u(0.45, 1.1) if uneven else 1 + random.gauss(0, 0.08) for _ in glyphs]
+    else:
+        glyphs = [digit() for _ in range(1 if random.random() < 0.75 else 2)]
+        sizes = [1 + random.gauss(0, 0.08) for _ in glyphs]
+        character = character_glyph(studio, LETTERS_BESIDE if kind == "letter" else SIGNS)
+        position = random.choice((0, len(glyphs)))
+        glyphs.insert(position, character)
+        longest = max(character.width, character.height)
+        sizes.insert(
+            position, u(0.65, 1.1) / (longest if longest > 1 else 1) * (0.6 if character.height < 0.3 else 1)
+        )
+        if kind == "sign" and random.random() < 0.1:
+            glyphs.append(character_glyph(studio, SIGNS_AFTER))
+            sizes.append(u(0.6, 1.0))
+    layout = pick(SEVERAL_LAYOUTS, random) if kind == "digits" else pick(OTHER_LAYOUTS, random)
+    places = _lay_out(studio, glyphs, sizes, layout)
+    return _several_scan(studio, glyphs, sizes, places, layout, f"several-{kind}")
+
+
+def _lay_out(studio: Studio, glyphs: list[Glyph], sizes: list[float], layout: str) -> list[Place]:
+    """Return a place for each glyph."""
+    random = studio.random
+    u = random.uniform
+    choice = random.random()
+    gap = (
+        u(-0.06, 0.06)
+        if choice < 0.25
+        else u(0.05, 0.3)
+        if choice < 0.65
+        else u(0.3, 0.9)
+        if choice < 0.9
+        else u(0.9, 2.0)
+    )
+    slope = random.gauss(0, 0.04) if layout == "row" else random.choice((-1, 1)) * u(0.35, 1.6)
+    x = y = 0.0
+    places = []
+    for glyph, size in zip(glyphs, sizes, strict=True):
+        tall, wide = size * glyph.height, size * glyph.width
+        space = max(-0.06, gap * u(0.6, 1.4))
+        if layout in ("row", "diagonal"):
+            jitter = random.gauss(0, 0.05) if random.random() < 0.8 else u(-0.5, 0.5)
+            places.append((x, slope * x + (1 - tall) * u(0.4, 1) + jitter))
+            x += wide + space
+        elif layout == "column":
+            places.append((random.gauss(0, 0.08) - wide / 2, y))
+            y += tall + space + (0.03 if space < 0.03 else 0)
+        else:
+            places.append(_free_place(studio, places, glyphs, sizes, len(places)))
+    return places
+
+
+def _free_place(
+    studio: Studio, places: list[Place], glyphs: list[Glyph], sizes: list[float], index: int
+) -> tuple[float, float]:
+    u = studio.random.uniform
+    reach = 1.2 * math.sqrt(len(glyphs))
+    wide, tall = sizes[index] * glyphs[index].width, sizes[index] * glyphs[index].height
+    x = y = 0.0
+    for attempt in range(12):
+        x, y = u(0, reach * (1 + 0.2 * attempt)), u(0, reach * (1 + 0.2 * attempt))
+        if all(
+            x > px + sizes[i] * glyphs[i].width
+            or px > x + wide
+            or y > py + sizes[i] * glyphs[i].height
+            or py > y + tall
+            for i, (px, py) in enumerate(places)
+        ):
+            break
+    return x, y
+
+
+def _several_scan(
+    studio: Studio,
+    glyphs: list[Glyph],
+    sizes: list[float],
+    places: list[Place],
+    layout: str,
+    kind: str,
+) -> Scene:
+    random = studio.random
+    u = random.uniform
+    low_x, low_y = min(x for x, _ in places), min(y for _, y in places)
+    high_x = max(x + s * g.width for (x, _), s, g in zip(places, sizes, glyphs, strict=True))
+    high_y = max(y + s * g.height for (_, y), s, g in zip(places, sizes, glyphs, strict=True))
+    wide, tall = max(high_x - low_x, 0.2), max(high_y - low_y, 0.2)
+    height, width = pick_size(studio.random)
+    if random.random() < 0.65:  # a scan as long as the number
+        side, shape = max(height, width), (wide + u(0.05, 0.8)) / (tall + u(0.05, 0.8))
+        side = round(side * (1.3 if max(shape, 1 / shape) > 1.6 else 1))
+        side = min(side, MAX_SIDE_PX)
+        height, width = (
+            max(MIN_SIDE_PX, round(side / max(1, shape))),
+            max(MIN_SIDE_PX, round(side * min(1, shape))),
+        )
+    choice = random.random()
+    fill = u(0.9, 1.0) if choice < 0.2 else u(0.55, 0.95) if choice < 0.8 else u(0.25, 0.55)
+    unit = fill * min(height / tall, width / wide)
+    free_x, free_y = width - unit * wide, height - unit * tall
+    x0, y0 = (
+        free_x * min(max(random.gauss(0.5, 0.2), 0), 1),
+        free_y * min(max(random.gauss(0.5, 0.2), 0), 1),
+    )
+    if random.random() < 0.15 and layout in ("row", "column"):  # an outer one is cut
+        last = random.random() < 0.5
+        g, s = (glyphs[-1], sizes[-1]) if last else (glyphs[0], sizes[0])
+        share = u(0.05, 0.35)
+        if layout == "row":
+            cut = share * unit * s * g.width
+            x0 = free_x + cut if last else -cut
+        else:
+            cut = share * unit * s * g.height
+            y0 = free_y + cut if last else -cut
+    pen, pen_share = pick_pen(studio.random)
+    extras = pick_extras(studio.random, ("ring", "tick", "neighbour", "tile"))
+    ink = np.zeros((2 * height, 2 * width), np.uint8)
+    pen_px = max(0.5, pen_share * unit * max(sizes))
+    for glyph, size, (x, y) in zip(glyphs, sizes, places, strict=True):
+        pen_here = pen_px * (1 if random.random() < 0.85 else u(0.6, 1.3))
+        paint(
+            studio.random, ink, glyph, x0 + unit * (x - low_x), y0 + unit * (y - low_y), unit * size, pen_here
+        )
+    printed: Grey | None = None
+    depth = 0
+    if "frame" in extras:
+        printed = np.zeros_like(ink)
+        depth = print_frame(studio, printed, height, width)
+        if layout == "row" and random.random() < 0.4:  # one box a digit
+            top = height * u(0, 0.6)
+            for i in range(1, len(places)):
+                line_x = x0 + unit * (
+                    (places[i][0] + places[i - 1][0] + sizes[i - 1] * glyphs[i - 1].width) / 2 - low_x
+                )
+                draw_line(printed, line_x, top, line_x, height, max(0.5, 0.012 * height))
+    if "underline" in extras:
+        y = y0 + unit * (tall + u(0.02, 0.3))
+        draw_line(ink, x0, y, x0 + unit * wide, y + random.gauss(0, 0.03) * unit, pen_px)
+    if "print" in extras:
+        printed = np.zeros_like(ink) if printed is None else printed
+        depth = depth or round(u(40, 200))
+        print_type(studio, printed, (x0, y0, x0 + unit * wide, y0 + unit * tall), height, width)
+    scan = capture(studio, ink, printed, depth, extras, pen, unit)
+    return finish(studio, scan, extras, None, SEVERAL, kind)
+
+
+def _fraction_scene(studio: Studio, glyphs: list[Glyph], pen: str, pen_share: float) -> Scene:
+    """Render one digit over or beside another with a bar between them."""
+    random = studio.random
+    u = random.uniform
+    bar = u(0.6, 1.3)
+    if random.random() < 0.5:
+        across = stroke_glyph(studio, [line((0, u(-0.05, 0.05)), (bar, 0))], 0.0)
+        places = [(bar / 2 - glyphs[0].width / 2, 0.0), (0.0, 1.15), (bar / 2 - glyphs[1].width / 2, 1.3)]
+        sizes = [1.0, bar / max(across.width, 0.1), 1.0]
+    else:
+        across = stroke_glyph(studio, [line((u(0.4, 0.8), 0), (0, 1.3))], 0.0)
+        places = [
+            (0.0, 0.0),
+            (glyphs[0].width + u(-0.1, 0.1), 0.1),
+            (glyphs[0].width + across.width * 1.3 + u(0, 0.1), u(0.3, 0.8)),
+        ]
+        sizes = [1.0, 1.3, 1.0]
+    glyphs = [glyphs[0], across, glyphs[1]]
+    return _several_scan(studio, glyphs, sizes, places, "fraction", "several-fraction")

@@ -1,0 +1,106 @@
+"""The packed data sets that scenes are made from, either the training part or the held-out part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.records import Grey
+from batch.training.look.mixture import Field
+
+Packed = dict[str, npt.NDArray[Any]]  # the arrays that `packing.pack` makes
+
+UNITS = 1000  # UNIPEN: the longer side of a character, in the units of its points
+# A digit lower than this share of its longer side is a dash with a wrong label.
+MIN_DIGIT_HEIGHT = 0.35
+BITMAPS = ("mnist", "usps", "swiss")
+
+
+class Strokes:
+    """The characters of one UNIPEN archive, as pen strokes with their writers.
+
+    Args:
+        packed: Arrays of the packed data sets.
+        name: "digits" or "others".
+        held_out: Take the held-out writers, not the others.
+    """
+
+    def __init__(self, packed: Packed, name: str, held_out: bool):
+        self.points = np.asarray(packed[f"{name}_points"] / np.float32(UNITS), np.float32)
+        self.strokes: list[int] = packed[f"{name}_strokes"].tolist()
+        self.starts: list[int] = packed[f"{name}_starts"].tolist()
+        self.chars, self.writers = packed[f"{name}_chars"], packed[f"{name}_writers"]
+        chosen = np.flatnonzero(packed[f"{name}_held"] == held_out)
+        if name == "digits":
+            chosen = np.array([i for i in chosen.tolist() if self._height(i) > MIN_DIGIT_HEIGHT], np.int64)
+        counts = dict(zip(*np.unique(self.writers[chosen], return_counts=True), strict=True))
+        self.groups: dict[str, tuple[list[int], list[float]]] = {}
+        for char in np.unique(self.chars[chosen]):
+            of_char = chosen[self.chars[chosen] == char]
+            weights = np.cumsum([counts[self.writers[index]] ** -0.5 for index in of_char])
+            self.groups[str(char)] = of_char.tolist(), weights.tolist()
+        self.by_writer: dict[int, list[int]] = {}
+        for index in chosen.tolist():
+            self.by_writer.setdefault(int(self.writers[index]), []).append(index)
+
+    def _height(self, index: int) -> float:
+        """Return the height of a character as a share of its longer side."""
+        first, last = self.strokes[self.starts[index]], self.strokes[self.starts[index + 1]]
+        return float(np.ptp(self.points[first:last, 1]))
+
+    def pick(self, char: str, random: Random) -> int:
+        """Pick a character; a writer's weight is the root of how many characters they wrote."""
+        indices, weights = self.groups[char]
+        return random.choices(indices, cum_weights=weights)[0]
+
+    def strokes_of(self, index: int) -> list[Field]:
+        """Return the strokes of a character, each (points, 2) as x, y."""
+        first, last = self.starts[index], self.starts[index + 1]
+        return [self.points[self.strokes[i] : self.strokes[i + 1]] for i in range(first, last)]
+
+
+class Sources:
+    """What scenes are made from.
+
+    Args:
+        packed: Arrays of the packed data sets, see `packing.pack`.
+        held_out: Take the held-out part, not the training part.
+
+    Attributes:
+        digits: Digits as strokes.
+        others: Letters and signs as strokes.
+        raw: Pictures by data set and label, light ink on dark; those of `swiss` are dark ink on light.
+        fashion: Pictures of clothes, (n, 28, 28); there may be none.
+    """
+
+    def __init__(self, packed: Packed, held_out: bool = False):
+        self.held_out = held_out
+        self.digits = Strokes(packed, "digits", held_out)
+        self.others = Strokes(packed, "others", held_out)
+        self.raw: dict[str, list[list[Grey]]] = {}
+        for name in BITMAPS:
+            labels, images = packed[f"{name}_labels"], packed[name]
+            by_label: list[list[Grey]] = [[] for _ in range(10)]
+            for index in np.flatnonzero(packed[f"{name}_held"] == held_out).tolist():
+                image = images[index]
+                if name == "swiss":
+                    rows, columns = packed["swiss_shapes"][index]
+                    image = image[:rows, :columns]
+                by_label[int(labels[index])].append(image)
+            self.raw[name] = by_label
+        self.fashion: npt.NDArray[np.uint8] = packed["fashion"][packed["fashion_held"] == held_out]
+
+
+def load(path: Path) -> Packed:
+    """Read the arrays of a packed file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is no npz file, or holds Python objects.
+    """
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

@@ -1,0 +1,153 @@
+"""Scenes of every kind, from made-up sources."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+import look_sources
+from batch.preprocessing.look import SIDE_PX, look_input
+from batch.training.look import mixture
+from batch.training.look.digit_scenes import composed_scene, digit_scene
+from batch.training.look.drawn_digits import draw_digit
+from batch.training.look.mixture import LABELS, NONE, SEVERAL, Scene
+from batch.training.look.none_scenes import none_scene
+from batch.training.look.packing import DataPaths, pack
+from batch.training.look.records import RecordMaker, box_in_picture
+from batch.training.look.scenes import Renderer
+from batch.training.look.several_scenes import several_scene
+from batch.training.look.sources import Packed, Sources
+from batch.training.look.studio import Studio
+
+SCENES = 60
+
+
+@cache
+def packed() -> Packed:
+    with TemporaryDirectory() as folder:
+        return pack(DataPaths.in_folder(look_sources.write(Path(folder))))
+
+
+@cache
+def studio() -> Studio:
+    return Studio(Sources(packed()), 5)
+
+
+def scenes(seed: int, held_out: bool = False) -> list[Scene]:
+    renderer = Renderer(Sources(packed(), held_out), seed)
+    return [renderer.scene() for _ in range(SCENES)]
+
+
+@pytest.mark.parametrize("held_out", [False, True], ids=["training", "held-out"])
+def test_scenes_are_the_same_for_a_seed(held_out: bool) -> None:
+    for first, second in zip(scenes(3, held_out), scenes(3, held_out), strict=True):
+        assert (first.label, first.box, first.kind) == (second.label, second.box, second.kind)
+        np.testing.assert_array_equal(first.grey, second.grey)
+
+
+def test_scenes_differ_between_seeds() -> None:
+    digests = {scene.grey.tobytes() for seed in (1, 2) for scene in scenes(seed)}
+    assert len(digests) > 2 * SCENES - 3  # two blank sheets may be alike
+
+
+def check(scene: Scene) -> None:
+    """Check what holds for every scene."""
+    height, width = scene.grey.shape
+    assert scene.grey.dtype == np.uint8
+    assert min(height, width) >= 6
+    assert max(height, width) <= 700
+    assert 0 <= scene.label < len(LABELS)
+    assert (scene.box is not None) == (scene.label < SEVERAL)
+    picture, box = look_input(scene.grey), box_in_picture(scene)
+    assert picture.shape == (SIDE_PX, SIDE_PX)
+    if scene.box is None:
+        assert np.isnan(box).all()
+    else:
+        assert ((box > -0.2) & (box < 1.2)).all()
+        assert (box[2:] > 0).all()
+
+
+@pytest.mark.parametrize("kind", mixture.DIGIT_SCENES)
+def test_digit_scenes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.look.digit_scenes.DIGIT_SCENES", {kind: 1.0})
+    for _ in range(15):
+        scene = digit_scene(studio())
+        check(scene)
+        assert scene.label < SEVERAL
+
+
+@pytest.mark.parametrize("place", mixture.PLACES)
+@pytest.mark.parametrize("hand", mixture.HANDS)
+def test_composed_scenes(hand: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.look.digit_scenes.HANDS", {hand: 1.0})
+    monkeypatch.setattr("batch.training.look.digit_scenes.PLACES", {place: 1.0})
+    for label in range(10):
+        scene = composed_scene(studio(), label)
+        check(scene)
+        assert scene.label == label
+
+
+@pytest.mark.parametrize("kind", mixture.SEVERAL_SCENES)
+def test_several_scenes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.look.several_scenes.SEVERAL_SCENES", {kind: 1.0})
+    for _ in range(15):
+        scene = several_scene(studio())
+        check(scene)
+        assert (scene.label, scene.kind) == (SEVERAL, f"several-{kind}")
+
+
+@pytest.mark.parametrize("kind", mixture.NONE_SCENES)
+def test_none_scenes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.look.none_scenes.NONE_SCENES", {kind: 1.0})
+    for _ in range(15):
+        scene = none_scene(studio())
+        check(scene)
+        # Without Fashion-MNIST, a texture takes its place.
+        assert (scene.label, scene.kind) == (NONE, "texture" if kind == "fashion" else kind)
+
+
+def test_lone_signs_do_not_look_like_digits() -> None:
+    assert not set(mixture.LONE_SIGNS) & set("'!;,>-^/\\|()")
+
+
+@pytest.mark.parametrize(
+    "name", ["SCENES", "DIGIT_SCENES", "HANDS", "SEVERAL_HANDS", "PLACES", "NONE_SCENES"]
+)
+def test_shares_sum_to_one(name: str) -> None:
+    assert sum(getattr(mixture, name).values()) == pytest.approx(1.0)
+
+
+def test_the_ink_lies_in_the_box() -> None:
+    """Most of the ink is where the box says, for digits with nothing beside them."""
+    inside, total = 0, 0
+    for scene in scenes(11) + scenes(12):
+        if scene.box is None or not scene.kind.startswith("raw"):
+            continue
+        x0, y0, x1, y1 = (round(edge) for edge in scene.box)
+        ink = np.abs(scene.grey.astype(float) - np.median(scene.grey)) > 60
+        inside += int(ink[max(0, y0 - 2) : y1 + 2, max(0, x0 - 2) : x1 + 2].sum())
+        total += int(ink.sum())
+    assert inside > 0.8 * total > 0
+
+
+def test_pictures_of_scenes_have_sane_levels() -> None:
+    """The ground is one level everywhere; nearly every picture with ink reaches high levels."""
+    records, kinds = RecordMaker(Renderer(Sources(packed()), 21)).make(SCENES)
+    assert len(kinds) == SCENES
+    pictures = records["picture"].reshape(SCENES, -1)
+    digits = records["label"] < SEVERAL
+    medians = np.median(pictures[digits], axis=1)
+    assert (np.abs(medians - 48) < 12).mean() > 0.9
+    assert (pictures[digits].max(axis=1) > 200).mean() > 0.9
+    assert np.isnan(records["box"][~digits]).all()
+
+
+@pytest.mark.parametrize("label", range(10))
+def test_drawn_digits_are_about_one_unit_high(label: int) -> None:
+    random = studio().random
+    for _ in range(40):
+        points = np.concatenate(draw_digit(label, random))
+        assert 0.8 < np.ptp(points[:, 1]) < 1.4
+        assert np.ptp(points[:, 0]) < 1.8
