@@ -188,6 +188,15 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of each network among the files of a model.
+
+    Args:
+        files: Content by file name.
+    """
+    return {name: digest(content) for name, content in files.items() if name.endswith((".keras", ".tflite"))}
+
+
 def version_of(name: str, files: Mapping[str, bytes]) -> str:
     """Return the version of a model, which changes with the weights that give its rows.
 
@@ -235,10 +244,7 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
     """
     check_target(models_dir, manifest.name, overwrite)
     target = models_dir / manifest.name
-    digests = {
-        name: digest(content) for name, content in files.items() if name.endswith((".keras", ".tflite"))
-    }
-    record = dataclasses.replace(manifest, files=digests)
+    record = dataclasses.replace(manifest, files=digests(files))
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=models_dir))

@@ -126,7 +126,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         temperature=1.0,
         review_below=0.5,
         refuse_above=calibration.REFUSE_ABOVE,
-        files={},
+        files=model_store.digests(files),
         datasets=tuple({"name": part.name, "licence": part.licence} for part in data),
         seed=options.seed,
         start="" if options.start is None else model_store.load_manifest(options.start).version,

@@ -172,14 +172,13 @@ def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, t
         run_train(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
 
 
-def test_the_look_goes_into_the_new_model(
-    data: str, models: Path, default_model: Path, tmp_path: Path
-) -> None:
+def test_the_look_goes_into_the_new_model(data: str, default_model: Path, tmp_path: Path) -> None:
     shipped = model_store.load_manifest(default_model)
     names = model_store.LOOK_FILE, model_store.LOOK_KERAS_FILE
     look = {name: model_store.read_verified(default_model, shipped, name) for name in names}
-    old = model_store.load_manifest(models / "mlp")
-    files = {name: model_store.read_verified(models / "mlp", old, name) for name in old.files}
+    without_look = default_model.parent / "mlp"
+    old = model_store.load_manifest(without_look)
+    files = {name: model_store.read_verified(without_look, old, name) for name in old.files}
     start = dataclasses.replace(old, look_above=0.97, look_training="Trained elsewhere.")
     folder = model_store.save(tmp_path / "start", start, files | look)
     run_train(data, tmp_path, "--network", "mlp", "--epochs", "1", "--from", str(folder), "--name", "office")
