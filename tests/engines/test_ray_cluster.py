@@ -216,9 +216,9 @@ def test_a_run_that_is_killed_is_gone_on_with(
 @pytest.mark.parametrize(
     ("number", "code", "lines", "own"),
     [
-        (signal.SIGTERM, 143, ["digitbox: terminated; results that were published stay"], False),
+        (signal.SIGTERM, 143, ["digitbox: terminated; published results stay"], False),
         # click begins a new line after the ^C of the terminal.
-        (signal.SIGINT, 130, ["", "digitbox: stopped; results that were published stay"], True),
+        (signal.SIGINT, 130, ["", "digitbox: stopped; published results stay"], True),
     ],
     ids=["TERM", "INT"],
 )
