@@ -76,26 +76,6 @@ def test_memory_of_a_large_scan_is_bounded() -> None:
     assert peak < 25 * side * side  # 8 of these bytes a pixel are those of the file
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_photo_is_turned_upright(orientation: int) -> None:
-    upright = two()
-    turned = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.T,
-        6: np.rot90(upright),
-        7: upright[::-1, ::-1].T,
-        8: np.rot90(upright, -1),
-    }[orientation]
-    exif = Pillow.Exif()
-    exif[0x0112] = orientation
-    content = io.BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(turned)).save(content, "JPEG", quality=95, exif=exif)
-    assert np.mean((decode(content.getvalue()) > 127) == (upright > 127)) > 0.99
-
-
 @pytest.mark.parametrize("side", [8, 4000])
 def test_small_and_large_images_are_decoded(side: int) -> None:
     image = np.full((side, side), 200, np.uint8)
