@@ -123,10 +123,18 @@ class ReadOptions:
     only_new: bool = option(
         False,
         Kind.FLAG,
-        "Leave out scans that an earlier run with this outbox has read: those of the same path, size and "
-        "modification time.",
+        "Leave out scans that an earlier run with this outbox has read: those of the same path, size, "
+        "modification time and content.",
     )
     after: After = _after(After.LEAVE)
+    settle_s: float = option(
+        2.0,
+        Kind.NUMBER,
+        "Read a file once it has not changed for S seconds. A run does so with --after move or delete, and "
+        "leaves younger files.",
+        metavar="S",
+        low=0,
+    )
     attempts: int = 1
 
 
@@ -210,9 +218,6 @@ class WatchOptions(ReadOptions):
     )
     inbox: Path = Path(INBOX)
     after: After = _after(After.MOVE)
-    settle_s: float = option(
-        2.0, Kind.NUMBER, "Read a file once it has not changed for S seconds.", metavar="S", low=0
-    )
     max_wait_s: float = option(
         1.0,
         Kind.NUMBER,

@@ -96,6 +96,7 @@ class ScanRef(NamedTuple):
         inode: Inode number when digitbox found it.
         source: The folder, the bucket or the root of the glob in which digitbox found it; absolute, before
             escaping. All scans of a search share one string. Empty if no search found it.
+        ctime_ns: Time of its last change of any kind when digitbox found it; 0 if digitbox does not know.
     """
 
     path: str
@@ -104,6 +105,7 @@ class ScanRef(NamedTuple):
     mtime_ns: int = 0
     inode: int = 0
     source: str = ""
+    ctime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,8 @@ from typing import Any
 
 import cv2
 
+from batch.storage import durable
+
 # Calls that change the disk, or look at what a later call will change. Path and shutil call these, too.
 OS_CALLS = (
     "open",
@@ -141,6 +143,11 @@ def before_each_call(hear: Callable[..., None]) -> None:
         setattr(Connection, name, reporting(f"sqlite3.{name}", getattr(sqlite3.Connection, name)))
     for name in filter(functools.partial(hasattr, os), OS_CALLS):
         setattr(os, name, reporting(f"os.{name}", getattr(os, name)))
+    setattr(  # noqa: B010
+        durable,
+        "rename_without_replacing",
+        reporting("os.rename", durable.rename_without_replacing),
+    )
     for name in ("flock", "fcntl"):
         setattr(fcntl, name, reporting(f"fcntl.{name}", getattr(fcntl, name)))
     setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Connection))  # noqa: B010

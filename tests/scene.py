@@ -32,6 +32,7 @@ class Ticking:
         self.is_deaf = False
         self.cannot_start = ""
         self.starts = 0
+        self.open: dict[str, bool] = {}
         self._is_started = False
         self._script: list[tuple[float, Action]] = []
 
@@ -53,6 +54,10 @@ class Ticking:
 
     def were_lost(self) -> bool:
         return False
+
+    def is_open(self, path: str) -> bool | None:
+        """Return what the test says of a path."""
+        return self.open.get(path)
 
     def wait(self, seconds: float) -> set[str]:
         until = self.now + max(seconds, 0.001)

@@ -25,6 +25,7 @@ def run(folder: Path, after: After) -> None:
         outbox=folder / "outbox",
         only_new=True,
         after=after,
+        settle_s=0,
         workers=1,
         batch_size=2,
         rows_per_file=3,

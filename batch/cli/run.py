@@ -23,7 +23,7 @@ from batch.records import Outcome, RunSummary, Status
 from batch.run import job
 from batch.terminal import console, log
 from batch.terminal.log import event
-from batch.text import count, text_cell
+from batch.text import count, count_scans, text_cell
 
 _log = logging.getLogger(__name__)
 
@@ -123,6 +123,12 @@ def log_end(stats: RunStats, options: RunOptions) -> None:
     _log_summary(summary, options, stats.results)
     for sentence in summaries.describe_drift(summary):
         _log.warning(sentence, extra=event("drift"))
+    if stats.unfinished:
+        _log.warning(
+            f"{count_scans(stats.unfinished)} left for the next run: somebody still writes to them, or they "
+            f"have changed in the last {stats.unfinished_s:g} s",
+            extra=event("unfinished", scans=stats.unfinished),
+        )
     if stats.not_disposed:
         _log.warning(f"{stats.not_disposed}; the next run tries again", extra=event("disposal"))
 
@@ -131,6 +137,9 @@ def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Pat
     skipped = f" ({count(summary.skipped, 'other file')} skipped)" if summary.skipped else ""
     if summary.settled:
         skipped = f"; {summary.settled} had their row before{skipped}"
+    if summary.left and not summary.rows:
+        _log.info(f"{summaries.describe(summary)}{skipped}", extra=event("summary"))
+        return
     if not summary.rows:
         where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or INBOX
         new = "new " if options.only_new else ""

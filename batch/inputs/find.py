@@ -12,6 +12,7 @@ from pathlib import Path
 from batch.errors import InputError
 from batch.inputs.external_sort import sorted_names
 from batch.inputs.names import PathPattern, Skipped, has_image_suffix, is_ignored, is_scan
+from batch.inputs.overlap import Searches
 from batch.locations import Location, is_remote
 from batch.records import ScanRef
 
@@ -19,8 +20,9 @@ from batch.records import ScanRef
 class Inputs:
     """The inputs of a run, and an iterator over their scans.
 
-    Each iteration yields one `ScanRef` for every scan, in the same order each time. It opens no file, and it
-    follows no link except an input that is a link itself.
+    Each iteration yields one `ScanRef` for every scan, in the same order each time. If two inputs name a
+    scan, the first gives it its name. The iteration opens no file, and it follows no link except an input
+    that is a link itself.
 
     Attributes:
         skipped: Number of other files that the iteration has met so far.
@@ -44,6 +46,7 @@ class Inputs:
         self._levels = PathPattern(["**" if recursive else "*"])
         self.skipped = self.unfinished = 0
         for path in inputs:
+            self._searches = Searches("", ignored)
             self._check(path)
 
     @property
@@ -54,14 +57,27 @@ class Inputs:
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = self.unfinished = 0
         is_only = len(self._inputs) == 1
+        outbox = os.path.realpath(self._outbox) if isinstance(self._outbox, Path) else ""
+        self._searches = Searches(outbox, self._ignored)
+        objects: set[str] = set()  # few runs read several addresses
         resolve: Callable[[str], str] = functools.cache(os.path.realpath)  # one string a folder
         for path in self._inputs:
             if is_remote(path):
-                yield from self._remote(path)
+                for ref in self._remote(path):
+                    if is_only or ref.path not in objects:
+                        yield ref
+                    if not is_only:
+                        objects.add(ref.path)
             elif os.path.isdir(path):
-                yield from self._walk(os.path.realpath(path), "" if is_only else path, self._levels)
+                root = os.path.realpath(path)
+                yield from self._walk(root, "" if is_only else path, self._levels)
+                self._searches.add_folder(root, self._levels)
             elif os.path.lexists(path):
-                yield ScanRef(os.path.realpath(path), path, source=resolve(os.path.dirname(path)))
+                real = os.path.realpath(path)
+                # A search passes over a pipe, but one that the user names has a row.
+                if not self._searches.has_scan(real) or not os.path.isfile(real):
+                    yield ScanRef(real, path, source=resolve(os.path.dirname(path)))
+                self._searches.add_file(real)
             else:
                 yield from self._glob(path)
 
@@ -109,7 +125,9 @@ class Inputs:
         prefix = "".join(part + "/" for part in parts[:level])
         root = os.path.realpath(prefix or ".")
         if os.path.isdir(root):
-            yield from self._walk(root, prefix, PathPattern([part for part in parts[level:] if part]))
+            levels = PathPattern([part for part in parts[level:] if part])
+            yield from self._walk(root, prefix, levels)
+            self._searches.add_folder(root, levels)
 
     def _walk(self, root: str, prefix: str, levels: PathPattern) -> Iterator[ScanRef]:
         """Yield the scans in a folder and below it, in the order of their names.
@@ -134,18 +152,21 @@ class Inputs:
             folder, prefix, positions, names = stack[-1]
             for name in names:
                 if not name.endswith("/"):
-                    yield ScanRef(folder + name, prefix + name, -1, 0, 0, root)
+                    if not self._searches.has_scan(folder + name):
+                        yield ScanRef(folder + name, prefix + name, -1, 0, 0, root)
                     continue
                 path, result_name = folder + name[:-1], prefix + name[:-1]
                 below = levels.descend(positions, name[:-1])
-                if has_image_suffix(result_name) and levels.is_match(below):
+                is_image = has_image_suffix(result_name) and levels.is_match(below)
+                if is_image and not self._searches.has_scan(path):
                     yield ScanRef(path, result_name, source=root)  # its row says that it is not a file
                 if not levels.can_match_below(below) or _identity(path) == outbox:
                     continue
                 try:
                     stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))
                 except InputError:
-                    yield ScanRef(path, result_name, source=root)  # its row says that it cannot be read
+                    if not self._searches.has_closed(path):
+                        yield ScanRef(path, result_name, source=root)  # its row says that it cannot be read
                     continue
                 break
             else:
@@ -169,12 +190,13 @@ class Inputs:
                         if levels.is_match(below):
                             yield name
                     elif is_ignored(name, self._ignored):
-                        self.skipped += 1
-                        self.unfinished += 1
+                        if not self._searches.has_skipped(entry.path, is_unfinished=True):
+                            self.skipped += 1
+                            self.unfinished += 1
                     elif entry.is_dir(follow_symlinks=False):
                         yield name + "/"
                     elif levels.is_match(below):
-                        self.skipped += 1
+                        self.skipped += not self._searches.has_skipped(entry.path, is_unfinished=False)
 
         return sorted_names(matches())
 

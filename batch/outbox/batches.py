@@ -12,15 +12,17 @@ from typing import Any, Self
 from batch.outbox.ledger import Ledger
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
 from batch.results import names
+from batch.storage.disk import digest_of
 
 BATCH_COLUMNS = "batch, file, batches.sha256, after, state"
 """Columns of a row that `Batch.from_row` takes."""
-MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, members.sha256, status, reason"
+MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, ctime_ns, members.sha256, status, reason"
 """Columns of a row that `outcome_of` takes."""
 MAX_ROWS_PER_PATH = 16  # in the range of many paths; with more, digitbox looks up each path by itself
 
 _TRANSIENT = ", ".join(f"'{reason}'" for reason in sorted(TRANSIENT))
-_FIND_ROWS = f"SELECT path, size_bytes, mtime_ns, IFNULL(reason IN ({_TRANSIENT}), 0) FROM members WHERE"  # noqa: S608
+_IS_TRANSIENT = f"IFNULL(reason IN ({_TRANSIENT}), 0)"
+_FIND_ROWS = f"SELECT path, size_bytes, mtime_ns, inode, ctime_ns, {_IS_TRANSIENT} FROM members WHERE"  # noqa: S608
 
 
 class State(StrEnum):
@@ -63,8 +65,8 @@ class Batch:
 
 def outcome_of(row: Sequence[Any]) -> Outcome:
     """Return the outcome, without its digit, of a row with the columns `MEMBER_COLUMNS`."""
-    path, name, size_bytes, mtime_ns, inode, sha256, status, reason = row
-    ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode)
+    path, name, size_bytes, mtime_ns, inode, ctime_ns, sha256, status, reason = row
+    ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode, ctime_ns=ctime_ns)
     return Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
 
 
@@ -72,7 +74,8 @@ def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> N
     """Add scans to a batch, in a transaction that `prepare` commits."""
     ledger.begin()
     ledger.execute_many(
-        "INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO members (batch, path, name, size_bytes, mtime_ns, inode, ctime_ns, sha256, status, "
+        "reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         ((batch_id, *_member(outcome)) for outcome in outcomes),
     )
 
@@ -125,36 +128,67 @@ def members(ledger: Ledger, batch_id: str) -> Iterator[Outcome]:
 
 
 def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> list[ScanRef]:
-    """Return the scans that have no row: none of their path, size and modification time.
+    """Return the scans that have no row.
+
+    A scan has a row if path, size and modification time are those of the row, and inode and time of the last
+    change are, too. If one of these differs, another scan may have taken the place of the first, or somebody
+    has restored the file or changed its rights. Then digitbox compares its content with the row.
 
     Args:
         ledger: The ledger of the outbox.
-        refs: Some hundred scans. In the order of their paths, they are looked up together.
+        refs: Some hundred identified scans. In the order of their paths, they are looked up together.
         attempts: How many rows with a failure that may pass (`TRANSIENT`) settle a scan.
     """
     if not refs:
         return []
     paths = os.fsencode("\0".join(ref.path for ref in refs)).split(b"\0")
     rows = Counter(_rows(ledger, paths))
-    return [
-        ref
-        for ref, path in zip(refs, paths, strict=True)
-        if (path, ref.size_bytes, ref.mtime_ns, 0) not in rows
-        and rows[path, ref.size_bytes, ref.mtime_ns, 1] < attempts
-    ]
+    keys = {row[:3] for row in rows}
+    new: list[ScanRef] = []
+    same: list[tuple[int, int, int]] = []
+    for ref, path in zip(refs, paths, strict=True):
+        facts = path, ref.size_bytes, ref.mtime_ns, ref.inode, ref.ctime_ns
+        if (*facts, 0) in rows:
+            continue
+        if facts[:3] not in keys:
+            new.append(ref)
+        elif rows[*facts, 1] < attempts:
+            row = _row_of_content(ledger, ref, path)
+            if row is None:
+                new.append(ref)
+            else:
+                same.append((ref.inode, ref.ctime_ns, row))
+    if same and not ledger.is_read_only:  # so that the next run need not read them
+        with ledger.joined():
+            ledger.execute_many("UPDATE members SET inode = ?, ctime_ns = ? WHERE rowid = ?", same)
+    return new
 
 
 def awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
     """Return whether this very file has its row, and digitbox has still to move or delete it."""
     rows = ledger.execute(
-        "SELECT 1 FROM members JOIN batches USING (batch) WHERE path = ? AND size_bytes = ? "
-        "AND mtime_ns = ? AND inode = ? AND state != 'retired' LIMIT 1",
-        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, ref.inode),
+        "SELECT inode, members.sha256 FROM members JOIN batches USING (batch) WHERE path = ? "
+        "AND size_bytes = ? AND mtime_ns = ? AND state != 'retired'",
+        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns),
     )
-    return bool(rows)
+    if any(inode == ref.inode for inode, _ in rows):
+        return True
+    digests = {sha256 for _, sha256 in rows} - {""}
+    return bool(digests) and digest_of(ref.path) in digests
 
 
-def _rows(ledger: Ledger, paths: list[bytes]) -> list[tuple[bytes, int, int, int]]:
+def _row_of_content(ledger: Ledger, ref: ScanRef, path: bytes) -> int | None:
+    """Return the number of a row that settles a scan by its content; None if there is none."""
+    rows = ledger.execute(
+        "SELECT rowid, sha256 FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? "  # noqa: S608
+        f"AND sha256 != '' AND NOT {_IS_TRANSIENT}",
+        (path, ref.size_bytes, ref.mtime_ns),
+    )
+    content = digest_of(ref.path) if rows else ""
+    return next((number for number, sha256 in rows if sha256 == content), None)
+
+
+def _rows(ledger: Ledger, paths: list[bytes]) -> list[tuple[bytes, int, int, int, int, int]]:
     """Return the rows of these paths and maybe of others; the last value is 1 for a failure that may pass."""
     limit = MAX_ROWS_PER_PATH * len(paths)
     rows = ledger.execute(f"{_FIND_ROWS} path BETWEEN ? AND ? LIMIT ?", (min(paths), max(paths), limit))
@@ -172,6 +206,7 @@ def _member(outcome: Outcome) -> tuple[Any, ...]:
         ref.size_bytes,
         ref.mtime_ns,
         ref.inode,
+        ref.ctime_ns,
         outcome.sha256,
         outcome.status.value,
         None if outcome.reason is None else outcome.reason.value,

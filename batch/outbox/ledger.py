@@ -63,7 +63,10 @@ CREATE TABLE corrections (
 );
 CREATE INDEX corrections_by_batch ON corrections (batch);
 """,
+    # 0 in the rows of older versions: the content of such a scan decides whether it is another one.
+    "ALTER TABLE members ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;",
 )
+_VERSION_OF_CTIME = 4
 # Low bytes of SQLite's codes that say that the disk is the trouble, and not the ledger.
 _DISK_ERRORS = frozenset(
     {
@@ -121,6 +124,10 @@ class Ledger:
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
             )
         if self._read_only:
+            if version < _VERSION_OF_CTIME:  # nothing can bring it up to date now
+                self._connection.execute(
+                    "CREATE TEMP VIEW members AS SELECT rowid, *, 0 AS ctime_ns FROM main.members"
+                )
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut
@@ -141,6 +148,20 @@ class Ledger:
         """Execute a statement with each row of values; return how many rows of the table it changed."""
         with self._reporting():
             return self._connection.executemany(statement, rows).rowcount
+
+    @property
+    def is_read_only(self) -> bool:
+        """Return whether this connection only looks."""
+        return self._read_only
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Make changes part of the open transaction, or of one of their own."""
+        if self._connection.in_transaction:
+            yield
+        else:
+            with self.transaction():
+                yield
 
     def begin(self) -> None:
         """Begin a transaction that writes; go on with the one that is open, if there is one."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from batch import clock
-from batch.outbox import disposal, settled
+from batch.outbox import disposal, restoration, settled
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
 from batch.records import After
@@ -109,7 +109,7 @@ def _prune_ledger(ledger: Ledger, outbox: Path, before: str, pruned: Pruned, *, 
     inputs = _Inputs()
     chunk: list[Settled] = []
     for scan in settled.settled_scans(ledger):
-        if scan.batch.stamp >= before or disposal.is_in_place(scan.outcome):
+        if scan.batch.stamp >= before or restoration.is_in_place(scan.outcome):
             continue
         if scan.batch.after is After.LEAVE and not inputs.has_folder_of(scan):
             pruned.kept += 1

@@ -61,8 +61,8 @@ class Outbox:
         model: The version of the model, for its column.
         with_probabilities: Add the columns p0 to p9.
         after: What becomes of scans that have their row.
-        only_new: Take a scan with the path, size and modification time of a settled one for that one, though
-            digitbox moved or deleted it.
+        only_new: Take a scan for a settled one if `batches.unsettled` does, though digitbox moved or deleted
+            that.
         attempts: How many rows with a failure that may pass settle a scan.
         stats: The figures of the run, which has an entry in the ledger then; None outside a run.
         now: Returns the time of day, UTC.
@@ -139,8 +139,8 @@ class Outbox:
     def unsettled(self, refs: Sequence[ScanRef]) -> list[ScanRef]:
         """Return the scans that have no row.
 
-        If digitbox moves or deletes scans, a settled scan is only there because it could not be. Its inode
-        tells it from a new scan of its name then. With `only_new`, the inode does not matter.
+        If digitbox moves or deletes scans, a settled scan is only there because it could not be. With
+        `only_new`, the user wants scans left out that are like a settled one.
         """
         if self._after is After.LEAVE or self._only_new:
             return batches.unsettled(self._ledger, refs, self._attempts)
@@ -291,7 +291,7 @@ class Outbox:
 
 
 def _message(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
+    return error.strerror or str(error)
 
 
 _PAST = {After.MOVE: "moved to done/ or failed/", After.DELETE: "deleted"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.locations import Location, is_remote
-from batch.outbox import disposal, settled
+from batch.outbox import restoration, settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
@@ -87,13 +87,13 @@ def retry_scans(
     result = RetryResult()
     with open_ledger(outbox, read_only=show is not None) as ledger:
         chunk: list[Settled] = []
-        for scan in filter(choice.has, settled.settled_scans(ledger)):
+        for scan in filter(choice.has, settled.settled_scans(ledger, with_moved=True)):
             ref = scan.outcome.ref
-            place = disposal.find_scan(scan.outcome, scan.batch, outbox)
+            place = restoration.find_scan(scan.outcome, scan.batch, outbox)
             if not choice.is_at(ref.path, real_path(place or ref.path)):
                 continue
             if place is None:
-                result.gone += 1
+                result.gone += scan.is_last
                 continue
             is_in_place = place == ref.path
             if show is not None:
@@ -101,7 +101,7 @@ def retry_scans(
             elif not is_in_place:
                 assert isinstance(outbox, Path)  # digitbox never moves objects
                 try:
-                    disposal.restore(Path(place), scan.outcome, outbox)
+                    restoration.restore(Path(place), scan.outcome, scan.batch, outbox)
                 except OSError as error:
                     result.problems.append(error)
                     continue

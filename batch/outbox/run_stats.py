@@ -24,6 +24,8 @@ class RunStats:
         seen: The number of scans that the run found to read.
         settled: The number of scans that it left out because they have their row.
         skipped: The number of other files that it met.
+        unfinished: The number of scans that it left because somebody may still write to them.
+        unfinished_s: The seconds for which those must not change.
         model: The version of the model.
         drift: By status, how much more of it there is than in the runs before.
         exit_code: The exit code; None until the run has ended.
@@ -49,7 +51,8 @@ class RunStats:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        self.seen = self.settled = self.skipped = 0
+        self.seen = self.settled = self.skipped = self.unfinished = 0
+        self.unfinished_s = 0.0
         self.model = ""
         self.drift: Mapping[str, Mapping[str, float]] = {}
         self.exit_code: int | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, outcome_of
 from batch.outbox.ledger import Ledger
-from batch.records import Outcome
+from batch.records import After, Outcome
 from batch.results import names
 
 PAGE_ROWS = 10_000  # rows that one query reads; a ledger may have millions
@@ -18,6 +18,7 @@ _MEMBER_WIDTH = MEMBER_COLUMNS.count(",") + 1
 _HAS_LATER = (
     "EXISTS (SELECT 1 FROM members AS later WHERE later.path = members.path "
     "AND later.size_bytes = members.size_bytes AND later.mtime_ns = members.mtime_ns "
+    "AND (later.sha256 = members.sha256 OR later.sha256 = '' OR members.sha256 = '') "
     "AND later.rowid > members.rowid)"
 )
 # Members of batches from before a time; the names of their files have it.
@@ -34,27 +35,35 @@ class Settled:
     Attributes:
         outcome: The outcome, without the digit.
         batch: The batch, whose rows are published and whose scans are where they belong.
+        is_last: Whether no later row is of a scan like this one.
     """
 
     outcome: Outcome
     batch: Batch
+    is_last: bool = True
 
 
-def settled_scans(ledger: Ledger) -> Iterator[Settled]:
+def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settled]:
     """Yield the last row of each scan in a finished batch, the oldest first.
 
-    Scans are the same if path, size and modification time are. The caller may forget scans meanwhile.
+    Scans are alike if path, size, modification time and content are. The caller may forget scans meanwhile.
+
+    Args:
+        ledger: The ledger of the outbox.
+        with_moved: Yield each scan that digitbox moved away, too, though a later one is like it.
     """
     last = 0
+    is_hidden = f"after = '{After.LEAVE}' AND {_HAS_LATER}" if with_moved else _HAS_LATER
     while page := ledger.execute(
-        f"SELECT members.rowid, {MEMBER_COLUMNS}, {BATCH_COLUMNS} "  # noqa: S608
+        f"SELECT members.rowid, {_HAS_LATER}, {MEMBER_COLUMNS}, {BATCH_COLUMNS} "  # noqa: S608
         "FROM members JOIN batches USING (batch) "
-        f"WHERE members.rowid > ? AND state = 'retired' AND NOT {_HAS_LATER} "
+        f"WHERE members.rowid > ? AND state = 'retired' AND NOT ({is_hidden}) "
         "ORDER BY members.rowid LIMIT ?",
         (last, PAGE_ROWS),
     ):
-        for _, *row in page:
-            yield Settled(outcome_of(row[:_MEMBER_WIDTH]), Batch.from_row(row[_MEMBER_WIDTH:]))
+        for _, has_later, *row in page:
+            batch = Batch.from_row(row[_MEMBER_WIDTH:])
+            yield Settled(outcome_of(row[:_MEMBER_WIDTH]), batch, is_last=not has_later)
         last = page[-1][0]
 
 
@@ -73,13 +82,17 @@ def published_batches(ledger: Ledger) -> Iterator[Batch]:
 
 def forget_scans(ledger: Ledger, scans: Iterable[Settled]) -> None:
     """Delete all rows of these scans in finished batches: the scans are new then."""
-    refs = (scan.outcome.ref for scan in scans)
     with ledger.transaction():
         ledger.execute_many(
-            "DELETE FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? "
+            "DELETE FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? AND sha256 IN (?, '') "
             "AND batch IN (SELECT batch FROM batches WHERE state = 'retired')",
-            ((os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns) for ref in refs),
+            (_facts(scan.outcome) for scan in scans),
         )
+
+
+def _facts(outcome: Outcome) -> tuple[bytes, int, int, str]:
+    ref = outcome.ref
+    return os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, outcome.sha256
 
 
 def count_superseded(ledger: Ledger, before: str) -> int:

@@ -17,6 +17,7 @@ from batch.errors import ExitCode, InputError
 from batch.inference import model_store
 from batch.inference.reader import Reader
 from batch.inputs.find import Inputs
+from batch.inputs.settling import SettleCheck
 from batch.locations import absolute, state_folder
 from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
@@ -85,22 +86,32 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats |
         outbox = resources.enter_context(new_outbox(options, manifest, stats))
         stats.results = outbox.published  # the same list: it grows during the run
         resources.enter_context(engine)
+        check = new_check(options)
         # With move and delete, too: a scan that digitbox could not move or delete has its row.
         reads_all = options.after is After.LEAVE and not options.only_new
         refs = Selection(
             inputs,
             stats,
             None if reads_all else outbox.unsettled,
+            is_whole=check.is_whole if check else None,
             max_files=options.max_files,
             max_seconds=options.max_time_s,
             border=options.batch_size,
         )
         for outcomes in engine.map(refs, options.batch_size):
-            outbox.add(outcomes)
-            show(outcomes)
+            rows = [outcome for outcome in outcomes if not (check and check.must_wait(outcome))]
+            stats.unfinished += len(outcomes) - len(rows)
+            outbox.add(rows)
+            show(rows)
         outbox.publish()
+        stats.unfinished_s = check.longest_s if check else 0.0
         _conclude(stats, options, outbox)
         stats.not_disposed = outbox.not_disposed
+
+
+def new_check(options: RunOptions) -> SettleCheck | None:
+    """Return the check for files that somebody still writes to; None if scans stay where they are."""
+    return None if options.after is After.LEAVE else SettleCheck(options.settle_s)
 
 
 def _conclude(stats: RunStats, options: RunOptions, outbox: Outbox) -> None:
@@ -136,7 +147,9 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
         if options.only_new and ledger.exists(folder):
             known = resources.enter_context(closing(Ledger(folder, read_only=True)))
             unsettled = partial(batches.unsettled, known, attempts=options.attempts)
-        yield from Selection(inputs, RunStats(""), unsettled, max_files=max_files)
+        check = new_check(options) if isinstance(options, RunOptions) else None
+        is_whole = check.is_whole if check else None
+        yield from Selection(inputs, RunStats(""), unsettled, is_whole=is_whole, max_files=max_files)
 
 
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:

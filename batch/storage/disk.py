@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from batch.errors import ImageError
 from batch.records import Reason, ScanRef
 from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
+from batch.storage.open_files import has_open_writer
 
 # digitbox follows no link, and does not wait for the writer of a pipe.
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -38,16 +40,18 @@ class Disk:
             ref = ref if is_identified else opened
             if not stat.S_ISREG(status.st_mode):
                 return ref, ImageError(Reason.NOT_A_FILE, "a folder or a device")
-            if opened != ref:
+            if _facts(opened) != _facts(ref):
                 return ref, ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
             size_bytes = opened.size_bytes
             check_size(size_bytes, max_bytes)
             data = os.read(descriptor, size_bytes + 1)
             while data and len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data))):
                 data += more
-            if len(data) != size_bytes or _with_status(ref, os.fstat(descriptor)) != ref:
+            if len(data) != size_bytes or _with_status(ref, os.fstat(descriptor)) != opened:
                 return ref, ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
-            return ref, data
+            if has_open_writer(descriptor):
+                return ref, ImageError(Reason.CHANGED, "somebody has the file open for writing")
+            return opened, data
         except ImageError as error:
             return ref, error
         except OSError as error:
@@ -70,7 +74,7 @@ class Disk:
 
 
 def identify_file(ref: ScanRef) -> ScanRef:
-    """Return the scan with the size, time and inode of its file; unchanged if there is no file."""
+    """Return the scan with the size, times and inode of its file; unchanged if there is no file."""
     try:
         status = os.lstat(ref.path)
     except OSError:
@@ -78,8 +82,29 @@ def identify_file(ref: ScanRef) -> ScanRef:
     return _with_status(ref, status)
 
 
+def digest_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except OSError:
+        return ""
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return ""
+
+
 def _with_status(ref: ScanRef, status: os.stat_result) -> ScanRef:
-    return ScanRef(ref.path, ref.name, status.st_size, status.st_mtime_ns, status.st_ino, ref.source)
+    size_bytes, mtime_ns, ctime_ns = status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return ScanRef(ref.path, ref.name, size_bytes, mtime_ns, status.st_ino, ref.source, ctime_ns)
+
+
+def _facts(ref: ScanRef) -> tuple[int, int, int]:
+    """Return what must not change between the find and the read. A new owner or link changes other facts."""
+    return ref.size_bytes, ref.mtime_ns, ref.inode
 
 
 def _open_error(error: OSError) -> ImageError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import os
@@ -9,6 +10,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# Of the headers of Linux: paths are relative to the current folder, and nothing is replaced.
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 
 
 def sync(path: Path) -> None:
@@ -49,10 +53,15 @@ def make_folder(path: Path) -> None:
 def rename_new(source: Path, target: Path) -> None:
     """Rename a file to a name that must be free; `os.rename` would replace the other file.
 
+    Where the system has no such call, digitbox makes a link and unlinks the source. So nobody else may write
+    to the source's name there.
+
     Raises:
         FileExistsError: The name is taken.
         OSError: The file cannot be renamed; with `EXDEV`, because the target is on another device.
     """
+    if rename_without_replacing(source, target):
+        return
     try:
         os.link(source, target, follow_symlinks=False)
     except FileExistsError:
@@ -65,6 +74,27 @@ def rename_new(source: Path, target: Path) -> None:
         os.rename(source, target)
     else:
         os.unlink(source)
+
+
+def rename_without_replacing(source: Path, target: Path) -> bool:
+    """Rename a file in one step to a name that must be free, by renameat2 of Linux.
+
+    Returns:
+        False if the system or the file system has no such call.
+
+    Raises:
+        FileExistsError: The name is taken.
+        OSError: The file cannot be renamed.
+    """
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(source), None, str(target))
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
+from batch.storage.open_files import REMOTE_KINDS
+
 _EVENT_TYPES: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirMovedEvent,
@@ -30,8 +32,7 @@ _EVENT_TYPES: list[type[FileSystemEvent]] = [
     FileMovedEvent,
 ]
 MAX_WAITING = 100_000  # paths in the queue; a look at the folder finds the others
-# File systems on which other machines write. The kernel of this one has no events for that.
-_REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "vboxsf", "virtiofs", "prl_fs")
+MAX_KNOWN = 10_000  # files of which the events say whether they are open; of others they say nothing
 
 
 class Events:
@@ -56,6 +57,7 @@ class Events:
             OSError: The system has no more watches to give, or the folder is gone.
         """
         self.stop()
+        self._handler.is_open = {}
         _skip_delay()
         self._log_handler.listen()
         observer = Observer()
@@ -93,6 +95,14 @@ class Events:
         has_lost, self._handler.has_lost = self._handler.has_lost, False
         return has_lost
 
+    def is_open(self, path: str) -> bool | None:
+        """Return whether somebody has a file open for writing, by its events.
+
+        Returns:
+            True from a change until somebody closes the file. False after that. None without such events.
+        """
+        return self._handler.is_open.get(path)
+
     def wait(self, seconds: float) -> set[str]:
         """Wait at most `seconds` for events.
 
@@ -112,23 +122,47 @@ class Events:
 
 
 class _Handler(FileSystemEventHandler):
-    """A queue of paths. It does no more: an exception here would end the observer's thread."""
+    """A queue of paths, and the files that are open. An exception here would end the observer's thread.
+
+    Attributes:
+        has_lost: Whether events were lost.
+        is_open: By path, True from a change of a file until somebody closes it, and False after that.
+    """
 
     def __init__(self, paths: queue.SimpleQueue[str]) -> None:
         self.has_lost = False
+        self.is_open: dict[str, bool] = {}
         self._paths = paths
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Note the path of an event."""
+        path = os.fsdecode(event.dest_path or event.src_path)
+        self._follow(event, path)
         if self._paths.qsize() < MAX_WAITING:
-            self._paths.put(os.fsdecode(event.dest_path or event.src_path))
+            self._paths.put(path)
         else:
-            self.has_lost = True
+            self.lose()
 
     def lose(self) -> None:
         """Note that events did not arrive."""
         self.has_lost = True
+        self.is_open = {}
         self._paths.put("")
+
+    def _follow(self, event: FileSystemEvent, path: str) -> None:
+        """Note whether the file of an event is open."""
+        is_open: bool | None = None  # a new name may be that of a file that somebody moved or linked here
+        if isinstance(event, FileMovedEvent):
+            is_open = self.is_open.pop(os.fsdecode(event.src_path), None)
+        elif isinstance(event, FileModifiedEvent | FileClosedEvent):
+            is_open = isinstance(event, FileModifiedEvent)
+        elif not isinstance(event, FileCreatedEvent):
+            return
+        self.is_open.pop(path, None)  # so that the newest stand last
+        if is_open is not None:
+            self.is_open[path] = is_open
+        if len(self.is_open) > MAX_KNOWN:
+            del self.is_open[next(iter(self.is_open))]
 
 
 class _LogHandler(logging.Handler):
@@ -176,4 +210,4 @@ def needs_polling(folder: Path) -> bool:
         place = place.replace("\\040", " ")
         if (real == place or real.startswith(place.rstrip("/") + "/")) and len(place) >= len(nearest[0]):
             nearest = place, kind
-    return nearest[1].startswith(_REMOTE)
+    return nearest[1].startswith(REMOTE_KINDS)

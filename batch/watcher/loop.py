@@ -18,6 +18,7 @@ from batch.engines.local import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
 from batch.inputs import names
 from batch.inputs.find import Inputs
+from batch.inputs.settling import UNKNOWN_PATIENCE
 from batch.locations import STATE
 from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
@@ -114,7 +115,8 @@ class Watcher:
         self._disposal_warning = Repeated(_log, "retire")
         self._folders_warning = Repeated(_log, "folders")
         self._max_rows = min(options.rows_per_file, MAX_ROWS)
-        self._tracker = StabilityTracker(options.settle_s, self._inbox.path)
+        self._tracker = self._new_tracker()
+        self._is_guessing = False  # whether the log has said that digitbox cannot see who writes
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._silence_s = watchdog_interval_s()
         self._growth = 0  # doublings of the batch, while scans arrive faster than digitbox publishes them
@@ -176,6 +178,7 @@ class Watcher:
         if now >= self._rescan_due:
             self._rescan(outbox, now)
         self._tracker.settle(now)
+        self._say_guessing()
         due = self._batch_due()
         if now >= due:
             self._read(outbox)
@@ -196,7 +199,8 @@ class Watcher:
     def _read(self, outbox: Outbox) -> None:
         started = self._clock()
         counts: Counter[Status] = Counter()
-        refs = self._tracker.take(self._max_rows)
+        # While a scan was being written, it may have looked new, and have the content of its row by now.
+        refs = outbox.unsettled(self._tracker.take(self._max_rows))
         for outcomes in self._engine.map(refs, self._options.batch_size):
             rows = [outcome for outcome in outcomes if not self._must_wait(outcome)]
             outbox.add(rows)
@@ -244,7 +248,7 @@ class Watcher:
     def _must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet because it may still be on its way."""
         ref, now = outcome.ref, self._clock()
-        if outcome.reason is Reason.CHANGED:
+        if outcome.reason is Reason.CHANGED or self._tracker.is_written(ref.path):
             self._tracker.look(ref.path, ref.name, now)
             return True
         return outcome.status is Status.FAILED and self._tracker.put_back(ref, now)
@@ -295,6 +299,20 @@ class Watcher:
         self._rescan_took_s = self._clock() - now
         self._rescan_due = now + self._inbox.next_look_s
 
+    def _new_tracker(self) -> StabilityTracker:
+        return StabilityTracker(self._options.settle_s, self._inbox.path, self._events.is_open)
+
+    def _say_guessing(self) -> None:
+        """Log once that the system does not say who writes to files."""
+        if self._tracker.is_guessing and not self._is_guessing:
+            self._is_guessing = True
+            patience_s = self._options.settle_s * UNKNOWN_PATIENCE
+            _log.warning(
+                "cannot see whether somebody still writes to a file: digitbox reads it once it is closed, or "
+                f"unchanged for {patience_s:g} s; on a local disk, give digitbox the capability CAP_LEASE",
+                extra=event("guessing"),
+            )
+
     def _say_others(self, count: int) -> None:
         """Log the number of files that are no scans, if it has grown."""
         if count > self._others:
@@ -316,7 +334,7 @@ class Watcher:
             run_history.write_heartbeat(ledger, beat)
             ledger.close()
         # The next rescan finds its files again.
-        self._tracker = StabilityTracker(self._options.settle_s, self._inbox.path)
+        self._tracker = self._new_tracker()
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:
             notify("WATCHDOG=1")

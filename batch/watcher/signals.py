@@ -32,8 +32,6 @@ class StopSignal:
         handlers = ExitStack()
         for number in (signal.SIGTERM, signal.SIGINT):
             handlers.callback(signal.signal, number, signal.signal(number, self._handle))
-        # The kernel sends SIGIO to ask for a lease back, and `has_writer` holds one for an instant.
-        handlers.callback(signal.signal, signal.SIGIO, signal.signal(signal.SIGIO, signal.SIG_IGN))
         return handlers
 
     def _handle(self, number: int, _: FrameType | None) -> None:

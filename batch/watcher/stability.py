@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import heapq
 import math
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from batch.inputs.settling import FAILED_PATIENCE, UNKNOWN_PATIENCE
 from batch.records import ScanRef
+from batch.storage.open_files import has_writer
 
-PATIENCE = 5  # times longer that an empty or unreadable file must stay unchanged: it may still be on its way
 MIN_SETTLE_S = 0.05  # between two looks at a file that somebody writes to
+MAX_OPEN_S = 3600.0  # that a file without a change counts as open by its events: one of them may be lost
 
 
 class _Identity(NamedTuple):
@@ -33,6 +34,7 @@ class _Waiting:
 
     name: str
     identity: _Identity
+    since: float
     due: float
     is_last_look: bool
 
@@ -42,24 +44,40 @@ class StabilityTracker:
 
     Times are seconds of a clock that only goes forward. The files' own times do not matter.
 
+    The system tells most watchers whether a process has a file open for writing. If it does not, the events
+    of the file tell: it is open from its first change until somebody closes it. Without events, the file must
+    not change for much longer.
+
     Attributes:
         ready: Scans that have settled, by path.
         ready_since: Time when the first of them settled; inf if none is ready.
+        is_guessing: Whether the system did not tell of some file whether somebody writes to it.
 
     Args:
         settle_s: Seconds for which a file must not change.
         source: Folder of all its scans, for their rows.
+        is_open: A function that returns whether a path is open by its events; None if they do not say.
     """
 
-    def __init__(self, settle_s: float, source: str = "") -> None:
+    def __init__(
+        self,
+        settle_s: float,
+        source: str = "",
+        is_open: Callable[[str], bool | None] = lambda _: None,
+    ) -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
+        self.is_guessing = False
         self._settle_s, self._source = max(MIN_SETTLE_S, settle_s), source
+        self._is_open = is_open
         self._waiting: dict[str, _Waiting] = {}
         self._dues: list[
             tuple[float, str]
         ] = []  # a heap; it also has old entries of files that changed since
         self._last_looks: set[str] = set()
+        self._lost_closes: set[str] = (
+            set()
+        )  # files that are ready although their events say that they are open
 
     def __len__(self) -> int:
         """Return the number of files that wait or are ready."""
@@ -77,10 +95,13 @@ class StabilityTracker:
         if identity is None:
             self._waiting.pop(path, None)
             return
-        known = self._waiting.get(path)
-        if path in self.ready or (known is not None and known.identity == identity):
+        if path in self.ready:
             return
-        self._wait(path, name, identity, now, patiently=identity.size_bytes == 0)
+        known = self._waiting.get(path)
+        if known is None or known.identity != identity:
+            self._wait(path, name, identity, now, patiently=identity.size_bytes == 0)
+        elif (due := max(now, self._guessed_due(path, known.since))) < known.due and not known.is_last_look:
+            self._plan(path, known, due)  # somebody has closed it, or events were lost
 
     def settle(self, now: float) -> None:
         """Make files ready that have not changed for long enough and that nobody writes to."""
@@ -94,16 +115,25 @@ class StabilityTracker:
                 del self._waiting[path]
             elif identity != waiting.identity:
                 self._wait(path, waiting.name, identity, now, patiently=identity.size_bytes == 0)
-            elif has_writer(path):
-                self._wait(path, waiting.name, identity, now, patiently=False)
+            elif (next_look := self._next_look(path, waiting.since, now)) > now:
+                self._plan(path, waiting, next_look)
             else:
                 del self._waiting[path]
                 if waiting.is_last_look:
                     self._last_looks.add(path)
+                if self._is_open(path):
+                    self._lost_closes.add(path)
                 if not self.ready:
                     self.ready_since = now
-                size_bytes, mtime_ns, inode = identity.size_bytes, identity.mtime_ns, identity.inode
-                self.ready[path] = ScanRef(path, waiting.name, size_bytes, mtime_ns, inode, self._source)
+                self.ready[path] = ScanRef(
+                    path,
+                    waiting.name,
+                    identity.size_bytes,
+                    identity.mtime_ns,
+                    identity.inode,
+                    self._source,
+                    identity.ctime_ns,
+                )
 
     def due(self) -> float:
         """Return the earliest time when `settle` has something to do; inf if no file waits."""
@@ -112,6 +142,7 @@ class StabilityTracker:
     def take(self, max_scans: int) -> list[ScanRef]:
         """Take at most `max_scans` ready scans, in the order of their paths."""
         self._last_looks &= self.ready.keys()  # scans of earlier calls have their rows by now
+        self._lost_closes &= self.ready.keys()
         paths = sorted(self.ready)[:max_scans]
         refs = [self.ready.pop(path) for path in paths]
         self.ready_since = self.ready_since if self.ready else math.inf
@@ -130,33 +161,37 @@ class StabilityTracker:
         self._wait(ref.path, ref.name, identity, now, patiently=True)
         return True
 
+    def is_written(self, path: str) -> bool:
+        """Return whether somebody writes to a file now, as far as the system or its events tell."""
+        writer = has_writer(path)
+        if writer is None:
+            return self._is_open(path) is True and path not in self._lost_closes
+        return writer
+
     def _wait(self, path: str, name: str, identity: _Identity, now: float, *, patiently: bool) -> None:
         self._last_looks.discard(path)
-        due = now + self._settle_s * (PATIENCE if patiently else 1)
-        self._waiting[path] = _Waiting(name, identity, due, patiently)
+        due = now + self._settle_s * (FAILED_PATIENCE if patiently else 1)
+        self._plan(path, _Waiting(name, identity, now, due, patiently), due)
+
+    def _plan(self, path: str, waiting: _Waiting, due: float) -> None:
+        waiting.due = due
+        self._waiting[path] = waiting
         heapq.heappush(self._dues, (due, path))
 
+    def _next_look(self, path: str, since: float, now: float) -> float:
+        """Return when to look again at a file that has not changed `since`, at most `now` if it is whole."""
+        writer = has_writer(path)
+        if writer is not None:
+            return now + self._settle_s if writer else now
+        self.is_guessing = True
+        return self._guessed_due(path, since)
 
-def has_writer(path: str) -> bool:
-    """Return whether a process has the file open for writing; False where the system cannot tell.
-
-    Linux can tell on its own file systems: it lends no read lease on a file that is open for writing. The
-    process must ignore SIGIO, with which the kernel asks for the lease back.
-    """
-    if not hasattr(fcntl, "F_SETLEASE"):
-        return False
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError as error:
-        return error.errno == errno.EAGAIN
-    finally:
-        os.close(descriptor)
-    return False
+    def _guessed_due(self, path: str, since: float) -> float:
+        """Return when a file that has not changed `since` counts as whole, if the system says nothing."""
+        is_open = self._is_open(path)
+        if is_open:
+            return since + MAX_OPEN_S
+        return since + self._settle_s * (UNKNOWN_PATIENCE if is_open is None else 1)
 
 
 def _identity(path: str) -> _Identity | None:

@@ -123,13 +123,13 @@ def test_only_what_is_new(digitbox: Digitbox, inbox: Path) -> None:
 def test_what_becomes_of_scans_that_have_their_row(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
     (inbox / "b.png").write_bytes(b"text")
-    assert digitbox("run", "--after", "move").code == 3
+    assert digitbox("run", "--after", "move", "--settle", "0").code == 3
     assert list(inbox.iterdir()) == []
     assert len(list((tmp_path / "outbox" / "done").rglob("a.png"))) == 1
     assert len(list((tmp_path / "outbox" / "failed").rglob("b.png"))) == 1
     (inbox / "a.png").write_bytes(TWO)
     (inbox / "c.png").write_bytes(b"what nobody could read is not deleted")
-    assert len(digitbox("run", "--after", "delete").rows) == 2
+    assert len(digitbox("run", "--after", "delete", "--settle", "0").rows) == 2
     assert list(inbox.iterdir()) == []
     assert len(list((tmp_path / "outbox" / "done").rglob("*.png"))) == 1
     assert len(list((tmp_path / "outbox" / "failed").rglob("c.png"))) == 1
@@ -269,10 +269,10 @@ def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Pa
         few = next_file.fileno() + 60
     resource.setrlimit(resource.RLIMIT_NOFILE, (few, limits[1]))
     try:
-        result = digitbox("run", "inbox", "inbox/", "--after", "move", *folders)
+        result = digitbox("run", "inbox", "inbox/", "--after", "move", "--settle", "0", *folders)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert (result.code, len(result.rows)) == (0, 2)
+    assert (result.code, len(result.rows)) == (0, 1)
 
 
 def test_a_log_file_has_more_than_a_quiet_stderr(

@@ -39,7 +39,7 @@ def counts(outbox: Path) -> list[int]:
 
 def test_moved_scans_go_and_results_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "b.png", "bad.png")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     results = {path: path.read_bytes() for path in outbox.glob("*.csv")}
     pruned = prune_outbox(outbox, LATER)
     assert (pruned.files, pruned.scans, pruned.batches, pruned.problems) == (4, 3, 0, [])
@@ -53,7 +53,7 @@ def test_moved_scans_go_and_results_stay(digitbox: Digitbox, inbox: Path, outbox
 def test_a_dry_run_counts_the_same_and_removes_nothing(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "bad.png")
     digitbox("run")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     before = (files(outbox), counts(outbox))
     dry = prune_outbox(outbox, LATER, dry_run=True)
     assert (files(outbox), counts(outbox)) == before
@@ -106,7 +106,7 @@ def test_superseded_rows_go_though_the_scan_stays(digitbox: Digitbox, inbox: Pat
 def test_batches_go_when_their_results_are_gone(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     for _ in range(2):
         fill(inbox, "a.png")
-        digitbox("run", "--after", "move")
+        digitbox("run", "--after", "move", "--settle", "0")
     next(outbox.glob("*.csv")).unlink()
     assert prune_outbox(outbox, LATER).batches == 1
     assert counts(outbox) == [0, 1]
@@ -114,7 +114,7 @@ def test_batches_go_when_their_results_are_gone(digitbox: Digitbox, inbox: Path,
 
 def test_young_scans_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "bad.png")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     (outbox / "done" / "2020-01-01" / "0a").mkdir(parents=True)
     (outbox / "done" / "2020-01-01" / "0a" / "old.png").touch()
     before = files(outbox)
@@ -133,7 +133,7 @@ def test_links_and_other_peoples_files_stay(
     digitbox: Digitbox, inbox: Path, outbox: Path, tmp_path: Path
 ) -> None:
     fill(inbox, "a.png", "bad.png")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     fill(tmp_path / "mine" / "2020-01-01", "mine.png")
     (batch,) = (outbox / "done").glob("*/*")
     (outbox / "done" / "2020-02-02").symlink_to(tmp_path / "mine")
@@ -171,13 +171,13 @@ def test_an_unfinished_batch_stays(
     fill(inbox, "a.png", "b.png")
     with monkeypatch.context() as patch:
         patch.setattr("batch.outbox.publisher.dispose", lambda *_: [OSError(13, "Permission denied")])
-        assert "could not be moved" in digitbox("run", "--after", "move").err
+        assert "could not be moved" in digitbox("run", "--after", "move", "--settle", "0").err
     for path in inbox.iterdir():
         path.unlink()
     assert prune_outbox(outbox, LATER).scans == 0
     assert digitbox("retry", "--status", "ok").err == "nothing to retry: no such scans\n"
     fill(inbox, "c.png")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     assert prune_outbox(outbox, LATER).scans == 3
 
 
@@ -187,7 +187,7 @@ def test_a_mostly_empty_ledger_shrinks(
     monkeypatch.setattr(settled, "MIN_FREE_PAGES", 2)
     for number in range(200):
         fill(inbox, f"{number:0200}.png")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     ledger = outbox / STATE / "ledger.sqlite3"
     before = ledger.stat().st_size
     assert prune_outbox(outbox, LATER).scans == 200

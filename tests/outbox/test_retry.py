@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import prune_outbox
 from batch.outbox.publisher import Outbox
 from batch.outbox.retry import ScanFilter, retry_scans
+from batch.storage import durable
 from command import Digitbox
 from faults import killed_at
 from formats import FORMATS, two
@@ -61,19 +63,19 @@ def test_batches_of_older_versions_are_retried_and_pruned(digitbox: Digitbox, in
 def test_moved_scans_go_back_and_their_reasons_go(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox / "form", bad=TWO[:60])
     fill(inbox, good=TWO)
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     (inbox / "form").rmdir()
     assert digitbox("retry").code == 0
     assert names(inbox) == ["form/bad.png"]
     assert not list(Path("outbox/failed").iterdir())
     assert names(Path("outbox/done"))
-    rows = digitbox("run", "--after", "move", "--only-new").rows
+    rows = digitbox("run", "--after", "move", "--settle", "0", "--only-new").rows
     assert [(row["file"], row["reason"]) for row in rows] == [("form/bad.png", "truncated")]
 
 
 def test_nothing_is_overwritten(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox, bad=TWO[:60])
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     fill(inbox, bad=b"another")
     (inbox / "bad-2.png").symlink_to("nowhere")
     assert digitbox("retry").code == 0
@@ -84,7 +86,7 @@ def test_nothing_is_overwritten(digitbox: Digitbox, inbox: Path) -> None:
 def test_a_choice_by_status_reason_time_and_place(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox / "a", half=TWO[:60], text=b"text", good=TWO)
     fill(inbox / "b", half=TWO[:60])
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
 
     def chosen(*arguments: str) -> list[str]:
         return sorted(
@@ -150,7 +152,7 @@ def test_printed_names_are_escaped(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox)
     with open(os.fsencode(inbox) + b"/a\n\x1b[31m\xff.png", "wb") as file:
         file.write(b"text")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     assert digitbox("retry", "--dry-run").out.endswith("/a\\x0a\\x1b[31m\\xff.png\n")
     assert digitbox("retry").code == 0
     assert os.listdir(os.fsencode(inbox)) == [b"a\n\x1b[31m\xff.png"]
@@ -158,7 +160,7 @@ def test_printed_names_are_escaped(digitbox: Digitbox, inbox: Path) -> None:
 
 def test_retry_does_not_make_a_missing_inbox(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox, bad=b"text")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     inbox.rmdir()
     result = digitbox("retry")
     assert (result.code, len(result.err.splitlines())) == (4, 1)
@@ -173,7 +175,7 @@ def test_retry_to_another_device_or_without_links(
     digitbox: Digitbox, inbox: Path, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(inbox, bad=b"text")
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     fill(inbox, bad=b"in the way")
     link = os.link
 
@@ -193,7 +195,7 @@ def test_retry_to_another_device_or_without_links(
 def test_another_retry_finishes_a_killed_one(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     """Every scan is there once, and in the end all are new."""
     fill(inbox, one=TWO[:60], two=TWO[:61])
-    digitbox("run", "--after", "move")
+    digitbox("run", "--after", "move", "--settle", "0")
     outbox, backup = tmp_path / "outbox", tmp_path / "backup"
     shutil.copytree(outbox, backup)
     contents = Counter([TWO[:60], TWO[:61]])
@@ -208,10 +210,10 @@ def test_another_retry_finishes_a_killed_one(digitbox: Digitbox, inbox: Path, tm
         scans = Counter(
             path.read_bytes()
             for folder in (inbox, outbox / "failed")
-            for path in folder.rglob("*.png")
-            if path.is_file()
+            for path in folder.rglob("*")
+            if path.suffix in (".png", ".part") and path.is_file()
         )
-        assert set(scans) == set(contents)  # for an instant, a scan has both names
+        assert set(scans) == set(contents)  # for an instant, a scan has a hidden name
         retry_scans(outbox, ScanFilter())
         assert Counter(path.read_bytes() for path in inbox.iterdir()) == contents
         assert [row["file"] for row in digitbox("run", "--only-new", "--after", "leave").rows] == [
@@ -238,9 +240,83 @@ def test_the_ledger_forgets_scans_in_chunks(
     assert len(digitbox("run", "--only-new").rows) == 7
 
 
+def test_a_scan_that_its_writer_completed_in_failed_goes_back(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, a=TWO[:60], b=TWO[:70], c=TWO[:80])
+    digitbox("run", "--after", "move", "--settle", "0")
+    failed = {path.name: path for path in Path("outbox/failed").rglob("*.png")}
+    failed["a.png"].write_bytes(TWO)
+    failed["b.png"].with_suffix(".new").write_bytes(TWO)
+    failed["b.png"].with_suffix(".new").rename(failed["b.png"])
+    assert len(digitbox("retry", "--dry-run").out.splitlines()) == 3
+    result = digitbox("retry")
+    assert result.err.startswith("3 scans are new, 3 of them back where they were read")
+    assert {name: (inbox / name).read_bytes() == TWO for name in names(inbox)} == {
+        "a.png": True,
+        "b.png": True,
+        "c.png": False,
+    }
+    assert not list(Path("outbox/failed").iterdir())
+    rows = digitbox("run", "--only-new").rows
+    assert [row["status"] for row in rows] == ["ok", "ok", "failed"]
+
+
+def test_scans_that_a_deleting_run_could_not_read_go_back(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, good=TWO, bad=TWO[:60])
+    digitbox("run", "--after", "delete", "--settle", "0")
+    assert digitbox("retry").err.startswith("1 scan is new, 1 of them back")
+    assert names(inbox) == ["bad.png"]
+
+
+def test_equal_scans_that_failed_one_after_another_go_back(digitbox: Digitbox, inbox: Path) -> None:
+    """Somebody drops the same damaged scan again, with its time. Each of them lies in failed/."""
+    for _ in range(3):
+        fill(inbox, bad=TWO[:60])
+        os.utime(inbox / "bad.png", ns=(10**18, 10**18))
+        digitbox("run", "--after", "move", "--settle", "0")
+    assert digitbox("retry").err.startswith("3 scans are new, 3 of them back")
+    assert names(inbox) == ["bad-2.png", "bad-3.png", "bad.png"]
+    assert "nothing to retry" in digitbox("retry").err
+
+
+def test_a_folder_that_an_older_version_moved_goes_back(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, bad=TWO[:60])
+    digitbox("run", "--after", "move", "--settle", "0")
+    (failed,) = Path("outbox/failed").rglob("bad.png")
+    failed.unlink()
+    fill(failed, inner=TWO)
+    assert digitbox("retry").code == 0
+    assert names(inbox) == ["bad.png/inner.png"]
+
+
+@pytest.mark.parametrize("has_call", [True, False])
+def test_what_comes_to_failed_during_the_way_back_stays(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, has_call: bool
+) -> None:
+    """A scan of another run takes the name just before the move, or between its steps."""
+    fill(inbox, bad=TWO[:60])
+    digitbox("run", "--after", "move", "--settle", "0")
+    (failed,) = Path("outbox/failed").rglob("bad.png")
+    backup = failed.read_bytes()
+    if not has_call:
+        monkeypatch.setattr(durable, "rename_without_replacing", lambda *_: False)
+    for name in ("rename", "link", "unlink"):
+        call = getattr(os, name)
+
+        def late(*arguments: Any, call: Any = call, **settings: Any) -> None:
+            call(*arguments, **settings)
+            if not failed.exists():
+                failed.write_bytes(b"another one")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, name, late)
+            retry_scans(Path("outbox"), ScanFilter())
+        assert backup in [path.read_bytes() for path in inbox.iterdir()]
+        assert not failed.exists() or failed.read_bytes() == b"another one"
+
+
 def test_two_scans_of_one_name_in_failed_go_back(digitbox: Digitbox, tmp_path: Path) -> None:
     for folder in ("x", "y"):
         fill(tmp_path / folder, bad=folder.encode())
-    digitbox("run", "x/../x/bad.png", "y/../x/../y/bad.png", "--after", "move")
+    digitbox("run", "x/../x/bad.png", "y/../x/../y/bad.png", "--after", "move", "--settle", "0")
     assert retry_scans(tmp_path / "outbox", ScanFilter()).brought_back == 2
     assert [(tmp_path / folder / "bad.png").read_bytes() for folder in "xy"] == [b"x", b"y"]

@@ -33,6 +33,13 @@ def outcome(number: int, reason: Reason | None = None, mtime_ns: int = 1) -> Out
     return Outcome(ref, status, reason, label=7, confidence=0.5)
 
 
+def old_row(batch_id: str, outcome: Outcome) -> tuple[object, ...]:
+    """Return a member as the first versions wrote it."""
+    ref = outcome.ref
+    path, name = os.fsencode(ref.path), os.fsencode(ref.name)
+    return batch_id, path, name, ref.size_bytes, ref.mtime_ns, ref.inode, "", outcome.status.value, None
+
+
 def test_an_entry_that_is_replaced_keeps_its_place(ledger: Ledger) -> None:
     second = replace(RUN, run="b", counts={"ok": 2}, drift={"review": {"z": 5.0}}, exit_code=3)
     run_history.write_run(ledger, RUN)
@@ -98,7 +105,8 @@ def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.Monke
         patched.setattr(ledgers, "_STEPS", ledgers._STEPS[:1])
         with closing(Ledger(tmp_path)) as old:
             old.execute("INSERT INTO watcher VALUES (1, ?, 'watching', '', 'then')", (os.fsencode("/in"),))
-            batches.add_members(old, "1", [outcome(1)])
+            old.begin()
+            old.execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", old_row("1", outcome(1)))
             batches.prepare(old, Batch("1", "1.csv", "", After.LEAVE, State.DISPOSED))
     with closing(Ledger(tmp_path, read_only=True)) as opened:  # which cannot bring it up to date
         assert (run_history.last_runs(opened, 5), run_history.last_success(opened)) == ([], None)

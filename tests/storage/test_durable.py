@@ -1,5 +1,6 @@
 import errno
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def test_a_new_file_overwrites_nothing(
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     (tmp_path / "a").write_bytes(b"mine")
     before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(durable, "rename_without_replacing", lambda *_: False)
     if not has_links:
         monkeypatch.setattr(os, "link", no_links)
     for name in ("a", "nowhere"):
@@ -34,6 +36,7 @@ def no_links(*_: object, **__: object) -> None:
 
 
 def test_a_new_file_needs_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "rename_without_replacing", lambda *_: False)
     monkeypatch.setattr(os, "link", no_links)
     durable.write_new(tmp_path / "a", b"content")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"content"}
@@ -48,10 +51,24 @@ def test_a_file_that_appears_at_the_last_moment_stays(
         target.write_bytes(b"theirs")
         link(source, target, follow_symlinks=follow_symlinks)
 
+    monkeypatch.setattr(durable, "rename_without_replacing", lambda *_: False)
     monkeypatch.setattr(os, "link", late)
     with pytest.raises(FileExistsError):
         durable.write_new(tmp_path / "a", b"content")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"theirs"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such call")
+def test_one_call_renames_and_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"mine")
+    (tmp_path / "b").write_bytes(b"theirs")
+    with pytest.raises(FileExistsError):
+        durable.rename_without_replacing(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(FileNotFoundError):
+        durable.rename_without_replacing(tmp_path / "gone", tmp_path / "c")
+    assert durable.rename_without_replacing(tmp_path / "a", tmp_path / os.fsdecode(b"\xff"))
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"mine", b"theirs"}
+    assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("write", [durable.write_new, durable.replace])

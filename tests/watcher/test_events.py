@@ -60,6 +60,57 @@ def test_each_way_to_drop_a_file_is_heard(
     wait_for(heard, folder / name)
 
 
+def is_known(heard: Events, path: Path, is_open: bool | None) -> bool:
+    heard.wait(0.01)
+    return heard.is_open(str(path)) is is_open
+
+
+def test_a_file_is_open_from_a_change_to_its_close(heard: Events, folder: Path) -> None:
+    path = folder / "a.png"
+    assert heard.is_open(str(path)) is None
+    with path.open("wb", buffering=0) as file:
+        file.write(b"half")
+        waiting.wait_for(lambda: is_known(heard, path, True))
+        path.chmod(0o600)
+        path.rename(folder / "b.png")
+        waiting.wait_for(lambda: is_known(heard, folder / "b.png", True))
+        assert heard.is_open(str(path)) is None
+    waiting.wait_for(lambda: is_known(heard, folder / "b.png", False))
+    (folder / "b.png").chmod(0o644)
+    (folder / "b.png").read_bytes()
+    (folder / "b.png").rename(folder / "c.png")  # as rsync does
+    waiting.wait_for(lambda: is_known(heard, folder / "c.png", False))
+
+
+def test_events_say_nothing_of_files_from_elsewhere(heard: Events, folder: Path, tmp_path: Path) -> None:
+    """Whoever moves or links a file here may still write to it, and nobody need close it."""
+    for name in ("moved", "linked"):
+        (tmp_path / name).write_bytes(b"content")
+        (folder / name).write_bytes(b"another one of its name")
+        waiting.wait_for(lambda path=folder / name: is_known(heard, path, False))  # type: ignore[misc]
+        (folder / name).unlink()
+    os.rename(tmp_path / "moved", folder / "moved")
+    os.link(tmp_path / "linked", folder / "linked")
+    for name in ("moved", "linked"):
+        waiting.wait_for(lambda path=folder / name: is_known(heard, path, None))  # type: ignore[misc]
+
+
+def test_after_lost_events_nothing_is_known(heard: Events, folder: Path) -> None:
+    with (folder / "a.png").open("wb", buffering=0) as file:
+        file.write(b"half")
+        waiting.wait_for(lambda: is_known(heard, folder / "a.png", True))
+        logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
+        assert heard.is_open(str(folder / "a.png")) is None
+
+
+def test_knowledge_of_files_has_a_bound(heard: Events, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_KNOWN", 2)
+    for name in ("a", "b", "c"):
+        (folder / name).write_bytes(b"content")
+    waiting.wait_for(lambda: is_known(heard, folder / "c", False))
+    assert [heard.is_open(str(folder / name)) for name in "abc"] == [None, False, False]
+
+
 def test_a_folder_that_is_moved_in_is_heard(heard: Events, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "form" / "deep").mkdir(parents=True)
     (tmp_path / "form").rename(folder / "form")

@@ -1,17 +1,21 @@
 """What can befall scans on their way: each has one row, and is in done/ or failed/."""
 
+import hashlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from batch.engines.local import ScanReader
+from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef
 from batch.watcher import loop as watching
 from faults import fast_folder
 from formats import FORMATS, numbered_scan
+from others import as_another, needs_root, open_to_all
 from scene import Scene
 
 PATIENTLY_S = 10.0  # a second look at what could not be read
@@ -259,6 +263,131 @@ def test_what_stays_half_or_empty_has_a_failed_row(scene: Scene) -> None:
     assert not os.listdir(scene.inbox)
 
 
+# Files of other users, of which the system does not say whether they are open
+
+
+PBM = b"P4\n40 40\n" + bytes(200)  # half of it, with zeros for the rest, is a white sheet
+
+
+@pytest.fixture
+def shared(scene: Scene, fake_model: Path) -> Scene:
+    """A scene in which another user may watch: he may move the scans, and does not own them."""
+    open_to_all(scene.folder, scene.inbox, scene.outbox, scene.folder / "taken", fake_model)
+    return scene
+
+
+def watch_as_another(scene: Scene, until_s: float) -> None:
+    as_another(lambda: scene.watch(until_s))
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["png", "pbm"])
+@pytest.mark.parametrize("mode", [0o644, 0o600])
+def test_a_slow_writer_of_another_user(shared: Scene, kind: str, mode: int) -> None:
+    """The writer pauses far longer than files settle. Its close is the sign, not the pause."""
+    content = numbered_scan(1) if kind == "png" else PBM
+    path = shared.inbox / f"a.{kind}"
+    with path.open("wb", buffering=0) as file:
+        path.chmod(mode)
+        file.write(content[:70] + bytes(len(content) - 70) * (kind == "pbm"))
+        number = file.fileno()
+
+        def go_on() -> list[Path]:
+            os.pwrite(number, content[70:], 70)
+            return [path]
+
+        def close() -> list[Path]:
+            assert (shared.rows, os.listdir(shared.inbox)) == ([], [path.name])
+            shared.ticking.open[str(path)] = False
+            return [path]
+
+        shared.ticking.open[str(path)] = True
+        shared.ticking.at(300, go_on)
+        shared.ticking.at(900, close)
+        watch_as_another(shared, 940)
+    is_readable = mode == 0o644
+    (row,) = shared.rows
+    assert row["sha256"] == (hashlib.sha256(content).hexdigest() if is_readable else "")
+    assert row["reason"] == ("unreadable" if not is_readable else row["reason"])
+    assert not os.listdir(shared.inbox)
+
+
+@needs_root
+def test_without_events_files_of_others_wait_for_longer(shared: Scene) -> None:
+    """The watcher has just started, so it knows nothing of a writer who pauses for 18 seconds."""
+    content = numbered_scan(1)
+    shared.note("a.png", content)
+    with (shared.inbox / "a.png").open("wb", buffering=0) as file:
+        file.write(content[:70])
+        number = file.fileno()
+
+        def go_on() -> None:
+            assert shared.rows == []
+            os.pwrite(number, content[70:], 70)
+
+        shared.ticking.at(18, go_on)
+        watch_as_another(shared, 180)
+    shared.check()
+
+
+@needs_root
+def test_the_log_says_once_that_nothing_tells_of_writers(shared: Scene) -> None:
+    for number in range(3):
+        shared.drop(f"{number}.png", numbered_scan(number))
+
+    def watch() -> None:
+        shared.watch(70)
+        shared.check()
+        (line,) = shared.log.of("guessing")
+        assert "unchanged for 60 s" in line and "CAP_LEASE" in line
+
+    as_another(watch)
+
+
+@needs_root
+def test_a_lost_close_does_not_hold_a_scan_for_ever(shared: Scene) -> None:
+    (path,) = shared.drop("a.png", numbered_scan(1))
+    shared.ticking.open[str(path)] = True
+    watch_as_another(shared, 3700)
+    shared.check()
+
+
+def test_a_scan_that_is_opened_while_it_is_read_waits(scene: Scene) -> None:
+    """Somebody opens it after it has settled, and has written nothing yet."""
+    opened: list[BinaryIO] = []
+    scene.drop("a.png", numbered_scan(1))
+    scene.ticking.at(30, lambda: opened[0].close())
+    scene.watch(29, first(lambda _: opened.append((scene.inbox / "a.png").open("r+b"))))
+    assert scene.rows == []
+    scene.ticking.now = 0
+    scene.watch(40)
+    scene.check()
+
+
+def test_a_scan_that_is_opened_after_it_was_read_stays(scene: Scene) -> None:
+    """Its row is right. Its writer has it, so it moves only when he has closed it."""
+    opened: list[BinaryIO] = []
+    scene.drop("a.png", numbered_scan(1))
+    scene.ticking.at(30, lambda: opened[0].close())
+    path = scene.inbox / "a.png"
+    read_at: list[bool] = []
+
+    add = Outbox.add
+
+    def add_then_open(outbox: Outbox, outcomes: Sequence[Outcome]) -> None:
+        add(outbox, outcomes)
+        if outcomes and not opened:
+            opened.append(path.open("r+b"))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Outbox, "add", add_then_open)
+        scene.ticking.at(29, lambda: read_at.append(path.exists()))
+        scene.watch(90)
+    assert read_at == [True]
+    assert scene.log.of("retire") == ["1 scan could not be moved to done/ or failed/: somebody writes to it"]
+    scene.check()
+
+
 # While they are read
 
 
@@ -354,7 +483,7 @@ def test_a_scan_that_is_replaced_at_the_very_move_is_given_back(
     todo = [numbered_scan(2)]
 
     def replacing(source: Path, target: Path) -> None:
-        if "done" in str(target) and todo:
+        if str(source).endswith("a.png") and todo:
             (scene.inbox / "new").write_bytes(todo.pop())
             rename(scene.inbox / "new", source)
         rename(source, target)

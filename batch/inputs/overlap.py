@@ -1,0 +1,80 @@
+"""The searches of a run so far, so that a scan that two inputs name is read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from batch.inputs.names import PathPattern, is_ignored, is_scan
+
+
+class Searches:
+    """The inputs that a run has searched, and the test whether one of them has found a path.
+
+    It keeps no scans, only the inputs: a path answers for itself whether a search has found it.
+
+    Args:
+        outbox: Real path of the outbox, which no search enters; empty for an outbox in object storage.
+        ignored: Patterns of names that the user wants ignored.
+    """
+
+    def __init__(self, outbox: str, ignored: Sequence[str]) -> None:
+        self._outbox, self._ignored = os.path.join(outbox, "") if outbox else "", ignored
+        self._files: set[str] = set()
+        self._folders: dict[str, list[PathPattern]] = {}
+
+    def add_file(self, path: str) -> None:
+        """Add a file that the user has named by itself, by its real path."""
+        self._files.add(path)
+
+    def add_folder(self, root: str, levels: PathPattern) -> None:
+        """Add a folder, by its real path, and the pattern of the paths in it."""
+        self._folders.setdefault(root, []).append(levels)
+
+    def has_scan(self, path: str) -> bool:
+        """Return whether a search has found a scan, or a folder with the name of an image."""
+        if path in self._files:
+            return True
+        return (
+            bool(self._folders)
+            and is_scan(os.path.basename(path), self._ignored)
+            and any(levels.is_match(below) for levels, below in self._reached(path))
+        )
+
+    def has_closed(self, path: str) -> bool:
+        """Return whether a search has found a folder that cannot be listed."""
+        return any(levels.can_match_below(below) for levels, below in self._reached(path))
+
+    def has_skipped(self, path: str, *, is_unfinished: bool) -> bool:
+        """Return whether a search has skipped, and counted, a file that is no scan."""
+        return any(is_unfinished or levels.is_match(below) for levels, below in self._reached(path))
+
+    def _reached(self, path: str) -> Iterator[tuple[PathPattern, frozenset[int]]]:
+        """Yield each search that has come to the folder of a path, with the positions of the path in it."""
+        if not self._folders:
+            return
+        root = os.path.dirname(path)
+        while True:
+            for levels in self._folders.get(root, ()):
+                below = self._descend(levels, path, root)
+                if below:
+                    yield levels, below
+            if root == os.path.dirname(root):
+                return
+            root = os.path.dirname(root)
+
+    def _descend(self, levels: PathPattern, path: str, root: str) -> frozenset[int]:
+        prefix = os.path.join(root, "")
+        if (
+            path.startswith(self._outbox or "\0")
+            and self._outbox != prefix
+            and self._outbox.startswith(prefix)
+        ):
+            return frozenset()
+        *folders, name = path.removeprefix(prefix).split("/")
+        positions = levels.start
+        for folder in folders:
+            positions = levels.descend(positions, folder)
+            if is_ignored(folder, self._ignored) or not levels.can_match_below(positions):
+                return frozenset()
+        return levels.descend(positions, name)

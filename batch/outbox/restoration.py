@@ -1,0 +1,128 @@
+"""The way back of scans from done/ and failed/ to where digitbox read them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from batch.locations import Location, is_remote
+from batch.outbox.aside import aside_of, give_back, is_scan, numbered
+from batch.outbox.batches import Batch
+from batch.outbox.disposal import beside, copy_new, moved_paths, root_folder, target_of
+from batch.records import After, Outcome, Reason, Status
+from batch.storage.disk import digest_of
+from batch.storage.durable import make_folder, rename_new, sync
+
+
+def is_in_place(outcome: Outcome) -> bool:
+    """Return whether a scan lies where it was read, as `batches.unsettled` sees it; objects always do."""
+    ref = outcome.ref
+    if is_remote(ref.path):
+        return True
+    if outcome.reason is not Reason.NOT_A_FILE:
+        return is_scan(Path(ref.path), outcome)
+    try:
+        info = os.lstat(ref.path)
+    except OSError:
+        return False
+    return (info.st_size, info.st_mtime_ns) == (ref.size_bytes, ref.mtime_ns)
+
+
+def find_scan(outcome: Outcome, batch: Batch, outbox: Location) -> str | None:
+    """Return where a scan of a finished batch lies: in done/, in failed/ or where it was read; else None.
+
+    In failed/, a file of the scan's name is the scan, even if somebody has completed it there.
+    """
+    ref = outcome.ref
+    if isinstance(outbox, Path):
+        places = list(moved_paths(outcome, batch, outbox))
+        aside = aside_of(target_of(outcome, batch, outbox), outcome, batch)
+        if batch.after is not After.LEAVE and os.path.lexists(aside):
+            return str(aside)  # a kill has stopped an earlier way back
+        for place in places:
+            if is_scan(place, outcome, is_renamed=True) or _is_copy(place, outcome):
+                return str(place)
+        if places and outcome.status is Status.FAILED:
+            return str(next((place for place in places if os.lstat(place).st_ino == ref.inode), places[0]))
+    # The ledger has no size of a scan that killed its reader before anyone looked at the file.
+    if is_in_place(outcome) or (ref.size_bytes < 0 and os.path.lexists(ref.path)):
+        return ref.path
+    return None
+
+
+def restore(place: Path, outcome: Outcome, batch: Batch, outbox: Path) -> Path:
+    """Move a scan from done/ or failed/ to where it was read; take a new name if that path is taken.
+
+    Args:
+        place: Where the scan lies, as `find_scan` says.
+        outcome: Its row.
+        batch: The batch of the row.
+        outbox: The folder that has done/ and failed/.
+
+    Returns:
+        The path that it has now.
+
+    Raises:
+        OSError: The scan cannot be moved.
+    """
+    ref = outcome.ref
+    if not os.path.isdir(root_folder(ref)):  # a missing inbox may be a share that is not mounted
+        raise FileNotFoundError(errno.ENOENT, "no such folder", root_folder(ref))
+    make_folder(Path(ref.path).parent)
+    first = target_of(outcome, batch, outbox)
+    aside = aside_of(first, outcome, batch)
+    if place != aside:
+        os.rename(place, aside)
+    else:
+        place = first
+    try:
+        target = _move_back(aside, Path(ref.path))
+    except OSError:
+        give_back(aside, place)
+        raise
+    sync(target.parent)
+    if outcome.status is Status.FAILED:
+        beside(place, "", ".json").unlink(missing_ok=True)
+    for folder in place.parents:  # remove those that are empty now
+        if folder.parent == outbox:
+            break
+        with suppress(OSError):
+            folder.rmdir()
+    return target
+
+
+def _move_back(aside: Path, first_target: Path) -> Path:
+    """Move a scan under its hidden name to a path, or to a numbered one if that is taken; return it."""
+    is_other_device = os.lstat(aside).st_dev != os.stat(first_target.parent).st_dev
+    for target in numbered(first_target):
+        try:
+            if not is_other_device:
+                rename_new(aside, target)
+                return target
+            copy_new(aside, target, digest_of(aside))
+        except FileExistsError:
+            # A kill may have come between the two steps of this move.
+            if not (_is_link(aside, target) or (is_other_device and _are_alike(aside, target))):
+                continue
+        os.unlink(aside)
+        return target
+    raise AssertionError("numbers do not end")
+
+
+def _is_link(path: Path, other: Path) -> bool:
+    return os.path.samestat(os.lstat(path), os.lstat(other))
+
+
+def _are_alike(path: Path, other: Path) -> bool:
+    times = {os.lstat(either).st_mtime_ns for either in (path, other)}
+    return len(times) == 1 and digest_of(path) == digest_of(other) != ""
+
+
+def _is_copy(path: Path, outcome: Outcome) -> bool:
+    """Return whether a file is the scan that was read, copied from another device."""
+    info = os.lstat(path)
+    is_alike = stat.S_ISREG(info.st_mode) and info.st_size == outcome.ref.size_bytes
+    return is_alike and digest_of(path) == outcome.sha256 != ""

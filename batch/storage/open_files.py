@@ -1,0 +1,88 @@
+"""The test whether a process has a file open for writing, by the leases of Linux."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import os
+import signal
+import stat
+from pathlib import Path
+
+# File systems on which other machines write, by the beginnings of their kinds.
+REMOTE_KINDS = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "fuse.",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "vboxsf",
+    "virtiofs",
+    "prl_fs",
+)
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def has_writer(path: str | os.PathLike[str]) -> bool | None:
+    """Return whether a process has a file open for writing; see `has_open_writer`.
+
+    Returns:
+        None if the system cannot tell, also because it does not let this process open the file. False for
+        what is not a regular file, or is gone.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        # A link, or a socket, has no writer to wait for.
+        return False if error.errno in (errno.ELOOP, errno.ENXIO) else None
+    try:
+        return has_open_writer(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def has_open_writer(descriptor: int) -> bool | None:
+    """Return whether a process has a file open for writing; None if the system cannot tell.
+
+    Linux lends no read lease on a file that is open for writing. It lends one only to the owner of the file
+    or to a process with CAP_LEASE. It does not know the writers on other machines. NFS and SMB even refuse a
+    lease on files without a writer.
+
+    Args:
+        descriptor: The file, open for reading only.
+    """
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        return False
+    if not hasattr(fcntl, "F_SETLEASE") or _is_remote(status.st_dev):
+        return None
+    try:
+        # A writer that comes in this instant makes the kernel ask for the lease back, by a signal. A process
+        # ignores this one unless it handles it; the usual SIGIO would end the process.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    return False
+
+
+@functools.cache
+def _is_remote(device: int) -> bool:
+    """Return whether a device is a file system on which other machines write."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    number = f"{os.major(device)}:{os.minor(device)}"
+    # A line is "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue".
+    return any(
+        line.split(" ", 3)[2:3] == [number] and line.rpartition(" - ")[2].startswith(REMOTE_KINDS)
+        for line in mounts.splitlines()
+    )

@@ -1,0 +1,211 @@
+"""Nothing is moved or deleted but the very scan of a row, whatever somebody does at the same time."""
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.outbox import aside, disposal
+from batch.outbox.batches import Batch, State
+from batch.records import After, Outcome, Reason, ScanRef, Status
+from batch.storage import durable
+from batch.storage.disk import identify_file
+
+CONTENT, OTHER = b"the scan that was read", b"another, of equal size"
+
+
+def batch(after: After) -> Batch:
+    return Batch("b12345678", "predictions-20260102T120000Z-b12345678.csv", "", after, State.PUBLISHED)
+
+
+def read(path: Path, status: Status = Status.OK, *, is_hashed: bool = True) -> Outcome:
+    """Return the row of a scan that lies there."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if is_hashed else ""
+    ref = identify_file(ScanRef(str(path), path.name, source=str(path.parent)))
+    return Outcome(ref, status, None if status is Status.OK else Reason.TRUNCATED, digest)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if path.suffix != ".json"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    for name in ("in", "out", "beside"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(CONTENT)
+    return tmp_path
+
+
+def dispose(place: Path, outcome: Outcome, after: After) -> list[OSError]:
+    return disposal.dispose([outcome], batch(after), place / "out")
+
+
+def put_other(place: Path, target: Path) -> None:
+    """Put another scan of the same size and time at a path, as a scanner or rsync does."""
+    info = os.stat(place / "in" / "a.png") if (place / "in" / "a.png").exists() else None
+    (place / "beside" / "new").write_bytes(OTHER)
+    if info is not None:
+        os.utime(place / "beside" / "new", ns=(info.st_atime_ns, info.st_mtime_ns))
+    os.rename(place / "beside" / "new", target)
+
+
+WAYS = [(After.MOVE, Status.OK), (After.DELETE, Status.OK), (After.DELETE, Status.FAILED)]
+
+
+@pytest.mark.parametrize(("after", "status"), WAYS)
+def test_what_replaced_a_scan_at_any_call_stays(
+    place: Path, monkeypatch: pytest.MonkeyPatch, after: After, status: Status
+) -> None:
+    """Another scan takes the name before the k-th call to the system, for every k."""
+    names = ("open", "lstat", "stat", "rename", "unlink", "link")
+    calls = {name: getattr(os, name) for name in names}
+    rename_new = durable.rename_without_replacing
+    path = place / "in" / "a.png"
+    for number in range(1, 200):
+        for folder in ("in", "out"):
+            shutil.rmtree(place / folder)
+            (place / folder).mkdir()
+        path.write_bytes(CONTENT)
+        outcome = read(path, status)
+        remaining = number
+
+        def counting(call: Callable[..., Any]) -> Callable[..., Any]:
+            def count_and_call(*arguments: Any, **settings: Any) -> Any:
+                nonlocal remaining
+                remaining -= 1
+                if remaining == 0:
+                    with pytest.MonkeyPatch.context() as undone:
+                        for name in names:
+                            undone.setattr(os, name, calls[name])
+                        put_other(place, path)
+                return call(*arguments, **settings)
+
+            return count_and_call
+
+        with monkeypatch.context() as patched:
+            for name in names:
+                patched.setattr(os, name, counting(calls[name]))
+            patched.setattr(durable, "rename_without_replacing", counting(rename_new))
+            dispose(place, outcome, after)
+        here, gone = contents(place / "in"), contents(place / "out")
+        if remaining > 0:
+            assert here == {}
+            break
+        assert list(here.values()) == [OTHER], number
+        assert set(gone.values()) <= {CONTENT}
+        assert not [name for name in here if name.startswith(".")]
+    assert number > 5
+
+
+@pytest.mark.parametrize("after", [After.MOVE, After.DELETE])
+@pytest.mark.parametrize("is_rewritten", [True, False])
+def test_another_scan_of_the_same_size_and_time_stays(place: Path, after: After, is_rewritten: bool) -> None:
+    path = place / "in" / "a.png"
+    outcome = read(path)
+    if is_rewritten:  # in its place: even the inode is the same
+        info = os.stat(path)
+        path.write_bytes(OTHER)
+        os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    else:
+        put_other(place, path)
+    assert dispose(place, outcome, after) == []
+    assert (contents(place / "in"), contents(place / "out")) == ({"a.png": OTHER}, {})
+
+
+@pytest.mark.parametrize("after", [After.MOVE, After.DELETE])
+def test_where_inodes_change_the_content_decides(place: Path, after: After) -> None:
+    outcome = read(place / "in" / "a.png")
+    outcome = outcome._replace(ref=outcome.ref._replace(inode=1, ctime_ns=1))
+    assert dispose(place, outcome, after) == []
+    assert contents(place / "in") == {}
+    assert list(contents(place / "out").values()) == [CONTENT] * (after is After.MOVE)
+
+
+@pytest.mark.parametrize(("after", "status"), WAYS)
+def test_a_scan_with_a_writer_stays_and_is_a_problem(place: Path, after: After, status: Status) -> None:
+    path = place / "in" / "a.png"
+    outcome = read(path, status)
+    with path.open("ab"):
+        (problem,) = dispose(place, outcome, after)
+        assert (problem.errno, problem.strerror) == (errno.EBUSY, "somebody writes to it")
+        assert contents(place / "in") == {"a.png": CONTENT}
+    assert dispose(place, outcome, after) == []
+    assert contents(place / "in") == {}
+
+
+@pytest.mark.parametrize(("after", "status"), WAYS)
+@pytest.mark.parametrize("is_other", [True, False])
+def test_what_a_kill_left_aside_goes_on(place: Path, after: After, status: Status, is_other: bool) -> None:
+    path = place / "in" / "a.png"
+    outcome = read(path, status)
+    hidden = aside.aside_of(path, outcome, batch(after))
+    if is_other:  # it took the place of the scan just before
+        put_other(place, path)
+    path.rename(hidden)
+    path.write_bytes(b"a new scan of that name")
+    assert dispose(place, outcome, after) == []
+    new = {"a.png": b"a new scan of that name"}
+    if is_other:
+        assert contents(place / "in") == {**new, "a-2.png": OTHER}
+    else:
+        assert contents(place / "in") == new
+    is_kept = not is_other and (after is After.MOVE or status is Status.FAILED)
+    assert list(contents(place / "out").values()) == [CONTENT] * is_kept
+
+
+def test_a_scan_that_cannot_be_moved_keeps_its_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = read(place / "in" / "a.png")
+    (place / "out").rename(place / "away")
+    (problem,) = dispose(place, outcome, After.MOVE)
+    assert isinstance(problem, FileNotFoundError)
+    assert contents(place / "in") == {"a.png": CONTENT}
+
+
+@pytest.mark.parametrize("fails", ["copyfile", "sync", "rename_new", "digest_of", "copystat", ""])
+def test_a_copy_to_another_device(place: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    """A share may refuse times and rights. Any other failure leaves the scan under its name, and no part."""
+    lstat, outcome = os.lstat, read(place / "in" / "a.png")
+
+    def elsewhere(path: Path) -> os.stat_result:
+        info = lstat(path)
+        if not str(path).startswith(str(place / "in")):
+            return info
+        return os.stat_result(
+            (*info[:2], info.st_dev + 1, *info[3:]),
+            {"st_mtime_ns": info.st_mtime_ns, "st_ctime_ns": info.st_ctime_ns},
+        )
+
+    def fail(*_: Any, **__: Any) -> Any:
+        if fails == "digest_of":
+            return "0" * 64
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "lstat", elsewhere)
+        if fails:
+            owner = shutil if fails.startswith("copy") else disposal
+            patched.setattr(owner, fails, fail)
+        problems = dispose(place, outcome, After.MOVE)
+    is_moved = fails in ("", "copystat")
+    assert len(problems) == (not is_moved)
+    assert contents(place / "in") == ({} if is_moved else {"a.png": CONTENT})
+    assert list(contents(place / "out").values()) == [CONTENT] * is_moved
+
+
+def test_a_copy_that_a_kill_left_is_not_made_twice(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = read(place / "in" / "a.png")
+    target = disposal.target_of(outcome, batch(After.MOVE), place / "out")
+    target.parent.mkdir(parents=True)
+    target.write_bytes(CONTENT)
+    os.rename(place / "in" / "a.png", aside.aside_of(place / "in" / "a.png", outcome, batch(After.MOVE)))
+    monkeypatch.setattr(os, "stat", lambda path, **_: os.lstat("/proc"))  # another device than that of `in`
+    assert dispose(place, outcome, After.MOVE) == []
+    monkeypatch.undo()
+    assert (contents(place / "in"), list(contents(place / "out").values())) == ({}, [CONTENT])

@@ -1,0 +1,99 @@
+"""Whether somebody has a file open for writing, as the system tells its owner, root and others."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from batch.errors import ImageError
+from batch.records import Reason, ScanRef
+from batch.storage import open_files
+from batch.storage.disk import Disk
+from batch.storage.open_files import has_writer
+from faults import fast_folder
+from others import as_another, needs_root, open_to_all
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has leases")
+
+
+def test_an_open_file_has_a_writer(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    assert has_writer(path) is False
+    with path.open("ab"):
+        assert has_writer(path) is True
+        os.link(path, tmp_path / "link")
+        assert has_writer(tmp_path / "link") is True
+    with path.open("rb"):
+        assert has_writer(path) is False
+
+
+def test_what_is_no_file_has_no_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    assert [has_writer(tmp_path / name) for name in ("", "pipe", "link", "gone", "pipe/a")] == [False] * 5
+
+
+def test_a_lease_that_is_asked_back_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer comes while digitbox holds the lease: the signal of the system must not end the process."""
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    calls = []
+    real = open_files.fcntl.fcntl
+
+    def call(descriptor: int, command: int, value: int) -> object:
+        calls.append(command)
+        if value == open_files.fcntl.F_UNLCK:
+            with pytest.raises(BlockingIOError):
+                os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        return real(descriptor, command, value)
+
+    monkeypatch.setattr(open_files.fcntl, "fcntl", call)
+    assert signal.getsignal(signal.SIGIO) is signal.SIG_DFL
+    assert has_writer(path) is False
+    assert len(calls) == 3
+
+
+@needs_root
+def test_the_system_does_not_tell_other_users(tmp_path: Path) -> None:
+    with fast_folder(tmp_path) as folder:
+        open_to_all(folder)
+        (folder / "a").write_bytes(b"content")
+        (folder / "secret").write_bytes(b"content")
+        (folder / "secret").chmod(0o600)
+
+        def look() -> None:
+            assert has_writer(folder / "a") is None
+            assert has_writer(folder / "secret") is None
+            (folder / "mine").write_bytes(b"content")
+            assert has_writer(folder / "mine") is False
+
+        with (folder / "a").open("ab"):
+            as_another(look)
+            assert has_writer(folder / "a") is True
+
+
+def test_network_folders_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFS and SMB refuse leases on files without a writer, and do not know the writers elsewhere."""
+    path = tmp_path / "a"
+    path.write_bytes(b"content")
+    device = os.stat(path).st_dev
+    line = f"36 35 {os.major(device)}:{os.minor(device)} / /mnt rw shared:1 - nfs4 server:/ rw\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"a line of - another form\n{line}")
+    open_files._is_remote.cache_clear()
+    try:
+        assert has_writer(path) is None
+    finally:
+        open_files._is_remote.cache_clear()
+
+
+def test_a_scan_with_a_writer_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"content")
+    with path.open("r+b"):
+        _, error = Disk().content(ScanRef(str(path), "a.png"), 100)
+    assert isinstance(error, ImageError) and error.reason is Reason.CHANGED
+    ref, content = Disk().content(ScanRef(str(path), "a.png"), 100)
+    assert (content, ref.ctime_ns) == (b"content", os.stat(path).st_ctime_ns)
