@@ -16,15 +16,20 @@ needs_root = pytest.mark.skipif(
 )
 
 
+def become_another() -> None:
+    """Make this process one of another user, for good, without any right of root."""
+    os.setgroups([])
+    os.setgid(OTHER_ID)
+    os.setuid(OTHER_ID)
+
+
 def as_another(work: Callable[[], None]) -> None:
-    """Do work in a process of another user, without any right of root; fail if it fails."""
+    """Do work in a process of another user; fail if it fails."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            os.setgroups([])
-            os.setgid(OTHER_ID)
-            os.setuid(OTHER_ID)
+            become_another()
             work()
             code = 0
         except BaseException:

@@ -5,7 +5,8 @@
 
 Then the books must balance. Every scan has bytes of its own, or is counted as often as it was dropped, so
 that its SHA-256 tells which rows, and which files in done/ and failed/, are its own. Prints its figures, and
-what does not balance; exit code 1 then.
+what does not balance; exit code 1 then. If root calls it, the watcher is another user's in the second half of
+the time: the system does not tell it who writes to the scans.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 from batch.outbox import batches
 from batch.outbox.ledger import Ledger
 from drops import Books, Dropper, sha256
+from others import OTHER_ID, open_to_all
 
 SETTLE_S = 0.5
 
@@ -35,7 +37,8 @@ SETTLE_S = 0.5
 class Supervisor:
     """Keeps a watcher running, and kills it or a worker: at random moments, at times several in a row."""
 
-    def __init__(self, folder: Path, chance: random.Random) -> None:
+    def __init__(self, folder: Path, chance: random.Random, user: int | None) -> None:
+        self._user = user
         self._command = [sys.executable, "-m", "batch", "watch", str(folder / "inbox")]
         self._command += ["--outbox", str(folder / "outbox"), "--settle", str(SETTLE_S), "--max-wait", "0.3"]
         self._command += ["--rescan", "5", "--log-format", "json"]
@@ -45,7 +48,14 @@ class Supervisor:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=self._log)
+        return subprocess.Popen(
+            self._command,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            user=self._user,
+            group=self._user,
+            extra_groups=None if self._user is None else [],
+        )
 
     def harass(self) -> None:
         """Lives with it for some seconds, kills it, and starts it anew."""
@@ -155,14 +165,16 @@ class Threads:
         return self.errors
 
 
-def soak(seconds: float, folder: Path, seed: int) -> list[str]:
-    """Soaks a watcher; prints figures and returns what does not balance."""
+def soak(seconds: float, folder: Path, seed: int, user: int | None = None) -> list[str]:
+    """Soaks a watcher, of a user; prints figures and returns what does not balance."""
     (folder / "inbox").mkdir()
     books, taker, drops, takes = Books(), Taker(folder), Threads(), Threads()
     takes.start(taker.take, 0.01)
     for number in range(4):
         drops.start(Dropper(folder, books, number, seed, SETTLE_S).drop, 0.0)
-    supervisor = Supervisor(folder, random.Random(seed))
+    if user is not None:
+        open_to_all(folder, folder / "inbox", folder / "outbox")
+    supervisor = Supervisor(folder, random.Random(seed), user)
     until = time.monotonic() + seconds
     while time.monotonic() < until and not drops.errors:
         supervisor.harass()
@@ -202,15 +214,20 @@ def main() -> int:
     seconds = float(os.environ.get("SOAK_SECONDS", "180"))
     seed = int(os.environ.get("SOAK_SEED", str(time.time_ns() % 1_000_000)))
     print(f"SOAK_SEED={seed}")
-    folder = Path(tempfile.mkdtemp(prefix="digitbox-soak-"))
-    found = soak(seconds, folder, seed)
-    for problem in found[:50]:
-        print(problem)
-    if found:
-        print(f"{len(found)} things do not balance; everything is in {folder}")
-        return 1
-    shutil.rmtree(folder)
-    print("the books balance: each file has one row in one CSV, and is in done/ or failed/")
+    os.umask(0)  # so that another user may move the scans, too
+    users = [None, OTHER_ID] if os.geteuid() == 0 else [None]
+    for user in users:
+        folder = Path(tempfile.mkdtemp(prefix="digitbox-soak-"))
+        if user is not None:
+            print("as another user:")
+        found = soak(seconds / len(users), folder, seed, user)
+        for problem in found[:50]:
+            print(problem)
+        if found:
+            print(f"{len(found)} things do not balance; everything is in {folder}")
+            return 1
+        shutil.rmtree(folder)
+        print("the books balance: each file has one row in one CSV, and is in done/ or failed/")
     return 0
 
 

@@ -61,4 +61,6 @@ def test_services_are_confined_and_the_timer_is_persistent() -> None:
         settings = unit.read_text(encoding="utf-8").splitlines()
         for line in ("ProtectSystem=strict", "ReadWritePaths=/srv/digitbox", "NoNewPrivileges=yes"):
             assert line in settings
+        capabilities = [line for line in settings if re.match("(Ambient|Capability)", line)]
+        assert capabilities == ["CapabilityBoundingSet=CAP_LEASE", "AmbientCapabilities=CAP_LEASE"]
     assert "Persistent=true" in (DEPLOY / "digitbox-nightly.timer").read_text(encoding="utf-8").splitlines()

@@ -34,4 +34,4 @@ def run(folder: Path, after: After) -> None:
 
 
 def watch(folder: Path, after: After) -> None:
-    Scene(folder).watch(60, after=after, rows_per_file=3)
+    Scene(folder).watch(60, after=after, rows_per_file=3, settle_s=0.5)

@@ -27,8 +27,8 @@ def test_each_value_says_where_it_comes_from(
         }
         assert found[command]["review_below"] == {"value": 0.9, "from": "file", "where": file}
         assert found[command]["batch_size"] == {"value": 256, "from": "default", "where": None}
-    assert found["watch"]["settle"]["value"] == 5
-    assert "settle" not in found["run"]
+    assert found["watch"]["settle"]["value"] == found["run"]["settle"]["value"] == 5
+    assert "rescan" not in found["run"]
     lines = digitbox("config").out.splitlines()
     assert any(
         line.split() == ["outbox", "of-environment", "environment", "DIGITBOX_OUTBOX"] for line in lines

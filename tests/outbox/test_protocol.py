@@ -23,6 +23,7 @@ from batch.records import After
 from batch.run import job
 from fakes import MANIFEST
 from faults import before_each_call, fast_folder, killed_at
+from others import as_another, become_another, needs_root, open_to_all
 from scene import Scene
 from ways import SCANS, run, watch
 
@@ -35,9 +36,13 @@ WAYS = [
     pytest.param(watch, After.MOVE, id="watch"),
     pytest.param(watch, After.LEAVE, id="watch-leave"),
     pytest.param(watch, After.MOVE, id="watch-to-another-device"),
+    pytest.param(watch, After.MOVE, id="watch-as-another-user", marks=needs_root),
+    pytest.param(run, After.DELETE, id="run-delete-as-another-user", marks=needs_root),
 ]
 SLOW_WAYS = [
-    way if way.id == "run-move" else pytest.param(*way.values, id=way.id, marks=pytest.mark.slow)
+    way
+    if way.id == "run-move"
+    else pytest.param(*way.values, id=way.id, marks=[*way.marks, pytest.mark.slow])
     for way in WAYS
 ]
 
@@ -144,16 +149,29 @@ def without_names_of_batches(text: str) -> str:
 
 @pytest.mark.parametrize(("way", "after"), SLOW_WAYS)
 def test_killed_at_every_call(
-    way: Callable[[Path, After], None], after: After, place: Path, fake_model: Path
+    way: Callable[[Path, After], None],
+    after: After,
+    place: Path,
+    fake_model: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     seen: set[str] = set()
     folder = place / "here"
+    is_another = "another-user" in request.node.name
+
+    def work() -> None:
+        if is_another:
+            become_another()
+        way(folder, after)
+
     for number in itertools.count(1):
         drop(folder)
-        killed = killed_at(number, lambda: way(folder, after))
+        if is_another:
+            open_to_all(fake_model, *(path for path in folder.rglob("*") if path.is_dir()))
+        killed = killed_at(number, work)
         take(folder)
         if is_new(folder, seen) or not killed:
-            way(folder, after)
+            as_another(lambda: way(folder, after)) if is_another else way(folder, after)
             check(folder, after)
         clear(folder)
         if not killed:

@@ -13,6 +13,7 @@ from batch.locations import STATE
 from batch.outbox import batches
 from batch.outbox import ledger as ledgers
 from batch.records import After
+from batch.storage.disk import digest_of
 from command import Digitbox
 from formats import FORMATS, two
 from scene import Scene
@@ -75,7 +76,6 @@ def test_the_same_content_is_not_read_again(
     digitbox("run")
     touch(inbox / "a.png")
     compared = []
-    digest_of = batches.digest_of
 
     def comparing(path: str) -> str:
         compared.append(path)

@@ -1,5 +1,6 @@
 """Whether somebody has a file open for writing, as the system tells its owner, root and others."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -41,16 +42,16 @@ def test_a_lease_that_is_asked_back_ends_nothing(tmp_path: Path, monkeypatch: py
     path = tmp_path / "a"
     path.write_bytes(b"content")
     calls = []
-    real = open_files.fcntl.fcntl
+    real = fcntl.fcntl
 
     def call(descriptor: int, command: int, value: int) -> object:
         calls.append(command)
-        if value == open_files.fcntl.F_UNLCK:
+        if value == fcntl.F_UNLCK:
             with pytest.raises(BlockingIOError):
                 os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         return real(descriptor, command, value)
 
-    monkeypatch.setattr(open_files.fcntl, "fcntl", call)
+    monkeypatch.setattr(fcntl, "fcntl", call)
     assert signal.getsignal(signal.SIGIO) is signal.SIG_DFL
     assert has_writer(path) is False
     assert len(calls) == 3
