@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 from batch.errors import ConfigError, ModelError
 from batch.locations import is_trusted
 from batch.records import VIEW_CHANNELS, Manifest, PreprocessSpec
+from batch.storage import durable
 
 _log = logging.getLogger(__name__)
 
@@ -296,6 +297,12 @@ def make_default(models_dir: Path, name: str) -> None:
         name: Name of the model.
 
     Raises:
-        OSError: The file `CURRENT` cannot be written.
+        ModelError: The file `CURRENT` cannot be written.
     """
-    (models_dir / CURRENT).write_text(name + "\n", encoding="utf-8")
+    try:
+        durable.replace(models_dir / CURRENT, f"{name}\n".encode())
+    except OSError as error:
+        raise ModelError(
+            f"the model is in {models_dir / name}, but cannot become the default: cannot write "
+            f"{models_dir / CURRENT}: {error.strerror}; allow it, or name the model with --model"
+        ) from error
