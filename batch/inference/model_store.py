@@ -29,7 +29,6 @@ STUDENT_KERAS_FILE = "student.keras"  # float32; the small model of a cascade
 STUDENT_FILE = "student.tflite"  # int8; the small model of a cascade, which reads each digit first
 LOOK_KERAS_FILE = "look.keras"  # float32; the look, which sees each whole scan first
 LOOK_FILE = "look.tflite"  # int8; the look, too
-TFLITE_FLOAT_FILE = "model-float.tflite"  # float32; no runtime reads it, a test compares the others with it
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
