@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,9 @@ def test_only_a_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: p
     assert read_config(None, OPTIONS) == {}
     with pytest.raises(ConfigError, match="no such file"):
         read_config(tmp_path / "mine.toml", OPTIONS)
+    os.mkfifo(tmp_path / "digitbox.toml")  # which would block
+    with pytest.raises(ConfigError, match="is not a file"):
+        read_config(None, OPTIONS)
     file = tmp_path / "latin.toml"
     file.write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigError, match="not TOML"):

@@ -19,6 +19,7 @@ from batch.preprocessing.ink import find_ink
 from batch.preprocessing.quality import check_single_digit
 from batch.preprocessing.views import normalise
 from command import ROOT
+from float_model import float_bytes
 
 pytestmark = pytest.mark.slow
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -70,8 +71,7 @@ def test_litert_agrees_with_keras(mnist_test: Mnist, name: str) -> None:
     inks = [find_ink(image) for image in mnist_test[0][:1000]]
     digits = np.stack([normalise(ink, manifest.preprocess) for ink in inks])
     keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
-    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FLOAT_FILE)
-    in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    in_float = classifier.LiteRtClassifier(float_bytes(folder), manifest).logits(digits)
     content = model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
     int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3 * np.ptp(keras)

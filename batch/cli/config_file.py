@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def read_config(path: Path | None, options: dict[str, Option]) -> dict[str, Any]
             was not named, others can write to it, and it sets an option that needs trust.
     """
     file = path or Path(CONFIG_FILE)
+    if path is None and os.path.lexists(file) and not os.path.isfile(file):  # a pipe would block
+        raise ConfigError(f"{file} in this folder is not a file: remove it, or name one with --config")
     try:
         text = file.read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
     except FileNotFoundError as error:

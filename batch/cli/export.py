@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -102,11 +103,13 @@ def _write(source: PublishedRows, choice: RowFilter, output: Path, format_name: 
         with console.stdout_table() as file:
             return export_rows(source, choice, lambda names: CsvWriter(file, names))
     try:
-        with new_file(output) as part:
+        with new_file(output) as file:
             if format_name == "parquet":
-                return export_rows(source, choice, lambda names: ParquetWriter(part, names))
-            with part.open("x", encoding="utf-8", newline="") as file:
-                return export_rows(source, choice, lambda names: CsvWriter(file, names))
+                return export_rows(source, choice, lambda names: ParquetWriter(file, names))
+            text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+            rows = export_rows(source, choice, lambda names: CsvWriter(text, names))
+            text.detach()
+            return rows
     except FileExistsError as error:
         raise ConfigError(f"{output} exists: give another --output") from error
     except OSError as error:

@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 from batch.errors import ConfigError, ModelError
 from batch.locations import is_trusted
 from batch.records import VIEW_CHANNELS, Manifest, PreprocessSpec
+from batch.storage import durable
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,6 @@ STUDENT_KERAS_FILE = "student.keras"  # float32; the small model of a cascade
 STUDENT_FILE = "student.tflite"  # int8; the small model of a cascade, which reads each digit first
 LOOK_KERAS_FILE = "look.keras"  # float32; the look, which sees each whole scan first
 LOOK_FILE = "look.tflite"  # int8; the look, too
-TFLITE_FLOAT_FILE = "model-float.tflite"  # float32; no runtime reads it, a test compares the others with it
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
@@ -296,6 +296,12 @@ def make_default(models_dir: Path, name: str) -> None:
         name: Name of the model.
 
     Raises:
-        OSError: The file `CURRENT` cannot be written.
+        ModelError: The file `CURRENT` cannot be written.
     """
-    (models_dir / CURRENT).write_text(name + "\n", encoding="utf-8")
+    try:
+        durable.replace(models_dir / CURRENT, f"{name}\n".encode())
+    except OSError as error:
+        raise ModelError(
+            f"the model is in {models_dir / name}, but cannot become the default: cannot write "
+            f"{models_dir / CURRENT}: {error.strerror}; allow it, or name the model with --model"
+        ) from error

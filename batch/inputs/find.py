@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import glob
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -53,6 +54,16 @@ class Inputs:
     def folders(self) -> list[Path]:
         """Return the inputs that are folders of this machine, each once."""
         return list({_identity(path): Path(path) for path in self._inputs if os.path.isdir(path)}.values())
+
+    @property
+    def folders_of_files(self) -> list[Path]:
+        """Return the folders of this machine in which single files and globs look for scans, each once."""
+        found: dict[str, None] = {}
+        for path in self._inputs:
+            if not is_remote(path) and not os.path.isdir(path):
+                folder = os.path.dirname(path) if os.path.lexists(path) else _glob_root(path)
+                found[os.path.realpath(folder or ".")] = None
+        return [Path(folder) for folder in found if os.path.isdir(folder)]
 
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = self.unfinished = 0
@@ -120,12 +131,11 @@ class Inputs:
 
     def _glob(self, pattern: str) -> Iterator[ScanRef]:
         """Yield the scans that a pattern matches; `glob.iglob` follows links in circles and has no order."""
-        parts = pattern.split("/")
-        level = next(number for number, part in enumerate(parts) if glob.has_magic(part))
-        prefix = "".join(part + "/" for part in parts[:level])
+        prefix = _glob_root(pattern)
+        parts = pattern.removeprefix(prefix).split("/")
         root = os.path.realpath(prefix or ".")
         if os.path.isdir(root):
-            levels = PathPattern([part for part in parts[level:] if part])
+            levels = PathPattern([part for part in parts if part])
             yield from self._walk(root, prefix, levels)
             self._searches.add_folder(root, levels)
 
@@ -221,6 +231,13 @@ def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
         path_and_name, length, number = key[20:].rsplit("/", 2)
         start = len(path_and_name) - int(length)
         yield ScanRef(path_and_name[: start - 1], path_and_name[start:], source=sources[int(number)])
+
+
+def _glob_root(pattern: str) -> str:
+    """Return the part of a pattern that is a plain folder; it ends with a slash, or is empty."""
+    return "".join(
+        f"{part}/" for part in itertools.takewhile(lambda part: not glob.has_magic(part), pattern.split("/"))
+    )
 
 
 def _why_missing(path: str) -> str:

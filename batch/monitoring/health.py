@@ -35,8 +35,8 @@ class Health:
         running: The run or watcher that works now; None if there is none.
         last_success: The last run with exit code 0; None if there was none.
         waiting: Number of scans without a row; None if digitbox cannot count them.
-        oldest_waiting_at: Modification time of the oldest waiting scan, seconds since 1970; None if none
-            waits.
+        oldest_waiting_at: Modification time of the oldest waiting scan, seconds since 1970; None if
+            digitbox can look at none.
         inputs: Paths, globs and addresses in which digitbox looked for waiting scans.
         counts: Number of scans by status, in all runs.
         watcher: The last sign of the watcher; None if there never was one.
@@ -157,10 +157,12 @@ def _count_waiting(health: Health, ledger: Ledger, outbox: Location, run: RunSum
                 # A run gives a row to a folder with the name of an image. A watcher gives it none.
                 if is_watched and os.path.isdir(ref.path):
                     continue
-                count, oldest_ns = count + 1, min(oldest_ns, ref.mtime_ns)
+                count += 1
+                if ref.size_bytes >= 0:  # digitbox could look at the file
+                    oldest_ns = min(oldest_ns, ref.mtime_ns)
     except InputError as error:
         health.problems.append(str(error))
         return
     health.waiting = count
-    if count:
+    if oldest_ns < math.inf:
         health.oldest_waiting_at = oldest_ns / 1e9

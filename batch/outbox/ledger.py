@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InputError, LedgerError, OutboxError
-from batch.locations import Location, state_folder
+from batch.locations import STATE, Location, state_folder
+from batch.results import names
 from batch.storage import locks
 
 FILE = "ledger.sqlite3"
@@ -99,6 +100,7 @@ class Ledger:
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._path, self._read_only = folder / FILE, read_only
+        self._check_not_emptied()
         with self._reporting():
             self._connection = self._connect("?mode=ro" if read_only else "")
             try:
@@ -112,6 +114,18 @@ class Ledger:
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _check_not_emptied(self) -> None:
+        """Check that the file is not empty, as after a power cut, although the outbox has been used.
+
+        SQLite would take an empty file for a new ledger, and delete the log beside it.
+        """
+        try:
+            is_empty = os.path.getsize(self._path) == 0
+        except OSError:  # there is none yet, or `_connect` says why it cannot be read
+            return
+        if is_empty and _is_used(self._path.parent):
+            raise LedgerError(_damage(self._path, "it is empty"))
 
     def _connect(self, parameters: str) -> sqlite3.Connection:
         address = self._path.absolute().as_uri() + parameters
@@ -203,10 +217,22 @@ class Ledger:
                 raise OutboxError(
                     f"cannot write to the ledger {self._path}: {error}; make room or give another --outbox"
                 ) from error
-            raise LedgerError(
-                f"the ledger {self._path} is damaged ({error}): restore it, or move it away; without it, "
-                "scans that have been read count as new"
-            ) from error
+            raise LedgerError(_damage(self._path, str(error))) from error
+
+
+def _damage(path: Path, cause: str) -> str:
+    return (
+        f"the ledger {path} is damaged ({cause}): restore it, or move it away; without it, "
+        "scans that have been read count as new"
+    )
+
+
+def _is_used(folder: Path) -> bool:
+    """Return whether a state folder, or the local outbox that it lies in, shows that scans have been read."""
+    log = folder / f"{FILE}-wal"
+    if log.is_file() and log.stat().st_size > 0:
+        return True
+    return folder.name == STATE and bool(names.find(folder.parent))
 
 
 def exists(folder: Path) -> bool:

@@ -19,6 +19,7 @@ costs two or three commits, however many scans it has.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -39,8 +40,10 @@ from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, RunSummary, ScanRef
 from batch.results import names, writers
 from batch.storage import dispatch, locks
-from batch.storage.durable import digest, make_folder, sync
+from batch.storage.durable import digest, make_folder, remove_leftovers, sync
 from batch.text import count_scans
+
+_log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -112,7 +115,7 @@ class Outbox:
             lock.touch()
             busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
             stack.enter_context(locks.hold(lock, exclusive=True, busy=busy))
-            probe = self._staging / "probe"
+            probe = self._staging / f"probe-{secrets.token_hex(4)}"
             probe.write_bytes(b"?")
             self._ledger = Ledger(self._state)
             stack.callback(self._ledger.close)
@@ -224,7 +227,12 @@ class Outbox:
             else:
                 self._finish(batch)
         for path in self._staging.iterdir():
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():  # digitbox makes none
+                _log.warning(f"{path} is a folder, and not digitbox's: move it away")
+            else:
+                path.unlink()
+        if isinstance(self._place, Path):
+            remove_leftovers(self._place)
 
     def _finish(self, batch: Batch) -> None:
         """Take a prepared batch to its end, from the step that it has come to."""

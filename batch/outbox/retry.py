@@ -107,11 +107,13 @@ def retry_scans(
                     continue
             result.in_place += is_in_place
             result.brought_back += not is_in_place
+            if show is not None:
+                continue
             chunk.append(scan)
-            if len(chunk) >= CHUNK_SCANS and show is None:
+            if len(chunk) >= CHUNK_SCANS:
                 settled.forget_scans(ledger, chunk)
                 chunk.clear()
-        if show is None:
+        if chunk:
             settled.forget_scans(ledger, chunk)
     return result
 

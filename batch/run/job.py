@@ -7,7 +7,6 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
@@ -82,7 +81,7 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats |
     reader, manifest = new_reader(options)
     engine = _engine_of(options, reader)
     with ExitStack() as resources:
-        _lock(inputs.folders, options, resources)
+        _lock(inputs, options, resources)
         outbox = resources.enter_context(new_outbox(options, manifest, stats))
         stats.results = outbox.published  # the same list: it grows during the run
         resources.enter_context(engine)
@@ -197,17 +196,18 @@ def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None 
     )
 
 
-def _lock(folders: list[Path], options: RunOptions, resources: ExitStack) -> None:
-    """Lock folders. Each lock is an open file, and a process may usually open 1024."""
+def _lock(inputs: Inputs, options: RunOptions, resources: ExitStack) -> None:
+    """Lock the folders of a run. Each lock is an open file, and a process may usually open 1024."""
+    # A run that only looks at single files gets in nobody's way.
+    is_reader = options.after is After.LEAVE
+    folders, members = inputs.folders, [] if is_reader else inputs.folders_of_files
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = len(folders) + SPARE_FILES
+    needed = len(locks.with_parents([*folders, *members])) + SPARE_FILES
     if soft < needed <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    for folder in folders:
-        busy = f"another digitbox is reading {folder}: wait for it"
-        try:
-            resources.enter_context(locks.hold(folder, exclusive=options.after is not After.LEAVE, busy=busy))
-        except OSError as error:
-            raise InputError(
-                f"cannot open {folder}: {error.strerror}; name another or fewer folders"
-            ) from error
+    try:
+        resources.enter_context(locks.hold_folders(folders, exclusive=not is_reader, members=members))
+    except OSError as error:
+        raise InputError(
+            f"cannot open {error.filename}: {error.strerror}; name another or fewer folders"
+        ) from error

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+MAX_READER_WAIT_S = 10  # that digitbox waits for the reader of a full pipe
+
+_PART = re.compile(r"\.digitbox-[0-9a-f]{8}\.part")  # names of temporary files
+_LOOK_FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC  # NFS locks what can be written
+_DEVICE_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # other names of what is open, e.g. of a log
+_cleaned: set[str] = set()  # folders in which this process has removed leftovers
 
 # Of the headers of Linux: paths are relative to the current folder, and nothing is replaced.
 _AT_FDCWD, _RENAME_NOREPLACE = -100, 1
@@ -23,13 +35,18 @@ def sync(path: Path) -> None:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        _sync_open(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_open(descriptor: int) -> None:
+    try:
         os.fsync(descriptor)
     except OSError as error:
         # Some network file systems cannot sync a folder.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(path: Path) -> None:
@@ -98,8 +115,8 @@ def rename_without_replacing(source: Path, target: Path) -> bool:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write to, and rename it to `path` if the block succeeds.
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a temporary file to write to, and give it the name `path` if the block succeeds.
 
     Raises:
         FileExistsError: There is a file of that name.
@@ -107,14 +124,9 @@ def new_file(path: Path) -> Iterator[Path]:
     """
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    part = path.with_name(f".{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        sync(part)
-        rename_new(part, path)
-        sync(path.parent)
-    finally:
-        part.unlink(missing_ok=True)
+    remove_leftovers(path.parent)
+    with _temporary_file(path.parent, lambda part: rename_new(part, path)) as file:
+        yield file
 
 
 def digest(path: Path) -> str:
@@ -129,21 +141,18 @@ def replace(path: Path, content: bytes) -> None:
     digitbox writes directly to a path that is not a regular file, e.g. a pipe or /dev/stderr.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The file cannot be written; or nobody reads the pipe.
     """
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        target.write_bytes(content)
+    is_stream = os.path.abspath(path).startswith(_STREAMS)
+    if is_stream or (os.path.exists(path) and not os.path.isfile(path)):
+        _write_to_device(path, content)
         return
-    part = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        sync(part)
-        os.replace(part, target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    sync(target.parent)
+    if str(target.parent) not in _cleaned:  # there may be many files to replace in one folder
+        _cleaned.add(str(target.parent))
+        remove_leftovers(target.parent)
+    with _temporary_file(target.parent, lambda part: os.replace(part, target)) as file:
+        file.write(content)
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -153,5 +162,70 @@ def write_new(path: Path, content: bytes) -> None:
         FileExistsError: There is a file of this name.
         OSError: The disk is full, or the folder cannot be written.
     """
-    with new_file(path) as part:
-        part.write_bytes(content)
+    with new_file(path) as file:
+        file.write(content)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files of processes that were killed while they wrote to a folder.
+
+    A process holds a lock on its file. Without locks (some network shares), digitbox cannot tell, and
+    leaves them.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
+        for part in parts:
+            with suppress(OSError):
+                descriptor = os.open(part, _LOOK_FLAGS)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(part)
+                finally:
+                    os.close(descriptor)
+
+
+@contextmanager
+def _temporary_file(folder: Path, finish: Callable[[Path], object]) -> Iterator[IO[bytes]]:
+    """Yield a locked file of a hidden name; sync and finish it if the block succeeds, else delete it."""
+    part, descriptor = _open_part(folder)
+    try:
+        with open(descriptor, "wb") as file:  # it is open, and so locked, until it has its name
+            yield file
+            file.flush()
+            _sync_open(file.fileno())
+            finish(part)
+        sync(folder)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _open_part(folder: Path) -> tuple[Path, int]:
+    """Make and lock a new file; return its path and its descriptor."""
+    while True:
+        part = folder / f".digitbox-{secrets.token_hex(4)}.part"
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # a network share may have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Before the lock, another process may have taken the file for a leftover.
+        if os.path.lexists(part):
+            return part, descriptor
+        os.close(descriptor)
+
+
+def _write_to_device(path: Path, content: bytes) -> None:
+    """Write to a pipe, a terminal or a device, and never wait long for its reader."""
+    try:
+        descriptor = os.open(path, _DEVICE_FLAGS)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise OSError(errno.ENXIO, "nobody reads this pipe", str(path)) from error
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        while content:
+            if not poll.poll(MAX_READER_WAIT_S * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, "nobody reads this pipe", str(path))
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from batch.errors import BusyError
@@ -38,6 +38,44 @@ def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[None]:
     finally:
         _descriptors.discard(descriptor)
         os.close(descriptor)
+
+
+@contextmanager
+def hold_folders(folders: Iterable[Path], *, exclusive: bool, members: Iterable[Path] = ()) -> Iterator[None]:
+    """Hold the locks of folders of scans for the time of the block, and share those of the folders above.
+
+    So two processes cannot read the same scans, even if one reads a folder in the other's folder. They may
+    read folders side by side.
+
+    Args:
+        folders: Folders that exist; they may lie in each other.
+        exclusive: True to hold their locks alone; False to share them with other processes that share them.
+        members: Folders of which the process reads only some files. It shares their locks.
+
+    Raises:
+        BusyError: Another process reads one of the folders, a folder in one, or one that has one in it.
+        OSError: A folder cannot be opened.
+    """
+    wanted = {os.path.realpath(folder): Path(folder) for folder in folders}
+    shared = {os.path.realpath(folder): Path(folder) for folder in members}
+    above = {str(path): path for path in with_parents([*wanted, *shared])}
+    with ExitStack() as stack:
+        for folder in wanted.values():
+            busy = f"another digitbox is reading {folder}, or a folder in it: wait for it, or name another"
+            stack.enter_context(hold(folder, exclusive=exclusive, busy=busy))
+        for real, folder in {**above, **shared}.items():
+            if real in wanted:  # two locks of one process would exclude each other
+                continue
+            busy = f"another digitbox is reading {folder} and all in it: wait for it, or name another"
+            with suppress(PermissionError):  # this user cannot see whether anybody reads it
+                stack.enter_context(hold(folder, exclusive=False, busy=busy))
+        yield
+
+
+def with_parents(folders: Iterable[str | Path]) -> set[Path]:
+    """Return the real paths of folders, and of all folders above them."""
+    paths = [Path(os.path.realpath(folder)) for folder in folders]
+    return {place for path in paths for place in (path, *path.parents)}
 
 
 def _lock(descriptor: int, kind: int, busy: str) -> None:

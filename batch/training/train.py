@@ -178,7 +178,6 @@ def _export(model: Any, student: Any | None, representative: Examples) -> dict[s
     """Return the files of the network and, if there is one, of its student."""
     files = {
         model_store.KERAS_FILE: litert.keras_bytes(model),
-        model_store.TFLITE_FLOAT_FILE: litert.tflite_bytes(model),
         model_store.TFLITE_FILE: litert.tflite_bytes(model, representative.digits),
     }
     if student is not None:

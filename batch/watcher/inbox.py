@@ -96,9 +96,8 @@ class InboxMonitor:
         self._lock.close()
         self._locked = None
         if identity is not None:
-            busy = f"another digitbox is reading {self._name}: wait for it, or watch another folder"
             try:
-                self._lock.enter_context(locks.hold(Path(self.path), exclusive=True, busy=busy))
+                self._lock.enter_context(locks.hold_folders([self._name], exclusive=True))
             except OSError as error:
                 raise InputError(f"cannot open the inbox {self._name}: {error.strerror}") from error
         self._locked = identity

@@ -47,6 +47,12 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
     (own.parent / model_store.CURRENT).write_text("gone\n")
     with pytest.raises(ModelError, match="no model 'gone'"):
         model_store.find(None)
+    (own.parent / model_store.CURRENT).unlink()
+    (own.parent / model_store.CURRENT).mkdir()
+    with pytest.raises(
+        ModelError, match=r"cannot become the default: cannot write .*/CURRENT: Is a directory"
+    ):
+        model_store.make_default(own.parent, "fake")
 
 
 @pytest.mark.parametrize(

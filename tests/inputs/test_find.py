@@ -90,6 +90,21 @@ def test_scans_know_where_they_were_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert (len(found), len({id(ref.source) for ref in found})) == (3, 2)
 
 
+def test_the_folders_of_files_and_globs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "a.png", tmp_path / "in" / "b.png", tmp_path / "in" / "sub" / "c.png")
+    (tmp_path / "link").symlink_to("in")
+    for paths, expected in (
+        (["in"], []),
+        (["a.png"], ["."]),
+        (["in/b.png", "link/b.png"], ["in"]),
+        (["in/*.png", "in/**/*.png", "*.png"], ["in", "."]),
+        (["in/s*/c.png", "in/sub/c.png"], ["in", "in/sub"]),
+    ):
+        found = Inputs(paths, True, NOWHERE).folders_of_files
+        assert found == [Path(os.path.realpath(path)) for path in expected]
+
+
 def test_a_scan_keeps_its_source_on_its_way(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
     (found,) = Inputs([str(tmp_path)], True, NOWHERE)

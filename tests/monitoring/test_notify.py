@@ -58,6 +58,15 @@ def test_the_summary_is_one_object_with_every_key(digitbox: Digitbox, inbox: Pat
     assert content["started_at"] <= content["finished_at"]
 
 
+def test_a_pipe_that_nobody_reads_does_not_block(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (inbox / "two.png").write_bytes(TWO)
+    result = digitbox("run", "--summary", "pipe", "--metrics-file", "pipe")
+    assert (result.code, len(result.rows)) == (6, 1)
+    assert "digitbox: cannot write the summary pipe: nobody reads this pipe; name another file" in result.err
+    assert "cannot write the metrics file pipe: nobody reads this pipe" in result.err
+
+
 def test_a_summary_on_stdout_is_the_only_line(digitbox: Digitbox, inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
     result = digitbox("run", "--summary", "-")

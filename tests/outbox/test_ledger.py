@@ -52,6 +52,34 @@ def test_a_ledger_of_a_newer_digitbox_is_refused(tmp_path: Path) -> None:
         Ledger(tmp_path)
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "predictions-20260102T120000Z-b61ac8f02.csv",
+        "predictions-20260102T120000Z-b61ac8f02.parquet",
+        ".digitbox/ledger.sqlite3-wal",
+    ],
+)
+def test_an_empty_ledger_of_a_used_outbox_is_damaged(tmp_path: Path, sign: str, read_only: bool) -> None:
+    state = tmp_path / ".digitbox"
+    state.mkdir()
+    (tmp_path / sign).write_text("content")
+    (state / "ledger.sqlite3").touch()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(LedgerError, match="it is empty"):
+        Ledger(state, read_only=read_only)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_ledger_of_an_unused_outbox_is_new(tmp_path: Path) -> None:
+    (tmp_path / ".digitbox").mkdir()
+    (tmp_path / ".digitbox" / "ledger.sqlite3").touch()  # a kill came after SQLite had made it
+    (tmp_path / "notes.csv").write_text("other")
+    with closing(Ledger(tmp_path / ".digitbox")) as ledger:
+        assert runs(ledger) == []
+
+
 def test_an_outbox_with_and_without_a_ledger(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no outbox"):
         has_ledger(tmp_path / "gone")

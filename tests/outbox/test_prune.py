@@ -1,3 +1,4 @@
+import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from batch.outbox import settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import prune_outbox
 from batch.outbox.publisher import Outbox
+from batch.records import After, Outcome, ScanRef, Status
+from batch.storage import dispatch
 from command import Digitbox
 from formats import FORMATS, two
 
@@ -207,3 +210,47 @@ def test_exit_codes_of_wrong_calls(digitbox: Digitbox, inbox: Path, outbox: Path
     with Outbox(outbox, format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
         assert digitbox("prune", "--older-than", "30d").code == 75
         assert digitbox("prune", "--older-than", "30d", "--dry-run").code == 0
+
+
+def settle(inbox: Path, outbox: Path, day: str) -> Path:
+    """Settle a scan on a day of the clock, and return the folder that it is moved to."""
+    fill(inbox, "a.png")
+    now = datetime.fromisoformat(f"{day}T12:00:00Z")
+    with Outbox(
+        outbox,
+        format_name="csv",
+        rows_per_file=9,
+        model="m",
+        with_probabilities=False,
+        after=After.MOVE,
+        now=lambda: now,
+    ) as box:
+        ref = dispatch.identify(ScanRef(str(inbox / "a.png"), "a.png"))
+        box.add([Outcome(ref, Status.OK, None, hashlib.sha256(TWO).hexdigest(), 1, 0.9)])
+    (folder,) = (outbox / "done" / day).iterdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("days", "kept"),
+    [
+        (["2026-05-01", "2026-05-02", "2026-11-01"], ["2026-11-01"]),
+        (["2026-11-01", "2026-05-02"], ["2026-11-01", "2026-05-02"]),  # the clock was set back
+        (["2026-05-01", "2026-11-01", "2026-05-02"], ["2026-11-01", "2026-05-02"]),
+        (["1970-01-01", "2026-11-01"], ["1970-01-01", "2026-11-01"]),  # a machine without a battery
+        (["1970-01-01"], ["1970-01-01"]),
+        (["2099-01-01", "2026-05-01"], ["2099-01-01"]),  # which says nothing of the second one
+    ],
+)
+def test_scans_of_a_wrong_clock_stay(inbox: Path, outbox: Path, days: list[str], kept: list[str]) -> None:
+    folders = {day: settle(inbox, outbox, day) for day in days}
+    before, now = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+    dry = prune_outbox(outbox, before, dry_run=True, now=lambda: now)
+    assert all((folder / "a.png").exists() for folder in folders.values())
+    pruned = prune_outbox(outbox, before, now=lambda: now)
+    assert [day for day in days if (folders[day] / "a.png").exists()] == kept
+    assert (pruned.files, pruned.scans, pruned.notes) == (dry.files, dry.scans, dry.notes)
+    assert pruned.files == pruned.scans == len(days) - len(kept)
+    assert {note.split(" stays: ")[0] for note in pruned.notes} == {
+        str(outbox / "done" / day) for day in kept if day != "2026-11-01"
+    }

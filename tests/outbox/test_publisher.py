@@ -133,3 +133,28 @@ def test_the_lock_ends_with_the_outbox(tmp_path: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(descriptor)
+
+
+def test_a_folder_in_staging_stays_and_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    staging = tmp_path / ".digitbox" / "staging"
+    for name in ("sub", "probe", "empty"):
+        (staging / name).mkdir(parents=True)
+    (staging / "sub" / "mine.txt").write_text("mine")
+    (staging / "link").symlink_to("sub")
+    (staging / "left.csv").write_text("left by a kill")
+    with outbox(tmp_path) as box:
+        box.add([outcome(1)])
+    assert len(box.published) == 1
+    assert sorted(path.name for path in staging.iterdir()) == ["empty", "probe", "sub"]
+    assert (staging / "sub" / "mine.txt").read_text() == "mine"
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        f"digitbox: warning: {staging / name} is a folder, and not digitbox's: move it away"
+        for name in ("empty", "probe", "sub")
+    ]
+
+
+def test_a_run_removes_what_a_killed_report_left(tmp_path: Path) -> None:
+    (tmp_path / ".digitbox-01234567.part").write_text("<html>")
+    with outbox(tmp_path):
+        pass
+    assert visible(tmp_path) == []

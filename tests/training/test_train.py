@@ -21,6 +21,7 @@ from batch.training.examples import Material
 from batch.training.rendering import strokes
 from batch.training.rendering.appearance import Appearance
 from batch.training.rendering.render import render
+from float_model import float_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def test_the_model_folder_is_complete(models: Path, name: str, classes: int) -> 
     manifest = model_store.load_manifest(folder)
     assert manifest.classes == classes
     student = {"student.keras", "student.tflite"} if name == "cnn" else set()
-    assert set(manifest.files) == {"model.keras", "model.tflite", "model-float.tflite"} | student
+    assert set(manifest.files) == {"model.keras", "model.tflite"} | student
     for filename in manifest.files:
         model_store.read_verified(folder, manifest, filename)
     assert f"{manifest.metrics['drawn.npz test']['accuracy']:.2%}" in (folder / "card.md").read_text()  # type: ignore[index]
@@ -94,8 +95,7 @@ def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
         material = Material(Labelled(archive["x_test"], archive["y_test"]))
         digits = examples.plain(material, manifest.preprocess).digits
     keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
-    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FLOAT_FILE)
-    in_float = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    in_float = classifier.LiteRtClassifier(float_bytes(folder), manifest).logits(digits)
     content = model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
     int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ DIGIT_PX = 28
 NOT_A_DIGIT = 10  # the label of what is no digit; archives have -1
 MNIST = "mnist"
 MNIST_LICENCE = "CC BY-SA 3.0"
+MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # as Keras has it
 FASHION = "fashion_mnist"
 FROM_KERAS = {MNIST: MNIST_LICENCE, FASHION: "MIT"}
 
@@ -121,6 +124,8 @@ def _from_keras(name: str) -> Dataset:
         from keras import datasets
     except ImportError as error:
         raise MissingExtraError(f"--data {name}", "train") from error
+    if name == MNIST:
+        _check_cached_mnist()
     try:
         parts = getattr(datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception for an error of the network
@@ -132,6 +137,38 @@ def _from_keras(name: str) -> Dataset:
         for images, labels in parts
     )
     return Dataset(name, FROM_KERAS[name], train, test)
+
+
+def _check_cached_mnist() -> None:
+    """Check the file that Keras will take for its copy of MNIST.
+
+    Keras 3.15 downloads the data again if the SHA-256 of that file is another. It overwrites the file, and
+    deletes it if the download fails. It may be somebody's only copy.
+
+    Raises:
+        InputError: There is such a file, and it is not Keras's.
+    """
+    path = _keras_folder() / "datasets" / "mnist.npz"
+    if not os.path.exists(path):
+        return
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; allow it, or move it away") from error
+    if sha256 != MNIST_SHA256:
+        raise InputError(
+            f"{path} is not the MNIST of Keras, which would overwrite or delete it: move it to another "
+            "folder, and name it with --data FILE.npz if you want to use it"
+        )
+
+
+def _keras_folder() -> Path:
+    """Return the folder that Keras will use. Keras does not tell it, so this repeats its rules."""
+    home = os.path.expanduser("~")
+    base = home if os.access(home, os.W_OK) else "/tmp"  # noqa: S108
+    folder = os.path.expanduser(os.environ.get("KERAS_HOME", os.path.join(base, ".keras")))
+    return Path(folder if os.access(folder, os.W_OK) else "/tmp/.keras")  # noqa: S108
 
 
 def _labelled(images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], source: str) -> Labelled:

@@ -1,4 +1,7 @@
+import hashlib
+import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from batch.errors import InputError, MissingExtraError
 from batch.training.data import datasets
+from command import environment
 
 
 def archive(folder: Path, **arrays: Any) -> str:
@@ -76,3 +80,66 @@ def test_mnist_needs_keras(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match="train"):
         datasets.load("mnist")
+
+
+class Keras(types.ModuleType):
+    """Keras as far as it loads data; it deletes a file that is not its own, as Keras 3.15 does."""
+
+    def __init__(self, own: Path) -> None:
+        super().__init__("keras")
+        self.datasets = self.mnist = self
+        self._own = own
+
+    def load_data(self) -> Any:
+        if self._own.exists() and self._own.read_bytes() != b"Keras's":
+            self._own.unlink()
+        if not self._own.exists():
+            raise Exception("URL fetch failure")
+        return (IMAGES, LABELS), (IMAGES, LABELS)
+
+
+def test_a_file_that_keras_would_delete_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "datasets" / "mnist.npz"
+    path.parent.mkdir()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "keras", Keras(path))
+    monkeypatch.setattr(datasets, "MNIST_SHA256", hashlib.sha256(b"Keras's").hexdigest())
+    path.write_bytes(b"Keras's")
+    assert len(datasets.load("mnist").train) == 5
+    path.write_bytes(b"the only copy of mine")
+    with pytest.raises(InputError, match=r"mnist\.npz is not the MNIST of Keras, which would overwrite"):
+        datasets.load("mnist")
+    assert path.read_bytes() == b"the only copy of mine"
+    path.unlink()
+    with pytest.raises(InputError, match="could not be downloaded"):
+        datasets.load("mnist")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_keras_home", [True, False])
+def test_digitbox_knows_which_file_keras_would_delete(tmp_path: Path, has_keras_home: bool) -> None:
+    """If this fails, Keras has another folder, another digest, or deletes nothing any more."""
+    folder = tmp_path if has_keras_home else tmp_path / ".keras"
+    (folder / "datasets").mkdir(parents=True)
+    (folder / "datasets" / "mnist.npz").write_text("mine")
+    code = """
+import os, sys, urllib.error
+import keras
+from keras.src.utils import file_utils
+from batch.training.data import datasets
+def refuse(*_):
+    raise urllib.error.URLError("no network")
+file_utils.urlretrieve = refuse
+path = datasets._keras_folder() / "datasets" / "mnist.npz"
+assert path.exists()
+try:
+    keras.datasets.mnist.load_data()
+except Exception as error:
+    print(path.exists(), error)
+"""
+    variables = {"HOME": str(tmp_path), **({"KERAS_HOME": str(tmp_path)} if has_keras_home else {})}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(**variables), capture_output=True, text=True, check=True
+    )
+    assert f"original value of {datasets.MNIST_SHA256}" in done.stdout
+    assert "False URL fetch failure" in done.stdout
