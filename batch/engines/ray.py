@@ -209,7 +209,7 @@ class RayEngine:
                 ray.init(self._address, **settings)
         except ImportError as error:
             raise MissingExtraError("--engine ray", "ray") from error
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # Ray raises it as it is, e.g. on a machine that is too busy
             raise self._unreachable(error) from error
         self._ray = ray
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)

@@ -140,7 +140,8 @@ def test_a_run_with_twenty_open_files(tmp_path: Path) -> None:
 def test_the_command_starts_no_threads_of_numpy() -> None:
     """With a limit of processes, they would end it. A command that it calls may use them, though."""
     code = (
-        "import os, sys; from batch.__main__ import BLAS_THREADS, main; sys.argv = ['digitbox', '--version']\n"
+        "import os, sys; sys.argv = ['digitbox', '--version']\n"
+        "from batch.__main__ import BLAS_THREADS, main\n"
         "try: main()\n"
         "finally: print(len(os.listdir('/proc/self/task')), BLAS_THREADS in os.environ)"
     )

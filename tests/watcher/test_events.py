@@ -99,7 +99,8 @@ def test_a_folder_that_is_gone_cannot_be_listened_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 2])
 def test_a_system_without_threads_is_no_bug(folder: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    start, started = threading.Thread.start, []
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
 
     def limited(thread: threading.Thread) -> None:
         if len(started) >= room:
