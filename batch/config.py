@@ -15,6 +15,7 @@ from batch.records import After
 CONFIG_FILE = "digitbox.toml"
 INBOX = "inbox"
 ATTEMPTS = 3  # runs that try a scan if it fails for a reason that may pass
+SCAN_TIMEOUT_S = 60.0  # the largest scans take seconds
 MAX_PIXELS = 64_000_000  # an A4 page at 600 dpi has 35 million
 
 
@@ -113,6 +114,12 @@ class ReadOptions:
         metavar="N",
         low=16,
         high=1 << 30,
+    )
+    scan_timeout_s: float = option(
+        SCAN_TIMEOUT_S,
+        Kind.DURATION,
+        "Give up an image that takes longer, e.g. because its decoder hangs: the scan fails with timeout.",
+        metavar="DURATION",
     )
     ignore: tuple[str, ...] = option(
         (),

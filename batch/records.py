@@ -51,10 +51,18 @@ class Reason(StrEnum):
     NOT_A_FILE = "not_a_file"
     WORKER_CRASHED = "worker_crashed"
     NO_MEMORY = "no_memory"
+    TIMEOUT = "timeout"
 
 
 TRANSIENT = frozenset(
-    {Reason.UNREADABLE, Reason.VANISHED, Reason.CHANGED, Reason.WORKER_CRASHED, Reason.NO_MEMORY}
+    {
+        Reason.UNREADABLE,
+        Reason.VANISHED,
+        Reason.CHANGED,
+        Reason.WORKER_CRASHED,
+        Reason.NO_MEMORY,
+        Reason.TIMEOUT,
+    }
 )
 """Reasons that may pass by tomorrow although the file stays the same."""
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -56,15 +55,13 @@ def _not_quiet() -> None:
 
 
 @pytest.fixture
-def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model folder that is read by a `FakeClassifier`; it is the default model."""
     folder = save_fake_model(tmp_path_factory.mktemp("models"))
     monkeypatch.setattr(classifier, "build", lambda *_: FakeClassifier(MANIFEST))
     monkeypatch.setattr(model_store, "folders", lambda: (folder.parent,))
     model_store.make_default(folder.parent, folder.name)
-    threads = cv2.getNumThreads()
-    yield folder
-    cv2.setNumThreads(threads)
+    return folder
 
 
 @pytest.fixture(scope="session")

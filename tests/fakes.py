@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from batch.engines.workers import Beat
 from batch.errors import ModelError
 from batch.inference import model_store
 from batch.records import Manifest, Outcome, PreprocessSpec, ScanRef, Status
@@ -53,14 +54,19 @@ def save_fake_model(models: Path) -> Path:
 class FakeReader:
     """A reader that answers 7 for every scan, and misbehaves where the name of a scan says so."""
 
-    def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat = lambda: None) -> list[Outcome]:
         for ref in refs:
+            beat()
             if ref.name == "crash":
                 os.kill(os.getpid(), signal.SIGKILL)
-            if ref.name == "slow":
+            if ref.name == "hang":
                 signal.pause()
+            if ref.name == "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
             if ref.name == "bug":
                 raise IndexError("a bug")
+            if ref.name == "memory":
+                raise MemoryError
             if ref.name == "model":
                 raise ModelError("the model is gone")
         return [Outcome(ref, Status.OK, sha256="0" * 64, label=7, confidence=0.99) for ref in refs]

@@ -3,7 +3,7 @@
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +21,21 @@ ASKS, ANSWERS, OPEN = "asks", "answers", "open"
 class Reader(reader.Reader):
     """A reader that workers can import by its name."""
 
-    def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], beat: Callable[[], object] = lambda: None) -> list[Outcome]:
         for ref in refs:
             if "crash" in ref.name:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if "hang" in ref.name:
+                signal.pause()
+            if "stop" in ref.name:
+                os.kill(os.getpid(), signal.SIGSTOP)
             if "model" in ref.name:
                 raise ModelError("the model is gone")
             if "extra" in ref.name:
                 raise MissingExtraError("--runtime tensorflow", "train")
             if "gate" in ref.name:
                 _wait_at_the_gate(Path(ref.path).parent)
-        return reader.Reader.__call__(self, refs)
+        return reader.Reader.__call__(self, refs, beat)
 
 
 def _wait_at_the_gate(folder: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from batch.config import WatchOptions
-from batch.engines.local import Engine, ScanReader
+from batch.engines.local import Engine
+from batch.engines.workers import ScanReader
 from batch.outbox.disposal import DONE, FAILED
 from batch.run import job
 from batch.text import text_cell
@@ -134,7 +135,7 @@ class Scene:
             reader, manifest = job.new_reader(settings)
             watcher = Watcher(
                 settings,
-                Engine(read(reader), 1),
+                Engine(read(reader), 0),
                 self.ticking,  # type: ignore[arg-type]
                 lambda _: self.take(),
                 stop,

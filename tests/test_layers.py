@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": {"records", "errors", "text", "clock"},
     "outbox": BASE | {"storage", "results"},
     "inference": BASE | {"storage", "images", "preprocessing", "terminal"},
-    "engines": {"records", "errors", "terminal", ""},
+    "engines": {"records", "errors", "text", "locations", "terminal", ""},
     "scheduling": {"errors", "terminal"},
     "monitoring": BASE | {"terminal", "storage", "inputs", "results", "outbox"},
     "run": BASE | {"storage", "inputs", "results", "outbox", "inference", "engines"},

@@ -11,7 +11,7 @@ import click
 from batch.cli.extras import check_extra
 from batch.cli.types import Whole
 from batch.config import MAX_PIXELS
-from batch.engines import local
+from batch.engines.limits import usable_cores
 from batch.inference import model_store
 from batch.inference.reader import Reader
 
@@ -67,7 +67,7 @@ def evaluate(
     manifest = reader.check()
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         scans = labelled_scans.load(data, Path(scratch))
-        cores = 1 if runtime == "tensorflow" else workers or local.usable_cores()
+        cores = 1 if runtime == "tensorflow" else workers or usable_cores()
         outcomes = evaluation.answer(reader, scans, cores)
         result = evaluation.write(report, data, manifest.version, scans, outcomes)
     if record is not None:

@@ -85,11 +85,18 @@ def _click_option(key: str, option: Option, default: Any, **overrides: Any) -> C
         "envvar": f"DIGITBOX_{key.upper()}",
         "show_envvar": True,
         "show_default": default is not None and default is not False and default != (),
-        "default": default.value if isinstance(default, Enum) else default,
+        "default": _as_given(option, default),
         **_OF_KIND[option.kind](option),
         **overrides,
     }
     return click.option(flag, key, **settings)
+
+
+def _as_given(option: Option, default: Any) -> Any:
+    """Return a default as a person would write it."""
+    if isinstance(default, Enum):
+        return default.value
+    return f"{default:g}s" if option.kind is Kind.DURATION and default is not None else default
 
 
 def _whole(bound: float | None) -> int | None:

@@ -19,9 +19,9 @@ from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from typing import Any, Self
 
 from batch import __version__
-from batch.engines import local
-from batch.engines.local import ScanReader
+from batch.engines.limits import usable_cores
 from batch.engines.ray_workers import END, Feed, Worker, scan_dataset, version_error
+from batch.engines.workers import ScanReader
 from batch.errors import ConfigError, ExitCode, InputError, MissingExtraError, RunError
 from batch.records import Outcome, Reason, ScanRef
 from batch.terminal import stderr
@@ -56,16 +56,23 @@ class RayEngine:
         workers: The largest number of actors; None for as many as the cluster has room for.
         address: `HOST:PORT` of the cluster, or `auto` for the one that this machine is part of. With None,
             Ray's own RAY_ADDRESS counts; without that, a Ray on this machine lives as long as the engine.
+        scan_limit_s: Seconds that a worker may take for an image; None for no limit.
 
     Raises:
         MissingExtraError: Ray is not installed.
         ConfigError: The address is not of that form.
     """
 
-    def __init__(self, reader: ScanReader, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(
+        self,
+        reader: ScanReader,
+        workers: int | None = None,
+        address: str | None = None,
+        scan_limit_s: float | None = None,
+    ) -> None:
         if importlib.util.find_spec("ray") is None:
             raise MissingExtraError("--engine ray", "ray")
-        self._reader, self._workers = reader, workers
+        self._reader, self._workers, self._scan_limit_s = reader, workers, scan_limit_s
         self._address = address or os.environ.get(ADDRESS) or "local"
         self._host = None if self._address in ("auto", "local") else _host_of(self._address)
         self._ray: Any = None
@@ -154,7 +161,13 @@ class RayEngine:
         )
         answers = listing.map_batches(
             Worker,
-            fn_constructor_args=(__version__, pickle.dumps(self._reader), os.getcwd(), size),
+            fn_constructor_args=(
+                __version__,
+                pickle.dumps(self._reader),
+                os.getcwd(),
+                size,
+                self._scan_limit_s,
+            ),
             batch_size=None,
             batch_format="pyarrow",
             compute=data.ActorPoolStrategy(min_size=1, max_size=self._workers, initial_size=workers),
@@ -176,7 +189,7 @@ class RayEngine:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray writes this log to stderr, too
         settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address == "local":
-            settings["num_cpus"] = self._workers or local.usable_cores()
+            settings["num_cpus"] = self._workers or usable_cores()
             settings["object_store_memory"] = OBJECT_STORE_BYTES
             settings["include_dashboard"] = False
         elif self._host is not None:
@@ -196,7 +209,7 @@ class RayEngine:
                 ray.init(self._address, **settings)
         except ImportError as error:
             raise MissingExtraError("--engine ray", "ray") from error
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # Ray raises it as it is, e.g. on a machine that is too busy
             raise self._unreachable(error) from error
         self._ray = ray
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)

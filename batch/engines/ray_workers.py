@@ -101,17 +101,20 @@ def _rows(feed: Any) -> Iterator[Any]:
 class Worker:
     """Actor that reads chunks of the listing.
 
-    It reads the scans in a process of its own, with the engine of a single machine. If a scan kills that
-    process, Ray does not notice. Ray would give the scan to one worker after the other, and lose them all.
+    It reads the scans in a process of its own, with the engine of a single machine. If a scan kills or stops
+    that process, Ray does not notice. Ray would give the scan to one worker after the other, and lose them.
 
     Args:
         version: The version of the digitbox that began the run.
         reader: The reader of scans with its model, pickled.
         folder: The folder that relative paths begin at.
         size: Number of scans that the model sees at a time.
+        scan_limit_s: Seconds that it may take for an image; None for no limit.
     """
 
-    def __init__(self, version: str, reader: bytes, folder: str, size: int) -> None:
+    def __init__(
+        self, version: str, reader: bytes, folder: str, size: int, scan_limit_s: float | None = None
+    ) -> None:
         self._error: RunError | None = None
         self._size = size
         try:
@@ -121,7 +124,7 @@ class Worker:
                 os.chdir(folder)
             scan_reader = pickle.loads(reader)  # noqa: S301  # from the process of the run
             # Ray has threads in this process that Python does not know of.
-            self._engine = Engine(scan_reader, 1, apart=True, forks=False)
+            self._engine = Engine(scan_reader, 1, scan_limit_s=scan_limit_s, apart=True, forks=False)
             self._engine.start()
         except RunError as error:
             self._error = error

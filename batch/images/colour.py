@@ -77,7 +77,9 @@ def find_ink(pixels: _Bgr, alpha: Grey | None = None) -> Grey | None:
         is_transparent = alpha < 128
         if is_transparent.all():
             return None
-        pixels = np.where(is_transparent[..., None], _middle(pixels[~is_transparent]), pixels)
+        opaque = np.flatnonzero(~is_transparent)
+        some = pixels.reshape(-1, 3)[opaque[:: _step(len(opaque))]]  # all would take much memory
+        pixels = np.where(is_transparent[..., None], _middle(some), pixels)
     direction = _direction(pixels)
     if direction is None:
         return None
@@ -138,4 +140,9 @@ def _ground(small: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def _middle(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return the colour of the paper: the median of (pixels, 3) in each channel."""
-    return np.asarray(np.median(colours[:: max(1, len(colours) >> 14)], axis=0), np.uint8)
+    return np.asarray(np.median(colours[:: _step(len(colours))], axis=0), np.uint8)
+
+
+def _step(count: int) -> int:
+    """Return the step in which to take pixels for a median: of many, so many are enough."""
+    return max(1, count >> 14)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import cv2
 
 from batch.errors import ImageError
 from batch.images import decode
@@ -19,13 +17,16 @@ from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, S
 from batch.terminal import stderr
 
 
-def read_scans(refs: Sequence[ScanRef], model: Model, max_pixels: int) -> list[Outcome]:
+def read_scans(
+    refs: Sequence[ScanRef], model: Model, max_pixels: int, beat: Callable[[], object] = lambda: None
+) -> list[Outcome]:
     """Read a batch of scans: decode each, look at it, find its ink if need be, ask the model, decide.
 
     Args:
         refs: The scans.
         model: The loaded model.
         max_pixels: An image with more pixels is `too_large`.
+        beat: A function that it calls before each image.
 
     Returns:
         One outcome for each scan, in the same order.
@@ -33,8 +34,17 @@ def read_scans(refs: Sequence[ScanRef], model: Model, max_pixels: int) -> list[O
     Raises:
         InputError: Object storage cannot be read.
     """
-    chunks = decode.read_all(refs, max_pixels)
-    return read_images(itertools.chain.from_iterable(chunks), model)
+    images = itertools.chain.from_iterable(decode.read_all(refs, max_pixels))
+    return read_images(_with_beats(images, beat), model)
+
+
+def _with_beats(images: Iterator[decode.Read], beat: Callable[[], object]) -> Iterator[decode.Read]:
+    while True:
+        beat()
+        image = next(images, None)
+        if image is None:
+            return
+        yield image
 
 
 def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model) -> list[Outcome]:
@@ -104,11 +114,12 @@ class Reader:
     _files: tuple[Manifest, dict[str, bytes]] | None = field(default=None, init=False, repr=False)
     _loaded: Model | None = field(default=None, init=False, repr=False)
 
-    def __call__(self, refs: Sequence[ScanRef]) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], beat: Callable[[], object] = lambda: None) -> list[Outcome]:
         """Read a batch of scans; load the model first if this process has not.
 
         Args:
             refs: The scans; may be empty, e.g. only to load the model.
+            beat: A function that it calls before each image, so that others see that it goes on.
 
         Returns:
             One outcome for each scan, in the same order.
@@ -121,7 +132,7 @@ class Reader:
         """
         model = self.load()
         with stderr.silence():  # the decoders print warnings, and the rows say the same
-            return read_scans(refs, model, self.max_pixels)
+            return read_scans(refs, model, self.max_pixels, beat)
 
     def check(self) -> Manifest:
         """Check the model without loading it, so that the engine can still fork this process.
@@ -152,8 +163,6 @@ class Reader:
         return self._loaded
 
     def _read_files(self) -> tuple[Manifest, dict[str, bytes]]:
-        # The engine runs one worker for each core, and OpenCV's own threads would not survive a fork.
-        cv2.setNumThreads(1)
         if self._files is None:
             manifest = model_store.load_manifest(self.model_dir)
             Thresholds.of(manifest, self.review_below)

@@ -37,6 +37,7 @@ REASONS = {
     Reason.NOT_A_FILE: "not a file",
     Reason.WORKER_CRASHED: "digitbox crashed while reading it",
     Reason.NO_MEMORY: "too little memory",
+    Reason.TIMEOUT: "reading it took too long",
 }
 """The words on the page for each reason."""
 

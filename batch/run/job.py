@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
-from batch.engines import local
+from batch.engines import limits
 from batch.engines.local import Engine
 from batch.errors import ExitCode, InputError
 from batch.inference import model_store
@@ -166,16 +166,21 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
         reader: The reader.
         apart: Read every scan in a worker process, never in this one.
     """
-    workers = options.workers or local.usable_cores()
-    # TensorFlow uses all cores itself, and a process with TensorFlow cannot fork.
-    return Engine(reader, 1 if options.runtime == "tensorflow" else workers, apart=apart)
+    # TensorFlow uses all cores itself.
+    wanted = 1 if options.runtime == "tensorflow" else options.workers or limits.usable_cores()
+    return Engine(
+        reader,
+        limits.bound_workers(wanted, options.max_pixels),
+        scan_limit_s=options.scan_timeout_s,
+        apart=apart,
+    )
 
 
 def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
     if options.engine == "ray":
         from batch.engines.ray import RayEngine  # most runs need no Ray
 
-        return RayEngine(reader, options.workers, options.ray_address)
+        return RayEngine(reader, options.workers, options.ray_address, scan_limit_s=options.scan_timeout_s)
     return new_engine(options, reader)
 
 

@@ -54,24 +54,26 @@ class Events:
         """Begin to watch.
 
         Raises:
-            OSError: The system has no more watches to give, or the folder is gone.
+            OSError: The system has no more watches or threads to give, or the folder is gone.
         """
         self.stop()
         self._handler.is_open = {}
         _skip_delay()
         self._log_handler.listen()
-        observer = Observer()
-        observer.schedule(
-            self._handler, str(self._folder), recursive=self._recursive, event_filter=_EVENT_TYPES
-        )
-        self._observer = observer
+        observer = None
         try:
+            observer = Observer()
+            observer.schedule(
+                self._handler, str(self._folder), recursive=self._recursive, event_filter=_EVENT_TYPES
+            )
             observer.start()
-        except OSError:
-            # The observer does not run, but its emitter's thread does.
-            observer.stop()
-            self._observer = None
-            raise
+        except (OSError, RuntimeError) as error:
+            if observer is not None:
+                observer.stop()  # it does not run, but threads of its emitter may
+            if isinstance(error, OSError):
+                raise
+            raise OSError(str(error)) from error  # there are no more threads
+        self._observer = observer
 
     def stop(self) -> None:
         """End watching."""

@@ -3,6 +3,7 @@ import re
 import resource
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from batch.engines import local
+from batch.images import decode
 from batch.outbox.publisher import Outbox
-from batch.records import Outcome, ScanRef, Status
+from batch.records import Grey, Outcome, ScanRef, Status
 from batch.run import job
 from command import Digitbox
 from formats import FORMATS, two
@@ -172,6 +174,31 @@ def test_sigterm_keeps_what_was_published(
     result = digitbox("run", "--rows-per-file", "2")
     assert (result.code, result.out, len(result.err.splitlines())) == (143, "", 1)
     assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
+
+
+@pytest.mark.parametrize("arguments", [("--workers", "1"), ("--workers", "2", "--batch-size", "2")])
+def test_a_decoder_that_hangs_costs_one_row(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    def hang_at(data: bytes, max_pixels: int) -> Grey:
+        if data == hanging:
+            threading.Event().wait()
+        return decoded(data, max_pixels)
+
+    hanging, decoded = FORMATS["png-8"](two()[::-1]), decode.decode
+    monkeypatch.setattr(decode, "decode", hang_at)
+    for name in ("a.png", "b.png", "d.png", "e.png"):
+        (inbox / name).write_bytes(FORMATS["png-8"](two()))
+    (inbox / "c.png").write_bytes(hanging)
+    result = digitbox("run", "--scan-timeout", "0.5s", *arguments)
+    assert result.code == 3
+    assert [(row["file"], row["reason"]) for row in result.rows] == [
+        ("a.png", ""),
+        ("b.png", ""),
+        ("c.png", "timeout"),
+        ("d.png", ""),
+        ("e.png", ""),
+    ]
 
 
 def test_a_bug_makes_one(digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:

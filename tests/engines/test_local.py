@@ -1,14 +1,20 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
+from batch.engines import local, pool
 from batch.engines.local import Engine
-from batch.errors import ModelError
-from batch.records import Outcome, ScanRef, Status
+from batch.engines.workers import Beat, ScanReader, Worker
+from batch.errors import ConfigError, ModelError
+from batch.records import TRANSIENT, Outcome, ScanRef, Status
 from fakes import FakeReader
 
 
@@ -16,12 +22,14 @@ def refs(*names: str) -> list[ScanRef]:
     return [ScanRef(name, name) for name in names]
 
 
-def mapped(scans: Iterable[ScanRef], size: int, workers: int) -> Iterator[list[Outcome]]:
-    with Engine(FakeReader(), workers) as engine:
+def mapped(
+    scans: Iterable[ScanRef], size: int, workers: int, limit_s: float | None = None
+) -> Iterator[list[Outcome]]:
+    with Engine(FakeReader(), workers, scan_limit_s=limit_s) as engine:
         yield from engine.map(scans, size)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
 def test_order_is_that_of_the_scans(workers: int) -> None:
     scans = refs(*(str(number) for number in range(50)))
     chunks = list(mapped(scans, 4, workers))
@@ -30,24 +38,33 @@ def test_order_is_that_of_the_scans(workers: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "workers", "processes", "parts"), [(31, 2, 0, 1), (32, 2, 2, 8), (100, 2, 2, 8), (40, 64, 2, 8)]
+    ("count", "workers", "processes", "parts"), [(31, 2, 1, 1), (32, 2, 2, 8), (100, 2, 2, 8), (40, 64, 2, 8)]
 )
 def test_a_single_chunk_has_only_workers_that_are_worth_it(
     count: int, workers: int, processes: int, parts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans = refs(*(str(number) for number in range(count)))
-    started = 0
-    new_pool = Engine._new_pool
+    most: list[int] = []
+    read = pool.Pool.read
 
-    def counting(engine: Engine, workers: int) -> ProcessPoolExecutor:
-        nonlocal started
-        started += workers
-        return new_pool(engine, workers)
+    def noting(self: pool.Pool, chunks: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
+        most.append(workers)
+        return read(self, chunks, workers)
 
-    monkeypatch.setattr(Engine, "_new_pool", counting)
+    monkeypatch.setattr(pool.Pool, "read", noting)
     chunks = list(mapped(scans, 256, workers))
     assert [outcome.ref for chunk in chunks for outcome in chunk] == scans
-    assert (started, len(chunks)) == (processes, parts)
+    assert (most, len(chunks)) == ([processes], parts)
+
+
+@pytest.mark.parametrize(("count", "is_read_here"), [(15, True), (16, False)])
+def test_a_process_that_cannot_fork_reads_a_few_scans_itself(
+    count: int, is_read_here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "can_fork", lambda: False)
+    with Engine(OwnProcess(), 1) as engine:
+        (outcomes,) = engine.map(refs(*(str(number) for number in range(count))), 256)
+    assert {outcome.sha256 == str(os.getpid()) for outcome in outcomes} == {is_read_here}
 
 
 def test_nothing_to_read() -> None:
@@ -101,11 +118,11 @@ def test_apart_this_process_reads_nothing() -> None:
 
 
 class OwnProcess:
-    def __call__(self, scans: Sequence[ScanRef]) -> list[Outcome]:
+    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
         return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in scans]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_a_scan_that_meets_a_bug_costs_no_other_row(workers: int) -> None:
     names = ["a", "b", "bug", "d", "e", "bug", "bug"]
     outcomes = [outcome for chunk in mapped(refs(*names), 4, workers) for outcome in chunk]
@@ -113,14 +130,14 @@ def test_a_scan_that_meets_a_bug_costs_no_other_row(workers: int) -> None:
     assert [outcome.reason == "worker_crashed" for outcome in outcomes] == [name == "bug" for name in names]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_a_bug_that_no_scan_is_to_blame_for_ends_the_run(workers: int) -> None:
     with Engine(Broken(), workers) as engine, pytest.raises(ZeroDivisionError):
         list(engine.map(refs("a", "b", "c"), 1))
 
 
 class Broken:
-    def __call__(self, scans: Sequence[ScanRef]) -> list[Outcome]:
+    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
         raise ZeroDivisionError
 
 
@@ -129,7 +146,7 @@ def test_a_model_that_cannot_be_loaded_shows_at_the_start() -> None:
         engine.start()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_errors_of_the_run_arrive_whole(workers: int) -> None:
     with pytest.raises(ModelError, match="the model is gone"):
         list(mapped(refs("a", "b", "model", "c"), 1, workers))
@@ -152,7 +169,7 @@ def test_a_killed_worker_does_not_block_the_others(monkeypatch: pytest.MonkeyPat
 
 def test_an_interrupted_run_does_not_wait_for_its_workers() -> None:
     with pytest.raises(KeyboardInterrupt), Engine(FakeReader(), 2) as engine:
-        for _ in engine.map(refs("a", *["slow"] * 20), 1):  # which never end by themselves
+        for _ in engine.map(refs("a", *["hang"] * 20), 1):  # which never end by themselves
             raise KeyboardInterrupt
     assert not multiprocessing.active_children()
 
@@ -163,3 +180,183 @@ def test_workers_may_be_started_early_and_stay() -> None:
         for _ in range(2):
             chunks = list(engine.map(refs("a", "b", "crash", "c"), 1))
             assert [len(chunk) for chunk in chunks] == [1, 1, 1, 1]
+
+
+# Scans that hang, and workers that are stopped
+
+LIMIT_S = 0.5
+
+
+@pytest.mark.parametrize(
+    ("trouble", "workers", "places"),
+    [("hang", 1, [0]), ("hang", 2, [7, 18]), ("stop", 1, [8]), ("stop", 2, [19])],
+)
+def test_a_scan_that_hangs_costs_no_other_row(trouble: str, workers: int, places: list[int]) -> None:
+    names = [trouble if number in places else str(number) for number in range(20)]
+    outcomes = [outcome for chunk in mapped(refs(*names), 7, workers, LIMIT_S) for outcome in chunk]
+    assert [outcome.ref.name for outcome in outcomes] == names
+    for outcome in outcomes:
+        expected = ("failed", "timeout", None) if outcome.ref.name == trouble else ("ok", None, 7)
+        assert (outcome.status, outcome.reason, outcome.label) == expected
+    assert not multiprocessing.active_children()
+
+
+def test_apart_no_scan_can_hang_this_process() -> None:
+    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S, apart=True) as engine:
+        engine.start()
+        for names in (["hang"], ["a", "stop", "b"], ["crash", "hang"]):
+            (outcomes,) = engine.map(refs(*names), 10)
+            assert [outcome.reason for outcome in outcomes] == [
+                {"hang": "timeout", "stop": "timeout", "crash": "worker_crashed"}.get(name) for name in names
+            ]
+
+
+def test_a_worker_that_somebody_stops_costs_no_row() -> None:
+    with Engine(FakeReader(), 2, scan_limit_s=LIMIT_S) as engine:
+        engine.start()
+        chunks = engine.map(refs(*(str(number) for number in range(200))), 1)
+        answers = [next(chunks) for _ in range(10)]
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid or 0, signal.SIGSTOP)
+        answers += list(chunks)
+    outcomes = [outcome for chunk in answers for outcome in chunk]
+    assert [outcome.ref.name for outcome in outcomes] == [str(number) for number in range(200)]
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+
+
+def test_many_scans_may_take_longer_than_the_limit_of_one() -> None:
+    with Engine(Slow(), 1, scan_limit_s=LIMIT_S) as engine:
+        (outcomes,) = engine.map(refs(*(str(number) for number in range(15))), 100)
+        processes = {outcome.sha256 for outcome in outcomes}
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+    assert len(processes) == 1
+
+
+class Slow:
+    """A reader that takes a tenth of the limit for each scan, and says which process it was in."""
+
+    def __call__(self, scans: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+        for _ in scans:
+            beat()
+            threading.Event().wait(LIMIT_S / 10)
+        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in scans]
+
+
+def test_time_in_which_nobody_waits_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that sleeps must not cost scans: the clock jumps by a day at each look."""
+    clock = iter(range(0, 10**9, 86_400))
+    monkeypatch.setattr(pool, "monotonic", lambda: float(next(clock)))
+    assert {o.status for chunk in mapped(refs("a", "b", "c"), 1, 2, 3600) for o in chunk} == {"ok"}
+
+
+# Means that are short
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_too_little_memory_is_no_crash(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
+    outcomes = [o for chunk in mapped(refs("a", "memory", "c"), 10, workers) for o in chunk]
+    assert [outcome.reason for outcome in outcomes] == [None, "no_memory", None]
+    assert outcomes[1].reason in TRANSIENT
+    assert capfd.readouterr().err == ""
+
+
+class Large:
+    """A model that has no room."""
+
+    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_too_little_memory_for_the_model_ends_the_run(workers: int) -> None:
+    with Engine(Large(), workers) as engine, pytest.raises(ConfigError, match="fewer --workers"):
+        engine.start()
+
+
+@pytest.mark.parametrize("room", [0, 1])
+@pytest.mark.parametrize("error", [BlockingIOError(11, "no more processes"), OSError(24, "too many files")])
+def test_without_means_for_its_workers_it_reads_with_fewer(
+    room: int, error: OSError, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def limited(reader: ScanReader, **settings: Any) -> Worker:
+        if len(multiprocessing.active_children()) >= room:
+            raise error
+        return Worker(reader, **settings)
+
+    monkeypatch.setattr(pool, "Worker", limited)
+    names = [str(number) for number in range(50)]
+    with Engine(FakeReader(), 3) as engine:
+        engine.start()
+        for _ in range(2):
+            assert [o.ref.name for chunk in engine.map(refs(*names), 4) for o in chunk] == names
+    how = "with 1 worker" if room else "in this process, which no --scan-timeout protects"
+    line = f"digitbox: warning: a worker cannot be started ({error.strerror}): reading {how}\n"
+    assert capfd.readouterr().err == line
+
+
+def test_workers_that_end_before_they_begin(capfd: pytest.CaptureFixture[str]) -> None:
+    with Engine(Hostile(os.getpid()), 2) as engine:
+        (outcomes,) = engine.map(refs("a", "b"), 4)
+    assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
+    assert capfd.readouterr().err == (
+        "digitbox: warning: a worker cannot be started (it ended before it could begin): reading in this "
+        "process, which no --scan-timeout protects\n"
+    )
+
+
+@dataclass
+class Hostile:
+    """A reader that ends every process but one."""
+
+    spares: int
+
+    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        if os.getpid() != self.spares:
+            os._exit(1)
+        return [Outcome(ref, Status.OK) for ref in scans]
+
+
+# Programs that embed digitbox
+
+
+def test_the_processes_of_the_program_around_it_live_on() -> None:
+    child = multiprocessing.get_context("fork").Process(target=signal.pause)
+    child.start()
+    with Engine(FakeReader(), 2, scan_limit_s=LIMIT_S) as engine:
+        list(engine.map(refs("a", "crash", "hang", "c"), 1))
+    assert multiprocessing.active_children() == [child]
+    assert child.is_alive()
+    child.kill()
+    child.join()
+
+
+def test_the_threads_of_opencv_stay_as_they_were() -> None:
+    pixels = np.zeros((2000, 2000), np.float32)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        cv2.GaussianBlur(pixels, (31, 31), 5)  # OpenCV starts its threads, which do not survive a fork
+        with Engine(Blurring(), 1) as engine:
+            (outcomes,) = engine.map(refs("a"), 1)
+        assert (outcomes[0].status, outcomes[0].sha256) == ("ok", "1")
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+
+
+class Blurring:
+    """A reader that uses OpenCV, and says with how many threads."""
+
+    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        cv2.GaussianBlur(np.zeros((2000, 2000), np.float32), (31, 31), 5)
+        return [Outcome(ref, Status.OK, sha256=str(cv2.getNumThreads())) for ref in scans]
+
+
+def test_a_daemon_of_multiprocessing_reads_scans_itself() -> None:
+    """It may not have processes of its own."""
+    with multiprocessing.get_context("fork").Pool(1) as processes:
+        assert processes.apply(_read_two) == ["a", "b"]
+
+
+def _read_two() -> list[str]:
+    return [outcome.ref.name for chunk in mapped(refs("a", "b"), 1, 2) for outcome in chunk]

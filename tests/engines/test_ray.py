@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from batch.errors import ConfigError, InputError, MissingExtraError
 from batch.records import Outcome, Reason, ScanRef, Status
 from command import Digitbox, environment
 from fakes import FakeReader
+from formats import FORMATS, two
 
 
 @pytest.fixture
@@ -51,6 +53,33 @@ def test_without_ray_the_extra_is_named(
 @pytest.mark.usefixtures("has_ray")
 def test_nothing_to_read_needs_no_cluster(digitbox: Digitbox, inbox: Path) -> None:
     assert digitbox("run", "--engine", "ray", "--ray-address", "127.0.0.1:1").code == 0
+
+
+@pytest.mark.usefixtures("has_ray")
+@pytest.mark.parametrize(
+    "error",
+    [
+        Exception("The current node timed out during startup. This could happen."),
+        TimeoutError(),
+        KeyError("x"),
+    ],
+)
+def test_a_ray_that_cannot_start_is_no_bug(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    for name in ("ray", "ray.data"):
+        module = types.ModuleType(name)
+        setattr(module, "init", fail)  # noqa: B010
+        setattr(module, "shutdown", lambda: None)  # noqa: B010
+        monkeypatch.setitem(sys.modules, name, module)
+    (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
+    result = digitbox("run", "--engine", "ray")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), result.err
+    assert "Ray cannot be started" in result.err
+    assert "leave --engine out" in result.err
 
 
 @pytest.mark.usefixtures("has_ray")

@@ -13,6 +13,7 @@ import pytest
 
 from batch import locations
 from batch.config import RunOptions
+from batch.engines.local import Engine
 from batch.errors import ConfigError
 from batch.inputs.names import has_image_suffix
 from batch.records import After
@@ -298,7 +299,10 @@ def test_what_cannot_be_published_is_published_by_the_next_run(
     assert ends == [0, 6, 6]
 
 
-def test_a_store_that_goes_away_ends_the_run(digitbox: Digitbox, store: Store, scans: str) -> None:
+def test_a_store_that_goes_away_ends_the_run(
+    digitbox: Digitbox, store: Store, scans: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "new_engine", lambda _, reader: Engine(reader, 0))
     arguments = ("run", f"s3://{scans}/in/", "--only-new", "--outbox", f"s3://{scans}/out")
     one_by_one = ("--batch-size", "1", "--rows-per-file", "1", "--workers", "1")
     gone: list[str] = []

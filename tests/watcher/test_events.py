@@ -2,6 +2,7 @@ import logging
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -145,6 +146,26 @@ def test_its_death_is_noticed(heard: Events, folder: Path) -> None:
 def test_a_folder_that_is_gone_cannot_be_listened_to(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         Events(tmp_path / "gone", recursive=True).start()
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_a_system_without_threads_is_no_bug(folder: Path, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def limited(thread: threading.Thread) -> None:
+        if len(started) >= room:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    heard = Events(folder, recursive=True)
+    with pytest.raises(OSError, match="can't start new thread"):
+        heard.start()
+    assert not heard.are_alive()
+    for thread in started:
+        thread.join()
 
 
 def test_it_is_known_that_the_system_lost_events(heard: Events, capsys: pytest.CaptureFixture[str]) -> None:

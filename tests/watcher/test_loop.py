@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
-from batch.engines.local import ScanReader
+from batch.engines.workers import Beat, ScanReader
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef
 from batch.watcher import loop as watching
@@ -33,10 +33,10 @@ def first(does: Callable[[Sequence[ScanRef]], None]) -> Callable[[ScanReader], S
     def wrap(reader: ScanReader) -> ScanReader:
         todo = [does]
 
-        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+        def read(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
             if refs and todo:
                 todo.pop()(refs)
-            return reader(refs)
+            return reader(refs, beat)
 
         return read
 
@@ -406,12 +406,12 @@ def test_a_scan_that_vanishes_and_is_back_is_read(scene: Scene) -> None:
     away = scene.folder / "away"
 
     def read_without(reader: ScanReader) -> ScanReader:
-        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+        def read(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
             here = {ref.path for ref in refs if os.path.exists(ref.path)}
             for path in here if not scene.rows else ():
                 os.rename(path, away)
                 scene.ticking.at(scene.ticking.now + 3, lambda p=path: [away.rename(p)])  # type: ignore[misc]
-            return reader(refs)
+            return reader(refs, beat)
 
         return read
 
@@ -443,8 +443,8 @@ def after_reading(does: Callable[[], None]) -> Callable[[ScanReader], ScanReader
     def wrap(reader: ScanReader) -> ScanReader:
         todo = [does]
 
-        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
-            outcomes = reader(refs)
+        def read(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+            outcomes = reader(refs, beat)
             if refs and todo:
                 todo.pop()()
             return outcomes
@@ -497,10 +497,10 @@ def test_a_scan_that_is_replaced_at_the_very_move_is_given_back(
 
 def test_a_scan_that_is_a_bug_does_not_stop_the_others(scene: Scene) -> None:
     def poisoned(reader: ScanReader) -> ScanReader:
-        def read(refs: Sequence[ScanRef]) -> list[Outcome]:
+        def read(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
             if any(ref.name == "b.png" for ref in refs):
                 raise IndexError("a bug")
-            return reader(refs)
+            return reader(refs, beat)
 
         return read
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.config import MAX_PIXELS
-from batch.engines import local
+from batch.engines.local import Engine
+from batch.engines.workers import ScanReader
 from batch.errors import ImageError
 from batch.images import decode
 from batch.records import Grey, Outcome, Status
@@ -57,11 +58,11 @@ class Answers:
         )
 
 
-def answer(reader: local.ScanReader, scans: Sequence[LabelledScan], workers: int) -> list[Outcome]:
+def answer(reader: ScanReader, scans: Sequence[LabelledScan], workers: int) -> list[Outcome]:
     """Read labelled scans as a run does."""
     if "tensorflow" in sys.modules:
-        workers = 1  # TensorFlow does not survive a fork
-    with local.Engine(reader, workers) as engine:
+        workers = 0  # TensorFlow does not survive a fork
+    with Engine(reader, workers) as engine:
         chunks = list(engine.map((scan.ref for scan in scans), SCANS_CHUNK))
     return [outcome for chunk in chunks for outcome in chunk]
 

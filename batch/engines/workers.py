@@ -1,0 +1,219 @@
+"""Worker processes: each reads the scans that its parent sends, and gives signs of life meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import struct
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkContext, SpawnContext
+
+import cv2
+
+from batch.errors import ConfigError, RunError
+from batch.records import Outcome, Reason, ScanRef, Status
+
+Beat = Callable[[], object]
+"""A function that a reader calls before each image: a sign of life."""
+ScanReader = Callable[[Sequence[ScanRef], Beat], list[Outcome]]
+"""A picklable function that returns one outcome for each scan, in the same order."""
+
+BEAT_S = 0.05  # between two signs of life at least: they cost more than small scans
+KILL_PATIENCE_S = 5.0  # for a killed worker to end; the kernel may hold it while a disk does not answer
+
+
+class Worker:
+    """A worker process, as its parent sees it.
+
+    It shares no lock, queue or file with other workers. So it may die or be killed at any moment, and each
+    worker can be replaced alone. Workers change nothing but their own memory.
+
+    Attributes:
+        connection: The pipe to it.
+        is_ready: True as soon as it has loaded its model.
+        silent_s: Seconds since its last sign of life, without those in which nobody listened.
+
+    Args:
+        reader: Reads scans. The process builds its own model from it, once.
+        forks: Fork this process, which takes a tenth of the time of a new Python.
+        limit_s: Seconds after which an unfinished message counts as lost; None for no limit.
+
+    Raises:
+        OSError: The system has no process, descriptor or memory for it.
+    """
+
+    def __init__(self, reader: ScanReader, *, forks: bool, limit_s: float | None) -> None:
+        if multiprocessing.current_process().daemon:
+            raise OSError("this process is a daemon of multiprocessing")
+        context: ForkContext | SpawnContext
+        context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, reader))
+        threads = cv2.getNumThreads()
+        if forks:
+            cv2.setNumThreads(1)  # OpenCV's threads do not survive a fork: the child would crash
+        try:
+            if limit_s is not None:
+                _limit(self.connection, limit_s)
+            self._process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
+            if forks:
+                cv2.setNumThreads(threads)
+        self.is_ready = False
+        self.silent_s = 0.0
+
+    def send(self, refs: Sequence[ScanRef]) -> None:
+        """Give the worker scans to read.
+
+        Raises:
+            OSError: It is dead, or stopped.
+        """
+        self.silent_s = 0.0
+        self.connection.send(refs)
+
+    def receive(self) -> list[Outcome] | Exception | None:
+        """Return outcomes, an error of the reader, or None for a sign of life.
+
+        Raises:
+            BlockingIOError: The worker stopped in the middle of its answer.
+            EOFError, OSError: It is dead.
+        """
+        self.silent_s = 0.0
+        message: list[Outcome] | Exception | None = self.connection.recv()
+        return message
+
+    def kill(self) -> None:
+        """End the worker, whatever it does."""
+        self._process.kill()
+        self.connection.close()
+        self._process.join(KILL_PATIENCE_S)
+
+
+def load(reader: ScanReader) -> None:
+    """Load the model of a reader.
+
+    Raises:
+        RunError: There is too little memory, or the reader says why the run cannot go on.
+        Exception: A bug.
+    """
+    try:
+        reader([], _be_silent)
+    except Exception as error:
+        if not _lacks_memory(error):
+            raise
+        raise ConfigError(
+            "there is too little memory for the model: use fewer --workers, or give digitbox more memory"
+        ) from error
+
+
+def _be_silent() -> None:
+    """Give no sign of life: nobody waits for one."""
+
+
+def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = _be_silent) -> list[Outcome]:
+    """Read scans; give a scan that meets a bug a failed outcome, and read the others all the same.
+
+    Args:
+        reader: Reads scans.
+        refs: One scan or more.
+        beat: A function that the reader calls before each image.
+
+    Returns:
+        One outcome for each scan, in the same order.
+
+    Raises:
+        RunError: The run cannot go on.
+        Exception: A bug that no scan is to blame for.
+    """
+    try:
+        return reader(refs, beat)
+    except RunError:
+        raise
+    except Exception as error:
+        reason = Reason.NO_MEMORY if _lacks_memory(error) else Reason.WORKER_CRASHED
+        if reason is Reason.WORKER_CRASHED:
+            load(reader)  # raises again if no scan is to blame
+        if len(refs) == 1:
+            if reason is Reason.WORKER_CRASHED:
+                traceback.print_exc()
+            return [Outcome(refs[0], Status.FAILED, reason)]
+    middle = len(refs) // 2
+    return read_all(reader, refs[:middle], beat) + read_all(reader, refs[middle:], beat)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (
+        isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem
+    )
+
+
+def _limit(connection: Connection, seconds: float) -> None:
+    """Limit how long a message may take in the middle, e.g. if the other process is stopped."""
+    interval = struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6) or 1)
+    with socket.socket(fileno=os.dup(connection.fileno())) as pipe:
+        for direction in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            pipe.setsockopt(socket.SOL_SOCKET, direction, interval)
+
+
+def _serve(connection: Connection, reader: ScanReader) -> None:
+    """Read the scans that the parent sends, in a process of its own, until the parent closes the pipe."""
+    # Ctrl-C and a service manager's SIGTERM reach every process. The parent decides what they mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    cv2.setNumThreads(1)  # there is a worker for each core
+    with contextlib.suppress(RuntimeError):  # there may be no more threads: then the pipe tells, only later
+        threading.Thread(target=_exit_with_parent, daemon=True).start()
+    due_s = 0.0
+
+    def beat() -> None:
+        nonlocal due_s
+        if (now := time.monotonic()) >= due_s:
+            due_s = now + BEAT_S
+            try:
+                connection.send(None)
+            except OSError:
+                os._exit(1)  # the parent is gone
+
+    message: list[Outcome] | Exception = []  # the model is loaded
+    try:
+        load(reader)
+    except Exception as error:
+        message = _portable(error)
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
+        while True:
+            connection.send(message)
+            refs = connection.recv()
+            try:
+                message = read_all(reader, refs, beat)
+            except Exception as error:
+                message = _portable(error)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that survives pickling, with its traceback as a note."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # our own
+    except Exception:  # whatever is wrong with an error that does not travel
+        return RuntimeError("".join(traceback.format_exception(error)))
+    return error
+
+
+def _exit_with_parent() -> None:
+    """End this worker when somebody kills its parent: nobody else would end it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
