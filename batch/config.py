@@ -268,40 +268,44 @@ class StateOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyOptions:
-    """The options that notify people and programs at the end of a run."""
+    """The options that notify people and programs of a run that has ended, or of a watcher's batches."""
 
     summary: Path | None = option(
         None,
         Kind.FILE_OR_STDOUT,
-        "Write a JSON object about the run to a file, or to stdout instead of the paths of the results.",
+        "Write a JSON object about the run, or about each batch of a watcher, to a file. With -, print it "
+        "instead of the paths of the results.",
         metavar="FILE|-",
         needs_trust=True,
     )
     metrics_file: Path | None = option(
         None,
         Kind.FILE,
-        "Write figures about the run for Prometheus' textfile collector.",
+        "Write figures about the run, or about a watcher so far, for Prometheus' textfile collector.",
         metavar="FILE",
         needs_trust=True,
     )
     on_complete: str | None = option(
         None,
         Kind.TEXT,
-        "Call this command if the run ends with 0 or 3. Its stdin gets the summary.",
+        "Call this command if the run ends with 0 or 3, or after each batch of a watcher. Its stdin gets the "
+        "summary.",
         metavar="COMMAND",
         needs_trust=True,
     )
     on_failure: str | None = option(
         None,
         Kind.TEXT,
-        "Call this command if the run does not end with 0. Its stdin gets the summary.",
+        "Call this command if the run does not end with 0. A watcher calls it for a batch with failed scans, "
+        "and when it pauses. Its stdin gets the summary.",
         metavar="COMMAND",
         needs_trust=True,
     )
     ping: str | None = option(
         None,
         Kind.TEXT,
-        "Request this address if the run ends with 0, and URL/fail if not.",
+        "Request this address if the run ends with 0, and URL/fail if not. A watcher requests it "
+        "every minute.",
         metavar="URL",
         needs_trust=True,
     )
@@ -336,9 +340,22 @@ class PageOptions:
     report: bool = option(False, Kind.FLAG, "Also write a page to look at the results, like digitbox report.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """The option for the metrics that `watch` serves."""
+
+    metrics_listen: str | None = option(
+        None,
+        Kind.TEXT,
+        "Serve metrics for Prometheus at this address, e.g. 127.0.0.1:9600. It needs the extra 'metrics'.",
+        metavar="HOST:PORT",
+        needs_trust=True,
+    )
+
+
 OF_RUN = (RunOptions, StateOptions, NotifyOptions, OutputOptions, PageOptions)
 """The records that the options of `run` fill."""
-OF_WATCH = (WatchOptions, OutputOptions)
+OF_WATCH = (WatchOptions, NotifyOptions, ServiceOptions, OutputOptions)
 """The records that the options of `watch` fill."""
 
 

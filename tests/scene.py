@@ -12,9 +12,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from batch.config import WatchOptions
+from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
 from batch.engines.workers import ScanReader
+from batch.monitoring.news import News, State
 from batch.outbox.disposal import DONE, FAILED
 from batch.run import job
 from batch.text import text_cell
@@ -106,6 +107,8 @@ class Scene:
             made.mkdir(parents=True, exist_ok=True)
         self.ticking, self.log = Ticking(), Listener()
         self.dropped: Counter[tuple[str, str]] = Counter()
+        self.notifications = NotifyOptions()
+        self.latencies: list[float] = []
 
     def drop(self, name: str, content: bytes) -> list[Path]:
         """Copies a scan into the inbox, and notes it."""
@@ -133,17 +136,26 @@ class Scene:
         with stop.listen(), self._listening():
             settings = WatchOptions(**{"inbox": self.inbox, "outbox": self.outbox, **options})
             reader, manifest = job.new_reader(settings)
+            stats = job.new_stats(settings)
+            news = News(
+                stats,
+                State(),
+                self.notifications,
+                self.outbox,
+                lambda _: self.take(),
+                self.latencies.append,
+                lambda: self.ticking.now,
+            )
             watcher = Watcher(
                 settings,
                 Engine(read(reader), 0),
                 self.ticking,  # type: ignore[arg-type]
-                lambda _: self.take(),
+                news,
                 stop,
                 lambda: self.ticking.now,
             )
-            account = job.new_stats(settings)
-            with closing(watcher):
-                watcher.run(lambda: job.new_outbox(settings, manifest, account))
+            with news, closing(watcher):
+                watcher.run(lambda: job.new_outbox(settings, manifest, stats))
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

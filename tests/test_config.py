@@ -4,19 +4,9 @@ from pathlib import Path
 import pytest
 
 from batch.cli.config_file import read_config
+from batch.cli.options import COMMANDS
 from batch.config import RunOptions
 from batch.errors import ConfigError
-from batch.options import Kind, Option
-
-OPTIONS = {
-    "workers": Option(kind=Kind.WHOLE, help=""),
-    "rows_per_file": Option(kind=Kind.WHOLE, help=""),
-    "quiet": Option(kind=Kind.FLAG, help=""),
-    "only_new": Option(kind=Kind.FLAG, help=""),
-    "settle": Option(kind=Kind.NUMBER, help=""),
-    "outbox": Option(kind=Kind.OUTBOX, help=""),
-    "ignore": Option(kind=Kind.PATTERNS, help=""),
-}
 
 
 @pytest.mark.parametrize(
@@ -44,21 +34,24 @@ def test_an_outbox_below_an_input_is_fine(tmp_path: Path, monkeypatch: pytest.Mo
 def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_text("rows-per-file = 5\nquiet = true\n")
-    assert read_config(file, OPTIONS) == {"rows_per_file": 5, "quiet": True}
+    assert read_config(file, COMMANDS).common == {"rows_per_file": 5, "quiet": True}
 
 
 def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_bytes(b"\xef\xbb\xbfquiet = true\n")
-    assert read_config(file, OPTIONS) == {"quiet": True}
+    assert read_config(file, COMMANDS).common == {"quiet": True}
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("wrokers = 2", "unknown key 'wrokers'; did you mean workers"),
-        ("zzz = 2", "unknown key 'zzz'; known are: ignore, only-new"),
-        ("[run]\nworkers = 2", "unknown key 'run'"),
+        ("zzz = 2", "unknown key 'zzz'; known are: after, batch-size"),
+        ("[ran]\nworkers = 2", "unknown key 'ran'"),
+        ("run = 2", "unknown key 'run'"),
+        ("[run]\nsettle = 2", r"\[run\] unknown key 'settle'"),
+        ("[watch]\nsettle = 'x'", "settle must be a number, not"),
         ("workers = 'two'", 'workers must be a whole number, not "two"'),
         ("workers = true", "workers must be a whole number, not true"),
         ("settle = 'x'", "settle must be a number, not"),
@@ -73,19 +66,45 @@ def test_mistakes_are_told_with_the_file(content: str, message: str, tmp_path: P
     file = tmp_path / "digitbox.toml"
     file.write_text(content)
     with pytest.raises(ConfigError, match=message) as caught:
-        read_config(file, OPTIONS)
+        read_config(file, COMMANDS)
     assert str(file) in str(caught.value)
 
 
 def test_only_a_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert read_config(None, OPTIONS) == {}
+    assert read_config(None, COMMANDS).common == {}
     with pytest.raises(ConfigError, match="no such file"):
-        read_config(tmp_path / "mine.toml", OPTIONS)
+        read_config(tmp_path / "mine.toml", COMMANDS)
     os.mkfifo(tmp_path / "digitbox.toml")  # which would block
     with pytest.raises(ConfigError, match="is not a file"):
-        read_config(None, OPTIONS)
+        read_config(None, COMMANDS)
     file = tmp_path / "latin.toml"
     file.write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigError, match="not TOML"):
-        read_config(file, OPTIONS)
+        read_config(file, COMMANDS)
+
+
+def test_a_table_is_for_its_command_alone(tmp_path: Path) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_text("quiet = true\nworkers = 2\n[watch]\nsettle = 5\nworkers = 1\n")
+    config = read_config(file, COMMANDS)
+    assert config.of("run", COMMANDS["run"]) == {"quiet": True, "workers": 2}
+    assert config.of("watch", COMMANDS["watch"]) == {"quiet": True, "workers": 1, "settle": 5}
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "value", "other"),
+    [("run", "settle", "5", "watch"), ("watch", "max-files", "5", "run"), ("watch", "report", "true", "run")],
+)
+def test_a_command_obeys_each_key_or_names_the_other(
+    command: str, key: str, value: str, other: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "digitbox.toml"
+    file.write_text(f"{key} = {value}\n")
+    config = read_config(file, COMMANDS)
+    config.check(other, COMMANDS)
+    with pytest.raises(ConfigError) as caught:
+        config.check(command, COMMANDS)
+    assert str(caught.value) == (
+        f"{file}: digitbox {command} has no option {key}, digitbox {other} has: put it under a line [{other}]"
+    )

@@ -1,5 +1,6 @@
 """The files of deploy/: systemd understands them, and digitbox understands their commands."""
 
+import json
 import os
 import re
 import shlex
@@ -10,12 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from batch.monitoring.metrics_server import MetricsServer
+from batch.monitoring.news import State
+from batch.outbox.run_stats import RunStats
 from command import ROOT
 from test_docs import commands
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted([*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")])
 PROGRAM = "/opt/digitbox/bin/digitbox"
+VOLUMES = {"inbox", "outbox", "tmp"}
+METRIC = re.compile(r"digitbox_[a-z_]+?(?=_bucket|[{\[)])")
 
 
 def lines_of(path: Path) -> list[str]:
@@ -64,3 +70,77 @@ def test_services_are_confined_and_the_timer_is_persistent() -> None:
         capabilities = [line for line in settings if re.match("(Ambient|Capability)", line)]
         assert capabilities == ["CapabilityBoundingSet=CAP_LEASE", "AmbientCapabilities=CAP_LEASE"]
     assert "Persistent=true" in (DEPLOY / "digitbox-nightly.timer").read_text(encoding="utf-8").splitlines()
+
+
+def container_commands() -> list[tuple[str, list[str]]]:
+    """Return the commands of digitbox in the files for containers."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    found = []
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    found.append(("compose.yaml", compose["services"]["digitbox"]["command"]))
+    watcher, nightly = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    for name, template in (
+        ("Deployment", watcher["spec"]["template"]),
+        ("CronJob", nightly["spec"]["jobTemplate"]["spec"]["template"]),
+    ):
+        pod = template["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] == 10001, name
+        assert container["securityContext"]["readOnlyRootFilesystem"], name
+        assert {mount["name"] for mount in container["volumeMounts"]} == {
+            one["name"] for one in pod["volumes"]
+        }
+        found.append((name, container["args"]))
+    lines = (DEPLOY / "Containerfile").read_text().splitlines()
+    found += [("Containerfile", json.loads(line[4:])) for line in lines if line.startswith("CMD ")]
+    (health,) = (line for line in lines if line.startswith("HEALTHCHECK "))
+    found.append(("health", json.loads(health[health.index("[") :])[1:]))
+    return found
+
+
+def test_the_commands_of_containers_are_understood() -> None:
+    found = container_commands()
+    assert len(found) == 5
+    for _, (name, *arguments) in found:
+        params = commands()[name].make_context(name, list(map(str, arguments))).params
+        assert str(params["outbox"]) == "/outbox"
+
+
+def test_the_dashboard_shows_metrics_that_exist() -> None:
+    pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
+    from prometheus_client import generate_latest
+
+    server = MetricsServer(RunStats("watch"), State(), "out")
+    served = generate_latest(server.registry).decode()
+    text = (DEPLOY / "grafana-dashboard.json").read_text()
+    panels = json.loads(text)["panels"]
+    shown = {
+        name for panel in panels for target in panel["targets"] for name in METRIC.findall(target["expr"])
+    }
+    assert len(shown) == 6
+    assert [name for name in sorted(shown) if name.removesuffix("_total") not in served] == []
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None, reason="root gives up its rights here"
+)
+def test_an_unknown_user_with_a_read_only_program_reads_scans(tmp_path: Path, default_model: Path) -> None:
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    for folder in (inbox, outbox):
+        folder.mkdir()
+        os.chown(folder, 10001, 10001)
+    for folder in (tmp_path, *tmp_path.parents[:2]):  # those that pytest made
+        folder.chmod(0o755)
+    shutil.copy(ROOT / "inbox" / "sample-01-pen.png", inbox)
+    result = subprocess.run(
+        [
+            *("setpriv", "--reuid=10001", "--regid=10001", "--clear-groups", "--no-new-privs"),
+            *(sys.executable, "-B", "-m", "batch", "run", str(inbox), "--outbox", str(outbox)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)},
+    )
+    assert (result.returncode, len(result.stdout.splitlines())) == (0, 1), result.stderr

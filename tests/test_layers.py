@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scheduling": {"errors", "terminal"},
     "monitoring": BASE | {"terminal", "storage", "inputs", "results", "outbox"},
     "run": BASE | {"storage", "inputs", "results", "outbox", "inference", "engines"},
-    "watcher": BASE | {"terminal", "storage", "inputs", "results", "outbox", "inference", "engines", "run"},
+    "watcher": BASE
+    | {"terminal", "storage", "inputs", "results", "outbox", "monitoring", "inference", "engines", "run"},
     "report": BASE
     | {"storage", "images", "preprocessing", "inputs", "results", "outbox", "inference", "terminal"},
     "training": BASE | {"storage", "images", "preprocessing", "inputs", "inference", "engines", "terminal"},
@@ -59,6 +60,7 @@ HEAVY = (
     "s3fs",
     "botocore",
     "aiohttp",
+    "prometheus_client",
 )
 
 

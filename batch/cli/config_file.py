@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +13,94 @@ from batch.errors import ConfigError
 from batch.locations import is_trusted
 from batch.options import TOML_TYPES, Option
 
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The values of `digitbox.toml`.
+
+    Attributes:
+        file: The file.
+        common: Values by name, for every command.
+        by_command: Values by name that only one command has, from a table such as `[watch]`.
+    """
+
+    file: Path
+    common: dict[str, Any]
+    by_command: dict[str, dict[str, Any]]
+
+    def of(self, command: str, options: Mapping[str, Option]) -> dict[str, Any]:
+        """Return the values of a command that takes these options."""
+        values = {name: value for name, value in self.common.items() if name in options}
+        return values | self.by_command.get(command, {})
+
+    def check(self, command: str, commands: Mapping[str, Mapping[str, Option]]) -> None:
+        """Check that a command obeys each value that the file has for every command.
+
+        Args:
+            command: The command, a key of `commands`.
+            commands: The options by key, by command.
+
+        Raises:
+            ConfigError: Another command obeys the value.
+        """
+        for name in self.common:
+            if name not in commands[command]:
+                other = next(other for other, options in commands.items() if name in options)
+                key = name.replace("_", "-")
+                raise ConfigError(
+                    f"{self.file}: digitbox {command} has no option {key}, digitbox {other} has: put it "
+                    f"under a line [{other}]"
+                )
+
+
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
 
 
-def read_config(path: Path | None, options: dict[str, Option]) -> dict[str, Any]:
+def read_config(path: Path | None, commands: Mapping[str, Mapping[str, Option]]) -> Config:
     """Read `digitbox.toml`.
 
     Args:
         path: The file; None for the one in the current folder, if there is one.
-        options: The options by key.
+        commands: The options by key, by command.
 
     Returns:
-        Values by key; dashes of the keys are underscores.
+        The values of the file; dashes of the keys are underscores.
 
     Raises:
         ConfigError: The file is missing, is no TOML, or has an unknown key or a value of another type. Or it
             was not named, others can write to it, and it sets an option that needs trust.
     """
     file = path or Path(CONFIG_FILE)
-    if path is None and os.path.lexists(file) and not os.path.isfile(file):  # a pipe would block
+    content = _content(file, is_named=path is not None)
+    options = {key: option for of_command in commands.values() for key, option in of_command.items()}
+    tables = {name: content.pop(name) for name in commands if isinstance(content.get(name), dict)}
+    config = Config(file, _values(file, content, options), {})
+    for command, table in tables.items():
+        values = _values(file, table, commands[command], f"[{command}] ")
+        config.by_command[command] = values
+    sensitive = sorted(
+        name
+        for values in (config.common, *config.by_command.values())
+        for name in values
+        if options[name].needs_trust
+    )
+    if path is None and sensitive and not is_trusted(file):
+        key = sensitive[0].replace("_", "-")
+        raise ConfigError(
+            f"{file}: {key} is refused, since others can write to this file or its folder: take that right "
+            f"from them, or name the file with --config {file}"
+        )
+    return config
+
+
+def _content(file: Path, *, is_named: bool) -> dict[str, Any]:
+    """Return the tables and keys of the file; none if nobody named it and it is not there."""
+    if not is_named and os.path.lexists(file) and not os.path.isfile(file):  # a pipe would block
         raise ConfigError(f"{file} in this folder is not a file: remove it, or name one with --config")
     try:
         text = file.read_text(encoding="utf-8-sig")  # editors on Windows write a byte order mark
     except FileNotFoundError as error:
-        if path is None:
+        if not is_named:
             return {}
         raise ConfigError(f"no such file: {file}; name another with --config, or leave that out") from error
     except OSError as error:
@@ -47,25 +112,24 @@ def read_config(path: Path | None, options: dict[str, Option]) -> dict[str, Any]
     import tomllib  # most runs need no parser
 
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
+
+
+def _values(
+    file: Path, content: Mapping[str, Any], options: Mapping[str, Option], table: str = ""
+) -> dict[str, Any]:
+    """Return the checked values of a table by name."""
     values: dict[str, Any] = {}
     for key, value in content.items():
         name = key.replace("-", "_")
         if name not in options:
-            raise ConfigError(f"{file}: unknown key {key!r}; {_suggestion(name, options)}")
+            raise ConfigError(f"{file}: {table}unknown key {key!r}; {_suggestion(name, options)}")
         if name in values:
-            raise ConfigError(f"{file}: {key} is there twice, with a dash and without: leave one out")
+            raise ConfigError(f"{file}: {table}{key} is there twice, with a dash and without: leave one out")
         _check(file, key, value, TOML_TYPES[options[name].kind])
         values[name] = value
-    sensitive = sorted(name for name in values if options[name].needs_trust)
-    if path is None and sensitive and not is_trusted(file):
-        key = sensitive[0].replace("_", "-")
-        raise ConfigError(
-            f"{file}: {key} is refused, since others can write to this file or its folder: take that right "
-            f"from them, or name the file with --config {file}"
-        )
     return values
 
 

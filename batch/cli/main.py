@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from batch.cli.config_file import read_config
-from batch.cli.options import OPTIONS
+from batch.cli.options import COMMANDS
 from batch.cli.run import run
 from batch.cli.types import NamedPath
 from batch.cli.watch import watch
@@ -55,6 +55,7 @@ LAZY_COMMANDS = {
 }
 # Options that other commands share with run. They take them from digitbox.toml, too.
 PLACES = ("outbox", "state")
+CALLS = {"schedule": "run"}  # commands that plan calls of another
 
 
 class _Commands(click.Group):
@@ -89,10 +90,15 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox watch               read scans as they arrive
     digitbox run --help          show all options
     """
-    values = read_config(config_file, OPTIONS)
-    context.obj = (config_file or Path(CONFIG_FILE)) if values else None
-    places = {name: values[name] for name in PLACES if name in values}
-    context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), "run": values, "watch": values}
+    config = read_config(config_file, COMMANDS)
+    command = str(context.invoked_subcommand)
+    called = CALLS.get(command, command)
+    if called in COMMANDS:
+        config.check(called, COMMANDS)
+    context.obj = config.file if config.common or config.by_command.get(called) else None
+    places = {name: config.common[name] for name in PLACES if name in config.common}
+    of_commands = {name: config.of(name, options) for name, options in COMMANDS.items()}
+    context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), **of_commands}
 
 
 cli.add_command(run)

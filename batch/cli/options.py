@@ -17,8 +17,13 @@ from batch.options import Kind, Option, options_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-OPTIONS: dict[str, Option] = {key: option for key, (option, _) in options_of(*OF_RUN, *OF_WATCH).items()}
-"""The keys of `digitbox.toml`."""
+COMMANDS: dict[str, dict[str, Option]] = {
+    command: {key: option for key, (option, _) in options_of(*records).items()}
+    for command, records in (("run", OF_RUN), ("watch", OF_WATCH))
+}
+"""The keys of `digitbox.toml`, by the command that obeys them."""
+OPTIONS: dict[str, Option] = {key: option for options in COMMANDS.values() for key, option in options.items()}
+"""All keys of `digitbox.toml`."""
 
 input_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=ScanPath(readable=False))
 

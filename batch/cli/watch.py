@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ import click
 from batch.cli.options import options as options_of
 from batch.cli.run import print_names, set_up_log
 from batch.cli.types import LocalPath
-from batch.config import INBOX, OF_WATCH, OutputOptions, WatchOptions
+from batch.config import INBOX, OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
 from batch.errors import ConfigError, ExitCode
+from batch.locations import absolute
+from batch.monitoring import notify
 from batch.options import build
 from batch.terminal import console
+from batch.text import text_cell
 
 _BY_SCHEDULE = "use digitbox schedule instead, to call digitbox run --only-new every hour or night"
 
@@ -35,6 +40,8 @@ def watch(inbox: Path, **values: Any) -> None:
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
+    from batch.monitoring.news import News, State
+    from batch.run import job
     from batch.watcher import loop
 
     output = build(OutputOptions, values)
@@ -42,9 +49,21 @@ def watch(inbox: Path, **values: Any) -> None:
     if not isinstance(values["outbox"], Path):
         raise ConfigError(f"digitbox watch needs an outbox on a disk, not {values['outbox']}: {_BY_SCHEDULE}")
     options = build(WatchOptions, values, inbox=inbox)
+    notifications, service = build(NotifyOptions, values), build(ServiceOptions, values)
+    notify.check(notifications, options.outbox)
     if output.dry_run:
         print_names(options, loop.find_inputs(options))
         return
-    signal_number = loop.watch(options, console.print_line)
+    stats, state = job.new_stats(options), State()
+    with ExitStack() as resources:
+        observe: Callable[[float], object] | None = None
+        if service.metrics_listen is not None:
+            from batch.monitoring import metrics_server  # most watchers serve no metrics
+
+            server = metrics_server.MetricsServer(stats, state, text_cell(absolute(options.outbox)))
+            resources.enter_context(metrics_server.serve(server, service.metrics_listen))
+            observe = server.observe
+        news = News(stats, state, notifications, options.outbox, console.print_line, observe)
+        signal_number = loop.watch(options, stats, resources.enter_context(news))
     if signal_number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def _notify(
 ) -> None:
     if notifications.summary is not None:
         try:
-            _write_summary(stats, notifications.summary, print_line)
+            write_summary(stats.summary(), stats.results, notifications.summary, print_line)
         except OutboxError as error:
             _log.error(str(error))
             if stats.exit_code in COMPLETE:
@@ -119,20 +119,27 @@ def _notify(
                 _write_entry(stats, outbox)
     run = stats.summary()
     if notifications.metrics_file is not None:
-        _write_metrics(run, notifications.metrics_file, outbox)
-    if HOOK_VARIABLE not in os.environ:
-        if notifications.on_complete is not None and run.exit_code in COMPLETE:
-            _call("--on-complete", notifications.on_complete, stats, outbox)
-        if notifications.on_failure is not None and run.exit_code != ExitCode.OK:
-            _call("--on-failure", notifications.on_failure, stats, outbox)
+        write_metrics(run, notifications.metrics_file, outbox, _last_success(run, outbox))
+    call_hooks(run, stats.results, notifications, outbox)
     if notifications.ping is not None:
-        problem = ping.ping(notifications.ping, failed=run.exit_code != ExitCode.OK)
-        if problem:
-            _log.warning(f"--ping: {problem}", extra=event("notify"))
+        send_ping(notifications.ping, failed=run.exit_code != ExitCode.OK)
 
 
-def _write_summary(stats: RunStats, target: Path, print_line: Callable[[str], object]) -> None:
-    text = _as_json(stats)
+def write_summary(
+    run: RunSummary, results: Sequence[Path | str], target: Path, print_line: Callable[[str], object]
+) -> None:
+    """Write the summary of a run to a file, or print it.
+
+    Args:
+        run: Summary of a run that has ended.
+        results: Its files of results.
+        target: The file, or `STDOUT`.
+        print_line: Receives the summary for stdout.
+
+    Raises:
+        OutboxError: digitbox cannot write the file.
+    """
+    text = _as_json(run, results)
     if target == STDOUT:
         print_line(text)
         return
@@ -144,13 +151,25 @@ def _write_summary(stats: RunStats, target: Path, print_line: Callable[[str], ob
         ) from error
 
 
-def _write_metrics(run: RunSummary, target: Path, outbox: Location) -> None:
-    success_at = run.finished_at
-    if run.exit_code != ExitCode.OK:
-        success_at = None
-        with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as ledger:
-            success = run_history.last_success(ledger)
-            success_at = success.finished_at if success else None
+def _last_success(run: RunSummary, outbox: Location) -> str | None:
+    """Return the end of the last run with exit code 0; None if the ledger knows none."""
+    if run.exit_code == ExitCode.OK:
+        return run.finished_at
+    with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as ledger:
+        success = run_history.last_success(ledger)
+        return success.finished_at if success else None
+    return None
+
+
+def write_metrics(run: RunSummary, target: Path, outbox: Location, success_at: str | None) -> None:
+    """Write the metrics file of a run; a file that digitbox cannot write makes a warning.
+
+    Args:
+        run: Summary of a run that has ended, or of a watcher so far.
+        target: The file.
+        outbox: Its outbox.
+        success_at: Time of the last success, UTC, ISO 8601; None if it is unknown.
+    """
     text = prometheus.exposition(run, text_cell(absolute(outbox)), success_at)
     try:
         durable.replace(target, text.encode())
@@ -158,9 +177,30 @@ def _write_metrics(run: RunSummary, target: Path, outbox: Location) -> None:
         _log.warning(f"cannot write the metrics file {target}: {error.strerror}", extra=event("notify"))
 
 
-def _call(option: str, command: str, stats: RunStats, outbox: Location) -> None:
-    environment = {**os.environ, **run_environment(stats.summary(), outbox)}
-    problem = hooks.call(command, _as_json(stats).encode(), environment)
+def call_hooks(
+    run: RunSummary, results: Sequence[Path | str], notifications: NotifyOptions, outbox: Location
+) -> None:
+    """Call the user's commands for a run that has ended, except within such a command."""
+    if HOOK_VARIABLE in os.environ:
+        return
+    if notifications.on_complete is not None and run.exit_code in COMPLETE:
+        _call("--on-complete", notifications.on_complete, run, results, outbox)
+    if notifications.on_failure is not None and run.exit_code != ExitCode.OK:
+        _call("--on-failure", notifications.on_failure, run, results, outbox)
+
+
+def send_ping(address: str, *, failed: bool) -> None:
+    """Request the address of a monitor; a problem makes a warning."""
+    problem = ping.ping(address, failed=failed)
+    if problem:
+        _log.warning(f"--ping: {problem}", extra=event("notify"))
+
+
+def _call(
+    option: str, command: str, run: RunSummary, results: Sequence[Path | str], outbox: Location
+) -> None:
+    environment = {**os.environ, **run_environment(run, outbox)}
+    problem = hooks.call(command, _as_json(run, results).encode(), environment)
     if problem:
         _log.warning(f"{option}: {command.split()[0]} {problem}", extra=event("notify"))
 
@@ -181,5 +221,5 @@ def run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
     return {HOOK_VARIABLE: run.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **variables}
 
 
-def _as_json(stats: RunStats) -> str:
-    return json.dumps(summary.as_json_object(stats.summary(), stats.results))
+def _as_json(run: RunSummary, results: Sequence[Path | str]) -> str:
+    return json.dumps(summary.as_json_object(run, results))

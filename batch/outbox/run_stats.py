@@ -66,7 +66,7 @@ class RunStats:
         self._finished_at: str | None = None
         self._took_s = 0.0
         self._error = ""
-        self._published, self._staged = _Tally(), _Tally()
+        self._published, self._staged, self._told = _Tally(), _Tally(), _Tally()
 
     @property
     def seconds(self) -> float:
@@ -113,7 +113,14 @@ class RunStats:
         Args:
             with_staged: Count the staged rows too, for the commit that makes their batch part of the ledger.
         """
-        tally = self._with_staged() if with_staged else self._published
+        return self._summary_of(self._with_staged() if with_staged else self._published)
+
+    def news(self) -> RunSummary:
+        """Return the summary of the rows that were published since the last call."""
+        published, told, self._told = self._published, self._told, self._published
+        return self._summary_of(published.without(told))
+
+    def _summary_of(self, tally: _Tally) -> RunSummary:
         rows = tally.counts.total()
         return RunSummary(
             run=self._run,
@@ -159,6 +166,14 @@ class _Tally:
         self.reasons: Counter[str] = Counter()
         self.confidence_sum, self.confidence_count = 0.0, 0
         self.batches = 0
+
+    def without(self, other: _Tally) -> _Tally:
+        tally = _Tally()
+        tally.counts, tally.reasons = self.counts - other.counts, self.reasons - other.reasons
+        tally.confidence_sum = self.confidence_sum - other.confidence_sum
+        tally.confidence_count = self.confidence_count - other.confidence_count
+        tally.batches = self.batches - other.batches
+        return tally
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.status.value] += 1

@@ -20,9 +20,11 @@ from batch.inputs import names
 from batch.inputs.find import Inputs
 from batch.inputs.settling import UNKNOWN_PATIENCE
 from batch.locations import STATE
+from batch.monitoring.news import News
 from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
+from batch.outbox.run_stats import RunStats
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results import schema
 from batch.run import job
@@ -46,12 +48,14 @@ MAX_ROWS = 10_000  # in a batch; digitbox does nothing else while it reads one, 
 MAX_DOUBLINGS = 8  # of the size of a batch
 MAX_TRACKED = 100_000  # files that wait or are ready; digitbox finds the others when these are done
 
-Show = Callable[[Path], object]
-"""A function that gets the path of each published file of results."""
 
-
-def watch(options: WatchOptions, show: Show) -> int:
+def watch(options: WatchOptions, stats: RunStats, news: News) -> int:
     """Read the scans in the inbox, and new ones as they arrive, until a signal says to stop.
+
+    Args:
+        options: The options of the watcher.
+        stats: Counts the outcomes.
+        news: Gets each published batch and each pause.
 
     Returns:
         The number of the signal.
@@ -69,9 +73,8 @@ def watch(options: WatchOptions, show: Show) -> int:
         find_inputs(options)  # raises if there is no inbox
         # A scan that kills its reader must not kill the watcher, which would read it again after a new start.
         engine = resources.enter_context(job.new_engine(options, reader, apart=True))
-        watcher = Watcher(options, engine, events, show, stop)
+        watcher = Watcher(options, engine, events, news, stop)
         resources.callback(watcher.close)
-        stats = job.new_stats(options)
         watcher.run(lambda: job.new_outbox(options, manifest, stats))
     return stop.number
 
@@ -95,7 +98,7 @@ class Watcher:
         options: The options of the watcher.
         engine: The engine that reads scans.
         events: The events of the inbox.
-        show: A function that gets the path of each published file.
+        news: Gets each published batch and each pause.
         stop: The signal to stop.
         clock: A function that returns seconds and only goes forward.
     """
@@ -105,12 +108,12 @@ class Watcher:
         options: WatchOptions,
         engine: Engine,
         events: Events,
-        show: Show,
+        news: News,
         stop: StopSignal,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options, self._engine, self._events = options, engine, events
-        self._show, self._stop, self._clock = show, stop, clock
+        self._news, self._stop, self._clock = news, stop, clock
         self._inbox = InboxMonitor(options, events)
         self._disposal_warning = Repeated(_log, "retire")
         self._folders_warning = Repeated(_log, "folders")
@@ -149,13 +152,14 @@ class Watcher:
                         _log.info(f"watching {self._options.inbox}", extra=event("started", pid=os.getpid()))
                         notify("READY=1", f"STATUS=watching {self._options.inbox}")
                         is_started = True
-                    self._show_published(outbox)  # files that an earlier process staged
+                    self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
                     self._rescan_due = -math.inf
                     while not self._stop.is_asked():
                         has_read = self._serve(outbox)
                         if pause_s and (has_read or not len(self._tracker)):
                             _log.info("going on: the outbox can be written again", extra=event("resumed"))
                             notify(f"STATUS=watching {self._options.inbox}")
+                            self._news.resume()
                             pause_s = 0.0
                     notify("STOPPING=1")
                     outbox.beat(self._inbox.path, "stopped", 0)
@@ -179,6 +183,9 @@ class Watcher:
             self._rescan(outbox, now)
         self._tracker.settle(now)
         self._say_guessing()
+        state = self._news.state
+        state.backlog, state.ready_since = len(self._tracker), self._tracker.ready_since
+        self._news.sign()
         due = self._batch_due()
         if now >= due:
             self._read(outbox)
@@ -197,7 +204,7 @@ class Watcher:
         return self._tracker.ready_since + min(MAX_WAIT_S, self._options.max_wait_s * 2**self._growth)
 
     def _read(self, outbox: Outbox) -> None:
-        started = self._clock()
+        started, ready_since = self._clock(), self._tracker.ready_since
         counts: Counter[Status] = Counter()
         # While a scan was being written, it may have looked new, and have the content of its row by now.
         refs = outbox.unsettled(self._tracker.take(self._max_rows))
@@ -212,7 +219,8 @@ class Watcher:
         try:
             outbox.publish()
         finally:  # a file in the outbox is published, whatever went wrong after that
-            results = self._show_published(outbox)
+            now = self._clock()
+            results = self._tell_published(outbox, now - started, now - ready_since)
         is_busy = len(refs) >= MIN_BUSY_SCANS and len(self._tracker) > 0
         self._growth = min(self._growth + 1, MAX_DOUBLINGS) if is_busy else 0
         if self._has_more and not len(self._tracker):
@@ -231,11 +239,10 @@ class Watcher:
             _log.info(f"{scans}: {of_each}; {seconds:.1f} s; {results[-1].name}", extra=facts)
         self._disposal_warning.warn(outbox.not_disposed)
 
-    def _show_published(self, outbox: Outbox) -> list[Path]:
+    def _tell_published(self, outbox: Outbox, seconds: float, latency_s: float) -> list[Path]:
         results = [Path(path) for path in outbox.published]
         outbox.published.clear()  # a watcher may run for years
-        for path in results:
-            self._show(path)
+        self._news.published(results, seconds, latency_s)
         return results
 
     def _say_problems(self, outcomes: list[Outcome]) -> None:
@@ -326,6 +333,7 @@ class Watcher:
             raise OutboxError(f"the outbox {self._options.outbox} is gone: bring it back, or make it")
 
     def _pause(self, seconds: float, detail: str) -> None:
+        self._news.pause(detail)
         with suppress(RunError):  # the ledger may be writable although the results are not
             ledger = Ledger(self._options.outbox / STATE)
             beat = run_history.Heartbeat(

@@ -65,6 +65,7 @@ def test_another_file_and_what_is_wrong_in_it(digitbox: Digitbox, tmp_path: Path
 
 
 SENSITIVE = ["on-failure", "on-complete", "ping", "summary", "metrics-file", "log-file", "after", "model"]
+SENSITIVE += ["metrics-listen"]
 
 
 @pytest.mark.parametrize("key", SENSITIVE)
