@@ -50,7 +50,7 @@ def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
         ("zzz = 2", "unknown key 'zzz'; known are: after, batch-size"),
         ("[ran]\nworkers = 2", "unknown key 'ran'"),
         ("run = 2", "unknown key 'run'"),
-        ("[run]\nsettle = 2", r"\[run\] unknown key 'settle'"),
+        ("[run]\nrescan = 2", r"\[run\] unknown key 'rescan'"),
         ("[watch]\nsettle = 'x'", "settle must be a number, not"),
         ("workers = 'two'", 'workers must be a whole number, not "two"'),
         ("workers = true", "workers must be a whole number, not true"),
@@ -86,15 +86,15 @@ def test_only_a_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: p
 
 def test_a_table_is_for_its_command_alone(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
-    file.write_text("quiet = true\nworkers = 2\n[watch]\nsettle = 5\nworkers = 1\n")
+    file.write_text("quiet = true\nworkers = 2\n[watch]\nrescan = 5\nworkers = 1\n")
     config = read_config(file, COMMANDS)
     assert config.of("run", COMMANDS["run"]) == {"quiet": True, "workers": 2}
-    assert config.of("watch", COMMANDS["watch"]) == {"quiet": True, "workers": 1, "settle": 5}
+    assert config.of("watch", COMMANDS["watch"]) == {"quiet": True, "workers": 1, "rescan": 5}
 
 
 @pytest.mark.parametrize(
     ("command", "key", "value", "other"),
-    [("run", "settle", "5", "watch"), ("watch", "max-files", "5", "run"), ("watch", "report", "true", "run")],
+    [("run", "rescan", "5", "watch"), ("watch", "max-files", "5", "run"), ("watch", "report", "true", "run")],
 )
 def test_a_command_obeys_each_key_or_names_the_other(
     command: str, key: str, value: str, other: str, tmp_path: Path

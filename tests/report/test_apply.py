@@ -270,7 +270,7 @@ def test_full_disk_applies_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched, pytest.raises(OutboxError, match="No space left"):
-        patched.setattr(durable, "sync", full)
+        patched.setattr(durable, "_sync_open", full)
         scene.apply((scene.unsure, "5"))
     assert (scene.files(), scene.audit()) == (before, [])
     assert scene.apply((scene.unsure, "5")).changed == 1

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="events differ")
 FOREVER_S = 1e6  # the deadline of all tests is far shorter
 
 
-def test_events_of_an_inbox_that_was_renamed_go_on_under_its_old_path(tmp_path: Path) -> None:
+def test_events_of_a_renamed_inbox_have_its_old_path(tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     events = Events(inbox, recursive=True)
