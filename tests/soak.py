@@ -38,8 +38,10 @@ class Supervisor:
     """Keeps a watcher running, and kills it or a worker: at random moments, at times several in a row."""
 
     def __init__(self, folder: Path, chance: random.Random, user: int | None) -> None:
-        self._user = user
-        self._command = [sys.executable, "-m", "batch", "watch", str(folder / "inbox")]
+        # Not by `Popen`: that becomes the user before it opens a Python that may be root's own.
+        as_user = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+        self._command = [] if user is None else ["setpriv", *as_user]
+        self._command += [sys.executable, "-m", "batch", "watch", str(folder / "inbox")]
         self._command += ["--outbox", str(folder / "outbox"), "--settle", str(SETTLE_S), "--max-wait", "0.3"]
         self._command += ["--rescan", "5", "--log-format", "json"]
         self._log = (folder / "log").open("wb")
@@ -48,14 +50,7 @@ class Supervisor:
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            self._command,
-            stdout=subprocess.DEVNULL,
-            stderr=self._log,
-            user=self._user,
-            group=self._user,
-            extra_groups=None if self._user is None else [],
-        )
+        return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=self._log)
 
     def harass(self) -> None:
         """Lives with it for some seconds, kills it, and starts it anew."""
@@ -215,7 +210,7 @@ def main() -> int:
     seed = int(os.environ.get("SOAK_SEED", str(time.time_ns() % 1_000_000)))
     print(f"SOAK_SEED={seed}")
     os.umask(0)  # so that another user may move the scans, too
-    users = [None, OTHER_ID] if os.geteuid() == 0 else [None]
+    users = [None, OTHER_ID] if os.geteuid() == 0 and shutil.which("setpriv") else [None]
     for user in users:
         folder = Path(tempfile.mkdtemp(prefix="digitbox-soak-"))
         if user is not None:

@@ -220,3 +220,11 @@ def test_a_denied_listing_has_a_message(store: Store, bucket: str) -> None:
         assert next(iter(Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)), None) is not None
     with pytest.raises(InputError, match=r"access to s3://.* is denied"):
         Inputs([f"s3://{bucket}/top/scans/a.png"], True, NOWHERE)
+
+
+@pytest.mark.usefixtures("lister")
+def test_an_object_that_two_addresses_name_is_found_once(bucket: str) -> None:
+    top = f"s3://{bucket}/top/scans"
+    inputs = Inputs([f"{top}/2024", f"{top}/2024/01/a.png", f"{top}/202?/01/*", f"{top}/2024"], True, NOWHERE)
+    names = [ref.name.removeprefix(f"{top}/") for ref in inputs]
+    assert names == ["2024/01/a.png", "2024/01/b.png", "2024/02/a.png", "2025/01/a.png"]
