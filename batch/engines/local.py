@@ -65,7 +65,7 @@ class Engine:
                 workers as are worth their start, and gives each of them parts of it.
 
         Yields:
-            The outcomes of one chunk.
+            The outcomes of one chunk; an empty list whenever a worker was lost, as a sign of life.
         """
         chunks = _chunks(iter(refs), size)
         first = list(itertools.islice(chunks, 2))

@@ -83,7 +83,7 @@ class Pool:
         self._reader, self._limit_s, self._forks = reader, limit_s, forks
         self._workers: dict[Worker, _Part | None] = {}  # what each reads
         self._waiting: deque[_Part] = deque()
-        self._most, self._failed_starts, self._has_warned = 1, 0, False
+        self._most, self._failed_starts, self._losses, self._has_warned = 1, 0, 0, False
 
     def close(self) -> None:
         """End all workers, whatever they do."""
@@ -105,7 +105,8 @@ class Pool:
     def read(self, chunks: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
         """Read chunks with at most so many workers; yield the outcomes of each in the order of the chunks.
 
-        If this process can start no worker, it reads the scans itself.
+        If this process can start no worker, it reads the scans itself. When it lost a worker, it yields an
+        empty list: many scans that hang take long, and a service must give signs of life meanwhile.
 
         Raises:
             RunError: The run cannot go on.
@@ -123,7 +124,10 @@ class Pool:
                 while not begun[0].is_done():
                     self._hand_out()
                     if any(part is not None or not worker.is_ready for worker, part in self._workers.items()):
+                        losses = self._losses
                         self._listen()
+                        if self._losses > losses:
+                            yield []
                 self._hand_out()
                 chunk = begun.popleft()
                 if chunk.error is not None:
@@ -207,6 +211,7 @@ class Pool:
         """Let go of a worker that died or hangs, and find the scan that is to blame."""
         part = self._workers[worker]
         self._remove(worker)
+        self._losses += 1
         if part is None:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:

@@ -26,7 +26,7 @@ def mapped(
     scans: Iterable[ScanRef], size: int, workers: int, limit_s: float | None = None
 ) -> Iterator[list[Outcome]]:
     with Engine(FakeReader(), workers, scan_limit_s=limit_s) as engine:
-        yield from engine.map(scans, size)
+        yield from filter(None, engine.map(scans, size))
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
@@ -104,7 +104,7 @@ def test_apart_no_scan_can_kill_this_process(names: list[str]) -> None:
     with Engine(FakeReader(), 1, apart=True) as engine:
         engine.start()
         for _ in range(2):
-            (outcomes,) = engine.map(refs(*names), 10)
+            (outcomes,) = filter(None, engine.map(refs(*names), 10))
             assert [outcome.ref.name for outcome in outcomes] == names
             assert [outcome.status for outcome in outcomes] == [
                 "failed" if name == "crash" else "ok" for name in names
@@ -178,7 +178,7 @@ def test_workers_may_be_started_early_and_stay() -> None:
     with Engine(FakeReader(), 2) as engine:
         engine.start()
         for _ in range(2):
-            chunks = list(engine.map(refs("a", "b", "crash", "c"), 1))
+            chunks = list(filter(None, engine.map(refs("a", "b", "crash", "c"), 1)))
             assert [len(chunk) for chunk in chunks] == [1, 1, 1, 1]
 
 
@@ -205,10 +205,17 @@ def test_apart_no_scan_can_hang_this_process() -> None:
     with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S, apart=True) as engine:
         engine.start()
         for names in (["hang"], ["a", "stop", "b"], ["crash", "hang"]):
-            (outcomes,) = engine.map(refs(*names), 10)
+            (outcomes,) = filter(None, engine.map(refs(*names), 10))
             assert [outcome.reason for outcome in outcomes] == [
                 {"hang": "timeout", "stop": "timeout", "crash": "worker_crashed"}.get(name) for name in names
             ]
+
+
+def test_each_loss_of_a_worker_gives_a_sign_of_life() -> None:
+    """A service with many scans that hang must say that it lives."""
+    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S / 5) as engine:
+        sizes = [len(outcomes) for outcomes in engine.map(refs("hang", "hang", "hang"), 10)]
+    assert sizes == [0, 0, 0, 0, 3]
 
 
 def test_a_worker_that_somebody_stops_costs_no_row() -> None:
@@ -296,7 +303,7 @@ def test_without_means_for_its_workers_it_reads_with_fewer(
 
 def test_workers_that_end_before_they_begin(capfd: pytest.CaptureFixture[str]) -> None:
     with Engine(Hostile(os.getpid()), 2) as engine:
-        (outcomes,) = engine.map(refs("a", "b"), 4)
+        (outcomes,) = filter(None, engine.map(refs("a", "b"), 4))
     assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
     assert capfd.readouterr().err == (
         "digitbox: warning: a worker cannot be started (it ended before it could begin): reading in this "

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from batch import __version__
 from batch.engines import ray
 from batch.engines.ray import RayEngine
 from batch.engines.ray_workers import END, NO_SCANS, Feed, Worker
@@ -59,7 +60,7 @@ def test_nothing_to_read_needs_no_cluster(digitbox: Digitbox, inbox: Path) -> No
 @pytest.mark.parametrize(
     "error",
     [
-        Exception("The current node timed out during startup. This could happen."),
+        Exception("The current node timed out during startup."),
         TimeoutError(),
         KeyError("x"),
     ],
@@ -197,6 +198,21 @@ def test_a_worker_of_another_version_reads_nothing() -> None:
     chunk = pickle.dumps([ScanRef("a", "a")])
     with pytest.raises(ConfigError, match="pip install"):
         ray._outcomes(worker(pyarrow.table({"number": [0], "scans": [chunk]})), 0)
+
+
+@pytest.mark.slow
+def test_a_worker_outlives_a_scan_that_hangs() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    worker = Worker(__version__, pickle.dumps(FakeReader()), "/", 10, 0.5)
+    try:
+        for names in (["a", "hang", "c"], ["stop"]):
+            chunk = pickle.dumps([ScanRef(name, name) for name in names])
+            outcomes = ray._outcomes(worker(pyarrow.table({"number": [0], "scans": [chunk]})), 0)
+            assert [outcome.reason for outcome in outcomes] == [
+                "timeout" if name in ("hang", "stop") else None for name in names
+            ]
+    finally:
+        worker._engine.__exit__(None)
 
 
 def test_an_answer_out_of_order_is_an_error() -> None:

@@ -44,7 +44,8 @@ def deep(tmp_path: Path) -> Iterator[int]:
 
 def test_each_scan_has_a_row_whatever_its_path(digitbox: Digitbox, tmp_path: Path, deep: int) -> None:
     inbox = os.path.realpath(tmp_path / "inbox")
-    result = digitbox("run", "--after", "move", "--outbox", str(tmp_path / "outbox"))
+    command = ("run", "--after", "move", "--settle", "0", "--outbox", str(tmp_path / "outbox"))
+    result = digitbox(*command)
     rows = {os.path.basename(row["file"]): (row["status"], row["reason"]) for row in result.rows}
     assert rows == {
         "a.png": ("ok", ""),
@@ -54,4 +55,4 @@ def test_each_scan_has_a_row_whatever_its_path(digitbox: Digitbox, tmp_path: Pat
     }
     assert {len(f"{inbox}/{row['file']}") for row in result.rows if row["file"].endswith("/b.png")} == {deep}
     assert "could not be moved to done/ or failed/: File name too long" in result.err
-    assert digitbox("run", "--after", "move", "--outbox", str(tmp_path / "outbox")).rows == []
+    assert digitbox(*command).rows == []
