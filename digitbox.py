@@ -6,14 +6,45 @@ Examples:
     3
 
 `digitbox.read` reads one scan or many, and `digitbox.Reader` keeps a model loaded. `digitbox.run` does what
-the command `digitbox run` does. `python -m digitbox` is the command.
+the command `digitbox run` does. `digitbox.read_results` gives its results to pandas. `python -m digitbox` is
+the command.
 """
 
 from batch import __version__
-from batch.api import Reader, Result, Source, read, run
-from batch.errors import DigitboxError
+from batch.api import Channels, Reader, Result, Results, Source, read, run
+from batch.errors import (
+    BusyError,
+    ConfigError,
+    DigitboxError,
+    InputError,
+    LedgerError,
+    MissingExtraError,
+    ModelError,
+    OutboxError,
+)
+from batch.records import Reason, RunSummary, Status
 
-__all__ = ["DigitboxError", "Reader", "Result", "Source", "__version__", "read", "run"]
+__all__ = [
+    "BusyError",
+    "Channels",
+    "ConfigError",
+    "DigitboxError",
+    "InputError",
+    "LedgerError",
+    "MissingExtraError",
+    "ModelError",
+    "OutboxError",
+    "Reader",
+    "Reason",
+    "Result",
+    "Results",
+    "RunSummary",
+    "Source",
+    "Status",
+    "__version__",
+    "read",
+    "run",
+]
 
 if __name__ == "__main__":
     from batch.__main__ import main

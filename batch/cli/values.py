@@ -71,11 +71,7 @@ def tolerance(_context: click.Context, _option: click.Parameter, text: str) -> T
     Raises:
         click.BadParameter: It is neither a number of scans nor a share of them.
     """
-    if re.fullmatch(r"\d{1,12}", text):
-        return Tolerance(int(text))
-    if re.fullmatch(r"\d{1,3}(\.\d{1,9})?%", text) and float(text[:-1]) <= 100:
-        return Tolerance(float(text[:-1]) / 100, is_fraction=True)
-    raise click.BadParameter(f"{text!r} is neither a number of scans, as 10, nor a share of them, as 2.5%")
+    return _understood(Tolerance.parse, text)
 
 
 def _moment(text: str | None, *, day_ends: bool) -> datetime | None:

@@ -238,7 +238,8 @@ def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
 
     Args:
         pixels: Array of (height, width), or (height, width, 3 or 4) in the order blue, green, red, alpha;
-            uint8, uint16, float or bool.
+            numbers or bool. Floats from 0 to 1 are levels from black to white. digitbox stretches numbers of
+            other types than uint8 to the whole range.
         max_pixels: Largest number of pixels that the image may have.
 
     Returns:
@@ -254,7 +255,9 @@ def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
         raise ImageError(Reason.TOO_LARGE, f"{width} x {height} pixels are more than {max_pixels}")
     if min(height, width) < MIN_SIDE_PX:
         raise ImageError(Reason.TOO_SMALL, f"{width} x {height} pixels are too few for a digit")
-    return _to_grey(pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels)
+    if pixels.dtype == np.bool_ or (pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1):
+        pixels = np.rint(pixels.astype(np.float32) * 255).astype(np.uint8)
+    return _to_grey(pixels)
 
 
 def _to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey:

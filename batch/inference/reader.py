@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from batch.errors import ImageError
 from batch.images import decode
@@ -113,6 +114,15 @@ class Reader:
     max_pixels: int
     _files: tuple[Manifest, dict[str, bytes]] | None = field(default=None, init=False, repr=False)
     _loaded: Model | None = field(default=None, init=False, repr=False)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Return what travels: the options and what `check` read, and not the loaded model."""
+        return self.model_dir, self.runtime, self.review_below, self.max_pixels, self._files
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take what has travelled."""
+        self.model_dir, self.runtime, self.review_below, self.max_pixels, self._files = state
+        self._loaded = None
 
     def __call__(self, refs: Sequence[ScanRef], beat: Callable[[], object] = lambda: None) -> list[Outcome]:
         """Read a batch of scans; load the model first if this process has not.

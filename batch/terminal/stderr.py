@@ -1,4 +1,8 @@
-"""The messages of C libraries on stderr: redirected, dropped or captured."""
+"""The messages of C libraries on stderr: redirected, dropped or captured.
+
+A process has one stderr, so its threads take turns. A fork waits for the end of a turn, or stderr of the
+child would stay redirected.
+"""
 
 from __future__ import annotations
 
@@ -6,66 +10,73 @@ import contextlib
 import functools
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 
 STDERR = 2
+
+_turn = threading.RLock()
+os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
 
 
 @contextlib.contextmanager
 def redirect(descriptor: int) -> Iterator[None]:
     """Redirect stderr to another descriptor."""
-    try:
-        saved = os.dup(STDERR)
-    except OSError:  # the process has no stderr; libraries write to whatever has its number
+    with _turn:
+        try:
+            saved = os.dup(STDERR)
+        except OSError:  # the process has no stderr; libraries write to whatever has its number
+            os.dup2(descriptor, STDERR)
+            try:
+                yield
+            finally:
+                os.close(STDERR)
+            return
         os.dup2(descriptor, STDERR)
         try:
             yield
         finally:
-            os.close(STDERR)
-        return
-    os.dup2(descriptor, STDERR)
-    try:
-        yield
-    finally:
-        os.dup2(saved, STDERR)
-        os.close(saved)
+            os.dup2(saved, STDERR)
+            os.close(saved)
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Drop all output to stderr. `capture` inside it is fast, because stderr is redirected already."""
-    process = os.getpid()
-    if _listening == [process]:
-        yield
-        return
-    recorder = _recorder(process)
-    before = _listening[:]
-    with redirect(recorder):
-        _listening[:] = [process]
-        try:
+    with _turn:
+        process = os.getpid()
+        if _listening == [process]:
             yield
-        finally:
-            _listening[:] = before
-            _cut(recorder, 0)
+            return
+        recorder = _recorder(process)
+        before = _listening[:]
+        with redirect(recorder):
+            _listening[:] = [process]
+            try:
+                yield
+            finally:
+                _listening[:] = before
+                _cut(recorder, 0)
 
 
 @contextlib.contextmanager
 def capture() -> Iterator[list[bytes]]:
     """Collect the output to stderr. When the block ends, the list has it, if there was any."""
     messages: list[bytes] = []
-    process = os.getpid()
-    recorder = _recorder(process)
-    if _listening == [process]:
-        start = os.fstat(recorder).st_size
-        yield messages
-    else:
-        start = 0
-        with redirect(recorder):
+    with _turn:
+        process = os.getpid()
+        recorder = _recorder(process)
+        if _listening == [process]:
+            start = os.fstat(recorder).st_size
             yield messages
-    size = os.fstat(recorder).st_size
-    if size > start:
-        messages.append(os.pread(recorder, min(size - start, 1 << 16), start))
-        _cut(recorder, start)
+        else:
+            start = 0
+            with redirect(recorder):
+                yield messages
+        size = os.fstat(recorder).st_size
+        if size > start:
+            messages.append(os.pread(recorder, min(size - start, 1 << 16), start))
+            _cut(recorder, start)
 
 
 _listening: list[int] = []  # the process that has redirected stderr to its recorder, if there is one

@@ -1,6 +1,8 @@
 """What libraries write to stderr: captured in order, and kept off the terminal."""
 
 import os
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +51,57 @@ def test_messages_are_heard_without_a_stderr() -> None:
         os.dup2(saved, 2)
         os.close(saved)
     assert messages == [b"heard"]
+
+
+def test_threads_take_turns(capfd: pytest.CaptureFixture[str]) -> None:
+    heard: list[list[bytes]] = []
+    begun, ours_ended = threading.Event(), threading.Event()
+
+    def capture() -> None:
+        begun.set()
+        with stderr.capture() as messages:
+            ours_ended.wait()
+            os.write(2, b"theirs")
+        heard.append(messages)
+
+    other = threading.Thread(target=capture)
+    with stderr.capture() as messages:
+        other.start()
+        begun.wait()
+        other.join(0.05)  # without turns, the other thread would redirect stderr now
+        os.write(2, b"ours")
+    ours_ended.set()
+    other.join()
+    assert (messages, heard) == ([b"ours"], [[b"theirs"]])
+    os.write(2, b"shown")
+    assert capfd.readouterr().err == "shown"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12, for threads
+def test_a_fork_waits_until_stderr_is_back(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def silence() -> None:
+        with stderr.silence():
+            begun.set()
+            threading.Event().wait(0.05)  # meanwhile the main thread asks for a fork
+
+    other = threading.Thread(target=silence)
+    shown = tmp_path / "shown"
+    saved = os.dup(2)
+    try:
+        with shown.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+        other.start()
+        begun.wait()
+        if (child := os.fork()) == 0:
+            with stderr.silence():  # the child can take a turn, too
+                pass
+            os.write(2, b"from the child")
+            os._exit(0)
+        os.waitpid(child, 0)
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        other.join()
+    assert shown.read_bytes() == b"from the child"

@@ -1,0 +1,236 @@
+"""The functions that read scans for Python programs: `read`, and a `Reader` that keeps its model."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from typing import Any, cast, overload
+
+import numpy as np
+
+from batch.api import sources
+from batch.api.results import Result, Results, shrink
+from batch.api.sources import Channels, Opened, Source
+from batch.config import MAX_PIXELS
+from batch.errors import ConfigError, ImageError
+from batch.images.decode import CHUNK_BYTES
+from batch.inference import model_store, reader
+from batch.records import Image, ScanRef
+from batch.terminal import stderr
+
+BATCH_SIZE = 64  # scans that the model sees at a time; more are hardly faster
+
+# The readers of a process take turns. A fork waits for the end of a turn, so that none is at work then.
+_turn = threading.RLock()
+os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
+
+
+class Reader:
+    """A model that stays loaded.
+
+    All threads of a process may use a reader; they take turns. A forked process may go on with it. A reader
+    can be pickled and brings its model along, e.g. to a process that `multiprocessing` spawns, to Ray or to
+    Spark.
+
+    Args:
+        model: A name or a folder; None for the default model.
+        review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
+        max_pixels: An image with more pixels fails as `too_large`.
+
+    Raises:
+        ConfigError: `review_below` is no probability.
+        ModelError: The model is missing or damaged.
+
+    Examples:
+        >>> import digitbox
+        >>> reader = digitbox.Reader()
+        >>> [result.prediction for result in reader(["inbox/sample-01-pen.png", "inbox/sample-12-blank.png"])]
+        [3, None]
+    """
+
+    def __init__(
+        self,
+        model: str | PathLike[str] | None = None,
+        *,
+        review_below: float | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        folder = model_store.find(None if model is None else os.fspath(model))
+        self._reader = reader.Reader(folder, "litert", review_below, max_pixels)
+        with _turn:
+            self._reader.load()
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # one path is no list of paths
+        self, source: Source, *, channels: Channels | None = None, batch_size: int = BATCH_SIZE
+    ) -> Result: ...
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # an iterator is also an iterable
+        self, source: Iterator[Source], *, channels: Channels | None = None, batch_size: int = BATCH_SIZE
+    ) -> Iterator[Result]: ...
+
+    @overload
+    def __call__(
+        self, source: Iterable[Source], *, channels: Channels | None = None, batch_size: int = BATCH_SIZE
+    ) -> Results: ...
+
+    def __call__(
+        self,
+        source: Source | Iterable[Source],
+        *,
+        channels: Channels | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> Result | Iterator[Result] | Results:
+        """Read one scan, or many; see `read`.
+
+        Args:
+            source: A scan, several, or an iterator of scans.
+            channels: The order of the channels of arrays in colour.
+            batch_size: Scans that the model sees at a time.
+
+        Returns:
+            A result for one scan, a list of results for several, an iterator of results for an iterator.
+
+        Raises:
+            ConfigError: Something is no scan, or an array in colour comes without `channels`.
+        """
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, not {batch_size}")
+        if sources.is_one(source):
+            (result,) = self._read([self._open(cast(Source, source), channels)], channels)
+            return result
+        if not isinstance(source, Iterable):
+            self._open(cast(Source, source), channels)  # raises
+        results = self._read_many(iter(cast(Iterable[Source], source)), channels, batch_size)
+        return results if isinstance(source, Iterator) else Results(results)
+
+    def _open(self, source: Source, channels: Channels | None) -> Opened:
+        return sources.open_source(source, channels, self._reader.max_pixels)
+
+    def _read_many(
+        self, items: Iterator[Source], channels: Channels | None, batch_size: int
+    ) -> Iterator[Result]:
+        """Yield a result for each scan. No turn is taken while the caller's iterator runs."""
+        batch: list[Opened] = []
+        size_bytes = 0
+        for item in items:
+            batch.append(self._open(item, channels))
+            size_bytes += sources.size_bytes(batch[-1])
+            if len(batch) >= batch_size or size_bytes >= CHUNK_BYTES:
+                yield from self._read(batch, channels)
+                batch, size_bytes = [], 0
+        yield from self._read(batch, channels)
+
+    def _read(self, batch: list[Opened], channels: Channels | None) -> list[Result]:
+        greys: list[Any] = []  # of scans that are no files, for their pictures
+
+        def decoded() -> Iterator[tuple[ScanRef, Image | ImageError]]:
+            for opened in batch:
+                image = sources.decode_opened(opened, channels, self._reader.max_pixels)
+                is_file = isinstance(opened, ScanRef)
+                greys.append(None if is_file or isinstance(image, ImageError) else shrink(image.grey))
+                yield opened if isinstance(opened, ScanRef) else ScanRef("", ""), image
+
+        with _turn:
+            model = self._reader.load()
+            if all(isinstance(opened, np.ndarray) for opened in batch):
+                outcomes = reader.read_images(decoded(), model)
+            else:
+                with stderr.silence():  # the decoders print warnings, and the results say the same
+                    outcomes = reader.read_images(decoded(), model)
+        return [Result.of(outcome, grey) for outcome, grey in zip(outcomes, greys, strict=True)]
+
+
+@overload
+def read(  # type: ignore[overload-overlap]  # one path is no list of paths
+    source: Source,
+    *,
+    model: str | PathLike[str] | None = None,
+    review_below: float | None = None,
+    channels: Channels | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Result: ...
+
+
+@overload
+def read(  # type: ignore[overload-overlap]  # an iterator is also an iterable
+    source: Iterator[Source],
+    *,
+    model: str | PathLike[str] | None = None,
+    review_below: float | None = None,
+    channels: Channels | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Iterator[Result]: ...
+
+
+@overload
+def read(
+    source: Iterable[Source],
+    *,
+    model: str | PathLike[str] | None = None,
+    review_below: float | None = None,
+    channels: Channels | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Results: ...
+
+
+def read(
+    source: Source | Iterable[Source],
+    *,
+    model: str | PathLike[str] | None = None,
+    review_below: float | None = None,
+    channels: Channels | None = None,
+    batch_size: int = BATCH_SIZE,
+) -> Result | Iterator[Result] | Results:
+    """Read one scan, or many.
+
+    A scan is a path, the bytes of a file, an open binary file, an array of pixels (see `Source`), or an image
+    of Pillow. A scan that cannot be read is a result, too.
+
+    Args:
+        source: A scan, several, or an iterator of scans. digitbox takes up to `batch_size` scans from an
+            iterator before it gives the first result.
+        model: A name or a folder; None for the default model. digitbox keeps it loaded.
+        review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
+        channels: The order of the channels of arrays in colour, `BGR` or `RGB`. Only these need it.
+        batch_size: Scans that the model sees at a time.
+
+    Returns:
+        A result for one scan, a list of results for several, an iterator of results for an iterator. They
+        have the order of the scans.
+
+    Raises:
+        ConfigError: Something is no scan, or an array in colour comes without `channels`. Or `review_below`
+            is no probability.
+        ModelError: The model is missing or damaged.
+
+    Examples:
+        >>> import digitbox
+        >>> import numpy as np
+        >>> digitbox.read(np.full((100, 80), 255, np.uint8)).reason.value
+        'blank'
+        >>> from pathlib import Path
+        >>> for result in digitbox.read(iter(sorted(Path("inbox").glob("sample-0[1-3]*")))):
+        ...     print(result.file, result.prediction)
+        inbox/sample-01-pen.png 3
+        inbox/sample-02-box.jpg 5
+        inbox/sample-03-pencil.png 8
+    """
+    folder = model_store.find(None if model is None else os.fspath(model))
+    try:
+        manifest = os.stat(folder / model_store.MANIFEST)
+        version = manifest.st_ino, manifest.st_mtime_ns
+    except OSError:
+        version = 0, 0  # the reader says what is wrong
+    loaded = _reader_of(os.path.abspath(folder), version, review_below)
+    return loaded(cast(Any, source), channels=channels, batch_size=batch_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _reader_of(folder: str, _: tuple[int, int], review_below: float | None) -> Reader:
+    """Return a reader; a model that was trained anew in the same folder is another one."""
+    return Reader(folder, review_below=review_below)

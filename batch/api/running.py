@@ -1,0 +1,119 @@
+"""The function that does for Python programs what the command `digitbox run` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from batch.config import NotifyOptions, RunOptions, StateOptions, Tolerance
+from batch.errors import ConfigError
+from batch.locations import check_location, parse_outbox, with_state_folder
+from batch.monitoring import notify
+from batch.options import Kind, Option
+from batch.records import RunSummary
+from batch.run import job
+
+_TYPES: dict[Kind, tuple[type, ...]] = {
+    Kind.WHOLE: (int,),
+    Kind.NUMBER: (int, float),
+    Kind.FLAG: (bool,),
+    Kind.DURATION: (int, float),
+    Kind.TOLERANCE: (int, str),
+    Kind.FOLDER: (str, PathLike),
+    Kind.PATTERNS: (list, tuple),
+}
+_WORDS = {bool: "True or False", int: "a whole number", float: "a number"}
+
+
+def run(
+    inputs: str | PathLike[str] | Iterable[str | PathLike[str]],
+    outbox: str | PathLike[str],
+    **options: Any,
+) -> RunSummary:
+    """Read scans and write a row for each to a CSV in the outbox, as the command `digitbox run` does.
+
+    It prints nothing, and takes no options from the environment or from `digitbox.toml`. Messages go to the
+    logger `batch`.
+
+    Args:
+        inputs: Files, folders, globs, or addresses of object storage; or one of them.
+        outbox: A folder, or an address of object storage.
+        options: Other options of `digitbox run` that concern reading, e.g. `only_new=True`, `after="move"`,
+            `workers=2`, `max_failed="2%"`. A duration is in seconds: `max_time_s=3600`.
+
+    Returns:
+        What the run came to: counts by status and reason, seconds, exit code.
+
+    Raises:
+        ConfigError: An option is unknown or has a wrong value.
+        RunError: The run cannot go on; its message says what to do.
+
+    Examples:
+        >>> import digitbox, tempfile
+        >>> with tempfile.TemporaryDirectory() as outbox:
+        ...     summary = digitbox.run(["inbox"], outbox, workers=1)
+        >>> summary.counts["ok"] > 5
+        True
+    """
+    declared = {
+        field.name: field.metadata["option"]
+        for record in (RunOptions, StateOptions)
+        for field in dataclasses.fields(record)
+        if "option" in field.metadata
+    }
+    for name, value in options.items():
+        if name not in declared or name == "outbox":
+            raise ConfigError(f"digitbox.run has no option {name}: known are {', '.join(sorted(declared))}")
+        options[name] = _checked(name, value, declared[name])
+    state = options.pop("state", None)
+    paths = [inputs] if isinstance(inputs, str | PathLike) else inputs
+    run_options = RunOptions(
+        inputs=tuple(check_location(os.fspath(path)) for path in paths),
+        outbox=with_state_folder(parse_outbox(os.fspath(outbox)), None if state is None else Path(state)),
+        **options,
+    )
+    stats = job.new_stats(run_options)
+    with notify.notify_at_end(stats, NotifyOptions(), run_options.outbox, print):
+        job.run(run_options, job.find(run_options), lambda _: None, stats)
+    return stats.summary()
+
+
+def _checked(name: str, value: Any, option: Option) -> Any:
+    """Return the value of an option as its field holds it.
+
+    Raises:
+        ConfigError: The option does not take this value.
+    """
+    if value is None and option.unset:
+        return None
+    if option.choices:
+        if value not in option.choices:
+            raise ConfigError(f"{name} must be one of {', '.join(map(str, option.choices))}, not {value!r}")
+        return option.convert(value) if option.convert else value
+    types: tuple[Any, ...] = _TYPES.get(option.kind, (str,))
+    is_of_type = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+    texts = value if option.kind is Kind.PATTERNS and is_of_type else ()
+    if not is_of_type or not all(isinstance(text, str) for text in texts):
+        words = _WORDS.get(types[-1], "a list of texts" if list in types else "text")
+        raise ConfigError(f"{name} must be {words}, not {value!r}")
+    too_low = option.low is not None and not value >= option.low  # not a number is too low, too
+    if too_low or (option.high is not None and value > option.high):
+        raise ConfigError(f"{name} is {value}: it must be {_range(option)}")
+    if option.kind is Kind.DURATION and not 0 < value < 1e9:
+        raise ConfigError(f"{name} is {value}: give seconds, more than 0")
+    if option.kind is Kind.TOLERANCE:
+        try:
+            return Tolerance.parse(str(value))
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}") from error
+    return tuple(value) if option.kind is Kind.PATTERNS else value
+
+
+def _range(option: Option) -> str:
+    if option.high is None:
+        return f"at least {option.low:g}"
+    return f"{option.low:g} to {option.high:g}"

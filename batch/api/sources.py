@@ -1,0 +1,198 @@
+"""The forms in which Python programs have scans, and the way from each to a grey image."""
+
+from __future__ import annotations
+
+import os
+import sys
+from os import PathLike
+from typing import IO, Any, Literal, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import ConfigError, ImageError
+from batch.images import decode
+from batch.records import Image, Reason, ScanRef
+
+
+class PillowImage(Protocol):
+    """An image of Pillow, as far as digitbox asks before it loads the pixels."""
+
+    @property
+    def mode(self) -> str:
+        """The kind of its pixels."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its width and height in pixels."""
+
+
+Source = str | PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any] | PillowImage
+"""A scan: a path, the bytes of a file, an open binary file, an array of pixels, or an image of Pillow.
+
+An array is (height, width) or (height, width, 1) in grey, or (height, width, 3 or 4) in colour. 8 bits are
+levels from 0 black to 255 white. Floats from 0 to 1 are levels from black to white. digitbox stretches other
+numbers from the lowest, black, to the highest, white.
+"""
+
+Channels = Literal["BGR", "RGB"]
+"""The order of the channels of an array in colour: `BGR` from OpenCV, `RGB` from Pillow or Matplotlib."""
+
+Opened = ScanRef | bytes | npt.NDArray[Any] | PillowImage | ImageError
+"""A scan whose bytes or pixels are at hand, or the file that has them, or why there is nothing."""
+
+_ADVICE = "give a path, bytes, an open binary file, an array or an image of Pillow"
+_FORMS = (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)
+_AS_THEY_ARE = "1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"  # modes of grey pixels in Pillow
+
+
+def is_one(value: object) -> bool:
+    """Return whether a value is one scan, and not several."""
+    return isinstance(value, _FORMS) or hasattr(value, "read") or _is_pillow(value)
+
+
+def open_source(source: Source, channels: Channels | None, max_pixels: int) -> Opened:
+    """Return a scan with its bytes or pixels; digitbox decodes nothing yet.
+
+    Args:
+        source: The scan.
+        channels: The order of the channels of arrays in colour.
+        max_pixels: Largest number of pixels that it may have.
+
+    Raises:
+        ConfigError: It is no scan, or an array of another shape or type than an image's.
+    """
+    if isinstance(source, str | PathLike):
+        path = os.fsdecode(source)
+        if "\0" in path:
+            return ImageError(Reason.UNREADABLE, "a path has no null character")
+        return ScanRef(path, path)
+    if isinstance(source, np.ndarray):
+        _check_array(source, channels)
+        return source
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if _is_pillow(source):
+        return cast(PillowImage, source)
+    if hasattr(source, "read"):
+        return _content_of(source, max_pixels * decode.BYTES_PER_PIXEL + decode.SPARE_BYTES)
+    raise ConfigError(f"cannot read a scan from {type(source).__name__}: {_ADVICE}")
+
+
+def size_bytes(opened: Opened) -> int:
+    """Return how much memory a scan takes; 0 for a file."""
+    if isinstance(opened, bytes):
+        return len(opened)
+    return opened.nbytes if isinstance(opened, np.ndarray) else 0
+
+
+def decode_opened(opened: Opened, channels: Channels | None, max_pixels: int) -> Image | ImageError:
+    """Decode a scan.
+
+    Args:
+        opened: What `open_source` returned.
+        channels: The order of the channels of arrays in colour.
+        max_pixels: Largest number of pixels that the image may have.
+
+    Returns:
+        The image, or why there is none.
+
+    Raises:
+        InputError: Object storage cannot be read.
+    """
+    if isinstance(opened, ImageError):
+        return opened
+    if isinstance(opened, ScanRef):
+        (((_, image),),) = decode.read_all([opened], max_pixels)
+        return image
+    if isinstance(opened, bytes):
+        return decode.decode_content(opened or ImageError(Reason.EMPTY, "there are no bytes"), max_pixels)
+    try:
+        if isinstance(opened, np.ndarray):
+            pixels = _in_order(opened, channels)
+        else:
+            pixels = _pixels_of(opened, max_pixels)
+        return Image(decode.from_pixels(pixels, max_pixels), "")
+    except ImageError as error:
+        # The error that was raised keeps the pixels alive through its traceback, so digitbox makes a new one.
+        return ImageError(error.reason, error.detail)
+
+
+def _check_array(pixels: npt.NDArray[Any], channels: Channels | None) -> None:
+    shape = pixels.shape
+    if pixels.dtype.kind not in "buif":
+        raise ConfigError(f"an array of {pixels.dtype} has no pixels: give numbers")
+    if pixels.ndim == 4 or (pixels.ndim == 3 and shape[2] not in (1, 3, 4)):
+        raise ConfigError(f"an array of shape {shape} is not one image: for several, give list(array)")
+    if pixels.ndim not in (2, 3):
+        raise ConfigError(
+            f"an array of shape {shape} is no image: give (height, width) or (height, width, 3)"
+        )
+    if channels not in (None, "BGR", "RGB"):
+        raise ConfigError(f"channels must be 'BGR' or 'RGB', not {channels!r}")
+    if channels is None and pixels.ndim == 3 and shape[2] > 1:
+        raise ConfigError(
+            "an array in colour needs the order of its channels: give channels='BGR' if it is from OpenCV, "
+            "or channels='RGB' if it is from Pillow or Matplotlib"
+        )
+
+
+def _in_order(pixels: npt.NDArray[Any], channels: Channels | None) -> npt.NDArray[Any]:
+    """Return an array without a single channel, with blue first, in one piece of memory."""
+    pixels = np.asarray(pixels)  # a matrix or a masked array has other operators
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.ndim == 3 and channels == "RGB":
+        pixels = pixels[:, :, [2, 1, 0, *range(3, pixels.shape[2])]]
+    return np.ascontiguousarray(pixels)
+
+
+def _content_of(file: Any, max_bytes: int) -> bytes | ImageError:
+    """Return the rest of an open file; it stays open."""
+    try:
+        content = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: the file is closed
+        return ImageError(Reason.UNREADABLE, str(error))
+    if not isinstance(content, bytes):
+        if hasattr(content, "close"):
+            content.close()  # a coroutine
+        raise ConfigError(
+            f"the file gave {type(content).__name__} and not bytes: open it with mode 'rb', or give its bytes"
+        )
+    if len(content) > max_bytes:
+        return ImageError(Reason.TOO_LARGE, f"it has more than {max_bytes} bytes")
+    return content
+
+
+def _is_pillow(value: object) -> bool:
+    pillow = sys.modules.get("PIL.Image")  # who has such an image has imported it
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
+    """Return the pixels of an image of Pillow, upright, with blue first.
+
+    Raises:
+        ImageError: It is too large, or Pillow cannot load it.
+    """
+    from PIL import ImageOps
+
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(Reason.TOO_LARGE, f"{width} x {height} pixels are more than {max_pixels}")
+    try:
+        upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:
+            return _in_order(np.asarray(upright.convert("RGBA")), "RGB")
+        if upright.mode in _AS_THEY_ARE:
+            return np.asarray(upright)
+        return _in_order(np.asarray(upright.convert("RGB")), "RGB")
+    except MemoryError as error:
+        raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+    ) as error:  # a file that Pillow opened is damaged or closed
+        raise ImageError(Reason.DAMAGED, f"Pillow cannot load it: {error}") from error

@@ -1,0 +1,192 @@
+"""Reading from Python: one scan or many, and from threads and processes."""
+
+import csv
+import dataclasses
+import multiprocessing
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import digitbox
+from batch.inference import model_store
+from batch.records import Reason
+from command import ROOT
+
+SAMPLE = ROOT / "inbox" / "sample-01-pen.png"
+BLANK = np.full((40, 40), 255, np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+def test_the_command_gives_the_same_rows(tmp_path: Path) -> None:
+    summary = digitbox.run("inbox", tmp_path / "out", workers=1, probabilities=True)
+    (path,) = (tmp_path / "out").glob("*.csv")
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    results = digitbox.read([ROOT / "inbox" / row["file"] for row in rows])
+    assert summary.rows == len(rows) == len(results)
+    for row, result in zip(rows, results, strict=True):
+        assert row["prediction"] == ("" if result.prediction is None else str(result.prediction))
+        assert row["confidence"] == ("" if result.confidence is None else f"{result.confidence:.6f}")
+        assert (row["status"], row["reason"]) == (result.status, result.reason or "")
+        written = [row[f"p{digit}"] for digit in range(10)]
+        assert written == [f"{value:.6f}" for value in result.probabilities] or not any(
+            [*written, *result.probabilities]
+        )
+
+
+def test_one_by_one_is_the_same_as_together() -> None:
+    paths = sorted((ROOT / "inbox").iterdir())
+    assert [digitbox.read(path) for path in paths] == digitbox.read(paths)
+
+
+def test_one_gives_a_result_and_several_a_list() -> None:
+    assert isinstance(digitbox.read(BLANK), digitbox.Result)
+    results = digitbox.read((BLANK, str(SAMPLE)))
+    assert isinstance(results, digitbox.Results)
+    assert [result.file for result in results] == ["", str(SAMPLE)]
+    assert digitbox.read([]) == []
+
+
+def test_an_iterator_gives_an_iterator() -> None:
+    taken = []
+
+    def scans() -> Iterator[digitbox.Source]:
+        for number in range(5):
+            taken.append(number)
+            yield BLANK
+
+    results = digitbox.read(scans(), batch_size=2)
+    assert isinstance(results, Iterator)
+    assert taken == []
+    assert next(results).reason is Reason.BLANK
+    assert taken == [0, 1]
+    assert len(list(results)) == 4
+
+
+def test_large_scans_are_taken_in_smaller_batches() -> None:
+    taken = []
+
+    def scans() -> Iterator[digitbox.Source]:
+        for number in range(3):
+            taken.append(number)
+            yield np.full((1500, 1500), 255, np.uint8)
+
+    next(digitbox.read(scans()))
+    assert len(taken) == 2
+
+
+def test_an_iterator_is_no_surprise_after_errors() -> None:
+    def scans() -> Iterator[digitbox.Source]:
+        yield BLANK
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        list(digitbox.read(scans()))
+    with pytest.raises(digitbox.ModelError, match="no model 'gone'"):
+        digitbox.read(iter([BLANK]), model="gone")
+    assert digitbox.read(BLANK).reason is Reason.BLANK
+
+
+def test_wrong_arguments_are_errors_that_say_so() -> None:
+    with pytest.raises(digitbox.ConfigError, match="batch_size must be at least 1"):
+        digitbox.read(BLANK, batch_size=0)
+    with pytest.raises(digitbox.ConfigError, match="review"):
+        digitbox.read(BLANK, review_below=2)
+
+
+def test_what_threads_write_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    """Arrays need no decoder, so stderr stays as it is; the caller's own iterator has it, too."""
+
+    def scans() -> Iterator[digitbox.Source]:
+        for path in (SAMPLE, SAMPLE):
+            os.write(2, b"mine\n")
+            yield path
+
+    list(digitbox.read(scans(), batch_size=1))
+    assert capfd.readouterr().err == "mine\nmine\n"
+
+
+def test_a_reader_keeps_its_options() -> None:
+    reader = digitbox.Reader(review_below=1.0, max_pixels=1000)
+    assert reader(BLANK).reason is Reason.TOO_LARGE
+    reader = digitbox.Reader(model_store.find(None), review_below=1.0)
+    assert reader(SAMPLE).reason is Reason.LOW_CONFIDENCE
+
+
+def test_a_reader_brings_its_model_along(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(model_store.find(None), folder)
+    content = pickle.dumps(digitbox.Reader(folder))
+    shutil.rmtree(folder)
+    assert pickle.loads(content)(SAMPLE) == digitbox.read(SAMPLE)
+
+
+def test_a_model_that_was_trained_anew_is_loaded_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(model_store.find(None), folder)
+    assert digitbox.read(SAMPLE, model=folder).prediction == 3
+    manifest = model_store.load_manifest(folder)
+    model_store.rewrite_card(folder, dataclasses.replace(manifest, look_above=1.0, review_below=1.0), "")
+    assert digitbox.read(SAMPLE, model=folder).reason is Reason.LOW_CONFIDENCE
+
+
+def test_threads_share_a_reader() -> None:
+    reader = digitbox.Reader()
+    paths = sorted((ROOT / "inbox").iterdir())
+    expected = reader(paths)
+    results: list[list[digitbox.Result]] = []
+    threads = [threading.Thread(target=lambda: results.append(reader(paths))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 4
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of Python 3.12, for threads
+def test_forks_go_on_with_a_reader_that_threads_use() -> None:
+    reader = digitbox.Reader()
+    expected = reader(SAMPLE)
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            reader(SAMPLE)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for _ in range(5):
+            if (child := os.fork()) == 0:
+                os._exit(0 if reader(SAMPLE) == expected else 1)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_spawned_processes_get_a_reader() -> None:
+    reader = digitbox.Reader()
+    scans: list[digitbox.Source] = [SAMPLE, BLANK]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(reader, scans) == [reader(scan) for scan in scans]
+
+
+def test_the_callers_array_stays_as_it_is() -> None:
+    pixels = cv2.imread(str(SAMPLE), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
+    before = pixels.copy()
+    pixels.setflags(write=False)
+    digitbox.read(pixels)
+    assert np.array_equal(pixels, before)

@@ -1,0 +1,67 @@
+"""A run from Python: the command's options, checked like the command's."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import digitbox
+from batch.outbox.ledger import open_ledger
+from batch.outbox.run_history import last_runs
+from formats import FORMATS, two
+
+pytestmark = pytest.mark.usefixtures("fake_model")
+
+
+def test_a_run_takes_the_options_of_the_command(inbox: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "b-back.png"):
+        (inbox / name).write_bytes(FORMATS["png-8"](two()))
+    outbox = tmp_path / "out"
+    options: dict[str, Any] = {"after": "move", "ignore": ["*-back.png"], "workers": 1, "max_time_s": 60}
+    summary = digitbox.run(inbox, outbox, max_failed="10%", **options)
+    assert (summary.rows, summary.exit_code, summary.command) == (2, 0, "run")
+    assert sorted(path.name for path in (outbox / "done").rglob("*.png")) == ["a.png", "b.png"]
+    assert digitbox.run([inbox / "b-back.png"], str(outbox), workers=None).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only_now": True}, "no option only_now: known are after, "),
+        ({"max_time": 3}, "no option max_time"),
+        ({"workers": 0}, "workers is 0: it must be 1 to 256"),
+        ({"workers": True}, "workers must be a whole number, not True"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number, not 2.5"),
+        ({"review_below": float("nan")}, "review_below is nan: it must be 0 to 1"),
+        ({"review_below": "0.5"}, "review_below must be a number"),
+        ({"max_files": 0}, "max_files is 0: it must be at least 1"),
+        ({"max_time_s": 0}, "max_time_s is 0: give seconds"),
+        ({"max_failed": "101%"}, "max_failed: '101%' is neither a number of scans"),
+        ({"max_failed": 0.5}, "max_failed must be "),
+        ({"only_new": 1}, "only_new must be True or False"),
+        ({"after": "burn"}, "after must be one of leave, move, delete, not 'burn'"),
+        ({"format": "xml"}, "format must be one of csv, parquet"),
+        ({"format": None}, "format must be one of csv, parquet"),
+        ({"ignore": "*.png"}, "ignore must be a list of texts"),
+        ({"model": 7}, "model must be text"),
+    ],
+)
+def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: Path, tmp_path: Path) -> None:
+    with pytest.raises(digitbox.ConfigError, match=message):
+        digitbox.run([inbox], tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_fails_is_in_the_history(inbox: Path, tmp_path: Path) -> None:
+    outbox = tmp_path / "out"
+    digitbox.run(inbox, outbox, workers=1)
+    with pytest.raises(digitbox.InputError, match="no scans to read"):
+        digitbox.run(inbox, outbox, workers=1, fail_if_empty=True)
+    with open_ledger(outbox, read_only=True) as ledger:
+        assert [run.exit_code for run in last_runs(ledger, 5)] == [4, 0]
+
+
+def test_a_run_prints_nothing(inbox: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
+    digitbox.run(inbox, tmp_path / "out", workers=1)
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,179 @@
+"""The forms of a scan: all give the same digit, and what is no scan says so."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import pytest
+
+import digitbox
+from batch.records import Reason, Status
+from command import ROOT
+from formats import FORMATS, two
+
+SAMPLE = ROOT / "inbox" / "sample-01-pen.png"
+DARK = two(ink=0, paper=255)
+
+
+def pixels_of(flags: int = cv2.IMREAD_COLOR) -> npt.NDArray[Any]:
+    pixels = cv2.imread(str(SAMPLE), flags)
+    assert pixels is not None
+    return pixels
+
+
+def test_all_forms_of_a_scan_give_the_same_result() -> None:
+    content = SAMPLE.read_bytes()
+    grey = pixels_of(cv2.IMREAD_ANYDEPTH)
+    forms: list[Any] = [
+        SAMPLE,
+        str(SAMPLE),
+        content,
+        bytearray(content),
+        memoryview(content),
+        io.BytesIO(content),
+        grey,
+        grey[:, :, None],
+        np.asfortranarray(grey),
+        np.ma.masked_array(grey),
+    ]
+    with SAMPLE.open("rb") as file:
+        results = digitbox.read([*forms, file])
+        assert not file.closed
+    assert len({results[0], *results}) == 1
+    assert (results[0].prediction, results[0].status) == (3, Status.OK)
+
+
+def test_colours_are_taken_in_the_order_that_is_said() -> None:
+    pixels = pixels_of()
+    result = digitbox.read(pixels, channels="BGR")
+    assert result.prediction == 3
+    assert digitbox.read(pixels[:, :, ::-1], channels="RGB") == result
+    opaque = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+    assert digitbox.read(opaque, channels="BGR") == result
+    assert digitbox.read(opaque[:, :, [2, 1, 0, 3]], channels="RGB") == result
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", ">u2", "i8", "f2", "f4", ">f8", "?"])
+def test_arrays_of_many_types_are_read(kind: str) -> None:
+    ink = np.where(DARK > 127, 1, 0)
+    scaled = ink * {"u1": 255, "u2": 65535, ">u2": 65535, "i8": 7}.get(kind, 1)
+    assert digitbox.read(scaled.astype(kind)) == digitbox.read((ink * 255).astype(np.uint8))
+
+
+def test_floats_to_one_are_the_levels_of_bytes() -> None:
+    grey = pixels_of(cv2.IMREAD_GRAYSCALE)
+    assert 0 < grey.min() < grey.max() < 255
+    assert digitbox.read(grey / 255) == digitbox.read(grey)
+    assert digitbox.read((grey / 255).astype(np.float32)) == digitbox.read(grey)
+    colours = pixels_of()
+    assert digitbox.read(colours / 255, channels="BGR") == digitbox.read(colours, channels="BGR")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "I", "F", "P", "LA", "CMYK", "I;16"])
+def test_images_of_pillow_are_read(mode: str) -> None:
+    image = PIL.Image.fromarray(DARK)
+    if mode == "I;16":
+        converted = PIL.Image.fromarray(DARK.astype(np.uint16) * 257)
+    else:
+        converted = image.convert("RGB").convert(mode) if mode == "P" else image.convert(mode)
+    assert converted.mode == mode
+    assert digitbox.read(converted).prediction == digitbox.read(DARK).prediction == 2
+
+
+def test_an_image_of_pillow_is_turned_upright_and_put_on_paper(tmp_path: Path) -> None:
+    turned = PIL.Image.fromarray(np.rot90(DARK).copy())
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    with PIL.Image.open(tmp_path / "turned.png") as image:
+        assert digitbox.read(image) == digitbox.read(DARK)
+    clear = np.zeros((*DARK.shape, 4), np.uint8)  # black ink on black that is transparent
+    clear[..., 3] = 255 - DARK
+    assert digitbox.read(PIL.Image.fromarray(clear)).prediction == 2
+    palette = PIL.Image.fromarray(np.where(DARK > 127, 1, 0).astype(np.uint8), "L").convert("P")
+    palette.putpalette([0, 0, 0, 0, 0, 0])
+    palette.info["transparency"] = 1
+    assert digitbox.read(palette).prediction == 2
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (b"no image", Reason.NOT_AN_IMAGE),
+        (b"", Reason.EMPTY),
+        (io.BytesIO(b""), Reason.EMPTY),
+        (FORMATS["png-8"](two())[:90], Reason.TRUNCATED),
+        ("gone.png", Reason.VANISHED),
+        ("a\0b.png", Reason.UNREADABLE),
+        (str(ROOT), Reason.NOT_A_FILE),
+        (np.zeros((3, 3), np.uint8), Reason.TOO_SMALL),
+        (np.zeros((0, 9), np.uint8), Reason.EMPTY),
+        (np.zeros((0, 9), np.float32), Reason.EMPTY),
+        (np.full((20, 20), np.nan, np.float32), Reason.DAMAGED),
+        (PIL.Image.new("L", (3, 3)), Reason.TOO_SMALL),
+        (PIL.Image.new("L", (0, 0)), Reason.EMPTY),
+    ],
+)
+def test_a_scan_that_cannot_be_read_is_a_result(source: digitbox.Source, reason: Reason) -> None:
+    result = digitbox.read(source)
+    assert (result.prediction, result.confidence, result.reason) == (None, None, reason)
+
+
+def test_files_that_cannot_be_read_are_results(tmp_path: Path) -> None:
+    closed = SAMPLE.open("rb")
+    closed.close()
+    with (tmp_path / "new").open("wb") as writable:
+        results = digitbox.read([closed, writable])
+    assert [result.reason for result in results] == [Reason.UNREADABLE] * 2
+    (tmp_path / "cut.png").write_bytes(SAMPLE.read_bytes()[:900])
+    with PIL.Image.open(tmp_path / "cut.png") as image:
+        assert digitbox.read(image).reason is Reason.DAMAGED
+
+
+def test_large_scans_are_refused_before_they_are_decoded() -> None:
+    reader = digitbox.Reader(max_pixels=400)
+    too_many = bytes(8 * 400 + (1 << 20) + 1)
+    sources: list[digitbox.Source] = [
+        PIL.Image.new("L", (21, 20)),
+        np.zeros((21, 20), np.uint8),
+        io.BytesIO(too_many),
+    ]
+    assert [result.reason for result in reader(sources)] == [Reason.TOO_LARGE] * 3
+
+
+class Upload:
+    """An upload of a web framework, whose `read` must be awaited."""
+
+    async def read(self, _: int = -1) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (np.zeros(3, np.uint8), r"shape \(3,\) is no image: give \(height, width\)"),
+        (np.zeros((2, 28, 28), np.uint8), r"not one image: for several, give list\(array\)"),
+        (np.zeros((2, 28, 28, 3), np.uint8), r"not one image: for several, give list\(array\)"),
+        (np.zeros((28, 28, 3), np.uint8), "give channels='BGR' if it is from OpenCV"),
+        (np.array([["a", "b"]]), "an array of <U1 has no pixels"),
+        (np.zeros((9, 9), complex), "an array of complex128 has no pixels"),
+        (np.zeros((9, 9), object), "an array of object has no pixels"),
+        (7, "cannot read a scan from int: give a path, bytes"),
+        (None, "cannot read a scan from NoneType"),
+        ([None], "cannot read a scan from NoneType"),
+        (io.StringIO("text"), "the file gave str and not bytes: open it with mode 'rb'"),
+        (Upload(), "the file gave coroutine and not bytes"),
+    ],
+)
+def test_what_is_no_scan_is_an_error_that_says_so(source: Any, message: str) -> None:
+    with pytest.raises(digitbox.ConfigError, match=message):
+        digitbox.read(source)
+
+
+def test_an_unknown_order_of_channels_is_an_error() -> None:
+    with pytest.raises(digitbox.ConfigError, match="channels must be 'BGR' or 'RGB', not 'rgb'"):
+        digitbox.read(pixels_of(), channels="rgb")  # type: ignore[call-overload]
