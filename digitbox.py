@@ -11,7 +11,7 @@ the command.
 """
 
 from batch import __version__
-from batch.api import Channels, Reader, Result, Results, Source, read, run
+from batch.api import Channels, Reader, Result, Results, Source, read, read_results, run
 from batch.errors import (
     BusyError,
     ConfigError,
@@ -43,6 +43,7 @@ __all__ = [
     "Status",
     "__version__",
     "read",
+    "read_results",
     "run",
 ]
 

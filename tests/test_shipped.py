@@ -151,5 +151,9 @@ def _check_the_door(home: Path, folder: Path) -> None:
         check=False,
         cwd=folder,
     )
-    for line in ('is "int | None"', 'is "batch.api.results.Results"', '"Result" has no attribute "predicted"'):
+    for line in (
+        'is "int | None"',
+        'is "batch.api.results.Results"',
+        '"Result" has no attribute "predicted"',
+    ):
         assert line in checked.stdout.replace("builtins.", ""), checked.stdout

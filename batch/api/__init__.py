@@ -7,9 +7,10 @@ Examples:
     (3, 'ok')
 """
 
+from batch.api.frames import read_results
 from batch.api.reading import Reader, read
 from batch.api.results import Result, Results
 from batch.api.running import run
 from batch.api.sources import Channels, Source
 
-__all__ = ["Channels", "Reader", "Result", "Results", "Source", "read", "run"]
+__all__ = ["Channels", "Reader", "Result", "Results", "Source", "read", "read_results", "run"]

@@ -40,13 +40,19 @@ def apply_corrections(path: Path, corrections: Mapping[tuple[str, str], tuple[st
         for record in reader.records(path):
             key = record["file"], record["sha256"] or ""
             if key in corrections:
-                record |= _changes(*corrections[key])
+                record |= changes(*corrections[key])
             writer.add([record.get(name) for name in names])
     text.flush()
     return content.getvalue()
 
 
-def _changes(predicted: str, label: str) -> Record:
+def changes(predicted: str, label: str) -> Record:
+    """Return what a correction changes in a row.
+
+    Args:
+        predicted: What the model had said.
+        label: What a person says: 0 to 9, or `none`.
+    """
     is_digit = label != "none"
     return {
         "prediction": int(label) if is_digit else None,

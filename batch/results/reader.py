@@ -19,12 +19,19 @@ from batch.results.writers import ROWS_PER_GROUP
 
 _AS_WRITTEN = "name a file as digitbox wrote it"
 _DELIMITERS = ",;\t"  # spreadsheets put one of these between cells, by country
+
+
+def _number(cell: str) -> float:
+    """Read a number, which a spreadsheet of many countries writes with a comma."""
+    return float(cell.replace(",", "."))
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "prediction": int,
-    "confidence": float,
+    "confidence": _number,
     "processed_at": datetime.fromisoformat,
     "page": int,
-    **dict.fromkeys(PROBABILITY_COLUMNS, float),
+    **dict.fromkeys(PROBABILITY_COLUMNS, _number),
 }
 
 
@@ -139,11 +146,13 @@ def _row(record: Record) -> Row:
     prediction = None if record["prediction"] in ("", None) else int(record["prediction"])
     if prediction is not None and not 0 <= prediction <= 9:
         raise ValueError(f"{record['prediction']!r} is no digit")
-    confidence = None if record["confidence"] in ("", None) else float(record["confidence"])
+    confidence = None if record["confidence"] in ("", None) else _number(str(record["confidence"]))
     if confidence is not None and not 0 <= confidence <= 1:  # false for nan, too
         raise ValueError(f"{record['confidence']!r} is no confidence")
     processed_at = record["processed_at"]
-    values = tuple(float(record[name]) for name in PROBABILITY_COLUMNS if record.get(name) not in ("", None))
+    values = tuple(
+        _number(str(record[name])) for name in PROBABILITY_COLUMNS if record.get(name) not in ("", None)
+    )
     return Row(
         str(record["file"]),
         prediction,

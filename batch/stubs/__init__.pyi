@@ -5,6 +5,7 @@ from batch.api import Result as Result
 from batch.api import Results as Results
 from batch.api import Source as Source
 from batch.api import read as read
+from batch.api import read_results as read_results
 from batch.api import run as run
 from batch.errors import BusyError as BusyError
 from batch.errors import ConfigError as ConfigError

@@ -25,7 +25,7 @@ def test_the_examples_in_the_docstrings_run(module: ModuleType, monkeypatch: pyt
     assert doctest.testmod(module, report=True).failed == 0
 
 
-@pytest.mark.parametrize("name", ["read", "run", "Reader", "Result", "Results"])
+@pytest.mark.parametrize("name", ["read", "read_results", "run", "Reader", "Result", "Results"])
 def test_what_people_call_has_examples(name: str) -> None:
     assert ">>> " in (getattr(digitbox, name).__doc__ or "")
 

@@ -1,0 +1,123 @@
+"""Published results as a table of pandas, with what people corrected."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batch.errors import ConfigError, InputError
+from batch.locations import is_remote
+from batch.outbox import settled
+from batch.outbox.corrections import Correction, corrections_of
+from batch.outbox.ledger import has_ledger, open_ledger
+from batch.records import Reason, Status
+from batch.results import corrected, names, reader, schema
+from batch.results.schema import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHUNK_ROWS = 20_000  # rows that are in memory as Python objects at a time
+_CATEGORIES = {"status": tuple(Status), "reason": tuple(Reason), "model": ()}
+_TYPES = {
+    "prediction": "Int8",
+    "confidence": "float64",
+    "processed_at": "datetime64[s, UTC]",
+    "page": "Int32",
+    **dict.fromkeys(schema.PROBABILITY_COLUMNS, "float64"),
+}
+
+_Path = str | PathLike[str]
+
+
+def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
+    """Read published results into a table of pandas.
+
+    Args:
+        results: The outbox; or a file of results, CSV or Parquet, which a spreadsheet may have saved; or
+            several of these.
+
+    Returns:
+        A row for each row of the files, in the order in which digitbox published them. What a person said of
+        a scan is its result: then `corrected` holds what the model had said. Types: `prediction` and `page`
+        are integers that may be missing, `confidence` and `p0` to `p9` are floats. `status`, `reason` and
+        `model` are categories, `processed_at` is a time in UTC, and all else is text that may be missing.
+
+    Raises:
+        ConfigError: The outbox is in object storage.
+        InputError: There is no such outbox or file, or a file holds no results.
+        MissingExtraError: A file is Parquet, and the extra is not installed.
+
+    Examples:
+        >>> import digitbox, tempfile
+        >>> with tempfile.TemporaryDirectory() as outbox:
+        ...     summary = digitbox.run(["inbox"], outbox, workers=1)
+        ...     frame = digitbox.read_results(outbox)
+        >>> int(frame.set_index("file").loc["sample-01-pen.png", "prediction"])
+        3
+        >>> frame["prediction"].dtype, frame["confidence"].dtype, str(frame["processed_at"].dtype)
+        (Int8Dtype(), dtype('float64'), 'datetime64[s, UTC]')
+    """
+    import pandas as pd
+
+    paths = [results] if isinstance(results, str | PathLike) else results
+    files = [file for path in paths for file in _files(os.fspath(path))]
+    found: dict[str, None] = {}
+    for file in files:
+        found |= dict.fromkeys(reader.columns(file))
+    columns = [*schema.order_columns(found), corrected.CORRECTED]
+    correct = functools.cache(_corrections_of)
+    parts = [_typed(pd.DataFrame(), columns)]
+    for file in files:
+        records = map(correct(file.parent), reader.records(file))
+        while chunk := list(islice(records, CHUNK_ROWS)):
+            parts.append(_typed(pd.DataFrame.from_records(chunk), columns))
+    frame = pd.concat(parts, ignore_index=True)
+    for name, known in _CATEGORIES.items():
+        words = [*map(str, known), *sorted(set(frame[name].dropna()) - set(known))]
+        frame[name] = pd.Categorical(frame[name], words)
+    return frame
+
+
+def _typed(part: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return a part with all columns and with their types; those of categories are still text."""
+    return part.reindex(columns=columns).astype({name: _TYPES.get(name, "string") for name in columns})
+
+
+def _files(path: str) -> list[Path]:
+    if is_remote(path):
+        raise ConfigError(
+            f"read_results needs files on a disk, not {path}: copy its files of results to a folder"
+        )
+    if not os.path.isdir(path):
+        return [Path(path)]
+    found = names.find(Path(path))
+    if not found and not has_ledger(Path(path)):
+        raise InputError(f"no results in {path}: give the outbox of your runs")
+    return found
+
+
+def _corrections_of(folder: Path) -> Callable[[Record], Record]:
+    """Return the function that applies to a row what people said of its scan."""
+    if not has_ledger(folder):
+        return lambda record: record
+    with open_ledger(folder, read_only=True) as ledger:
+        ledger.hold_snapshot()
+        by_scan: dict[tuple[str, str], Correction] = {}
+        for batch in settled.published_batches(ledger):
+            by_scan |= corrections_of(ledger, batch.batch_id)
+
+    def correct(record: Record) -> Record:
+        correction = by_scan.get((record["file"], record["sha256"] or ""))
+        return (
+            record
+            if correction is None
+            else record | corrected.changes(correction.said, correction.corrected)
+        )
+
+    return correct
