@@ -16,6 +16,12 @@ DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "deploy/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
+OF_OTHER_PROGRAMS = {
+    *("--now", "--system", "--shell", "--home-dir", "--user"),  # systemd and useradd
+    *("--address", "--num-cpus"),  # Ray
+    *("--counts", "--files", "--fresh", "--images", "--rounds", "--scale"),  # benchmarks/
+    *("--checkpoint-seconds", "--failed", "--fashion", "--teacher"),  # python -m batch.training.look
+}
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 
 
@@ -39,6 +45,18 @@ def test_every_option_is_documented(name: str) -> None:
         if isinstance(parameter, click.Option):
             for flag in (*parameter.opts, *parameter.secondary_opts):
                 assert re.search(rf"`{flag}\b", TEXT), f"{flag} of {name}"
+
+
+def test_every_option_in_the_documents_exists() -> None:
+    flags = {
+        flag
+        for command in [main.cli, *commands().values()]
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    }
+    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
+    assert shown - flags - {"--help", *OF_OTHER_PROGRAMS} == set()
 
 
 def test_every_reason_status_column_and_exit_code_is_documented() -> None:

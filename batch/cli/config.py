@@ -49,7 +49,7 @@ def settings_of(command: click.Command, context: click.Context, config_file: Pat
     inner = command.make_context(str(command.name), [], parent=context)
     for parameter in command.params:
         name = parameter.name
-        if not isinstance(parameter, click.Option) or name is None or name == "help":
+        if not isinstance(parameter, click.Option) or name is None or not parameter.expose_value:
             continue
         value = given_value(parameter, inner)
         if isinstance(value, Path):

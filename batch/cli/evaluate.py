@@ -5,29 +5,24 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
 from batch.cli.extras import check_extra
-from batch.cli.types import Whole
-from batch.config import MAX_PIXELS
+from batch.cli.options import run_options
+from batch.cli.run import say_config_file
+from batch.config import ReadOptions
 from batch.engines.limits import usable_cores
+from batch.errors import ConfigError
 from batch.inference import model_store
-from batch.inference.reader import Reader
+from batch.options import build
+from batch.run import job
 
 
 @click.command()
 @click.argument("data", metavar="DATA", type=click.Path(readable=False))
-@click.option(
-    "--model", metavar="NAME|DIR", help="Test this model.  [default: the one that models/CURRENT names]"
-)
-@click.option(
-    "--runtime",
-    type=click.Choice(["litert", "tensorflow"]),
-    default="litert",
-    show_default=True,
-    help="Library that runs the model.",
-)
+@run_options("model", "runtime", "review_below", "max_pixels", "workers")
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
@@ -36,14 +31,9 @@ from batch.inference.reader import Reader
     help="Folder for evaluation.json, evaluation.md and the pictures. digitbox replaces such files.",
 )
 @click.option(
-    "--workers", metavar="N", type=Whole(1, 256), help="Read with N processes.  [default: one for each core]"
-)
-@click.option(
     "--record", metavar="NAME", help="Write the figures into the model's manifest and card, under this name."
 )
-def evaluate(
-    data: str, model: str | None, runtime: str, report: Path, workers: int | None, record: str | None
-) -> None:
+def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None:
     """Test a model on labelled scans.
 
     DATA is a folder with labels.csv (columns file and label), or with folders named 0 to 9 and none (for
@@ -62,16 +52,18 @@ def evaluate(
     from batch.training.data import labelled_scans
     from batch.training.evaluation import evaluate as evaluation
 
-    folder = model_store.find(model)
-    reader = Reader(folder, runtime, None, MAX_PIXELS)
-    manifest = reader.check()
+    say_config_file()
+    options = build(ReadOptions, values)
+    if record is not None and options.review_below is not None:
+        raise ConfigError("--record is for the model's own threshold: leave --review-below out")
+    reader, manifest = job.new_reader(options)
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         scans = labelled_scans.load(data, Path(scratch))
-        cores = 1 if runtime == "tensorflow" else workers or usable_cores()
+        cores = 1 if options.runtime == "tensorflow" else options.workers or usable_cores()
         outcomes = evaluation.answer(reader, scans, cores)
         result = evaluation.write(report, data, manifest.version, scans, outcomes)
     if record is not None:
         metrics = {**manifest.metrics, record: evaluation.figure(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)
-        model_store.rewrite_card(folder, manifest, model_card.text(manifest))
+        model_store.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
     click.echo((report / "evaluation.md").read_text(encoding="utf-8"), nl=False)

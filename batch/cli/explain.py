@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
 
+from batch.cli.options import run_options
+from batch.cli.run import say_config_file
 from batch.cli.types import NamedPath, ScanPath
-from batch.config import MAX_PIXELS, RunOptions
+from batch.config import RunOptions
 from batch.errors import ConfigError, OutboxError
-from batch.inference import model_store
 from batch.inference.explain import explain_scan, stack
-from batch.inference.reader import Reader
+from batch.options import build
 from batch.run import job
+
+MAX_SCANS = 50  # in a picture; with more, it would be too high for most programs
 
 
 @click.command()
 @click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
-@click.option(
-    "--model", metavar="NAME|DIR", help="Read with this model.  [default: the one that models/CURRENT names]"
-)
+@run_options("model", "runtime", "review_below", "max_pixels")
 @click.option(
     "--output",
     type=NamedPath(dir_okay=False, path_type=Path),
@@ -28,28 +32,53 @@ from batch.run import job
     show_default=True,
     help="Picture to write; the file must not exist.",
 )
-def explain(scans: tuple[str, ...], model: str | None, output: Path) -> None:
+def explain(scans: tuple[str, ...], output: Path, **values: Any) -> None:
     """Show why digitbox reads scans as it does.
 
-    SCAN is a file, a folder or a quoted glob. digitbox prints a line for each scan. It writes one picture
-    with every step from the scan to the model's input and the decision.
+    SCAN is a file, a folder or a quoted glob, for at most 50 scans in all. digitbox prints a line for each
+    scan. It writes one picture with every step from the scan to the model's input and the decision.
     """
-    inputs = job.find(RunOptions(inputs=scans))
-    loaded = Reader(model_store.find(model), "litert", None, MAX_PIXELS).load()
-    sheets = []
-    for ref in inputs:
-        line, sheet = explain_scan(ref, loaded, MAX_PIXELS)
-        click.echo(line)
-        sheets.append(sheet)
-    if not sheets:
+    say_config_file()
+    options = build(RunOptions, values, inputs=scans)
+    _check_new(output)
+    refs = list(islice(job.find(options), MAX_SCANS + 1))
+    if len(refs) > MAX_SCANS:
+        raise ConfigError(
+            f"there are more than {MAX_SCANS} scans, too many for one picture: name those to explain"
+        )
+    if not refs:
         click.echo("nothing to explain: no image files there", err=True)
         return
+    reader, _ = job.new_reader(options)
+    model = reader.load()
+    sheets = []
+    for ref in refs:
+        line, sheet = explain_scan(ref, model, options.max_pixels)
+        click.echo(line)
+        sheets.append(sheet)
     _, picture = cv2.imencode(".png", stack(sheets))
     try:
         with output.open("xb") as file:
             file.write(bytes(picture))
     except FileExistsError as error:
-        raise ConfigError(f"{output} exists: give another --output") from error
+        raise _taken(output) from error
     except OSError as error:
         raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
     click.echo(f"picture: {output}", err=True)
+
+
+def _check_new(output: Path) -> None:
+    """Check before the work that the picture can be written.
+
+    Raises:
+        ConfigError: There is such a file.
+        OutboxError: Its folder is missing or cannot be written.
+    """
+    if os.path.lexists(output):
+        raise _taken(output)
+    if not os.access(output.parent, os.W_OK):
+        raise OutboxError(f"cannot write to the folder {output.parent}: give another --output")
+
+
+def _taken(output: Path) -> ConfigError:
+    return ConfigError(f"{output} exists: give another --output")

@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 
 from batch.cli.extras import check_extra
+from batch.cli.options import run_options
+from batch.cli.run import say_config_file
 from batch.cli.types import Whole
+from batch.inference import model_store
 
 
 @click.command()
@@ -20,10 +23,11 @@ from batch.cli.types import Whole
     show_default=True,
     help="Folder for the pictures. digitbox replaces files of these names.",
 )
+@run_options("model", "max_pixels")
 @click.option(
     "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Seed for the choice of samples."
 )
-def explore(data: str, report: Path, seed: int) -> None:
+def explore(data: str, report: Path, seed: int, model: str | None, max_pixels: int) -> None:
     """Look at labelled scans before training or testing.
 
     DATA is as for digitbox evaluate. digitbox writes the number of scans of each class (counts.png) and their
@@ -34,9 +38,11 @@ def explore(data: str, report: Path, seed: int) -> None:
     from batch.training.data import labelled_scans
     from batch.training.evaluation import explore as exploration
 
+    say_config_file()
+    spec = model_store.load_manifest(model_store.find(model)).preprocess
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         scans = labelled_scans.load(data, Path(scratch))
-        counts = exploration.write(report, scans, seed)
+        counts = exploration.write(report, scans, seed, spec, max_pixels)
     for name, count in counts.items():
         click.echo(f"{name}: {count}")
     click.echo(f"pictures: {report}", err=True)

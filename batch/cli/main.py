@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from batch.cli.config_file import read_config
-from batch.cli.options import COMMANDS
+from batch.cli.options import COMMANDS, version_option
 from batch.cli.run import run
 from batch.cli.types import NamedPath
 from batch.cli.watch import watch
@@ -56,6 +56,9 @@ LAZY_COMMANDS = {
 # Options that other commands share with run. They take them from digitbox.toml, too.
 PLACES = ("outbox", "state")
 CALLS = {"schedule": "run"}  # commands that plan calls of another
+# Options of reading, which these commands take as run does.
+READING = ("model", "runtime", "review_below", "workers", "max_pixels")
+READING_COMMANDS = ("evaluate", "explain", "explore")
 
 
 class _Commands(click.Group):
@@ -73,7 +76,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="digitbox", prog_name="digitbox")
+@version_option
 @click.option(
     "--config",
     "config_file",
@@ -95,10 +98,16 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     called = CALLS.get(command, command)
     if called in COMMANDS:
         config.check(called, COMMANDS)
-    context.obj = config.file if config.common or config.by_command.get(called) else None
+    table = config.by_command.get("run" if command in READING_COMMANDS else called)
+    context.obj = config.file if config.common or table else None
     places = {name: config.common[name] for name in PLACES if name in config.common}
     of_commands = {name: config.of(name, options) for name, options in COMMANDS.items()}
-    context.default_map = {**dict.fromkeys(LAZY_COMMANDS, places), **of_commands}
+    reading = {name: value for name, value in of_commands["run"].items() if name in READING}
+    context.default_map = {
+        **dict.fromkeys(LAZY_COMMANDS, places),
+        **dict.fromkeys(READING_COMMANDS, reading),
+        **of_commands,
+    }
 
 
 cli.add_command(run)

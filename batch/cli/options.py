@@ -39,6 +39,18 @@ def options(*records: type[Any]) -> Callable[[_Command], _Command]:
     return decorate
 
 
+def run_options(*keys: str) -> Callable[[_Command], _Command]:
+    """Give a command some options of `run`, with the same flags, variables, keys and defaults."""
+    declared = options_of(RunOptions)
+
+    def decorate(command: _Command) -> _Command:
+        for key in reversed(keys):
+            command = _click_option(key, *declared[key])(command)
+        return command
+
+    return decorate
+
+
 def outbox_option(
     text: str = "Folder of the results.", kind: LocalPath | None = None, metavar: str = "DIR|ADDRESS"
 ) -> Callable[[_Command], _Command]:
@@ -54,6 +66,7 @@ def outbox_option(
     return _click_option("outbox", option, default, **settings, **({"type": kind} if kind else {}))
 
 
+version_option = click.version_option(package_name="digitbox", prog_name="digitbox")
 state_option = options(StateOptions)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from batch.cli.options import input_argument
+from batch.cli.options import input_argument, version_option
 from batch.cli.options import options as options_of
 from batch.config import INBOX, OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
 from batch.errors import ConfigError
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 @click.command()
 @input_argument
 @options_of(*OF_RUN)
+@version_option
 def run(inputs: tuple[str, ...], **values: Any) -> None:
     """Read scans and write a row for each to a CSV in the outbox.
 
@@ -97,6 +98,11 @@ def set_up_log(output: OutputOptions, *, with_times: bool = False) -> None:
         with_times=with_times,
         file=output.log_file,
     )
+    say_config_file()
+
+
+def say_config_file() -> None:
+    """Log the file that gave options to the command, if there is one."""
     if config_file := click.get_current_context().find_root().obj:
         _log.info(f"options: {config_file}", extra=event("options", file=text_cell(str(config_file))))
 

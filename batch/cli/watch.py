@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from batch.cli.options import options as options_of
+from batch.cli.options import version_option
 from batch.cli.run import print_names, set_up_log
 from batch.cli.types import LocalPath
 from batch.config import INBOX, OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
@@ -27,6 +28,7 @@ _BY_SCHEDULE = "use digitbox schedule instead, to call digitbox run --only-new e
 @click.command()
 @click.argument("inbox", default=INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
 @options_of(*OF_WATCH)
+@version_option
 def watch(inbox: Path, **values: Any) -> None:
     """Read the scans in the inbox, and new ones as they arrive.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import steps
@@ -21,13 +20,17 @@ SAMPLES = 12  # of each class
 MAX_AVERAGED = 500  # scans of each class in the mean picture
 
 
-def write(folder: Path, scans: Sequence[LabelledScan], seed: int) -> dict[str, int]:
+def write(
+    folder: Path, scans: Sequence[LabelledScan], seed: int, spec: PreprocessSpec, max_pixels: int
+) -> dict[str, int]:
     """Write the pictures.
 
     Args:
         folder: Folder to write to; it is made if it is missing.
         scans: Scans to show.
         seed: Seed of the choice of samples.
+        spec: The preprocessing of the model that sees them.
+        max_pixels: An image with more pixels is left out.
 
     Returns:
         The number of scans by label.
@@ -43,7 +46,7 @@ def write(folder: Path, scans: Sequence[LabelledScan], seed: int) -> dict[str, i
     for name in names:
         of_class = [scan for scan in scans if _name(scan) == name]
         chosen = [of_class[index] for index in rng.permutation(len(of_class))[:MAX_AVERAGED]]
-        pairs = list(_read(chosen))
+        pairs = list(_read(chosen, spec, max_pixels))
         samples += [(image, name) for image, _ in pairs[:SAMPLES]] + _fillers(pairs)
         digits += [(digit, name) for _, digit in pairs[:SAMPLES]] + _fillers(pairs)
         if pairs:
@@ -59,14 +62,16 @@ def _name(scan: LabelledScan) -> str:
     return NONE if scan.label is None else str(scan.label)
 
 
-def _read(scans: Sequence[LabelledScan]) -> Iterator[tuple[Grey, Grey]]:
+def _read(
+    scans: Sequence[LabelledScan], spec: PreprocessSpec, max_pixels: int
+) -> Iterator[tuple[Grey, Grey]]:
     """Yield the image of each readable scan, and the digit in it, which is black if the gate refuses it."""
     for scan in scans:
         try:
-            image = decode.read(scan.ref, MAX_PIXELS).grey
+            image = decode.read(scan.ref, max_pixels).grey
         except ImageError:
             continue
-        digit = steps.prepare(image, PreprocessSpec()).digit
+        digit = steps.prepare(image, spec).digit
         black = np.zeros((DIGIT_PX,) * 2, np.uint8)
         yield image, black if digit is None else digit[..., 0]
 
