@@ -55,6 +55,7 @@ HEAVY = (
     "pyarrow",
     "seaborn",
     "ray",
+    "xlsxwriter",
     "watchdog",
     "fsspec",
     "s3fs",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -17,10 +19,20 @@ from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import Status
 from batch.results import schema
-from batch.results.writers import CsvWriter, ParquetWriter
+from batch.results.spreadsheets import ExcelEuWriter, ExcelWriter
+from batch.results.writers import CsvWriter, ParquetWriter, Writer
 from batch.storage.durable import new_file
 from batch.terminal import console
 from batch.text import count
+
+BINARY_WRITERS: Mapping[str, Callable[[IO[bytes], list[str]], Writer]] = {
+    "parquet": ParquetWriter,
+    "xlsx": ExcelWriter,
+}
+CSV_WRITERS: Mapping[str, Callable[[IO[str], list[str]], Writer]] = {
+    "standard": CsvWriter,
+    "excel-eu": ExcelEuWriter,
+}
 
 
 @click.command()
@@ -44,10 +56,19 @@ from batch.text import count
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(schema.FORMATS),
+    type=click.Choice(schema.EXPORT_FORMATS),
     default="csv",
     show_default=True,
-    help="Format to write. parquet needs the extra 'parquet', and --output.",
+    help="Format to write. parquet and xlsx need --output. parquet needs the extra 'parquet', and xlsx needs "
+    "the extra 'excel'.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice([*CSV_WRITERS]),
+    default="standard",
+    show_default=True,
+    help="Form of the CSV. excel-eu is for Excel where a comma is the decimal mark: it writes semicolons "
+    "between cells, and a byte order mark.",
 )
 @click.option(
     "--output",
@@ -63,9 +84,10 @@ def export(
     statuses: tuple[str, ...],
     latest: bool,
     format_name: str,
+    dialect: str,
     output: Path,
 ) -> None:
-    """Write the rows of many batches as one CSV or Parquet file.
+    """Write the rows of many batches as one file: CSV, Parquet or Excel.
 
     digitbox takes exactly the rows that it published, in that order, as the ledger of the outbox has them.
     --since and --until compare with the column processed_at. digitbox leaves out files of results that
@@ -75,18 +97,21 @@ def export(
     Examples:
       digitbox export --since 2026-11-01 --until 2026-11-30 --output november.csv
       digitbox export --latest --status review | wc -l
+      digitbox export --format xlsx --output november.xlsx
     """
     choice = RowFilter(since=since, until=until, statuses=statuses, latest=latest)
     schema.check_format(format_name)
-    if output == STDOUT and format_name == "parquet":
-        raise ConfigError("parquet cannot be written to stdout: give --output FILE")
+    if output == STDOUT and format_name != "csv":
+        raise ConfigError(f"{format_name} cannot be written to stdout: give --output FILE")
+    if dialect != "standard" and format_name != "csv":
+        raise ConfigError(f"--dialect is for CSV, not for {format_name}: leave it out")
     with ExitStack() as opened:
         ledger = None
         if has_ledger(outbox):
             ledger = opened.enter_context(open_ledger(outbox, read_only=True))
             ledger.hold_snapshot()
         source = PublishedRows(ledger, outbox, choice)
-        number = _write(source, choice, output, format_name)
+        number = _write(source, choice, output, BINARY_WRITERS.get(format_name), CSV_WRITERS[dialect])
     rows = count(number, "row")
     files = count(source.batches, "file")
     console.say(f"{rows} of {files} of results" + ("" if output == STDOUT else f" in {output}"))
@@ -98,16 +123,22 @@ def export(
         )
 
 
-def _write(source: PublishedRows, choice: RowFilter, output: Path, format_name: str) -> int:
+def _write(
+    source: PublishedRows,
+    choice: RowFilter,
+    output: Path,
+    binary_writer: Callable[[IO[bytes], list[str]], Writer] | None,
+    csv_writer: Callable[[IO[str], list[str]], Writer],
+) -> int:
     if output == STDOUT:
         with console.stdout_table() as file:
-            return export_rows(source, choice, lambda names: CsvWriter(file, names))
+            return export_rows(source, choice, lambda names: csv_writer(file, names))
     try:
         with new_file(output) as file:
-            if format_name == "parquet":
-                return export_rows(source, choice, lambda names: ParquetWriter(file, names))
+            if binary_writer is not None:
+                return export_rows(source, choice, lambda names: binary_writer(file, names))
             text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            rows = export_rows(source, choice, lambda names: CsvWriter(text, names))
+            rows = export_rows(source, choice, lambda names: csv_writer(text, names))
             text.detach()
             return rows
     except FileExistsError as error:

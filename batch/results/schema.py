@@ -24,6 +24,10 @@ PROBABILITY_COLUMNS = tuple(f"p{digit}" for digit in range(10))
 ORIGIN_COLUMNS = ("page", "source")
 """The last columns: with `file`, they name a scan. Files of older versions do not have them."""
 FORMATS = ("csv", "parquet")
+"""The formats of the files of results in an outbox."""
+EXPORT_FORMATS = (*FORMATS, "xlsx")
+"""The formats that `digitbox export` writes."""
+_EXTRAS = {"parquet": ("pyarrow", "parquet"), "xlsx": ("xlsxwriter", "excel")}  # the package and its extra
 
 Record = dict[str, Any]
 """A row by column, with the types of Parquet; an empty cell is None."""
@@ -42,8 +46,9 @@ def check_format(name: str) -> None:
     Raises:
         MissingExtraError: The extra that it needs is not installed.
     """
-    if name == "parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise MissingExtraError("--format parquet", "parquet")
+    package, extra = _EXTRAS.get(name, ("", ""))
+    if package and importlib.util.find_spec(package) is None:
+        raise MissingExtraError(f"--format {name}", extra)
 
 
 def parquet_schema(names: Iterable[str]) -> Any:
