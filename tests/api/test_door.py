@@ -4,6 +4,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import tempfile
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -23,6 +25,26 @@ def modules() -> list[ModuleType]:
 def test_the_examples_in_the_docstrings_run(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert doctest.testmod(module, report=True).failed == 0
+
+
+def blocks(language: str) -> list[str]:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_examples_of_the_page_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda: str(tmp_path))
+    names: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(block, names)
+    out, err = capsys.readouterr()
+    assert out.startswith("3 0.99") and "no model 'gone'" in out
+    assert err == ""
+    for block in blocks("py"):  # needs packages that the tests do not have
+        compile(block, "docs/python.md", "exec")
 
 
 @pytest.mark.parametrize("name", ["read", "read_results", "run", "Reader", "Result", "Results"])
