@@ -18,6 +18,7 @@ from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.options import build
 from batch.run import job
+from batch.terminal import console
 
 
 @click.command()
@@ -37,10 +38,11 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
     """Test a model on labelled scans.
 
     DATA is a folder with labels.csv (columns file and label), or with folders named 0 to 9 and none (for
-    scans that are not digits). It may also be mnist, fashion_mnist or an .npz archive with x_test and y_test,
-    or x and y. Every scan takes the whole way of digitbox run. digitbox writes the accuracy with its
-    interval, also for each class, and the confusion matrix. It also writes the most confident mistakes, the
-    calibration, and risk against coverage.
+    scans that are not digits). It may also be mnist, fashion_mnist, or a data set in NumPy, IDX, CSV or
+    Parquet. digitbox tells the layout by the content, and says what it took for what. Every scan takes the
+    whole way of digitbox run. digitbox writes the accuracy with its interval, also for each class, and the
+    confusion matrix. It also writes the names of all misread scans, the calibration, and risk against
+    coverage.
 
     \b
     Examples:
@@ -58,7 +60,7 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
         raise ConfigError("--record is for the model's own threshold: leave --review-below out")
     reader, manifest = job.new_reader(options)
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
-        scans = labelled_scans.load(data, Path(scratch))
+        scans = labelled_scans.load(data, Path(scratch), console.say)
         cores = 1 if options.runtime == "tensorflow" else options.workers or usable_cores()
         outcomes = evaluation.answer(reader, scans, cores)
         result = evaluation.write(report, data, manifest.version, scans, outcomes)

@@ -12,6 +12,7 @@ from batch.cli.options import run_options
 from batch.cli.run import say_config_file
 from batch.cli.types import Whole
 from batch.inference import model_store
+from batch.terminal import console
 
 
 @click.command()
@@ -41,7 +42,7 @@ def explore(data: str, report: Path, seed: int, model: str | None, max_pixels: i
     say_config_file()
     spec = model_store.load_manifest(model_store.find(model)).preprocess
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
-        scans = labelled_scans.load(data, Path(scratch))
+        scans = labelled_scans.load(data, Path(scratch), console.say)
         counts = exploration.write(report, scans, seed, spec, max_pixels)
     for name, count in counts.items():
         click.echo(f"{name}: {count}")

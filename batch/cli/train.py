@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     multiple=True,
     default=["mnist"],
     show_default=True,
-    metavar="mnist|fashion_mnist|FILE.npz",
-    help="Labelled digits, white on black. mnist downloads MNIST; fashion_mnist downloads clothes, which are "
-    "not digits. An .npz archive holds x_train and y_train (and x_test and y_test), or x and y. Label -1 "
-    "means not a digit. You can give it several times.",
+    metavar="mnist|fashion_mnist|PATH",
+    help="Labelled digits. mnist downloads MNIST; fashion_mnist downloads clothes, which are not digits. "
+    "PATH is a data set: NumPy, IDX, CSV or Parquet. Label -1 means not a digit. You can give it several "
+    "times.",
 )
 @click.option(
     "--extra",
@@ -144,7 +144,7 @@ def train(
     start_dir = None if start is None else model_store.find(start)
     # The new model may take its place, so digitbox loads the old one before.
     old = None if start_dir is None else models.load(start_dir, model_store.load_manifest(start_dir))
-    data = [datasets.load(source) for source in sources]
+    data = [datasets.load(source, _say) for source in sources]
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
     options = TrainOptions(
         network,

@@ -67,7 +67,7 @@ class Scene:
 
     def labelled(self) -> dict[str, int | None]:
         """Return the labels by SHA-256 of the scan."""
-        scans = labelled_scans.load(str(self.outbox / "corrected"), self.outbox)
+        scans = labelled_scans.load(str(self.outbox / "corrected"), self.outbox, print)
         return {durable.digest(Path(labelled.ref.path)): labelled.label for labelled in scans}
 
     def files(self) -> dict[str, bytes]:

@@ -1,10 +1,9 @@
-"""Data sets of labelled digits and of things that are no digit, from Keras or from NumPy archives."""
+"""Data sets to train on, from Keras or from files of the usual layouts."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,9 @@ import numpy.typing as npt
 
 from batch.errors import InputError, MissingExtraError
 from batch.records import Grey
+from batch.training.data import layouts
+from batch.training.data.arrays import NAMES_ADVICE, TEST, TRAIN, UNDIVIDED, LabelledImages
+from batch.training.progress import Progress
 
 DIGIT_PX = 28
 NOT_A_DIGIT = 10  # the label of what is no digit; archives have -1
@@ -67,14 +69,13 @@ class Dataset:
     test: Labelled | None
 
 
-def load(source: str) -> Dataset:
+def load(source: str, say: Progress) -> Dataset:
     """Load a data set.
 
     Args:
-        source: A data set of Keras, or the path of a .npz archive. Keras downloads its own the first time:
-            `mnist`, or `fashion_mnist`, whose clothes are not digits. An archive has the arrays x_train,
-            y_train, x_test and y_test, or x and y. Images are uint8 (n, height, width), white ink on black.
-            Labels are 0 to 9, or -1 for what is not a digit.
+        source: A data set of Keras, or the path of one of the layouts of `layouts.find_arrays`. Keras
+            downloads its own the first time: `mnist`, or `fashion_mnist`, whose clothes are not digits.
+        say: Receives a line that says what was taken for what.
 
     Raises:
         InputError: If the data set is missing or holds something else.
@@ -83,33 +84,19 @@ def load(source: str) -> Dataset:
     if source in FROM_KERAS:
         return _from_keras(source)
     path = Path(source)
-    arrays = read_archive(path)
-    if {"x_train", "y_train"} <= set(arrays):
-        train = _labelled(arrays["x_train"], arrays["y_train"], source)
-        has_test = {"x_test", "y_test"} <= set(arrays)
-        test = _labelled(arrays["x_test"], arrays["y_test"], source) if has_test else None
-    elif {"x", "y"} <= set(arrays):
-        train, test = _labelled(arrays["x"], arrays["y"], source), None
-    else:
-        raise InputError(f"{source} must hold x_train and y_train, or x and y; it has {sorted(arrays)}")
-    return Dataset(path.name, MNIST_LICENCE if path.name == "mnist.npz" else "as its owner says", train, test)
-
-
-def read_archive(path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    """Read the arrays of an .npz archive by name, without pickled objects.
-
-    Raises:
-        InputError: If the file is missing or is no such archive.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
+    if not path.exists():
+        raise InputError(f"no data set {path}: give {', '.join(FROM_KERAS)} or the path of a data set")
+    found = layouts.find_arrays(path)
+    if found is None:
         raise InputError(
-            f"no data set {path}: give {', '.join(FROM_KERAS)} or the path of a .npz archive"
-        ) from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise InputError(f"{path} is not a .npz archive of arrays: {error}") from error
+            f"{path} has no arrays of images: for folders of scans, give --extra; else see docs/training.md"
+        )
+    parts = {name: _labelled(part, source, say) for name, part in found.items()}
+    train = parts.get(TRAIN, parts.get(UNDIVIDED))
+    if train is None:
+        raise InputError(f"{path} has images to test on and none to train on: {NAMES_ADVICE}")
+    licence = MNIST_LICENCE if path.name == "mnist.npz" else "as its owner says"
+    return Dataset(path.name, licence, train, parts.get(TEST))
 
 
 def concatenate(parts: Sequence[Labelled]) -> Labelled:
@@ -133,7 +120,9 @@ def _from_keras(name: str) -> Dataset:
             f"{name} could not be downloaded ({error}): give a local copy with --data FILE.npz"
         ) from error
     train, test = (
-        _labelled(images, labels if name == MNIST else np.full(len(labels), -1), name)
+        Labelled(
+            np.asarray(images, np.uint8), _with_others(labels if name == MNIST else np.full(len(labels), -1))
+        )
         for images, labels in parts
     )
     return Dataset(name, FROM_KERAS[name], train, test)
@@ -171,28 +160,23 @@ def _keras_folder() -> Path:
     return Path(folder if os.access(folder, os.W_OK) else "/tmp/.keras")  # noqa: S108
 
 
-def _labelled(images: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], source: str) -> Labelled:
-    if images.ndim != 3 or images.dtype != np.uint8 or min(images.shape) < 1:
-        raise InputError(
-            f"{source}: images must be uint8 (n, height, width), not {images.dtype}{images.shape}"
-        )
-    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{source}: {len(images)} images need as many whole numbers as labels")
-    numbers = labels.astype(np.int32)
-    if numbers.min() < -1 or numbers.max() > 9:
-        raise InputError(f"{source}: labels must be 0 to 9, or -1 for what is not a digit")
-    numbers[numbers < 0] = NOT_A_DIGIT
-    return Labelled(_fit(np.asarray(images, np.uint8)), numbers)
+def _labelled(part: LabelledImages, source: str, say: Progress) -> Labelled:
+    """Return images as the training needs them: upright, light on dark, 28x28 pixels."""
+    part = layouts.upright(part, source, say)
+    images = np.stack([_fit(image) for image in part.images])
+    return Labelled(~images if layouts.is_dark_on_light(images) else images, _with_others(part.labels))
 
 
-def _fit(images: Grey) -> Grey:
-    """Bring images to 28x28 pixels: frame smaller ones, and scale larger ones."""
-    height, width = images.shape[1:]
-    if (height, width) == (DIGIT_PX, DIGIT_PX):
-        return images
-    if max(height, width) < DIGIT_PX:
+def _with_others(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    """Return labels with `NOT_A_DIGIT` for -1."""
+    return np.where(labels < 0, NOT_A_DIGIT, labels).astype(np.int32)
+
+
+def _fit(image: Grey) -> Grey:
+    """Bring an image to 28x28 pixels: frame a smaller one, and scale a larger one."""
+    height, width = image.shape
+    if max(height, width) <= DIGIT_PX:
         top, left = (DIGIT_PX - height) // 2, (DIGIT_PX - width) // 2
         frame = (top, DIGIT_PX - height - top), (left, DIGIT_PX - width - left)
-        return np.pad(images, ((0, 0), *frame))
-    size = DIGIT_PX, DIGIT_PX
-    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
+        return np.pad(image, frame)
+    return np.asarray(cv2.resize(image, (DIGIT_PX, DIGIT_PX), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,10 +1,10 @@
-"""Labelled scans to look at and to test on, from folders, archives and MNIST."""
+"""Labelled scans to look at and to test on, from files of the usual layouts and from MNIST."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,15 @@ import numpy as np
 from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.records import Grey, ScanRef
-from batch.training.data import datasets
+from batch.training.data import datasets, layouts, tables
+from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED
 from batch.training.data.datasets import FROM_KERAS, NOT_A_DIGIT
+from batch.training.progress import Progress
 
 LABELS_FILE = "labels.csv"
 NONE = "none"  # a label, or the name of a folder, of what is not a digit
+LAYOUTS = f"a {LABELS_FILE} with the columns file and label, folders named 0 to 9 and none, or a data set"
+_CLASSES = (*map(str, range(10)), NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,84 +33,100 @@ class LabelledScan:
     label: int | None
 
 
-def load(source: str, scratch: Path) -> list[LabelledScan]:
+def load(source: str, scratch: Path, say: Progress, *, part: str = TEST) -> list[LabelledScan]:
     """Load labelled scans.
 
     Args:
-        source: A folder, an archive, or `mnist` or `fashion_mnist` for their test images. A folder has a
-            `labels.csv` with the columns file and label, or folders named 0 to 9 and perhaps none. An .npz
-            archive has x_test and y_test, or x and y, with -1 for what is not a digit.
-        scratch: An empty folder for the images of archives, which are then read like other scans.
+        source: A folder with a `labels.csv` or with folders named 0 to 9 and perhaps none, also under `train`
+            and `test`; a CSV with the paths of scans and their labels; a layout of `layouts.find_arrays`; or
+            `mnist` or `fashion_mnist` for their test images.
+        scratch: An empty folder for the images of arrays, which are then read like other scans.
+        say: Receives a line that says what was taken for what.
+        part: The part to take of what is divided, `TEST` or `TRAIN`; another one if there is no such part.
 
     Raises:
         InputError: If the source is missing or holds something else.
+        MissingExtraError: If it needs an extra that is not installed.
     """
+    if source in FROM_KERAS:
+        test = datasets.load(source, say).test
+        assert test is not None
+        labels = np.where(test.labels == NOT_A_DIGIT, -1, test.labels)
+        return list(_write(test.images, labels.tolist(), scratch))
     path = Path(source)
-    if source in FROM_KERAS or path.suffix == ".npz":
-        images, labels = _arrays(source)
-        return list(_write(images, labels, scratch))
-    if (path / LABELS_FILE).is_file():
-        scans = list(_from_list(path))
+    if not path.exists():
+        raise InputError(f"no labelled scans in {source}: give {LAYOUTS}, or {' or '.join(FROM_KERAS)}")
+    file = path / LABELS_FILE if path.is_dir() else path
+    if file.is_file() and (found := _columns(file)) is not None:
+        say(f"{file}: scans of the column {found[0]} with labels of the column {found[1]}")
+        return _checked(list(_from_list(file, *found)), source)
+    if path.is_dir() and not file.is_file():
+        folder = next((path / name for name in (part, *_others(part)) if _has_classes(path / name)), path)
+        if scans := list(_from_folders(folder)):
+            say(f"{folder}: scans in folders named as their labels")
+            return scans
     elif path.is_dir():
-        scans = list(_from_folders(path))
-    else:
-        raise InputError(
-            f"no labelled scans in {source}: give a folder, an .npz archive, or {' or '.join(FROM_KERAS)}"
-        )
+        raise InputError(f"{file} has the columns {tables.first_row(file)}: it needs file and label")
+    if (parts := layouts.find_arrays(path)) is not None:
+        chosen = parts[next(name for name in (part, *_others(part)) if name in parts)]
+        chosen = layouts.upright(chosen, source, say)
+        return list(_write(chosen.images, chosen.labels.tolist(), scratch))
+    return _checked([], source)
+
+
+def _others(part: str) -> Sequence[str]:
+    """Return the parts to take if there is no such part, the better first."""
+    return UNDIVIDED, TRAIN if part == TEST else TEST
+
+
+def _checked(scans: list[LabelledScan], source: str) -> list[LabelledScan]:
     if not scans:
-        raise InputError(
-            f"no labelled scans in {source}: it needs a {LABELS_FILE} with columns file and label, or "
-            "folders named 0 to 9 and none"
-        )
+        raise InputError(f"no labelled scans in {source}: give {LAYOUTS}")
     return scans
 
 
 def _label(text: str, where: str) -> int | None:
     if text.strip().lower() in ("", "-", "-1", NONE):
         return None
-    if text.strip() not in {str(digit) for digit in range(10)}:
+    if text.strip() not in _CLASSES:
         raise InputError(f"{where}: {text!r} is no label: 0 to 9, or none")
     return int(text)
 
 
-def _from_list(folder: Path) -> Iterator[LabelledScan]:
-    file = folder / LABELS_FILE
-    with file.open(encoding="utf-8", newline="") as text:
-        rows = csv.DictReader(text)
-        if not {"file", "label"} <= set(rows.fieldnames or ()):
-            raise InputError(f"{file} needs the columns file and label")
-        for row in rows:
-            path = folder / row["file"]
-            yield LabelledScan(
-                ScanRef(str(path), row["file"]), _label(row["label"], f"{file}, {row['file']}")
-            )
+def _columns(file: Path) -> tuple[str, str] | None:
+    """Return the columns of paths and of labels of a CSV, as they are written there; None if it has none."""
+    names = {name.lower(): name for name in reversed(tables.first_row(file))}
+    path = next((names[name] for name in tables.FILE_COLUMNS if name in names), None)
+    label = next((names[name] for name in tables.LABEL_COLUMNS if name in names), None)
+    return None if path is None or label is None or tables.has_levels(file) else (path, label)
+
+
+def _from_list(file: Path, path_column: str, label_column: str) -> Iterator[LabelledScan]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            delimiter = max(tables.DELIMITERS, key=text.readline().count)
+            text.seek(0)
+            for row in csv.DictReader(text, delimiter=delimiter):
+                cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
+                name = cells[path_column].strip()
+                label = _label(cells[label_column], f"{file}, {name}")
+                yield LabelledScan(ScanRef(str(file.parent / name), name), label)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
+
+
+def _has_classes(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in _CLASSES)
 
 
 def _from_folders(folder: Path) -> Iterator[LabelledScan]:
-    for name in (*map(str, range(10)), NONE):
+    for name in _CLASSES:
         if (folder / name).is_dir():
             for ref in Inputs([str(folder / name)], True, folder / "outbox"):
                 yield LabelledScan(ScanRef(ref.path, os.path.join(name, ref.name)), _label(name, name))
 
 
-def _arrays(source: str) -> tuple[Grey, list[int]]:
-    if source in FROM_KERAS:
-        test = datasets.load(source).test
-        assert test is not None
-        return test.images, np.where(test.labels == NOT_A_DIGIT, -1, test.labels).tolist()
-    arrays = datasets.read_archive(Path(source))
-    names = ("x_test", "y_test") if "x_test" in arrays else ("x", "y")
-    if not set(names) <= set(arrays):
-        raise InputError(f"{source} must hold x_test and y_test, or x and y; it has {sorted(arrays)}")
-    images, labels = (arrays[name] for name in names)
-    if images.ndim != 3 or images.dtype != np.uint8 or labels.shape != images.shape[:1]:
-        raise InputError(f"{source}: images must be uint8 (n, height, width), with as many labels")
-    if labels.min(initial=0) < -1 or labels.max(initial=0) > 9:
-        raise InputError(f"{source}: labels must be 0 to 9, or -1 for none")
-    return np.asarray(images, np.uint8), labels.astype(int).tolist()
-
-
-def _write(images: Grey, labels: list[int], scratch: Path) -> Iterator[LabelledScan]:
+def _write(images: Sequence[Grey] | Grey, labels: list[int], scratch: Path) -> Iterator[LabelledScan]:
     """Write images as files, and yield them as scans."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = scratch / f"{number:06d}.png"

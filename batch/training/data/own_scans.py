@@ -13,6 +13,7 @@ from batch.images import decode
 from batch.records import Grey
 from batch.text import text_cell
 from batch.training.data import labelled_scans
+from batch.training.data.arrays import TRAIN
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.progress import Progress
 
@@ -27,13 +28,13 @@ def read(source: str, progress: Progress) -> Iterator[OwnScan]:
 
     Args:
         source: See `labelled_scans.load`.
-        progress: Receives a line for each scan that cannot be read.
+        progress: Receives a line on the source, and one for each scan that cannot be read.
 
     Raises:
         InputError: If the source is missing or holds something else.
     """
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
-        for scan in labelled_scans.load(source, Path(scratch)):
+        for scan in labelled_scans.load(source, Path(scratch), progress, part=TRAIN):
             try:
                 image = decode.read(scan.ref, MAX_PIXELS)
             except ImageError as error:

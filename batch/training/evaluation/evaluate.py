@@ -19,6 +19,8 @@ from batch.engines.workers import ScanReader
 from batch.errors import ImageError
 from batch.images import decode
 from batch.records import Grey, Outcome, Status
+from batch.results.writers import CsvWriter
+from batch.text import text_cell
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
 
@@ -196,7 +198,7 @@ def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[st
 def write(
     folder: Path, title: str, model: str, scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
-    """Write `evaluation.json`, `evaluation.md` and the charts to a folder.
+    """Write `evaluation.json`, `evaluation.md`, `misread.csv` and the charts to a folder.
 
     Args:
         folder: Folder to write to; it is made if it is missing.
@@ -230,7 +232,19 @@ def write(
     worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MAX_MISTAKES]
     pictures = [(_picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]
     charts.contact_sheet(pictures, folder / "mistakes.png")
+    _write_misread(folder / "misread.csv", [(scans[index], outcomes[index]) for index in wrong.tolist()])
     return result
+
+
+def _write_misread(target: Path, misread: Sequence[tuple[LabelledScan, Outcome]]) -> None:
+    """Write a line for each scan that was read wrong, refused or not read, in the order of the scans."""
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = CsvWriter(file, ("file", "label", "prediction", "confidence", "status", "reason"))
+        for scan, outcome in misread:
+            label = "none" if scan.label is None else str(scan.label)
+            reason = outcome.reason and outcome.reason.value
+            answer = outcome.label, outcome.confidence, outcome.status.value, reason
+            writer.add((text_cell(scan.ref.name), label, *answer))
 
 
 def _picture(scan: LabelledScan) -> Grey:

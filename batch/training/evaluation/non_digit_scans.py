@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from batch.records import Grey
-from batch.training.data import datasets
+from batch.training.data.arrays import read_numpy
 from batch.training.evaluation import number_scans
 from batch.training.rendering import non_digits
 from batch.training.rendering.appearance import Appearance, random_appearance
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
     """Write the folders."""
     if len(arguments) != 2:
         raise SystemExit("usage: python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER")
-    arrays = datasets.read_archive(Path(arguments[0]))
+    arrays = read_numpy(Path(arguments[0]))
     digits = arrays["x_test"] if "x_test" in arrays else arrays["x"]
     write(np.asarray(digits, np.uint8), Path(arguments[1]), COUNT)
     print(arguments[1])

@@ -111,7 +111,7 @@ def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
 
 def sets(sources: list[str], scratch: Path) -> Iterator[tuple[str, str, list[tuple[Grey, int]]]]:
     """Yield the kind, the name, and the images with labels of each row of the table."""
-    every = images_of(labelled_scans.load(sources[0], scratch))
+    every = images_of(labelled_scans.load(sources[0], scratch, _say))
     chosen = np.random.default_rng(SEED).permutation(len(every))[:DIGITS]
     digits = [every[place] for place in chosen]
     yield "digits", "as they are", digits
@@ -120,7 +120,11 @@ def sets(sources: list[str], scratch: Path) -> Iterator[tuple[str, str, list[tup
     for name in CORRUPTIONS:
         yield "corrupted", name.replace("_", " "), corrupted(digits, name)
     for folder in sources[1:]:
-        yield "scans", Path(folder).name, images_of(labelled_scans.load(folder, scratch))
+        yield "scans", Path(folder).name, images_of(labelled_scans.load(folder, scratch, _say))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def main() -> None:

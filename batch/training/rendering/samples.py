@@ -189,7 +189,7 @@ def main() -> None:
     if len(paths) == 3:
         picture(*paths)
     elif len(paths) == 2:
-        draw(paths[1], datasets.load(str(paths[0])).train)
+        draw(paths[1], datasets.load(str(paths[0]), print).train)
     else:
         raise SystemExit(__doc__)
 

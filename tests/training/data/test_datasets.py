@@ -23,10 +23,10 @@ IMAGES, LABELS = np.zeros((5, 28, 28), np.uint8), np.arange(5)
 
 
 def test_load_archives_with_and_without_test_images(tmp_path: Path) -> None:
-    undivided = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS))
+    undivided = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS), print)
     assert (len(undivided.train), undivided.test) == (5, None)
     divided = datasets.load(
-        archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2])
+        archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2]), print
     )
     assert divided.test is not None
     assert (len(divided.train), len(divided.test)) == (5, 2)
@@ -34,7 +34,7 @@ def test_load_archives_with_and_without_test_images(tmp_path: Path) -> None:
 
 
 def test_minus_one_is_the_label_of_what_is_not_a_digit(tmp_path: Path) -> None:
-    loaded = datasets.load(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9]))).train
+    loaded = datasets.load(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9])), print).train
     assert loaded.labels.tolist() == [3, datasets.NOT_A_DIGIT, 0, datasets.NOT_A_DIGIT, 9]
     assert loaded.take(loaded.are_digits).labels.tolist() == [3, 0, 9]
 
@@ -43,7 +43,7 @@ def test_minus_one_is_the_label_of_what_is_not_a_digit(tmp_path: Path) -> None:
 def test_images_of_other_sizes_become_28_pixels(side: int, tmp_path: Path) -> None:
     images = np.zeros((1, side, side), np.uint8)
     images[0, side // 2, side // 2] = 255
-    loaded = datasets.load(archive(tmp_path, x=images, y=LABELS[:1])).train
+    loaded = datasets.load(archive(tmp_path, x=images, y=LABELS[:1]), print).train
     assert loaded.images.shape == (1, 28, 28)
     assert loaded.images[0, 10:18, 10:18].any()
 
@@ -52,7 +52,7 @@ def test_images_of_other_sizes_become_28_pixels(side: int, tmp_path: Path) -> No
     "arrays",
     [
         {"a": IMAGES},
-        {"x": IMAGES.astype(float), "y": LABELS},
+        {"x": IMAGES.astype(complex), "y": LABELS},
         {"x": IMAGES[0], "y": LABELS},
         {"x": IMAGES, "y": LABELS[:3]},
         {"x": IMAGES, "y": LABELS + 8},
@@ -64,22 +64,22 @@ def test_images_of_other_sizes_become_28_pixels(side: int, tmp_path: Path) -> No
 )
 def test_refuse_other_archives(arrays: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        datasets.load(archive(tmp_path, **arrays))
+        datasets.load(archive(tmp_path, **arrays), print)
 
 
 def test_refuse_missing_files_and_other_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no data set"):
-        datasets.load(str(tmp_path / "gone.npz"))
+        datasets.load(str(tmp_path / "gone.npz"), print)
     (tmp_path / "text.npz").write_text("text")
     with pytest.raises(InputError, match=r"not a \.npz"):
-        datasets.load(str(tmp_path / "text.npz"))
+        datasets.load(str(tmp_path / "text.npz"), print)
 
 
 def test_mnist_needs_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("keras", "keras.datasets"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match="train"):
-        datasets.load("mnist")
+        datasets.load("mnist", print)
 
 
 class Keras(types.ModuleType):
@@ -105,14 +105,14 @@ def test_a_file_that_keras_would_delete_stays(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "keras", Keras(path))
     monkeypatch.setattr(datasets, "MNIST_SHA256", hashlib.sha256(b"Keras's").hexdigest())
     path.write_bytes(b"Keras's")
-    assert len(datasets.load("mnist").train) == 5
+    assert len(datasets.load("mnist", print).train) == 5
     path.write_bytes(b"the only copy of mine")
     with pytest.raises(InputError, match=r"mnist\.npz is not the MNIST of Keras, which would overwrite"):
-        datasets.load("mnist")
+        datasets.load("mnist", print)
     assert path.read_bytes() == b"the only copy of mine"
     path.unlink()
     with pytest.raises(InputError, match="could not be downloaded"):
-        datasets.load("mnist")
+        datasets.load("mnist", print)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ IMAGES = np.stack([two(), 255 - two(), np.full((48, 48), 230, np.uint8)])
 def labels_of(source: Path | str, tmp_path: Path) -> list[tuple[str, int | None]]:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
-    return [(scan.ref.name, scan.label) for scan in labelled_scans.load(str(source), scratch)]
+    return [(scan.ref.name, scan.label) for scan in labelled_scans.load(str(source), scratch, print)]
 
 
 def test_load_a_folder_with_a_list_of_labels(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_load_scans_of_an_archive(tmp_path: Path) -> None:
     assert [label for _, label in labels_of(tmp_path / "a.npz", tmp_path)] == [2, 2, None]
 
 
-@pytest.mark.parametrize("content", ["file,label\na.png,x\n", "name,label\na.png,1\n", "file,label\n"])
+@pytest.mark.parametrize("content", ["file,label\na.png,x\n", "x,label\na.png,1\n", "file,label\n"])
 def test_refuse_other_lists_of_labels(content: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(content)
     with pytest.raises(InputError, match=r"label"):
@@ -52,7 +52,7 @@ def test_refuse_other_sources_of_scans(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="no labelled scans"):
             labels_of(source, tmp_path)
     np.savez(tmp_path / "a.npz", x=IMAGES, y=[2, 2, 12])
-    with pytest.raises(InputError, match="-1 for none"):
+    with pytest.raises(InputError, match="labels must be 0 to 9, or -1"):
         labels_of(tmp_path / "a.npz", tmp_path)
 
 
@@ -104,7 +104,14 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         "reliability.png",
         "risk-coverage.png",
         "mistakes.png",
+        "misread.csv",
     }
+    lines = (tmp_path / "r" / "misread.csv").read_text().splitlines()
+    assert lines[0] == "file,label,prediction,confidence,status,reason"
+    assert [line.split(",")[:2] + line.split(",")[-2:] for line in lines[1:]] == [
+        ["0/broken.png", "0", "failed", "truncated"],
+        ["1/a.png", "1", "ok", ""],
+    ]
     result = CliRunner().invoke(explore, [str(data), "--report", str(tmp_path / "e")], catch_exceptions=False)
     assert result.stdout == "0: 2\n1: 1\nnone: 1\n"
     for name in ("counts", "samples", "digits", "means"):

@@ -1,0 +1,100 @@
+"""The IDX files of MNIST and EMNIST, plain or compressed by gzip."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import InputError
+from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED, LabelledImages, labelled
+
+MAGIC_IMAGES, MAGIC_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # unsigned bytes, in three dimensions or one
+MAX_BYTES = 4 << 30  # of the images of one file
+_GZIP = b"\x1f\x8b"
+
+
+def magic(path: Path) -> bytes:
+    """Return the first four bytes of a file, inside gzip if it is compressed; empty if it cannot be read."""
+    try:
+        with _open(path) as file:
+            return file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def find(path: Path) -> dict[str, tuple[Path, Path]]:
+    """Return the files of images and of labels by part.
+
+    Args:
+        path: A folder, or the file of images or of labels.
+
+    Raises:
+        InputError: Images have no labels, or two files are of the same part.
+    """
+    candidates = sorted(path.iterdir()) if path.is_dir() else [path, *_other_names(path)]
+    found: dict[str, tuple[Path, Path]] = {}
+    for images in candidates:
+        if not images.is_file() or magic(images) != MAGIC_IMAGES:
+            continue
+        labels = next((other for other in _other_names(images) if magic(other) == MAGIC_LABELS), None)
+        if labels is None:
+            raise InputError(f"{images} has no labels: put {next(_other_names(images)).name} beside it")
+        name = images.name.lower()
+        part = TEST if "test" in name or "t10k" in name else TRAIN if "train" in name else UNDIVIDED
+        if part in found:
+            others = f"{found[part][0].name} and {images.name}"
+            raise InputError(f"{path} has several data sets, {others}: name one")
+        found[part] = images, labels
+    return found
+
+
+def read(path: Path) -> dict[str, LabelledImages]:
+    """Read the data set of `find`.
+
+    Raises:
+        InputError: A file is damaged, or has no labels.
+    """
+    parts = {}
+    for part, (images, labels) in find(path).items():
+        origin = f"{images.name} and {labels.name}"
+        parts[part] = labelled(_array(images), _array(labels), str(path), origin)
+    return parts
+
+
+def _other_names(path: Path) -> Iterator[Path]:
+    """Yield the names that the labels of some images may have, and the reverse."""
+    for old, new in (("images", "labels"), ("labels", "images")):
+        if old in path.name:
+            dimensions = ("idx3", "idx1") if old == "images" else ("idx1", "idx3")
+            name = path.name.replace(old, new).replace(*dimensions)
+            yield path.with_name(name)
+            yield path.with_name(name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz")
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        is_compressed = file.read(2) == _GZIP
+    return cast(BinaryIO, gzip.open(path)) if is_compressed else path.open("rb")
+
+
+def _array(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        with _open(path) as file:
+            dimensions = file.read(4)[3]
+            shape = [int.from_bytes(file.read(4), "big") for _ in range(dimensions)]
+            size = math.prod(shape)
+            if size > MAX_BYTES:
+                raise InputError(f"{path} claims to have {size} bytes: give a smaller file")
+            content = file.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} is damaged: {error}; copy it anew") from error
+    if len(content) != size:
+        raise InputError(f"{path} is damaged: its content is not {size} bytes; copy it anew")
+    return np.frombuffer(content, np.uint8).reshape(shape)

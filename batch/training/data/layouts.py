@@ -1,0 +1,100 @@
+"""The layouts in which people have labelled images, told by their content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from batch.config import MAX_PIXELS
+from batch.inference import model_store, reader
+from batch.records import Grey, Image, ScanRef
+from batch.training.data import arrays, idx, tables
+from batch.training.data.arrays import LabelledImages, Parts
+from batch.training.progress import Progress
+
+CHECKED = 200  # images that the default model reads to see how they lie
+MIN_CHECKED = 50
+TURNED_BETTER = 0.3  # share by which more must be read right if they are turned
+FEW_RIGHT = 0.5  # share below which labels and images hardly belong together
+BRIGHT = 127  # median level of the edge of dark ink on light paper
+
+
+def find_arrays(path: Path) -> Parts | None:
+    """Read labelled images that are no files of their own.
+
+    Args:
+        path: A NumPy archive, a .npy file or a folder of them; IDX files or their folder; a CSV of levels; a
+            Parquet file or a folder of them.
+
+    Returns:
+        The parts; None if the path holds something else.
+
+    Raises:
+        InputError: The content is damaged, or has no labels.
+        MissingExtraError: It is Parquet, and the extra is not installed.
+    """
+    if path.is_dir():
+        if idx.find(path):
+            return idx.read(path)
+        if list(path.glob("*.npy")):
+            return arrays.parts_of(arrays.read_numpy(path), str(path))
+        files = sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+        return tables.read_parquet(files) if files else None
+    start = idx.magic(path)
+    if start in (idx.MAGIC_IMAGES, idx.MAGIC_LABELS):
+        return idx.read(path)
+    if start == b"PK\x03\x04" or path.suffix == ".npz":
+        return arrays.parts_of(arrays.read_numpy(path), str(path))
+    if start == b"\x93NUM":
+        return arrays.parts_of(arrays.read_numpy(path.parent), str(path.parent))
+    if start == b"PAR1":
+        return tables.read_parquet([path])
+    return tables.read_levels(path) if tables.has_levels(path) else None
+
+
+def upright(part: LabelledImages, source: str, say: Progress) -> LabelledImages:
+    """Turn images that lie on their side, as those of EMNIST, and say what was taken for what.
+
+    The default model reads some of the images as they are and with rows and columns exchanged.
+
+    Args:
+        part: The images.
+        source: Their file or folder, for the line.
+        say: Receives the line.
+    """
+    height, width = part.images[0].shape
+    words = [f"{len(part.labels)} images of {width}x{height} with labels, {part.origin}"]
+    words.append("dark on light" if is_dark_on_light(part.images) else "light on dark")
+    digits = np.flatnonzero(part.labels >= 0)
+    if len(digits) >= MIN_CHECKED:
+        chosen = digits[np.linspace(0, len(digits) - 1, min(CHECKED, len(digits))).astype(int)]
+        images = [part.images[index] for index in chosen.tolist()]
+        labels = part.labels[chosen].tolist()
+        as_they_are = _share_right(images, labels)
+        turned = _share_right([np.ascontiguousarray(image.T) for image in images], labels)
+        if turned >= as_they_are + TURNED_BETTER:
+            words.append("turned upright: rows and columns were exchanged")
+            part = _transposed(part)
+        if (right := max(as_they_are, turned)) < FEW_RIGHT:
+            words.append(f"only {right:.0%} of {len(images)} read as labelled: look at them with explore")
+    say(f"{source}: {'; '.join(words)}")
+    return part
+
+
+def is_dark_on_light(images: Sequence[Grey] | Grey) -> bool:
+    """Return whether most images are bright at their edge."""
+    edges = [np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]) for image in images[:CHECKED]]
+    return float(np.median([np.median(edge) for edge in edges])) > BRIGHT
+
+
+def _transposed(part: LabelledImages) -> LabelledImages:
+    images = [np.ascontiguousarray(image.T) for image in part.images]
+    return LabelledImages(images, part.labels, part.origin)
+
+
+def _share_right(images: list[Grey], labels: list[int]) -> float:
+    model = reader.Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+    outcomes = reader.read_images(((ScanRef("", ""), Image(image, "")) for image in images), model)
+    return float(np.mean([outcome.label == label for outcome, label in zip(outcomes, labels, strict=True)]))

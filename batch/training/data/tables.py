@@ -1,0 +1,120 @@
+"""Tables of labelled images: levels of pixels in a CSV, and files in Parquet."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError, InputError, MissingExtraError
+from batch.images import decode
+from batch.records import Grey
+from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED, LabelledImages, labelled
+
+FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "img", "image_path", "name")
+LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
+MIN_PIXELS = 64  # columns of a table of levels, of 8x8 pixels or more
+DELIMITERS = ",;\t"
+_MAX_LINE = 1 << 20
+
+
+def first_row(path: Path) -> list[str]:
+    """Return the cells of the first line of a CSV; an empty list if the file is no text."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            line = file.readline(_MAX_LINE)
+    except (OSError, UnicodeDecodeError):
+        return []
+    delimiter = max(DELIMITERS, key=line.count)
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+
+
+def has_levels(path: Path) -> bool:
+    """Return whether a CSV has the levels of an image in each line."""
+    return len(first_row(path)) > MIN_PIXELS
+
+
+def read_levels(path: Path) -> dict[str, LabelledImages]:
+    """Read a CSV with a label and the levels of the pixels in each line, as those of Kaggle.
+
+    Without a line of names, the label comes first.
+
+    Raises:
+        InputError: The file is something else.
+    """
+    import pandas as pd
+
+    names = [cell.lower() for cell in first_row(path)]
+    has_names = not all(cell.lstrip("-").replace(".", "", 1).isdigit() for cell in names)
+    label = next((name for name in LABEL_COLUMNS if name in names), None)
+    if has_names and label is None:
+        raise InputError(f"{path} has no labels: it needs a column {LABEL_COLUMNS[0]}")
+    place = 0 if label is None else names.index(label)
+    try:
+        table = pd.read_csv(path, header=0 if has_names else None, sep=None if ";" in "".join(names) else ",")
+        values = table.to_numpy(np.float64)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{path} is no table of levels: {error}") from error
+    images = np.delete(values, place, axis=1)
+    origin = f"a label and {images.shape[1]} levels in each line"
+    return {UNDIVIDED: labelled(images, values[:, place], str(path), origin)}
+
+
+def read_parquet(paths: list[Path]) -> dict[str, LabelledImages]:
+    """Read Parquet files with images and labels, as those of Hugging Face.
+
+    Args:
+        paths: The files; those with `train` or `test` in their names are these parts.
+
+    Raises:
+        InputError: They hold something else, or an image cannot be read.
+        MissingExtraError: The extra `parquet` is not installed.
+    """
+    parts: dict[str, list[Path]] = {}
+    for path in paths:
+        part = TEST if "test" in path.name else TRAIN if "train" in path.name else UNDIVIDED
+        parts.setdefault(part, []).append(path)
+    return {part: _read_part(files) for part, files in parts.items()}
+
+
+def _read_part(paths: list[Path]) -> LabelledImages:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError(f"reading {paths[0].name}", "parquet") from error
+    images: list[Grey] = []
+    labels: list[Any] = []
+    for path in paths:
+        try:
+            with pq.ParquetFile(path) as file:
+                image, label = _columns(path, file.schema_arrow.names)
+                for rows in file.iter_batches(1000, columns=[image, label]):
+                    images += [_grey(path, value) for value in rows.column(0).to_pylist()]
+                    labels += rows.column(1).to_pylist()
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"cannot read {path}: {error}; copy it anew") from error
+    whole = labelled(np.zeros((len(images), 1, 1), np.uint8), np.array(labels), str(paths[0]), "")
+    origin = ", ".join(path.name for path in paths)
+    return LabelledImages(images, whole.labels, f"the columns {image} and {label} of {origin}")
+
+
+def _columns(path: Path, names: list[str]) -> tuple[str, str]:
+    image = next((name for name in FILE_COLUMNS if name in names), None)
+    label = next((name for name in LABEL_COLUMNS if name in names), None)
+    if image is None or label is None:
+        raise InputError(f"{path} has the columns {names}: it needs image and label")
+    return image, label
+
+
+def _grey(path: Path, value: Any) -> Grey:
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if not isinstance(content, bytes):
+        raise InputError(f"{path}: an image must be the bytes of a file, not {type(content).__name__}")
+    try:
+        return decode.decode(content, MAX_PIXELS)
+    except ImageError as error:
+        raise InputError(f"{path}: an image cannot be read: {error.reason.value}, {error.detail}") from error

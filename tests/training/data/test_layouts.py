@@ -1,0 +1,265 @@
+"""The layouts in which people have labelled images: all give the same scans."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from batch.config import MAX_PIXELS
+from batch.errors import InputError
+from batch.images import decode
+from batch.training.data import datasets, labelled_scans, own_scans
+from batch.training.data.datasets import NOT_A_DIGIT
+
+Pixels = npt.NDArray[np.uint8]
+COUNT = 12
+
+
+def digits(first: int, count: int = COUNT) -> tuple[Pixels, Pixels]:
+    with np.load(Path(__file__).parents[2] / "data" / "mnist_test.npz", allow_pickle=False) as archive:
+        return archive["x"][first : first + count], archive["y"][first : first + count]
+
+
+IMAGES, LABELS = digits(0)
+OTHERS, OTHER_LABELS = digits(100)  # of the other part
+
+
+def png(image: Pixels) -> bytes:
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+def idx(array: Pixels) -> bytes:
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def class_folders(folder: Path, images: Pixels, labels: Pixels) -> None:
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        (folder / str(label) / f"{number:02d}.png").write_bytes(png(image))
+
+
+def divided_folders(folder: Path) -> Path:
+    class_folders(folder / "test", IMAGES, LABELS)
+    class_folders(folder / "train", OTHERS, OTHER_LABELS)
+    return folder
+
+
+def label_list(folder: Path, header: str = "Filename;Digit", name: str = "labels.csv") -> Path:
+    lines = [header]
+    for number, (image, label) in enumerate(zip(IMAGES, LABELS, strict=True)):
+        (folder / f"{number:02d}.png").write_bytes(png(image))
+        lines.append(f"{number:02d}.png;{label}" if ";" in header else f"{label},{number:02d}.png,x")
+    (folder / name).write_text("\ufeff" + "\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def named_list(folder: Path) -> Path:
+    return label_list(folder, "class,image_path,note", "annotations.csv") / "annotations.csv"
+
+
+def idx_files(folder: Path, prefix: str = "", compress: bool = True) -> Path:
+    suffix, pack = (".gz", gzip.compress) if compress else ("", bytes)
+    for name, images, labels in (("t10k", IMAGES, LABELS), ("train", OTHERS, OTHER_LABELS)):
+        (folder / f"{prefix}{name}-images-idx3-ubyte{suffix}").write_bytes(pack(idx(images)))
+        (folder / f"{prefix}{name}-labels-idx1-ubyte{suffix}").write_bytes(pack(idx(labels)))
+    return folder
+
+
+def one_idx_file(folder: Path) -> Path:
+    return idx_files(folder, compress=False) / "t10k-images-idx3-ubyte"
+
+
+def archive(folder: Path, **arrays: Any) -> Path:
+    path = folder / "set.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def keras_archive(folder: Path) -> Path:
+    return archive(folder, x_train=OTHERS, y_train=OTHER_LABELS, x_test=IMAGES, y_test=LABELS)
+
+
+def floats_and_one_hot(folder: Path) -> Path:
+    return archive(folder, X=IMAGES[..., None] / 255, Y=np.eye(10)[LABELS])
+
+
+def flat_and_text(folder: Path) -> Path:
+    return archive(folder, data=IMAGES.reshape(COUNT, -1).astype(float), target=LABELS.astype(str))
+
+
+def numpy_files(folder: Path) -> Path:
+    np.save(folder / "test_images.npy", IMAGES)
+    np.save(folder / "test_labels.npy", LABELS[:, None])
+    return folder
+
+
+def one_numpy_file(folder: Path) -> Path:
+    return numpy_files(folder) / "test_images.npy"
+
+
+def kaggle(folder: Path, with_names: bool = True) -> Path:
+    text = io.StringIO()
+    rows = csv.writer(text)
+    if with_names:
+        rows.writerow(["label", *(f"pixel{place}" for place in range(784))])
+    rows.writerows([label, *image.ravel()] for image, label in zip(IMAGES, LABELS, strict=True))
+    (folder / "train.csv").write_text(text.getvalue())
+    return folder / "train.csv"
+
+
+def without_names(folder: Path) -> Path:
+    return kaggle(folder, with_names=False)
+
+
+def hugging_face(folder: Path) -> Path:
+    for name, images, labels in (("test", IMAGES, LABELS), ("train", OTHERS, OTHER_LABELS)):
+        table = {"image": [{"bytes": png(image), "path": None} for image in images], "label": labels}
+        pq.write_table(pa.table(table), folder / f"{name}-00000-of-00001.parquet")
+    return folder
+
+
+MAKERS: list[Callable[[Path], Path]] = [
+    divided_folders,
+    label_list,
+    named_list,
+    idx_files,
+    one_idx_file,
+    keras_archive,
+    floats_and_one_hot,
+    flat_and_text,
+    numpy_files,
+    one_numpy_file,
+    kaggle,
+    without_names,
+    hugging_face,
+]
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+def test_every_layout_gives_the_same_scans(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    data, scratch = tmp_path / "data", tmp_path / "scratch"
+    data.mkdir()
+    scratch.mkdir()
+    said: list[str] = []
+    scans = labelled_scans.load(str(make(data)), scratch, said.append)
+    found = {(decode.read(scan.ref, MAX_PIXELS).grey.tobytes(), scan.label) for scan in scans}
+    assert len(scans) == COUNT
+    assert found == {(image.tobytes(), int(label)) for image, label in zip(IMAGES, LABELS, strict=True)}
+    assert len(said) == 1 and str(data) in said[0]
+
+
+@pytest.mark.parametrize("make", [idx_files, keras_archive, floats_and_one_hot, kaggle, hugging_face])
+def test_data_to_train_on(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    said: list[str] = []
+    data = datasets.load(str(make(tmp_path)), said.append)
+    is_divided = make not in (floats_and_one_hot, kaggle)
+    assert np.array_equal(data.train.images, OTHERS if is_divided else IMAGES)
+    assert np.array_equal(data.train.labels, OTHER_LABELS if is_divided else LABELS)
+    assert (data.test is None) != is_divided
+    assert "12 images of 28x28 with labels" in said[0] and "light on dark" in said[0]
+
+
+def test_own_scans_are_those_to_train_on(tmp_path: Path) -> None:
+    labels = [label for _, label in own_scans.read(str(divided_folders(tmp_path)), print)]
+    assert sorted(labels) == sorted(OTHER_LABELS.tolist())
+
+
+def test_dark_ink_is_made_light_to_train_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    data = datasets.load(str(archive(tmp_path, x=255 - IMAGES, y=LABELS)), said.append)
+    assert np.array_equal(data.train.images, IMAGES)
+    assert "dark on light" in said[0]
+
+
+@pytest.mark.parametrize("is_turned", [True, False])
+def test_images_on_their_side_are_turned_upright(is_turned: bool, tmp_path: Path) -> None:
+    images, labels = digits(0, 60)
+    lying = np.ascontiguousarray(images.transpose(0, 2, 1)) if is_turned else images
+    prefix = "emnist-digits-"
+    (tmp_path / f"{prefix}test-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(lying)))
+    (tmp_path / f"{prefix}test-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    said: list[str] = []
+    (tmp_path / "scratch").mkdir()
+    scans = labelled_scans.load(str(tmp_path), tmp_path / "scratch", said.append)
+    assert np.array_equal(decode.read(scans[0].ref, MAX_PIXELS).grey, images[0])
+    assert ("turned upright" in said[0]) == is_turned
+    assert "as labelled" not in said[0]
+
+
+def test_labels_of_something_else_are_told(tmp_path: Path) -> None:
+    images, labels = digits(0, 60)
+    said: list[str] = []
+    datasets.load(str(archive(tmp_path, x=images, y=(labels + 1) % 10)), said.append)
+    assert "of 60 read as labelled: look at them with explore" in said[0]
+
+
+def test_minus_one_is_what_is_no_digit(tmp_path: Path) -> None:
+    path = archive(tmp_path, images=IMAGES, labels=np.full(COUNT, -1.0))
+    assert set(datasets.load(str(path), print).train.labels.tolist()) == {NOT_A_DIGIT}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a-images-idx3-ubyte", idx(IMAGES), "has no labels: put a-labels-idx1-ubyte beside it"),
+        ("set.npz", b"PK\x03\x04 damaged", r"is not a \.npz archive"),
+        ("set.npz", b"text", r"is not a \.npz archive"),
+        ("test.csv", b",".join([b"pixel"] * 784) + b"\n", "has no labels: it needs a column label"),
+        ("a.parquet", b"PAR1 damaged", "cannot read .*a.parquet"),
+        ("a.txt", b"something else", "has no arrays of images"),
+        ("labels.csv", b"x,y,z\n1,2,3\n", "has no arrays of images"),
+    ],
+)
+def test_what_is_no_data_set_says_what_to_do(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        datasets.load(str(tmp_path / name), print)
+
+
+@pytest.mark.parametrize("cut", [3, 10, 40, -1])
+@pytest.mark.parametrize("compress", [True, False])
+def test_damaged_idx_files_say_so(cut: int, compress: bool, tmp_path: Path) -> None:
+    idx_files(tmp_path, compress=compress)
+    (path,) = tmp_path.glob("train-images*")
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(InputError, match=r"damaged|has no arrays|none to train on"):
+        datasets.load(str(tmp_path), print)
+
+
+def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
+    sizes = b"\xff\xff\xff\xff" * 3
+    idx_files(tmp_path)
+    (path,) = tmp_path.glob("train-images*")
+    path.write_bytes(gzip.compress(b"\0\0\x08\x03" + sizes))
+    with pytest.raises(InputError, match="claims to have"):
+        datasets.load(str(tmp_path), print)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": IMAGES}, "name the arrays x_train and y_train"),
+        ({"x": IMAGES, "y": LABELS[:3]}, "12 images have 3 labels"),
+        ({"x": IMAGES.astype(int) * 2, "y": LABELS}, "levels must be 0 to 255, or 0 to 1, not 0 to 510"),
+        ({"x": IMAGES / 255 - 0.5, "y": LABELS}, "levels must be 0 to 255"),
+        ({"x": IMAGES[:, :, :3, None, None], "y": LABELS}, r"images must be \(n, height, width\)"),
+        ({"x": IMAGES, "y": LABELS + 30}, "they are 3"),
+        ({"x": IMAGES, "y": LABELS + 0.5}, "labels must be whole numbers"),
+        ({"x": IMAGES, "y": ["a"] * COUNT}, "labels must be whole numbers"),
+        ({"x": IMAGES, "y": np.ones((COUNT, 10))}, "each row of ten labels must have a single 1"),
+        ({"x": IMAGES, "y": np.full(COUNT, np.nan)}, "labels must be whole numbers"),
+    ],
+)
+def test_wrong_arrays_say_what_is_wrong(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        datasets.load(str(archive(tmp_path, **arrays)), print)
