@@ -2,8 +2,11 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import get_completion_class
 
+from batch.cli import main
 from batch.cli.options import given_value
+from command import ROOT
 
 
 class Share:
@@ -32,3 +35,16 @@ def test_what_was_given_is_given_back(
     context = command.make_context("command", list(arguments))
     values = [given_value(parameter, context, arguments) for parameter in command.params]
     assert values == [share, None, True, Path("a")]
+
+
+def test_the_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    for shell in ("bash", "zsh", "fish"):
+        assert f"_DIGITBOX_COMPLETE={shell}_source" in page
+        complete = get_completion_class(shell)
+        assert complete is not None
+        completion = complete(main.cli, {}, "digitbox", "_DIGITBOX_COMPLETE")
+        assert [item.value for item in completion.get_completions([], "expl")] == ["explain", "explore"]
+        options = [item.value for item in completion.get_completions(["run"], "--re")]
+        assert options == ["--review-below", "--recursive", "--report"]
