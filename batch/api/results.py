@@ -40,7 +40,7 @@ class Result(_Pictured):
         confidence: The calibrated probability that the prediction is right, 0 to 1; None as above.
         status: `ok`, `review`, `refused` or `failed`.
         reason: Why the status is not `ok`; None if it is.
-        probabilities: Those of the ten digits, which sum to 1; empty if there is no prediction.
+        probabilities: Those of the ten digits, which sum to 1; empty if the model did not see the scan.
         file: The path as it was given; empty for a scan that was no path.
 
     Examples:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,14 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
 def _decided(ref: ScanRef, sha256: str, decision: Decision) -> Outcome:
     prediction = decision.prediction
     if decision.status is Status.REFUSED:
-        return Outcome(ref, Status.REFUSED, Reason.NOT_A_DIGIT, sha256, not_a_digit=prediction.not_a_digit)
+        return Outcome(
+            ref,
+            Status.REFUSED,
+            Reason.NOT_A_DIGIT,
+            sha256,
+            probabilities=prediction.probabilities,
+            not_a_digit=prediction.not_a_digit,
+        )
     return Outcome(
         ref,
         decision.status,
@@ -115,13 +122,14 @@ class Reader:
     _files: tuple[Manifest, dict[str, bytes]] | None = field(default=None, init=False, repr=False)
     _loaded: Model | None = field(default=None, init=False, repr=False)
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> dict[str, Any]:
         """Return what travels: the options and what `check` read, and not the loaded model."""
-        return self.model_dir, self.runtime, self.review_below, self.max_pixels, self._files
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "_loaded"}
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what has travelled."""
-        self.model_dir, self.runtime, self.review_below, self.max_pixels, self._files = state
+        for name, value in state.items():
+            setattr(self, name, value)
         self._loaded = None
 
     def __call__(self, refs: Sequence[ScanRef], beat: Callable[[], object] = lambda: None) -> list[Outcome]:

@@ -57,8 +57,9 @@ def test_a_scan_that_the_model_refuses_has_no_label(tmp_path: Path) -> None:
     refs = [ScanRef(str(path), "a.png")]
     (outcome,) = read_scans(refs, Model(Refusing(), Thresholds.of(MANIFEST)), MAX_PIXELS)
     assert (outcome.status, outcome.reason) == ("refused", "not_a_digit")
-    assert (outcome.label, outcome.confidence, outcome.probabilities) == (None, None, ())
+    assert (outcome.label, outcome.confidence) == (None, None)
     assert outcome.not_a_digit is not None and outcome.not_a_digit > 0.9
+    assert abs(sum(outcome.probabilities) - 1) < 1e-6
 
 
 def test_a_checked_reader_needs_no_model_folder(fake_model: Path) -> None:
