@@ -13,7 +13,7 @@ from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.models import Model
 from batch.inference.steps import Examined, decide_all, examine_all
-from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, Status
+from batch.records import REFUSALS, Image, Manifest, Outcome, ScanRef, Status
 from batch.terminal import stderr
 
 
@@ -80,7 +80,7 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
 def _decided(ref: ScanRef, sha256: str, decision: Decision) -> Outcome:
     prediction = decision.prediction
     if decision.status is Status.REFUSED:
-        return Outcome(ref, Status.REFUSED, Reason.NOT_A_DIGIT, sha256, not_a_digit=prediction.not_a_digit)
+        return Outcome(ref, Status.REFUSED, decision.reason, sha256, not_a_digit=prediction.not_a_digit)
     return Outcome(
         ref,
         decision.status,
