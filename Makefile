@@ -33,8 +33,14 @@ format: $(VENV)/test.stamp ## put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-train: $(VENV)/test.stamp ## train the default model anew, as models/cnn-new
+SOURCES ?=
+LOOK_IMAGES ?= 12000000
+train: $(VENV)/test.stamp ## train the default model anew, as models/cnn-new (SOURCES=FOLDER trains its looks, too)
 	$(BIN)/digitbox train --name cnn-new
+ifneq ($(SOURCES),)
+	$(BIN)/python -m batch.training.look $(SOURCES) $(SOURCES)/looks --images $(LOOK_IMAGES)
+	$(BIN)/python -m batch.training.look.weigh $(SOURCES)/looks models/cnn-new
+endif
 
 FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)

@@ -210,12 +210,15 @@ class Manifest:
         student_above: Confidence from which the student's answer stands.
         look_temperature: Divisor of the look's logits; see `batch.inference.look` for all that begins so.
         look_above: Probability of a digit from which the look answers it.
-        look_several_above: Probability of several digits from which the look refuses a scan.
-        look_several_doubt: Probability of several digits from which an answer of the model needs review.
-        look_none_doubt: The same for the probability of no digit.
-        look_other_doubt: The same for the probability of another digit.
-        look_datasets: Data sets of the look, with licences.
-        look_training: One sentence that says how the look was trained; empty for a model without one.
+        look_close_weight: Weight of the whole scan in looking closer.
+        look_place_weight: Weight of the digit's place in looking closer.
+        look_model_weight: Weight of the model beside the looks.
+        look_close_above: Probability of a digit from which looking closer answers it.
+        look_several_above: Probability of several digits from which a look refuses a scan.
+        look_none_above: Probability of no or several digits from which a scan is refused at last.
+        look_datasets: Data sets of the looks, with licences.
+        look_training: How the looks were trained, in words; empty for a model without looks.
+        look_fit: How the weights and thresholds of the looks were fitted, in words.
         files: SHA-256 by file name.
         metrics: Figures, with the number of images that they were measured on.
         datasets: The data sets of the training, with licences.
@@ -242,12 +245,15 @@ class Manifest:
     student_above: float = 1.0
     look_temperature: float = 1.0
     look_above: float = 1.0
+    look_close_weight: float = 1.0
+    look_place_weight: float = 0.0
+    look_model_weight: float = 0.0
+    look_close_above: float = 1.0
     look_several_above: float = 1.0
-    look_several_doubt: float = 1.0
-    look_none_doubt: float = 1.0
-    look_other_doubt: float = 1.0
+    look_none_above: float = 1.0
     look_datasets: tuple[Mapping[str, str], ...] = ()
     look_training: str = ""
+    look_fit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -188,7 +188,7 @@ class LiteRtClassifier:
         Returns:
             Logits, float32 (n, classes).
         """
-        return self._network.logits(digits)
+        return self._network.outputs(digits)[0]
 
 
 class KerasClassifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from batch.errors import ConfigError
 from batch.records import Manifest, Prediction, Reason, Status
 
-Logits = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.floating[Any]]
 """Output of the model: (n, 10), or (n, 11) if it has the class `not a digit`, which is the last."""
 Probabilities = npt.NDArray[np.float64]
 """(n, classes), 0 to 1; each row sums to 1."""
@@ -60,7 +61,7 @@ class Decision:
     Attributes:
         prediction: Label, confidence and probabilities, also when the digit is refused.
         status: `ok`, `review` or `refused`.
-        reason: `low_confidence` for a review, `not_a_digit` for a refusal; None if ok.
+        reason: `low_confidence` for a review, the kind of what it is for a refusal; None if ok.
     """
 
     prediction: Prediction
@@ -75,7 +76,7 @@ def probabilities(logits: Logits, output: str, temperature: float) -> Probabilit
     changes the order of the classes.
 
     Args:
-        logits: Output of the model, float32 (n, classes).
+        logits: Output of the model, float (n, classes).
         output: `softmax`; or `sigmoid` for a network with one independent output a class. The outputs of
             such a network are divided by their sum.
         temperature: Divisor of the logits, above 0.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import steps
-from batch.inference.look import Glance
+from batch.inference.look import Glance, Sight
 from batch.inference.models import Model
 from batch.preprocessing.look import look_input
 from batch.preprocessing.views import pictures
@@ -23,6 +23,7 @@ TEXT_PX = 18  # height of the text above it
 GAP_PX = 8  # white space to the right of and below each panel
 COLUMNS = 10  # panels in a row of the sheet
 WHITE = 255  # paper of the sheet
+LOOKS = ("look", "close")  # names of the glances of a scan, in their order
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADING_SCALE = 0.45  # of the font; fits a usual sentence into the width of ten panels
 NAME_SCALE = 0.38  # of the font; fits the longest name of a step above its panel
@@ -35,7 +36,7 @@ Sheet = npt.NDArray[np.uint8]
 def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Sheet]:
     """Read one scan and draw each step.
 
-    The steps of the preprocessing are drawn even if the look settles the scan and a run does not take them.
+    The steps of the preprocessing are drawn even if the looks settle the scan and a run does not take them.
 
     Args:
         ref: The scan.
@@ -56,17 +57,18 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Shee
     spec = model.manifest.preprocess
     (scan,) = steps.examine_all([image], model)
     (decision,) = steps.decide_all([scan], model)
-    if scan.glance is not None:
-        panels.append((f"look: {_say(scan.glance)}", look_input(image)))
+    if scan.sight is not None:
+        panels += _looks(image, scan.sight)
     seen = steps.prepare(image, spec, lambda step, picture: panels.append((step, picture)))
     measures = (
         f"{seen.ink.polarity.value.replace('_', ' ')}, contrast {seen.ink.contrast:.0f}, "
         f"noise {seen.ink.noise:.1f}, {len(seen.ink.parts)} parts"
     )
-    if scan.glance is not None:
-        measures = f"look {_say(scan.glance)}; {measures}"
+    if scan.sight is not None:
+        said = (f"{look} {_say(glance)}" for look, glance in zip(LOOKS, scan.sight.glances, strict=False))
+        measures = "; ".join([*said, measures])
     if decision is None:
-        by = "by the look" if scan.prepared is None else "before the model"
+        by = f"by {_last_look(scan.sight)}" if scan.sight and scan.prepared is None else "before the model"
         sentence = f"{name}: refused {by}, {scan.refusal} ({measures})"
         return sentence, _draw(sentence, panels, None)
     if scan.digit is not None:
@@ -74,7 +76,7 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Shee
         panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
     prediction = decision.prediction
     reason = f", {decision.reason.value}" if decision.reason else ""
-    by = " by the look" if scan.prepared is None else ""
+    by = f" by {_last_look(scan.sight)}" if scan.sight and scan.prepared is None else ""
     sentence = (
         f"{name}: {prediction.label} with {prediction.confidence:.3f}{by}, {decision.status.value}{reason} "
         f"(not a digit {prediction.not_a_digit:.3f}; {measures})"
@@ -82,8 +84,27 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Shee
     return sentence, _draw(sentence, panels, prediction.probabilities)
 
 
+def _looks(image: Grey, sight: Sight) -> list[tuple[str, Grey]]:
+    """Return a picture for each look: what it saw, and for looking closer also where."""
+    panels = [(f"look: {_say(sight.glances[0])}", look_input(image))]
+    if sight.place is not None:
+        place = sight.place
+        framed = image.copy()
+        width = max(1, max(image.shape) // PANEL_PX)
+        level = 0 if np.median(image) > WHITE // 2 else WHITE
+        cv2.rectangle(framed, place[:2], (place.right - 1, place.bottom - 1), level, width)
+        near = look_input(image[place.top : place.bottom, place.left : place.right])
+        panels += [("where it looks closer", framed), (f"close: {_say(sight.glances[-1])}", near)]
+    return panels
+
+
+def _last_look(sight: Sight) -> str:
+    """Return the name of the look that settled a scan."""
+    return "the look" if sight.place is None else "looking closer"
+
+
 def _say(glance: Glance) -> str:
-    """Return the most likely class of the look with its probability."""
+    """Return the most likely class of a look with its probability."""
     classes = {str(glance.label): glance.confidence, "several": glance.several, "none": glance.none}
     name = max(classes, key=lambda name: classes[name])
     return f"{name} {classes[name]:.3f}"

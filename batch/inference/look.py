@@ -1,37 +1,36 @@
-"""The look: a small network that sees the whole scan before digitbox looks for its ink.
+"""The looks: networks that see the scan itself, before digitbox looks for its ink.
 
-Most scans are easy, and the look answers those alone. It also sees what the preprocessing cuts away, e.g. a
-second digit beside the first one. Where the look is not sure, the model answers, and the look may doubt that.
+Most scans are easy, and a small network that sees the whole scan answers those alone. The larger network
+`close` looks closer at the others, at the whole scan and at the place of the digit. If both are not sure, the
+model that sees the ink has a say, too: all that was seen is weighed into one set of probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from batch.errors import ModelError
-from batch.inference import decision, model_store
-from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Thresholds
-from batch.inference.runtimes import LiteRt, load_keras
-from batch.preprocessing.look import LOOK
+from batch.inference import decision
+from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Probabilities
+from batch.inference.look_networks import CLASSES, Network, Networks, Seen
+from batch.preprocessing.look import Place, look_input, place_of
 from batch.records import Grey, Manifest, Prediction, Reason, Status
 
 SEVERAL, NONE = DIGITS, DIGITS + 1  # classes after the ten digits
-CLASSES = DIGITS + 2
 CHUNK_SCANS = 16  # pictures in a batch; the memory of a larger one leaves the processor's cache
-KERAS_UNIT = 128  # the Keras network sees (level - ground) / unit; the other has that in its first layer
+LIKELY = 0.5  # a digit of this probability is likelier than all else together
+MIN_SHARE = 1e-6  # what the model takes for less likely counts as this likely; it bounds what it can say
 
-Pictures = npt.NDArray[np.uint8]
-"""Input of the look: (n, 64, 64, 1), see `batch.preprocessing.look.look_input`."""
+Evidence = npt.NDArray[np.float64]
+"""The logits of looking closer, weighed: (12,) for one scan."""
 
 
 class Glance(NamedTuple):
-    """What the look says of one scan.
+    """The probabilities of one scan.
 
     Attributes:
         label: The most likely digit, 0 to 9.
@@ -48,190 +47,231 @@ class Glance(NamedTuple):
     none: float
 
 
-@dataclass(frozen=True, slots=True)
-class LookThresholds:
-    """The numbers that turn what the look says into an answer or a doubt. All are from 0 to 1.
+class Sight(NamedTuple):
+    """A scan after the looks.
 
     Attributes:
-        above: A digit of at least this probability is the answer.
-        several_above: From this probability of several digits the scan is refused.
-        several_doubt: From this probability of several digits the model's answer needs review.
-        none_doubt: From this probability of no digit the model's answer needs review.
-        other_doubt: From this probability of another digit the model's answer needs review.
+        glances: What the look says, and what looking closer says if the look was not sure.
+        is_sure: Whether the last glance is the answer.
+        refusal: Why the scan is not one digit; None if the looks do not refuse it.
+        place: Where digitbox looked closer; None if it did not.
+        evidence: What the decision weighs against the model; None if digitbox did not look closer.
     """
 
+    glances: tuple[Glance, ...]
+    is_sure: bool
+    refusal: Reason | None
+    place: Place | None = None
+    evidence: Evidence | None = None
+
+    @property
+    def is_digit(self) -> bool:
+        """Whether the scan shows one digit more likely than not."""
+        return self.glances[-1].confidence >= LIKELY
+
+
+@dataclass(frozen=True, slots=True)
+class LookRules:
+    """The numbers that turn what was seen into a decision; the command `batch.training.look.weigh` fits them.
+
+    Attributes:
+        temperature: Divisor of the look's logits, above 0.
+        above: A digit of at least this probability is the look's answer.
+        close_weight: Weight of the logits of the whole scan in looking closer.
+        place_weight: Weight of the logits of the digit's place in looking closer.
+        model_weight: Weight of the logarithms of the model's probabilities.
+        close_above: A digit of at least this probability is the answer of looking closer, and ok after that.
+        several_above: From this probability of several digits the scan is refused.
+        none_above: From this probability of no or several digits, the scan is refused at last.
+        review_below: The user's threshold for each answer, 0 to 1; None for that of the model.
+    """
+
+    temperature: float
     above: float
+    close_weight: float
+    place_weight: float
+    model_weight: float
+    close_above: float
     several_above: float
-    several_doubt: float
-    none_doubt: float
-    other_doubt: float
+    none_above: float
+    review_below: float | None = None
 
     @classmethod
-    def of(cls, manifest: Manifest) -> LookThresholds:
-        """Return the thresholds of a model."""
+    def of(cls, manifest: Manifest, review_below: float | None = None) -> LookRules:
+        """Return the rules of a model, with the user's threshold."""
         return cls(
+            manifest.look_temperature,
             manifest.look_above,
+            manifest.look_close_weight,
+            manifest.look_place_weight,
+            manifest.look_model_weight,
+            manifest.look_close_above,
             manifest.look_several_above,
-            manifest.look_several_doubt,
-            manifest.look_none_doubt,
-            manifest.look_other_doubt,
-        )
-
-    def answer(self, glance: Glance) -> bool:
-        """Return whether the look answers the scan with a digit."""
-        return glance.confidence >= self.above
-
-    def refuse(self, glance: Glance) -> bool:
-        """Return whether the look refuses the scan, which shows several digits."""
-        return glance.several >= self.several_above
-
-    def doubt(self, glance: Glance, label: int) -> bool:
-        """Return whether the look doubts that the scan shows this digit."""
-        return (
-            glance.several >= self.several_doubt
-            or glance.none >= self.none_doubt
-            or (glance.label != label and glance.confidence >= self.other_doubt)
+            manifest.look_none_above,
+            review_below,
         )
 
 
-class Network(Protocol):
-    """A loaded network of the look."""
-
-    def logits(self, pictures: Pictures) -> npt.NDArray[np.float32]:
-        """Compute the logits of a batch of pictures.
-
-        Args:
-            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
-
-        Returns:
-            Logits, float32 (n, 12).
-        """
-
-
-class Look:
-    """The look of one model.
+class Closer(NamedTuple):
+    """What looking closer shows of n scans.
 
     Attributes:
-        thresholds: Its thresholds.
-
-    Args:
-        network: The loaded network.
-        manifest: Manifest of the model.
+        places: Where digitbox looked closer.
+        whole: Logits of the whole scans, float32 (n, 12).
+        near: Logits of the places, float32 (n, 12).
     """
 
-    def __init__(self, network: Network, manifest: Manifest) -> None:
-        self.thresholds = LookThresholds.of(manifest)
-        self._network, self._temperature = network, manifest.look_temperature
+    places: Sequence[Place]
+    whole: npt.NDArray[np.float32]
+    near: npt.NDArray[np.float32]
 
-    def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
-        """Look at some scans.
+    def evidence(self, rules: LookRules) -> npt.NDArray[np.float64]:
+        """Return the weighed logits, (n, 12)."""
+        return rules.close_weight * self.whole.astype(np.float64) + rules.place_weight * self.near.astype(
+            np.float64
+        )
+
+
+class Looks:
+    """The looks of one model.
+
+    Attributes:
+        networks: The loaded networks.
+        rules: Their rules.
+    """
+
+    def __init__(self, networks: Networks, rules: LookRules) -> None:
+        self.networks, self.rules = networks, rules
+
+    def see(self, greys: Sequence[Grey]) -> list[Sight]:
+        """Look at some scans, and closer at those of which the look is not sure.
 
         Args:
-            pictures: The picture of each scan, uint8 (64, 64).
+            greys: Grey images, uint8 (height, width), at least one pixel.
 
         Returns:
-            What the look says of each, in the same order. It does not depend on the others.
+            What was seen of each, in the same order. It does not depend on the others.
         """
-        glances = []
-        for start in range(0, len(pictures), CHUNK_SCANS):
-            chunk = np.stack(pictures[start : start + CHUNK_SCANS])
-            logits = self._network.logits(chunk[..., None])
-            classes = decision.probabilities(logits, "softmax", self._temperature)
-            digits = classes[:, :DIGITS]
-            shares = digits / np.maximum(digits.sum(axis=1, keepdims=True), MIN_TOTAL)
-            labels = digits.argmax(axis=1)
-            for label, row, share in zip(labels.tolist(), classes.tolist(), shares.tolist(), strict=True):
-                glances.append(Glance(label, row[label], tuple(share), row[SEVERAL], row[NONE]))
-        return glances
+        pictures = [look_input(grey) for grey in greys]
+        logits = self.look(pictures)
+        first = glances_of(decision.probabilities(logits, "softmax", self.rules.temperature))
+        sights = [self._judge(glance, self.rules.above) for glance in first]
+        unsure = [index for index, sight in enumerate(sights) if not sight.is_sure and sight.refusal is None]
+        if unsure:
+            closer = self.look_closer([greys[i] for i in unsure], [pictures[i] for i in unsure])
+            for index, place, evidence in zip(
+                unsure, closer.places, closer.evidence(self.rules), strict=True
+            ):
+                (glance,) = glances_of(decision.probabilities(evidence[None], "softmax", 1.0))
+                sight = self._judge(glance, self.rules.close_above)
+                glances = first[index], glance
+                sights[index] = sight._replace(glances=glances, place=place, evidence=evidence)
+        return sights
 
+    def _judge(self, glance: Glance, above: float) -> Sight:
+        is_sure = glance.confidence >= above
+        several = glance.several >= self.rules.several_above
+        return Sight((glance,), is_sure, Reason.SEVERAL_DIGITS if several and not is_sure else None)
 
-def decide(glance: Glance, thresholds: Thresholds) -> Decision:
-    """Decide on a scan that the look answers.
+    def look(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
+        """Return the logits of the look, (n, 12), of pictures, uint8 (64, 64) each."""
+        return _see(self.networks.look, pictures).logits
 
-    Args:
-        glance: What the look says of the scan.
-        thresholds: Thresholds of the model. The user's `review_below` holds for this answer, too.
-    """
-    prediction = Prediction(glance.label, glance.confidence, glance.probabilities, glance.none)
-    if glance.confidence < thresholds.review_below:
-        return Decision(prediction, Status.REVIEW, Reason.LOW_CONFIDENCE)
-    return Decision(prediction, Status.OK, None)
-
-
-def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:
-    """Read the file of the look that a runtime needs.
-
-    Args:
-        model_dir: Folder of the model.
-        manifest: Manifest of that folder.
-        runtime: `litert` or `tensorflow`.
-
-    Returns:
-        The verified content by its name; empty if the model has no look.
-
-    Raises:
-        ModelError: The file is missing or damaged.
-    """
-    if model_store.LOOK_FILE not in manifest.files:
-        return {}
-    name = model_store.LOOK_KERAS_FILE if runtime == "tensorflow" else model_store.LOOK_FILE
-    return {name: model_store.read_verified(model_dir, manifest, name)}
-
-
-def build(files: Mapping[str, bytes], manifest: Manifest) -> Look | None:
-    """Build the look of a model from the content of its files.
-
-    Args:
-        files: Content by file name, see `read`.
-        manifest: Manifest of the model.
-
-    Returns:
-        The look; None if the model has none.
-
-    Raises:
-        ModelError: The look does not load, or does not fit the manifest.
-        MissingExtraError: TensorFlow is not installed.
-    """
-    title = f"the look of the model {manifest.name}"
-    network: Network
-    if model_store.LOOK_KERAS_FILE in files:
-        network = KerasNetwork(files[model_store.LOOK_KERAS_FILE], title)
-    elif model_store.LOOK_FILE in files:
-        network = LiteRt(files[model_store.LOOK_FILE], title, CLASSES)
-    else:
-        return None
-    try:
-        probe = network.logits(np.zeros((1, LOOK.side_px, LOOK.side_px, 1), np.uint8))
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{title} does not run: {error}; reinstall or train it anew") from error
-    if probe.shape != (1, CLASSES):
-        raise ModelError(f"{title} does not fit it; reinstall or train it anew")
-    return Look(network, manifest)
-
-
-class KerasNetwork:
-    """The look in TensorFlow.
-
-    Args:
-        content: Content of the .keras file.
-        title: Name of the network in messages.
-
-    Raises:
-        MissingExtraError: TensorFlow is not installed.
-        ModelError: Keras cannot load the content.
-    """
-
-    def __init__(self, content: bytes, title: str) -> None:
-        self._model = load_keras(content, title)
-
-    def logits(self, pictures: Pictures) -> npt.NDArray[np.float32]:
-        """Compute the logits of a batch of pictures.
+    def look_closer(self, greys: Sequence[Grey], pictures: Sequence[Grey]) -> Closer:
+        """Look closer at some scans: at the whole of each, and at the place of its digit.
 
         Args:
-            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
-
-        Returns:
-            Logits, float32 (n, 12).
+            greys: Grey images, uint8 (height, width).
+            pictures: Their pictures, uint8 (64, 64).
         """
-        levels = (pictures.astype(np.float32) - LOOK.ground) / KERAS_UNIT
-        return np.asarray(self._model.predict_on_batch(levels)["logits"], np.float32)
+        whole = _see(self.networks.close, pictures)
+        places = [
+            place_of(grey.shape, where) for grey, where in zip(greys, whole.places.tolist(), strict=True)
+        ]
+        parts = [
+            look_input(grey[place.top : place.bottom, place.left : place.right])
+            for grey, place in zip(greys, places, strict=True)
+        ]
+        return Closer(places, whole.logits, _see(self.networks.close, parts).logits)
+
+    def decide(self, sight: Sight) -> Decision:
+        """Decide on a scan from what the looks saw alone."""
+        below = self.rules.review_below
+        if below is None:
+            below = 0.0 if sight.is_sure else self.rules.close_above
+        return _decide(sight.glances[-1], below)
+
+    def weigh(self, sights: Sequence[Sight], shares: Probabilities) -> list[Decision]:
+        """Decide on scans of which the looks are not sure: weigh what they saw against the model.
+
+        Args:
+            sights: What was seen of each scan, with evidence.
+            shares: The model's probabilities, float64 (n, 10) or (n, 11).
+        """
+        evidence = np.stack([sight.evidence for sight in sights if sight.evidence is not None])
+        weighed = weigh_model(evidence, shares, self.rules)
+        below = self.rules.close_above if self.rules.review_below is None else self.rules.review_below
+        return [
+            self._refuse(glance) or _decide(glance, below)
+            for glance in glances_of(decision.probabilities(weighed, "softmax", 1.0))
+        ]
+
+    def _refuse(self, glance: Glance) -> Decision | None:
+        if glance.several + glance.none < self.rules.none_above:
+            return None
+        reason = Reason.SEVERAL_DIGITS if glance.several > glance.none else Reason.NOT_A_DIGIT
+        return Decision(_prediction(glance), Status.REFUSED, reason)
+
+
+def weigh_model(
+    evidence: npt.NDArray[np.float64], shares: Probabilities, rules: LookRules
+) -> npt.NDArray[np.float64]:
+    """Add what the model says to the evidence of the looks.
+
+    The model knows no class of several digits, so its probability of no digit counts for both.
+
+    Args:
+        evidence: Result of `Closer.evidence`, (n, 12).
+        shares: The model's probabilities, (n, 10) or (n, 11).
+        rules: The weights.
+
+    Returns:
+        Logits, float64 (n, 12).
+    """
+    columns = np.minimum(np.arange(CLASSES), shares.shape[1] - 1)
+    said = np.log(np.maximum(shares[:, columns], MIN_SHARE))
+    if shares.shape[1] == DIGITS:
+        said[:, DIGITS:] = 0.0  # it cannot tell what is no digit
+    return np.asarray(evidence + rules.model_weight * said)
+
+
+def glances_of(classes: Probabilities) -> list[Glance]:
+    """Turn probabilities of the twelve classes, (n, 12), into glances."""
+    digits = classes[:, :DIGITS]
+    shares = digits / np.maximum(digits.sum(axis=1, keepdims=True), MIN_TOTAL)
+    labels = digits.argmax(axis=1)
+    return [
+        Glance(label, row[label], tuple(share), row[SEVERAL], row[NONE])
+        for label, row, share in zip(labels.tolist(), classes.tolist(), shares.tolist(), strict=True)
+    ]
+
+
+def _see(network: Network, pictures: Sequence[Grey]) -> Seen:
+    """Look at pictures, uint8 (64, 64) each, in chunks."""
+    chunks = [
+        network.see(np.stack(pictures[start : start + CHUNK_SCANS])[..., None])
+        for start in range(0, len(pictures), CHUNK_SCANS)
+    ]
+    if not chunks:
+        return Seen(np.zeros((0, CLASSES), np.float32), np.zeros((0, 4), np.float32))
+    return Seen(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
+
+
+def _prediction(glance: Glance) -> Prediction:
+    return Prediction(glance.label, glance.confidence, glance.probabilities, glance.none)
+
+
+def _decide(glance: Glance, review_below: float) -> Decision:
+    if glance.confidence < review_below:
+        return Decision(_prediction(glance), Status.REVIEW, Reason.LOW_CONFIDENCE)
+    return Decision(_prediction(glance), Status.OK, None)

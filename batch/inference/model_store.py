@@ -29,6 +29,9 @@ STUDENT_KERAS_FILE = "student.keras"  # float32; the small model of a cascade
 STUDENT_FILE = "student.tflite"  # int8; the small model of a cascade, which reads each digit first
 LOOK_KERAS_FILE = "look.keras"  # float32; the look, which sees each whole scan first
 LOOK_FILE = "look.tflite"  # int8; the look, too
+CLOSE_KERAS_FILE = "close.keras"  # float32; the larger look, for scans of which the look is not sure
+CLOSE_FILE = "close.tflite"  # int8; the larger look, too
+LOOK_FILES = (LOOK_FILE, LOOK_KERAS_FILE, CLOSE_FILE, CLOSE_KERAS_FILE)  # a model has all of them or none
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
@@ -38,12 +41,15 @@ _OPTIONAL_KEYS = frozenset(  # older manifests lack them
         "student_above",
         "look_temperature",
         "look_above",
+        "look_close_weight",
+        "look_place_weight",
+        "look_model_weight",
+        "look_close_above",
         "look_several_above",
-        "look_several_doubt",
-        "look_none_doubt",
-        "look_other_doubt",
+        "look_none_above",
         "look_datasets",
         "look_training",
+        "look_fit",
     }
 )
 
@@ -151,6 +157,8 @@ def _parse_manifest(data: Any) -> Manifest:
             raise TypeError(f"{name} is {value!r}")
     if manifest.classes not in (10, 11) or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
+    if 0 < len(manifest.files.keys() & set(LOOK_FILES)) < len(LOOK_FILES):
+        raise ValueError(f"it has only some of {', '.join(LOOK_FILES)}")
     for temperature in (manifest.temperature, manifest.student_temperature, manifest.look_temperature):
         if temperature <= 0:
             raise ValueError(f"temperature is {temperature}")
@@ -204,7 +212,8 @@ def version_of(name: str, files: Mapping[str, bytes]) -> str:
         name: Name of the model.
         files: Content by file name.
     """
-    return f"{name}-{digest(files[TFLITE_FILE] + files.get(LOOK_FILE, b''))[:8]}"
+    looks = files.get(LOOK_FILE, b"") + files.get(CLOSE_FILE, b"")
+    return f"{name}-{digest(files[TFLITE_FILE] + looks)[:8]}"
 
 
 def check_target(models_dir: Path, name: str, overwrite: bool) -> None:

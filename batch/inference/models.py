@@ -1,4 +1,4 @@
-"""A model as it reads: its classifier, its thresholds and, where it has one, its look."""
+"""A model as it reads: its classifier, its thresholds and, where it has them, its looks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from batch.inference import classifier, look
+from batch.inference import classifier, look_networks
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
-from batch.inference.look import Look
+from batch.inference.look import LookRules, Looks
 from batch.records import Manifest
 
 
@@ -19,12 +19,12 @@ class Model(NamedTuple):
     Attributes:
         classifier: The networks that see the digit that the preprocessing found.
         thresholds: Thresholds of the classifier, with the user's `review_below`.
-        look: The network that sees each whole scan first; None if the model has none.
+        looks: The networks that see each scan first; None if the model has none.
     """
 
     classifier: Classifier
     thresholds: Thresholds
-    look: Look | None = None
+    looks: Looks | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -65,7 +65,7 @@ def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:
     Raises:
         ModelError: A file is missing or damaged.
     """
-    return classifier.read(model_dir, manifest, runtime) | look.read(model_dir, manifest, runtime)
+    return classifier.read(model_dir, manifest, runtime) | look_networks.read(model_dir, manifest, runtime)
 
 
 def build(
@@ -85,4 +85,6 @@ def build(
         MissingExtraError: TensorFlow is not installed.
     """
     thresholds = Thresholds.of(manifest, review_below)
-    return Model(classifier.build(files, manifest, runtime), thresholds, look.build(files, manifest))
+    networks = look_networks.build(files, manifest)
+    looks = None if networks is None else Looks(networks, LookRules.of(manifest, review_below))
+    return Model(classifier.build(files, manifest, runtime), thresholds, looks)

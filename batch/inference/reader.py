@@ -14,7 +14,7 @@ from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.models import Model
 from batch.inference.steps import Examined, decide_all, examine_all
-from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, Status
+from batch.records import REFUSALS, Image, Manifest, Outcome, ScanRef, Status
 from batch.terminal import stderr
 
 
@@ -84,7 +84,7 @@ def _decided(ref: ScanRef, sha256: str, decision: Decision) -> Outcome:
         return Outcome(
             ref,
             Status.REFUSED,
-            Reason.NOT_A_DIGIT,
+            decision.reason,
             sha256,
             probabilities=prediction.probabilities,
             not_a_digit=prediction.not_a_digit,

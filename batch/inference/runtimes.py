@@ -20,13 +20,13 @@ class LiteRt:
     Args:
         content: Content of the .tflite file.
         title: Name of the network in messages.
-        classes: Number of its logits. Of several outputs, that with so many columns counts.
+        columns: Number of columns of each output, in the order in which digitbox wants them.
 
     Raises:
         ModelError: LiteRT cannot load the content.
     """
 
-    def __init__(self, content: bytes, title: str, classes: int) -> None:
+    def __init__(self, content: bytes, title: str, *columns: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -37,19 +37,20 @@ class LiteRt:
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{title} cannot be loaded: {error}") from error
         self._input: dict[str, Any] = self._interpreter.get_input_details()[0]
-        outputs: list[dict[str, Any]] = self._interpreter.get_output_details()
-        fitting = [output for output in outputs if output["shape"][-1] == classes]
-        self._output: int = (fitting or outputs)[0]["index"]
+        found = {output["shape"][-1]: output["index"] for output in self._interpreter.get_output_details()}
+        if not found.keys() >= set(columns):
+            raise ModelError(f"{title} does not fit its manifest; reinstall or train it anew")
+        self._outputs: list[int] = [found[count] for count in columns]
         self._batch_size = 1
 
-    def logits(self, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Compute the logits of a batch.
+    def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+        """Compute the outputs for a batch.
 
         Args:
             batch: Input of the network, uint8 (n, height, width, channels).
 
         Returns:
-            Logits, float32 (n, classes).
+            Outputs, float32 (n, columns) each.
         """
         if len(batch) != self._batch_size:
             # A resize costs about as much as one digit, so digitbox does it only when n changes.
@@ -58,7 +59,7 @@ class LiteRt:
             self._batch_size = len(batch)
         self._interpreter.set_tensor(self._input["index"], batch.astype(self._input["dtype"], copy=False))
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+        return [np.asarray(self._interpreter.get_tensor(index), np.float32) for index in self._outputs]
 
 
 def load_keras(content: bytes, title: str) -> Any:

@@ -7,16 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from batch.inference import look
+from batch.inference import decision
 from batch.inference.classifier import Digits
-from batch.inference.decision import Decision, decide
-from batch.inference.look import Glance
+from batch.inference.decision import Decision
+from batch.inference.look import Sight
 from batch.inference.models import Model
 from batch.preprocessing.ink import Ink, Show, find_ink, show_nothing
-from batch.preprocessing.look import look_input
 from batch.preprocessing.quality import check_single_digit
 from batch.preprocessing.views import normalise
-from batch.records import Grey, PreprocessSpec, Reason, Status
+from batch.records import Grey, PreprocessSpec, Reason
 
 
 class Prepared(NamedTuple):
@@ -37,12 +36,12 @@ class Examined(NamedTuple):
     """A scan before the decision.
 
     Attributes:
-        glance: What the look says of the scan; None if the model has no look.
-        prepared: The scan after the preprocessing; None if the look settled it before.
+        sight: What the looks saw; None if the model has none.
+        prepared: The scan after the preprocessing; None if the looks settled it before.
         refusal: Why the scan is not one digit; None if there will be a decision.
     """
 
-    glance: Glance | None
+    sight: Sight | None
     prepared: Prepared | None
     refusal: Reason | None
 
@@ -60,22 +59,19 @@ def examine_all(greys: Sequence[Grey], model: Model) -> list[Examined]:
         model: The loaded model.
 
     Returns:
-        The scans in the same order. The preprocessing runs only on those that the look does not settle.
+        The scans in the same order. The preprocessing runs only on those that the looks do not settle.
     """
-    glances: list[Glance | None] = [None] * len(greys)
-    if model.look is not None:
-        glances = [*model.look.glance([look_input(grey) for grey in greys])]
-    return [_examine(grey, glance, model) for grey, glance in zip(greys, glances, strict=True)]
+    sights: Sequence[Sight | None] = [None] * len(greys) if model.looks is None else model.looks.see(greys)
+    return [_examine(grey, sight, model) for grey, sight in zip(greys, sights, strict=True)]
 
 
-def _examine(grey: Grey, glance: Glance | None, model: Model) -> Examined:
-    if glance is not None and model.look is not None:
-        if model.look.thresholds.refuse(glance):
-            return Examined(glance, None, Reason.SEVERAL_DIGITS)
-        if model.look.thresholds.answer(glance):
-            return Examined(glance, None, None)
+def _examine(grey: Grey, sight: Sight | None, model: Model) -> Examined:
+    if sight is not None and (sight.is_sure or sight.refusal is not None):
+        return Examined(sight, None, sight.refusal)
     prepared = prepare(grey, model.manifest.preprocess)
-    return Examined(glance, prepared, prepared.refusal)
+    # A person should see a digit that the preprocessing misses, e.g. one in pale pencil.
+    is_missed = prepared.refusal is not None and sight is not None and sight.is_digit
+    return Examined(sight, prepared, None if is_missed else prepared.refusal)
 
 
 def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prepared:
@@ -105,20 +101,23 @@ def decide_all(scans: Sequence[Examined], model: Model) -> list[Decision | None]
         A decision for each scan, in the same order; None for a refused one.
     """
     digits = [digit for scan in scans if (digit := scan.digit) is not None]
-    decisions = iter(decide(model.classifier.logits(np.stack(digits)), model.thresholds) if digits else ())
-    return [
-        None if scan.refusal is not None else _decide(scan, model, next(decisions) if scan.prepared else None)
-        for scan in scans
-    ]
+    decided = iter(_decide_with_model(scans, np.stack(digits), model) if digits else ())
+    decisions: list[Decision | None] = []
+    for scan in scans:
+        if scan.refusal is not None:
+            decisions.append(None)
+        elif scan.digit is not None:
+            decisions.append(next(decided))
+        elif model.looks is not None and scan.sight is not None:
+            decisions.append(model.looks.decide(scan.sight))
+    return decisions
 
 
-def _decide(scan: Examined, model: Model, decision: Decision | None) -> Decision | None:
-    """Return the decision on a scan, given the model's; that is None if the model has not seen the scan."""
-    if model.look is None or scan.glance is None:
-        return decision
-    if decision is None:
-        return look.decide(scan.glance, model.thresholds)
-    label = decision.prediction.label
-    if decision.status is Status.OK and model.look.thresholds.doubt(scan.glance, label):
-        return Decision(decision.prediction, Status.REVIEW, Reason.LOW_CONFIDENCE)
-    return decision
+def _decide_with_model(scans: Sequence[Examined], digits: Digits, model: Model) -> list[Decision]:
+    """Decide on those scans that have a digit, given all their digits."""
+    logits = model.classifier.logits(digits)
+    if model.looks is None:
+        return decision.decide(logits, model.thresholds)
+    shares = decision.probabilities(logits, model.thresholds.output, model.thresholds.temperature)
+    sights = [scan.sight for scan in scans if scan.digit is not None and scan.sight is not None]
+    return model.looks.weigh(sights, shares)

@@ -7,7 +7,9 @@ from this very function, so a change of one byte here needs another training.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,6 +35,9 @@ class LookPicture:
             lies beyond.
         ink_shares: The level of the ink is that beyond which one pixel in so many lies. The second is for
             scans with very little ink.
+        place_growth: Side of the square that looking closer cuts out, in longer sides of the digit. It was
+            chosen among 1.4 and 1.8, on held-out scenes.
+        min_place_px: Side of the smallest such square, in pixels of the scan.
     """
 
     side_px: int = 64
@@ -45,6 +50,8 @@ class LookPicture:
     maximum_from_px: int = 240
     sign_shares: tuple[int, ...] = (64, 256, 1024)
     ink_shares: tuple[int, int] = (128, 1024)
+    place_growth: float = 1.8
+    min_place_px: int = 8
 
 
 LOOK = LookPicture()
@@ -96,6 +103,41 @@ def inside(shape: tuple[int, int]) -> tuple[float, float, float]:
     scale = _INSIDE_PX / max(shape)
     rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
     return scale, float((SIDE_PX - columns) // 2), float((SIDE_PX - rows) // 2)
+
+
+class Place(NamedTuple):
+    """A part of a scan, in its pixels; `right` and `bottom` are the first beyond it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+def place_of(shape: tuple[int, int], where: Sequence[float]) -> Place:
+    """Return the part of a scan to look at closer.
+
+    Args:
+        shape: Height and width of the scan.
+        where: Middle x and y, width and height of the digit as shares of the side of the scan's picture.
+
+    Returns:
+        A square around the digit, as far as it lies in the scan; the whole scan if little of it does.
+    """
+    height, width = shape
+    scale, left, top = inside(shape)
+    x, y, wide, tall = (SIDE_PX * float(share) for share in where)
+    half = max(LOOK.place_growth * max(wide, tall) / scale, LOOK.min_place_px) / 2
+    x, y = (x - left) / scale, (y - top) / scale
+    place = Place(
+        max(0, round(x - half)),
+        max(0, round(y - half)),
+        min(width, round(x + half)),
+        min(height, round(y + half)),
+    )
+    if min(place.right - place.left, place.bottom - place.top) < LOOK.min_place_px // 2:
+        return Place(0, 0, width, height)
+    return place
 
 
 def is_ink_dark(grey: Grey) -> bool:

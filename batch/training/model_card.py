@@ -63,9 +63,9 @@ def text(manifest: Manifest) -> str:
         "## Figures",
         "",
         "Measured with the int8 model, through the preprocessing"
-        + (" and without the look" if LOOK_FILE in manifest.files else "")
+        + (" and without the looks" if LOOK_FILE in manifest.files else "")
         + ", by the training itself, and by `digitbox evaluate --record`"
-        + (", with the look" if LOOK_FILE in manifest.files else "")
+        + (", with the looks" if LOOK_FILE in manifest.files else "")
         + ":",
         "",
         *(f"- {name}: {sentence(figure)}" for name, figure in manifest.metrics.items()),  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ def text(manifest: Manifest) -> str:
             if STUDENT_FILE in manifest.files
             else []
         ),
-        *(_look(manifest) if LOOK_FILE in manifest.files else []),
+        *(_looks(manifest) if LOOK_FILE in manifest.files else []),
         "",
         "## Limits",
         "",
@@ -99,21 +99,27 @@ def text(manifest: Manifest) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _look(manifest: Manifest) -> list[str]:
+def _looks(manifest: Manifest) -> list[str]:
     return [
         "",
-        "## The look",
+        "## The looks",
         "",
-        "The look is a small network that sees each whole scan, in 64x64 pixels, before digitbox looks for"
-        " ink. It knows the ten digits, *several digits* and *no digit*, and answers most scans alone.",
+        "Two networks see the scan itself, in 64x64 pixels, before digitbox looks for ink. They know the"
+        " ten digits, *several digits* and *no digit*. The look is small, and answers most scans alone."
+        " `close` is larger. It looks at the others, at the whole scan and at the place of the digit. The"
+        " model sees what is left.",
         "",
         *(f"- {part['name']}: {part['licence']}" for part in manifest.look_datasets),
         "",
         manifest.look_training,
         "",
-        f"Its temperature is {manifest.look_temperature:g}. A digit of at least {manifest.look_above:g} is"
-        f" the answer. From {manifest.look_several_above:g} for several digits the scan is refused. Otherwise"
-        " the model answers. Its ok becomes a review from"
-        f" {manifest.look_several_doubt:g} for several digits, {manifest.look_none_doubt:g} for no digit, or"
-        f" {manifest.look_other_doubt:g} for another digit.",
+        manifest.look_fit,
+        "",
+        f"The look's temperature is {manifest.look_temperature:g}. A digit of at least"
+        f" {manifest.look_above:g} is its answer. Looking closer weighs the whole scan with"
+        f" {manifest.look_close_weight:g} and the place with {manifest.look_place_weight:g}. There a digit"
+        f" of at least {manifest.look_close_above:g} is the answer. Otherwise the model is weighed in with"
+        f" {manifest.look_model_weight:g}, and the answer is ok from the same probability. From"
+        f" {manifest.look_several_above:g} for several digits a look refuses the scan. At last, digitbox"
+        f" refuses it from {manifest.look_none_above:g} for no or several digits.",
     ]

@@ -260,19 +260,18 @@ def _load_from_start(start: Path | None, filename: str) -> Any | None:
 
 
 def _look_of_start(start: Path | None) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Return the files of the look of the model to go on from, and its fields of the manifest."""
+    """Return the files of the looks of the model to go on from, and their fields of the manifest."""
     if start is None:
         return {}, {}
     manifest = model_store.load_manifest(start)
     if model_store.LOOK_FILE not in manifest.files:
         return {}, {}
-    names = model_store.LOOK_FILE, model_store.LOOK_KERAS_FILE
     fields = {
         field.name: getattr(manifest, field.name)
         for field in dataclasses.fields(manifest)
         if field.name.startswith("look_")
     }
-    return {name: model_store.read_verified(start, manifest, name) for name in names}, fields
+    return {name: model_store.read_verified(start, manifest, name) for name in model_store.LOOK_FILES}, fields
 
 
 def _start_model(options: TrainOptions, network: Network) -> Any:

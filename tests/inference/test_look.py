@@ -1,4 +1,4 @@
-"""Tests of the look: its thresholds, what it settles and doubts, and that rows depend on nothing else."""
+"""Tests of the looks: their rules, what they settle and weigh, and that rows depend on nothing else."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,47 +11,65 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ModelError
-from batch.inference import decision, look, model_store, models, steps
-from batch.inference.decision import Thresholds
+from batch.inference import look_networks, model_store, models, steps
+from batch.inference.decision import DIGITS, Thresholds
 from batch.inference.explain import explain_scan
-from batch.inference.look import CLASSES, NONE, SEVERAL, Look
+from batch.inference.look import NONE, SEVERAL, LookRules, Looks, weigh_model
+from batch.inference.look_networks import CLASSES, Networks, Pictures, Seen
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
-from batch.records import Outcome, ScanRef
+from batch.records import Outcome, Reason, ScanRef
 from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, two
 
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+Shares = dict[int, float]
 
-WITH_LOOK = dataclasses.replace(
-    MANIFEST,
-    look_temperature=2.0,
-    look_above=0.98,
-    look_several_above=0.9,
-    look_several_doubt=0.5,
-    look_none_doubt=0.9,
-    look_other_doubt=0.5,
+RULES = LookRules(
+    temperature=2.0,
+    above=0.98,
+    close_weight=0.5,
+    place_weight=0.5,
+    model_weight=0.1,
+    close_above=0.95,
+    several_above=0.9,
+    none_above=0.8,
 )
+UNSURE: Shares = {7: 0.5}
 
 
 class Saying:
-    """A network whose probabilities are these for every picture, once the temperature is applied."""
+    """A network whose probabilities are these for every picture, under the rules."""
 
-    def __init__(self, shares: dict[int, float]) -> None:
+    def __init__(self, shares: Shares, scale: float) -> None:
         rest = (1 - sum(shares.values())) / (CLASSES - len(shares))
-        row = [shares.get(place, rest) for place in range(CLASSES)]
-        self._row = np.log(np.array(row)) * WITH_LOOK.look_temperature
+        self._row = scale * np.log(np.array([shares.get(place, rest) for place in range(CLASSES)]))
+        self.pictures: list[Pictures] = []
 
-    def logits(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        return np.tile(self._row, (len(pictures), 1)).astype(np.float32)
+    def see(self, pictures: Pictures) -> Seen:
+        self.pictures.append(pictures)
+        count = len(pictures)
+        middle = np.tile(np.array([0.5, 0.5, 0.2, 0.2]), (count, 1))
+        return Seen(np.tile(self._row, (count, 1)).astype(np.float32), middle.astype(np.float32))
 
 
-def outcome(folder: Path, shares: dict[int, float], review_below: float | None = None) -> Outcome:
-    """Read a ring, which the model reads as 0, with a look that says this."""
+def model_with(look: Shares, close: Shares, rules: LookRules = RULES) -> Model:
+    networks = Networks(Saying(look, rules.temperature), Saying(close, 1.0))
+    return Model(FakeClassifier(), Thresholds.of(MANIFEST), Looks(networks, rules))
+
+
+def outcome(
+    folder: Path,
+    look: Shares,
+    close: Shares | None = None,
+    review_below: float | None = None,
+    scan: npt.NDArray[np.uint8] | None = None,
+) -> Outcome:
+    """Read a ring, which the model reads as 0, with looks that say this."""
     path = folder / "a.png"
-    path.write_bytes(FORMATS["png-8"](two()))
-    thresholds = Thresholds.of(WITH_LOOK, review_below)
-    model = Model(FakeClassifier(WITH_LOOK), thresholds, Look(Saying(shares), WITH_LOOK))
+    path.write_bytes(FORMATS["png-8"](two() if scan is None else scan))
+    rules = dataclasses.replace(RULES, review_below=review_below)
+    model = model_with(look, close or {}, rules)
     return read_scans([ScanRef(str(path), "a.png")], model, MAX_PIXELS)[0]
 
 
@@ -65,52 +83,104 @@ def test_a_sure_look_answers_without_the_preprocessing(
     assert seven.not_a_digit == pytest.approx(0.004, abs=1e-5)
     assert sum(seven.probabilities) == pytest.approx(1)
     assert seven.probabilities[7] > 0.99
-    several = outcome(tmp_path, {SEVERAL: 0.95})
-    assert (several.status, several.reason, several.label) == ("refused", "several_digits", None)
-    assert several.sha256 and several.probabilities == ()
+    for looks in ((7, {SEVERAL: 0.95}), (7, UNSURE, {SEVERAL: 0.95})):
+        several = outcome(tmp_path, *looks[1:])
+        assert (several.status, several.reason, several.label) == ("refused", "several_digits", None)
+        assert several.sha256 and several.probabilities == ()
+    closer = outcome(tmp_path, UNSURE, {4: 0.96})
+    assert (closer.status, closer.label) == ("ok", 4)
+    assert closer.confidence == pytest.approx(0.96, abs=1e-5)
 
 
-def test_the_users_threshold_holds_for_the_look(tmp_path: Path) -> None:
-    seven = outcome(tmp_path, {7: 0.985}, review_below=0.99)
-    assert (seven.status, seven.reason, seven.label) == ("review", "low_confidence", 7)
+def test_only_an_unsure_look_looks_closer_and_at_the_place() -> None:
+    scan = np.full((80, 80), 200, np.uint8)
+    scan[35:45, 38:42] = 20
+    sure, unsure = model_with({7: 0.99}, {}), model_with(UNSURE, {})
+    assert sure.looks is not None and unsure.looks is not None
+    (sight,) = sure.looks.see([scan])
+    assert (sight.place, sight.evidence, len(sight.glances)) == (None, None, 1)
+    (sight,) = unsure.looks.see([scan])
+    assert sight.place is not None and len(sight.glances) == 2
+    assert 38 >= sight.place.left > 20 and 42 <= sight.place.right < 60
+    close = unsure.looks.networks.close
+    assert isinstance(close, Saying)
+    whole, near = close.pictures
+    assert (near > 200).mean() > 3 * (whole > 200).mean() > 0
 
 
 @pytest.mark.parametrize(
-    ("shares", "status"),
+    ("close", "status", "label"),
     [
-        ({0: 0.9}, "ok"),
-        ({7: 0.45}, "ok"),
-        ({7: 0.55}, "review"),
-        ({0: 0.45, SEVERAL: 0.45}, "ok"),
-        ({0: 0.3, SEVERAL: 0.6}, "review"),
-        ({NONE: 0.85}, "ok"),
-        ({NONE: 0.999}, "review"),
+        ({0: 0.94}, "ok", 0),  # the model agrees, which is just enough
+        ({7: 0.94}, "review", 7),
+        ({7: 0.4}, "review", 7),
+        ({0: 0.3, 7: 0.31}, "review", 0),
+        ({0: 0.45, SEVERAL: 0.45}, "review", 0),
+        ({SEVERAL: 0.88}, "refused", None),
+        ({NONE: 0.97}, "refused", None),
     ],
 )
-def test_a_look_in_doubt_only_sends_to_review(shares: dict[int, float], status: str, tmp_path: Path) -> None:
-    read = outcome(tmp_path, shares)
-    assert (read.status, read.label) == (status, 0)
-    assert read.reason == (None if status == "ok" else "low_confidence")
+def test_the_model_is_weighed_with_the_looks(
+    close: Shares, status: str, label: int | None, tmp_path: Path
+) -> None:
+    read = outcome(tmp_path, UNSURE, close)
+    assert (read.status, read.label) == (status, label)
+    reasons = {"ok": None, "review": "low_confidence"}
+    assert read.reason == reasons.get(status, "several_digits" if SEVERAL in close else "not_a_digit")
+    if label is not None:
+        assert (read.confidence or 0) < (0.98 if status == "ok" else RULES.close_above)
 
 
-def test_a_model_without_a_look_has_none() -> None:
+def test_weights_of_zero_leave_the_looks_alone() -> None:
+    evidence = np.log(np.full((2, CLASSES), 1 / CLASSES))
+    shares = np.array([[0.9, *[0.01] * 10], [0.0, *[0.1] * 10]])
+    alone = weigh_model(evidence, shares, dataclasses.replace(RULES, model_weight=0.0))
+    np.testing.assert_array_equal(alone, evidence)
+    weighed = weigh_model(evidence, shares, RULES)
+    assert np.isfinite(weighed).all()
+    assert weighed[0].argmax() == 0 and weighed[1].argmin() == 0
+    assert weighed[0, SEVERAL] == weighed[0, NONE] == weighed[0, 1]
+    of_ten = weigh_model(evidence, shares[:, :DIGITS] / shares[:, :DIGITS].sum(axis=1, keepdims=True), RULES)
+    np.testing.assert_array_equal(of_ten[:, DIGITS:], evidence[:, DIGITS:])
+
+
+@pytest.mark.parametrize(
+    ("look", "close"), [({7: 0.985}, {}), (UNSURE, {7: 0.96}), (UNSURE, {7: 0.4}), (UNSURE, {7: 0.2})]
+)
+def test_the_users_threshold_holds_for_every_answer(look: Shares, close: Shares, tmp_path: Path) -> None:
+    reads = [outcome(tmp_path, look, close, review_below=below) for below in (0.0, 1.0)]
+    assert [(read.status, read.reason) for read in reads] == [("ok", None), ("review", "low_confidence")]
+    assert reads[0].confidence == reads[1].confidence
+
+
+def test_a_person_sees_a_digit_that_the_preprocessing_misses(tmp_path: Path) -> None:
+    blank = np.full((60, 60), 230, np.uint8)
+    missed = outcome(tmp_path, UNSURE, {7: 0.6}, scan=blank)
+    assert (missed.status, missed.reason, missed.label) == ("review", "low_confidence", 7)
+    unlikely = outcome(tmp_path, UNSURE, {7: 0.45}, scan=blank)
+    assert (unlikely.status, unlikely.reason, unlikely.label) == ("refused", "blank", None)
+
+
+def test_a_model_without_looks_has_none() -> None:
     folder = model_store.find("mlp")
     manifest = model_store.load_manifest(folder)
-    assert look.read(folder, manifest, "litert") == {}
-    assert look.build({}, manifest) is None
+    assert look_networks.read(folder, manifest, "litert") == {}
+    assert look_networks.build({}, manifest) is None
+    assert models.load(folder, manifest).looks is None
 
 
 @pytest.mark.slow
-def test_a_damaged_look_is_an_error(default_model: Path) -> None:
+@pytest.mark.parametrize("name", [model_store.LOOK_FILE, model_store.CLOSE_FILE])
+def test_a_damaged_look_is_an_error(name: str, default_model: Path) -> None:
     manifest = model_store.load_manifest(default_model)
-    with pytest.raises(ModelError, match="the look of the model cnn cannot be loaded"):
-        look.build({model_store.LOOK_FILE: b"no network"}, manifest)
-    wrong = {model_store.LOOK_FILE: (default_model / model_store.TFLITE_FILE).read_bytes()}
-    with pytest.raises(ModelError, match="the look of the model cnn does not"):
-        look.build(wrong, manifest)
-    files = {**manifest.files, model_store.LOOK_FILE: "0" * 64}
+    files = look_networks.read(default_model, manifest, "litert")
+    with pytest.raises(ModelError, match=f"{name} of the model cnn cannot be loaded"):
+        look_networks.build({**files, name: b"no network"}, manifest)
+    wrong = (default_model / model_store.TFLITE_FILE).read_bytes()
+    with pytest.raises(ModelError, match=f"{name} of the model cnn does not"):
+        look_networks.build({**files, name: wrong}, manifest)
     with pytest.raises(ModelError, match="SHA-256"):
-        models.load(default_model, dataclasses.replace(manifest, files=files))
+        models.load(default_model, dataclasses.replace(manifest, files={**manifest.files, name: "0" * 64}))
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +189,15 @@ def shipped() -> Model:
 
 
 @pytest.mark.slow
-def test_a_glance_does_not_depend_on_the_batch(shipped: Model, mnist_test: Mnist) -> None:
-    assert shipped.look is not None
-    pictures = [cv2.resize(image, (64, 64)) for image in mnist_test[0][:40]]
-    together = shipped.look.glance(pictures)
-    assert [shipped.look.glance([picture])[0] for picture in pictures] == together
-    assert shipped.look.glance(pictures[3:20]) == together[3:20]
+def test_a_sight_does_not_depend_on_the_batch(shipped: Model, mnist_test: Mnist) -> None:
+    looks = shipped.looks
+    assert looks is not None
+    noise = np.random.default_rng(1).integers(0, 60, (40, 28, 28)).astype(np.uint8)
+    scans = [np.maximum(scan, dots) for scan, dots in zip(mnist_test[0][:40], noise, strict=True)]
+    together = [repr(sight) for sight in looks.see(scans)]
+    assert sum("place=Place" in sight for sight in together) > 2
+    assert [repr(looks.see([scan])[0]) for scan in scans] == together
+    assert [repr(sight) for sight in looks.see(scans[3:20])] == together[3:20]
 
 
 def rows(refs: Sequence[ScanRef], model: Model) -> list[tuple[object, ...]]:
@@ -153,22 +226,25 @@ def test_rows_are_the_same_in_any_batch_and_polarity(
 
 
 @pytest.mark.slow
-def test_explain_shows_the_look(shipped: Model, tmp_path: Path) -> None:
+def test_explain_shows_each_look(shipped: Model, tmp_path: Path) -> None:
     digits = np.hstack([two(), two()])
-    (tmp_path / "one.png").write_bytes(FORMATS["png-8"](two()))
-    (tmp_path / "several.png").write_bytes(FORMATS["png-8"](digits))
-    sentences = {}
-    for name in ("one.png", "several.png"):
-        sentences[name], sheet = explain_scan(ScanRef(str(tmp_path / name), name), shipped, MAX_PIXELS)
-        assert sheet.shape[1] > 1000
+    faint = cv2.GaussianBlur(np.pad(two(), 60, constant_values=int(two()[0, 0])), (0, 0), 9)
+    sentences, sheets = {}, {}
+    for name, scan in (("one.png", two()), ("several.png", digits), ("faint.png", faint)):
+        (tmp_path / name).write_bytes(FORMATS["png-8"](scan))
+        sentences[name], sheets[name] = explain_scan(ScanRef(str(tmp_path / name), name), shipped, MAX_PIXELS)
+        assert sheets[name].shape[1] > 1000
     assert "by the look, ok" in sentences["one.png"] and "look 2 1.000" in sentences["one.png"]
     assert "refused by the look, several_digits" in sentences["several.png"]
+    assert "; close " in sentences["faint.png"] and "; close " not in sentences["one.png"]
 
 
 @pytest.mark.slow
-def test_the_probabilities_of_the_look_are_those_of_its_classes(shipped: Model) -> None:
-    assert shipped.look is not None
-    (glance,) = shipped.look.glance([np.full((64, 64), 48, np.uint8)])
+def test_the_probabilities_of_a_look_are_those_of_its_classes(shipped: Model) -> None:
+    assert shipped.looks is not None
+    (sight,) = shipped.looks.see([np.full((64, 64), 48, np.uint8)])
+    glance = sight.glances[0]
     assert glance.none > 0.5
     assert glance.several + glance.none + glance.confidence <= 1
-    assert len(glance.probabilities) == decision.DIGITS
+    assert len(glance.probabilities) == DIGITS
+    assert sight.refusal is None or sight.refusal is Reason.SEVERAL_DIGITS

@@ -96,17 +96,30 @@ def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_an_older_manifest_has_no_look(tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
     keys = [key for key in json.loads((folder / "manifest.json").read_text()) if key.startswith("look_")]
-    assert len(keys) == 8
+    assert len(keys) == 11
     edit(folder, **dict.fromkeys(keys))
     manifest = model_store.load_manifest(folder)
     assert (manifest.look_above, manifest.look_datasets, manifest.look_training) == (1.0, (), "")
     assert model_store.LOOK_FILE not in manifest.files
 
 
+def test_a_model_has_both_looks_or_none(tmp_path: Path) -> None:
+    looks = dict.fromkeys(model_store.LOOK_FILES, b"look")
+    networks = {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
+    folder = model_store.save(tmp_path, MANIFEST, networks | looks)
+    files = model_store.load_manifest(folder).files
+    assert files.keys() == networks.keys() | looks.keys()
+    edit(folder, files={name: digest for name, digest in files.items() if name != model_store.CLOSE_FILE})
+    with pytest.raises(ModelError, match=r"only some of .*close\.tflite"):
+        model_store.load_manifest(folder)
+
+
 def test_the_version_changes_with_the_weights() -> None:
     model, look = {model_store.TFLITE_FILE: b"model"}, {model_store.LOOK_FILE: b"look"}
-    versions = {model_store.version_of("cnn", files) for files in (model, model | look, {**look, **model})}
-    assert len(versions) == 2
+    looks = model | look | {model_store.CLOSE_FILE: b"close"}
+    contents = (model, model | look, {**look, **model}, looks)
+    versions = {model_store.version_of("cnn", files) for files in contents}
+    assert len(versions) == 3
     assert model_store.version_of("cnn", model) == f"cnn-{model_store.digest(b'model')[:8]}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.preprocessing.look import LOOK, is_ink_dark, look_input
+from batch.preprocessing.look import LOOK, Place, is_ink_dark, look_input, place_of
 from batch.records import Grey
 
 # Narrow, tiny, enlarged, as large as the picture, and just below and above each size that changes a step.
@@ -65,3 +65,31 @@ def test_a_thin_stroke_survives_a_large_photo() -> None:
     scan = np.full((2000, 1500), 230, np.uint8)
     cv2.line(scan, (700, 300), (700, 1700), 90, 3)
     assert look_input(scan)[20:44].max(axis=1).min() > 150
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (120, 160), (160, 120), (30, 200)])
+def test_a_place_lies_around_the_digit(shape: tuple[int, int]) -> None:
+    height, width = shape
+    scan = np.full(shape, 255, np.uint8)
+    scan[height // 2 : height // 2 + 8, width - 16 : width - 10] = 0
+    rows, columns = np.nonzero(look_input(scan) > 200)
+    ends = [(axis.min() / LOOK.side_px, (axis.max() + 1) / LOOK.side_px) for axis in (columns, rows)]
+    where = [*((low + high) / 2 for low, high in ends), *(high - low for low, high in ends)]
+    place = place_of(shape, where)
+    assert width - 30 < place.left < width - 16 and width - 10 < place.right <= width
+    assert height // 2 - 12 < place.top < height // 2 and height // 2 + 8 < place.bottom < height // 2 + 20
+    assert (scan[place.top : place.bottom, place.left : place.right] == 0).sum() == 48
+
+
+@given(
+    st.integers(1, 3000),
+    st.integers(1, 3000),
+    st.lists(st.floats(-1e6, 1e6, width=32), min_size=4, max_size=4),
+)
+def test_any_place_lies_in_the_scan(height: int, width: int, where: list[float]) -> None:
+    place = place_of((height, width), where)
+    assert 0 <= place.left < place.right <= width and 0 <= place.top < place.bottom <= height
+
+
+def test_a_place_beside_the_scan_is_the_whole_scan() -> None:
+    assert place_of((100, 50), (3.0, 3.0, 0.1, 0.1)) == Place(0, 0, 50, 100)

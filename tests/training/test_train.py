@@ -172,9 +172,9 @@ def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, t
         run_train(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
 
 
-def test_the_look_goes_into_the_new_model(data: str, default_model: Path, tmp_path: Path) -> None:
+def test_the_looks_go_into_the_new_model(data: str, default_model: Path, tmp_path: Path) -> None:
     shipped = model_store.load_manifest(default_model)
-    names = model_store.LOOK_FILE, model_store.LOOK_KERAS_FILE
+    names = model_store.LOOK_FILES
     look = {name: model_store.read_verified(default_model, shipped, name) for name in names}
     without_look = default_model.parent / "mlp"
     old = model_store.load_manifest(without_look)
@@ -189,7 +189,7 @@ def test_the_look_goes_into_the_new_model(data: str, default_model: Path, tmp_pa
     assert manifest.version == model_store.version_of("office", {model_store.TFLITE_FILE: network, **look})
     assert "Trained elsewhere." in (tmp_path / "office" / "card.md").read_text()
     for runtime in ("litert", "tensorflow"):
-        assert loader.load(tmp_path / "office", manifest, runtime).look is not None
+        assert loader.load(tmp_path / "office", manifest, runtime).looks is not None
 
 
 def test_train_and_test_on_what_is_no_digit(data: str, models: Path, tmp_path: Path) -> None:

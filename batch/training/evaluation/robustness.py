@@ -75,7 +75,7 @@ def accuracy(scans: list[tuple[Grey, int]], model: Model, variant: str = "all") 
         variant: The variant of the preprocessing, a name of `VARIANTS`.
     """
     with VARIANTS[variant]():
-        examined = steps.examine_all([image for image, _ in scans], model._replace(look=None))
+        examined = steps.examine_all([image for image, _ in scans], model._replace(looks=None))
     right = 0
     for start in range(0, len(examined), SCANS_AT_ONCE):
         part = slice(start, start + SCANS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The command that trains the look: `python -m batch.training.look SOURCES_DIR OUT_DIR --images N`."""
+"""The command that trains the looks: `python -m batch.training.look SOURCES_DIR OUT_DIR --images N`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from batch.errors import RunError
 @click.command()
 @click.argument("sources", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--images", type=click.IntRange(min=1), required=True, help="Pictures that the network sees.")
+@click.option("--images", type=click.IntRange(min=1), required=True, help="Pictures that each network sees.")
 @click.option(
     "--fashion",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="train-images-idx3-ubyte.gz of Fashion-MNIST.  [default: without it]",
 )
-@click.option("--teacher", is_flag=True, help="Train the network `close` too; `look` learns from it.")
 @click.option(
     "--batch", type=click.IntRange(min=2), default=256, show_default=True, help="Pictures in a step."
 )
@@ -58,7 +57,6 @@ def main(
     out: Path,
     images: int,
     fashion: Path | None,
-    teacher: bool,
     batch: int,
     fresh: float,
     workers: int | None,
@@ -66,7 +64,7 @@ def main(
     seed: int,
     checkpoint_seconds: float,
 ) -> None:
-    """Train the look on the data sets in SOURCES, and write its files to OUT.
+    """Train the looks on the data sets in SOURCES, and write their files to OUT.
 
     A training that was killed goes on from its last checkpoint if you start it again with the same options.
     """
@@ -80,7 +78,6 @@ def main(
         batch=batch,
         fresh=fresh,
         workers=workers or max(1, (os.cpu_count() or 2) - 1),
-        teacher=teacher,
         held_out=held_out,
         seed=seed,
         checkpoint_seconds=checkpoint_seconds,

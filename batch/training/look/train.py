@@ -1,4 +1,4 @@
-"""The training of the look: from packed data sets to the networks' files, with checkpoints on the way."""
+"""The training of the looks: from packed data sets to the networks' files, with checkpoints on the way."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from batch.training.look.sources import Packed, Sources, load
 
 _log = logging.getLogger(__name__)
 
-STUDENT, TEACHER = "look", "close"
+TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
 DISTIL_FROM = 0.12  # part of the training after which the teacher knows more than the student
 FIRST_BATCHES = 8  # that the pool holds before the first step
 HELD_OUT_SEED = 900_001  # of the held-out scenes
@@ -54,7 +54,6 @@ class Options:
         batch: Pictures in a step.
         fresh: Scenes rendered for each picture seen.
         workers: Processes that render.
-        teacher: Train the larger network beside it, whose logits the smaller one learns too.
         held_out: Held-out scenes for temperature, thresholds and figures.
         seed: Seed of weights, scenes and order.
         checkpoint_seconds: Time between two checkpoints.
@@ -64,7 +63,6 @@ class Options:
     batch: int = 256
     fresh: float = 0.5
     workers: int = 1
-    teacher: bool = False
     held_out: int = 20_000
     seed: int = 1
     checkpoint_seconds: float = 180.0
@@ -81,7 +79,9 @@ class Options:
 
 
 def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str], None]) -> None:
-    """Train the look and write its files, or go on where a training in this folder was stopped.
+    """Train both looks and write their files, or go on where a training in this folder was stopped.
+
+    The smaller one also learns the logits of the larger one, after a while.
 
     Args:
         paths: The data sets.
@@ -97,7 +97,7 @@ def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str],
     _check_options(folder / OPTIONS_FILE, paths, options)
     packed = _packed(paths, folder / SOURCES_FILE, say)
     keras.utils.set_random_seed(options.seed)  # of the first weights
-    members = [Member(name) for name in ([TEACHER] if options.teacher else []) + [STUDENT]]
+    members = [Member(name) for name in (TEACHER, STUDENT)]
     run = _Run(folder, options, members, say)
     run.go_on()
     _write_networks(run, packed, say)

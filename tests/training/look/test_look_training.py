@@ -1,6 +1,7 @@
-"""A tiny training of the look from made-up sources; the figures do not matter here."""
+"""A tiny training of the looks from made-up sources; the figures do not matter here."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 import look_sources
+from batch.inference import model_store, models
+from batch.training.look import weigh
 from batch.training.look.__main__ import main
 from batch.training.look.evaluate import LAYOUTS, NUMBERS, figures, fit, numbers
 from batch.training.look.farm import Farm, seed_of
@@ -22,7 +25,7 @@ from batch.training.look.records import RECORD
 from batch.training.look.sources import Sources, load
 from command import ROOT
 
-STEPS = 40
+STEPS = 24
 OPTIONS = ("--images", f"{16 * STEPS}", "--batch", "16", "--held-out", "150", "--workers", "1")
 
 
@@ -173,6 +176,9 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
     assert np.abs(int8_logits - logits).mean() < 0.15 * logits.std()
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint.npz",
+        "close.json",
+        "close.keras",
+        "close.tflite",
         "held_out.npz",
         "log.jsonl",
         "look.json",
@@ -181,6 +187,21 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
         "options.json",
         "sources.npz",
     ]
+
+
+@pytest.mark.slow
+def test_trained_looks_go_into_a_model(trained: tuple[Path, int, str], tmp_path: Path) -> None:
+    folder = tmp_path / "mlp"
+    shutil.copytree(model_store.find("mlp"), folder)
+    result = CliRunner().invoke(weigh.main, [str(trained[0]), str(folder), "--scenes", "100"])
+    assert result.exit_code == 0, result.output
+    manifest = model_store.load_manifest(folder)
+    assert manifest.look_fit == result.stdout.strip()
+    assert "100 held-out scenes" in result.stdout
+    assert f"{16 * STEPS} pictures" in manifest.look_training
+    assert manifest.look_fit in (folder / "card.md").read_text()
+    assert manifest.version != model_store.load_manifest(model_store.find("mlp")).version
+    assert models.load(folder, manifest).looks is not None
 
 
 @pytest.mark.slow

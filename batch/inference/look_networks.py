@@ -1,0 +1,167 @@
+"""The networks of the looks, in LiteRT or TensorFlow: pictures in, logits and the place of the digit out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import ModelError
+from batch.inference import model_store
+from batch.inference.decision import DIGITS
+from batch.inference.runtimes import LiteRt, load_keras
+from batch.preprocessing.look import LOOK
+from batch.records import Manifest
+
+CLASSES = DIGITS + 2  # the ten digits, several digits, no digit
+PLACE = 4  # numbers that say where the digit is, see `Seen.places`
+KERAS_UNIT = 128  # a Keras network sees (level - ground) / unit; the other has that in its first layer
+
+Pictures = npt.NDArray[np.uint8]
+"""Input of a look: (n, 64, 64, 1), see `batch.preprocessing.look.look_input`."""
+
+
+class Seen(NamedTuple):
+    """The output of a look for n pictures.
+
+    Attributes:
+        logits: Logits of the classes, float32 (n, 12).
+        places: Middle x, middle y, width and height of the digit as shares of the picture's side, float32
+            (n, 4). They mean nothing where there is not one digit.
+    """
+
+    logits: npt.NDArray[np.float32]
+    places: npt.NDArray[np.float32]
+
+
+class Network(Protocol):
+    """A loaded network of a look."""
+
+    def see(self, pictures: Pictures) -> Seen:
+        """Look at some pictures.
+
+        Args:
+            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
+        """
+
+
+class Networks(NamedTuple):
+    """The networks of one model.
+
+    Attributes:
+        look: The small network, which sees each scan.
+        close: The larger network, which looks closer.
+    """
+
+    look: Network
+    close: Network
+
+
+def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:
+    """Read the files of the looks that a runtime needs.
+
+    Args:
+        model_dir: Folder of the model.
+        manifest: Manifest of that folder.
+        runtime: `litert` or `tensorflow`.
+
+    Returns:
+        The verified content of each by its name; empty if the model has no looks.
+
+    Raises:
+        ModelError: A file is missing or damaged.
+    """
+    if model_store.LOOK_FILE not in manifest.files:
+        return {}
+    names = (model_store.LOOK_FILE, model_store.CLOSE_FILE)
+    if runtime == "tensorflow":
+        names = (model_store.LOOK_KERAS_FILE, model_store.CLOSE_KERAS_FILE)
+    return {name: model_store.read_verified(model_dir, manifest, name) for name in names}
+
+
+def build(files: Mapping[str, bytes], manifest: Manifest) -> Networks | None:
+    """Build the networks from the content of their files.
+
+    Args:
+        files: Content by file name, see `read`.
+        manifest: Manifest of the model.
+
+    Returns:
+        The networks; None if the model has none.
+
+    Raises:
+        ModelError: A network does not load, or does not fit the manifest.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    if model_store.LOOK_FILE in files:
+        names = model_store.LOOK_FILE, model_store.CLOSE_FILE
+    elif model_store.LOOK_KERAS_FILE in files:
+        names = model_store.LOOK_KERAS_FILE, model_store.CLOSE_KERAS_FILE
+    else:
+        return None
+    look, close = (_build(files[name], f"{name} of the model {manifest.name}", name) for name in names)
+    return Networks(look, close)
+
+
+def _build(content: bytes, title: str, name: str) -> Network:
+    """Build one network; raise a ModelError if it cannot look at a blank picture."""
+    network = KerasNetwork(content, title) if name.endswith(".keras") else LiteRtNetwork(content, title)
+    try:
+        seen = network.see(np.zeros((1, LOOK.side_px, LOOK.side_px, 1), np.uint8))
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise ModelError(f"{title} does not run: {error}; reinstall or train it anew") from error
+    if (seen.logits.shape, seen.places.shape) != ((1, CLASSES), (1, PLACE)):
+        raise ModelError(f"{title} does not fit its manifest; reinstall or train it anew")
+    return network
+
+
+class LiteRtNetwork:
+    """A look in LiteRT.
+
+    Args:
+        content: Content of the .tflite file.
+        title: Name of the network in messages.
+
+    Raises:
+        ModelError: LiteRT cannot load the content.
+    """
+
+    def __init__(self, content: bytes, title: str) -> None:
+        self._network = LiteRt(content, title, CLASSES, PLACE)
+
+    def see(self, pictures: Pictures) -> Seen:
+        """Look at some pictures.
+
+        Args:
+            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
+        """
+        return Seen(*self._network.outputs(pictures))
+
+
+class KerasNetwork:
+    """A look in TensorFlow.
+
+    Args:
+        content: Content of the .keras file.
+        title: Name of the network in messages.
+
+    Raises:
+        MissingExtraError: TensorFlow is not installed.
+        ModelError: Keras cannot load the content.
+    """
+
+    def __init__(self, content: bytes, title: str) -> None:
+        self._model = load_keras(content, title)
+
+    def see(self, pictures: Pictures) -> Seen:
+        """Look at some pictures.
+
+        Args:
+            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
+        """
+        levels = (pictures.astype(np.float32) - LOOK.ground) / KERAS_UNIT
+        outputs = self._model.predict_on_batch(levels)
+        return Seen(*(np.asarray(outputs[name], np.float32) for name in ("logits", "place")))

@@ -1,0 +1,80 @@
+"""Tests of the weights and thresholds of the looks; the scenes are made-up logits."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from batch.inference import decision
+from batch.inference.look import Closer
+from batch.preprocessing.look import Place
+from batch.training.look import sources, weigh
+from batch.training.look.sources import Packed
+from batch.training.look.weigh import LOOK_RISK, RISK, Seen, fit, fit_weights
+
+
+def noisy_logits(
+    rng: np.random.Generator, labels: npt.NDArray[np.int64], top: float
+) -> npt.NDArray[np.float32]:
+    """Return logits of which most say the label, some are unsure, and few are wrong."""
+    logits = rng.normal(0, 1, (len(labels), 12))
+    logits[np.arange(len(labels)), labels] += rng.uniform(0, top, len(labels))
+    return logits.astype(np.float32)
+
+
+@pytest.fixture
+def seen() -> Seen:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 12, 6000)
+    look, whole, near = (noisy_logits(rng, labels, top) for top in (9, 12, 12))
+    shares = decision.probabilities(rng.normal(0, 1, (len(labels), 11)), "softmax", 1.0)
+    shares[::5] = np.nan
+    return Seen(labels, look, Closer([Place(0, 0, 9, 9)] * len(labels), whole, near), shares)
+
+
+def test_weights_are_those_that_made_the_labels() -> None:
+    rng = np.random.default_rng(1)
+    parts = [rng.normal(0, 3, (8000, 12)) for _ in range(2)]
+    likely = decision.probabilities(0.7 * parts[0] + 0.2 * parts[1], "softmax", 1.0)
+    labels = (likely.cumsum(axis=1) < rng.random((8000, 1))).sum(axis=1)
+    np.testing.assert_allclose(fit_weights(parts, labels), [0.7, 0.2], atol=0.03)
+    np.testing.assert_allclose(fit_weights(parts[:1], labels, 0.2 * parts[1]), [0.7], atol=0.03)
+
+
+def test_thresholds_keep_both_risks(seen: Seen) -> None:
+    rules, figures = fit(seen, temperature=1.0)
+    assert 0 < figures["look_wrong"] <= LOOK_RISK * figures["look_ok"]
+    assert 0 < figures["wrong"] <= RISK * figures["ok"]
+    assert figures["look_ok"] < figures["ok"] < figures["digits"] == (seen.labels < 10).sum()
+    assert rules.close_weight == pytest.approx(rules.place_weight, rel=0.2)
+    assert rules.model_weight < 0.1  # it says nothing here
+    assert 0.5 <= rules.none_above <= 1
+
+
+def test_a_model_that_knows_the_digit_gets_weight(seen: Seen) -> None:
+    shares = seen.shares.copy()
+    is_digit = (seen.labels < 10) & ~np.isnan(shares[:, 0])
+    shares[is_digit] = 0.02
+    shares[is_digit, seen.labels[is_digit]] = 0.8
+    rules, figures = fit(seen._replace(shares=shares), temperature=1.0)
+    assert rules.model_weight > 0.5
+    assert figures["loss_with_model"] < 0.7 * figures["loss_without_model"]
+
+
+def test_figures_say_what_was_fitted(seen: Seen) -> None:
+    _, figures = fit(seen, temperature=1.0)
+    text = weigh.say(figures)
+    assert "6,000 held-out scenes" in text and f"{figures['ok']:,} are ok" in text
+
+
+def test_unclear_digits_are_in_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed: Packed = {
+        "digits_points": np.array([[0, 0], [500, 1000]] * 4, np.int16),
+        "digits_strokes": np.arange(0, 9, 2, dtype=np.int32),
+        "digits_starts": np.arange(5, dtype=np.int32),
+        "digits_chars": np.array(list("1111")),
+        "digits_writers": np.array([1, 1, 2, 2]),
+        "digits_held": np.array([True, True, True, False]),
+    }
+    assert sources.Strokes(packed, "digits", held_out=True).groups["1"][0] == [0, 1, 2]
+    monkeypatch.setattr(sources, "UNCLEAR", frozenset({1}))
+    assert sources.Strokes(packed, "digits", held_out=True).groups["1"][0] == [0, 2]
