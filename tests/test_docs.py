@@ -18,6 +18,8 @@ DOCUMENTS = [
 ]
 OF_OTHER_PROGRAMS = {
     *("--now", "--system", "--shell", "--home-dir", "--user"),  # systemd and useradd
+    *("--base-time",),  # systemd-analyze
+    *("--cap-drop", "--read-only", "--rm", "--tmpfs"),  # podman
     *("--address", "--num-cpus"),  # Ray
     *("--counts", "--files", "--fresh", "--images", "--rounds", "--scale"),  # benchmarks/
     *("--checkpoint-seconds", "--failed", "--fashion", "--teacher"),  # python -m batch.training.look
