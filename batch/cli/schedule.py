@@ -168,7 +168,7 @@ def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str,
     config_file = run_context.find_root().params["config_file"] or Path(CONFIG_FILE)
     words = [*this_program(), *(["--config", _absolute(config_file)] if config_file.exists() else []), "run"]
     for option in run_context.command.params:
-        if isinstance(option, click.Option):
+        if isinstance(option, click.Option) and option.expose_value:
             words += _option_words(option, run_context, arguments)
     if run_context.params["after"] == After.LEAVE and not run_context.params["only_new"]:
         words.append("--only-new")

@@ -18,6 +18,7 @@ def test_a_run_takes_the_options_of_the_command(inbox: Path, tmp_path: Path) -> 
         (inbox / name).write_bytes(FORMATS["png-8"](two()))
     outbox = tmp_path / "out"
     options: dict[str, Any] = {"after": "move", "ignore": ["*-back.png"], "workers": 1, "max_time_s": 60}
+    options["settle_s"] = 0
     summary = digitbox.run(inbox, outbox, max_failed="10%", **options)
     assert (summary.rows, summary.exit_code, summary.command) == (2, 0, "run")
     assert sorted(path.name for path in (outbox / "done").rglob("*.png")) == ["a.png", "b.png"]
