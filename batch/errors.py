@@ -51,16 +51,21 @@ class ImageError(DigitboxError):
         reason: The word for the CSV.
         detail: One sentence for people.
         sha256: Hex digest of the bytes; empty if digitbox could not read them.
+        page: The page of the file, from 1; 0 if the error is one of the whole file.
+        pages: Number of pages of the file.
     """
 
-    def __init__(self, reason: Reason, detail: str = "", sha256: str = "") -> None:
+    def __init__(
+        self, reason: Reason, detail: str = "", sha256: str = "", page: int = 0, pages: int = 1
+    ) -> None:
         super().__init__(detail or reason.value)
         self.reason = reason
         self.detail = detail
         self.sha256 = sha256
+        self.page, self.pages = page, pages
 
-    def __reduce__(self) -> tuple[type[ImageError], tuple[Reason, str, str]]:
-        return type(self), (self.reason, self.detail, self.sha256)
+    def __reduce__(self) -> tuple[type[ImageError], tuple[Reason, str, str, int, int]]:
+        return type(self), (self.reason, self.detail, self.sha256, self.page, self.pages)
 
 
 class RunError(DigitboxError):

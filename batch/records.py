@@ -6,7 +6,7 @@ from process to process in a third.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -48,6 +48,7 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
     VANISHED = "vanished"
     CHANGED = "changed"
+    ENCRYPTED = "encrypted"
     NOT_A_FILE = "not_a_file"
     WORKER_CRASHED = "worker_crashed"
     NO_MEMORY = "no_memory"
@@ -118,15 +119,19 @@ class ScanRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """The decoded content of one file.
+    """The decoded content of a file, or of one of its pages.
 
     Attributes:
         grey: The grey image, uint8, (height, width).
         sha256: Hex digest of the bytes that it was decoded from.
+        page: The page of the file, from 1; 0 if the file has one page.
+        pages: Number of pages of the file.
     """
 
     grey: Grey
     sha256: str
+    page: int = 0
+    pages: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ class Prediction:
 
 
 class Outcome(NamedTuple):
-    """The result of one scan, which is one row of the CSV.
+    """The result of one scan, or of one page of it, which is one row of the CSV.
 
     Attributes:
         ref: The scan.
@@ -158,6 +163,8 @@ class Outcome(NamedTuple):
         confidence: Calibrated probability that `label` is right; None if there is no label.
         probabilities: Those of the ten digits; empty if the model did not see the scan.
         not_a_digit: Probability that the scan is not a digit; None if the model did not see it.
+        page: The page of the file, from 1; 0 if the file has one page, or could not be read as a whole.
+        pages: Number of pages of the file.
     """
 
     ref: ScanRef
@@ -168,6 +175,27 @@ class Outcome(NamedTuple):
     confidence: float | None = None
     probabilities: tuple[float, ...] = ()
     not_a_digit: float | None = None
+    page: int = 0
+    pages: int = 1
+
+    @property
+    def is_last_page(self) -> bool:
+        """Return whether no page of its file comes after this one."""
+        return self.page in (0, self.pages)
+
+
+def by_file(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
+    """Yield the outcomes of each file: one, or those of its pages.
+
+    Args:
+        outcomes: The outcomes of whole files, one file after the other.
+    """
+    pages: list[Outcome] = []
+    for outcome in outcomes:
+        pages.append(outcome)
+        if outcome.is_last_page:
+            yield pages
+            pages = []
 
 
 VIEW_CHANNELS = {"boxed": 1, "context": 4}
@@ -261,7 +289,8 @@ class Manifest:
 class RunSummary:
     """The figures of a run so far, for people, programs and the history in the ledger.
 
-    `seen` is always the sum of `ok`, `review`, `refused`, `failed` and `left`.
+    `seen` is always the sum of `ok`, `review`, `refused`, `failed` and `left`. A file counts once for each of
+    its pages when it has been read, and once before.
 
     Attributes:
         run: Identifier of the run.
@@ -273,7 +302,7 @@ class RunSummary:
         error: The error that stopped it, in one line; empty if none did.
         seconds: Duration.
         model: Version of the model; empty if the run did not load one.
-        counts: Number of scans that have a row, by status.
+        counts: Number of rows, by status: one for each scan, or for each page of a file of several.
         reasons: Number of those that are not ok, by reason.
         left: Number of scans that it found and that have no row.
         skipped: Number of other files that it met.
@@ -309,7 +338,7 @@ class RunSummary:
 
     @property
     def rows(self) -> int:
-        """Return the number of scans that have a row."""
+        """Return the number of rows."""
         return sum(self.counts.values())
 
     @property

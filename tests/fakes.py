@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import numpy.typing as npt
 from batch.engines.workers import Beat
 from batch.errors import ModelError
 from batch.inference import model_store
-from batch.records import Manifest, Outcome, PreprocessSpec, ScanRef, Status
+from batch.inference.reader import MAX_PAGES_AT_ONCE
+from batch.records import Manifest, Outcome, PreprocessSpec, Reason, ScanRef, Status
 
 MANIFEST = Manifest(
     name="fake",
@@ -50,23 +52,98 @@ def save_fake_model(models: Path) -> Path:
     )
 
 
+class OnePage:
+    """A reader whose scans have one page each; its classes say what it does with them."""
+
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+        raise NotImplementedError
+
+    def pages(
+        self, ref: ScanRef, first: int = 1, *, one_by_one: bool = False, beat: Beat = lambda: None
+    ) -> Iterator[list[Outcome]]:
+        yield self([ref], beat)
+
+
 @dataclass
-class FakeReader:
-    """A reader that answers 7 for every scan, and misbehaves where the name of a scan says so."""
+class Reading(OnePage):
+    """A reader that is a function."""
+
+    function: Callable[[Sequence[ScanRef], Beat], list[Outcome]]
 
     def __call__(self, refs: Sequence[ScanRef], beat: Beat = lambda: None) -> list[Outcome]:
+        return self.function(refs, beat)
+
+
+@dataclass
+class FakeReader:
+    """A reader that answers 7 for every scan, and misbehaves where the name of a scan says so.
+
+    A scan named `70-pages` has 70 pages. One named `5-pages-crash-at-3` misbehaves at its third page.
+    """
+
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat = lambda: None) -> list[Outcome]:
+        outcomes = []
         for ref in refs:
             beat()
-            if ref.name == "crash":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if ref.name == "hang":
-                signal.pause()
-            if ref.name == "stop":
-                os.kill(os.getpid(), signal.SIGSTOP)
-            if ref.name == "bug":
-                raise IndexError("a bug")
-            if ref.name == "memory":
-                raise MemoryError
-            if ref.name == "model":
-                raise ModelError("the model is gone")
-        return [Outcome(ref, Status.OK, sha256="0" * 64, label=7, confidence=0.99) for ref in refs]
+            count, _, _ = _pages(ref)
+            if count > MAX_PAGES_AT_ONCE:
+                outcomes.append(_announcement(ref, count))
+                continue
+            misbehave(ref.name)
+            for page in range(1, count + 1) if count > 1 else (0,):
+                outcomes.append(_seven(ref, page, count))
+        return outcomes
+
+    def pages(
+        self, ref: ScanRef, first: int = 1, *, one_by_one: bool = False, beat: Beat = lambda: None
+    ) -> Iterator[list[Outcome]]:
+        count, _, _ = _pages(ref)
+        if count == 1:
+            yield self([ref], beat)
+            return
+        yield [_announcement(ref, count)]
+        waiting: list[Outcome] = []
+        for page in range(first, count + 1):
+            beat()
+            waiting.append(_seven(ref, page, count))
+            if one_by_one or len(waiting) == PAGES_AT_A_TIME:
+                yield waiting
+                waiting = []
+        if waiting:
+            yield waiting
+
+
+PAGES_AT_A_TIME = 10  # that the reader sends
+
+
+def misbehave(name: str) -> None:
+    """Do what the name of a scan says."""
+    if name == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "hang":
+        signal.pause()
+    if name == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if name == "bug":
+        raise IndexError("a bug")
+    if name == "memory":
+        raise MemoryError
+    if name == "model":
+        raise ModelError("the model is gone")
+
+
+def _pages(ref: ScanRef) -> tuple[int, str, int]:
+    """Return the number of pages of a scan, what it does, and at which page."""
+    found = re.search(r"(\d+)-pages(?:-(\w+)-at-(\d+))?", ref.name)
+    return (int(found[1]), found[2] or "", int(found[3] or 0)) if found else (1, "", 0)
+
+
+def _announcement(ref: ScanRef, count: int) -> Outcome:
+    return Outcome(ref, Status.REFUSED, Reason.SEVERAL_PAGES, "0" * 64, pages=count)
+
+
+def _seven(ref: ScanRef, page: int, count: int) -> Outcome:
+    _, deed, place = _pages(ref)
+    if page and page == place:
+        misbehave(deed)
+    return Outcome(ref, Status.OK, sha256="0" * 64, label=7, confidence=0.99, page=page, pages=count)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
+import pillow_heif
 import tifffile
 from PIL import Image as Pillow
 
@@ -28,6 +30,12 @@ def _cv2(suffix: str, *parameters: int) -> Callable[[npt.NDArray[Any]], bytes]:
 def _pillow(kind: str, image: Pillow.Image, **options: Any) -> bytes:
     content = io.BytesIO()
     image.save(content, kind, **options)
+    return content.getvalue()
+
+
+def _heic(image: Pillow.Image) -> bytes:
+    content = io.BytesIO()
+    pillow_heif.from_pillow(image).save(content, quality=95)
     return content.getvalue()
 
 
@@ -214,6 +222,29 @@ EXTRA_FORMATS: dict[str, Callable[[Grey], bytes]] = {
 }
 """Writers of files that digitbox reads with the extra `formats` alone, by name; see `FORMATS`."""
 
+PHOTO_FORMATS: dict[str, Callable[[Grey], bytes]] = {
+    "HEIC": lambda grey: _heic(_colour(grey)),
+    "HEIC with transparency": lambda grey: _heic(_on_transparent(grey, "RGBA")),
+    "AVIF": lambda grey: _pillow("AVIF", _colour(grey), quality=95),
+    "AVIF of 10 bits": lambda grey: bytes(
+        imagecodecs.avif_encode(np.dstack([grey.astype(np.uint16) << 2] * 3), bitspersample=10)
+    ),
+    "AVIF with transparency": lambda grey: _pillow("AVIF", _on_transparent(grey, "RGBA"), quality=95),
+    "JPEG 2000": lambda grey: bytes(imagecodecs.jpeg2k_encode(grey, codecformat="jp2")),
+    "JPEG 2000 in colour, without boxes": lambda grey: bytes(
+        imagecodecs.jpeg2k_encode(np.dstack([grey] * 3), codecformat="j2k")
+    ),
+    "JPEG 2000 of 12 bits": lambda grey: bytes(
+        imagecodecs.jpeg2k_encode(grey.astype(np.uint16) << 4, codecformat="jp2", bitspersample=12)
+    ),
+    "JPEG XL": lambda grey: bytes(imagecodecs.jpegxl_encode(grey)),
+    "JPEG XL in colour": lambda grey: bytes(imagecodecs.jpegxl_encode(np.dstack([grey] * 3))),
+    "JPEG XL of 16 bits, in boxes": lambda grey: bytes(
+        imagecodecs.jpegxl_encode(_sixteen(grey), usecontainer=True)
+    ),
+}
+"""Writers of photos that digitbox reads with the extra `formats` alone, by name; see `FORMATS`."""
+
 FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "png-1": lambda grey: _pillow("PNG", _one_bit(grey)),
     "png-8": _cv2(".png"),
@@ -289,7 +320,7 @@ SEVERAL_PAGES: dict[str, Callable[[Grey], bytes]] = {
     ),
     "webp": lambda grey: _pillow("WEBP", _colour(grey), save_all=True, append_images=[_colour(255 - grey)]),
     "png": lambda grey: _pillow("PNG", _colour(grey), save_all=True, append_images=[_colour(255 - grey)]),
-    "pgm": lambda grey: 2 * _raw_pnm("P5", grey),
+    "pgm": lambda grey: _raw_pnm("P5", grey) + _raw_pnm("P5", 255 - grey),
 }
 """Writers of files with two pages or frames, by name."""
 

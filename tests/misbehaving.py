@@ -3,7 +3,7 @@
 import os
 import select
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,19 +23,33 @@ class Reader(reader.Reader):
 
     def __call__(self, refs: Sequence[ScanRef], beat: Callable[[], object] = lambda: None) -> list[Outcome]:
         for ref in refs:
-            if "crash" in ref.name:
-                os.kill(os.getpid(), signal.SIGKILL)
-            if "hang" in ref.name:
-                signal.pause()
-            if "stop" in ref.name:
-                os.kill(os.getpid(), signal.SIGSTOP)
-            if "model" in ref.name:
-                raise ModelError("the model is gone")
-            if "extra" in ref.name:
-                raise MissingExtraError("--runtime tensorflow", "train")
-            if "gate" in ref.name:
-                _wait_at_the_gate(Path(ref.path).parent)
+            self._misbehave(ref)
         return reader.Reader.__call__(self, refs, beat)
+
+    def pages(
+        self,
+        ref: ScanRef,
+        first: int = 1,
+        *,
+        one_by_one: bool = False,
+        beat: Callable[[], object] = lambda: None,
+    ) -> Iterator[list[Outcome]]:
+        self._misbehave(ref)
+        yield from reader.Reader.pages(self, ref, first, one_by_one=one_by_one, beat=beat)
+
+    def _misbehave(self, ref: ScanRef) -> None:
+        if "crash" in ref.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "hang" in ref.name:
+            signal.pause()
+        if "stop" in ref.name:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if "model" in ref.name:
+            raise ModelError("the model is gone")
+        if "extra" in ref.name:
+            raise MissingExtraError("--runtime tensorflow", "train")
+        if "gate" in ref.name:
+            _wait_at_the_gate(Path(ref.path).parent)
 
 
 def _wait_at_the_gate(folder: Path) -> None:

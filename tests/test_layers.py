@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preprocessing": {"records"},
     "storage": {"records", "errors", "locations"},
     "images": {"records", "errors", "storage", "terminal"},
-    "inputs": {"records", "errors", "locations", "storage"},
+    "inputs": {"records", "errors", "locations", "storage", "images"},
     "results": {"records", "errors", "text", "clock"},
     "outbox": BASE | {"storage", "results"},
     "inference": BASE | {"storage", "images", "preprocessing", "terminal"},

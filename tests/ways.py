@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from batch.config import RunOptions
 from batch.records import After
 from batch.run import job
-from formats import FORMATS, two
+from formats import FORMATS, SEVERAL_PAGES, two
 from scene import Scene
 
 SCANS = {
@@ -15,8 +16,10 @@ SCANS = {
     "b.jpg": FORMATS["jpeg-grey"](two()),
     "half.png": FORMATS["png-8"](two())[:90],
     "sub/a.png": FORMATS["png-8"](255 - two()),
-    "sub/deep/c.png": FORMATS["png-8"](two()),
+    "sub/deep/pages.tif": SEVERAL_PAGES["tiff"](two()),
 }
+ROWS = Counter({name: 2 if name.endswith(".tif") else 1 for name in SCANS})
+"""Number of rows that each scan has: one for each page."""
 
 
 def run(folder: Path, after: After) -> None:

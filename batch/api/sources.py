@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from batch.errors import ConfigError, ImageError
 from batch.images import decode
+from batch.images.pixels import from_pixels
 from batch.records import Image, Reason, ScanRef
 
 
@@ -103,7 +104,7 @@ def decode_opened(opened: Opened, channels: Channels | None, max_pixels: int) ->
     if isinstance(opened, ImageError):
         return opened
     if isinstance(opened, ScanRef):
-        (((_, image),),) = decode.read_all([opened], max_pixels)
+        (((_, image),),) = decode.read_all([opened], max_pixels, max_pages=1)
         return image
     if isinstance(opened, bytes):
         return decode.decode_content(opened or ImageError(Reason.EMPTY, "there are no bytes"), max_pixels)
@@ -112,7 +113,7 @@ def decode_opened(opened: Opened, channels: Channels | None, max_pixels: int) ->
             pixels = _in_order(opened, channels)
         else:
             pixels = _pixels_of(opened, max_pixels)
-        return Image(decode.from_pixels(pixels, max_pixels), "")
+        return Image(from_pixels(pixels, max_pixels), "")
     except ImageError as error:
         # The error that was raised keeps the pixels alive through its traceback, so digitbox makes a new one.
         return ImageError(error.reason, error.detail)

@@ -26,13 +26,16 @@ MAX_SCANS = 50  # in a picture; with more, it would be too high for most program
 @click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
 @run_options("model", "runtime", "review_below", "max_pixels")
 @click.option(
+    "--page", type=click.IntRange(1), metavar="N", help="Explain this page of a file of several pages."
+)
+@click.option(
     "--output",
     type=NamedPath(dir_okay=False, path_type=Path),
     default=Path("explained.png"),
     show_default=True,
     help="Picture to write; the file must not exist.",
 )
-def explain(scans: tuple[str, ...], output: Path, **values: Any) -> None:
+def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: Any) -> None:
     """Show why digitbox reads scans as it does.
 
     SCAN is a file, a folder or a quoted glob, for at most 50 scans in all. digitbox prints a line for each
@@ -47,13 +50,13 @@ def explain(scans: tuple[str, ...], output: Path, **values: Any) -> None:
             f"there are more than {MAX_SCANS} scans, too many for one picture: name those to explain"
         )
     if not refs:
-        click.echo("nothing to explain: no image files there", err=True)
+        click.echo("nothing to explain: no images or PDFs there", err=True)
         return
     reader, _ = job.new_reader(options)
     model = reader.load()
     sheets = []
     for ref in refs:
-        line, sheet = explain_scan(ref, model, options.max_pixels)
+        line, sheet = explain_scan(ref, model, options.max_pixels, page or 0)
         click.echo(line)
         sheets.append(sheet)
     _, picture = cv2.imencode(".png", stack(sheets))

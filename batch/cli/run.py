@@ -14,6 +14,7 @@ from batch.cli.options import options as options_of
 from batch.config import INBOX, OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
 from batch.errors import ConfigError
 from batch.inputs.find import Inputs
+from batch.inputs.names import Skipped
 from batch.locations import with_state_folder
 from batch.monitoring import notify
 from batch.monitoring import summary as summaries
@@ -35,11 +36,11 @@ _log = logging.getLogger(__name__)
 def run(inputs: tuple[str, ...], **values: Any) -> None:
     """Read scans and write a row for each to a CSV in the outbox.
 
-    INPUT is a file, a folder or a quoted glob, e.g. 'scans/**/*.png'. In a folder, digitbox reads the image
-    files. Without INPUT it reads the folder inbox/. INPUT and the outbox may also be in object storage, e.g.
-    s3://bucket/scans/. digitbox leaves the scans where they are; --after changes that. It prints the paths of
-    the results. If a run is killed, what it published stays. The next run with --only-new reads the other
-    scans, and those that failed for a reason that may pass.
+    INPUT is a file, a folder or a quoted glob, e.g. 'scans/**/*.png'. In a folder, digitbox reads images and
+    PDFs; each page is a row. Without INPUT it reads the folder inbox/. INPUT and the outbox may also be in
+    object storage, e.g. s3://bucket/scans/. digitbox leaves the scans where they are; --after changes that.
+    It prints the paths of the results. If a run is killed, what it published stays. The next run with
+    --only-new reads the other scans, and those that failed for a reason that may pass.
 
     \b
     Examples:
@@ -64,10 +65,12 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     with notify.notify_at_end(stats, notifications, outbox, console.print_line):
         scans = job.find(options)
         total = None if output.quiet or not console.has_terminal() else sum(1 for _ in scans)
+        if output.verbose:
+            scans.show_skipped = log_skipped
         with console.progress(total and min(total, options.max_files or total)) as advance:
 
             def show(outcomes: list[Outcome]) -> None:
-                advance(len(outcomes))
+                advance(sum(outcome.is_last_page for outcome in outcomes))
                 if output.verbose:
                     log_problems(outcomes)
 
@@ -119,8 +122,15 @@ def log_problems(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.status is not Status.OK:
             name, reason = text_cell(outcome.ref.name), outcome.reason or ""
-            facts = event("scan", file=name, status=outcome.status, reason=reason)
-            _log.debug(f"{name}: {outcome.status}, {reason}", extra=facts)
+            facts = event("scan", file=name, page=outcome.page, status=outcome.status, reason=reason)
+            page = f", page {outcome.page}" if outcome.page else ""
+            _log.debug(f"{name}{page}: {outcome.status}, {reason}", extra=facts)
+
+
+def log_skipped(skipped: Skipped) -> None:
+    """Log the path of a file that is not a scan."""
+    name = text_cell(skipped.path)
+    _log.debug(f"{name}: skipped, {skipped.why}", extra=event("skipped", file=name, reason=skipped.why))
 
 
 def log_end(stats: RunStats, options: RunOptions) -> None:
@@ -149,7 +159,7 @@ def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Pat
     if not summary.rows:
         where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or INBOX
         new = "new " if options.only_new else ""
-        _log.info(f"nothing to do: no {new}image files in {where}{skipped}", extra=event("summary"))
+        _log.info(f"nothing to do: no {new}images or PDFs in {where}{skipped}", extra=event("summary"))
         return
     _log.info(
         f"{summaries.describe(summary)}{skipped}; {summary.seconds:.1f} s, {summary.rate:,.0f} images/s",

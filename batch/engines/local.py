@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Self
 
 from batch.engines.pool import Pool, can_fork
-from batch.engines.workers import ScanReader, load, read_all
+from batch.engines.workers import ScanReader, load
 from batch.records import Outcome, ScanRef
 
 MIN_SCANS_PER_WORKER = 16  # one process reads fewer in the time that a worker takes to start
+LONG_STEP_S = 0.1  # in which a caller of `read_long` can do nothing else
 CHUNKS_PER_WORKER = 4  # of a run with a single chunk: workers that finish early take another part
 
 
@@ -38,6 +40,7 @@ class Engine:
         forks: bool = True,
     ) -> None:
         self._reader, self._workers, self._apart, self._forks = reader, workers, apart, forks
+        self._scan_limit_s = scan_limit_s
         self._pool = Pool(reader, scan_limit_s, forks=forks)
 
     def __enter__(self) -> Self:
@@ -56,13 +59,17 @@ class Engine:
         else:
             load(self._reader)
 
-    def map(self, refs: Iterable[ScanRef], size: int) -> Iterator[list[Outcome]]:
+    def map(self, refs: Iterable[ScanRef], size: int, *, reads_long: bool = True) -> Iterator[list[Outcome]]:
         """Read scans in chunks; yield their outcomes in the order of the scans.
+
+        A scan of several pages has an outcome for each page, one after the other.
 
         Args:
             refs: The scans. The engine takes them no faster than it reads them.
             size: Number of scans in a chunk. If one chunk holds all scans, the engine starts only as many
                 workers as are worth their start, and gives each of them parts of it.
+            reads_long: False to leave a scan of very many pages for `read_long`: its only outcome is
+                `several_pages`.
 
         Yields:
             The outcomes of one chunk; an empty list whenever a worker was lost, as a sign of life.
@@ -77,10 +84,19 @@ class Engine:
             if workers > 1:
                 first = list(_chunks(iter(first[0]), -(-count // (CHUNKS_PER_WORKER * workers))))
         all_chunks = itertools.chain(first, chunks)
-        if workers:
-            yield from self._pool.read(all_chunks, workers)
-        else:
-            yield from (read_all(self._reader, chunk) for chunk in all_chunks)
+        yield from self._pool.read(all_chunks, workers, reads_long=reads_long)
+
+    def read_long(self, ref: ScanRef) -> Generator[list[Outcome], None, None]:
+        """Read a scan of very many pages in a worker of its own, while the caller does other things.
+
+        Args:
+            ref: The scan.
+
+        Yields:
+            Nothing in a list several times a second, and at the end the outcomes of all pages.
+        """
+        with closing(Pool(self._reader, self._scan_limit_s, forks=self._forks)) as pool:
+            yield from pool.read_long(ref, min(1, self._workers), LONG_STEP_S)
 
 
 def _chunks(refs: Iterator[ScanRef], size: int) -> Iterator[list[ScanRef]]:

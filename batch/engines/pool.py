@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from time import monotonic
+from typing import Self
 
-from batch.engines.workers import ScanReader, Worker, read_all
+from batch.engines.paged import PagedScan, PageRequest
+from batch.engines.workers import Loss, Progress, ScanReader, Worker, read_all, send_pages
 from batch.errors import RunError
 from batch.locations import is_remote
-from batch.records import Outcome, Reason, ScanRef, Status
+from batch.records import Outcome, Reason, ScanRef, by_file
 from batch.terminal.log import event
 from batch.text import count
 
@@ -35,11 +37,20 @@ def can_fork() -> bool:
 
 @dataclass(slots=True)
 class _Chunk:
-    """Scans whose outcomes belong together, and the outcomes so far."""
+    """Scans whose outcomes belong together, and the outcomes so far.
+
+    Attributes:
+        refs: The scans.
+        limit_s: Seconds that a worker may be silent while it reads one of them.
+        reads_long: False to leave scans of very many pages as they are, `several_pages`.
+        outcomes: The outcomes of each scan, by its place.
+        error: Why the run cannot go on.
+    """
 
     refs: list[ScanRef]
     limit_s: float
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    reads_long: bool = True
+    outcomes: dict[int, list[Outcome]] = field(default_factory=dict)
     error: Exception | None = None
 
     def is_done(self) -> bool:
@@ -54,20 +65,44 @@ class _Part:
         chunk: The chunk that they belong to.
         places: Their places in it.
         suspicion: What a scan did to a worker if this one is read alone because it may have done it.
+        paged: The pages of the only scan, if they come one after the other.
     """
 
     chunk: _Chunk
     places: range
     suspicion: Reason | None = None
+    paged: PagedScan | None = None
 
-    def add(self, outcomes: list[Outcome]) -> None:
-        """Take the outcomes of the scans."""
-        self.chunk.outcomes.update(zip(self.places, outcomes, strict=True))
+    @classmethod
+    def alone(cls, chunk: _Chunk, place: int, ref: ScanRef, suspicion: Reason | None = None) -> Self:
+        """Return a part with a single scan, whose pages come one after the other."""
+        return cls(chunk, range(place, place + 1), suspicion, PagedScan(ref))
+
+    def add(self, outcomes: list[Outcome]) -> list[_Part]:
+        """Take the outcomes of the scans; return a part for each scan of very many pages."""
+        parts = []
+        for place, of_scan in zip(self.places, by_file(outcomes), strict=True):
+            if of_scan[0].reason is Reason.SEVERAL_PAGES and self.chunk.reads_long:
+                parts.append(_Part.alone(self.chunk, place, of_scan[0].ref))
+            else:
+                self.chunk.outcomes[place] = of_scan
+        return parts
+
+    def finish(self) -> bool:
+        """Return whether all pages are there, and take them if they are."""
+        assert self.paged is not None
+        if self.paged.is_done:
+            self.chunk.outcomes[self.places.start] = self.paged.outcomes
+        return self.paged.is_done
 
     @property
-    def refs(self) -> list[ScanRef]:
-        """Return the scans."""
-        return self.chunk.refs[self.places.start : self.places.stop]
+    def request(self) -> list[ScanRef] | PageRequest:
+        """Return what to ask a worker for."""
+        return (
+            self.chunk.refs[self.places.start : self.places.stop]
+            if self.paged is None
+            else self.paged.request
+        )
 
 
 class Pool:
@@ -102,11 +137,18 @@ class Pool:
         while self._workers and not any(worker.is_ready for worker in self._workers):
             self._listen()
 
-    def read(self, chunks: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
+    def read(
+        self, chunks: Iterator[list[ScanRef]], workers: int, *, reads_long: bool = True
+    ) -> Iterator[list[Outcome]]:
         """Read chunks with at most so many workers; yield the outcomes of each in the order of the chunks.
 
         If this process can start no worker, it reads the scans itself. When it lost a worker, it yields an
         empty list: many scans that hang take long, and a service must give signs of life meanwhile.
+
+        Args:
+            chunks: The scans.
+            workers: The largest number of workers.
+            reads_long: False to leave scans of very many pages as they are, `several_pages`.
 
         Raises:
             RunError: The run cannot go on.
@@ -117,7 +159,7 @@ class Pool:
             while True:
                 # A few chunks ahead keep the workers busy. More would only take memory.
                 for refs in itertools.islice(chunks, 2 * workers + 2 - len(begun)):
-                    begun.append(_Chunk(refs, self._limit_of(refs)))
+                    begun.append(_Chunk(refs, self._limit_of(refs), reads_long))
                     self._waiting.append(_Part(begun[-1], range(len(refs))))
                 if not begun:
                     return
@@ -132,12 +174,45 @@ class Pool:
                 chunk = begun.popleft()
                 if chunk.error is not None:
                     raise chunk.error
-                yield [chunk.outcomes[place] for place in range(len(chunk.refs))]
+                yield [outcome for place in range(len(chunk.refs)) for outcome in chunk.outcomes[place]]
         finally:
-            self._waiting.clear()
-            for worker, part in list(self._workers.items()):
-                if part is not None:  # nobody needs the outcomes
-                    self._remove(worker)
+            self._stop_reading()
+
+    def read_long(self, ref: ScanRef, workers: int, wait_s: float) -> Iterator[list[Outcome]]:
+        """Read a scan of very many pages in one worker, while the caller does other things.
+
+        Args:
+            ref: The scan.
+            workers: 1, or 0 to read it in this process, in a single step.
+            wait_s: Seconds that each step takes at most.
+
+        Yields:
+            Nothing in a list, again and again, and at the end the outcomes of all pages.
+
+        Raises:
+            RunError: The run cannot go on.
+        """
+        self._most, self._failed_starts = workers, 0
+        chunk = _Chunk([ref], self._limit_of([ref]))
+        self._waiting.append(_Part.alone(chunk, 0, ref))
+        try:
+            while not chunk.is_done():
+                self._hand_out()
+                if self._workers:
+                    self._listen(wait_s)
+                yield []
+            if chunk.error is not None:
+                raise chunk.error
+            yield chunk.outcomes[0]
+        finally:
+            self._stop_reading()
+
+    def _stop_reading(self) -> None:
+        """End the workers that are reading: nobody needs the outcomes."""
+        self._waiting.clear()
+        for worker, part in list(self._workers.items()):
+            if part is not None:
+                self._remove(worker)
 
     def _hand_out(self) -> None:
         """Give the waiting parts to idle workers; start workers if there are too few."""
@@ -153,20 +228,23 @@ class Pool:
                 continue
             part = self._waiting.popleft()
             try:
-                idle.send(part.refs)
+                idle.send(part.request)
             except (BlockingIOError, ConnectionError):
                 self._remove(idle)  # it died or was stopped while it had nothing to do
                 self._waiting.appendleft(part)
             else:
                 self._workers[idle] = part
 
-    def _listen(self) -> None:
+    def _listen(self, max_wait_s: float = LISTEN_S) -> None:
         """Wait for a message; take what the workers say, and lose those that are silent for too long."""
         busy = {
             worker: part for worker, part in self._workers.items() if part is not None or not worker.is_ready
         }
         limits_s = {worker: part.chunk.limit_s if part else START_LIMIT_S for worker, part in busy.items()}
-        wait_s = max(0.0, min(LISTEN_S, *(limit_s - worker.silent_s for worker, limit_s in limits_s.items())))
+        wait_s = max(
+            0.0,
+            min(max_wait_s, LISTEN_S, *(limit_s - worker.silent_s for worker, limit_s in limits_s.items())),
+        )
         started_s = monotonic()
         heard = connection.wait([worker.connection for worker in busy], wait_s)
         waited_s = min(monotonic() - started_s, wait_s)
@@ -201,11 +279,21 @@ class Pool:
                 raise message
             worker.is_ready, self._failed_starts = True, 0
             return
+        if isinstance(message, Progress):
+            assert part.paged is not None
+            part.paged.add(message.outcomes)
+            return
         self._workers[worker] = None
         if isinstance(message, Exception):
             part.chunk.error = message
+        elif part.paged is None:
+            assert isinstance(message, list)
+            self._waiting.extendleft(part.add(message))
         else:
-            part.add(message)
+            if isinstance(message, Loss):
+                part.paged.lose(message.reason)
+            if not part.finish():
+                self._waiting.appendleft(part)
 
     def _lose(self, worker: Worker, reason: Reason) -> None:
         """Let go of a worker that died or hangs, and find the scan that is to blame."""
@@ -216,10 +304,12 @@ class Pool:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
                 self._do_with_fewer("it ended before it could begin")
-        elif part.suspicion is not None:
-            part.add([Outcome(part.refs[0], Status.FAILED, reason)])
+        elif part.paged is not None:
+            part.paged.lose(reason)
+            if not part.finish():
+                self._waiting.appendleft(part)
         else:  # each scan gets a worker for itself
-            alone = [_Part(part.chunk, range(place, place + 1), reason) for place in part.places]
+            alone = [_Part.alone(part.chunk, place, part.chunk.refs[place], reason) for place in part.places]
             self._waiting.extendleft(reversed(alone))
 
     def _add_worker(self) -> bool:
@@ -245,11 +335,18 @@ class Pool:
 
     def _read_here(self, part: _Part) -> None:
         """Read scans in this process. A scan that may have killed or stopped a worker fails at once."""
-        if part.suspicion is not None:
-            part.add([Outcome(part.refs[0], Status.FAILED, part.suspicion)])
-            return
         try:
-            part.add(read_all(self._reader, part.refs))
+            if part.paged is None:
+                refs = part.chunk.refs[part.places.start : part.places.stop]
+                self._waiting.extendleft(part.add(read_all(self._reader, refs)))
+                return
+            while not part.finish():
+                if part.suspicion is not None:
+                    part.paged.lose(part.suspicion)
+                    continue
+                end = send_pages(self._reader, part.paged.request, part.paged.add)
+                if isinstance(end, Loss):
+                    part.paged.lose(end.reason)
         except RunError as error:
             part.chunk.error = error
 

@@ -12,19 +12,52 @@ import struct
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, SpawnContext
+from typing import NamedTuple, Protocol
 
 import cv2
 
+from batch.engines.paged import PagedScan, PageRequest
 from batch.errors import ConfigError, RunError
-from batch.records import Outcome, Reason, ScanRef, Status
+from batch.records import Outcome, Reason, ScanRef
 
 Beat = Callable[[], object]
 """A function that a reader calls before each image: a sign of life."""
-ScanReader = Callable[[Sequence[ScanRef], Beat], list[Outcome]]
-"""A picklable function that returns one outcome for each scan, in the same order."""
+
+
+class ScanReader(Protocol):
+    """A picklable reader of scans; `batch.inference.reader.Reader` is the real one."""
+
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat, /) -> list[Outcome]:
+        """Return the outcomes of each scan, in the same order.
+
+        A scan of several pages has an outcome for each. One of very many pages has a single outcome instead,
+        which is `several_pages`.
+        """
+
+    def pages(self, ref: ScanRef, first: int, *, one_by_one: bool, beat: Beat) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of one scan from a page on, a few at a time.
+
+        The first outcome is `several_pages` with the number of pages, unless there is only one outcome.
+        """
+
+
+class Progress(NamedTuple):
+    """Some pages of a scan, while the worker reads on."""
+
+    outcomes: list[Outcome]
+
+
+class Loss(NamedTuple):
+    """The end of the pages of a scan before the last one, by a bug or a lack of memory."""
+
+    reason: Reason
+
+
+Answer = list[Outcome] | Progress | Loss | Exception | None
+"""What a worker says: outcomes, some of them, an error of the reader, or None for a sign of life."""
 
 BEAT_S = 0.05  # between two signs of life at least: they cost more than small scans
 KILL_PATIENCE_S = 5.0  # for a killed worker to end; the kernel may hold it while a disk does not answer
@@ -74,24 +107,24 @@ class Worker:
         self.is_ready = False
         self.silent_s = 0.0
 
-    def send(self, refs: Sequence[ScanRef]) -> None:
-        """Give the worker scans to read.
+    def send(self, scans: Sequence[ScanRef] | PageRequest) -> None:
+        """Give the worker scans to read, or the pages of one.
 
         Raises:
             OSError: It is dead, or stopped.
         """
         self.silent_s = 0.0
-        self.connection.send(refs)
+        self.connection.send(scans)
 
-    def receive(self) -> list[Outcome] | Exception | None:
-        """Return outcomes, an error of the reader, or None for a sign of life.
+    def receive(self) -> Answer:
+        """Return what the worker says.
 
         Raises:
             BlockingIOError: The worker stopped in the middle of its answer.
             EOFError, OSError: It is dead.
         """
         self.silent_s = 0.0
-        message: list[Outcome] | Exception | None = self.connection.recv()
+        message: Answer = self.connection.recv()
         return message
 
     def kill(self) -> None:
@@ -142,15 +175,60 @@ def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = _be_silen
     except RunError:
         raise
     except Exception as error:
-        reason = Reason.NO_MEMORY if _lacks_memory(error) else Reason.WORKER_CRASHED
-        if reason is Reason.WORKER_CRASHED:
+        if not _lacks_memory(error):
             load(reader)  # raises again if no scan is to blame
         if len(refs) == 1:
-            if reason is Reason.WORKER_CRASHED:
-                traceback.print_exc()
-            return [Outcome(refs[0], Status.FAILED, reason)]
+            return _read_by_pages(reader, refs[0], beat)
     middle = len(refs) // 2
     return read_all(reader, refs[:middle], beat) + read_all(reader, refs[middle:], beat)
+
+
+def _read_by_pages(reader: ScanReader, ref: ScanRef, beat: Beat) -> list[Outcome]:
+    """Read a scan again, page by page, because one of its pages meets a bug."""
+    scan = PagedScan(ref)
+    while not scan.is_done:
+        end = send_pages(reader, scan.request, scan.add, beat)
+        if isinstance(end, Loss):
+            scan.lose(end.reason)
+    return scan.outcomes
+
+
+def send_pages(
+    reader: ScanReader,
+    request: PageRequest,
+    send: Callable[[list[Outcome]], object],
+    beat: Beat = _be_silent,
+) -> list[Outcome] | Loss:
+    """Read the pages of a scan, and send them as they come.
+
+    Args:
+        reader: Reads scans.
+        request: The scan, and the page to begin with.
+        send: Receives the outcomes of some pages.
+        beat: A function that the reader calls before each page.
+
+    Returns:
+        No more outcomes after the last page; else why it went no further.
+
+    Raises:
+        RunError: The run cannot go on.
+        Exception: A bug that no scan is to blame for.
+    """
+    is_open = False
+    try:
+        for outcomes in reader.pages(request.ref, request.first, one_by_one=request.one_by_one, beat=beat):
+            is_open = True
+            send(outcomes)
+    except RunError:
+        raise
+    except Exception as error:
+        if _lacks_memory(error):
+            return Loss(Reason.NO_MEMORY)
+        load(reader)  # raises again if no scan is to blame
+        if request.one_by_one or not is_open:
+            traceback.print_exc()
+        return Loss(Reason.WORKER_CRASHED)
+    return []
 
 
 def _lacks_memory(error: Exception) -> bool:
@@ -177,16 +255,19 @@ def _serve(connection: Connection, reader: ScanReader) -> None:
         threading.Thread(target=_exit_with_parent, daemon=True).start()
     due_s = 0.0
 
+    def send(message: Answer) -> None:
+        try:
+            connection.send(message)
+        except OSError:
+            os._exit(1)  # the parent is gone
+
     def beat() -> None:
         nonlocal due_s
         if (now := time.monotonic()) >= due_s:
             due_s = now + BEAT_S
-            try:
-                connection.send(None)
-            except OSError:
-                os._exit(1)  # the parent is gone
+            send(None)
 
-    message: list[Outcome] | Exception = []  # the model is loaded
+    message: Answer = []  # the model is loaded
     try:
         load(reader)
     except Exception as error:
@@ -194,9 +275,12 @@ def _serve(connection: Connection, reader: ScanReader) -> None:
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
         while True:
             connection.send(message)
-            refs = connection.recv()
+            scans = connection.recv()
             try:
-                message = read_all(reader, refs, beat)
+                if isinstance(scans, PageRequest):
+                    message = send_pages(reader, scans, lambda outcomes: send(Progress(outcomes)), beat)
+                else:
+                    message = read_all(reader, scans, beat)
             except Exception as error:
                 message = _portable(error)
 

@@ -14,6 +14,7 @@ ZERO_RUN_BYTES = 32  # no encoder ends compressed data with this many zeros
 ZERO_RUN_FRACTION = 1 / 16  # of short compressed data; no encoder ends them with a larger share of zeros
 SUSPECT_FRACTION = 1 / 8  # of uncompressed pixels; a shorter tail of zeros is no sign of anything
 UNFINISHED_FRACTION = 0.45  # of uncompressed pixels; below a digit on black ground, fewer are zero
+MAX_PAGES = 10_000  # of a file; the rows of all of them are in memory before digitbox publishes them
 BLOCK_BYTES = 4096  # copies are written in multiples of this
 TAPERED_FRACTION = 0.75  # of the width of a stroke; the last row but one of its end is thinner
 TAPER_ROWS = 7  # that digitbox compares with the last
@@ -30,6 +31,8 @@ class Container:
         width_px: Width in pixels, before any rotation.
         height_px: Height in pixels, before any rotation.
         pages: Number of pages or frames, at least 1.
+        page_list: What each page of a TIFF or PNM of several pages holds, or why it cannot be read. The other
+            attributes but `kind` and `pages` have no meaning then.
         has_alpha: True if pixels can be transparent.
         white: The brightest value that 8-bit pixels can have, 1 to 255.
         orientation: How to turn the pixels upright, as EXIF and TIFF number it: 1 (upright) to 8.
@@ -40,6 +43,7 @@ class Container:
         is_inverted: True if OpenCV gives the inverse.
         transparent: The grey that is transparent in a PNG without an alpha channel, or -1.
         page_offset: Position of the directory of the page of a TIFF.
+        span: Positions of the first byte of a PNM and after its last; the whole file if empty.
         patches: Bytes to replace before OpenCV decodes the file, each with its position.
     """
 
@@ -57,7 +61,9 @@ class Container:
     is_inverted: bool = False
     transparent: int = -1
     page_offset: int = 0
+    span: tuple[int, ...] = ()
     patches: tuple[tuple[int, bytes], ...] = ()
+    page_list: tuple[Container | ImageError, ...] = ()
 
 
 def raise_truncated(detail: str) -> NoReturn:
@@ -78,6 +84,16 @@ def check_size(width_px: int, height_px: int, max_pixels: int) -> None:
     """
     if width_px * height_px > max_pixels:
         raise ImageError(Reason.TOO_LARGE, f"{width_px} x {height_px} pixels are more than {max_pixels}")
+
+
+def check_pages(count: int) -> None:
+    """Check the number of pages as soon as it is known, before any step that takes time or memory.
+
+    Raises:
+        ImageError: `too_large`, if the file has more than `MAX_PAGES`.
+    """
+    if count > MAX_PAGES:
+        raise ImageError(Reason.TOO_LARGE, f"it has more than {MAX_PAGES} pages: split it")
 
 
 def zero_tail(data: bytes, start: int, end: int) -> int:

@@ -20,7 +20,7 @@ from batch.records import Reason
 
 ADVICE = "pip install 'digitbox[formats]', or convert it to PNG"
 # What `tifffile` and `imagecodecs` raise for pixels that are damaged.
-_FAILURES = (
+FAILURES = (
     ValueError,
     RuntimeError,
     LookupError,
@@ -69,9 +69,9 @@ def decode(data: bytes, container: Container) -> npt.NDArray[np.generic]:
     _LOGGER.propagate = False
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            page: Any = next(page for page in file.pages if page.offset == container.page_offset)
-            pixels = _pixels(page)
-    except (tifffile.TiffFileError, struct.error, OSError, StopIteration, *_FAILURES) as error:
+            file.filehandle.seek(container.page_offset)
+            pixels = _pixels(tifffile.TiffPage(file, 0))
+    except (tifffile.TiffFileError, struct.error, OSError, *FAILURES) as error:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded: {error}") from error
     finally:
         _LOGGER.removeHandler(listener)

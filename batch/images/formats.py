@@ -6,12 +6,13 @@ image for half a JPEG, and for a file whose second half was never written.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 from typing import NoReturn
 
 from batch.errors import ImageError
-from batch.images import bmp, gif, jpeg, png, pnm, tiff, webp
+from batch.images import bmp, gif, heif, jpeg, jpeg2000, jpegxl, pdf, png, pnm, tiff, webp
 from batch.images.completeness import (
     ZERO_RUN_BYTES,
     Container,
@@ -34,21 +35,32 @@ _PARSERS: tuple[tuple[bytes, _Parser], ...] = (
     (b"RIFF", webp.parse),
     (b"GIF87a", gif.parse),
     (b"GIF89a", gif.parse),
+    (b"\0\0\0\x0cjP  ", jpeg2000.parse),
+    (jpeg2000.START, jpeg2000.parse),
+    (b"\0\0\0\x0cJXL ", jpegxl.parse),
+    (jpegxl.START, jpegxl.parse),
     *(
         (b"P" + str(kind).encode() + space, pnm.parse)
         for kind in range(1, 7)
         for space in (b"\n", b" ", b"\t", b"\r", b"#")
     ),
 )
+START_BYTES = 1024  # of a file, in which its kind must show; the first line of a PDF may stand there
+# The sizes of headers that BMPs have, and how PNMs go on.
+_BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
+_PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s")
 _UNSUPPORTED = (
-    b"%PDF",
-    b"\0\0\0\x0cjP  ",  # JPEG 2000
-    b"\xff\x4f\xff\x51",  # JPEG 2000 without a container
+    b"%!PS",
+    b"AT&TFORM",  # DjVu
     b"P7\n",  # PAM
     b"Pf\n",  # PFM
     b"PF\n",
     b"8BPS",  # Photoshop
+    b"{\\rtf",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",  # old files of office programs
 )
+# In the first bytes of a ZIP that is a document.
+_OFFICE = re.compile(rb"PK\x03\x04.*(?:\[Content_Types\]\.xml|mimetypeapplication/vnd\.oasis)", re.DOTALL)
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
@@ -61,7 +73,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
     Raises:
         ImageError: `not_an_image`, `unsupported`, `too_large`, `truncated` or `damaged`.
     """
-    parser = next((parser for magic, parser in _PARSERS if data.startswith(magic)), None)
+    parser = _parser_of(data)
     if parser is None:
         _reject_unknown(data)
     try:
@@ -78,9 +90,42 @@ def parse(data: bytes, max_pixels: int) -> Container:
     return container
 
 
+def is_known(start: bytes) -> bool:
+    """Return whether a file is an image or a document, by its first bytes.
+
+    This is stricter than `parse`, as no suffix says that it is one: text may begin with `BM` or `P1`.
+
+    Args:
+        start: The first `START_BYTES` of the file.
+    """
+    if start.startswith(b"BM"):
+        return start[6:10] == bytes(4) and start[14:18] in _BMP_HEADERS
+    if start.startswith(b"RIFF"):
+        return start[8:12] == b"WEBP"
+    if _PNM.match(start):
+        return True
+    if start[:1] == b"P" and not start.startswith(b"P7\nWIDTH"):
+        return False
+    return _parser_of(start) is not None or _is_unsupported(start)
+
+
+def _is_unsupported(start: bytes) -> bool:
+    return start.startswith(_UNSUPPORTED) or b"<svg" in start or _OFFICE.match(start) is not None
+
+
+def _parser_of(data: bytes) -> _Parser | None:
+    """Return the parser of the format that the first bytes name; None for an unknown format."""
+    if data[4:8] == b"ftyp":
+        return heif.parse
+    parser = next((parser for magic, parser in _PARSERS if data.startswith(magic)), None)
+    if parser is None and pdf.START in data[:START_BYTES]:
+        return pdf.parse
+    return parser
+
+
 def _reject_unknown(data: bytes) -> NoReturn:
     if any(magic.startswith(data) for magic, _ in _PARSERS):
         raise_truncated("it ends within its first bytes")
-    if data[4:8] == b"ftyp" or data.startswith(_UNSUPPORTED) or b"<svg" in data[:1024]:
-        raise ImageError(Reason.UNSUPPORTED, "convert it to PNG, JPEG or TIFF")
+    if _is_unsupported(data[:START_BYTES]):
+        raise ImageError(Reason.UNSUPPORTED, "convert it to PDF, PNG, JPEG or TIFF")
     raise ImageError(Reason.NOT_AN_IMAGE, "its content is of no image format")

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 from batch.images import exif, orientation
-from batch.images.completeness import Container, check_size, raise_damaged, raise_truncated
+from batch.images.completeness import Container, check_pages, check_size, raise_damaged, raise_truncated
 
 _GREY = 0
 _GAMMA = frozenset((b"sRGB", b"gAMA"))
@@ -19,7 +19,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
     if data[12:16] != b"IHDR":
         raise_damaged("the first chunk of a PNG must be IHDR")
     check_size(width, height, max_pixels)
-    pages, has_alpha, has_pixels, transparent, has_gamma = 1, colour >= 4, False, -1, False
+    pages, frames, has_alpha, has_pixels, transparent, has_gamma = 1, 0, colour >= 4, False, -1, False
     lie, density = exif.Exif(), 1.0
     while True:
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -45,10 +45,15 @@ def parse(data: bytes, max_pixels: int) -> Container:
         elif kind == b"pHYs":
             density = orientation.aspect_of(*struct.unpack_from(">II", data, position + 8))
         elif kind == b"acTL":
-            pages = max(pages, int.from_bytes(data[position + 8 : position + 12], "big"))
+            pages = int.from_bytes(data[position + 8 : position + 12], "big")
+            check_pages(pages)
+        elif kind == b"fcTL":  # an image without one, before the frames, is for programs that show no frames
+            frames += 1
         position = end
     if not has_pixels:
         raise_damaged("a PNG without pixels")
+    if pages > 1 and pages != frames:
+        raise_damaged("a PNG has not the frames that it says")
     is_coloured = bool(colour & 2)
     return Container(
         "png",

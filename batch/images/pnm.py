@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from batch.errors import ImageError
-from batch.images.completeness import Container, check_pixels, check_size, raise_damaged, raise_truncated
+from batch.images.completeness import (
+    Container,
+    check_pages,
+    check_pixels,
+    check_size,
+    raise_damaged,
+    raise_truncated,
+)
 from batch.records import Reason
 
 MAX_NUMBER_DIGITS = 10  # of a number in the header; no size needs more, and Python reads long ones slowly
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\d+)")
+_KINDS = (b"1", b"2", b"3", b"4", b"5", b"6")
 _TEXT = b"0123456789 \t\r\n\v\f"
 _COMMENT = re.compile(rb"#[^\n\r]*")
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
-    """Read the header and check that all pixels are there; see `formats.parse`."""
-    kind = data[1] - ord("0")
-    header, position = _header(data, 2 if kind in (1, 4) else 3)
+    """Read the headers and check that all pixels are there; see `formats.parse`."""
+    pages: list[Container] = []
+    start = 0
+    while data[start : start + 1] == b"P" and data[start + 1 : start + 2] in _KINDS:
+        check_pages(len(pages) + 1)
+        page, end = _image(data, start, max_pixels)
+        pages.append(replace(page, span=(start, end)))
+        start = end + len(data[end : end + 3]) - len(data[end : end + 3].lstrip())
+    return pages[0] if len(pages) == 1 else Container("pnm", 1, 1, len(pages), page_list=tuple(pages))
+
+
+def _image(data: bytes, first: int, max_pixels: int) -> tuple[Container, int]:
+    """Return what the image at a position holds, and the position after it."""
+    kind = data[first + 1] - ord("0")
+    header, position = _header(data, first + 2, 2 if kind in (1, 4) else 3)
     width, height, white = (*header, 1)[:3]
     check_size(width, height, max_pixels)
     if not 0 < white < 65536:
@@ -26,24 +47,21 @@ def parse(data: bytes, max_pixels: int) -> Container:
     values = width * height * (3 if kind in (3, 6) else 1)
     if kind <= 3:
         _check_text(data, position, kind, values, white)
-        return Container("pnm", width, height, is_coloured=kind == 3)
+        return Container("pnm", width, height, is_coloured=kind == 3), len(data)
     start = position + 1
     end = start + ((width + 7) // 8 * height if kind == 4 else values * (2 if white > 255 else 1))
     row_bytes = (end - start) // max(1, height)
     if end > len(data):
         raise_truncated("the pixels of a PNM are cut off")
     check_pixels(data, start, end, max(1, row_bytes))
-    following = data[end : end + 3].lstrip()
-    pages = 2 if following[:1] == b"P" and following[1:2] in b"123456" and following[1:2] else 1
     # OpenCV stretches a darker white by itself in P1 to P3.
     container_white = white if kind in (5, 6) and white < 255 else 255
-    return Container("pnm", width, height, pages, white=container_white, is_coloured=kind == 6)
+    return Container("pnm", width, height, white=container_white, is_coloured=kind == 6), end
 
 
-def _header(data: bytes, length: int) -> tuple[list[int], int]:
-    """Return the numbers of the header, and the position after them."""
+def _header(data: bytes, position: int, length: int) -> tuple[list[int], int]:
+    """Return the numbers of the header that go on at a position, and the position after them."""
     numbers: list[int] = []
-    position = 2
     while len(numbers) < length:
         token = _TOKEN.match(data, position)
         if token is None or token.end() == len(data):

@@ -9,12 +9,15 @@ from batch.errors import ImageError
 from batch.images import orientation
 from batch.images import tiff_directory as tag
 from batch.images.completeness import (
+    ZERO_RUN_BYTES,
     Container,
     check_compressed,
+    check_pages,
     check_pixels,
     check_size,
     raise_damaged,
     raise_truncated,
+    zero_tail,
 )
 from batch.images.tiff_directory import Tags, Walk
 from batch.records import Reason
@@ -31,12 +34,11 @@ _PREVIEW, _MASK, _OLD_PREVIEW = 1, 4, 2  # of NewSubfileType (bits) and of Subfi
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
-    """Walk over all pages; see `formats.parse`."""
+    """Walk over all pages; see `formats.parse`. An error of one of several pages stands for that page."""
     walk = Walk(data)
-    (offset,) = walk.unpack(walk.layout.offset, walk.layout.first_offset)
-    first_offset, scan_offset = offset, 0
-    first: Container | None = None
-    pages, seen = 0, set()
+    (first_offset,) = walk.unpack(walk.layout.offset, walk.layout.first_offset)
+    offset, seen = first_offset, set()
+    pages: list[Container | ImageError] = []
     if not offset:
         raise_damaged("a TIFF without a page")
     while offset:
@@ -45,20 +47,40 @@ def parse(data: bytes, max_pixels: int) -> Container:
         seen.add(offset)
         start = offset
         tags, offset = walk.directory(offset)
-        is_page = not _is_no_page(tags)
-        pages += is_page
-        if is_page:
-            container = _page(walk, tags, max_pixels)
-            if first is None:
-                first, scan_offset = container, start
-    if first is None:  # a file that holds nothing but a preview is its picture
-        scan_offset = first_offset
-        first = _page(walk, walk.directory(first_offset)[0], max_pixels)
-    patches = walk.upright(scan_offset) if first.orientation != 1 else ()
-    if scan_offset != first_offset:
-        address = struct.pack(walk.order + walk.layout.offset, scan_offset)
+        if not _is_no_page(tags):
+            check_pages(len(pages) + 1)
+            pages.append(_page_or_error(walk, tags, start, max_pixels))
+    if not pages:  # a file that holds nothing but a preview is its picture
+        tags, _ = walk.directory(first_offset)
+        pages = [_page_or_error(walk, tags, first_offset, max_pixels)]
+    if len(pages) == 1:
+        if isinstance(pages[0], ImageError):
+            raise pages[0]
+        return pages[0]
+    ends_in_zeros = zero_tail(data, 0, len(data)) >= ZERO_RUN_BYTES
+    for page in pages:
+        if isinstance(page, ImageError) and page.reason is Reason.DAMAGED and ends_in_zeros:
+            raise page  # a copy that was not finished
+    return Container("tiff", 1, 1, pages=len(pages), page_list=tuple(pages))
+
+
+def _page_or_error(walk: Walk, tags: Tags, offset: int, max_pixels: int) -> Container | ImageError:
+    """Return what the page at an offset holds, or why it cannot be read.
+
+    Raises:
+        ImageError: `truncated`, as no page of such a file can be trusted.
+    """
+    try:
+        page = _page(walk, tags, max_pixels)
+    except ImageError as error:
+        if error.reason is Reason.TRUNCATED:
+            raise
+        return error.with_traceback(None)
+    patches = walk.upright(offset) if page.orientation != 1 else ()
+    if walk.unpack(walk.layout.offset, walk.layout.first_offset)[0] != offset:
+        address = struct.pack(walk.order + walk.layout.offset, offset)
         patches = (*patches, (walk.layout.first_offset, address))
-    return replace(first, pages=max(1, pages), page_offset=scan_offset, patches=patches)
+    return replace(page, page_offset=offset, patches=patches)
 
 
 def _is_no_page(tags: Tags) -> bool:

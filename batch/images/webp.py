@@ -9,6 +9,7 @@ from batch.images import exif
 from batch.images.completeness import (
     Container,
     check_compressed,
+    check_pages,
     check_size,
     raise_damaged,
     raise_truncated,
@@ -45,6 +46,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
             lie = exif.parse(data[body : body + length])
         elif kind == b"ANMF":
             frames, has_pixels = frames + 1, True
+            check_pages(frames)
             check_compressed(data, body, body + length)
         elif kind == b"VP8 ":
             has_pixels = True

@@ -33,7 +33,7 @@ Sheet = npt.NDArray[np.uint8]
 """A grey picture, (height, width), 0 black to 255 white."""
 
 
-def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Sheet]:
+def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> tuple[str, Sheet]:
     """Read one scan and draw each step.
 
     The steps of the preprocessing are drawn even if the looks settle the scan and a run does not take them.
@@ -42,14 +42,15 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int) -> tuple[str, Shee
         ref: The scan.
         model: The loaded model.
         max_pixels: An image with more pixels is `too_large`.
+        page: The page to explain, from 1; 0 for a file of one page.
 
     Returns:
         One sentence with the decision, and the picture; for a file that cannot be read, the reason and a
         picture of that sentence.
     """
-    name = text_cell(ref.name)
+    name = text_cell(ref.name) + (f", page {page}" if page else "")
     try:
-        image = decode.read(ref, max_pixels).grey
+        image = decode.read(ref, max_pixels, page).grey
     except ImageError as error:
         sentence = f"{name}: {error.reason.value}, {error.detail}"
         return sentence, _draw(sentence, [], None)

@@ -14,8 +14,10 @@ from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.models import Model
 from batch.inference.steps import Examined, decide_all, examine_all
-from batch.records import REFUSALS, Image, Manifest, Outcome, ScanRef, Status
+from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, Status
 from batch.terminal import stderr
+
+MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others
 
 
 def read_scans(
@@ -30,12 +32,13 @@ def read_scans(
         beat: A function that it calls before each image.
 
     Returns:
-        One outcome for each scan, in the same order.
+        One outcome for each page of each scan, in the same order. A file of more than `MAX_PAGES_AT_ONCE`
+        pages has a single one, `several_pages`: it is for `read_pages`.
 
     Raises:
         InputError: Object storage cannot be read.
     """
-    images = itertools.chain.from_iterable(decode.read_all(refs, max_pixels))
+    images = itertools.chain.from_iterable(decode.read_all(refs, max_pixels, MAX_PAGES_AT_ONCE))
     return read_images(_with_beats(images, beat), model)
 
 
@@ -48,6 +51,39 @@ def _with_beats(images: Iterator[decode.Read], beat: Callable[[], object]) -> It
         yield image
 
 
+def read_pages(
+    ref: ScanRef,
+    model: Model,
+    max_pixels: int,
+    first: int = 1,
+    *,
+    one_by_one: bool = False,
+    beat: Callable[[], object] = lambda: None,
+) -> Iterator[list[Outcome]]:
+    """Read the pages of one file, a few at a time, however many it has.
+
+    Args:
+        ref: The file.
+        model: The loaded model.
+        max_pixels: A page with more pixels is `too_large`.
+        first: The page to begin with, from 1.
+        one_by_one: Yield each page before reading the next.
+        beat: A function that it calls before each page.
+
+    Yields:
+        First an outcome that is `several_pages` and has their number, then the outcomes of the next pages. A
+        file of one page, or one that cannot be read as a whole, has one outcome only.
+
+    Raises:
+        InputError: Object storage cannot be read.
+    """
+    images = _with_beats(decode.read_pages(ref, max_pixels, first), beat)
+    yield read_images(itertools.islice(images, 1), model)
+    chunks = ([image] for image in images) if one_by_one else decode.in_chunks(images)
+    for chunk in chunks:
+        yield read_images(chunk, model)
+
+
 def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model) -> list[Outcome]:
     """Read a batch of decoded scans: look at each, find its ink if need be, ask the model, decide.
 
@@ -58,27 +94,28 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
     Returns:
         One outcome for each scan, in the same order.
     """
-    scans: list[tuple[ScanRef, str, Examined | ImageError]] = []
+    scans: list[tuple[ScanRef, str, int, int, Examined | Reason]] = []
     for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
         examined = iter(examine_all([image.grey for _, image in chunk if isinstance(image, Image)], model))
         for ref, image in chunk:
-            scans.append((ref, image.sha256, next(examined) if isinstance(image, Image) else image))
+            scan = next(examined) if isinstance(image, Image) else image.reason
+            scans.append((ref, image.sha256, image.page, image.pages, scan))
 
-    decisions = iter(decide_all([scan for _, _, scan in scans if isinstance(scan, Examined)], model))
+    decisions = iter(decide_all([scan for *_, scan in scans if isinstance(scan, Examined)], model))
 
     outcomes = []
-    for ref, sha256, scan in scans:
-        if isinstance(scan, ImageError):
-            status = Status.REFUSED if scan.reason in REFUSALS else Status.FAILED
-            outcomes.append(Outcome(ref, status, scan.reason, sha256))
+    for ref, sha256, page, pages, scan in scans:
+        if isinstance(scan, Reason):
+            status = Status.REFUSED if scan in REFUSALS else Status.FAILED
+            outcomes.append(Outcome(ref, status, scan, sha256, page=page, pages=pages))
         elif (decision := next(decisions)) is None:
-            outcomes.append(Outcome(ref, Status.REFUSED, scan.refusal, sha256))
+            outcomes.append(Outcome(ref, Status.REFUSED, scan.refusal, sha256, page=page, pages=pages))
         else:
-            outcomes.append(_decided(ref, sha256, decision))
+            outcomes.append(_decided(ref, sha256, page, pages, decision))
     return outcomes
 
 
-def _decided(ref: ScanRef, sha256: str, decision: Decision) -> Outcome:
+def _decided(ref: ScanRef, sha256: str, page: int, pages: int, decision: Decision) -> Outcome:
     prediction = decision.prediction
     if decision.status is Status.REFUSED:
         return Outcome(
@@ -88,6 +125,8 @@ def _decided(ref: ScanRef, sha256: str, decision: Decision) -> Outcome:
             sha256,
             probabilities=prediction.probabilities,
             not_a_digit=prediction.not_a_digit,
+            page=page,
+            pages=pages,
         )
     return Outcome(
         ref,
@@ -98,6 +137,8 @@ def _decided(ref: ScanRef, sha256: str, decision: Decision) -> Outcome:
         prediction.confidence,
         prediction.probabilities,
         prediction.not_a_digit,
+        page,
+        pages,
     )
 
 
@@ -140,7 +181,7 @@ class Reader:
             beat: A function that it calls before each image, so that others see that it goes on.
 
         Returns:
-            One outcome for each scan, in the same order.
+            One outcome for each page of each scan; see `read_scans`.
 
         Raises:
             InputError: Object storage cannot be read.
@@ -151,6 +192,24 @@ class Reader:
         model = self.load()
         with stderr.silence():  # the decoders print warnings, and the rows say the same
             return read_scans(refs, model, self.max_pixels, beat)
+
+    def pages(
+        self,
+        ref: ScanRef,
+        first: int = 1,
+        *,
+        one_by_one: bool = False,
+        beat: Callable[[], object] = lambda: None,
+    ) -> Iterator[list[Outcome]]:
+        """Read the pages of one file; see `read_pages`. Load the model first if this process has not.
+
+        Raises:
+            RunError: See `__call__`.
+        """
+        model = self.load()
+        with stderr.silence():
+            pages = read_pages(ref, model, self.max_pixels, first, one_by_one=one_by_one, beat=beat)
+            yield from pages
 
     def check(self) -> Manifest:
         """Check the model without loading it, so that the engine can still fork this process.

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from batch.errors import InputError
+from batch.inputs.content import has_image_content
 from batch.inputs.external_sort import sorted_names
-from batch.inputs.names import PathPattern, Skipped, has_image_suffix, is_ignored, is_scan
+from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, is_ignored, is_scan
 from batch.inputs.overlap import Searches
 from batch.locations import Location, is_remote
 from batch.records import ScanRef
@@ -28,6 +29,7 @@ class Inputs:
     Attributes:
         skipped: Number of other files that the iteration has met so far.
         unfinished: Number of those that are hidden, of an unfinished copy, or ignored by the user.
+        show_skipped: Receives each of them; None to show none.
 
     Args:
         inputs: Files, folders, globs and addresses, as the user wrote them.
@@ -46,6 +48,7 @@ class Inputs:
         self._recursive = recursive
         self._levels = PathPattern(["**" if recursive else "*"])
         self.skipped = self.unfinished = 0
+        self.show_skipped: Callable[[Skipped], object] | None = None
         for path in inputs:
             self._searches = Searches("", ignored)
             self._check(path)
@@ -126,8 +129,16 @@ class Inputs:
             if isinstance(result, ScanRef):
                 yield result
             else:
-                self.skipped += 1
-                self.unfinished += result is Skipped.UNFINISHED
+                self._skip(result)
+
+    def _skip(self, skipped: Skipped) -> None:
+        """Count a file that is no scan, and show it, unless another search has."""
+        if self._searches.has_skipped(skipped.path, is_unfinished=skipped.why is Why.UNFINISHED):
+            return
+        self.skipped += 1
+        self.unfinished += skipped.why is Why.UNFINISHED
+        if self.show_skipped is not None:
+            self.show_skipped(skipped)
 
     def _glob(self, pattern: str) -> Iterator[ScanRef]:
         """Yield the scans that a pattern matches; `glob.iglob` follows links in circles and has no order."""
@@ -200,13 +211,16 @@ class Inputs:
                         if levels.is_match(below):
                             yield name
                     elif is_ignored(name, self._ignored):
-                        if not self._searches.has_skipped(entry.path, is_unfinished=True):
-                            self.skipped += 1
-                            self.unfinished += 1
+                        self._skip(Skipped(entry.path, Why.UNFINISHED))
                     elif entry.is_dir(follow_symlinks=False):
                         yield name + "/"
-                    elif levels.is_match(below):
-                        self.skipped += not self._searches.has_skipped(entry.path, is_unfinished=False)
+                    elif not levels.is_match(below):
+                        continue
+                    elif has_image_content(entry.path):
+                        yield name
+                    else:
+                        is_file = entry.is_file(follow_symlinks=False)
+                        self._skip(Skipped(entry.path, Why.OTHER if is_file else Why.LINK))
 
         return sorted_names(matches())
 

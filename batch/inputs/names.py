@@ -5,10 +5,18 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Sequence
-from enum import Enum, auto
+from enum import StrEnum
+from typing import NamedTuple
 
 IMAGE_SUFFIXES = frozenset(
-    {"png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm", "pnm"}
+    {"png", "apng", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm"}
+    | {"pnm", "pdf", "heic", "heif", "hif", "avif", "jp2", "j2k", "j2c", "jpc", "jpf", "jxl"}
+)
+# Images and documents that digitbox does not read. Each gets a row that says so.
+UNSUPPORTED_SUFFIXES = frozenset(
+    {"svg", "psd", "xcf", "ico", "tga", "pcx", "pam", "pfm", "exr", "hdr", "jxr", "dcm", "wmf", "emf"}
+    | {"dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf"}
+    | {"ps", "eps", "djvu", "djv", "xps", "oxps", "doc", "docx", "odt", "rtf", "ppt", "pptx", "odp"}
 )
 # File managers, synchronisers and downloads leave files of these names behind. Network storage keeps deleted
 # files and snapshots in folders of these names.
@@ -20,16 +28,29 @@ IGNORED_STARTS = (".", "~$")
 IGNORED_ENDS = (".part", ".partial", ".crdownload", ".download", ".tmp")
 
 # A name with nothing but dots before the last dot has no suffix (e.g. ".png").
-_IMAGE = re.compile(rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII)
+_IMAGE = re.compile(
+    rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII
+)
 
 
-class Skipped(Enum):
-    """A file that is not a scan, by why digitbox skips it."""
+class Why(StrEnum):
+    """The reason why a search passes over a file."""
 
-    OTHER = auto()
-    """The name has no image suffix."""
-    UNFINISHED = auto()
-    """The name is hidden, of an unfinished copy, or ignored by the user."""
+    OTHER = "no image or document"
+    LINK = "a link or a device"
+    UNFINISHED = "hidden, unfinished or ignored"
+
+
+class Skipped(NamedTuple):
+    """A file that is not a scan.
+
+    Attributes:
+        path: Its path or address.
+        why: Why digitbox skips it.
+    """
+
+    path: str
+    why: Why
 
 
 class PathPattern:
@@ -88,12 +109,12 @@ class PathPattern:
 
 
 def has_image_suffix(name: str) -> bool:
-    """Return whether the suffix of a name is that of an image."""
+    """Return whether the suffix of a name is that of an image or a document."""
     return _IMAGE.search(name) is not None
 
 
 def is_scan(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a name has an image suffix and is not ignored; fast, for very many names.
+    """Return whether a name is that of an image or a document and not ignored; fast, for very many names.
 
     Args:
         name: Name of a file, without its folder.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from batch.errors import InputError
-from batch.inputs.names import PathPattern, Skipped, has_image_suffix, is_ignored
+from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, is_ignored
 from batch.locations import Location, RemoteOutbox
 from batch.records import ScanRef
 from batch.storage import objects
@@ -112,17 +112,18 @@ class _Walk:
             folder, _, last = name.removesuffix("/").rpartition("/")
             is_newly_ignored, positions = self._enter(folder)
             if is_newly_ignored:
-                yield Skipped.UNFINISHED
+                yield Skipped(f"{self._root}{folder}", Why.UNFINISHED)
             below = self._levels.descend(positions, last) if positions else frozenset()
             if not below:
                 continue
             if self._is_ignored(last):
-                yield Skipped.UNFINISHED
+                yield Skipped(self._root + name, Why.UNFINISHED)
             elif is_folder:
                 if self._levels.can_match_below(below):
                     stack.append(self._store.entries(root + name))
             elif self._levels.is_match(below):
-                yield self._scan(entry, name) if has_image_suffix(last) else Skipped.OTHER
+                is_scan = has_image_suffix(last)
+                yield self._scan(entry, name) if is_scan else Skipped(self._root + name, Why.OTHER)
 
     def _enter(self, folder: str) -> tuple[bool, frozenset[int]]:
         """Go to the folder of an entry.

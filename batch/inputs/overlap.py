@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from batch.inputs.content import has_image_content
 from batch.inputs.names import PathPattern, is_ignored, is_scan
 
 
@@ -35,10 +36,11 @@ class Searches:
         """Return whether a search has found a scan, or a folder with the name of an image."""
         if path in self._files:
             return True
-        return (
-            bool(self._folders)
-            and is_scan(os.path.basename(path), self._ignored)
-            and any(levels.is_match(below) for levels, below in self._reached(path))
+        if not any(levels.is_match(below) for levels, below in self._reached(path)):
+            return False
+        name = os.path.basename(path)
+        return is_scan(name, self._ignored) or (
+            not is_ignored(name, self._ignored) and has_image_content(path)
         )
 
     def has_closed(self, path: str) -> bool:

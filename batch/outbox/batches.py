@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from batch.outbox.ledger import Ledger
-from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
+from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status, by_file
 from batch.results import names
 from batch.storage.disk import digest_of
 
@@ -71,13 +71,74 @@ def outcome_of(row: Sequence[Any]) -> Outcome:
 
 
 def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> None:
-    """Add scans to a batch, in a transaction that `prepare` commits."""
+    """Add scans to a batch, in a transaction that `prepare` commits.
+
+    Args:
+        ledger: The ledger of the outbox.
+        batch_id: The batch.
+        outcomes: The outcomes of whole files. A file of several pages is one member.
+    """
     ledger.begin()
+    several: list[list[Outcome]] = []
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for pages in by_file(outcomes):
+            if pages[0].page:
+                several.append(pages)
+            yield (batch_id, *_member(file_outcome(pages)))
+
     ledger.execute_many(
         "INSERT INTO members (batch, path, name, size_bytes, mtime_ns, inode, ctime_ns, sha256, status, "
         "reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ((batch_id, *_member(outcome)) for outcome in outcomes),
+        rows(),
     )
+    ledger.execute_many(
+        "INSERT INTO pages VALUES (?, ?, ?, ?, ?)",
+        (
+            (batch_id, os.fsencode(page.ref.path), page.page, page.status.value, _reason_of(page))
+            for pages in several
+            for page in _first_of_each(pages)
+        ),
+    )
+
+
+def file_outcome(pages: Sequence[Outcome]) -> Outcome:
+    """Return the outcome that stands for a file of several pages in the ledger.
+
+    It is the most serious one. The file is not to be read again only because some pages failed for a reason
+    that may pass, as the other pages have their rows.
+    """
+    worst = min(pages, key=lambda page: (_SEVERITY[page.status], page.reason in TRANSIENT))
+    if worst.reason in TRANSIENT and not all(page.reason in TRANSIENT for page in pages):
+        return worst._replace(reason=None)
+    return worst
+
+
+def _first_of_each(pages: Iterable[Outcome]) -> Iterable[Outcome]:
+    """Return the first page with each status and reason."""
+    first: dict[tuple[Status, Reason | None], Outcome] = {}
+    for page in pages:
+        first.setdefault((page.status, page.reason), page)
+    return first.values()
+
+
+_SEVERITY = {Status.FAILED: 0, Status.REVIEW: 1, Status.REFUSED: 2, Status.OK: 3}
+
+PageResult = tuple[int, Status, Reason | None]
+"""The number of a page, from 1, and what became of it."""
+
+
+def pages_of(ledger: Ledger, batch_id: str) -> dict[str, list[PageResult]]:
+    """Return the first page of each result in a batch, by the paths of its files of several pages."""
+    if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'pages'"):
+        return {}  # a ledger of an older digitbox, opened to read
+    found: dict[str, list[PageResult]] = {}
+    for path, page, status, reason in ledger.execute(
+        "SELECT path, page, status, reason FROM pages WHERE batch = ? ORDER BY rowid", (batch_id,)
+    ):
+        result = page, Status(status), None if reason is None else Reason(reason)
+        found.setdefault(os.fsdecode(path), []).append(result)
+    return found
 
 
 def prepare(ledger: Ledger, batch: Batch) -> None:
@@ -98,6 +159,7 @@ def delete(ledger: Ledger, batch_id: str) -> None:
     """Delete a batch with its members."""
     with ledger.transaction():
         ledger.execute("DELETE FROM members WHERE batch = ?", (batch_id,))
+        ledger.execute("DELETE FROM pages WHERE batch = ?", (batch_id,))
         ledger.execute("DELETE FROM batches WHERE batch = ?", (batch_id,))
 
 
@@ -119,12 +181,16 @@ def unfinished(ledger: Ledger) -> list[Batch]:
 
 
 def members(ledger: Ledger, batch_id: str) -> Iterator[Outcome]:
-    """Yield the scans of a batch, without their digits."""
+    """Yield the scans of a batch, without their digits; of several pages, the most serious outcome."""
+    pages = pages_of(ledger, batch_id)
     rows = ledger.execute(
         f"SELECT {MEMBER_COLUMNS} FROM members WHERE batch = ? ORDER BY rowid",  # noqa: S608
         (batch_id,),
     )
-    yield from map(outcome_of, rows)
+    for outcome in map(outcome_of, rows):
+        results = pages.get(outcome.ref.path, ())
+        same = next((result for result in results if result[1] is outcome.status), None)
+        yield outcome if same is None else outcome._replace(page=same[0], reason=same[2])
 
 
 def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> list[ScanRef]:
@@ -209,5 +275,9 @@ def _member(outcome: Outcome) -> tuple[Any, ...]:
         ref.ctime_ns,
         outcome.sha256,
         outcome.status.value,
-        None if outcome.reason is None else outcome.reason.value,
+        _reason_of(outcome),
     )
+
+
+def _reason_of(outcome: Outcome) -> str | None:
+    return None if outcome.reason is None else outcome.reason.value

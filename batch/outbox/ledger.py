@@ -66,6 +66,17 @@ CREATE INDEX corrections_by_batch ON corrections (batch);
 """,
     # 0 in the rows of older versions: the content of such a scan decides whether it is another one.
     "ALTER TABLE members ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;",
+    # Of a scan of several pages, `members` has one row. This table has the first page of each result.
+    """
+CREATE TABLE pages (
+    batch TEXT NOT NULL,
+    path BLOB NOT NULL,
+    page INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT
+);
+CREATE INDEX pages_by_batch ON pages (batch);
+""",
 )
 _VERSION_OF_CTIME = 4
 # Low bytes of SQLite's codes that say that the disk is the trouble, and not the ledger.

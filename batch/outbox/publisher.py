@@ -37,7 +37,7 @@ from batch.outbox.batches import Batch, State
 from batch.outbox.disposal import dispose
 from batch.outbox.ledger import Ledger
 from batch.outbox.run_stats import RunStats
-from batch.records import After, Outcome, RunSummary, ScanRef
+from batch.records import After, Outcome, RunSummary, ScanRef, by_file
 from batch.results import names, writers
 from batch.storage import dispatch, locks
 from batch.storage.durable import digest, make_folder, remove_leftovers, sync
@@ -60,7 +60,8 @@ class Outbox:
     Args:
         place: The outbox; `with` makes the folder if it is missing.
         format_name: One of `csv` and `parquet`.
-        rows_per_file: The maximum of rows in a file; each file is a batch of its own.
+        rows_per_file: The maximum of rows in a file; each file is a batch of its own. Only the pages of one
+            scan can be more.
         model: The version of the model, for its column.
         with_probabilities: Add the columns p0 to p9.
         after: What becomes of scans that have their row.
@@ -152,14 +153,24 @@ class Outbox:
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Stage a row for each outcome, and publish the batch when it is full.
 
+        All pages of a file are in one batch, even if it has more rows than others then.
+
+        Args:
+            outcomes: The outcomes of whole files: of each, all pages one after the other.
+
         Raises:
             OutboxError: The disk is full, or the outbox is gone.
         """
         while outcomes:
+            staged = 0 if self._table is None else self._table.rows
+            count = _rows_that_fit(outcomes, self._rows_per_file - staged)
+            if not count and staged:
+                self.publish()
+                continue
+            count = count or len(next(by_file(outcomes)))
+            chunk, outcomes = outcomes[:count], outcomes[count:]
             with self._reporting():
                 table = self._table or self._start()
-                room = self._rows_per_file - table.rows
-                chunk, outcomes = outcomes[:room], outcomes[room:]
                 table.add(chunk, self._now())
                 batches.add_members(self._ledger, self._batch_id, chunk)
                 if self._stats is not None:
@@ -296,6 +307,13 @@ class Outbox:
         except OutboxError:  # from the ledger
             self._drop()
             raise
+
+
+def _rows_that_fit(outcomes: Sequence[Outcome], room: int) -> int:
+    """Return how many of the first outcomes fit into the room and are all of their files."""
+    if len(outcomes) <= room:
+        return len(outcomes)
+    return next((count for count in range(room, 0, -1) if outcomes[count - 1].is_last_page), 0)
 
 
 def _message(error: OSError) -> str:

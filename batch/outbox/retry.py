@@ -35,11 +35,14 @@ class ScanFilter:
     until: str = ""
 
     def has(self, scan: Settled) -> bool:
-        """Return whether the filter takes a scan, by its row alone."""
-        began, outcome = scan.batch.stamp, scan.outcome
+        """Return whether the filter takes a scan, by its row alone, or by one of its pages."""
+        began = scan.batch.stamp
         return (
-            (not self.statuses or outcome.status in self.statuses)
-            and (not self.reasons or outcome.reason in self.reasons)
+            any(
+                (not self.statuses or status in self.statuses)
+                and (not self.reasons or reason in self.reasons)
+                for status, reason in scan.results
+            )
             and self.since <= began
             and (not self.until or began < self.until)
         )

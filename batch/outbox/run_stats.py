@@ -21,7 +21,7 @@ class RunStats:
     """The figures of a run; rows count when their batch is in the ledger, so that none counts twice.
 
     Attributes:
-        seen: The number of scans that the run found to read.
+        seen: The number of files that the run found to read.
         settled: The number of scans that it left out because they have their row.
         skipped: The number of other files that it met.
         unfinished: The number of scans that it left because somebody may still write to them.
@@ -121,7 +121,6 @@ class RunStats:
         return self._summary_of(published.without(told))
 
     def _summary_of(self, tally: _Tally) -> RunSummary:
-        rows = tally.counts.total()
         return RunSummary(
             run=self._run,
             command=self._command,
@@ -134,7 +133,7 @@ class RunStats:
             model=self.model,
             counts=dict(tally.counts),
             reasons=dict(tally.reasons),
-            left=max(0, self.seen - rows),
+            left=max(0, self.seen - tally.files),
             skipped=self.skipped,
             settled=self.settled,
             batches=tally.batches,
@@ -154,6 +153,7 @@ class RunStats:
         tally.reasons = published.reasons + staged.reasons
         tally.confidence_sum = published.confidence_sum + staged.confidence_sum
         tally.confidence_count = published.confidence_count + staged.confidence_count
+        tally.files = published.files + staged.files
         tally.batches = published.batches + bool(staged.counts)
         return tally
 
@@ -165,18 +165,19 @@ class _Tally:
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         self.confidence_sum, self.confidence_count = 0.0, 0
-        self.batches = 0
+        self.batches = self.files = 0
 
     def without(self, other: _Tally) -> _Tally:
         tally = _Tally()
         tally.counts, tally.reasons = self.counts - other.counts, self.reasons - other.reasons
         tally.confidence_sum = self.confidence_sum - other.confidence_sum
         tally.confidence_count = self.confidence_count - other.confidence_count
-        tally.batches = self.batches - other.batches
+        tally.batches, tally.files = self.batches - other.batches, self.files - other.files
         return tally
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.status.value] += 1
+        self.files += outcome.is_last_page
         if outcome.reason is not None:
             self.reasons[outcome.reason.value] += 1
         if outcome.confidence is not None:

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, outcome_of
+from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, PageResult, outcome_of, pages_of
 from batch.outbox.ledger import Ledger
-from batch.records import After, Outcome
+from batch.records import After, Outcome, Reason, Status
 from batch.results import names
 
 PAGE_ROWS = 10_000  # rows that one query reads; a ledger may have millions
@@ -36,11 +36,19 @@ class Settled:
         outcome: The outcome, without the digit.
         batch: The batch, whose rows are published and whose scans are where they belong.
         is_last: Whether no later row is of a scan like this one.
+        pages: The first page of each result, if the scan has several pages.
     """
 
     outcome: Outcome
     batch: Batch
     is_last: bool = True
+    pages: tuple[PageResult, ...] = ()
+
+    @property
+    def results(self) -> set[tuple[Status, Reason | None]]:
+        """Return each status that the scan or a page of it has, with the reason."""
+        own = (self.outcome.status, self.outcome.reason)
+        return {page[1:] for page in self.pages} or {own}
 
 
 def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settled]:
@@ -54,6 +62,7 @@ def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settl
     """
     last = 0
     is_hidden = f"after = '{After.LEAVE}' AND {_HAS_LATER}" if with_moved else _HAS_LATER
+    last_batch, pages = "", {}  # most scans have the batch of the scan before
     while page := ledger.execute(
         f"SELECT members.rowid, {_HAS_LATER}, {MEMBER_COLUMNS}, {BATCH_COLUMNS} "  # noqa: S608
         "FROM members JOIN batches USING (batch) "
@@ -62,8 +71,11 @@ def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settl
         (last, PAGE_ROWS),
     ):
         for _, has_later, *row in page:
-            batch = Batch.from_row(row[_MEMBER_WIDTH:])
-            yield Settled(outcome_of(row[:_MEMBER_WIDTH]), batch, is_last=not has_later)
+            outcome, batch = outcome_of(row[:_MEMBER_WIDTH]), Batch.from_row(row[_MEMBER_WIDTH:])
+            if batch.batch_id != last_batch:
+                last_batch, pages = batch.batch_id, pages_of(ledger, batch.batch_id)
+            of_scan = tuple(pages.get(outcome.ref.path, ()))
+            yield Settled(outcome, batch, is_last=not has_later, pages=of_scan)
         last = page[-1][0]
 
 
@@ -112,6 +124,11 @@ def forget_superseded(ledger: Ledger, before: str) -> None:
 def forget_batches(ledger: Ledger, batches: Sequence[Batch]) -> int:
     """Delete those of some batches that have no members any more; return how many."""
     with ledger.transaction():
+        ledger.execute_many(
+            "DELETE FROM pages WHERE batch = ? "
+            "AND NOT EXISTS (SELECT 1 FROM members WHERE members.batch = pages.batch)",
+            ((batch.batch_id,) for batch in batches),
+        )
         return ledger.execute_many(
             "DELETE FROM batches WHERE batch = ? AND state = 'retired' "
             "AND NOT EXISTS (SELECT 1 FROM members WHERE members.batch = batches.batch)",

@@ -24,6 +24,7 @@ REASONS = {
     Reason.SEVERAL_DIGITS: "several digits",
     Reason.NOT_A_DIGIT: "not a digit",
     Reason.SEVERAL_PAGES: "several pages",
+    Reason.ENCRYPTED: "has a password",
     Reason.TOO_SMALL: "image too small",
     Reason.TRUNCATED: "file cut short",
     Reason.DAMAGED: "file damaged",

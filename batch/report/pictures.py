@@ -150,7 +150,7 @@ def _read_scan(entry: Entry) -> Grey | str:
             problem = REMOTE
             continue
         try:
-            image = decode.read(ScanRef(path, entry.row.file), MAX_PIXELS)
+            image = decode.read(ScanRef(path, entry.row.file), MAX_PIXELS, entry.row.page or 0)
         except ValueError:  # the path has a zero byte
             continue
         except ImageError as error:

@@ -174,7 +174,10 @@ class _BatchEntries:
         key = row.file, row.sha256
         correction = self._corrections.get(key)
         same_scans = self._paths.get(key)
-        paths = same_scans.pop() if same_scans else self._likely_paths(row)
+        if not same_scans:
+            paths = self._likely_paths(row)
+        else:  # all pages of a file have its paths
+            paths = same_scans.pop() if row.page is None else same_scans[-1]
         return Entry(row, paths, "" if correction is None else correction.corrected, self._left)
 
     def _likely_paths(self, row: Row) -> tuple[str, ...]:

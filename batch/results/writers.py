@@ -173,7 +173,7 @@ class ResultsFile:
             )
             if self._with_probabilities:
                 row += outcome.probabilities or _NO_PROBABILITIES
-            self._writer.add((*row, None, self._source_cell))
+            self._writer.add((*row, outcome.page or None, self._source_cell))
             self.rows += 1
 
     def close(self) -> None:

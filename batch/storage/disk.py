@@ -73,6 +73,20 @@ class Disk:
         sync(Path(outbox))
 
 
+def read_start(path: str, max_bytes: int) -> bytes:
+    """Return the first bytes of a file; none if it cannot be read, or is a link, a folder or a device."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, max_bytes) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
 def identify_file(ref: ScanRef) -> ScanRef:
     """Return the scan with the size, times and inode of its file; unchanged if there is no file."""
     try:

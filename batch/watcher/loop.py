@@ -17,6 +17,7 @@ from batch.config import WatchOptions
 from batch.engines.local import Engine
 from batch.errors import BusyError, InputError, OutboxError, RunError
 from batch.inputs import names
+from batch.inputs.content import has_image_content
 from batch.inputs.find import Inputs
 from batch.inputs.settling import UNKNOWN_PATIENCE
 from batch.locations import STATE
@@ -25,15 +26,16 @@ from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
-from batch.records import Outcome, Reason, ScanRef, Status
+from batch.records import Outcome, Reason, ScanRef, Status, by_file
 from batch.results import schema
 from batch.run import job
 from batch.storage import dispatch
 from batch.terminal.log import Repeated, event
-from batch.text import count as things
 from batch.text import count_scans, text_cell
 from batch.watcher.events import Events
 from batch.watcher.inbox import InboxMonitor
+from batch.watcher.long_scans import LongScans
+from batch.watcher.other_files import OtherFiles
 from batch.watcher.signals import StopSignal
 from batch.watcher.stability import StabilityTracker
 from batch.watcher.systemd import notify, watchdog_interval_s
@@ -122,12 +124,14 @@ class Watcher:
         self._is_guessing = False  # whether the log has said that digitbox cannot see who writes
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._silence_s = watchdog_interval_s()
+        self._long = LongScans(engine, clock)
         self._growth = 0  # doublings of the batch, while scans arrive faster than digitbox publishes them
         self._has_more = False  # files in the inbox than the tracker has
-        self._others = 0  # files in the inbox that are no scans, at the last count
+        self._others = OtherFiles(self._inbox.path)
 
     def close(self) -> None:
         """End watching."""
+        self._long.clear()
         self._inbox.close()
 
     def run(self, open_outbox: Callable[[], Outbox]) -> None:
@@ -181,6 +185,7 @@ class Watcher:
             self._rescan_soon(now)
         if now >= self._rescan_due:
             self._rescan(outbox, now)
+        self._read_on(outbox)
         self._tracker.settle(now)
         self._say_guessing()
         state = self._news.state
@@ -191,7 +196,7 @@ class Watcher:
             self._read(outbox)
             return True
         until = min(self._rescan_due, self._tracker.due(), due, now + self._silence_s)
-        for path in self._events.wait(until - now):
+        for path in self._events.wait(0 if self._long else until - now):
             self._look(path, outbox)
         return False
 
@@ -208,23 +213,27 @@ class Watcher:
         counts: Counter[Status] = Counter()
         # While a scan was being written, it may have looked new, and have the content of its row by now.
         refs = outbox.unsettled(self._tracker.take(self._max_rows))
-        for outcomes in self._engine.map(refs, self._options.batch_size):
-            rows = [outcome for outcome in outcomes if not self._must_wait(outcome)]
+        for outcomes in self._engine.map(refs, self._options.batch_size, reads_long=False):
+            rows = self._rows_of(outcomes)
             outbox.add(rows)
             notify("WATCHDOG=1")
             counts.update(outcome.status for outcome in rows)
             self._say_problems(rows)
             if self._stop.is_asked():  # the other scans stay in the inbox
                 break
+        self._publish(outbox, counts, started, ready_since)
+        is_busy = len(refs) >= MIN_BUSY_SCANS and len(self._tracker) > 0
+        self._growth = min(self._growth + 1, MAX_DOUBLINGS) if is_busy else 0
+        if self._has_more and not len(self._tracker):
+            self._rescan_due = -math.inf
+
+    def _publish(self, outbox: Outbox, counts: Counter[Status], started: float, ready_since: float) -> None:
+        """Publish what is staged, and log it."""
         try:
             outbox.publish()
         finally:  # a file in the outbox is published, whatever went wrong after that
             now = self._clock()
             results = self._tell_published(outbox, now - started, now - ready_since)
-        is_busy = len(refs) >= MIN_BUSY_SCANS and len(self._tracker) > 0
-        self._growth = min(self._growth + 1, MAX_DOUBLINGS) if is_busy else 0
-        if self._has_more and not len(self._tracker):
-            self._rescan_due = -math.inf
         if results:
             of_each = ", ".join(f"{counts[status]} {status.value}" for status in Status)
             seconds = self._clock() - started
@@ -252,13 +261,33 @@ class Watcher:
                 text = f"{name}: {outcome.status}, {reason}"
                 _log.debug(text, extra=event("scan", file=name, status=outcome.status, reason=reason))
 
+    def _rows_of(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Return the outcomes that get a row now; put scans of very many pages on their list."""
+        rows: list[Outcome] = []
+        for pages in by_file(outcomes):
+            if pages[0].reason is Reason.SEVERAL_PAGES:
+                self._long.add(pages[0].ref)
+            elif not self._must_wait(pages[0]):
+                rows += pages
+        return rows
+
+    def _read_on(self, outbox: Outbox) -> None:
+        """Read on in the scan of very many pages that is due, and publish it when all are read."""
+        rows = self._rows_of(self._long.read_on())
+        if rows:
+            outbox.add(rows)
+            self._say_problems(rows)
+            counts = Counter(outcome.status for outcome in rows)
+            self._publish(outbox, counts, self._long.since, self._long.since)
+
     def _must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet because it may still be on its way."""
         ref, now = outcome.ref, self._clock()
         if outcome.reason is Reason.CHANGED or self._tracker.is_written(ref.path):
             self._tracker.look(ref.path, ref.name, now)
             return True
-        return outcome.status is Status.FAILED and self._tracker.put_back(ref, now)
+        is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
+        return is_failed and self._tracker.put_back(ref, now)
 
     def _look(self, path: str, outbox: Outbox) -> None:
         """Look at the path of an event."""
@@ -272,7 +301,11 @@ class Watcher:
             self._rescan_soon(self._clock())  # files in a folder that somebody moves in make no events
         elif len(self._tracker) >= MAX_TRACKED:
             self._has_more = True
-        elif names.has_image_suffix(name) and outbox.unsettled([dispatch.identify(ScanRef(path, name))]):
+        elif self._long.has(path):
+            return
+        elif (names.has_image_suffix(name) or has_image_content(path)) and outbox.unsettled(
+            [dispatch.identify(ScanRef(path, name))]
+        ):
             self._tracker.look(path, name, self._clock())
 
     def _rescan_soon(self, now: float) -> None:
@@ -287,9 +320,13 @@ class Watcher:
         if self._inbox.is_there():
             try:
                 inputs = find_inputs(self._options)
+                self._others.begin()
+                inputs.show_skipped = self._others.add
                 closed_count = 0
                 new_refs = map(outbox.unsettled, dispatch.identify_all(inputs))
                 for ref in itertools.chain.from_iterable(new_refs):
+                    if self._long.has(ref.path):
+                        continue
                     closed_count += not names.has_image_suffix(ref.name) and os.path.isdir(ref.path)
                     if len(self._tracker) >= MAX_TRACKED:
                         self._has_more = True
@@ -299,7 +336,7 @@ class Watcher:
                 self._folders_warning.warn(
                     f"folders that cannot be listed: {closed_count}" if closed_count else ""
                 )
-                self._say_others(inputs.skipped - inputs.unfinished)
+                self._others.end()
             except (InputError, OSError) as error:  # a network share may be going away
                 self._inbox.warning.warn(f"cannot look at the inbox: {error}")
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
@@ -320,13 +357,6 @@ class Watcher:
                 extra=event("guessing"),
             )
 
-    def _say_others(self, count: int) -> None:
-        """Log the number of files that are no scans, if it has grown."""
-        if count > self._others:
-            files = things(count, "other file")
-            _log.info(f"{files} in the inbox left alone", extra=event("others", count=count))
-        self._others = count
-
     def _check_outbox(self) -> None:
         # If somebody unmounted the disk, a new outbox would be on another one.
         if not os.path.isdir(self._options.outbox):
@@ -342,6 +372,7 @@ class Watcher:
             run_history.write_heartbeat(ledger, beat)
             ledger.close()
         # The next rescan finds its files again.
+        self._long.clear()
         self._tracker = self._new_tracker()
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:

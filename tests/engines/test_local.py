@@ -12,10 +12,11 @@ import pytest
 
 from batch.engines import local, pool
 from batch.engines.local import Engine
+from batch.engines.paged import MAX_LOSSES, PagedScan, PageRequest
 from batch.engines.workers import Beat, ScanReader, Worker
 from batch.errors import ConfigError, ModelError
-from batch.records import TRANSIENT, Outcome, ScanRef, Status
-from fakes import FakeReader
+from batch.records import TRANSIENT, Outcome, Reason, ScanRef, Status
+from fakes import FakeReader, OnePage
 
 
 def refs(*names: str) -> list[ScanRef]:
@@ -47,9 +48,11 @@ def test_a_single_chunk_has_only_workers_that_are_worth_it(
     most: list[int] = []
     read = pool.Pool.read
 
-    def noting(self: pool.Pool, chunks: Iterator[list[ScanRef]], workers: int) -> Iterator[list[Outcome]]:
+    def noting(
+        self: pool.Pool, chunks: Iterator[list[ScanRef]], workers: int, **options: Any
+    ) -> Iterator[list[Outcome]]:
         most.append(workers)
-        return read(self, chunks, workers)
+        return read(self, chunks, workers, **options)
 
     monkeypatch.setattr(pool.Pool, "read", noting)
     chunks = list(mapped(scans, 256, workers))
@@ -117,9 +120,9 @@ def test_apart_this_process_reads_nothing() -> None:
     assert outcomes[0].sha256 != str(os.getpid())
 
 
-class OwnProcess:
-    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
-        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in scans]
+class OwnProcess(OnePage):
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in refs]
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -136,8 +139,8 @@ def test_a_bug_that_no_scan_is_to_blame_for_ends_the_run(workers: int) -> None:
         list(engine.map(refs("a", "b", "c"), 1))
 
 
-class Broken:
-    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+class Broken(OnePage):
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
         raise ZeroDivisionError
 
 
@@ -239,14 +242,14 @@ def test_many_scans_may_take_longer_than_the_limit_of_one() -> None:
     assert len(processes) == 1
 
 
-class Slow:
+class Slow(OnePage):
     """A reader that takes a tenth of the limit for each scan, and says which process it was in."""
 
-    def __call__(self, scans: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
-        for _ in scans:
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+        for _ in refs:
             beat()
             threading.Event().wait(LIMIT_S / 10)
-        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in scans]
+        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in refs]
 
 
 def test_time_in_which_nobody_waits_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,10 +270,10 @@ def test_too_little_memory_is_no_crash(workers: int, capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == ""
 
 
-class Large:
+class Large(OnePage):
     """A model that has no room."""
 
-    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
         raise MemoryError
 
 
@@ -312,15 +315,15 @@ def test_workers_that_end_before_they_begin(capfd: pytest.CaptureFixture[str]) -
 
 
 @dataclass
-class Hostile:
+class Hostile(OnePage):
     """A reader that ends every process but one."""
 
     spares: int
 
-    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
         if os.getpid() != self.spares:
             os._exit(1)
-        return [Outcome(ref, Status.OK) for ref in scans]
+        return [Outcome(ref, Status.OK) for ref in refs]
 
 
 # Programs that embed digitbox
@@ -351,12 +354,12 @@ def test_the_threads_of_opencv_stay_as_they_were() -> None:
         cv2.setNumThreads(before)
 
 
-class Blurring:
+class Blurring(OnePage):
     """A reader that uses OpenCV, and says with how many threads."""
 
-    def __call__(self, scans: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
         cv2.GaussianBlur(np.zeros((2000, 2000), np.float32), (31, 31), 5)
-        return [Outcome(ref, Status.OK, sha256=str(cv2.getNumThreads())) for ref in scans]
+        return [Outcome(ref, Status.OK, sha256=str(cv2.getNumThreads())) for ref in refs]
 
 
 def test_a_daemon_of_multiprocessing_reads_scans_itself() -> None:
@@ -367,3 +370,56 @@ def test_a_daemon_of_multiprocessing_reads_scans_itself() -> None:
 
 def _read_two() -> list[str]:
     return [outcome.ref.name for chunk in mapped(refs("a", "b"), 1, 2) for outcome in chunk]
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("count", [2, 64, 65, 200])
+def test_every_page_is_an_outcome_in_order(count: int, workers: int) -> None:
+    names = ["a", f"{count}-pages", "b"]
+    with Engine(FakeReader(), workers) as engine:
+        outcomes = [outcome for chunk in engine.map(refs(*names), 2) for outcome in chunk]
+    assert [outcome.ref.name for outcome in outcomes] == ["a", *[names[1]] * count, "b"]
+    assert [outcome.page for outcome in outcomes] == [0, *range(1, count + 1), 0]
+    assert {outcome.pages for outcome in outcomes[1:-1]} == {count}
+
+
+@pytest.mark.parametrize("deed", ["crash", "hang", "bug", "memory"])
+@pytest.mark.parametrize(("count", "place"), [(5, 1), (5, 3), (5, 5), (100, 1), (100, 47), (100, 100)])
+def test_a_page_that_ends_its_worker_costs_no_other_page(count: int, place: int, deed: str) -> None:
+    name = f"{count}-pages-{deed}-at-{place}"
+    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S) as engine:
+        outcomes = [outcome for chunk in engine.map(refs("a", name, "b"), 3) for outcome in chunk]
+    reasons = {"crash": "worker_crashed", "hang": "timeout", "bug": "worker_crashed", "memory": "no_memory"}
+    assert [outcome.page for outcome in outcomes] == [0, *range(1, count + 1), 0]
+    failed = [(outcome.page, outcome.reason) for outcome in outcomes if outcome.status is Status.FAILED]
+    assert failed == [(place, reasons[deed])]
+
+
+def test_a_scan_of_many_pages_can_be_left_for_later() -> None:
+    with Engine(FakeReader(), 1) as engine:
+        (chunk,) = engine.map(refs("a", "100-pages", "b"), 3, reads_long=False)
+        assert [outcome.reason for outcome in chunk] == [None, "several_pages", None]
+        steps = list(engine.read_long(chunk[1].ref))
+    assert [len(step) for step in steps if step] == [100]
+
+
+def test_pages_of_a_scan_that_changes_meanwhile_are_dropped() -> None:
+    scan = PagedScan(ScanRef("a", "a"))
+    scan.add([Outcome(ScanRef("a", "a"), Status.REFUSED, Reason.SEVERAL_PAGES, "1", pages=3)])
+    scan.add([Outcome(ScanRef("a", "a"), Status.OK, None, "1", page=1, pages=3)])
+    scan.lose(Reason.WORKER_CRASHED)
+    assert scan.request == PageRequest(ScanRef("a", "a"), 2, one_by_one=True)
+    scan.add([Outcome(ScanRef("a", "a"), Status.OK, None, "2", page=2, pages=3)])
+    assert [(outcome.page, outcome.reason) for outcome in scan.outcomes] == [(0, "changed")]
+    assert scan.is_done
+
+
+def test_a_scan_that_costs_too_many_workers_is_given_up() -> None:
+    scan = PagedScan(ScanRef("a", "a"))
+    scan.add([Outcome(ScanRef("a", "a"), Status.REFUSED, Reason.SEVERAL_PAGES, "1", pages=500)])
+    losses = 0
+    while not scan.is_done:
+        scan.lose(Reason.TIMEOUT)
+        losses += 1
+    assert losses == MAX_LOSSES + 1
+    assert [outcome.page for outcome in scan.outcomes] == list(range(1, 501))

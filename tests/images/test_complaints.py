@@ -11,7 +11,7 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.images import decode
+from batch.images import decode, pixels
 from batch.records import TRANSIENT, Reason
 from batch.terminal import stderr
 from formats import EXTRA_FORMATS, FORMATS, two
@@ -120,7 +120,7 @@ def test_too_little_memory_that_opencv_prints_is_transient(monkeypatch: pytest.M
     def fail(*_: object) -> None:
         os.write(2, b"imdecode_(''): can't read data: OpenCV(5.0.0) error: (-4:Insufficient memory) Failed")
 
-    monkeypatch.setattr(decode, "cv2", SimpleNamespace(**{**vars(cv2), "imdecode": fail}))
+    monkeypatch.setattr(pixels, "cv2", SimpleNamespace(**{**vars(cv2), "imdecode": fail}))
     with pytest.raises(ImageError) as caught:
         decode.decode(FORMATS["png-8"](two()), MAX_PIXELS)
     assert caught.value.reason is Reason.NO_MEMORY

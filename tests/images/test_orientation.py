@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pillow_heif
 import pytest
 import tifffile
 from PIL import Image as Pillow
@@ -28,7 +29,7 @@ def pillow(kind: str, **options: Any) -> Callable[[Pixels, int], bytes]:
         exif = Pillow.Exif()
         exif[0x0112] = orientation
         content = io.BytesIO()
-        Pillow.fromarray(pixels).save(content, kind, exif=exif, **options)
+        Pillow.fromarray(pixels).save(content, kind, exif=exif.tobytes(), **options)
         return content.getvalue()
 
     return write
@@ -65,6 +66,7 @@ def rgba(pixels: Grey) -> Pixels:
     return np.dstack([pixels] * 3 + [np.full_like(pixels, 254)])
 
 
+pillow_heif.register_heif_opener()
 WRITERS: dict[str, tuple[Callable[[Grey], Pixels], Callable[[Pixels, int], bytes]]] = {
     "jpeg grey": (grey, pillow("JPEG", quality=95)),
     "jpeg rgb": (rgb, pillow("JPEG", quality=95)),
@@ -74,6 +76,9 @@ WRITERS: dict[str, tuple[Callable[[Grey], Pixels], Callable[[Pixels, int], bytes
     "png palette": (grey, palette),
     "webp rgb": (rgb, pillow("WEBP", lossless=True)),
     "webp rgba": (rgba, pillow("WEBP", lossless=True)),
+    "heic rgb": (rgb, pillow("HEIF", quality=95)),
+    "avif rgb": (rgb, pillow("AVIF", quality=95)),
+    "avif rgba": (rgba, pillow("AVIF", quality=95)),
     "tiff strip": (grey, tiff(photometric="minisblack")),
     "tiff strips": (rgb, tiff(photometric="rgb", rowsperstrip=7)),
     "tiff tiles": (grey, tiff(photometric="minisblack", tile=(32, 32))),

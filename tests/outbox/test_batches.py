@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from batch.outbox import batches
+from batch.outbox import batches, settled
 from batch.outbox.batches import Batch, State
 from batch.outbox.ledger import Ledger
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status
@@ -98,3 +98,48 @@ def test_members_come_back_without_their_digits(tmp_path: Path) -> None:
         assert not batches.awaits_disposal(ledger, ref._replace(inode=4))
         batches.delete(ledger, "b1")
         assert (list(batches.members(ledger, "b1")), batches.unfinished(ledger)) == ([], [])
+
+
+def page(number: int, status: Status, reason: Reason | None = None) -> Outcome:
+    return Outcome(ScanRef("/a.pdf", "a.pdf", 9, 9, 9), status, reason, "5" * 64, page=number, pages=4)
+
+
+def add(folder: Path, *outcomes: Outcome) -> Ledger:
+    ledger = Ledger(folder)
+    batches.add_members(ledger, "b1", outcomes)
+    batches.prepare(
+        ledger, Batch("b1", "predictions-20260102T120000Z-b1.csv", "", After.LEAVE, State.DISPOSED)
+    )
+    return ledger
+
+
+def test_a_file_of_several_pages_is_one_member(tmp_path: Path) -> None:
+    outcomes = [
+        page(1, Status.OK),
+        page(2, Status.REFUSED, Reason.BLANK),
+        page(3, Status.FAILED, Reason.DAMAGED),
+        page(4, Status.FAILED, Reason.DAMAGED),
+    ]
+    with closing(add(tmp_path, *outcomes)) as ledger:
+        (member,) = batches.members(ledger, "b1")
+        assert (member.status, member.reason, member.page) == (Status.FAILED, Reason.DAMAGED, 3)
+        assert batches.pages_of(ledger, "b1") == {
+            "/a.pdf": [(1, "ok", None), (2, "refused", "blank"), (3, "failed", "damaged")]
+        }
+        assert batches.unsettled(ledger, [member.ref]) == []
+        (scan,) = settled.settled_scans(ledger)
+        assert scan.results == {("ok", None), ("refused", "blank"), ("failed", "damaged")}
+        settled.forget_scans(ledger, [scan])
+        assert batches.unsettled(ledger, [member.ref]) == [member.ref]
+        settled.forget_batches(ledger, [scan.batch])
+        assert batches.pages_of(ledger, "b1") == {}
+
+
+@pytest.mark.parametrize("is_all", [True, False])
+def test_pages_that_may_pass_are_new_only_if_all_are(tmp_path: Path, is_all: bool) -> None:
+    first = page(1, Status.FAILED, Reason.TIMEOUT) if is_all else page(1, Status.OK)
+    outcomes = [first, *(page(number, Status.FAILED, Reason.TIMEOUT) for number in (2, 3, 4))]
+    with closing(add(tmp_path, *outcomes)) as ledger:
+        (member,) = batches.members(ledger, "b1")
+        assert (member.status, member.reason) == (Status.FAILED, Reason.TIMEOUT)
+        assert batches.unsettled(ledger, [member.ref], attempts=2) == ([member.ref] if is_all else [])

@@ -26,7 +26,7 @@ from batch.outbox.ledger import FILE
 from batch.records import After
 from faults import before_each_call, fast_folder, killed_at
 from scene import Scene
-from ways import SCANS, run, watch
+from ways import ROWS, SCANS, run, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 
@@ -249,7 +249,8 @@ def check(root: Path, after: After, seen: dict[str, bytes]) -> None:
     for name, data in seen.items():
         assert results[name] == data, "a published file has changed"
     rows = [row for data in results.values() for row in csv.DictReader(data.decode().splitlines())]
-    assert Counter(row["file"] for row in rows) == Counter(list(SCANS))
+    assert Counter(row["file"] for row in rows) == ROWS
+    assert len({row["batch"] for row in rows if row["page"]}) == 1
     for row in rows:
         assert row["sha256"] == hashlib.sha256(SCANS[row["file"]]).hexdigest()
     places = {"inbox"} if after is After.LEAVE else {"outbox/done", "outbox/failed"}

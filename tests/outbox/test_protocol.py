@@ -25,7 +25,7 @@ from fakes import MANIFEST
 from faults import before_each_call, fast_folder, killed_at
 from others import as_another, become_another, needs_root, open_to_all
 from scene import Scene
-from ways import SCANS, run, watch
+from ways import ROWS, SCANS, run, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 
@@ -90,7 +90,8 @@ def check(folder: Path, after: After) -> None:
         for path in (folder / "taken").iterdir()
         for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     ]
-    assert Counter(row["file"] for row in rows) == Counter(list(SCANS))
+    assert Counter(row["file"] for row in rows) == ROWS
+    assert len({row["batch"] for row in rows if row["page"]}) == 1
     for row in rows:
         assert row["sha256"] == hashlib.sha256(SCANS[row["file"]]).hexdigest()
         assert row["status"] == ("failed" if row["file"] == "half.png" else "ok")

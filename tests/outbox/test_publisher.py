@@ -158,3 +158,30 @@ def test_a_run_removes_what_a_killed_report_left(tmp_path: Path) -> None:
     with outbox(tmp_path):
         pass
     assert visible(tmp_path) == []
+
+
+def pages(number: int, count: int) -> list[Outcome]:
+    return [outcome(number)._replace(page=page, pages=count) for page in range(1, count + 1)]
+
+
+@pytest.mark.parametrize(
+    ("counts", "batches"),
+    [
+        ([1, 3, 1], [1, 3, 1]),
+        ([1, 2, 1], [3, 1]),
+        ([5, 1], [5, 1]),
+        ([2, 2, 2], [2, 2, 2]),
+        ([1, 1, 1, 1, 2, 1], [3, 3, 1]),
+        ([1, 7, 7, 1], [1, 7, 7, 1]),
+    ],
+)
+def test_all_pages_of_a_file_are_in_one_batch(tmp_path: Path, counts: list[int], batches: list[int]) -> None:
+    outcomes = [
+        page
+        for number, count in enumerate(counts)
+        for page in (pages(number, count) if count > 1 else [outcome(number)])
+    ]
+    with outbox(tmp_path, rows_per_file=3) as box:
+        box.add(outcomes)
+    found = [len(Path(path).read_text().splitlines()) - 1 for path in box.published]
+    assert found == batches

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import pdfs
 from batch.outbox import batches
 from batch.outbox import retry as module
 from batch.outbox.ledger import open_ledger
@@ -320,3 +321,27 @@ def test_two_scans_of_one_name_in_failed_go_back(digitbox: Digitbox, tmp_path: P
     digitbox("run", "x/../x/bad.png", "y/../x/../y/bad.png", "--after", "move", "--settle", "0")
     assert retry_scans(tmp_path / "outbox", ScanFilter()).brought_back == 2
     assert [(tmp_path / folder / "bad.png").read_bytes() for folder in "xy"] == [b"x", b"y"]
+
+
+def test_a_file_is_retried_for_any_of_its_pages(digitbox: Digitbox, inbox: Path) -> None:
+    inbox.mkdir(parents=True, exist_ok=True)
+    (inbox / "cards.pdf").write_bytes(
+        pdfs.write(pdfs.scan(two()), pdfs.PdfPage(20, 10, ""), pdfs.scan(two()))
+    )
+    assert [row["status"] for row in digitbox("run").rows] == ["ok", "refused", "ok"]
+    assert digitbox("run", "--only-new").rows == []
+    assert digitbox("retry", "--status", "failed").err.startswith("nothing to retry")
+    assert digitbox("retry", "--reason", "blank").err.startswith("1 scan is new")
+    assert [row["page"] for row in digitbox("run", "--only-new").rows] == ["1", "2", "3"]
+
+
+def test_a_file_with_a_failed_page_goes_to_failed(digitbox: Digitbox, inbox: Path) -> None:
+    inbox.mkdir(parents=True, exist_ok=True)
+    data = pdfs.write(pdfs.scan(two()), pdfs.scan(two(side=2000)))
+    (inbox / "cards.pdf").write_bytes(data)
+    run = digitbox("run", "--after", "move", "--max-pixels", "1000000", "--settle", "0")
+    assert run.code == 3 and [row["reason"] for row in run.rows] == ["", "too_large"]
+    (why,) = Path("outbox/failed").rglob("*.json")
+    assert '"page": 2' in why.read_text() and '"too_large"' in why.read_text()
+    assert digitbox("retry").err.startswith("1 scan is new")
+    assert (inbox / "cards.pdf").read_bytes() == data

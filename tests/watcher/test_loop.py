@@ -9,12 +9,15 @@ from typing import BinaryIO
 
 import pytest
 
+import pdfs
 from batch.engines.workers import Beat, ScanReader
+from batch.inference import reader
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef
 from batch.watcher import loop as watching
+from fakes import Reading
 from faults import fast_folder
-from formats import FORMATS, numbered_scan
+from formats import FORMATS, SEVERAL_PAGES, numbered_scan, two
 from others import as_another, needs_root, open_to_all
 from scene import Scene
 
@@ -38,7 +41,7 @@ def first(does: Callable[[Sequence[ScanRef]], None]) -> Callable[[ScanReader], S
                 todo.pop()(refs)
             return reader(refs, beat)
 
-        return read
+        return Reading(read)
 
     return wrap
 
@@ -172,7 +175,7 @@ def test_what_is_passed_over(scene: Scene) -> None:
     (scene.inbox / "readme.txt").write_text("a file of another type")
     scene.watch(100, ignore=("*-back.png",))
     scene.check()
-    assert scene.log.of("others") == ["1 other file in the inbox left alone"]
+    assert scene.log.of("others") == ["1 other file in the inbox left alone: readme.txt"]
     assert len(list(scene.inbox.iterdir())) == 8
 
 
@@ -201,7 +204,9 @@ def test_pipes_sockets_and_links_are_left_alone_with_a_note(
         scene.ticking.at(5, lambda: [scene.inbox / name for name in names])
         scene.watch(40)
     scene.check()
-    assert scene.log.of("others") == ["6 other files in the inbox left alone"]
+    assert scene.log.of("others") == [
+        "6 other files in the inbox left alone: itself.png, link.png, loop and 3 more"
+    ]
     assert sorted(os.listdir(scene.inbox)) == sorted(names)
 
 
@@ -413,7 +418,7 @@ def test_a_scan_that_vanishes_and_is_back_is_read(scene: Scene) -> None:
                 scene.ticking.at(scene.ticking.now + 3, lambda p=path: [away.rename(p)])  # type: ignore[misc]
             return reader(refs, beat)
 
-        return read
+        return Reading(read)
 
     scene.drop("a.png", numbered_scan(1))
     scene.watch(60, read_without)
@@ -449,7 +454,7 @@ def after_reading(does: Callable[[], None]) -> Callable[[ScanReader], ScanReader
                 todo.pop()()
             return outcomes
 
-        return read
+        return Reading(read)
 
     return wrap
 
@@ -502,7 +507,7 @@ def test_a_scan_that_is_a_bug_does_not_stop_the_others(scene: Scene) -> None:
                 raise IndexError("a bug")
             return reader(refs, beat)
 
-        return read
+        return Reading(read)
 
     for name in ("a.png", "b.png", "c.png", "d.png"):
         scene.drop(name, numbered_scan(ord(name[0])))
@@ -514,3 +519,70 @@ def test_a_scan_that_is_a_bug_does_not_stop_the_others(scene: Scene) -> None:
         "d.png": "",
     }
     assert not os.listdir(scene.inbox)
+
+
+def test_pages_are_rows_of_one_batch(scene: Scene) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    scene.drop("b.pdf", pdfs.cards(5, two()))
+    scene.drop("c.tif", SEVERAL_PAGES["tiff"](two()))
+    scene.watch(60, rows_per_file=3)
+    scene.check()
+    pages = [(row["file"], row["page"]) for row in scene.rows]
+    assert pages == [
+        ("a.png", ""),
+        *(("b.pdf", str(page)) for page in range(1, 6)),
+        ("c.tif", "1"),
+        ("c.tif", "2"),
+    ]
+    assert all(len({row["batch"] for row in scene.rows if row["file"] == name}) == 1 for name, _ in pages)
+
+
+def test_a_scan_of_very_many_pages_holds_up_no_other(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_PAGES_AT_ONCE", 3)
+    scene.drop("a.pdf", pdfs.cards(40, two()))
+    began: list[float] = []
+    read_on = watching.Watcher._read_on
+
+    def slowly(watcher: watching.Watcher, outbox: Outbox) -> None:
+        """Read on only when the other scan has its row."""
+        if len(watcher._long) and not began:
+            began.append(scene.ticking.now)
+            scene.drop("b.png", numbered_scan(1))
+        if not began or any(row["file"] == "b.png" for row in scene.rows):
+            read_on(watcher, outbox)
+
+    monkeypatch.setattr(watching.Watcher, "_read_on", slowly)
+    scene.watch(3000)
+    scene.check()
+    assert [row["file"] for row in scene.rows] == ["b.png"] + 40 * ["a.pdf"]
+    assert [row["page"] for row in scene.rows[1:]] == [str(page) for page in range(1, 41)]
+    assert len({row["batch"] for row in scene.rows[1:]}) == 1
+
+
+def test_a_watcher_that_stops_in_many_pages_reads_them_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "MAX_PAGES_AT_ONCE", 3)
+    scene.drop("a.pdf", pdfs.cards(40, two()))
+    monkeypatch.setattr(watching.Watcher, "_read_on", lambda *_: None)
+    scene.watch(40)
+    assert scene.rows == []
+    monkeypatch.undo()
+    scene.watch(3000)
+    scene.check()
+    assert len(scene.rows) == 40
+
+
+def test_a_document_without_a_suffix_has_rows(scene: Scene) -> None:
+    scene.drop("from-a-phone", pdfs.cards(2, two()))
+    scene.drop("letter.docx", b"PK\3\4\x14[Content_Types].xml and more")
+    (scene.inbox / "notes.txt").write_text("P1 is not an image, BM neither\n")
+    scene.watch(100)
+    scene.check()
+    rows = [(row["file"], row["page"], row["status"], row["reason"]) for row in scene.rows]
+    assert sorted(rows) == [
+        ("from-a-phone", "1", "ok", ""),
+        ("from-a-phone", "2", "ok", ""),
+        ("letter.docx", "", "failed", "unsupported"),
+    ]
+    assert scene.log.of("others") == ["1 other file in the inbox left alone: notes.txt"]

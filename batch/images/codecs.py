@@ -1,0 +1,118 @@
+"""HEIC, AVIF, JPEG 2000 and JPEG XL: decoded by `pi_heif` and `imagecodecs`, of the extra `formats`.
+
+`pi_heif` has the decoder alone. `pillow-heif` has an encoder as well, which would put its wheels under the
+GPL. No wheel of `imagecodecs` has HEIC.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import ImageError
+from batch.images import colour, orientation
+from batch.images.completeness import Container, check_pages, check_size
+from batch.images.extra import ADVICE, FAILURES
+from batch.images.pixels import Page, Pages, check_side, reporting, to_grey
+from batch.records import Grey, Reason
+
+KINDS = frozenset(("heic", "avif", "jpeg 2000", "jpeg xl"))
+_MORE_INPUT = "NEED_MORE_INPUT"  # in the message of a decoder that has come to the end too early
+
+
+def open_images(data: bytes, container: Container, max_pixels: int) -> Pages:
+    """Open a file of one of these kinds.
+
+    Args:
+        data: The whole file.
+        container: What it holds.
+        max_pixels: Largest number of pixels that an image may have.
+
+    Raises:
+        ImageError: `unsupported` if the extra is not installed; `damaged` if the file cannot be opened.
+    """
+    try:
+        if container.kind == "heic":
+            import pi_heif as module
+        else:
+            import imagecodecs as module
+    except ImportError as error:
+        name = container.kind.upper()
+        raise ImageError(Reason.UNSUPPORTED, f"{name} needs an extra: {ADVICE}") from error
+    if container.kind != "heic":
+        return Pages(1, lambda _: _one(data, container, module, max_pixels))
+    with _failures():
+        count = len(module.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True))
+    check_pages(count)
+    return Pages(count, lambda first: _heic(module, data, count, first, max_pixels))
+
+
+def _heic(module: ModuleType, data: bytes, count: int, first: int, max_pixels: int) -> Iterator[Page]:
+    for place in range(first - 1, count):
+        try:
+            with _failures():  # the open file keeps what it has decoded, so each image gets a new one
+                image = module.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True)[place]
+                width, height = image.size
+                check_size(width, height, max_pixels)
+                pixels = np.asarray(image)
+            yield _upright(pixels, 1)
+        except ImageError as error:
+            yield error
+
+
+def _one(data: bytes, container: Container, module: ModuleType, max_pixels: int) -> Iterator[Page]:
+    try:
+        with _failures():
+            if container.kind == "avif":
+                pixels = module.avif_decode(data, numthreads=1)
+            elif container.kind == "jpeg xl":
+                pixels = module.jpegxl_decode(data, numthreads=1)
+            else:
+                pixels = module.jpeg2k_decode(data, numthreads=1)
+        check_size(pixels.shape[1], pixels.shape[0], max_pixels)
+        if pixels.dtype == np.uint16 and 255 < container.white < 65535:
+            pixels = (pixels * (65535 / container.white)).astype(np.uint16)
+        yield _upright(pixels, container.orientation)
+    except ImageError as error:
+        yield error
+
+
+def _upright(pixels: npt.NDArray[Any], turn: int) -> Grey:
+    """Convert pixels in the order red, green, blue, alpha to grey, and turn them upright."""
+    check_side(*pixels.shape[:2])
+    with reporting():
+        if pixels.ndim == 3 and pixels.shape[2] == 1:
+            pixels = pixels[..., 0]
+        elif pixels.ndim == 3 and pixels.shape[2] == 2:
+            pixels = pixels[..., [0, 0, 0, 1]]
+        elif pixels.ndim == 3:
+            pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
+        pixels = np.ascontiguousarray(pixels)
+        grey = to_grey(pixels)
+        if (
+            pixels.ndim == 3
+            and pixels.shape[2] == 3
+            and pixels.dtype == np.uint8
+            and not colour.shows_ink(grey)
+        ):
+            ink = colour.find_ink(np.asarray(pixels, np.uint8))
+            grey = grey if ink is None else ink
+        return orientation.turn_upright(grey, turn)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Turn what the decoders raise into an `ImageError`."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except (OSError, EOFError, SyntaxError, *FAILURES) as error:
+        reason = Reason.TRUNCATED if _MORE_INPUT in str(error) else Reason.DAMAGED
+        raise ImageError(reason, f"cannot be decoded: {error}") from error

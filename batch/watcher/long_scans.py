@@ -1,0 +1,61 @@
+"""Scans of very many pages, which digitbox reads beside the others, so that they hold up none of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+
+from batch.engines.local import Engine
+from batch.records import Outcome, ScanRef
+
+
+class LongScans:
+    """The scans of very many pages that wait, of which the first is being read.
+
+    Attributes:
+        since: When digitbox began to read the scan that it read last.
+
+    Args:
+        engine: The engine that reads scans.
+        clock: A function that returns seconds and only goes forward.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
+        self.since = 0.0
+        self._engine, self._clock = engine, clock
+        self._waiting: deque[ScanRef] = deque()
+        self._pages: Generator[list[Outcome], None, None] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of scans that have no row yet."""
+        return len(self._waiting)
+
+    def add(self, ref: ScanRef) -> None:
+        """Add a scan."""
+        self._waiting.append(ref)
+
+    def has(self, path: str) -> bool:
+        """Return whether the scan at a path has its row soon."""
+        return any(ref.path == path for ref in self._waiting)
+
+    def read_on(self) -> list[Outcome]:
+        """Read on in the first scan for a moment; return all of its outcomes when it is read."""
+        if self._pages is None:
+            if not self._waiting:
+                return []
+            self._pages, self.since = self._engine.read_long(self._waiting[0]), self._clock()
+        outcomes = next(self._pages)
+        if outcomes:
+            self._stop()
+            self._waiting.popleft()
+        return outcomes
+
+    def clear(self) -> None:
+        """Stop reading, and forget all scans: they are in the inbox, and have no row."""
+        self._stop()
+        self._waiting.clear()
+
+    def _stop(self) -> None:
+        if self._pages is not None:
+            self._pages.close()
+            self._pages = None

@@ -1,0 +1,166 @@
+"""PDFs as scanners, phones and programs write them, and damaged ones."""
+
+import numpy as np
+import pytest
+
+import pdfs
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError
+from batch.images import decode
+from batch.records import Grey, Image
+from formats import two
+
+KINDS = ["flate", "jpeg", "g4"]
+
+
+def pages(data: bytes, max_pixels: int = MAX_PIXELS) -> list[Image | ImageError]:
+    return list(decode.decode_pages(data, max_pixels))
+
+
+def greys(data: bytes) -> list[Grey]:
+    images = pages(data)
+    assert all(isinstance(image, Image) for image in images), images
+    return [image.grey for image in images if isinstance(image, Image)]
+
+
+def reasons(data: bytes, max_pixels: int = MAX_PIXELS) -> list[str]:
+    return [page.reason if isinstance(page, ImageError) else "" for page in pages(data, max_pixels)]
+
+
+def far(image: Grey, other: Grey) -> int:
+    """Return the largest difference between two images, 255 if they differ in size."""
+    return int(np.abs(image.astype(int) - other).max()) if image.shape == other.shape else 255
+
+
+@pytest.mark.parametrize("side", [48, 617])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_scan_keeps_its_pixels(kind: str, side: int) -> None:
+    grey = two(255, 0, side)
+    (image,) = greys(pdfs.write(pdfs.scan(grey, kind=kind)))
+    limit = {"flate": 0, "jpeg": 40, "g4": 127}[kind]
+    assert far(image, grey) <= limit and np.mean((image > 127) == (grey > 127)) > 0.999
+
+
+@pytest.mark.parametrize("dpi", [72, 204, 600, 1000.5])
+def test_a_page_has_the_resolution_of_its_scan(dpi: float) -> None:
+    (image,) = greys(pdfs.write(pdfs.scan(two(), dpi=dpi)))
+    assert far(image, two()) == 0
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_page_is_upright(turn: int) -> None:
+    grey = two()[:40]
+    (image,) = greys(pdfs.write(pdfs.scan(grey, more=f"/Rotate {turn}")))
+    assert far(image, np.rot90(grey, -turn // 90)) == 0
+
+
+def test_a_turned_image_is_drawn_as_the_page_says() -> None:
+    grey = two()[:40]
+    page = pdfs.scan(grey)
+    # The image lies on its side, and the page turns it back.
+    turned = pdfs.PdfPage(
+        page.height_pt,
+        page.width_pt,
+        f"q 0 {page.width_pt} -{page.height_pt} 0 {page.height_pt} 0 cm /I0 Do Q",
+        page.images,
+    )
+    (image,) = greys(pdfs.write(turned))
+    assert far(image, np.rot90(grey)) == 0
+
+
+def test_a_cropped_page_shows_what_is_left() -> None:
+    grey = two()
+    side_pt = 48 * 72 / 300
+    (image,) = greys(pdfs.write(pdfs.scan(grey, more=f"/CropBox[0 {side_pt / 2} {side_pt} {side_pt}]")))
+    assert far(image, grey[:24]) == 0
+
+
+def test_an_image_in_strips_is_one() -> None:
+    grey = two(side=90)
+    (image,) = greys(pdfs.write(pdfs.strips(grey)))
+    assert image.shape == grey.shape and np.abs(image.astype(int) - grey).mean() < 3
+
+
+def test_lines_are_drawn_with_300_dots_an_inch() -> None:
+    (image,) = greys(pdfs.write(pdfs.PdfPage(72, 36, "5 w 10 10 m 60 30 l S")))
+    assert image.shape == (150, 300) and image.min() < 50
+
+
+def test_a_huge_page_of_lines_is_drawn_smaller() -> None:
+    (image,) = greys(pdfs.write(pdfs.PdfPage(14_000, 7_000, "")))
+    assert 19_000_000 < image.size < 21_000_000
+
+
+def test_ink_in_a_colour_as_bright_as_the_paper_is_seen() -> None:
+    drawing = ".4 .62 .4 rg 0 0 72 72 re f .85 .45 .45 RG 8 w 20 20 m 50 50 l S"
+    (image,) = greys(pdfs.write(pdfs.PdfPage(72, 72, drawing)))
+    assert int(image.max()) - int(image.min()) > 60
+
+
+def test_pages_of_all_sizes_have_numbers() -> None:
+    sizes = [48, 90, 30]
+    data = pdfs.write(*(pdfs.scan(two(side=side)) for side in sizes))
+    images = pages(data)
+    assert [(image.page, image.pages) for image in images] == [(1, 3), (2, 3), (3, 3)]
+    assert [image.grey.shape[0] for image in images if isinstance(image, Image)] == sizes
+    assert len({image.sha256 for image in images}) == 1
+
+
+def test_a_pdf_of_one_page_has_no_page_number() -> None:
+    (image,) = pages(pdfs.write(pdfs.scan(two())))
+    assert image.page == 0
+
+
+def test_a_page_can_be_read_alone() -> None:
+    data = pdfs.write(pdfs.scan(two()), pdfs.scan(255 - two()))
+    images = list(decode.decode_pages(data, MAX_PIXELS, first=2))
+    assert [image.page for image in images] == [2]
+
+
+ENCRYPTED = f"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'41' * 32}>/U<{'42' * 32}>>>/ID[<01><01>]"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"%PDF-1.7\n", "truncated"),
+        (b"%PDF-1.7\n%%EOF\n", "damaged"),
+        (pdfs.write(pdfs.scan(two()))[:-40], "truncated"),
+        (pdfs.write(pdfs.scan(two()))[:600] + bytes(900), "truncated"),
+        (
+            b"%PDF-1.7\n1 0 obj\n<</Linearized 1/L 99999>>\nendobj\n" + pdfs.write(pdfs.scan(two())),
+            "truncated",
+        ),
+        (pdfs.write(), "empty"),
+        (pdfs.write(pdfs.scan(two()), trailer=ENCRYPTED), "encrypted"),
+    ],
+    ids=["only a start", "only an end", "cut", "zeros", "web", "no page", "password"],
+)
+def test_a_pdf_that_cannot_be_read_has_a_reason(data: bytes, reason: str) -> None:
+    for _ in range(2):  # PDFium remembers errors
+        assert reasons(data) == [reason]
+
+
+def test_text_may_stand_before_and_after_a_pdf() -> None:
+    data = pdfs.write(pdfs.scan(two()))
+    assert reasons(b"\r\n" * 50 + data + b"\n" * 100) == [""]
+
+
+@pytest.mark.parametrize("kind", ["flate", "jpeg"])
+def test_a_page_whose_image_is_damaged_fails_alone(kind: str) -> None:
+    noisy = np.random.default_rng(1).integers(0, 255, (60, 60), np.uint8)
+    data = pdfs.image(noisy, kind)[1]
+    damaged = bytearray(pdfs.write(pdfs.scan(two()), pdfs.scan(noisy, kind=kind), pdfs.scan(two())))
+    middle = damaged.index(data) + len(data) // 2
+    damaged[middle : middle + 40] = bytes(40) if kind == "flate" else b"\xff\xd9" + bytes(38)
+    assert [bool(reason) for reason in reasons(bytes(damaged))] == [False, True, False]
+
+
+def test_a_large_image_is_refused_before_it_is_drawn() -> None:
+    data = pdfs.write(pdfs.scan(two()), pdfs.scan(two(side=90)))
+    assert reasons(data, max_pixels=50 * 50) == ["", "too_large"]
+
+
+def test_a_blank_page_is_white() -> None:
+    (image,) = greys(pdfs.write(pdfs.PdfPage(20, 10, "")))
+    assert image.min() == 255
