@@ -36,6 +36,8 @@ RISK = 0.003  # the same among all that is answered ok
 SEVERAL_ABOVE = 0.9  # set before anybody measured it: a look that is this sure of several digits refuses
 MAX_LOST_FRACTION = 0.001  # digits that the last refusal may cost
 NEWTON_STEPS = 30
+RIDGE = 1e-9  # keeps a part that says nothing from stopping Newton's method
+MAX_WEIGHT = 10.0  # far above any sensible weight; parts that separate all labels would have no limit
 CHUNK = 64  # scenes at a time; it bounds the memory
 
 Array = npt.NDArray[np.float64]
@@ -119,7 +121,7 @@ def fit(seen: Seen, temperature: float) -> tuple[LookRules, dict[str, Any]]:
         np.zeros_like(evidence[has_ink]), shares[has_ink], dataclasses.replace(rules, model_weight=1.0)
     )
     (model_weight,) = fit_weights([said], unsure[has_ink], evidence[has_ink]).tolist()
-    rules = dataclasses.replace(rules, model_weight=max(0.0, model_weight))
+    rules = dataclasses.replace(rules, model_weight=model_weight)
 
     last = np.array(decision.probabilities(evidence, "softmax", 1.0))
     weighed = weigh_model(evidence[has_ink], shares[has_ink], rules)
@@ -135,7 +137,8 @@ def fit(seen: Seen, temperature: float) -> tuple[LookRules, dict[str, Any]]:
     close_above = min(1.0, calibration.threshold_for_risk(all_confidences, all_right, RISK))
     lost = (last[:, SEVERAL] + last[:, NONE])[unsure < SEVERAL]
     digits = int((labels < SEVERAL).sum())
-    none_above = float(np.sort(lost)[::-1][min(len(lost) - 1, int(MAX_LOST_FRACTION * digits))])
+    may_lose = int(MAX_LOST_FRACTION * digits)
+    none_above = float(np.sort(lost)[-1 - may_lose]) if len(lost) > may_lose else 1.0
     rules = dataclasses.replace(rules, close_above=close_above, none_above=max(0.5, none_above))
 
     is_ok = confidences >= close_above
@@ -168,8 +171,10 @@ def fit_weights(parts: list[Array], labels: npt.NDArray[np.int64], fixed: Array 
         fixed: Logits that are added as they are, (n, 12).
 
     Returns:
-        A weight for each part.
+        A weight for each part, 0 to `MAX_WEIGHT`; 0 if there are no labels.
     """
+    if not len(labels):
+        return np.zeros(len(parts))
     stack = np.stack(parts)
     weights = np.full(len(parts), 0.5)
     rows = np.arange(len(labels))
@@ -179,7 +184,8 @@ def fit_weights(parts: list[Array], labels: npt.NDArray[np.int64], fixed: Array 
         gradient = (means - stack[:, rows, labels]).mean(axis=1)
         spread = stack - means[:, :, None]
         curvature = np.einsum("inc,jnc,nc->ij", spread, spread, likely) / len(labels)
-        weights = weights - np.linalg.solve(curvature + 1e-9 * np.eye(len(parts)), gradient)
+        step = np.linalg.solve(curvature + RIDGE * np.eye(len(parts)), gradient)
+        weights = np.clip(weights - step, 0.0, MAX_WEIGHT)
     return weights
 
 

@@ -40,6 +40,16 @@ def test_weights_are_those_that_made_the_labels() -> None:
     np.testing.assert_allclose(fit_weights(parts[:1], labels, 0.2 * parts[1]), [0.7], atol=0.03)
 
 
+def test_weights_stay_in_their_range() -> None:
+    labels = np.arange(12).repeat(3)
+    perfect = 5.0 * np.eye(12)[labels]
+    assert 1 < fit_weights([perfect], labels)[0] <= weigh.MAX_WEIGHT
+    assert fit_weights([1e-3 * perfect], labels).tolist() == [weigh.MAX_WEIGHT]
+    assert fit_weights([-perfect], labels).tolist() == [0.0]
+    assert np.isfinite(fit_weights([np.ones((36, 12))], labels)).all()
+    assert fit_weights([perfect[:0]], labels[:0]).tolist() == [0.0]
+
+
 def test_thresholds_keep_both_risks(seen: Seen) -> None:
     rules, figures = fit(seen, temperature=1.0)
     assert 0 < figures["look_wrong"] <= LOOK_RISK * figures["look_ok"]
