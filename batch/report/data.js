@@ -43,6 +43,16 @@ function predictionOf(index) {
   return data.prediction[index] === null ? "none" : String(data.prediction[index]);
 }
 
+/** Return the answer that the page offers: what digitbox read, or null if it could not read the file. */
+function offerOf(index) {
+  return statusOf(index) === "failed" ? null : predictionOf(index);
+}
+
+/** Return an answer or a prediction in words. */
+function answerWords(answer) {
+  return answer === "none" ? "not a digit" : answer;
+}
+
 /** Return the name of a file, and the folder that it was found in if the results have that. */
 function fileWords(index) {
   return sourceOf(index) ? `${data.file[index]}\nfound in ${sourceOf(index)}` : data.file[index];

@@ -32,10 +32,11 @@ function digitCell(index) {
   const prediction = predictionOf(index);
   const answer = answerOf(index);
   const result = answer ?? prediction;
-  cell.append(result === "none" ? element("span", "word", answer ? "not a digit" : "–") : result);
+  if (statusOf(index) === "failed" && answer === null) cell.append(element("span", "word", "–"));
+  else cell.append(result === "none" ? element("span", "word", answerWords(result)) : result);
   if (answer === prediction) cell.append(element("span", "word quiet", " ✓"));
   else if (answer !== null) {
-    const struckOut = element("del", "", prediction === "none" ? "–" : prediction);
+    const struckOut = element("del", "", statusOf(index) === "failed" ? "–" : answerWords(prediction));
     cell.append(" ", element("span", "for-screen-readers", "instead of "), struckOut);
   }
   return cell;

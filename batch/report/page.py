@@ -116,7 +116,7 @@ def _picture_data(pictures: Mapping[int, Picture]) -> dict[str, dict[int, Any]]:
     return {
         "scan": {index: picture.scan for index, picture in pictures.items() if picture.scan},
         "views": {index: picture.views for index, picture in pictures.items() if picture.views},
-        "top": {index: picture.top for index, picture in pictures.items() if picture.top},
+        "others": {index: picture.others for index, picture in pictures.items() if picture.others},
         "problem": {index: picture.problem for index, picture in pictures.items() if picture.problem},
     }
 

@@ -25,12 +25,10 @@ from batch.terminal import stderr
 SMALL_PX, LARGE_PX = 64, 224  # longer side of a picture in the list, and in the review
 SMALL_QUALITY, LARGE_QUALITY = 60, 90  # of WebP, in percent
 MAX_LARGE = 5_000  # large pictures; a page with more of them opens slowly
-TOP = 3  # digits shown with their probability
+MAX_OTHERS = 2  # digits offered beside the model's answer
 
 # Codes for a missing picture; `data.js` has the words.
 GONE, CHANGED, UNREAD, UNDECODABLE, REMOTE = "gone", "changed", "unread", "undecodable", "remote"
-
-_Top = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +38,13 @@ class Picture:
     Attributes:
         scan: WebP in base 64; empty without a picture.
         views: The views in the model's input, PNG in base 64.
-        top: The most likely digits, each with its probability among the ten digits (0 to 1).
+        others: The most likely digits beside the prediction, the likelier first.
         problem: The code for a missing picture, or empty.
     """
 
     scan: str = ""
     views: tuple[str, ...] = ()
-    top: _Top = ()
+    others: tuple[int, ...] = ()
     problem: str = ""
 
 
@@ -132,12 +130,11 @@ def _picture(entry: Entry, models: Models | None) -> Picture:
     if models is None:
         return Picture(_to_base64(_shrink(scan, SMALL_PX), ".webp", SMALL_QUALITY))
     large = _to_base64(_shrink(scan, LARGE_PX), ".webp", LARGE_QUALITY)
-    published_top = _top_digits(entry.row.probabilities)
     model = models.get(entry.row.model)
     if model is None:
-        return Picture(large, top=published_top)
-    views, recomputed_top = _read_with_model(scan, model)
-    return Picture(large, views, published_top or recomputed_top)
+        return Picture(large, others=_others(entry.row.probabilities, entry.row.prediction))
+    views, probabilities = _read_with_model(scan, model)
+    return Picture(large, views, _others(entry.row.probabilities or probabilities, entry.row.prediction))
 
 
 def _read_scan(entry: Entry) -> Grey | str:
@@ -165,8 +162,8 @@ def _read_scan(entry: Entry) -> Grey | str:
     return problem
 
 
-def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], _Top]:
-    """Return what the model saw and the most likely digits.
+def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequence[float]]:
+    """Return what the model saw, and the probabilities of the ten digits.
 
     If the look settled the scan, that is the look's picture; else it is the views in the model's input. Both
     results are empty for a scan that the preprocessing refused.
@@ -178,13 +175,13 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], _Top]:
         views = [look_input(scan)]
     elif examined.digit is not None:
         views = list(pictures(examined.digit, model.manifest.preprocess).values())
-    top = _top_digits(decision.prediction.probabilities) if decision is not None else ()
-    return tuple(_to_base64(view, ".png") for view in views), top
+    probabilities = decision.prediction.probabilities if decision is not None else ()
+    return tuple(_to_base64(view, ".png") for view in views), probabilities
 
 
-def _top_digits(probabilities: Sequence[float]) -> _Top:
+def _others(probabilities: Sequence[float], prediction: int | None) -> tuple[int, ...]:
     order = sorted(range(len(probabilities)), key=lambda digit: -probabilities[digit])
-    return tuple((digit, round(probabilities[digit], 4)) for digit in order[:TOP])
+    return tuple(digit for digit in order if digit != prediction)[:MAX_OTHERS]
 
 
 def _shrink(scan: Grey, longer_px: int) -> Grey:

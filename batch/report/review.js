@@ -20,21 +20,13 @@ function reviewer(onAnswer) {
 
   function show() {
     const index = current();
-    const status = statusOf(index);
     byId("review-position").textContent = `${grouped(position + 1)} of ${grouped(queue.length)}`;
     byId("review-file").textContent = data.file[index];
     byId("review-file").title = fileWords(index);
     byId("review-scan").replaceChildren(scanPicture(index, true));
     showViews(index);
-    showTop(index);
-    const prediction = byId("review-prediction");
-    prediction.className = `prediction ${toneOf(status)}`;
-    const digit = data.prediction[index];
-    const words = [status, reasonWords(index), probabilityWords(data.confidence[index])];
-    prediction.replaceChildren(
-      element("strong", "", digit === null ? "–" : String(digit)),
-      element("span", "", words.filter(Boolean).join(", ")),
-    );
+    showOffer(index);
+    showOthers(index);
     showAnswer(index);
   }
 
@@ -49,20 +41,35 @@ function reviewer(onAnswer) {
     }));
   }
 
-  function showTop(index) {
-    byId("review-top").replaceChildren(...(pictures.top[index] ?? []).map(([digit, probability]) => {
-      const item = element("li");
-      item.append(
-        element("b", "", String(digit)), track(probability), element("span", "probability", probabilityWords(probability)),
-      );
-      return item;
+  /** Show the answer that Enter gives. */
+  function showOffer(index) {
+    const status = statusOf(index);
+    const offer = offerOf(index);
+    const prediction = byId("review-prediction");
+    prediction.className = `prediction ${toneOf(status)}`;
+    const words = [status, reasonWords(index), probabilityWords(data.confidence[index])];
+    prediction.replaceChildren(
+      element("strong", /^\d$/.test(offer) ? "" : "word", offer === null ? "not read" : answerWords(offer)),
+      element("span", "", words.filter(Boolean).join(", ")),
+    );
+    byId("offer").textContent = offer === null ? "Accept" : `Accept ${answerWords(offer)}`;
+    byId("accept").disabled = offer === null;
+  }
+
+  /** Show the other digits that it may be, the most likely first. They have no numbers: the row has the confidence. */
+  function showOthers(index) {
+    const others = pictures.others[index] ?? [];
+    byId("review-others").replaceChildren(...(others.length ? [element("span", "", "or perhaps")] : []), ...others.map((digit) => {
+      const button = element("button", "", String(digit));
+      button.type = "button";
+      button.addEventListener("click", () => answer(String(digit)));
+      return button;
     }));
   }
 
   function showAnswer(index) {
     const answer = answerOf(index);
-    const words = { null: "", none: "Your answer: not a digit" }[answer] ?? `Your answer: ${answer}`;
-    byId("review-answer").textContent = words;
+    byId("review-answer").textContent = answer === null ? "" : `Your answer: ${answerWords(answer)}`;
     for (const key of byId("keys").children) key.ariaPressed = String(key.textContent === answer);
     byId("none").ariaPressed = String(answer === "none");
     byId("undo").disabled = !undoStack.length;
@@ -71,11 +78,12 @@ function reviewer(onAnswer) {
   }
 
   function answer(corrected) {
+    if (corrected === null) return;
     const index = current();
     undoStack.push({ index, before: setAnswer(index, corrected) });
     onAnswer();
     const next = nextUnanswered();
-    const words = corrected === "none" ? "not a digit" : corrected;
+    const words = answerWords(corrected);
     if (next === -1) {
       showAnswer(index);
       byId("review-position").textContent = "All reviewed";
@@ -118,8 +126,8 @@ function reviewer(onAnswer) {
 
   function description() {
     const index = current();
-    const prediction = data.prediction[index] === null ? "no digit" : `read as ${data.prediction[index]}`;
-    return `${data.file[index]}, ${prediction}, ${reasonWords(index)} ${probabilityWords(data.confidence[index])}`;
+    const words = [data.file[index], answerWords(offerOf(index)), reasonWords(index), probabilityWords(data.confidence[index])];
+    return words.filter(Boolean).join(", ");
   }
 
   /** Have a screen reader say something. */
@@ -131,7 +139,7 @@ function reviewer(onAnswer) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const isOnButton = event.target.matches("button:focus-visible");
     const action = {
-      Enter: isOnButton ? null : () => answer(predictionOf(current())),
+      Enter: isOnButton ? null : () => answer(offerOf(current())),
       x: () => answer("none"),
       u: undo,
       ArrowRight: () => move(1), ArrowDown: () => move(1),
@@ -150,7 +158,7 @@ function reviewer(onAnswer) {
     byId("keys").append(key);
   }
   dialog.addEventListener("keydown", press);
-  byId("accept").addEventListener("click", () => answer(predictionOf(current())));
+  byId("accept").addEventListener("click", () => answer(offerOf(current())));
   byId("none").addEventListener("click", () => answer("none"));
   byId("undo").addEventListener("click", undo);
   byId("previous").addEventListener("click", () => move(-1));

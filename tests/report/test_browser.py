@@ -99,7 +99,7 @@ def test_page_shows_the_rows(open_page: Callable[..., Page]) -> None:
     page = open_page()
     assert page.text("title") == "4 scans read"
     assert page.rows() == ["unsure.png", "blank.png", "broken.png", "sure.png"]
-    assert page.digits() == ["7", "\u2013", "\u2013", "1"]
+    assert page.digits() == ["7", "not a digit", "\u2013", "1"]
     loaded = "return [...document.images].filter(i => i.naturalWidth === 30 && i.naturalHeight === 40).length"
     assert wait_for(lambda: page.browser.execute_script(loaded) == 3)
     assert "no image" in page.text("list")
@@ -121,7 +121,7 @@ def test_keyboard_corrections_reach_the_results(
     page.click("start")
     assert page.text("review-file") == "a.png"
     assert len(page.browser.find_elements("css selector", "#review-views img")) == 1
-    assert page.text("review-top").splitlines()[0] == "1"
+    assert page.text("review-others").splitlines()[0] == "or perhaps"
     page.press("3")
     assert page.text("review-file") == "b.png"
     page.press("4")
@@ -157,6 +157,53 @@ def test_keyboard_corrections_reach_the_results(
     ]
     assert page.errors() == []
     saved.unlink()
+
+
+SHAPES = {"portrait": (30, 90), "landscape": (200, 50), "square": (60, 60), "tiny": (6, 9), "huge": (3000, 4000)}
+
+
+@pytest.mark.parametrize("width_px", [1400, 390])
+def test_the_whole_scan_is_visible(open_page: Callable[..., Page], tmp_path: Path, width_px: int) -> None:
+    outcomes = []
+    for name, (wide, high) in SHAPES.items():
+        ref = scan(tmp_path / "scans", f"{name}.png", size=(wide, high))
+        outcomes.append(outcome(ref, Status.REFUSED, None, Reason.NOT_A_DIGIT))
+    page = open_page(*outcomes)
+    page.browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width_px, "height": 844, "deviceScaleFactor": 1, "mobile": width_px < 500},
+    )
+    page.click("start")
+    shape = """
+        const image = document.querySelector("#review-scan img");
+        const [inner, outer] = [image, image.parentElement].map(e => e.getBoundingClientRect());
+        return image.complete && [inner.top - outer.top, outer.bottom - inner.bottom, inner.left - outer.left,
+            outer.right - inner.right, innerHeight - outer.bottom, Math.max(inner.width, inner.height) - 200];
+    """
+    for number in range(len(SHAPES)):
+        assert page.text("review-position") == f"{number + 1} of {len(SHAPES)}"
+        room = wait_for(lambda: page.browser.execute_script(shape))
+        assert min(room) >= 0, page.text("review-file")
+        page.press("\ue014")
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_enter_stores_what_the_page_offers(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.click("start")
+    offers = []
+    for _ in range(2):
+        offers.append((page.text("review-prediction").splitlines()[0], page.text("offer")))
+        page.press("\ue007")
+    assert offers == [("7", "Accept 7"), ("not a digit", "Accept not a digit")]
+    assert page.text("review-answer") == "Your answer: not a digit"
+    page.press("\ue00c")
+    page.browser.find_element("css selector", "[aria-label='Open broken.png']").click()
+    assert page.text("review-prediction").splitlines()[0] == "not read"
+    page.press("\ue007")
+    assert page.text("review-answer") == ""
+    page.press("\ue00c")
+    assert page.digits() == ["7 ✓", "not a digit ✓", "\u2013", "1"]
 
 
 def test_filters(open_page: Callable[..., Page]) -> None:
@@ -202,7 +249,7 @@ def test_two_windows_share_their_answers(open_page: Callable[..., Page]) -> None
     page.browser.switch_to.window(second)
     page.press("\ue00c")
     assert wait_for(lambda: page.text("progress") == "All 2 doubtful scans are reviewed.")
-    expected = ["3 instead of 7", "4 instead of \u2013"]
+    expected = ["3 instead of 7", "4 instead of not a digit"]
     assert wait_for(lambda: [" ".join(digit.split()) for digit in page.digits()[:2]] == expected)
     page.browser.close()
     page.browser.switch_to.window(first)

@@ -108,7 +108,7 @@ def test_scans_have_pictures_and_the_doubtful_have_views(tmp_path: Path) -> None
     picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     assert picture is not None and picture.shape == (40, 30) and picture[20, 14] < 60 < 200 < picture[2, 2]
     assert set(shown["views"]) == {"0", "1"}
-    assert shown["top"]["0"][0][0] == 1 and len(shown["top"]["0"]) == 3
+    assert len(shown["others"]["0"]) == 2 and 7 not in shown["others"]["0"]  # 7 is the prediction
     assert shown["problem"] == {"2": "undecodable"}
 
 
@@ -126,7 +126,7 @@ def test_gone_and_changed_scans_have_no_picture(tmp_path: Path) -> None:
 def test_another_model_gives_no_views(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"), model="of-somebody-else")
     shown = content(write_report(tmp_path)[0], "pictures")
-    assert shown["top"] == shown["views"] == {}
+    assert shown["others"] == shown["views"] == {}
     assert shown["scan"]
 
 
