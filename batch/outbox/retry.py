@@ -9,9 +9,11 @@ from pathlib import Path
 
 from batch.locations import Location, is_remote
 from batch.outbox import restoration, settled
+from batch.outbox.corrections import correct_outcome, load
 from batch.outbox.ledger import open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
+from batch.results.corrected import Corrections
 
 CHUNK_SCANS = 1000  # scans that the ledger forgets with one commit
 
@@ -22,8 +24,8 @@ class ScanFilter:
 
     Attributes:
         paths: Real paths where scans were read or lie now, or folders above them.
-        statuses: Statuses that their last row may have.
-        reasons: Reasons that their last row may give.
+        statuses: Statuses that their last row may have; an answer of a person goes before the row.
+        reasons: Reasons that their last row may give; the same.
         since: The stamp at which their batch began, or an earlier one.
         until: A stamp before which their batch began.
     """
@@ -34,9 +36,9 @@ class ScanFilter:
     since: str = ""
     until: str = ""
 
-    def has(self, scan: Settled) -> bool:
-        """Return whether the filter takes a scan, by its row alone."""
-        began, outcome = scan.batch.stamp, scan.outcome
+    def has(self, scan: Settled, corrections: Corrections) -> bool:
+        """Return whether the filter takes a scan, by its row and what a person said of it."""
+        began, outcome = scan.batch.stamp, correct_outcome(scan.outcome, corrections)
         return (
             (not self.statuses or outcome.status in self.statuses)
             and (not self.reasons or outcome.reason in self.reasons)
@@ -87,7 +89,10 @@ def retry_scans(
     result = RetryResult()
     with open_ledger(outbox, read_only=show is not None) as ledger:
         chunk: list[Settled] = []
-        for scan in filter(choice.has, settled.settled_scans(ledger, with_moved=True)):
+        corrections = load(outbox)
+        for scan in settled.settled_scans(ledger, with_moved=True):
+            if not choice.has(scan, corrections):
+                continue
             ref = scan.outcome.ref
             place = restoration.find_scan(scan.outcome, scan.batch, outbox)
             if not choice.is_at(ref.path, real_path(place or ref.path)):

@@ -2,7 +2,7 @@
 
 // Each answer has its own key, so that two windows of the same page do not overwrite each other.
 const STORE = `digitbox:${data.id}:`;
-const COLUMNS = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at"];
+const COLUMNS = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at", "page", "source"];
 
 /** Answers by index of the row: `corrected` is 0 to 9 or none, `reviewedAt` an ISO time. */
 const answers = new Map();
@@ -73,6 +73,7 @@ function asCsv() {
   const sorted = [...answers].sort(([first], [second]) => first - second);
   const rows = sorted.map(([index, { corrected, reviewedAt }]) => [
     data.file[index], data.sha256[index], batchOf(index), data.prediction[index] ?? "", corrected, reviewedAt,
+    data.page[index] ?? "", sourceOf(index),
   ]);
   return [COLUMNS, ...rows].map((row) => `${row.map((value) => csvCell(String(value))).join(",")}\n`).join("");
 }

@@ -15,6 +15,7 @@ from batch.errors import ConfigError, OutboxError
 from batch.records import Reason, ScanRef, Status
 from batch.report import page, pictures, rows, write
 from batch.report.rows import Entry, ReportRows
+from batch.results.corrected import Correction
 from batch.results.reader import Row
 from published import NOON, four, outcome, publish, scan
 
@@ -38,7 +39,16 @@ def page_of(names: list[str]) -> str:
         Entry(
             Row(name, 1, 0.5, Status.OK, name, "0" * 64, name, name, "2026-01-02T12:00:00Z", source=name),
             (name,),
-            name,
+            Correction(
+                file=name,
+                sha256="",
+                said=name,
+                corrected=name,
+                corrected_by=name,
+                reviewed_at=name,
+                applied_at=name,
+                comment=name,
+            ),
         )
         for name in names
     ]
