@@ -48,26 +48,23 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
     """Save the answers that say something new, all of them or none.
 
     Args:
-        store: The corrections of the outbox.
+        store: The corrections of the outbox, as they are now.
         answers: The answers; the last one of a scan counts.
         by: Name of the person.
 
     Returns:
-        What was added; it is on the disk, and in `store.current`.
+        What was added; it is on the disk.
 
     Raises:
         OutboxError: The disk is full, or another process holds the file for long.
     """
-    store.refresh()
     new: dict[str, Correction] = {}
     now = stamp()
     for answer in answers:
         row = answer.entry.row
         before = store.current.find(row.file, row.page, row.sha256, row.source)
         new.pop(answer.entry.key, None)
-        if (answer.label, answer.comment) != (
-            (OPEN, "") if before is None else (before.corrected, before.comment)
-        ):
+        if before is None or (answer.label, answer.comment) != (before.corrected, before.comment):
             new[answer.entry.key] = Correction(
                 file=row.file,
                 sha256=row.sha256,
@@ -82,7 +79,6 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
             )
     added = list(new.values())
     store.add(added)
-    store.refresh()
     return added
 
 

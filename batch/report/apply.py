@@ -182,7 +182,7 @@ def _parse(file: Path, problems: list[str]) -> Iterator[_Line]:
                 page,
                 label,
                 record.get("reviewed_at", "").strip(),
-                record.get("comment", "").strip()[:MAX_COMMENT],
+                record.get("comment", "").strip().removeprefix("'")[:MAX_COMMENT],  # it hides a formula
             )
 
 

@@ -124,21 +124,25 @@ class Models:
 
 def _picture(entry: Entry, models: Models | None) -> Picture:
     """Make the picture of one entry; a small one without `models`."""
-    scan = _read_scan(entry)
+    scan = read_scan(entry)
     if isinstance(scan, str):
         return Picture(problem=scan)
     if models is None:
-        return Picture(_to_base64(_shrink(scan, SMALL_PX), ".webp", SMALL_QUALITY))
-    large = _to_base64(_shrink(scan, LARGE_PX), ".webp", LARGE_QUALITY)
+        return Picture(_to_base64(shrink(scan, SMALL_PX), ".webp", SMALL_QUALITY))
+    return Picture(
+        _to_base64(shrink(scan, LARGE_PX), ".webp", LARGE_QUALITY), *look_closer(entry, scan, models)
+    )
+
+
+def look_closer(entry: Entry, scan: Grey, models: Models) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the views and the other digits of a `Picture`; both are empty without the model of the row."""
     model = models.get(entry.row.model)
-    if model is None:
-        return Picture(large, others=_others(entry.row.probabilities, entry.row.prediction))
-    views, probabilities = _read_with_model(scan, model)
-    return Picture(large, views, _others(entry.row.probabilities or probabilities, entry.row.prediction))
+    views, probabilities = ((), ()) if model is None else _read_with_model(scan, model)
+    return views, _others(entry.row.probabilities or probabilities, entry.row.prediction)
 
 
-def _read_scan(entry: Entry) -> Grey | str:
-    """Return the scan, or the code for a missing picture."""
+def read_scan(entry: Entry) -> Grey | str:
+    """Return the scan, uint8 (height, width), or the code for a missing picture."""
     if not entry.row.sha256:
         return UNREAD
     problem = GONE
@@ -184,7 +188,7 @@ def _others(probabilities: Sequence[float], prediction: int | None) -> tuple[int
     return tuple(digit for digit in order if digit != prediction)[:MAX_OTHERS]
 
 
-def _shrink(scan: Grey, longer_px: int) -> Grey:
+def shrink(scan: Grey, longer_px: int) -> Grey:
     """Return a scan with its longer side at most this long."""
     scale = longer_px / max(scan.shape)
     if scale >= 1:
@@ -193,7 +197,12 @@ def _shrink(scan: Grey, longer_px: int) -> Grey:
     return np.asarray(cv2.resize(scan, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _to_base64(picture: Grey, suffix: str, webp_quality: int | None = None) -> str:
+def encode(picture: Grey, suffix: str, webp_quality: int | None = None) -> bytes:
+    """Return a picture as a file of the format that the suffix names, e.g. `.webp`."""
     settings = [] if webp_quality is None else [cv2.IMWRITE_WEBP_QUALITY, webp_quality]
     _, encoded = cv2.imencode(suffix, picture, settings)
-    return base64.b64encode(bytes(encoded)).decode()
+    return bytes(encoded)
+
+
+def _to_base64(picture: Grey, suffix: str, webp_quality: int | None = None) -> str:
+    return base64.b64encode(encode(picture, suffix, webp_quality)).decode()

@@ -17,7 +17,7 @@ from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
 from batch.records import Status
 from batch.results import names, reader
-from batch.results.corrected import OPEN, Correction, effect
+from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.results.reader import Row
 from batch.results.scan_keys import scan_key, superseded_keys
 from batch.text import text_cell
@@ -178,15 +178,16 @@ class ResultsFolder:
 
     Args:
         folder: The folder, which may be an outbox.
+        corrections: Its corrections; None to load them.
 
     Raises:
         LedgerError: The ledger or the file of corrections is damaged.
         OutboxError: One of them cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, corrections: Corrections | None = None) -> None:
         self._folder = folder
-        self._corrections = load(folder)
+        self._corrections = load(folder) if corrections is None else corrections
         self._ledger = Ledger(folder / STATE, read_only=True) if ledger_exists(folder / STATE) else None
 
     def read(self, path: Path) -> Iterator[Entry]:
