@@ -69,17 +69,20 @@ async function poll() {
 
 function takeNews({ columns, answered = [], audit }) {
   if (columns) addRows(columns);
+  let isNew = false;
   for (const { key, ...answer } of answered) {
     const index = indexOfKey.get(key);
-    if (index !== undefined) savedAnswers.set(index, answer);
+    if (index === undefined) continue;
+    isNew ||= savedAnswers.get(index)?.at !== answer.at || savedAnswers.get(index).corrected !== answer.corrected;
+    savedAnswers.set(index, answer);
   }
   if (audit) showAudit(audit);
   if (columns) {
+    queue = reviewQueue();
     drawFacts(byId("facts"));
-    applyFilters();
   }
-  if (columns || answered.length) refreshAnswers();
-  if (answered.length) review.update();
+  if ((columns || isNew) && !byId("review").open) refreshAnswers();
+  if (isNew) review.update();
 }
 
 function showAudit({ answered, size, words }) {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from batch.results import names
 from batch.results.corrected import LABELS, Correction
 from batch.results.scan_keys import scan_key
 from batch.terminal import stderr
+
+_log = logging.getLogger(__name__)
 
 SMALL_PX, LARGE_PX = 160, 1600  # longer side of a picture in the list, and in the review with room to zoom
 QUALITY = 90  # of WebP, in percent
@@ -151,9 +154,14 @@ class LiveRows:
         self._log += map(_described, self._store.refresh())
         return [(answer.entry, answer.label) for answer in given]
 
-    def copy_labelled(self, labelled: Sequence[tuple[Entry, str]]) -> None:
-        """Copy scans to the folder of their label; scans that are gone stay away."""
-        answers.copy_labelled(labelled, self._outbox)
+    def copy_labelled(self, labelled: Iterable[tuple[Entry, str]]) -> None:
+        """Copy scans to the folder of their label; a full disk is no reason to refuse answers."""
+        try:
+            answers.copy_labelled(labelled, self._outbox)
+        except OSError as error:
+            _log.warning(
+                f"cannot copy scans to {self._outbox / answers.LABELLED}: {error.strerror}; make room"
+            )
 
     def labelled(self) -> list[tuple[Entry, str]]:
         """Return all rows that have an answer, with their labels."""

@@ -10,16 +10,16 @@ function reviewQueue() {
   return indices;
 }
 
+let queue = reviewQueue();
+
 function startReview() {
-  const queue = reviewQueue();
   const isFresh = (index) => answerOf(index) === null && !isOpen(index);
   review.open(queue, queue.find(isFresh) ?? queue.find((index) => answerOf(index) === null) ?? queue[0]);
 }
 
 /** Show answers that were given here or elsewhere. */
 function refreshAnswers() {
-  list.refresh();
-  showAcceptable();
+  applyFilters();
   const counts = currentCounts();
   drawCharts(counts);
   byId("title").textContent = `${plural(totalOf(counts), "scan", "scans")} read`;
@@ -35,7 +35,6 @@ function progressWords(doneCount, total) {
 }
 
 function showProgress() {
-  const queue = reviewQueue();
   const doneCount = queue.filter((index) => answerOf(index) !== null).length;
   const warning = storageWorks || live ? "" : " Your browser does not keep your answers: save them before you close this page.";
   byId("progress").textContent = progressWords(doneCount, queue.length) + warning;
@@ -86,7 +85,6 @@ function start() {
   });
   setUpTheme();
   restoreAnswers();
-  applyFilters();
   refreshAnswers();
   document.title = `digitbox: ${byId("title").textContent}`;
   if (live) poll();

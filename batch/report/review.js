@@ -3,8 +3,8 @@
 const PACE_ANSWERS = 20; // of the last answers, to estimate the time that is left
 const MAX_PAUSE_S = 60; // a longer gap between answers is a pause
 
-/** Set up the dialog; it calls `onAnswer()` after each answer. */
-function reviewer(onAnswer) {
+/** Set up the dialog; it calls `onEnd()` when it closes, since the page behind it may have many rows. */
+function reviewer(onEnd) {
   const dialog = byId("review");
   const stage = byId("stage");
   const paces = []; // seconds between answers
@@ -97,7 +97,6 @@ function reviewer(onAnswer) {
     const index = current();
     give([{ index, corrected, comment: byId("comment").value.trim() }]);
     notePace();
-    onAnswer();
     const next = nextUnanswered();
     const words = answerWords(corrected);
     if (next === -1 || isSingle) {
@@ -146,7 +145,6 @@ function reviewer(onAnswer) {
   function undo() {
     const index = undoLast();
     if (index === null) return;
-    onAnswer();
     if (queue.includes(index)) position = queue.indexOf(index);
     show();
     announce(`Undone: ${description()}`);
@@ -216,7 +214,6 @@ function reviewer(onAnswer) {
     const comment = byId("comment").value.trim();
     if (comment === commentOf(index)) return;
     give([{ index, corrected: lastAnswer(index)?.corrected ?? "open", comment }]);
-    onAnswer();
     showAnswer(index);
   }
 
@@ -224,6 +221,7 @@ function reviewer(onAnswer) {
     byId("keys").append(buttonOf("", String(digit), () => answer(String(digit))));
   }
   dialog.addEventListener("keydown", press);
+  dialog.addEventListener("close", onEnd);
   byId("accept").addEventListener("click", () => answer(offerOf(current())));
   byId("none").addEventListener("click", () => answer("none"));
   byId("skip").addEventListener("click", () => answer("open"));
@@ -237,7 +235,7 @@ function reviewer(onAnswer) {
   return {
     open,
     undo() {
-      if (undoLast() !== null) onAnswer();
+      if (undoLast() !== null) onEnd();
     },
     /** Show answers of other windows. */
     update() {

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import json
 import secrets
 import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from batch.errors import ConfigError, OutboxError, RunError
 from batch.report import page
 from batch.report.live import LiveRows, WrongAnswersError
+from batch.report.rows import Entry
 from batch.storage import durable
 
 MAX_BODY_BYTES = 4_000_000  # 10,000 answers with short comments
@@ -132,7 +135,7 @@ class ReviewServer:
         self._listener, self._idle_s = listener, idle_s
         self._active_at = time.monotonic()
         self._copies = ThreadPoolExecutor(1, "copies")
-        self._problem = ""
+        self._ended = threading.Event()
         routes = [
             Route("/{secret}/", self._page),
             Route("/{secret}/picture/{size}/{key}", self._picture),
@@ -161,11 +164,12 @@ class ReviewServer:
         Returns:
             True if it ended because it was idle.
         """
-        self._copies.submit(self.rows.copy_labelled, self.rows.labelled())  # those that a kill prevented
+        self._copy(self.rows.labelled())  # those that the end of the last server prevented
         try:
             asyncio.run(self._serve())
         finally:
-            self._copies.shutdown()
+            self._ended.set()
+            self._copies.shutdown(cancel_futures=True)
         return self._is_idle()
 
     def stop(self) -> None:
@@ -187,6 +191,12 @@ class ReviewServer:
 
     def _note_person(self) -> None:
         self._active_at = time.monotonic()
+
+    def _copy(self, labelled: Sequence[tuple[Entry, str]]) -> None:
+        """Copy labelled scans in the background; the end of the server ends it after a scan."""
+        self._copies.submit(
+            self.rows.copy_labelled, itertools.takewhile(lambda _: not self._ended.is_set(), labelled)
+        )
 
     async def _page(self, _: Request) -> Response:
         self._note_person()
@@ -233,7 +243,7 @@ class ReviewServer:
             labelled = self.rows.save(json.loads(body))
         except (WrongAnswersError, ValueError, RecursionError) as error:
             raise HTTPException(400, "These are no answers of this page.") from error
-        self._copies.submit(self.rows.copy_labelled, labelled)
+        self._copy(labelled)
         return _json({"saved": len(labelled)})
 
 
