@@ -70,5 +70,5 @@ $(VENV)/run.stamp: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,excel,s3,ray,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,excel,s3,ray,review,test,lint]'
 	@touch $(VENV)/run.stamp $@

@@ -21,11 +21,19 @@ from batch.storage import durable
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
-def scan(folder: Path, name: str, ink_px: int = 4) -> ScanRef:
-    """Write a picture of a bar of ink; return its scan."""
+def scan(folder: Path, name: str, ink_px: int = 4, size: tuple[int, int] = (30, 40)) -> ScanRef:
+    """Write a picture of a bar of ink; return its scan.
+
+    Args:
+        folder: The folder to write to.
+        name: The name of the file.
+        ink_px: The width of the bar in a picture of the usual size.
+        size: Width and height of the picture, pixels.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    picture = np.full((40, 30), 250, np.uint8)
-    picture[8:32, 12 : 12 + ink_px] = 20
+    width, height = size
+    picture = np.full((height, width), 250, np.uint8)
+    picture[height // 5 : height * 4 // 5, width * 2 // 5 : width * 2 // 5 + width * ink_px // 30] = 20
     _, data = cv2.imencode(".png", picture)
     path = folder / name
     path.write_bytes(bytes(data))

@@ -14,7 +14,7 @@ import pytest
 from command import ROOT
 
 # What the packages share: nouns, errors, options, and how text and times are written.
-BASE = {"records", "errors", "text", "clock", "options", "locations", "config"}
+BASE = {"records", "errors", "text", "clock", "options", "locations", "config", "intervals"}
 # From bytes to a decision.
 READING = {"storage", "images", "preprocessing", "inputs", "inference"}
 # Package (or module at the top) to the packages that it may import, beside itself.
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
     "clock": set(),
     "options": set(),
+    "intervals": set(),
     "errors": {"records"},
     "locations": {"errors"},
     "config": {"records", "errors", "locations", "options"},
@@ -63,6 +64,8 @@ HEAVY = (
     "botocore",
     "aiohttp",
     "prometheus_client",
+    "starlette",
+    "uvicorn",
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batch.errors import ConfigError, InputError
 from batch.locations import is_remote
 from batch.outbox import settled
-from batch.outbox.corrections import Correction, corrections_of
+from batch.outbox.corrections import load
 from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import Reason, Status
 from batch.results import corrected, names, reader, schema
@@ -71,7 +71,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     for file in files:
         found |= dict.fromkeys(reader.columns(file))
     columns = [*schema.order_columns(found), corrected.CORRECTED]
-    correct = functools.cache(_corrections_of)
+    correct = functools.cache(lambda folder: load(folder).apply)
     parts = [_typed(pd.DataFrame(), columns)]
     for file in files:
         records = map(correct(file.parent), reader.records(file))
@@ -100,24 +100,3 @@ def _files(path: str) -> list[Path]:
     if not found and not has_ledger(Path(path)):
         raise InputError(f"no results in {path}: give the outbox of your runs")
     return found
-
-
-def _corrections_of(folder: Path) -> Callable[[Record], Record]:
-    """Return the function that applies to a row what people said of its scan."""
-    if not has_ledger(folder):
-        return lambda record: record
-    with open_ledger(folder, read_only=True) as ledger:
-        ledger.hold_snapshot()
-        by_scan: dict[tuple[str, str], Correction] = {}
-        for batch in settled.published_batches(ledger):
-            by_scan |= corrections_of(ledger, batch.batch_id)
-
-    def correct(record: Record) -> Record:
-        correction = by_scan.get((record["file"], record["sha256"] or ""))
-        return (
-            record
-            if correction is None
-            else record | corrected.changes(correction.said, correction.corrected)
-        )
-
-    return correct

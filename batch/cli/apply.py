@@ -2,77 +2,79 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import click
 
-from batch.cli.options import outbox_option
+from batch.cli.options import by_option, outbox_option
 from batch.cli.types import LocalPath, NamedPath
-from batch.errors import ConfigError
 from batch.report import apply as application
+from batch.report.answers import LABELLED, is_confirmed
+from batch.results.corrected import OPEN
 from batch.terminal import console
-from batch.text import count, count_scans
+from batch.text import count, count_scans, text_cell
 
 MAX_PROBLEMS = 20  # messages on the screen; a wrong file may have one for each line
 
 
 @click.command()
-@click.argument("corrections", type=NamedPath(readable=False, path_type=Path))
+@click.argument("corrections", required=False, type=NamedPath(readable=False, path_type=Path))
 @outbox_option(
     "Folder with the results that the report was made from.",
-    LocalPath("correct copies of its files of results by hand"),
+    LocalPath("copy its files of results to a folder, and name that"),
 )
-@click.option("--by", metavar="NAME", help="Your name, for the audit.  [default: your login]")
-def apply(corrections: Path, outbox: Path, by: str | None) -> None:
+@by_option
+def apply(corrections: Path | None, outbox: Path, by: str) -> None:
     """Apply the corrections that a report saved, all of them or none.
 
-    CORRECTIONS is the file that the report saved. digitbox leaves the published results as they are. Beside
-    each it writes a file corrected-... with the corrected rows, and prints its path. It copies the corrected
-    scans to corrected/ in the outbox, into one folder for each digit. digitbox train --extra and digitbox
-    evaluate read them.
+    CORRECTIONS is the file that the report saved. Without it, digitbox takes the newest corrections*.csv of
+    this folder and of the folder for downloads.
+
+    From then on, what you said of a scan is its result. It counts for digitbox export, status, retry and
+    report, and when digitbox reads the same scan again. The published results stay as they are. digitbox
+    prints a line for each changed scan. It copies the corrected scans to corrected/ in the outbox, into one
+    folder for each digit. digitbox train --extra and digitbox evaluate read them.
 
     \b
     Examples:
-      digitbox apply ~/Downloads/corrections.csv
+      digitbox apply
+      digitbox apply ~/Downloads/corrections.csv --outbox results/ --by Anna
       digitbox train --from cnn --extra outbox/corrected/ --name office
     """
-    name = _login() if by is None else by.strip()
-    if not name:
-        raise ConfigError("--by must be a name")
+    if corrections is None:
+        corrections = application.find_saved([Path(), application.download_folder()])
+        console.say(f"reading {text_cell(str(corrections))}")
     try:
-        result = application.apply(corrections, outbox, name)
+        result = application.apply(corrections, outbox, by)
     except application.WrongLinesError as error:
         for problem in error.problems[:MAX_PROBLEMS]:
             console.say(problem)
         if (hidden_count := len(error.problems) - MAX_PROBLEMS) > 0:
             console.say(f"and {hidden_count} more")
         raise
-    for path in result.written:
-        console.print_line(path)
+    for correction in result.added:
+        if not is_confirmed(correction):
+            page = "" if correction.page is None else f", page {correction.page}"
+            console.print_line(f"{correction.file}{page}: {correction.said} -> {correction.corrected}")
     _say_result(result, outbox)
 
 
 def _say_result(result: application.ApplyResult, outbox: Path) -> None:
-    total = result.changed + result.confirmed
+    total = len(result.added) + result.known
     if not total:
         console.say("nothing to do: no corrections in the file")
         return
-    known = f" ({result.known} applied before)" if result.known else ""
-    console.say(
-        f"{count(total, 'correction')}: {result.changed} changed, {result.confirmed} confirmed{known}"
-    )
-    folder = outbox / application.LABELLED
+    confirmed = sum(map(is_confirmed, result.added))
+    opened = sum(correction.corrected == OPEN for correction in result.added)
+    changed = len(result.added) - confirmed - opened
+    words = [f"{changed} changed", f"{confirmed} confirmed"]
+    words += [f"{opened} left open"] if opened else []
+    words += [f"{result.known} known before"] if result.known else []
+    console.say(f"{count(total, 'correction')}: {', '.join(words)}; for the results: digitbox export")
+    folder = outbox / LABELLED
     console.say(
         f"{count_scans(result.copied)} copied to {folder}; "
         f"to train with them: digitbox train --from cnn --extra {folder}"
     )
     if result.missing:
         console.say(f"{count_scans(result.missing)} not copied: gone or changed since digitbox read them")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

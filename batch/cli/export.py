@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from batch.cli import values
 from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError, InputError, OutboxError
+from batch.outbox import corrections
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import Status
@@ -54,6 +56,11 @@ CSV_WRITERS: Mapping[str, Callable[[IO[str], list[str]], Writer]] = {
     help="Write only the last row of each scan.",
 )
 @click.option(
+    "--published",
+    is_flag=True,
+    help="Write the rows as digitbox published them, without what people said of them since.",
+)
+@click.option(
     "--format",
     "format_name",
     type=click.Choice(schema.EXPORT_FORMATS),
@@ -83,6 +90,7 @@ def export(
     until: datetime | None,
     statuses: tuple[str, ...],
     latest: bool,
+    published: bool,
     format_name: str,
     dialect: str,
     output: Path,
@@ -90,6 +98,9 @@ def export(
     """Write the rows of many batches as one file: CSV, Parquet or Excel.
 
     digitbox takes exactly the rows that it published, in that order, as the ledger of the outbox has them.
+    What a person said of a scan, with digitbox review or apply, is its result. The last column, corrected,
+    has what the model had said of such a scan. --status looks at the result, too.
+
     --since and --until compare with the column processed_at. digitbox leaves out files of results that
     somebody removed from the outbox or changed there. It names the first one and ends with 4.
 
@@ -97,6 +108,7 @@ def export(
     Examples:
       digitbox export --since 2026-11-01 --until 2026-11-30 --output november.csv
       digitbox export --latest --status review | wc -l
+      digitbox export --published --output as-read.csv
       digitbox export --format xlsx --output november.xlsx
     """
     choice = RowFilter(since=since, until=until, statuses=statuses, latest=latest)
@@ -111,7 +123,9 @@ def export(
             ledger = opened.enter_context(open_ledger(outbox, read_only=True))
             ledger.hold_snapshot()
         source = PublishedRows(ledger, outbox, choice)
-        number = _write(source, choice, output, BINARY_WRITERS.get(format_name), CSV_WRITERS[dialect])
+        effective = None if published else corrections.load(outbox)
+        export_to = functools.partial(export_rows, source, choice, effective)
+        number = _write(export_to, output, BINARY_WRITERS.get(format_name), CSV_WRITERS[dialect])
     rows = count(number, "row")
     files = count(source.batches, "file")
     console.say(f"{rows} of {files} of results" + ("" if output == STDOUT else f" in {output}"))
@@ -124,21 +138,20 @@ def export(
 
 
 def _write(
-    source: PublishedRows,
-    choice: RowFilter,
+    export_to: Callable[[Callable[[list[str]], Writer]], int],
     output: Path,
     binary_writer: Callable[[IO[bytes], list[str]], Writer] | None,
     csv_writer: Callable[[IO[str], list[str]], Writer],
 ) -> int:
     if output == STDOUT:
         with console.stdout_table() as file:
-            return export_rows(source, choice, lambda names: csv_writer(file, names))
+            return export_to(lambda names: csv_writer(file, names))
     try:
         with new_file(output) as file:
             if binary_writer is not None:
-                return export_rows(source, choice, lambda names: binary_writer(file, names))
+                return export_to(lambda names: binary_writer(file, names))
             text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-            rows = export_rows(source, choice, lambda names: csv_writer(text, names))
+            rows = export_to(lambda names: csv_writer(text, names))
             text.detach()
             return rows
     except FileExistsError as error:

@@ -52,6 +52,7 @@ LAZY_COMMANDS = {
     "status": "batch.cli.status",
     "apply": "batch.cli.apply",
     "report": "batch.cli.report",
+    "review": "batch.cli.review",
 }
 # Options that other commands share with run. They take them from digitbox.toml, too.
 PLACES = ("outbox", "state")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
@@ -68,6 +69,25 @@ def outbox_option(
 
 version_option = click.version_option(package_name="digitbox", prog_name="digitbox")
 state_option = options(StateOptions)
+
+
+def _name_of_person(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    if value is None:
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):  # no entry for this user
+            return "unknown"
+    if not value.strip():
+        raise click.BadParameter("it must be a name", context, parameter)
+    return value.strip()
+
+
+by_option = click.option(
+    "--by",
+    metavar="NAME",
+    callback=_name_of_person,
+    help="Your name, which digitbox keeps beside your answers.  [default: your login]",
+)
 
 
 def given_value(parameter: click.Parameter, context: click.Context, arguments: Sequence[str] = ()) -> Any:

@@ -13,7 +13,7 @@ from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
-from batch.outbox import batches, run_history
+from batch.outbox import batches, corrections, run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_history import Heartbeat
@@ -38,7 +38,7 @@ class Health:
         oldest_waiting_at: Modification time of the oldest waiting scan, seconds since 1970; None if
             digitbox can look at none.
         inputs: Paths, globs and addresses in which digitbox looked for waiting scans.
-        counts: Number of scans by status, in all runs.
+        counts: Number of scans by status, in all runs; what a person said of a scan counts.
         watcher: The last sign of the watcher; None if there never was one.
         watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign for long), `gone` (no such process);
             None if there never was a watcher.
@@ -83,9 +83,8 @@ def check_health(
         runs = run_history.last_runs(ledger, MAX_RUNS)
         health.last_success = run_history.last_success(ledger)
         health.watcher = run_history.read_heartbeat(ledger)
-        health.counts |= {
-            status.value: count for status, count in run_history.count_by_status(ledger).items()
-        }
+        counts = corrections.count_by_status(ledger, corrections.load(outbox))
+        health.counts |= {status.value: count for status, count in counts.items()}
         if runs and run_history.is_running(runs[0]):
             health.running = runs.pop(0)
         health.last_run = runs[0] if runs else None

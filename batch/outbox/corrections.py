@@ -1,52 +1,152 @@
-"""What people said of scans that were read: who, when and what; the ledger never changes it."""
+"""The corrections of an outbox: who said what of which scan, and when. digitbox only ever adds to them.
+
+They have a file of their own beside the ledger. A run writes to the ledger in transactions that last as long
+as it takes to read a batch, and a person's answer must not wait for that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
 
-from batch.outbox.ledger import Ledger
+from batch.locations import Location, state_folder
+from batch.outbox import run_history
+from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
+from batch.outbox.settled import last_members
+from batch.records import Outcome, Status
+from batch.results.corrected import Correction, Corrections, effect
+from batch.storage.durable import make_folder
+from batch.text import text_cell
 
-NONE = "none"  # as a correction: not a digit
+CORRECTIONS = Schema(
+    "corrections.sqlite3",
+    (
+        """
+CREATE TABLE corrections (
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    page INTEGER,
+    source TEXT NOT NULL,
+    said TEXT NOT NULL,
+    corrected TEXT NOT NULL,
+    corrected_by TEXT NOT NULL,
+    reviewed_at TEXT NOT NULL,
+    applied_at TEXT NOT NULL,
+    comment TEXT NOT NULL
+);
+""",
+    ),
+    "without it, what people said of scans does not count",
+)
+_COLUMNS = tuple(field.name for field in fields(Correction))
+_OLD_COLUMNS = tuple(name for name in _COLUMNS if name not in ("page", "source", "comment"))
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What a person said of one row of published results.
+class CorrectionStore:
+    """The open corrections of an outbox; several processes may write to them at once.
 
     Attributes:
-        batch: The batch of the row.
-        file: The name in the row, escaped as it is there.
-        sha256: The digest in the row.
-        said: What the model had said: 0 to 9, or the reason why it gave no digit.
-        corrected: What the person says: 0 to 9, or `NONE`.
-        corrected_by: The person.
-        reviewed_at: When the person looked at the scan; UTC, ISO 8601.
-        applied_at: When digitbox applied the correction; UTC, ISO 8601.
+        current: The last correction of each scan, as of the last `refresh`.
+
+    Args:
+        outbox: The outbox, with results in it.
+        read_only: Open them to look at; an outbox without corrections stays as it is.
+
+    Raises:
+        LedgerError: The file is damaged, or of a newer digitbox.
+        OutboxError: The file cannot be opened or made.
     """
 
-    batch: str
-    file: str
-    sha256: str
-    said: str
-    corrected: str
-    corrected_by: str
-    reviewed_at: str
-    applied_at: str
+    def __init__(self, outbox: Location, *, read_only: bool = False) -> None:
+        folder = state_folder(outbox)
+        self.current = Corrections(_old_corrections(folder))
+        self._last = 0
+        self._table: Ledger | None = None
+        if not read_only:
+            make_folder(folder)
+        if not read_only or exists(folder, CORRECTIONS):
+            self._table = Ledger(folder, read_only=read_only, schema=CORRECTIONS)
+        try:
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+
+    def refresh(self) -> list[Correction]:
+        """Return the corrections that were added since the last call, the oldest first."""
+        if self._table is None:
+            return []
+        rows = self._table.execute(
+            f"SELECT rowid, {', '.join(_COLUMNS)} FROM corrections WHERE rowid > ? ORDER BY rowid",  # noqa: S608
+            (self._last,),
+        )
+        added = [Correction(**dict(zip(_COLUMNS, row[1:], strict=True))) for row in rows]
+        for correction in added:
+            self.current.add(correction)
+        self._last = rows[-1][0] if rows else self._last
+        return added
+
+    def add(self, corrections: Sequence[Correction]) -> None:
+        """Add corrections, all of them or none; they are on the disk when this returns.
+
+        Raises:
+            OutboxError: The disk is full, or another process holds the file for long.
+        """
+        assert self._table is not None
+        marks = ", ".join("?" * len(_COLUMNS))
+        with self._table.transaction():
+            self._table.execute_many(
+                f"INSERT INTO corrections ({', '.join(_COLUMNS)}) VALUES ({marks})",  # noqa: S608
+                map(astuple, corrections),
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._table is not None:
+            self._table.close()
 
 
-def corrections_of(ledger: Ledger, batch_id: str) -> dict[tuple[str, str], Correction]:
-    """Return the last correction of each row of a batch, by file and SHA-256 of the row."""
-    if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
-        return {}  # a ledger of an older digitbox, opened to read
-    rows = ledger.execute(
-        "SELECT batch, file, sha256, said, corrected, corrected_by, reviewed_at, applied_at FROM corrections "
-        "WHERE batch = ? ORDER BY rowid",
-        (batch_id,),
-    )
-    return {(row[1], row[2]): Correction(*row) for row in rows}
+def load(outbox: Location) -> Corrections:
+    """Return what people said of the scans of an outbox; nothing if it has no corrections.
+
+    Raises:
+        LedgerError: A file is damaged, or of a newer digitbox.
+        OutboxError: A file cannot be read.
+    """
+    store = CorrectionStore(outbox, read_only=True)
+    store.close()
+    return store.current
 
 
-def add(ledger: Ledger, corrections: Iterable[Correction]) -> None:
-    """Add corrections; call it in a transaction, so that the ledger gets all of them or none."""
-    ledger.execute_many("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(astuple, corrections))
+def correct_outcome(outcome: Outcome, corrections: Corrections) -> Outcome:
+    """Return the outcome of a scan, from the ledger, with the status and the reason that a person gave it."""
+    # The ledger has no source. Bytes and name are the same, so the answer is right for any.
+    label = corrections.answer(text_cell(outcome.ref.name), None, outcome.sha256, "")
+    if not label:
+        return outcome
+    status, reason = effect(label)
+    return outcome._replace(status=status, reason=reason)
+
+
+def count_by_status(ledger: Ledger, corrections: Corrections) -> dict[Status, int]:
+    """Return the number of scans by effective status; the last row of each scan counts."""
+    counts = dict.fromkeys(Status, 0) | dict(run_history.count_by_status(ledger))
+    for outcome in last_members(ledger, corrections.digests):
+        counts[outcome.status] -= 1
+        counts[correct_outcome(outcome, corrections).status] += 1
+    return counts
+
+
+def _old_corrections(folder: Path) -> Iterable[Correction]:
+    """Return the corrections in the ledger, where digitbox had them before; they have no source."""
+    if not exists(folder, LEDGER):
+        return []
+    ledger = Ledger(folder, read_only=True)
+    try:
+        if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
+            return []
+        rows = ledger.execute(f"SELECT {', '.join(_OLD_COLUMNS)} FROM corrections ORDER BY rowid")  # noqa: S608
+        return [Correction(**dict(zip(_OLD_COLUMNS, row, strict=True))) for row in rows]
+    finally:
+        ledger.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -17,6 +16,8 @@ from batch.outbox import settled
 from batch.outbox.batches import Batch
 from batch.outbox.ledger import Ledger
 from batch.results import reader, schema
+from batch.results.corrected import CORRECTED, Corrections
+from batch.results.scan_keys import scan_key, superseded_keys
 from batch.results.schema import Record
 from batch.results.writers import Writer
 from batch.storage.durable import digest
@@ -31,7 +32,7 @@ class RowFilter:
     Attributes:
         since: Rows processed then or later; None sets no limit.
         until: Rows processed before then; None sets no limit.
-        statuses: Rows of one of these statuses; an empty tuple takes all.
+        statuses: Rows of one of these effective statuses; an empty tuple takes all.
         latest: Only the last row of each scan among those processed in that time.
     """
 
@@ -116,8 +117,7 @@ class PublishedRows:
 class LatestRows:
     """The number of the last row of each scan; scans are the same if source, file, page and content are.
 
-    A row may lack its content (the scan vanished, or could not be read), its page, or its source (results of
-    older versions). It gives way to any later row that is the same in what it does have. There may be
+    A row gives way to any later row that is the same in what it has, see `superseded_keys`. There may be
     millions of scans, so a temporary file has the numbers.
 
     Args:
@@ -129,7 +129,13 @@ class LatestRows:
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
         self._connection.execute("BEGIN")
-        scans = ((key, number) for number, row in rows for key in _keys(row, has_old_files))
+        scans = (
+            (key, number)
+            for number, row in rows
+            for key in superseded_keys(
+                row["file"], row.get("source"), row.get("page"), row["sha256"], has_old_files=has_old_files
+            )
+        )
         try:
             self._connection.executemany("INSERT OR REPLACE INTO last VALUES (?, ?)", scans)
         except sqlite3.Error as error:
@@ -139,7 +145,7 @@ class LatestRows:
 
     def has(self, number: int, row: Record) -> bool:
         """Return whether a row is the last of its scan."""
-        key = _key(row["file"], row.get("source"), row.get("page"), row["sha256"])
+        key = scan_key(row["file"], row.get("source"), row.get("page"), row["sha256"])
         last = self._connection.execute("SELECT number FROM last WHERE scan = ?", (key,)).fetchone()
         return last == (number,)
 
@@ -148,26 +154,18 @@ class LatestRows:
         self._connection.close()
 
 
-def _keys(row: Record, has_old_files: bool) -> Iterator[bytes]:
-    """Yield the key of a row, and those of the rows that give way to it."""
-    source = row.get("source")
-    for known_source in {source, None} if has_old_files else {source}:
-        for page in {row.get("page"), None}:
-            for sha256 in {row["sha256"], None}:
-                yield _key(row["file"], known_source, page, sha256)
-
-
-def _key(file: str, source: str | None, page: int | None, sha256: str | None) -> bytes:
-    text = f"{file}\0{source or ''}\0{page or ''}\0{sha256 or ''}"
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
-def export_rows(source: PublishedRows, choice: RowFilter, open_writer: Callable[[list[str]], Writer]) -> int:
+def export_rows(
+    source: PublishedRows,
+    choice: RowFilter,
+    corrections: Corrections | None,
+    open_writer: Callable[[list[str]], Writer],
+) -> int:
     """Write the chosen rows, in the order in which they were published; return how many.
 
     Args:
         source: The rows of the outbox.
         choice: The choice of rows.
+        corrections: What people said of them; None for the rows as they were published.
         open_writer: Makes the writer for these columns.
 
     Raises:
@@ -181,11 +179,14 @@ def export_rows(source: PublishedRows, choice: RowFilter, open_writer: Callable[
         if choice.latest:
             latest = LatestRows(source.rows(), has_old_files=source.has_old_files)
             stack.callback(latest.close)
-        writer = stack.enter_context(closing(open_writer(names)))
+        columns = names if corrections is None else [*names, CORRECTED]
+        writer = stack.enter_context(closing(open_writer(columns)))
         for number, row in source.rows():
-            if choice.statuses and row["status"] not in choice.statuses:
+            if latest is not None and not latest.has(number, row):
                 continue
-            if latest is None or latest.has(number, row):
-                writer.add([row.get(name) for name in names])
-                count += 1
+            effective = row if corrections is None else corrections.apply(row)
+            if choice.statuses and effective["status"] not in choice.statuses:
+                continue
+            writer.add([effective.get(name) for name in columns])
+            count += 1
     return count

@@ -1,7 +1,7 @@
 """The ledger: the SQLite file of an outbox, its tables, its transactions and its errors.
 
 The questions to it stand elsewhere in this package, in modules of functions that take a `Ledger` first:
-`batches`, `settled`, `run_history` and `corrections`.
+`batches`, `settled` and `run_history`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from batch.errors import InputError, LedgerError, OutboxError
 from batch.locations import STATE, Location, state_folder
@@ -50,20 +50,8 @@ CREATE TABLE runs (run TEXT PRIMARY KEY, exit_code INTEGER, summary TEXT NOT NUL
 ALTER TABLE watcher ADD COLUMN since TEXT;
 ALTER TABLE watcher ADD COLUMN every_s REAL;
 """,
-    # Rows are only ever added: of the corrections of one scan, the last one counts.
-    """
-CREATE TABLE corrections (
-    batch TEXT NOT NULL,
-    file TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    said TEXT NOT NULL,
-    corrected TEXT NOT NULL,
-    corrected_by TEXT NOT NULL,
-    reviewed_at TEXT NOT NULL,
-    applied_at TEXT NOT NULL
-);
-CREATE INDEX corrections_by_batch ON corrections (batch);
-""",
+    # The third version had corrections here, and ledgers of that time still do: see `corrections`.
+    "",
     # 0 in the rows of older versions: the content of such a scan decides whether it is another one.
     "ALTER TABLE members ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;",
     # Of a scan of several pages, `members` has one row. This table has the first page of each result.
@@ -79,6 +67,23 @@ CREATE INDEX pages_by_batch ON pages (batch);
 """,
 )
 _VERSION_OF_CTIME = 4
+
+
+class Schema(NamedTuple):
+    """The tables of an SQLite file.
+
+    Attributes:
+        file: The name of the file.
+        steps: What each version of the tables adds to the one before.
+        loss: What it means for people to be without the file, for a message.
+    """
+
+    file: str
+    steps: tuple[str, ...]
+    loss: str
+
+
+LEDGER = Schema(FILE, _STEPS, "without it, scans that have been read count as new")
 # Low bytes of SQLite's codes that say that the disk is the trouble, and not the ledger.
 _DISK_ERRORS = frozenset(
     {
@@ -103,14 +108,15 @@ class Ledger:
     Args:
         folder: The state folder, which holds the file.
         read_only: Open it to look at, while another process may write to it.
+        schema: Another file with its tables.
 
     Raises:
         LedgerError: The file is damaged, or of a newer digitbox.
         OutboxError: The file cannot be opened or made.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self._path, self._read_only = folder / FILE, read_only
+    def __init__(self, folder: Path, *, read_only: bool = False, schema: Schema = LEDGER) -> None:
+        self._path, self._read_only, self._schema = folder / schema.file, read_only, schema
         self._check_not_emptied()
         with self._reporting():
             self._connection = self._connect("?mode=ro" if read_only else "")
@@ -135,8 +141,8 @@ class Ledger:
             is_empty = os.path.getsize(self._path) == 0
         except OSError:  # there is none yet, or `_connect` says why it cannot be read
             return
-        if is_empty and _is_used(self._path.parent):
-            raise LedgerError(_damage(self._path, "it is empty"))
+        if is_empty and self._is_used():
+            raise LedgerError(self._damage("it is empty"))
 
     def _connect(self, parameters: str) -> sqlite3.Connection:
         address = self._path.absolute().as_uri() + parameters
@@ -144,19 +150,20 @@ class Ledger:
 
     def _set_up(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version > len(_STEPS):
+        steps = self._schema.steps
+        if version > len(steps):
             raise LedgerError(
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
             )
         if self._read_only:
-            if version < _VERSION_OF_CTIME:  # nothing can bring it up to date now
+            if self._schema is LEDGER and version < _VERSION_OF_CTIME:  # nothing can bring it up to date now
                 self._connection.execute(
                     "CREATE TEMP VIEW members AS SELECT rowid, *, 0 AS ctime_ns FROM main.members"
                 )
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut
-        for number, step in enumerate(_STEPS[version:], version + 1):
+        for number, step in enumerate(steps[version:], version + 1):
             self._connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
 
     def close(self) -> None:
@@ -228,31 +235,29 @@ class Ledger:
                 raise OutboxError(
                     f"cannot write to the ledger {self._path}: {error}; make room or give another --outbox"
                 ) from error
-            raise LedgerError(_damage(self._path, str(error))) from error
+            raise LedgerError(self._damage(str(error))) from error
+
+    def _damage(self, cause: str) -> str:
+        return (
+            f"the ledger {self._path} is damaged ({cause}): restore it, or move it away; {self._schema.loss}"
+        )
+
+    def _is_used(self) -> bool:
+        """Return whether a log beside an empty file, or results of the outbox, show that it had content."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        if log.is_file() and log.stat().st_size > 0:
+            return True
+        folder = self._path.parent
+        return self._schema is LEDGER and folder.name == STATE and bool(names.find(folder.parent))
 
 
-def _damage(path: Path, cause: str) -> str:
-    return (
-        f"the ledger {path} is damaged ({cause}): restore it, or move it away; without it, "
-        "scans that have been read count as new"
-    )
-
-
-def _is_used(folder: Path) -> bool:
-    """Return whether a state folder, or the local outbox that it lies in, shows that scans have been read."""
-    log = folder / f"{FILE}-wal"
-    if log.is_file() and log.stat().st_size > 0:
-        return True
-    return folder.name == STATE and bool(names.find(folder.parent))
-
-
-def exists(folder: Path) -> bool:
-    """Return whether a state folder has a ledger.
+def exists(folder: Path, schema: Schema = LEDGER) -> bool:
+    """Return whether a state folder has a ledger, or another file with tables.
 
     Raises:
         OutboxError: The folder does not allow a look into it.
     """
-    path = folder / FILE
+    path = folder / schema.file
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

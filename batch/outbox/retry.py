@@ -9,9 +9,11 @@ from pathlib import Path
 
 from batch.locations import Location, is_remote
 from batch.outbox import restoration, settled
+from batch.outbox.corrections import correct_outcome, load
 from batch.outbox.ledger import open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
+from batch.results.corrected import Corrections
 
 CHUNK_SCANS = 1000  # scans that the ledger forgets with one commit
 
@@ -22,8 +24,8 @@ class ScanFilter:
 
     Attributes:
         paths: Real paths where scans were read or lie now, or folders above them.
-        statuses: Statuses that their last row may have.
-        reasons: Reasons that their last row may give.
+        statuses: Statuses that their last row may have; an answer of a person goes before the row.
+        reasons: Reasons that their last row may give; the same.
         since: The stamp at which their batch began, or an earlier one.
         until: A stamp before which their batch began.
     """
@@ -34,14 +36,20 @@ class ScanFilter:
     since: str = ""
     until: str = ""
 
-    def has(self, scan: Settled) -> bool:
-        """Return whether the filter takes a scan, by its row alone, or by one of its pages."""
-        began = scan.batch.stamp
+    def has(self, scan: Settled, corrections: Corrections) -> bool:
+        """Return whether the filter takes a scan, by its row or one of its pages.
+
+        What a person said goes before the row. For a scan with several pages, the rows count alone.
+        """
+        began, results = scan.batch.stamp, scan.results
+        if not scan.pages:
+            outcome = correct_outcome(scan.outcome, corrections)
+            results = {(outcome.status, outcome.reason)}
         return (
             any(
                 (not self.statuses or status in self.statuses)
                 and (not self.reasons or reason in self.reasons)
-                for status, reason in scan.results
+                for status, reason in results
             )
             and self.since <= began
             and (not self.until or began < self.until)
@@ -90,7 +98,10 @@ def retry_scans(
     result = RetryResult()
     with open_ledger(outbox, read_only=show is not None) as ledger:
         chunk: list[Settled] = []
-        for scan in filter(choice.has, settled.settled_scans(ledger, with_moved=True)):
+        corrections = load(outbox)
+        for scan in settled.settled_scans(ledger, with_moved=True):
+            if not choice.has(scan, corrections):
+                continue
             ref = scan.outcome.ref
             place = restoration.find_scan(scan.outcome, scan.batch, outbox)
             if not choice.is_at(ref.path, real_path(place or ref.path)):

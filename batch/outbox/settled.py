@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, PageResult, outcome_of, pages_of
@@ -12,6 +12,7 @@ from batch.records import After, Outcome, Reason, Status
 from batch.results import names
 
 PAGE_ROWS = 10_000  # rows that one query reads; a ledger may have millions
+MAX_DIGESTS = 10_000  # that one query looks for; it reads all members, and SQLite takes 32,766 values
 MIN_FREE_PAGES = 1000  # pages of 4 KiB; with fewer to gain, writing the file anew is not worth its time
 
 _MEMBER_WIDTH = MEMBER_COLUMNS.count(",") + 1
@@ -77,6 +78,19 @@ def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settl
             of_scan = tuple(pages.get(outcome.ref.path, ()))
             yield Settled(outcome, batch, is_last=not has_later, pages=of_scan)
         last = page[-1][0]
+
+
+def last_members(ledger: Ledger, digests: Collection[str]) -> Iterator[Outcome]:
+    """Yield the scans with this content that have no later row, without their digits."""
+    wanted = sorted(digests)
+    for start in range(0, len(wanted), MAX_DIGESTS):
+        chunk = wanted[start : start + MAX_DIGESTS]
+        marks = ", ".join("?" * len(chunk))
+        rows = ledger.execute(
+            f"SELECT {MEMBER_COLUMNS} FROM members WHERE sha256 IN ({marks}) AND NOT {_HAS_LATER}",  # noqa: S608
+            chunk,
+        )
+        yield from map(outcome_of, rows)
 
 
 def published_batches(ledger: Ledger) -> Iterator[Batch]:

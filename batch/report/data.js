@@ -1,8 +1,9 @@
 "use strict";
-// The rows as columns. A row is known by its index in them.
+// The rows as columns. A row is known by its index in them, and by a key that names its scan.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const pictures = JSON.parse(document.getElementById("pictures").textContent);
+const live = data.live; // what a served page knows of its server; null for a page that stands alone
 const STATUSES = ["ok", "review", "refused", "failed"];
 // For each code of a missing picture: words for the list, and a sentence for the review.
 const PROBLEMS = {
@@ -13,23 +14,44 @@ const PROBLEMS = {
   remote: ["elsewhere", "The scan is in object storage. The report takes no pictures from there."],
   left: ["", "This report has no picture of the scan. For more pictures, use digitbox report --pictures."],
 };
-const count = data.file.length;
 
-const decoded = (column) => (index) => column.values[column.codes[index]];
-const statusOf = decoded(data.status);
-const reasonOf = decoded(data.reason);
-const batchOf = decoded(data.batch);
-const sourceOf = decoded(data.source);
+const rows = {
+  key: [], file: [], prediction: [], confidence: [], sha256: [], page: [], status: [], reason: [], batch: [], source: [],
+  processed_at: [],
+};
+const indexOfKey = new Map();
+/** Answers that digitbox has, by index: corrected, comment, by, at. */
+const savedAnswers = new Map();
 
+/** Take more rows; a row with a known key replaces the older one of its scan. */
+function addRows(columns) {
+  columns.key.forEach((key, position) => {
+    const index = indexOfKey.get(key) ?? rows.key.length;
+    indexOfKey.set(key, index);
+    for (const name of Object.keys(rows)) {
+      const column = columns[name];
+      rows[name][index] = column.codes ? column.values[column.codes[position]] : (column[position] ?? null);
+    }
+    if (columns.answers[position]) savedAnswers.set(index, columns.answers[position]);
+  });
+}
+
+addRows(data.columns);
+
+const rowCount = () => rows.key.length;
 const toneOf = (status) => (status === "review" ? "review-tone" : status);
-const reasonWords = (index) => data.reasons[reasonOf(index)] ?? reasonOf(index);
+const reasonWords = (index) => data.reasons[rows.reason[index]] ?? rows.reason[index];
 const grouped = (number) => number.toLocaleString("en-GB");
 const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumSignificantDigits: 3 });
 const plural = (number, singular, several) => `${grouped(number)} ${number === 1 ? singular : several}`;
+const localTime = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+});
 
-/** Return a time such as 2026-01-02T12:00:00Z in words. */
+/** Return a time such as 2026-01-02T12:00:00Z in words, in the time zone of the reader. */
 function timeWords(iso) {
-  return iso.replace("T", " ").replace("Z", " UTC");
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? iso : localTime.format(time);
 }
 
 /** Return a probability with three decimals; one below 1 never becomes 1.000. */
@@ -40,12 +62,33 @@ function probabilityWords(probability) {
 
 /** Return the model's digit, or none. */
 function predictionOf(index) {
-  return data.prediction[index] === null ? "none" : String(data.prediction[index]);
+  return rows.prediction[index] === null ? "none" : String(rows.prediction[index]);
 }
 
-/** Return the name of a file, and the folder that it was found in if the results have that. */
+/** Return the answer that the page offers: what digitbox read, or null if it could not read the file. */
+function offerOf(index) {
+  return rows.status[index] === "failed" ? null : predictionOf(index);
+}
+
+/** Return an answer or a prediction in words. */
+function answerWords(answer) {
+  return { none: "not a digit", open: "left open" }[answer] ?? answer;
+}
+
+/** Return true if digitbox could read the file, so that a person can answer. */
+function canBeReviewed(index) {
+  return rows.sha256[index] !== "";
+}
+
+/** Return the name of a file, with its page if it has several. */
+function nameWords(index) {
+  return rows.page[index] === null ? rows.file[index] : `${rows.file[index]}, page ${rows.page[index]}`;
+}
+
+/** Return the name of a file, where digitbox found it, and when it read it. */
 function fileWords(index) {
-  return sourceOf(index) ? `${data.file[index]}\nfound in ${sourceOf(index)}` : data.file[index];
+  const source = rows.source[index] ? `\nfound in ${rows.source[index]}` : "";
+  return `${nameWords(index)}${source}\nread ${timeWords(rows.processed_at[index])}`;
 }
 
 /** Make an element with a class and a text; the text never becomes markup. */
@@ -54,6 +97,14 @@ function element(tag, className = "", text = "") {
   if (className) created.className = className;
   if (text) created.textContent = text;
   return created;
+}
+
+/** Make a button with a class and a text. */
+function buttonOf(className, text, click) {
+  const button = element("button", className, text);
+  button.type = "button";
+  if (click) button.addEventListener("click", click);
+  return button;
 }
 
 function byId(id) {
@@ -71,11 +122,14 @@ function track(share) {
 }
 
 /** Make the picture of a scan, or say why there is none. */
-function scanPicture(index, isLarge) {
+function scanPicture(index, isLarge, problem = pictures.problem[index] ?? "left") {
   const webp = pictures.scan[index];
-  if (!webp) return element("span", "nothing", PROBLEMS[pictures.problem[index] ?? "left"][Number(isLarge)]);
+  if (!webp && !(live && problem === "left" && canBeReviewed(index))) {
+    return element("span", "nothing", PROBLEMS[problem][Number(isLarge)]);
+  }
   const image = element("img");
-  image.src = `data:image/webp;base64,${webp}`;
+  image.src = webp ? `data:image/webp;base64,${webp}` : `picture/${isLarge ? "large" : "small"}/${rows.key[index]}`;
   image.alt = "";
+  image.addEventListener("error", () => image.replaceWith(element("span", "nothing", isLarge ? "" : "no picture")));
   return image;
 }

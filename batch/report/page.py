@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,16 @@ from batch.records import Reason, Status
 from batch.report.pictures import Picture
 from batch.report.rows import CONFIDENCE_BINS, Entry, ReportRows
 
-SCRIPTS = ("data.js", "charts.js", "list.js", "corrections.js", "review.js", "main.js")  # in this order
+SCRIPTS = (
+    "data.js",
+    "answers.js",
+    "charts.js",
+    "list.js",
+    "review.js",
+    "filters.js",
+    "live.js",
+    "main.js",
+)  # in this order
 
 REASONS = {
     Reason.LOW_CONFIDENCE: "low confidence",
@@ -43,7 +53,13 @@ REASONS = {
 """The words on the page for each reason."""
 
 
-def html(report_rows: ReportRows, pictures: Mapping[int, Picture], created: datetime, outbox: str) -> str:
+def html(
+    report_rows: ReportRows,
+    pictures: Mapping[int, Picture],
+    created: datetime,
+    outbox: str,
+    live: Mapping[str, Any] | None = None,
+) -> str:
     """Return the page.
 
     Text from outside never becomes markup. The rows are JSON without a `<`, and the script shows them as
@@ -54,31 +70,64 @@ def html(report_rows: ReportRows, pictures: Mapping[int, Picture], created: date
         pictures: Pictures by index in `report_rows.entries`.
         created: UTC time of the report.
         outbox: Folder of the results, for the command that the page shows.
+        live: What a served page must know of its server; None for a page that stands alone.
     """
-    style, script = _read_asset("style.css"), "\n".join(map(_read_asset, SCRIPTS))
-    policy = (
-        f"default-src 'none'; style-src {_policy_source(style)}; script-src {_policy_source(script)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     return Template(_read_asset("template.html")).substitute(
-        policy=policy,
-        style=style,
-        script=script,
-        data=_to_json(_page_data(report_rows, created, outbox)),
+        policy=policy(is_live=live is not None),
+        style=_style(),
+        script=_script(),
+        data=_to_json(_page_data(report_rows, created, outbox, live)),
         pictures=_to_json(_picture_data(pictures)),
     )
 
 
-def _page_data(report_rows: ReportRows, created: datetime, outbox: str) -> dict[str, Any]:
+@functools.cache
+def policy(*, is_live: bool) -> str:
+    """Return the content security policy of the page; a served one may ask its own server."""
+    images, connections = ("'self' data:", "connect-src 'self'; ") if is_live else ("data:", "")
+    return (
+        f"default-src 'none'; style-src {_policy_source(_style())}; script-src {_policy_source(_script())}; "
+        f"img-src {images}; {connections}base-uri 'none'; form-action 'none'"
+    )
+
+
+def columns(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return rows of the page by column."""
+    rows = [entry.row for entry in entries]
+    return {
+        "key": [entry.key for entry in entries],
+        "file": [row.file for row in rows],
+        "prediction": [row.prediction for row in rows],
+        "confidence": [row.confidence for row in rows],
+        "sha256": [row.sha256 for row in rows],
+        "page": {index: row.page for index, row in enumerate(rows) if row.page is not None},
+        "answers": {
+            index: {
+                "corrected": entry.correction.corrected,
+                "comment": entry.correction.comment,
+                "by": entry.correction.corrected_by,
+                "at": entry.correction.reviewed_at,
+            }
+            for index, entry in enumerate(entries)
+            if entry.correction is not None
+        },
+        "status": _encode_column(row.status.value for row in rows),
+        "reason": _encode_column(row.reason for row in rows),
+        "batch": _encode_column(row.batch for row in rows),
+        "source": _encode_column(row.source for row in rows),
+        "processed_at": _encode_column(row.processed_at for row in rows),
+    }
+
+
+def _page_data(
+    report_rows: ReportRows, created: datetime, outbox: str, live: Mapping[str, Any] | None
+) -> dict[str, Any]:
     entries = report_rows.entries
     rows = [entry.row for entry in entries]
-    times = sorted(row.processed_at for row in rows)
     return {
-        "id": _identity(entries),
         "created": iso(created),
         "outbox": outbox,
         "sources": [path.name for path in report_rows.sources],
-        "span": [times[0], times[-1]] if times else [],
         "models": list(dict.fromkeys(row.model for row in rows)),
         "counts": {status.value: report_rows.counts[status] for status in Status},
         "digits": [report_rows.digits[digit] for digit in range(10)],
@@ -86,15 +135,8 @@ def _page_data(report_rows: ReportRows, created: datetime, outbox: str) -> dict[
         "left_out": report_rows.left_out,
         "read_again": report_rows.read_again,
         "reasons": {reason.value: words for reason, words in REASONS.items()},
-        "file": [row.file for row in rows],
-        "prediction": [row.prediction for row in rows],
-        "confidence": [row.confidence for row in rows],
-        "sha256": [row.sha256 for row in rows],
-        "corrected": {index: entry.corrected for index, entry in enumerate(entries) if entry.corrected},
-        "status": _encode_column(row.status.value for row in rows),
-        "reason": _encode_column(row.reason for row in rows),
-        "batch": _encode_column(row.batch for row in rows),
-        "source": _encode_column(row.source for row in rows),
+        "columns": columns(entries),
+        "live": live,
     }
 
 
@@ -105,19 +147,11 @@ def _encode_column(values: Iterable[str]) -> dict[str, list[Any]]:
     return {"values": list(code_by_value), "codes": codes}
 
 
-def _identity(entries: Sequence[Entry]) -> str:
-    """Return a name for these rows, under which the browser stores the answers."""
-    digest = hashlib.sha256()
-    for entry in entries:
-        digest.update(f"{entry.row.batch}\0{entry.row.file}\0{entry.row.sha256}\n".encode())
-    return digest.hexdigest()[:16]
-
-
 def _picture_data(pictures: Mapping[int, Picture]) -> dict[str, dict[int, Any]]:
     return {
         "scan": {index: picture.scan for index, picture in pictures.items() if picture.scan},
         "views": {index: picture.views for index, picture in pictures.items() if picture.views},
-        "top": {index: picture.top for index, picture in pictures.items() if picture.top},
+        "others": {index: picture.others for index, picture in pictures.items() if picture.others},
         "problem": {index: picture.problem for index, picture in pictures.items() if picture.problem},
     }
 
@@ -126,6 +160,16 @@ def _to_json(content: object) -> str:
     """Return JSON that can neither end its element nor begin a comment."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@functools.cache
+def _style() -> str:
+    return _read_asset("style.css")
+
+
+@functools.cache
+def _script() -> str:
+    return "\n".join(map(_read_asset, SCRIPTS))
 
 
 def _read_asset(name: str) -> str:

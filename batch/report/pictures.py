@@ -25,12 +25,10 @@ from batch.terminal import stderr
 SMALL_PX, LARGE_PX = 64, 224  # longer side of a picture in the list, and in the review
 SMALL_QUALITY, LARGE_QUALITY = 60, 90  # of WebP, in percent
 MAX_LARGE = 5_000  # large pictures; a page with more of them opens slowly
-TOP = 3  # digits shown with their probability
+MAX_OTHERS = 2  # digits offered beside the model's answer
 
 # Codes for a missing picture; `data.js` has the words.
 GONE, CHANGED, UNREAD, UNDECODABLE, REMOTE = "gone", "changed", "unread", "undecodable", "remote"
-
-_Top = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +38,13 @@ class Picture:
     Attributes:
         scan: WebP in base 64; empty without a picture.
         views: The views in the model's input, PNG in base 64.
-        top: The most likely digits, each with its probability among the ten digits (0 to 1).
+        others: The most likely digits beside the prediction, the likelier first.
         problem: The code for a missing picture, or empty.
     """
 
     scan: str = ""
     views: tuple[str, ...] = ()
-    top: _Top = ()
+    others: tuple[int, ...] = ()
     problem: str = ""
 
 
@@ -126,22 +124,25 @@ class Models:
 
 def _picture(entry: Entry, models: Models | None) -> Picture:
     """Make the picture of one entry; a small one without `models`."""
-    scan = _read_scan(entry)
+    scan = read_scan(entry)
     if isinstance(scan, str):
         return Picture(problem=scan)
     if models is None:
-        return Picture(_to_base64(_shrink(scan, SMALL_PX), ".webp", SMALL_QUALITY))
-    large = _to_base64(_shrink(scan, LARGE_PX), ".webp", LARGE_QUALITY)
-    published_top = _top_digits(entry.row.probabilities)
+        return Picture(_to_base64(shrink(scan, SMALL_PX), ".webp", SMALL_QUALITY))
+    return Picture(
+        _to_base64(shrink(scan, LARGE_PX), ".webp", LARGE_QUALITY), *look_closer(entry, scan, models)
+    )
+
+
+def look_closer(entry: Entry, scan: Grey, models: Models) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the views and the other digits of a `Picture`; both are empty without the model of the row."""
     model = models.get(entry.row.model)
-    if model is None:
-        return Picture(large, top=published_top)
-    views, recomputed_top = _read_with_model(scan, model)
-    return Picture(large, views, published_top or recomputed_top)
+    views, probabilities = ((), ()) if model is None else _read_with_model(scan, model)
+    return views, _others(entry.row.probabilities or probabilities, entry.row.prediction)
 
 
-def _read_scan(entry: Entry) -> Grey | str:
-    """Return the scan, or the code for a missing picture."""
+def read_scan(entry: Entry) -> Grey | str:
+    """Return the scan, uint8 (height, width), or the code for a missing picture."""
     if not entry.row.sha256:
         return UNREAD
     problem = GONE
@@ -165,8 +166,8 @@ def _read_scan(entry: Entry) -> Grey | str:
     return problem
 
 
-def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], _Top]:
-    """Return what the model saw and the most likely digits.
+def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequence[float]]:
+    """Return what the model saw, and the probabilities of the ten digits.
 
     If the look settled the scan, that is the look's picture; else it is the views in the model's input. Both
     results are empty for a scan that the preprocessing refused.
@@ -178,16 +179,16 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], _Top]:
         views = [look_input(scan)]
     elif examined.digit is not None:
         views = list(pictures(examined.digit, model.manifest.preprocess).values())
-    top = _top_digits(decision.prediction.probabilities) if decision is not None else ()
-    return tuple(_to_base64(view, ".png") for view in views), top
+    probabilities = decision.prediction.probabilities if decision is not None else ()
+    return tuple(_to_base64(view, ".png") for view in views), probabilities
 
 
-def _top_digits(probabilities: Sequence[float]) -> _Top:
+def _others(probabilities: Sequence[float], prediction: int | None) -> tuple[int, ...]:
     order = sorted(range(len(probabilities)), key=lambda digit: -probabilities[digit])
-    return tuple((digit, round(probabilities[digit], 4)) for digit in order[:TOP])
+    return tuple(digit for digit in order if digit != prediction)[:MAX_OTHERS]
 
 
-def _shrink(scan: Grey, longer_px: int) -> Grey:
+def shrink(scan: Grey, longer_px: int) -> Grey:
     """Return a scan with its longer side at most this long."""
     scale = longer_px / max(scan.shape)
     if scale >= 1:
@@ -196,7 +197,12 @@ def _shrink(scan: Grey, longer_px: int) -> Grey:
     return np.asarray(cv2.resize(scan, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _to_base64(picture: Grey, suffix: str, webp_quality: int | None = None) -> str:
+def encode(picture: Grey, suffix: str, webp_quality: int | None = None) -> bytes:
+    """Return a picture as a file of the format that the suffix names, e.g. `.webp`."""
     settings = [] if webp_quality is None else [cv2.IMWRITE_WEBP_QUALITY, webp_quality]
     _, encoded = cv2.imencode(suffix, picture, settings)
-    return base64.b64encode(bytes(encoded)).decode()
+    return bytes(encoded)
+
+
+def _to_base64(picture: Grey, suffix: str, webp_quality: int | None = None) -> str:
+    return base64.b64encode(encode(picture, suffix, webp_quality)).decode()

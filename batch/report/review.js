@@ -1,18 +1,25 @@
 // The review: one large scan after another, each answered with a key.
 
-/** Set up the dialog; it calls `onAnswer()` after each answer. */
-function reviewer(onAnswer) {
+const PACE_ANSWERS = 20; // of the last answers, to estimate the time that is left
+const MAX_PAUSE_S = 60; // a longer gap between answers is a pause
+
+/** Set up the dialog; it calls `onEnd()` when it closes, since the page behind it may have many rows. */
+function reviewer(onEnd) {
   const dialog = byId("review");
   const stage = byId("stage");
-  const undoStack = []; // answers given in this window
+  const paces = []; // seconds between answers
+  let answeredAt = null;
   let queue = [];
   let position = 0;
+  let isSingle = false; // close after one answer
 
   const current = () => queue[position];
 
-  function open(indices, start) {
+  function open(indices, start, single = false) {
     queue = indices;
+    isSingle = single;
     position = Math.max(0, indices.indexOf(start));
+    answeredAt = null;
     show();
     dialog.showModal();
     stage.focus();
@@ -20,26 +27,30 @@ function reviewer(onAnswer) {
 
   function show() {
     const index = current();
-    const status = statusOf(index);
-    byId("review-position").textContent = `${grouped(position + 1)} of ${grouped(queue.length)}`;
-    byId("review-file").textContent = data.file[index];
+    byId("review-position").textContent = `${grouped(position + 1)} of ${grouped(queue.length)}${timeLeft()}`;
+    byId("review-file").textContent = nameWords(index);
     byId("review-file").title = fileWords(index);
     byId("review-scan").replaceChildren(scanPicture(index, true));
-    showViews(index);
-    showTop(index);
-    const prediction = byId("review-prediction");
-    prediction.className = `prediction ${toneOf(status)}`;
-    const digit = data.prediction[index];
-    const words = [status, reasonWords(index), probabilityWords(data.confidence[index])];
-    prediction.replaceChildren(
-      element("strong", "", digit === null ? "–" : String(digit)),
-      element("span", "", words.filter(Boolean).join(", ")),
-    );
+    byId("comment").value = commentOf(index);
+    showOffer(index);
     showAnswer(index);
+    showDetails(index, pictures.views[index] ?? [], pictures.others[index] ?? []);
+    if (live) loadDetails(index);
   }
 
-  function showViews(index) {
-    byId("review-views").replaceChildren(...(pictures.views[index] ?? []).map((view, number) => {
+  /** Ask the server for what the model saw; the next scan's picture comes meanwhile. */
+  async function loadDetails(index) {
+    const found = await askServer(`details/${rows.key[index]}`).catch(() => null);
+    if (!found || index !== current()) return;
+    if (found.problem) byId("review-scan").replaceChildren(scanPicture(index, true, found.problem));
+    showDetails(index, found.views ?? [], found.others ?? []);
+    const next = nextUnanswered();
+    if (next !== -1) scanPicture(queue[next], true);
+  }
+
+  /** Show what the model saw, and other digits that it may be. They have no numbers: the row has the confidence. */
+  function showDetails(index, views, others) {
+    byId("review-views").replaceChildren(...views.map((view, number) => {
       const figure = element("figure");
       const image = element("img");
       image.src = `data:image/png;base64,${view}`;
@@ -47,39 +58,52 @@ function reviewer(onAnswer) {
       figure.append(image, element("figcaption", "", number ? "with surroundings" : "what the model sees"));
       return figure;
     }));
+    const buttons = others.map((digit) => buttonOf("", String(digit), () => answer(String(digit))));
+    byId("review-others").replaceChildren(...(others.length ? [element("span", "", "or perhaps")] : []), ...buttons);
   }
 
-  function showTop(index) {
-    byId("review-top").replaceChildren(...(pictures.top[index] ?? []).map(([digit, probability]) => {
-      const item = element("li");
-      item.append(
-        element("b", "", String(digit)), track(probability), element("span", "probability", probabilityWords(probability)),
-      );
-      return item;
-    }));
+  /** Show the answer that Enter gives. */
+  function showOffer(index) {
+    const offer = offerOf(index);
+    const prediction = byId("review-prediction");
+    prediction.className = `prediction ${toneOf(rows.status[index])}`;
+    const words = [rows.status[index], reasonWords(index), probabilityWords(rows.confidence[index])];
+    prediction.replaceChildren(
+      element("strong", /^\d$/.test(offer) ? "" : "word", offer === null ? "not read" : answerWords(offer)),
+      element("span", "", words.filter(Boolean).join(", ")),
+    );
+    byId("offer").textContent = offer === null ? "Accept" : `Accept ${answerWords(offer)}`;
+    byId("accept").disabled = offer === null;
   }
 
   function showAnswer(index) {
-    const answer = answerOf(index);
-    const words = { null: "", none: "Your answer: not a digit" }[answer] ?? `Your answer: ${answer}`;
-    byId("review-answer").textContent = words;
-    for (const key of byId("keys").children) key.ariaPressed = String(key.textContent === answer);
-    byId("none").ariaPressed = String(answer === "none");
-    byId("undo").disabled = !undoStack.length;
+    const last = lastAnswer(index);
+    const label = answerOf(index);
+    byId("review-answer").textContent = last === null ? "" : `${whose(last)} ${answerWords(last.corrected)}`;
+    for (const key of byId("keys").children) key.ariaPressed = String(key.textContent === label);
+    byId("none").ariaPressed = String(label === "none");
+    byId("undo").disabled = !undoSteps().length;
     byId("previous").disabled = position === 0;
     byId("next").disabled = position === queue.length - 1;
   }
 
+  /** Return the words before an answer: whose it is. */
+  function whose(last) {
+    return live && last.by && last.by !== live.by ? `Answer of ${last.by}:` : "Your answer:";
+  }
+
   function answer(corrected) {
+    if (corrected === null) return;
     const index = current();
-    undoStack.push({ index, before: setAnswer(index, corrected) });
-    onAnswer();
+    give([{ index, corrected, comment: byId("comment").value.trim() }]);
+    notePace();
     const next = nextUnanswered();
-    const words = corrected === "none" ? "not a digit" : corrected;
-    if (next === -1) {
+    const words = answerWords(corrected);
+    if (next === -1 || isSingle) {
       showAnswer(index);
-      byId("review-position").textContent = "All reviewed";
-      announce(`${words}. All reviewed.`);
+      byId("review-position").textContent = isSingle ? "1 of 1" : "All reviewed";
+      announce(isSingle ? words : `${words}. All reviewed.`);
+      if (isSingle) dialog.close();
     } else {
       position = next;
       show();
@@ -88,21 +112,40 @@ function reviewer(onAnswer) {
     stage.focus();
   }
 
-  /** Return the position of the next scan without an answer, after this one or else from the start; -1 if none. */
+  /**
+   * Return the position of the next scan without an answer, after this one or else from the start; then of the next that
+   * somebody left open, but this one; -1 if there is none.
+   */
   function nextUnanswered() {
+    let open = -1;
     for (let step = 1; step <= queue.length; step += 1) {
       const candidate = (position + step) % queue.length;
-      if (answerOf(queue[candidate]) === null) return candidate;
+      if (answerOf(queue[candidate]) !== null) continue;
+      if (!isOpen(queue[candidate])) return candidate;
+      if (open === -1 && candidate !== position) open = candidate;
     }
-    return -1;
+    return open;
+  }
+
+  function notePace() {
+    const now = Date.now() / 1000;
+    if (answeredAt !== null && now - answeredAt < MAX_PAUSE_S) paces.push(now - answeredAt);
+    paces.splice(0, paces.length - PACE_ANSWERS);
+    answeredAt = now;
+  }
+
+  /** Return how long the rest will take, from the median of the last answers. */
+  function timeLeft() {
+    const rest = queue.filter((index) => answerOf(index) === null).length;
+    if (paces.length < 5 || !rest) return "";
+    const seconds = rest * [...paces].sort((first, second) => first - second)[Math.floor(paces.length / 2)];
+    return seconds < 60 ? ", less than a minute left" : `, about ${plural(Math.round(seconds / 60), "minute", "minutes")} left`;
   }
 
   function undo() {
-    const last = undoStack.pop();
-    if (!last) return;
-    setAnswer(last.index, last.before);
-    onAnswer();
-    if (queue.includes(last.index)) position = queue.indexOf(last.index);
+    const index = undoLast();
+    if (index === null) return;
+    if (queue.includes(index)) position = queue.indexOf(index);
     show();
     announce(`Undone: ${description()}`);
     stage.focus();
@@ -116,10 +159,17 @@ function reviewer(onAnswer) {
     announce(description());
   }
 
+  function zoom() {
+    const isLarge = stage.classList.toggle("zoomed");
+    byId("zoom").ariaPressed = String(isLarge);
+    stage.focus();
+  }
+
   function description() {
     const index = current();
-    const prediction = data.prediction[index] === null ? "no digit" : `read as ${data.prediction[index]}`;
-    return `${data.file[index]}, ${prediction}, ${reasonWords(index)} ${probabilityWords(data.confidence[index])}`;
+    const offer = offerOf(index);
+    const words = [nameWords(index), offer && answerWords(offer), reasonWords(index), probabilityWords(rows.confidence[index])];
+    return words.filter(Boolean).join(", ");
   }
 
   /** Have a screen reader say something. */
@@ -129,11 +179,18 @@ function reviewer(onAnswer) {
 
   function press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target === byId("comment")) {
+      pressInComment(event);
+      return;
+    }
     const isOnButton = event.target.matches("button:focus-visible");
     const action = {
-      Enter: isOnButton ? null : () => answer(predictionOf(current())),
+      Enter: isOnButton ? null : () => answer(offerOf(current())),
       x: () => answer("none"),
+      s: () => answer("open"),
       u: undo,
+      z: zoom,
+      c: () => byId("comment").focus(),
       ArrowRight: () => move(1), ArrowDown: () => move(1),
       ArrowLeft: () => move(-1), ArrowUp: () => move(-1),
     }[event.key] ?? (/^[0-9]$/.test(event.key) ? () => answer(event.key) : null);
@@ -143,18 +200,46 @@ function reviewer(onAnswer) {
     action();
   }
 
+  /** Enter keeps the comment, with the answer as it is; Escape leaves the field. */
+  function pressInComment(event) {
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault();
+    if (event.key === "Escape") byId("comment").value = commentOf(current());
+    else keepComment();
+    stage.focus();
+  }
+
+  function keepComment() {
+    const index = current();
+    const comment = byId("comment").value.trim();
+    if (comment === commentOf(index)) return;
+    give([{ index, corrected: lastAnswer(index)?.corrected ?? "open", comment }]);
+    showAnswer(index);
+  }
+
   for (let digit = 0; digit < 10; digit += 1) {
-    const key = element("button", "", String(digit));
-    key.type = "button";
-    key.addEventListener("click", () => answer(String(digit)));
-    byId("keys").append(key);
+    byId("keys").append(buttonOf("", String(digit), () => answer(String(digit))));
   }
   dialog.addEventListener("keydown", press);
-  byId("accept").addEventListener("click", () => answer(predictionOf(current())));
+  dialog.addEventListener("close", onEnd);
+  byId("accept").addEventListener("click", () => answer(offerOf(current())));
   byId("none").addEventListener("click", () => answer("none"));
+  byId("skip").addEventListener("click", () => answer("open"));
   byId("undo").addEventListener("click", undo);
+  byId("zoom").addEventListener("click", zoom);
+  byId("review-scan").addEventListener("click", zoom);
+  byId("comment").addEventListener("change", keepComment);
   byId("previous").addEventListener("click", () => move(-1));
   byId("next").addEventListener("click", () => move(1));
   byId("close").addEventListener("click", () => dialog.close());
-  return { open };
+  return {
+    open,
+    undo() {
+      if (undoLast() !== null) onEnd();
+    },
+    /** Show answers of other windows. */
+    update() {
+      if (dialog.open) showAnswer(current());
+    },
+  };
 }

@@ -1,22 +1,25 @@
-"""The rows that a report shows, each with the paths of its scan and an earlier correction."""
+"""The rows that a report shows, each with the paths of its scan and what a person said of it."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import InputError
 from batch.locations import STATE
-from batch.outbox import batches, corrections, disposal
-from batch.outbox.ledger import Ledger, open_ledger
+from batch.outbox import batches, disposal
+from batch.outbox.corrections import load
+from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
-from batch.records import After, Status
+from batch.records import Status
 from batch.results import names, reader
+from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.results.reader import Row
+from batch.results.scan_keys import scan_key, superseded_keys
 from batch.text import text_cell
 
 MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
@@ -31,19 +34,39 @@ class Entry:
     Attributes:
         row: The published row.
         paths: Paths where the scan may lie; its SHA-256 tells which one is right.
-        corrected: An earlier correction, 0 to 9 or none; empty without one.
-        left: True if the run left the scan in its place, so that a later run may have read it again.
+        correction: What a person said of it; None if nobody has.
     """
 
     row: Row
     paths: tuple[str, ...]
-    corrected: str = ""
-    left: bool = True
+    correction: Correction | None = None
+
+    @property
+    def key(self) -> str:
+        """Return a name for the scan, 16 hex digits: the same for the same source, file, page and content."""
+        return scan_key(self.row.file, self.row.source, self.row.page, self.row.sha256)[:8].hex()
+
+    @property
+    def answer(self) -> str:
+        """Return what a person says that the scan is, 0 to 9 or none; empty if nobody says."""
+        return (
+            "" if self.correction is None or self.correction.corrected == OPEN else self.correction.corrected
+        )
+
+    @property
+    def status(self) -> Status:
+        """Return the effective status."""
+        return effect(self.answer)[0] if self.answer else self.row.status
+
+    @property
+    def digit(self) -> int | None:
+        """Return the effective digit, 0 to 9; None if there is none."""
+        return int(self.answer) if self.answer.isdigit() else None if self.answer else self.row.prediction
 
     @property
     def doubtful(self) -> bool:
         """True if a person should look at the scan and nobody has."""
-        return self.row.status is not Status.OK and not self.corrected
+        return self.row.status is not Status.OK and not self.answer
 
 
 @dataclass(slots=True)
@@ -52,11 +75,11 @@ class ReportRows:
 
     Attributes:
         entries: Rows to show, the doubtful ones first.
-        counts: Number of all rows by status.
-        digits: Number of all rows by prediction.
+        counts: Number of all rows by effective status.
+        digits: Number of all rows by effective digit.
         confidences: Number of all rows by confidence, in `CONFIDENCE_BINS` equal ranges.
         left_out: Number of rows that are counted but not among the entries; all of them are ok.
-        read_again: Number of rows left out because a later run read the same scan.
+        read_again: Number of rows left out because digitbox read the same scan again later.
         sources: Files of results, oldest first.
     """
 
@@ -67,6 +90,15 @@ class ReportRows:
     left_out: int = 0
     read_again: int = 0
     sources: list[Path] = field(default_factory=list)
+
+    def add_counts(self, entry: Entry) -> None:
+        """Count a row."""
+        self.counts[entry.status] += 1
+        if entry.digit is not None:
+            self.digits[entry.digit] += 1
+        if entry.row.confidence is not None:
+            last_bin = CONFIDENCE_BINS - 1
+            self.confidences[min(last_bin, int(entry.row.confidence * CONFIDENCE_BINS))] += 1
 
 
 def find_sources(paths: Sequence[Path]) -> list[Path]:
@@ -98,7 +130,7 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
 def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows:
     """Read files of results.
 
-    If several runs read a scan that stayed in its place, the last row counts.
+    If digitbox read a scan several times, the last row counts.
 
     Args:
         paths: Files of results, oldest first.
@@ -112,25 +144,26 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
         LedgerError: The ledger beside one is damaged.
     """
     report_rows = ReportRows(sources=list(paths))
-    last_batches: dict[tuple[str, str], str] = {}
+    has_old_files = any("source" not in reader.columns(path) for path in paths)
+    superseded: set[bytes] = set()
     ok_count = 0
-    for path in reversed(paths):  # so that the last row of a scan comes first
-        for entry in _read_entries(path):
-            row = entry.row
-            key = (entry.paths[0], row.sha256)
-            if entry.left and last_batches.setdefault(key, row.batch) != row.batch:
-                report_rows.read_again += 1
-                continue
-            report_rows.counts[row.status] += 1
-            if row.prediction is not None:
-                report_rows.digits[row.prediction] += 1
-            if row.confidence is not None:
-                last_bin = CONFIDENCE_BINS - 1
-                report_rows.confidences[min(last_bin, int(row.confidence * CONFIDENCE_BINS))] += 1
-            if not entry.doubtful and (ok_count := ok_count + 1) > max_ok_rows:
-                report_rows.left_out += 1
-            else:
-                report_rows.entries.append(entry)
+    with ExitStack() as stack:
+        folders: dict[Path, ResultsFolder] = {}
+        for path in reversed(paths):  # so that the last row of a scan comes first
+            if path.parent not in folders:
+                folders[path.parent] = stack.enter_context(closing(ResultsFolder(path.parent)))
+            for entry in folders[path.parent].read(path):
+                row = entry.row
+                scan = row.file, row.source, row.page, row.sha256
+                if scan_key(*scan) in superseded:
+                    report_rows.read_again += 1
+                    continue
+                superseded.update(superseded_keys(*scan, has_old_files=has_old_files))
+                report_rows.add_counts(entry)
+                if not entry.doubtful and (ok_count := ok_count + 1) > max_ok_rows:
+                    report_rows.left_out += 1
+                else:
+                    report_rows.entries.append(entry)
     report_rows.entries.sort(key=_review_order)
     return report_rows
 
@@ -140,46 +173,61 @@ def _review_order(entry: Entry) -> tuple[int, float]:
     return _REVIEW_ORDER[status], entry.row.confidence or 0.0
 
 
-def _read_entries(path: Path) -> Iterator[Entry]:
-    """Yield the rows of one file of results."""
-    with ExitStack() as stack:
-        has_ledger = ledger_exists(path.parent / STATE)
-        ledger = stack.enter_context(open_ledger(path.parent, read_only=True)) if has_ledger else None
-        by_id: dict[str, _BatchEntries] = {}
+class ResultsFolder:
+    """A folder of results with its ledger and its corrections, if it has them.
+
+    Args:
+        folder: The folder, which may be an outbox.
+        corrections: Its corrections; None to load them.
+
+    Raises:
+        LedgerError: The ledger or the file of corrections is damaged.
+        OutboxError: One of them cannot be read.
+    """
+
+    def __init__(self, folder: Path, corrections: Corrections | None = None) -> None:
+        self._folder = folder
+        self._corrections = load(folder) if corrections is None else corrections
+        self._ledger = Ledger(folder / STATE, read_only=True) if ledger_exists(folder / STATE) else None
+
+    def read(self, path: Path) -> Iterator[Entry]:
+        """Yield the rows of a file of results in this folder.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        by_id: dict[str, _BatchScans] = {}
         for row in reader.read(path):
             if row.batch not in by_id:
-                by_id[row.batch] = _BatchEntries(ledger, row.batch, path.parent)
-            yield by_id[row.batch].entry(row)
+                by_id[row.batch] = _BatchScans(self._ledger, row.batch, self._folder)
+            correction = self._corrections.find(row.file, row.page, row.sha256, row.source)
+            yield Entry(row, by_id[row.batch].paths(row), correction)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        if self._ledger is not None:
+            self._ledger.close()
 
 
-class _BatchEntries:
-    """The scans and corrections of one batch; without a ledger, the scans are expected near the results."""
+class _BatchScans:
+    """The places of one batch's scans; without a ledger, the scans are expected near the results."""
 
     def __init__(self, ledger: Ledger | None, batch_id: str, folder: Path) -> None:
         self._folder = folder
         self._paths: defaultdict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
-        self._corrections: dict[tuple[str, str], corrections.Correction] = {}
         batch = None if ledger is None else batches.find_published(ledger, batch_id)
-        self._left = batch is not None and batch.after is After.LEAVE
         if ledger is None or batch is None:
             return
-        self._corrections = corrections.corrections_of(ledger, batch_id)
         for outcome in batches.members(ledger, batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
             self._paths[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
         for same_scans in self._paths.values():
-            same_scans.reverse()  # `entry` takes them from the end
+            same_scans.reverse()  # `paths` takes them from the end
 
-    def entry(self, row: Row) -> Entry:
-        key = row.file, row.sha256
-        correction = self._corrections.get(key)
-        same_scans = self._paths.get(key)
-        if not same_scans:
-            paths = self._likely_paths(row)
-        else:  # all pages of a file have its paths
-            paths = same_scans.pop() if row.page is None else same_scans[-1]
-        return Entry(row, paths, "" if correction is None else correction.corrected, self._left)
-
-    def _likely_paths(self, row: Row) -> tuple[str, ...]:
+    def paths(self, row: Row) -> tuple[str, ...]:
+        """Return where the scan of a row may lie."""
+        same_scans = self._paths.get((row.file, row.sha256))
+        if same_scans:  # all pages of a file have its paths
+            return same_scans.pop() if row.page is None else same_scans[-1]
         in_source = (f"{row.source}/{row.file}",) if row.source else ()
         return (*in_source, str(self._folder / row.file), row.file)

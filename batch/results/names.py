@@ -35,11 +35,6 @@ def day(name: str) -> str:
     return f"{began[:4]}-{began[4:6]}-{began[6:8]}"
 
 
-def corrected(name: str) -> str:
-    """Return the name of the file that has the rows of another file with corrections."""
-    return "corrected-" + name.removeprefix(_PREFIX)
-
-
 def find(folder: Path) -> list[Path]:
     """Return the files of results in an outbox, the oldest first."""
     return sorted(

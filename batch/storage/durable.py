@@ -135,10 +135,15 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write a file whole: a reader sees all of the old content or all of the new.
 
     digitbox writes directly to a path that is not a regular file, e.g. a pipe or /dev/stderr.
+
+    Args:
+        path: The file.
+        content: All of its bytes.
+        mode: Its permissions; None for those of any new file.
 
     Raises:
         OSError: The file cannot be written; or nobody reads the pipe.
@@ -152,6 +157,8 @@ def replace(path: Path, content: bytes) -> None:
         _cleaned.add(str(target.parent))
         remove_leftovers(target.parent)
     with _temporary_file(target.parent, lambda part: os.replace(part, target)) as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(content)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from batch.inference import decision
 from batch.inference.classifier import Cascade, Classifier
 from batch.inference.decision import Logits, Probabilities
+from batch.intervals import wilson_interval
 from batch.records import Manifest
 from batch.training import metrics, prior
 from batch.training.data.datasets import NOT_A_DIGIT
@@ -128,7 +129,7 @@ def figures(
         confidences = np.array([d.prediction.confidence for d in decisions])
         read = is_digit & answered
         correct = int((read & right).sum())
-        low, high = metrics.wilson_interval(correct, count)
+        low, high = wilson_interval(correct, count)
         wrong = (is_digit & ok & ~right).sum() / max(1, ok[is_digit].sum())
         result |= {
             "n": count,

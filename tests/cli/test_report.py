@@ -1,5 +1,9 @@
+import csv
+import io
+import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -10,7 +14,7 @@ from published import four, outcome, publish, scan
 
 
 def digitbox(*arguments: str) -> Result:
-    return CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    return CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
 
 
 @pytest.fixture
@@ -52,15 +56,29 @@ def test_report_refuses_wrong_paths() -> None:
 
 def test_apply_reports_its_result(outcomes: list[Outcome]) -> None:
     result = digitbox("apply", save_correction(outcomes[1], "3"), "--by", "Anna")
-    (path,) = Path("outbox").glob("corrected-*.csv")
-    assert result.stdout == f"{path}\n"
+    assert result.stdout == "unsure.png: 7 -> 3\n"
     assert result.stderr == (
-        "1 correction: 1 changed, 0 confirmed\n"
+        "1 correction: 1 changed, 0 confirmed; for the results: digitbox export\n"
         "1 scan copied to outbox/corrected; to train with them: "
         "digitbox train --from cnn --extra outbox/corrected\n"
     )
-    again = digitbox("apply", "corrections.csv", "--outbox", "outbox")
-    assert "1 changed, 0 confirmed (1 applied before)\n0 scans copied" in again.stderr
+    again = digitbox("apply", "--outbox", "outbox")  # the newest corrections*.csv
+    assert again.stdout == ""
+    assert again.stderr.startswith(
+        "reading corrections.csv\n1 correction: 0 changed, 0 confirmed, 1 known before; for"
+    )
+
+
+def test_corrections_count_everywhere(outcomes: list[Outcome]) -> None:
+    digitbox("apply", save_correction(outcomes[1], "3"))
+    rows = csv.DictReader(io.StringIO(digitbox("export", "--status", "ok").stdout))
+    answers = [(row["file"], row["prediction"], row["corrected"]) for row in rows]
+    assert answers == [("sure.png", "1", ""), ("unsure.png", "3", "7")]
+    assert "unsure.png,7," in digitbox("export", "--published").stdout
+    counts = json.loads(CliRunner().invoke(cli, ["status", "--json"]).stdout)["counts"]
+    assert counts == {"ok": 2, "review": 0, "refused": 1, "failed": 1}
+    assert digitbox("retry", "--status", "review", "--dry-run").stdout == ""
+    assert "unsure.png" in digitbox("retry", "--status", "ok", "--dry-run").stdout
 
 
 def test_apply_names_each_wrong_line(outcomes: list[Outcome]) -> None:
@@ -70,9 +88,9 @@ def test_apply_names_each_wrong_line(outcomes: list[Outcome]) -> None:
         digitbox("apply", "corrections.csv")
     result = CliRunner().invoke(cli, ["apply", "corrections.csv"])
     messages = result.stderr.splitlines()
-    assert messages[0] == "line 2: corrected is '12': it must be 0 to 9, or none"
+    assert messages[0] == "line 2: corrected is '12': it must be 0 to 9, none or open"
     assert (len(messages), messages[-1]) == (21, "and 5 more")
-    with pytest.raises(ConfigError, match="--by must be a name"):
+    with pytest.raises(click.BadParameter, match="it must be a name"):
         digitbox("apply", "corrections.csv", "--by", " ")
 
 

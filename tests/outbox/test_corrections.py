@@ -1,21 +1,115 @@
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.errors import LedgerError
 from batch.outbox import corrections
-from batch.outbox.corrections import Correction
-from batch.outbox.ledger import Ledger
+from batch.outbox.corrections import CorrectionStore
+from batch.outbox.ledger import open_ledger
+from batch.records import Status
+from batch.results.corrected import Correction, Corrections
+from published import four, publish
 
 
-def correction(file: str, label: str, batch: str = "b1") -> Correction:
+def correction(file: str, label: str, source: str = "/scans", page: int | None = None) -> Correction:
     return Correction(
-        batch, file, "0" * 64, "7", label, "Anna", "2026-01-02T13:00:00Z", "2026-01-02T14:00:00Z"
+        file=file,
+        sha256="0" * 64,
+        page=page,
+        source=source,
+        said="7",
+        corrected=label,
+        corrected_by="Anna",
+        reviewed_at="2026-01-02T13:00:00Z",
+        applied_at="2026-01-02T14:00:00Z",
+        comment="=why",
     )
 
 
-def test_the_last_correction_of_a_row_counts(tmp_path: Path) -> None:
-    a, b = correction("a", "4"), correction("b", "5")
-    with closing(Ledger(tmp_path)) as ledger, ledger.transaction():
-        corrections.add(ledger, [correction("a", "3"), b, correction("a", "1", "b2"), a])
-    with closing(Ledger(tmp_path, read_only=True)) as ledger:
-        assert corrections.corrections_of(ledger, "b1") == {("a", a.sha256): a, ("b", b.sha256): b}
-        assert corrections.corrections_of(ledger, "b3") == {}
+def test_the_last_correction_of_a_scan_counts(tmp_path: Path) -> None:
+    a, b = correction("a", "4"), correction("b", "5", page=2)
+    with closing(CorrectionStore(tmp_path)) as store:
+        store.add([correction("a", "3"), b, correction("a", "1", "/elsewhere"), a])
+    loaded = corrections.load(tmp_path)
+    assert loaded.find("a", None, "0" * 64, "/scans") == a
+    assert loaded.find("b", 2, "0" * 64, "/scans") == b
+    missing = [
+        ("b", None, "0", "/scans"),
+        ("b", 1, "0", "/scans"),
+        ("a", None, "1", "/scans"),
+        ("a", None, "0", "/x"),
+    ]
+    assert [loaded.find(file, page, digit * 64, source) for file, page, digit, source in missing] == [
+        None
+    ] * 4
+
+
+def test_other_processes_see_what_is_added(tmp_path: Path) -> None:
+    with closing(CorrectionStore(tmp_path)) as first, closing(CorrectionStore(tmp_path)) as second:
+        first.add([correction("a", "3")])
+        assert [added.corrected for added in second.refresh()] == ["3"]
+        second.add([correction("a", "4")])
+        assert [added.corrected for added in first.refresh()] == ["3", "4"]
+        assert first.current.answer("a", None, "0" * 64, "/scans") == "4"
+        assert (first.refresh(), second.refresh()) == ([], [correction("a", "4")])
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    assert list(corrections.load(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
+    with closing(CorrectionStore(tmp_path)) as store:
+        store.add([correction("a", "3")])
+    (tmp_path / ".digitbox" / "corrections.sqlite3").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
+    with pytest.raises(LedgerError, match="what people said of scans does not count"):
+        corrections.load(tmp_path)
+
+
+SCANS = st.tuples(st.sampled_from("ab"), st.sampled_from([None, 1]), st.sampled_from(["", "/s", "/t"]))
+
+
+@given(st.lists(st.tuples(SCANS, st.sampled_from(["1", "none", "open"]))), SCANS)
+def test_a_missing_source_matches_any(
+    said: list[tuple[tuple[str, int | None, str], str]], wanted: tuple[str, int | None, str]
+) -> None:
+    known = Corrections(correction(file, label, source, page) for (file, page, source), label in said)
+    file, page, source = wanted
+    matching = [
+        label
+        for (other_file, other_page, other_source), label in said
+        if (other_file, other_page) == (file, page)
+        and (source == other_source or "" in (source, other_source))
+    ]
+    expected = matching[-1] if matching and matching[-1] != "open" else ""
+    assert known.answer(file, page, "0" * 64, source) == expected
+
+
+def test_counts_are_of_effective_statuses(tmp_path: Path) -> None:
+    sure, unsure, blank, _ = outcomes = four(tmp_path / "scans")
+    outbox = tmp_path / "out"
+    publish(outbox, outcomes)
+    said = {unsure: "3", blank: "none", sure: "none"}
+    with closing(CorrectionStore(outbox)) as store:
+        store.add(
+            [
+                Correction(
+                    file=outcome.ref.name,
+                    sha256=outcome.sha256,
+                    source=outcome.ref.source,
+                    said="",
+                    corrected=label,
+                    corrected_by="Anna",
+                    reviewed_at="",
+                    applied_at="",
+                )
+                for outcome, label in said.items()
+            ]
+        )
+    with open_ledger(outbox, read_only=True) as ledger:
+        counts = corrections.count_by_status(ledger, corrections.load(outbox))
+    assert counts == {Status.OK: 1, Status.REVIEW: 0, Status.REFUSED: 2, Status.FAILED: 1}

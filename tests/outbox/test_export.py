@@ -71,9 +71,13 @@ def names_of(text: str) -> list[str]:
 def test_batches_become_one_table_cell_for_cell(digitbox: Digitbox, publish: Publish) -> None:
     first = publish(0, read("a.png"), read("=b\n.png"), read("c.png", "", Status.FAILED))
     second = publish(24, read("d.png", confidence=0.5))
+    published = [
+        *first.read_text(encoding="utf-8").splitlines(),
+        *second.read_text(encoding="utf-8").splitlines()[1:],
+    ]
+    assert digitbox("export", "--published").out.splitlines() == published
     result = digitbox("export")
-    header, *rest = first.read_text(encoding="utf-8").splitlines()
-    assert result.out.splitlines() == [header, *rest, *second.read_text(encoding="utf-8").splitlines()[1:]]
+    assert result.out.splitlines() == [f"{published[0]},corrected", *(f"{line}," for line in published[1:])]
     assert (result.code, result.err) == (0, "4 rows of 2 files of results\n")
 
 
@@ -83,7 +87,7 @@ def test_a_column_that_a_batch_lacks_is_empty(digitbox: Digitbox, publish: Publi
     first, second = rows_of(digitbox("export").out)
     assert list(first) == list(second)
     probabilities = [f"p{digit}" for digit in range(10)]
-    assert list(second)[-13:] == ["processed_at", *probabilities, "page", "source"]
+    assert list(second)[-14:] == ["processed_at", *probabilities, "page", "source", "corrected"]
     assert (first["p0"], second["p0"]) == ("", "0.987654")
 
 
@@ -217,7 +221,7 @@ def test_the_latest_rows_by_a_simple_rule(batches: list[list[Record]], has_old: 
             pass
 
     writer, choice = Numbers(), RowFilter(latest=True)
-    assert export_rows(Rows(None, Path(), choice), choice, lambda _: writer) == len(expected)
+    assert export_rows(Rows(None, Path(), choice), choice, None, lambda _: writer) == len(expected)
     assert writer.numbers == expected
 
 

@@ -1,9 +1,10 @@
 import csv
-import fcntl
+import io
 import os
 import re
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,33 +13,55 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batch.errors import BusyError, ConfigError, InputError, OutboxError
+from batch.errors import ConfigError, InputError, OutboxError
 from batch.outbox import batches
-from batch.outbox.ledger import Ledger
+from batch.outbox.corrections import load
+from batch.outbox.export import PublishedRows, RowFilter, export_rows
+from batch.outbox.ledger import Ledger, open_ledger
 from batch.records import After, Outcome, Status
-from batch.report.apply import ApplyResult, WrongLinesError, apply
+from batch.report.answers import is_confirmed
+from batch.report.apply import ApplyResult, WrongLinesError, apply, download_folder, find_saved
 from batch.report.rows import collect, find_sources
-from batch.results import reader
+from batch.results.writers import CsvWriter
 from batch.storage import durable
 from batch.text import text_cell
 from batch.training.data import labelled_scans
 from faults import fast_folder
 from published import NOON, four, make_old, outcome, publish, scan
 
-HEADER = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at"]
+HEADER = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at", "page", "source"]
 REVIEWED_AT = "2026-01-02T13:00:00Z"
 
 
-def save(path: Path, rows: list[tuple[Outcome, str]], published: Path, delimiter: str = ",") -> Path:
+def save(
+    path: Path,
+    rows: list[tuple[Outcome, str]],
+    published: Path,
+    delimiter: str = ",",
+    source: str | None = None,
+) -> Path:
     """Write corrections as the page saves them."""
     batch = published.stem.split("-")[-1]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n", delimiter=delimiter)
         writer.writerow(HEADER)
-        for scan_outcome, label in rows:
-            name, sha256, prediction = scan_outcome.ref.name, scan_outcome.sha256, scan_outcome.label
-            writer.writerow([text_cell(name), sha256, batch, prediction, label, REVIEWED_AT])
+        for answered, label in rows:
+            ref = answered.ref
+            origin = text_cell(ref.source) if source is None else source
+            writer.writerow(
+                [text_cell(ref.name), answered.sha256, batch, answered.label, label, REVIEWED_AT, "", origin]
+            )
     return path
+
+
+def exported(outbox: Path, *, published: bool = False) -> dict[str, dict[str, str]]:
+    """Return the last row of each file, by name."""
+    text = io.StringIO(newline="")
+    choice = RowFilter()
+    with open_ledger(outbox, read_only=True) as ledger:
+        rows = PublishedRows(ledger, outbox, choice)
+        export_rows(rows, choice, None if published else load(outbox), lambda names: CsvWriter(text, names))
+    return {row["file"]: row for row in csv.DictReader(io.StringIO(text.getvalue()))}
 
 
 class Scene:
@@ -50,19 +73,22 @@ class Scene:
         self.published = publish(self.outbox, self.outcomes, **publishing)
         self.sure, self.unsure, self.blank, self.broken = self.outcomes
 
-    def apply(self, *rows: tuple[Outcome, str], by: str = "Anna", hours: int = 1) -> ApplyResult:
+    def apply(self, *rows: tuple[Outcome, str], by: str = "Anna") -> ApplyResult:
         save(self.file, list(rows), self.published)
-        return apply(self.file, self.outbox, by, NOON + timedelta(hours=hours))
+        return apply(self.file, self.outbox, by)
 
-    def corrected(self) -> dict[str, dict[str, str]]:
-        (path,) = self.outbox.glob("corrected-*.csv")
-        with path.open(newline="", encoding="utf-8") as file:
-            return {row["file"]: row for row in csv.DictReader(file)}
+    def results(self) -> dict[str, tuple[str, ...]]:
+        """Return prediction, confidence, status, reason and what the model said, by file."""
+        columns = ("prediction", "confidence", "status", "reason", "corrected")
+        return {name: tuple(row[column] for column in columns) for name, row in exported(self.outbox).items()}
 
     def audit(self) -> list[tuple[str, ...]]:
-        with sqlite3.connect(self.outbox / ".digitbox" / "ledger.sqlite3") as ledger:
-            return ledger.execute(
-                "SELECT file, said, corrected, corrected_by, reviewed_at, applied_at FROM corrections"
+        path = self.outbox / ".digitbox" / "corrections.sqlite3"
+        if not path.exists():
+            return []
+        with closing(sqlite3.connect(path)) as table:
+            return table.execute(
+                "SELECT file, said, corrected, corrected_by, reviewed_at FROM corrections"
             ).fetchall()
 
     def labelled(self) -> dict[str, int | None]:
@@ -86,42 +112,41 @@ def scene(tmp_path: Path) -> Scene:
 def test_corrections_give_results_audit_and_labelled_scans(scene: Scene) -> None:
     before = scene.published.read_bytes()
     result = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.sure, "1"))
-    assert (result.changed, result.confirmed, result.known, result.copied, result.missing) == (1, 2, 0, 3, 0)
-    assert result.written == [scene.outbox / scene.published.name.replace("predictions", "corrected")]
+    assert [is_confirmed(correction) for correction in result.added] == [False, True, True]
+    assert (result.known, result.copied, result.missing) == (0, 3, 0)
     assert scene.published.read_bytes() == before
-    rows = scene.corrected()
-    columns = ("prediction", "confidence", "status", "reason", "corrected")
-    assert {name: tuple(row[column] for column in columns) for name, row in rows.items()} == {
+    assert scene.results() == {
         "sure.png": ("1", "", "ok", "", "1"),
         "unsure.png": ("3", "", "ok", "", "7"),
         "blank.png": ("", "", "refused", "not_a_digit", "blank"),
         "broken.png": ("", "", "failed", "not_an_image", ""),
     }
-    assert ",".join(rows["sure.png"]) == before.decode().splitlines()[0] + ",corrected"
     assert scene.audit() == [
-        ("unsure.png", "7", "3", "Anna", "2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
-        ("blank.png", "blank", "none", "Anna", "2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
-        ("sure.png", "1", "1", "Anna", "2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
+        ("unsure.png", "7", "3", "Anna", REVIEWED_AT),
+        ("blank.png", "blank", "none", "Anna", REVIEWED_AT),
+        ("sure.png", "1", "1", "Anna", REVIEWED_AT),
     ]
     assert scene.labelled() == {scene.unsure.sha256: 3, scene.blank.sha256: None, scene.sure.sha256: 1}
+    as_published = exported(scene.outbox, published=True)
+    assert (as_published["unsure.png"]["prediction"], "corrected" in as_published["unsure.png"]) == (
+        "7",
+        False,
+    )
 
 
 def test_applying_twice_changes_nothing(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"))
     before = scene.files(), scene.audit()
-    result = scene.apply((scene.unsure, "3"), hours=5)
+    result = scene.apply((scene.unsure, "3"))
     assert (scene.files(), scene.audit()) == before
-    assert (result.known, result.copied) == (1, 0)
+    assert (result.added, result.known, result.copied) == ([], 1, 0)
 
 
 def test_later_correction_replaces_only_its_own_row(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"), (scene.blank, "none"))
-    scene.apply((scene.unsure, "5"), by="Ben", hours=2)
-    rows = scene.corrected()
-    assert [(rows[name]["prediction"], rows[name]["corrected"]) for name in ("unsure.png", "blank.png")] == [
-        ("5", "7"),
-        ("", "blank"),
-    ]
+    scene.apply((scene.unsure, "5"), by="Ben")
+    results = scene.results()
+    assert (results["unsure.png"][0], results["blank.png"][2]) == ("5", "refused")
     assert [(row[0], row[2], row[3]) for row in scene.audit()] == [
         ("unsure.png", "3", "Anna"),
         ("blank.png", "none", "Anna"),
@@ -130,11 +155,42 @@ def test_later_correction_replaces_only_its_own_row(scene: Scene) -> None:
     assert scene.labelled() == {scene.unsure.sha256: 5, scene.blank.sha256: None}
 
 
+def test_an_open_answer_withdraws_the_one_before(scene: Scene) -> None:
+    before = scene.results()
+    scene.apply((scene.unsure, "3"), (scene.sure, "2"))
+    scene.apply((scene.unsure, "open"), (scene.sure, "open"))
+    assert scene.results() == before
+    assert not [path for path in (scene.outbox / "corrected").rglob("*") if path.is_file()]
+    assert len(scene.audit()) == 4
+
+
+def test_a_scan_that_is_read_again_keeps_its_correction(scene: Scene, tmp_path: Path) -> None:
+    scene.apply((scene.unsure, "3"))
+    again = scene.unsure._replace(label=5, confidence=0.99, status=Status.OK, reason=None)
+    publish(scene.outbox, [again], now=NOON + timedelta(hours=1))
+    assert scene.results()["unsure.png"] == ("3", "", "ok", "", "5")
+    entries = {entry.row.file: entry for entry in collect(find_sources([scene.outbox])).entries}
+    assert (entries["unsure.png"].row.prediction, entries["unsure.png"].answer) == (5, "3")
+    other = outcome(scan(tmp_path / "scans", "unsure.png", 9), Status.REVIEW, 6)  # new content, same name
+    publish(scene.outbox, [other], now=NOON + timedelta(hours=2))
+    assert scene.results()["unsure.png"][:1] == ("6",)
+
+
+def test_same_name_in_another_folder_is_another_scan(scene: Scene, tmp_path: Path) -> None:
+    ref = scan(tmp_path / "elsewhere", "unsure.png", 5)
+    publish(scene.outbox, [outcome(ref, Status.REVIEW, 7)], now=NOON + timedelta(hours=1))
+    scene.apply((scene.unsure, "3"))
+    assert scene.results()["unsure.png"][0] == "7"  # the last row of this name is the one of elsewhere
+
+
 def test_corrected_rows_are_no_longer_doubtful(scene: Scene) -> None:
     scene.apply((scene.unsure, "3"))
-    entries = {entry.row.file: entry for entry in collect(find_sources([scene.outbox])).entries}
-    assert (entries["unsure.png"].corrected, entries["unsure.png"].doubtful) == ("3", False)
-    assert (entries["blank.png"].corrected, entries["blank.png"].doubtful) == ("", True)
+    report_rows = collect(find_sources([scene.outbox]))
+    entries = {entry.row.file: entry for entry in report_rows.entries}
+    assert (entries["unsure.png"].answer, entries["unsure.png"].doubtful) == ("3", False)
+    assert (entries["blank.png"].answer, entries["blank.png"].doubtful) == ("", True)
+    assert (report_rows.counts[Status.OK], report_rows.counts[Status.REVIEW]) == (2, 0)
+    assert report_rows.digits == {1: 1, 3: 1}
 
 
 def test_moved_scans_are_copied(tmp_path: Path) -> None:
@@ -149,37 +205,49 @@ def test_gone_and_changed_scans_are_not_copied(scene: Scene, tmp_path: Path) -> 
     result = scene.apply((scene.unsure, "3"), (scene.blank, "none"), (scene.broken, "4"))
     assert (result.copied, result.missing) == (0, 2)
     assert not (scene.outbox / "corrected").exists()
-    assert scene.corrected()["broken.png"]["prediction"] == "4"
-
-
-def test_parquet_is_corrected_as_parquet(tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
-    scene = Scene(tmp_path, format_name="parquet")
-    (path,) = scene.apply((scene.unsure, "3"), (scene.blank, "none")).written
-    assert path.name.startswith("corrected-") and path.suffix == ".parquet"
-    published, table = pq.read_table(scene.published), pq.read_table(path)
-    assert table.schema.names == [*published.schema.names, "corrected"]
-    assert table.schema.types[:-1] == published.schema.types
-    assert table.column("prediction").to_pylist() == [1, 3, None, None]
-    assert table.column("corrected").to_pylist() == [None, "7", "blank", None]
+    assert scene.results()["broken.png"][0] == "4"
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_file_saved_by_a_spreadsheet_is_read(scene: Scene, delimiter: str) -> None:
     save(scene.file, [(scene.unsure, "3")], scene.published, delimiter)
     text = scene.file.read_text().replace("\n", "\r\n")
-    scene.file.write_bytes(b"\xef\xbb\xbf" + text.encode() + (delimiter * 5 + "\r\n").encode())
-    assert apply(scene.file, scene.outbox, "Anna").changed == 1
+    scene.file.write_bytes(
+        b"\xef\xbb\xbf" + text.encode() + (delimiter * (len(HEADER) - 1) + "\r\n").encode()
+    )
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
+
+
+@pytest.mark.parametrize("batch", ["6.1E+84", "12345678", "", "b00000000"])
+def test_the_batch_of_a_line_does_not_matter(scene: Scene, batch: str) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    real = scene.published.stem.split("-")[-1]
+    scene.file.write_text(scene.file.read_text().replace(real, batch))
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
+
+
+def test_file_of_an_older_report_is_read(scene: Scene) -> None:
+    scene.file.write_text(f"file,sha256,batch,corrected\nunsure.png,{scene.unsure.sha256},b1,3\n")
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
+    assert scene.results()["unsure.png"][0] == "3"
+
+
+def test_a_line_for_another_page_is_wrong(scene: Scene) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    scene.file.write_text(scene.file.read_text().replace(f"{REVIEWED_AT},,", f"{REVIEWED_AT},2,"))
+    with pytest.raises(WrongLinesError) as raised:
+        apply(scene.file, scene.outbox, "Anna")
+    assert "no row of 'unsure.png'" in raised.value.problems[0]
 
 
 WRONG = {
     "a label": ({"corrected": "12"}, "corrected is '12'"),
     "no label": ({"corrected": ""}, "corrected is ''"),
     "a digest": ({"sha256": "1.5E+60"}, "sha256 is '1.5E\\+60': a spreadsheet"),
-    "another scan": ({"sha256": "0" * 64}, "has no row of 'unsure.png'"),
-    "another file": ({"file": "else.png"}, "has no row of 'else.png'"),
-    "another batch": ({"batch": "12345678"}, "no batch '12345678' in"),
+    "another scan": ({"sha256": "0" * 64}, "no row of 'unsure.png' with this sha256 in"),
+    "another file": ({"file": "else.png"}, "no row of 'else.png' with this sha256 in"),
+    "another source": ({"source": "/elsewhere"}, "no row of 'unsure.png' with this sha256 in"),
+    "a page": ({"page": "one"}, "page is 'one'"),
 }
 
 
@@ -209,31 +277,13 @@ def test_contradicting_lines_are_wrong(scene: Scene) -> None:
     assert getattr(raised.value, "problems", None) == ["line 4: it says 5, but line 2 says 3"]
 
 
-def test_gone_and_changed_results_are_not_corrected(scene: Scene) -> None:
-    changed = scene.published.read_text().replace("unsure", "unsafe")
-    for change, words in (
-        (lambda: scene.published.write_text(changed), "has changed since"),
-        (scene.published.unlink, "is no longer in"),
-    ):
-        change()
-        with pytest.raises(WrongLinesError) as raised:
-            scene.apply((scene.unsure, "3"))
-        assert words in raised.value.problems[0]
-
-
-def test_file_changed_by_hand_is_not_replaced(scene: Scene) -> None:
-    (path,) = scene.apply((scene.unsure, "3")).written
-    path.write_text("mine")
-    with pytest.raises(WrongLinesError) as raised:
-        scene.apply((scene.unsure, "5"))
-    assert "changed by hand" in raised.value.problems[0]
-    assert path.read_text() == "mine"
-
-
 def test_missing_outbox_and_missing_file(scene: Scene, tmp_path: Path) -> None:
-    save(scene.file, [], scene.published)
-    with pytest.raises(InputError, match="no ledger in"):
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    with pytest.raises(InputError, match="no such file or folder"):
         apply(scene.file, tmp_path / "none", "Anna")
+    with pytest.raises(InputError, match="no results in"):
+        apply(scene.file, tmp_path / "scans", "Anna")
+    assert not (tmp_path / "scans" / ".digitbox").exists()
     with pytest.raises(InputError, match="no such file"):
         apply(tmp_path / "none.csv", scene.outbox, "Anna")
     with pytest.raises(InputError, match="no column sha256"):
@@ -241,26 +291,31 @@ def test_missing_outbox_and_missing_file(scene: Scene, tmp_path: Path) -> None:
         apply(tmp_path / "other.csv", scene.outbox, "Anna")
 
 
-def test_two_processes_cannot_apply_at_once(scene: Scene) -> None:
-    scene.apply((scene.unsure, "3"))
-    lock = os.open(scene.outbox / ".digitbox" / "corrections.lock", os.O_RDWR)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    with pytest.raises(BusyError, match="are being applied"):
-        scene.apply((scene.unsure, "5"))
-    os.close(lock)
+def test_the_newest_saved_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert download_folder() == tmp_path / "Downloads"
+    with pytest.raises(InputError, match=r"no corrections\*\.csv in"):
+        find_saved([tmp_path, download_folder()])
+    (tmp_path / ".config").mkdir()
+    (tmp_path / ".config" / "user-dirs.dirs").write_text(
+        '# x\nXDG_DOWNLOAD_DIR="$HOME/T\u00e9l\u00e9chargements"\n'
+    )
+    assert download_folder() == tmp_path / "T\u00e9l\u00e9chargements"
+    download_folder().mkdir()
+    (tmp_path / "corrections.csv").touch()
+    newest = download_folder() / "corrections (1).csv"
+    newest.touch()
+    os.utime(tmp_path / "corrections.csv", ns=(1, 1))
+    assert find_saved([tmp_path, download_folder()]) == newest
 
 
-def test_apply_is_refused_while_a_run_writes(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
-    running = Ledger(scene.outbox / ".digitbox")
-    batches.add_members(running, "00000000", [scene.sure])
-    before = scene.files()
-    with pytest.raises(BusyError, match="a run is writing to"):
-        scene.apply((scene.unsure, "5"))
-    assert scene.files() == before
-    running.close()
-    assert scene.apply((scene.unsure, "5")).changed == 1
+def test_corrections_do_not_wait_for_a_run(scene: Scene) -> None:
+    with open_ledger(scene.outbox) as running:  # as a run, which reads a batch
+        batches.add_members(running, "00000000", [scene.sure])
+        assert len(scene.apply((scene.unsure, "5")).added) == 1
+        running.rollback()
+    assert scene.results()["unsure.png"][0] == "5"
 
 
 def test_full_disk_applies_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,23 +325,20 @@ def test_full_disk_applies_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched, pytest.raises(OutboxError, match="No space left"):
-        patched.setattr(durable, "_sync_open", full)
+        patched.setattr(Ledger, "execute_many", full)
         scene.apply((scene.unsure, "5"))
     assert (scene.files(), scene.audit()) == (before, [])
-    assert scene.apply((scene.unsure, "5")).changed == 1
+    assert len(scene.apply((scene.unsure, "5")).added) == 1
 
 
-def test_apply_again_after_a_kill(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace = durable.replace
-
-    def killed(path: Path, content: bytes) -> None:
-        replace(path, content)
+def test_apply_again_after_a_kill_copies_the_rest(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(durable, "replace", killed)
         scene.apply((scene.unsure, "5"))
-    assert scene.audit() == []
+    assert len(scene.audit()) == 1
     assert scene.apply((scene.unsure, "5")).copied == 1
     assert len(scene.audit()) == 1
 
@@ -310,9 +362,9 @@ def check_last_corrections(scene: Scene, rounds: list[list[tuple[int, str]]]) ->
         scene.apply(*((scene.outcomes[number], label) for number, label in labels.items()))
         last |= {scene.outcomes[number].ref.name: label for number, label in labels.items()}
     if last:
-        rows = scene.corrected()
-        assert {name for name, row in rows.items() if row["corrected"]} == set(last)
-        assert {name: rows[name]["prediction"] or "none" for name in last} == last
+        rows = scene.results()
+        assert {name for name, row in rows.items() if row[-1]} == set(last)
+        assert {name: rows[name][0] or "none" for name in last} == last
         copied = scene.labelled()
         assert {scan.ref.name: copied[scan.sha256] for scan in scene.outcomes if scan.sha256 in copied} == {
             name: None if label == "none" else int(label) for name, label in last.items()
@@ -325,45 +377,32 @@ def test_hostile_names_are_corrected(tmp_path: Path) -> None:
     published = publish(tmp_path / "out", outcomes)
     file = save(tmp_path / "corrections.csv", [(hostile, "4") for hostile in outcomes], published)
     assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
-    (path,) = (tmp_path / "out").glob("corrected-*")
-    assert [row["prediction"] for _, row in reader.table(path, ["prediction"])] == ["4"] * 4
-
-
-@pytest.mark.parametrize("format_name", ["csv", "parquet"])
-def test_corrected_results_keep_page_and_source(tmp_path: Path, format_name: str) -> None:
-    scene = Scene(tmp_path, format_name=format_name)
-    scene.apply((scene.unsure, "7"))
-    (path,) = scene.outbox.glob("corrected-*")
-    assert reader.columns(path)[-3:] == ["page", "source", "corrected"]
-    assert {(row.page, row.source) for row in reader.read(path)} == {(None, str(tmp_path / "scans"))}
+    assert [row["prediction"] for row in exported(tmp_path / "out").values()] == ["4"] * 4
 
 
 @pytest.mark.parametrize("format_name", ["csv", "parquet"])
 def test_results_of_older_versions_are_corrected(tmp_path: Path, format_name: str) -> None:
     scene = Scene(tmp_path, format_name=format_name)
     scene.published = make_old(scene.published)
-    result = scene.apply((scene.unsure, "2"), (scene.blank, "none"))
-    assert (result.changed, result.confirmed, result.copied) == (1, 1, 2)
-    (corrected,) = result.written
-    assert reader.columns(corrected) == [*reader.columns(scene.published), "corrected"]
-    assert {(row.page, row.source) for row in reader.read(corrected)} == {(None, "")}
-    entries = collect(find_sources([scene.outbox])).entries
-    assert {(entry.row.source, entry.corrected) for entry in entries} == {("", ""), ("", "2"), ("", "none")}
+    save(scene.file, [(scene.unsure, "2"), (scene.blank, "none")], scene.published, source="")
+    result = apply(scene.file, scene.outbox, "Anna")
+    assert (len(result.added), result.copied) == (2, 2)
+    again = [scene.unsure, scene.blank]  # read again by this version, with a source
+    publish(scene.outbox, again, now=NOON + timedelta(hours=1))
+    results = scene.results()
+    assert (results["unsure.png"][0], results["blank.png"][2:4]) == ("2", ("refused", "not_a_digit"))
 
 
-def test_corrected_results_of_older_versions_quote_less(tmp_path: Path) -> None:
-    outbox, ref = tmp_path / "out", scan(tmp_path / "scans", "a;b.png")
-    rows = [(outcome(ref, Status.REVIEW, 7), "2")]
-    published = make_old(publish(outbox, [row for row, _ in rows]))
-    file = save(tmp_path / "corrections.csv", rows, published)
-    (corrected,) = apply(file, outbox, "Anna", NOON).written
-    assert '"a;b.png"' in corrected.read_text()
-    corrected.write_text(corrected.read_text().replace('"', ""))
-    save(file, [(rows[0][0], "3")], published)
-    apply(file, outbox, "Anna", NOON)
-    (row,) = reader.read(corrected)
-    assert (row.file, row.prediction) == ("a;b.png", 3)
-    corrected.write_text(corrected.read_text().replace(",3,", ",4,"))
-    save(file, rows, published)
-    with pytest.raises(WrongLinesError):
-        apply(file, outbox, "Anna", NOON)
+def test_corrections_in_an_old_ledger_count(scene: Scene) -> None:
+    with closing(sqlite3.connect(scene.outbox / ".digitbox" / "ledger.sqlite3")) as ledger, ledger:
+        ledger.execute(
+            "CREATE TABLE corrections (batch TEXT, file TEXT, sha256 TEXT, said TEXT, corrected TEXT, "
+            "corrected_by TEXT, reviewed_at TEXT, applied_at TEXT)"
+        )
+        for label in ("4", "3"):
+            values = ("b1", "unsure.png", scene.unsure.sha256, "7", label, "Anna", REVIEWED_AT, REVIEWED_AT)
+            ledger.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+    assert scene.results()["unsure.png"] == ("3", "", "ok", "", "7")
+    assert (scene.apply((scene.unsure, "3")).known, scene.audit()) == (1, [])
+    scene.apply((scene.unsure, "8"))
+    assert scene.results()["unsure.png"][0] == "8"

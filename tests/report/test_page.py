@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import ConfigError, OutboxError
-from batch.records import Reason, ScanRef, Status
+from batch.records import Reason, Status
 from batch.report import page, pictures, rows, write
 from batch.report.rows import Entry, ReportRows
+from batch.results.corrected import Correction
 from batch.results.reader import Row
 from published import NOON, four, outcome, publish, scan
 
+DAY = timedelta(days=1)
 HOSTILE = [
     "</script><script>alert(1)</script>.png",
     "<!--<script>.png",
@@ -33,16 +36,25 @@ def content(text: str, element: str = "data") -> dict[str, Any]:
     return json.loads(data)
 
 
-def page_of(names: list[str]) -> str:
+def page_of(names: list[str], live: dict[str, Any] | None = None) -> str:
     entries = [
         Entry(
             Row(name, 1, 0.5, Status.OK, name, "0" * 64, name, name, "2026-01-02T12:00:00Z", source=name),
             (name,),
-            name,
+            Correction(
+                file=name,
+                sha256="",
+                said=name,
+                corrected=name,
+                corrected_by=name,
+                reviewed_at=name,
+                applied_at=name,
+                comment=name,
+            ),
         )
         for name in names
     ]
-    return page.html(ReportRows(entries), {}, NOON, names[0])
+    return page.html(ReportRows(entries), {}, NOON, names[0], live)
 
 
 def check_is_inert(text: str) -> None:
@@ -55,8 +67,10 @@ def check_is_inert(text: str) -> None:
 def test_a_hostile_name_is_text(name: str) -> None:
     text = page_of([name])
     check_is_inert(text)
-    assert content(text)["file"] == [name]
-    assert content(text)["source"] == {"values": [name], "codes": [0]}
+    columns = content(text)["columns"]
+    assert columns["file"] == [name]
+    assert columns["source"] == {"values": [name], "codes": [0]}
+    assert columns["answers"]["0"]["comment"] == name
     assert content(text)["outbox"] == name
 
 
@@ -64,11 +78,13 @@ def test_a_hostile_name_is_text(name: str) -> None:
 def test_any_text_of_a_row_is_data(names: list[str]) -> None:
     text = page_of(names)
     check_is_inert(text)
-    assert content(text)["file"] == names
+    assert content(text)["columns"]["file"] == names
 
 
-def test_policy_allows_only_its_own_script_and_style() -> None:
-    text = page_of(["a.png"])
+@pytest.mark.parametrize("live", [None, {"by": "<Anna>"}])
+def test_policy_allows_only_its_own_script_and_style(live: dict[str, Any] | None) -> None:
+    text = page_of(["a.png"], live)
+    check_is_inert(text)
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
     (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     (script,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
@@ -76,6 +92,7 @@ def test_policy_allows_only_its_own_script_and_style() -> None:
         digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
         assert f"{name}-src 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none';")
+    assert ("'self'" in policy) == (live is not None)  # a page that stands alone asks nobody
     assert "unsafe" not in policy
     assert not re.search(r"https?://", text)
 
@@ -108,7 +125,7 @@ def test_scans_have_pictures_and_the_doubtful_have_views(tmp_path: Path) -> None
     picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     assert picture is not None and picture.shape == (40, 30) and picture[20, 14] < 60 < 200 < picture[2, 2]
     assert set(shown["views"]) == {"0", "1"}
-    assert shown["top"]["0"][0][0] == 1 and len(shown["top"]["0"]) == 3
+    assert len(shown["others"]["0"]) == 2 and 7 not in shown["others"]["0"]  # 7 is the prediction
     assert shown["problem"] == {"2": "undecodable"}
 
 
@@ -126,7 +143,7 @@ def test_gone_and_changed_scans_have_no_picture(tmp_path: Path) -> None:
 def test_another_model_gives_no_views(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"), model="of-somebody-else")
     shown = content(write_report(tmp_path)[0], "pictures")
-    assert shown["top"] == shown["views"] == {}
+    assert shown["others"] == shown["views"] == {}
     assert shown["scan"]
 
 
@@ -164,9 +181,12 @@ def test_report_overwrites_nothing(tmp_path: Path) -> None:
         write_report(tmp_path, output=tmp_path / "none" / "report.html")
 
 
-def test_the_same_rows_have_the_same_identity(tmp_path: Path) -> None:
-    publish(tmp_path / "out", four(tmp_path / "scans"))
-    first, again = (content(write_report(tmp_path, number)[0]) for number in (100, 1))
-    publish(tmp_path / "out", [outcome(ScanRef("/x.png", "x.png"))])
-    other_rows = content(write_report(tmp_path)[0])
-    assert first["id"] == again["id"] != other_rows["id"]
+def test_the_same_scan_has_the_same_key(tmp_path: Path) -> None:
+    outcomes = four(tmp_path / "scans")
+    publish(tmp_path / "out", outcomes)
+    first = content(write_report(tmp_path)[0])["columns"]
+    publish(tmp_path / "out", [outcomes[0], outcome(scan(tmp_path / "else", "sure.png"))], now=NOON + DAY)
+    second = content(write_report(tmp_path)[0])["columns"]
+    keys = [dict(zip(columns["key"], columns["file"], strict=True)) for columns in (first, second)]
+    assert keys[0].items() < keys[1].items()
+    assert [name for key, name in keys[1].items() if key not in keys[0]] == ["sure.png"]

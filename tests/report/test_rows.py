@@ -50,7 +50,7 @@ def test_last_row_counts_for_a_scan_read_again_in_place(tmp_path: Path) -> None:
     for number in range(2):
         now = NOON + timedelta(seconds=number)
         publish(tmp_path / "moved", [outcome(scan(tmp_path / "scans", "a.png"))], after=After.MOVE, now=now)
-    assert rows.collect(rows.find_sources([tmp_path / "moved"])).read_again == 0
+    assert rows.collect(rows.find_sources([tmp_path / "moved"])).read_again == 1
 
 
 def test_surplus_ok_rows_are_only_counted(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_ledger_of_an_older_digitbox_stays_as_it_is(tmp_path: Path) -> None:
     publish(tmp_path / "out", four(tmp_path / "scans"))
     ledger = tmp_path / "out" / ".digitbox" / "ledger.sqlite3"
     with sqlite3.connect(ledger) as connection:
-        connection.execute("DROP TABLE corrections")
+        connection.execute("DROP TABLE runs")
         connection.execute("PRAGMA user_version = 1")
     assert len(rows.collect(rows.find_sources([tmp_path / "out"])).entries) == 4
     with sqlite3.connect(ledger) as connection:

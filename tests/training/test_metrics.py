@@ -8,20 +8,6 @@ from hypothesis import strategies as st
 from batch.training import metrics
 
 
-@given(st.integers(0, 200), st.integers(0, 200))
-def test_wilson_interval_holds_the_share(k: int, more: int) -> None:
-    n = k + more
-    low, high = metrics.wilson_interval(k, n)
-    assert 0 <= low <= high <= 1
-    if n:
-        assert low - 1e-9 <= k / n <= high + 1e-9
-
-
-def test_wilson_interval_of_a_known_case() -> None:
-    # Newcombe 1998, table I: 81 of 263.
-    assert metrics.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-
-
 def test_confusion_matrix_counts_labels_by_row() -> None:
     matrix = metrics.confusion_matrix(np.array([0, 0, 2]), np.array([0, 1, 2]), 3)
     assert matrix.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]

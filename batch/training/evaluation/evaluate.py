@@ -18,6 +18,7 @@ from batch.engines.local import Engine
 from batch.engines.workers import ScanReader
 from batch.errors import ImageError
 from batch.images import decode
+from batch.intervals import wilson_interval
 from batch.records import Grey, Outcome, Status
 from batch.results.writers import CsvWriter
 from batch.text import text_cell
@@ -135,7 +136,7 @@ def figure(result: dict[str, Any]) -> dict[str, float | int]:
 
 
 def _share(name: str, count: int, n: int) -> dict[str, Any]:
-    low, high = metrics.wilson_interval(count, n)
+    low, high = wilson_interval(count, n)
     return {
         name: round(count / n, 6) if n else None,
         f"{name}_count": count,

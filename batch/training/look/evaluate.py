@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.inference import decision
+from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Grey
-from batch.training import calibration, metrics
+from batch.training import calibration
 from batch.training.look.mixture import NONE, SEVERAL
 from batch.training.look.sources import Sources
 
@@ -66,7 +67,7 @@ def figures(
     right = (likely[:, :SEVERAL].argmax(axis=1) == labels)[is_digit]
     result: dict[str, Any] = {"n": len(labels), "digits": int(is_digit.sum())}
     result["digits_right"] = int(right.sum())
-    result["digits_right_interval"] = _rounded(metrics.wilson_interval(int(right.sum()), len(right)))
+    result["digits_right_interval"] = _rounded(wilson_interval(int(right.sum()), len(right)))
     for name, label in (("several", SEVERAL), ("none", NONE)):
         result[name] = int((labels == label).sum())
         result[f"{name}_right"] = int((best == label)[labels == label].sum())
@@ -77,7 +78,7 @@ def figures(
             "answered": int(answered.sum()),
             "digits_answered": int((answered & is_digit).sum()),
             "wrong": wrong,
-            "wrong_interval": _rounded(metrics.wilson_interval(wrong, int(answered.sum()))),
+            "wrong_interval": _rounded(wilson_interval(wrong, int(answered.sum()))),
         }
     return result
 

@@ -1,0 +1,146 @@
+"""The step that saves a person's answers: first in the corrections, then as labelled scans for training."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch.clock import stamp
+from batch.inputs.names import IMAGE_SUFFIXES
+from batch.outbox.corrections import CorrectionStore
+from batch.records import Status
+from batch.report.rows import Entry
+from batch.results.corrected import LABELS, NONE, OPEN, Correction
+from batch.storage import durable
+
+LABELLED = "corrected"
+"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none."""
+MAX_COMMENT = 500  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person says of a row.
+
+    Attributes:
+        entry: The row.
+        label: What the scan is: 0 to 9, `none` or `open`.
+        reviewed_at: When the person looked at it; UTC, ISO 8601.
+        comment: What else the person says; empty for nothing.
+    """
+
+    entry: Entry
+    label: str
+    reviewed_at: str
+    comment: str = ""
+
+    @property
+    def said(self) -> str:
+        """Return what the model said: its digit, or the reason why it gave none."""
+        row = self.entry.row
+        return row.reason or row.status.value if row.prediction is None else str(row.prediction)
+
+
+def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Correction]:
+    """Save the answers that say something new, all of them or none.
+
+    Args:
+        store: The corrections of the outbox, as they are now.
+        answers: The answers; the last one of a scan counts.
+        by: Name of the person.
+
+    Returns:
+        What was added; it is on the disk.
+
+    Raises:
+        OutboxError: The disk is full, or another process holds the file for long.
+    """
+    new: dict[str, Correction] = {}
+    now = stamp()
+    for answer in answers:
+        row = answer.entry.row
+        before = store.current.find(row.file, row.page, row.sha256, row.source)
+        new.pop(answer.entry.key, None)
+        if before is None or (answer.label, answer.comment) != (before.corrected, before.comment):
+            new[answer.entry.key] = Correction(
+                file=row.file,
+                sha256=row.sha256,
+                page=row.page,
+                source=row.source,
+                said=answer.said,
+                corrected=answer.label,
+                corrected_by=by,
+                reviewed_at=answer.reviewed_at,
+                applied_at=now,
+                comment=answer.comment,
+            )
+    added = list(new.values())
+    store.add(added)
+    return added
+
+
+def is_confirmed(correction: Correction) -> bool:
+    """Return whether a person said what the model had said."""
+    said = correction.said
+    return correction.corrected == (said if said.isdigit() else NONE)
+
+
+@dataclass(slots=True)
+class CopyResult:
+    """Counts of scans that were to be copied.
+
+    Attributes:
+        copied: Number of scans newly copied.
+        missing: Number of scans that could not be copied, because they are gone or have changed.
+    """
+
+    copied: int = 0
+    missing: int = 0
+
+
+def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyResult:
+    """Copy scans to the folder of their label, and delete their copies under other labels.
+
+    Args:
+        entries: Rows with their labels.
+        outbox: The outbox, whose folder `LABELLED` gets the copies.
+
+    Raises:
+        OSError: A copy cannot be written.
+    """
+    result = CopyResult()
+    for entry, label in entries:
+        if entry.row.status is Status.FAILED or entry.row.page is not None:
+            continue  # training cannot read the one, and reads only the first page of the other
+        suffix = Path(entry.row.file).suffix.lower().lstrip(".")
+        name = f"{entry.row.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
+        for other in LABELS - {OPEN, label}:
+            (outbox / LABELLED / other / name).unlink(missing_ok=True)
+        target = outbox / LABELLED / label / name
+        if label == OPEN or target.exists():
+            continue
+        content = _read_scan(entry)
+        if content is None:
+            result.missing += 1
+            continue
+        durable.make_folder(target.parent)
+        durable.replace(target, content)
+        result.copied += 1
+    return result
+
+
+def _read_scan(entry: Entry) -> bytes | None:
+    """Return the bytes that digitbox read, or None if they are gone."""
+    for path in entry.paths:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                content = file.read()
+        except (OSError, ValueError):  # gone, or its name has a zero byte
+            continue
+        if hashlib.sha256(content).hexdigest() == entry.row.sha256:
+            return content
+    return None

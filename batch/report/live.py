@@ -1,0 +1,243 @@
+"""The rows of an outbox that a page shows while runs add to them and people answer."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from batch.errors import InputError
+from batch.intervals import wilson_interval
+from batch.outbox.corrections import CorrectionStore
+from batch.records import Status
+from batch.report import answers, page, pictures, rows
+from batch.report.answers import MAX_COMMENT, Answer
+from batch.report.pictures import Models
+from batch.report.rows import Entry, ResultsFolder
+from batch.results import names
+from batch.results.corrected import LABELS, Correction
+from batch.results.scan_keys import scan_key
+from batch.terminal import stderr
+
+_log = logging.getLogger(__name__)
+
+SMALL_PX, LARGE_PX = 160, 1600  # longer side of a picture in the list, and in the review with room to zoom
+QUALITY = 90  # of WebP, in percent
+MAX_ANSWERS = 10_000  # in one request
+
+
+class WrongAnswersError(ValueError):
+    """A request with answers that the page cannot have sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What a person found among rows that were ok, chosen at random.
+
+    Attributes:
+        size: Number of chosen rows.
+        answered: Number of them that have an answer.
+        wrong: Number of answers that differ from the model's.
+    """
+
+    size: int
+    answered: int
+    wrong: int
+
+    def __str__(self) -> str:
+        """Return the error rate and its interval in words."""
+        if not self.answered:
+            return "no answers yet"
+        low, high = wilson_interval(self.wrong, self.answered)
+        rate = self.wrong / self.answered
+        return f"{self.wrong} of {self.answered} wrong: {rate:.1%} (95% interval {low:.1%} to {high:.1%})"
+
+
+class LiveRows:
+    """The rows of an outbox, read once and then kept up to date.
+
+    Attributes:
+        saved: Number of answers that were saved.
+
+    Args:
+        outbox: An outbox with results.
+        by: Name of the person who answers.
+        models: Source of the models that read the scans.
+        audit_size: Number of ok rows to audit; 0 for a review.
+
+    Raises:
+        InputError: There are no results, or a file cannot be read.
+        OutboxError: The outbox cannot be written.
+        LedgerError: The ledger or the file of corrections is damaged.
+    """
+
+    def __init__(self, outbox: Path, by: str, models: Models, audit_size: int = 0) -> None:
+        self.saved = 0
+        self._outbox, self._by, self._models = outbox, by, models
+        self._read: set[Path] = set()
+        sources = rows.find_sources([outbox])
+        self._rows = rows.collect(sources)
+        self._read.update(sources)
+        self._store = CorrectionStore(outbox)
+        self._folder = ResultsFolder(outbox, self._store.current)
+        self._by_key = {entry.key: entry for entry in self._rows.entries}
+        self._log: list[dict[str, str]] = []  # answers since the start, of all processes
+        self._audit = _sample(self._rows.entries, audit_size)
+        self._picture_lock = threading.Lock()  # the models, and stderr, take one scan at a time
+
+    def close(self) -> None:
+        """Close the files."""
+        self._folder.close()
+        self._store.close()
+
+    def html(self) -> str:
+        """Return the page with all rows as they are now."""
+        self.refresh()
+        state = {"by": self._by, "rows": len(self._rows.entries), "answers": len(self._log)}
+        if self._audit:
+            state["audit"] = list(self._audit)
+        current = replace(self._rows, entries=[self._corrected(entry) for entry in self._rows.entries])
+        return page.html(current, {}, datetime.now(UTC), str(self._outbox), live=state)
+
+    def refresh(self) -> None:
+        """Read the results that were published since the last call, and the answers of other processes."""
+        for path in names.find(self._outbox):
+            if path not in self._read:
+                with suppress(InputError):  # somebody took it away again
+                    for entry in self._folder.read(path):
+                        self._rows.entries.append(entry)
+                        self._by_key[entry.key] = entry
+                self._read.add(path)
+        self._log += map(_described, self._store.refresh())
+
+    def changes(self, row_count: int, answer_count: int) -> dict[str, Any]:
+        """Return what a window does not know yet.
+
+        Args:
+            row_count: Number of rows that it knows.
+            answer_count: Number of answers since the start that it knows.
+        """
+        self.refresh()
+        entries = self._rows.entries[row_count:]
+        found: dict[str, Any] = {"rows": len(self._rows.entries), "answers": len(self._log)}
+        if entries:
+            found["columns"] = page.columns([self._corrected(entry) for entry in entries])
+        if self._log[answer_count:]:
+            found["answered"] = self._log[answer_count:]
+        if self._audit:
+            audit = self.audit()
+            found["audit"] = {"answered": audit.answered, "size": audit.size, "words": str(audit)}
+        return found
+
+    def save(self, content: object) -> list[tuple[Entry, str]]:
+        """Save answers that a page sent; they are on the disk when this returns.
+
+        Args:
+            content: A list of objects with `key`, `corrected`, `comment` and `reviewed_at`.
+
+        Returns:
+            The rows with their labels, to copy as labelled scans.
+
+        Raises:
+            WrongAnswersError: A page cannot have sent this.
+            OutboxError: The disk is full, or another process holds the file for long.
+        """
+        given = [self._parse(item) for item in _checked_list(content)]
+        self._log += map(_described, self._store.refresh())
+        self.saved += len(answers.save(self._store, given, self._by))
+        self._log += map(_described, self._store.refresh())
+        return [(answer.entry, answer.label) for answer in given]
+
+    def copy_labelled(self, labelled: Iterable[tuple[Entry, str]]) -> None:
+        """Copy scans to the folder of their label; a full disk is no reason to refuse answers."""
+        try:
+            answers.copy_labelled(labelled, self._outbox)
+        except OSError as error:
+            _log.warning(
+                f"cannot copy scans to {self._outbox / answers.LABELLED}: {error.strerror}; make room"
+            )
+
+    def labelled(self) -> list[tuple[Entry, str]]:
+        """Return all rows that have an answer, with their labels."""
+        corrected = map(self._corrected, self._rows.entries)
+        return [(entry, entry.answer) for entry in corrected if entry.answer]
+
+    def picture(self, key: str, *, large: bool) -> bytes | None:
+        """Return the picture of a scan as WebP; None if there is none."""
+        entry = self._by_key.get(key)
+        if entry is None:
+            return None
+        with self._picture_lock, stderr.silence():
+            scan = pictures.read_scan(entry)
+            if isinstance(scan, str):
+                return None
+            shrunk = pictures.shrink(scan, LARGE_PX if large else SMALL_PX)
+            return pictures.encode(shrunk, ".webp", QUALITY)
+
+    def details(self, key: str) -> dict[str, Any] | None:
+        """Return what the review shows beside a scan: views, other digits, and why there is no picture."""
+        entry = self._by_key.get(key)
+        if entry is None:
+            return None
+        with self._picture_lock, stderr.silence():
+            scan = pictures.read_scan(entry)
+            if isinstance(scan, str):
+                return {"problem": scan}
+            views, others = pictures.look_closer(entry, scan, self._models)
+            return {"views": views, "others": others}
+
+    def audit(self) -> Audit:
+        """Return what the audit has found so far."""
+        said = {key: self._corrected(self._by_key[key]).answer for key in self._audit}
+        wrong = [
+            key for key, label in said.items() if label and label != str(self._by_key[key].row.prediction)
+        ]
+        return Audit(len(said), sum(map(bool, said.values())), len(wrong))
+
+    def _corrected(self, entry: Entry) -> Entry:
+        row = entry.row
+        return replace(entry, correction=self._store.current.find(row.file, row.page, row.sha256, row.source))
+
+    def _parse(self, item: object) -> Answer:
+        if not isinstance(item, Mapping):
+            raise WrongAnswersError("an answer is an object")
+        values = {name: item.get(name, "") for name in ("key", "corrected", "comment", "reviewed_at")}
+        if not all(isinstance(value, str) for value in values.values()):
+            raise WrongAnswersError("the values of an answer are texts")
+        entry = self._by_key.get(values["key"])
+        if entry is None or values["corrected"] not in LABELS or not entry.row.sha256:
+            raise WrongAnswersError("no such scan, or no such answer")
+        comment = " ".join(values["comment"].split())[:MAX_COMMENT]
+        return Answer(entry, values["corrected"], values["reviewed_at"][:20], comment)
+
+
+def _checked_list(content: object) -> list[object]:
+    if not isinstance(content, list) or len(content) > MAX_ANSWERS:
+        raise WrongAnswersError(f"answers are a list of at most {MAX_ANSWERS}")
+    return content
+
+
+def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:
+    """Return the keys of ok rows, chosen at random: a key is a digest, so the lowest are a random choice.
+
+    The same rows are chosen each time, so that an audit goes on after a pause.
+    """
+    keys = (entry.key for entry in entries if entry.row.status is Status.OK and entry.row.sha256)
+    return tuple(heapq.nsmallest(size, keys))
+
+
+def _described(correction: Correction) -> dict[str, str]:
+    key = scan_key(correction.file, correction.source, correction.page, correction.sha256)[:8].hex()
+    return {
+        "key": key,
+        "corrected": correction.corrected,
+        "comment": correction.comment,
+        "by": correction.corrected_by,
+        "at": correction.reviewed_at,
+    }

@@ -1,0 +1,172 @@
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.errors import InputError
+from batch.outbox.corrections import CorrectionStore, load
+from batch.records import Reason, Status
+from batch.report.live import Audit, LiveRows, WrongAnswersError
+from batch.report.pictures import Models
+from published import NOON, four, outcome, publish, scan
+
+pytestmark = pytest.mark.usefixtures("fake_model")
+Opened = Callable[..., LiveRows]
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def opened(outbox: Path) -> Iterator[Opened]:
+    rows: list[LiveRows] = []
+
+    def open_it(audit: int = 0, by: str = "Anna") -> LiveRows:
+        rows.append(LiveRows(outbox, by, Models(), audit))
+        return rows[-1]
+
+    yield open_it
+    for opened_rows in rows:
+        opened_rows.close()
+
+
+def keys(rows: LiveRows) -> dict[str, str]:
+    columns = rows.changes(0, 0)["columns"]
+    return dict(zip(columns["file"], columns["key"], strict=True))
+
+
+def said(key: str, corrected: str, comment: str = "") -> dict[str, str]:
+    return {"key": key, "corrected": corrected, "comment": comment, "reviewed_at": "2026-01-02T13:00:00Z"}
+
+
+def test_an_answer_is_saved_and_copied(opened: Opened, outbox: Path) -> None:
+    rows = opened()
+    key = keys(rows)["unsure.png"]
+    rows.copy_labelled(rows.save([said(key, "3", " a \n comment ")]))
+    (correction,) = load(outbox)
+    assert (correction.file, correction.said, correction.corrected) == ("unsure.png", "7", "3")
+    assert (correction.corrected_by, correction.comment) == ("Anna", "a comment")
+    assert [path.parent.name for path in outbox.glob("corrected/*/*")] == ["3"]
+    rows.copy_labelled(rows.save([said(key, "open")]))
+    assert [correction.corrected for correction in load(outbox)] == ["open"]
+    assert list(outbox.glob("corrected/*/*")) == []
+    assert rows.saved == 2
+
+
+def test_a_window_hears_of_answers_and_results(opened: Opened, outbox: Path, tmp_path: Path) -> None:
+    first, second = opened(), opened(by="Ben")
+    key = keys(first)["unsure.png"]
+    second.save([said(key, "3")])
+    news = first.changes(4, 0)
+    assert [(answer["key"], answer["corrected"], answer["by"]) for answer in news["answered"]] == [
+        (key, "3", "Ben")
+    ]
+    assert "columns" not in news
+    later = [outcome(scan(tmp_path / "scans", "new.png", 9), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)]
+    publish(outbox, later, now=NOON + timedelta(hours=1))
+    news = first.changes(news["rows"], news["answers"])
+    assert (news["columns"]["file"], news["rows"], news.get("answered")) == (["new.png"], 5, None)
+    first.save([said(news["columns"]["key"][0], "6")])
+    assert set(first.changes(5, 1)) == {"rows", "answers", "answered"}
+
+
+def test_a_page_that_is_loaded_later_has_the_answers(opened: Opened) -> None:
+    rows = opened()
+    rows.save([said(keys(rows)["unsure.png"], "3")])
+    columns = rows.changes(0, 0)["columns"]
+    assert [answer["corrected"] for answer in columns["answers"].values()] == ["3"]
+    assert '"corrected":"3"' in rows.html()
+
+
+WRONG: dict[str, Any] = {
+    "no list": {},
+    "no object": [1],
+    "no key": [{"corrected": "3"}],
+    "another key": [said("0" * 16, "3")],
+    "another label": [said("KEY", "12")],
+    "no label": [{"key": "KEY"}],
+    "a number": [{"key": "KEY", "corrected": 3}],
+    "a long list": [said("KEY", "3")] * 10_001,
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_answers_are_refused_as_a_whole(opened: Opened, outbox: Path, case: str) -> None:
+    rows = opened()
+    key = keys(rows)["unsure.png"]
+    content = WRONG[case]
+    if isinstance(content, list):
+        content = [
+            {name: key if value == "KEY" else value for name, value in item.items()}
+            if isinstance(item, dict)
+            else item
+            for item in content
+        ]
+        content = [said(key, "3"), *content]
+    with pytest.raises(WrongAnswersError):
+        rows.save(content)
+    assert list(load(outbox)) == []
+
+
+def test_scans_have_pictures_and_details(opened: Opened, tmp_path: Path) -> None:
+    rows = opened()
+    found = keys(rows)
+    small = rows.picture(found["unsure.png"], large=False)
+    assert small is not None and small[:4] == b"RIFF"
+    details = rows.details(found["unsure.png"])
+    assert details is not None and len(details["views"]) == 1 and len(details["others"]) == 2
+    assert rows.details(found["broken.png"]) == {"problem": "undecodable"}
+    assert (rows.picture("0" * 16, large=True), rows.details("0" * 16)) == (None, None)
+    (tmp_path / "scans" / "unsure.png").unlink()
+    assert (rows.picture(found["unsure.png"], large=True), rows.details(found["unsure.png"])) == (
+        None,
+        {"problem": "gone"},
+    )
+
+
+def test_copies_that_a_kill_prevented_are_made(opened: Opened, outbox: Path) -> None:
+    rows = opened()
+    rows.save([said(keys(rows)["unsure.png"], "3")])
+    again = opened()
+    again.copy_labelled(again.labelled())
+    assert [path.parent.name for path in outbox.glob("corrected/*/*")] == ["3"]
+
+
+def test_audit_takes_ok_rows_and_counts_the_wrong(tmp_path: Path) -> None:
+    outcomes = [outcome(scan(tmp_path / "scans", f"{number}.png", number)) for number in range(1, 10)]
+    review = outcome(scan(tmp_path / "scans", "review.png", 10), Status.REVIEW, 7)
+    publish(tmp_path / "out", [*outcomes, review])
+    with closing(LiveRows(tmp_path / "out", "Anna", Models(), 5)) as rows:
+        chosen = rows.changes(0, 0)["audit"]
+        assert (chosen["size"], chosen["answered"]) == (5, 0)
+        names = {key: name for name, key in keys(rows).items()}
+        sample = list(rows._audit)
+        assert "review.png" not in {names[key] for key in sample}
+        rows.save([said(sample[0], "1"), said(sample[1], "2"), said(sample[2], "open")])
+        assert rows.audit() == Audit(5, 2, 1)
+        assert rows.changes(0, 0)["audit"]["words"] == "1 of 2 wrong: 50.0% (95% interval 9.5% to 90.5%)"
+    with closing(LiveRows(tmp_path / "out", "Anna", Models(), 5)) as rows:  # it goes on after a pause
+        assert (list(rows._audit), rows.audit().answered) == (sample, 2)
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no results in"):
+        LiveRows(tmp_path, "Anna", Models())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_of_other_processes_are_not_lost(opened: Opened, outbox: Path) -> None:
+    rows = opened()
+    found = keys(rows)
+    with closing(CorrectionStore(outbox)) as other:
+        rows.save([said(found["unsure.png"], "3")])
+        other.refresh()
+        other.add([next(iter(load(outbox)))])
+        rows.save([said(found["blank.png"], "none")])
+    assert [answer["corrected"] for answer in rows.changes(4, 0)["answered"]] == ["3", "3", "none"]

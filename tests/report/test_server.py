@@ -1,0 +1,164 @@
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch.errors import ConfigError, OutboxError
+from batch.outbox.corrections import load
+from batch.outbox.ledger import Ledger
+from batch.report.server import Address, is_loopback, listen
+from published import four, publish
+from serving import Serving
+
+pytestmark = pytest.mark.usefixtures("fake_model")
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Serving]:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    server = Serving(tmp_path / "out")
+    yield server
+    server.end()
+
+
+def test_page_and_pictures_are_served(serving: Serving) -> None:
+    page = serving.ask("/")
+    assert page.status == 200 and b"unsure.png" in page.body
+    policy = page.headers["content-security-policy"]
+    assert (
+        policy.startswith("default-src 'none';")
+        and "unsafe" not in policy
+        and "frame-ancestors 'none'" in policy
+    )
+    assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    key = serving.keys()["unsure.png"]
+    picture = serving.ask(f"/picture/small/{key}")
+    assert (picture.status, picture.headers["content-type"], picture.body[:4]) == (200, "image/webp", b"RIFF")
+    assert serving.ask(f"/picture/huge/{key}").status == 404
+    assert serving.ask(f"/picture/small/{'0' * 16}").status == 204
+    assert len(serving.ask(f"/details/{key}").content["others"]) == 2
+
+
+def test_an_answer_is_on_the_disk_when_it_is_acknowledged(serving: Serving) -> None:
+    key = serving.keys()["unsure.png"]
+    answer = serving.answer({"key": key, "corrected": "3"})
+    assert (answer.status, answer.content) == (200, {"saved": 1})
+    assert [correction.corrected for correction in load(serving.outbox)] == ["3"]
+    assert serving.ask("/changes?rows=4&answers=0").content["answered"][0]["corrected"] == "3"
+    serving.end()  # it copies what is left to copy
+    assert [path.parent.name for path in serving.outbox.glob("corrected/*/*")] == ["3"]
+
+
+def test_a_request_without_the_secret_is_refused(serving: Serving) -> None:
+    for secret in ("", "0" * 32, serving.address.secret[:-1], serving.address.secret.upper() + "x", "%ff"):
+        for path in ("", "/", "/changes?rows=0&answers=0"):
+            assert serving.ask(path, secret=secret).status == 404, (secret, path)
+    assert serving.answer({}, secret="0" * 32).status == 404
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "", "localhost.evil.example:{port}"],
+)
+def test_a_request_to_another_host_is_refused(serving: Serving, host: str) -> None:
+    assert serving.ask("/", Host=host.format(port=serving.address.port)).status == 421
+    assert serving.ask("/", Host=f"LOCALHOST:{serving.address.port}").status == 200
+
+
+def test_a_request_from_another_origin_is_refused(serving: Serving) -> None:
+    said = {"key": serving.keys()["unsure.png"], "corrected": "3"}
+    port = serving.address.port
+    for origin in (
+        "http://evil.example",
+        "null",
+        "",
+        f"https://127.0.0.1:{port}",
+        "http://127.0.0.1:1",
+        f"http://localhost:{port}",
+    ):
+        assert serving.answer(said, Origin=origin).status == 403, origin
+        assert serving.ask("/", Origin=origin).status == 403, origin
+    assert serving.ask("/answers", "POST", [said], Content_Type="application/json").status == 403  # no origin
+    for site in ("cross-site", "same-site"):
+        assert serving.ask("/", Sec_Fetch_Site=site).status == 403
+    assert list(load(serving.outbox)) == []
+
+
+def test_wrong_requests_get_a_line(serving: Serving) -> None:
+    own = {"Origin": f"http://{serving.address.authority}"}
+    assert serving.answer({"key": "0"}).status == 400
+    assert serving.answer({}, Content_Type="text/plain").status == 415
+    json_type = {**own, "Content_Type": "application/json"}
+    for body in (b"{", b"\xff", b"[" * 100_000):
+        assert serving.ask("/answers", "POST", body, **json_type).status == 400
+    assert serving.ask("/answers", "POST", b" " * 4_000_001, **json_type).status == 413
+    for query in (
+        "",
+        "?rows=-1&answers=0",
+        "?rows=1",
+        "?rows=a&answers=0",
+        "?rows=%C2%B2&answers=0",
+    ):
+        assert serving.ask(f"/changes{query}").status == 400, query
+    assert serving.ask("/answers").status == 405
+    assert serving.ask("/else").status == 404
+    assert serving.ask("/../../etc/passwd").status == 404
+    assert serving.ask("/").status == 200
+
+
+def test_a_full_disk_is_said_and_nothing_is_acknowledged(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"key": serving.keys()["unsure.png"], "corrected": "3"}
+
+    def full(*_: object) -> None:
+        raise OutboxError("cannot write to the ledger: disk is full; make room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "execute_many", full)
+        answer = serving.answer(said)
+    assert answer.status == 503 and b"disk is full" in answer.body and b"make room" in answer.body
+    assert serving.answer(said).status == 200
+
+
+def test_it_ends_when_nobody_looks(tmp_path: Path) -> None:
+    publish(tmp_path / "out", four(tmp_path / "scans"))
+    server = Serving(tmp_path / "out", idle_s=0.2)
+    server.wait_for_end()
+    assert server.was_idle
+
+
+def test_the_address_stays_the_same(tmp_path: Path) -> None:
+    state = tmp_path / ".digitbox"
+    first, listener = listen("127.0.0.1", None, state)
+    assert stat.S_IMODE(os.stat(state / "review.json").st_mode) == 0o600
+    second, other = listen("127.0.0.1", None, state)  # the port is taken
+    assert second.port != first.port
+    listener.close()
+    other.close()
+    again, listener = listen("127.0.0.1", None, state)
+    assert (again.port, again.secret) == (second.port, first.secret)
+    with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1, port {again.port}: .*give another"):
+        listen("127.0.0.1", again.port, state)
+    listener.close()
+    for damage in (
+        b"",
+        b"[]",
+        b'{"port": 1, "secret": "x"}',
+        b'{"port": "a", "secret": 1}',
+        b'{"port":-1,"secret":"' + b"a" * 32 + b'"}',
+    ):
+        (state / "review.json").write_bytes(damage)
+        anew, listener = listen("127.0.0.1", None, state)
+        listener.close()
+        assert anew.secret not in ("x", first.secret) and len(anew.secret) == 32
+    with pytest.raises(ConfigError, match=r"cannot listen on no\.such\.host\.invalid"):
+        listen("no.such.host.invalid", None, state)
+
+
+def test_addresses_of_this_machine() -> None:
+    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "example.com")))
+    assert Address("::1", 80, "s").url == "http://[::1]:80/s/"
