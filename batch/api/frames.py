@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 from batch.errors import ConfigError, InputError
 from batch.locations import is_remote
-from batch.outbox import settled
 from batch.outbox.corrections import load
-from batch.outbox.ledger import has_ledger, open_ledger
+from batch.outbox.ledger import has_ledger
 from batch.records import Reason, Status
 from batch.results import corrected, names, reader, schema
-from batch.results.schema import Record
 
 if TYPE_CHECKING:
     import pandas as pd

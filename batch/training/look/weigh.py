@@ -21,10 +21,11 @@ from batch.inference import decision, model_store, models, steps
 from batch.inference.look import Closer, LookRules, Looks, weigh_model
 from batch.inference.look_networks import build
 from batch.inference.models import Model
+from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Grey
 from batch.storage import durable
-from batch.training import calibration, metrics, model_card
+from batch.training import calibration, model_card
 from batch.training.look.mixture import NONE, SEVERAL
 from batch.training.look.scenes import Renderer
 from batch.training.look.sources import Sources, load
@@ -155,7 +156,7 @@ def fit(seen: Seen, temperature: float) -> tuple[LookRules, dict[str, Any]]:
         "look_wrong": int((first_labels != labels)[is_answered].sum()),
         "ok": ok,
         "wrong": wrong,
-        "wrong_interval": [round(end, 6) for end in metrics.wilson_interval(wrong, ok)],
+        "wrong_interval": [round(end, 6) for end in wilson_interval(wrong, ok)],
         "unsure": len(unsure),
         "loss_without_model": round(without_model, 4),
         "loss_with_model": round(with_model, 4),
