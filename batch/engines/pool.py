@@ -170,7 +170,8 @@ class Pool:
                         self._listen()
                         if self._losses > losses:
                             yield []
-                self._hand_out()
+                if self._workers:  # without any, it would read before this chunk is out
+                    self._hand_out()
                 chunk = begun.popleft()
                 if chunk.error is not None:
                     raise chunk.error
@@ -225,7 +226,7 @@ class Pool:
                 if self._workers:
                     return
                 self._read_here(self._waiting.popleft())
-                continue
+                return  # its outcomes go out before the next part is read
             part = self._waiting.popleft()
             try:
                 idle.send(part.request)

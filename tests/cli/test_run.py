@@ -4,6 +4,7 @@ import resource
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
@@ -12,9 +13,9 @@ import pytest
 
 from batch import __version__
 from batch.engines import local
-from batch.images import decode
+from batch.images import pages
 from batch.outbox.publisher import Outbox
-from batch.records import Grey, Outcome, ScanRef, Status
+from batch.records import Outcome, ScanRef, Status
 from batch.run import job
 from command import Digitbox
 from formats import FORMATS, two
@@ -181,13 +182,13 @@ def test_sigterm_keeps_what_was_published(
 def test_a_decoder_that_hangs_costs_one_row(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    def hang_at(data: bytes, max_pixels: int) -> Grey:
+    def hang_at(data: bytes, max_pixels: int) -> AbstractContextManager[pages.Pages]:
         if data == hanging:
             threading.Event().wait()
-        return decoded(data, max_pixels)
+        return opened(data, max_pixels)
 
-    hanging, decoded = FORMATS["png-8"](two()[::-1]), decode.decode
-    monkeypatch.setattr(decode, "decode", hang_at)
+    hanging, opened = FORMATS["png-8"](two()[::-1]), pages.open_pages
+    monkeypatch.setattr(pages, "open_pages", hang_at)
     for name in ("a.png", "b.png", "d.png", "e.png"):
         (inbox / name).write_bytes(FORMATS["png-8"](two()))
     (inbox / "c.png").write_bytes(hanging)
