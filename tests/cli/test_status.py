@@ -222,12 +222,9 @@ def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, outbox: Path) -> None:
         assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
 
 
-def test_a_ledger_of_the_first_version(
-    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(ledgers, "_STEPS", ledgers._STEPS[:1])
-        Ledger(outbox / ".digitbox").close()
+def test_a_ledger_of_the_first_version(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    first = ledgers.LEDGER._replace(steps=ledgers.LEDGER.steps[:1])
+    Ledger(outbox / ".digitbox", schema=first).close()
     before = (outbox / ".digitbox" / "ledger.sqlite3").read_bytes()
     result = digitbox("status", str(inbox))
     assert result.code == 1 and "no run into outbox yet" in result.out

@@ -100,14 +100,13 @@ def test_the_last_row_of_a_scan_counts(ledger: Ledger) -> None:
     assert run_history.count_by_status(ledger) == {Status.OK: 3, Status.FAILED: 1}
 
 
-def test_a_ledger_of_the_first_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(ledgers, "_STEPS", ledgers._STEPS[:1])
-        with closing(Ledger(tmp_path)) as old:
-            old.execute("INSERT INTO watcher VALUES (1, ?, 'watching', '', 'then')", (os.fsencode("/in"),))
-            old.begin()
-            old.execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", old_row("1", outcome(1)))
-            batches.prepare(old, Batch("1", "1.csv", "", After.LEAVE, State.DISPOSED))
+def test_a_ledger_of_the_first_version(tmp_path: Path) -> None:
+    first = ledgers.LEDGER._replace(steps=ledgers.LEDGER.steps[:1])
+    with closing(Ledger(tmp_path, schema=first)) as old:
+        old.execute("INSERT INTO watcher VALUES (1, ?, 'watching', '', 'then')", (os.fsencode("/in"),))
+        old.begin()
+        old.execute("INSERT INTO members VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", old_row("1", outcome(1)))
+        batches.prepare(old, Batch("1", "1.csv", "", After.LEAVE, State.DISPOSED))
     with closing(Ledger(tmp_path, read_only=True)) as opened:  # which cannot bring it up to date
         assert (run_history.last_runs(opened, 5), run_history.last_success(opened)) == ([], None)
         assert run_history.read_heartbeat(opened) == Heartbeat(1, "/in", "watching", "", "then")

@@ -64,7 +64,7 @@ def change_rights(path: Path) -> None:
 
 
 def link(path: Path) -> None:
-    os.link(path, path.with_suffix(".backup"))
+    os.link(path, path.with_name(f".{path.name}"))  # which digitbox passes over
 
 
 @pytest.mark.parametrize("touch", [restore, change_rights, link])
@@ -111,7 +111,9 @@ def test_a_scan_that_may_be_read_now_is_new(digitbox: Digitbox, inbox: Path) -> 
 def downgrade(ledger: Path) -> None:
     """Make a ledger one of the version before it knew the time of the last change."""
     with closing(sqlite3.connect(ledger)) as connection:
-        connection.executescript("ALTER TABLE members DROP COLUMN ctime_ns; PRAGMA user_version = 3;")
+        connection.executescript(
+            "DROP TABLE pages; ALTER TABLE members DROP COLUMN ctime_ns; PRAGMA user_version = 3;"
+        )
 
 
 def test_rows_of_an_older_version_settle_by_content(digitbox: Digitbox, inbox: Path) -> None:
