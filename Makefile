@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format train fuzz soak bench bench-cluster clean
+.PHONY: help run test test-fast lint format train fuzz kills soak bench bench-cluster clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ endif
 FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)
 	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/images/test_fuzz.py
+
+kills: $(VENV)/test.stamp ## kill digitbox and cut its power at every single call; make test does so at every fourth
+	KILL_EVERY=1 $(PYTEST) tests/outbox/test_protocol.py tests/outbox/test_power.py tests/outbox/test_retry.py
 
 SOAK_SECONDS ?= 180
 soak: $(VENV)/test.stamp ## drop scans of all kinds and kill the watcher for minutes (SOAK_SECONDS=180)

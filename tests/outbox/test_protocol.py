@@ -22,7 +22,7 @@ from batch.outbox.ledger import FILE, Ledger
 from batch.records import After
 from batch.run import job
 from fakes import MANIFEST
-from faults import before_each_call, fast_folder, killed_at
+from faults import KILL_EVERY, before_each_call, fast_folder, killed_at
 from others import as_another, become_another, needs_root, open_to_all
 from scene import Scene
 from ways import ROWS, SCANS, run, watch
@@ -165,7 +165,8 @@ def test_killed_at_every_call(
             become_another()
         way(folder, after)
 
-    for number in itertools.count(1):
+    first = 1 + [way.id for way in WAYS].index(request.node.callspec.id) % KILL_EVERY
+    for number in itertools.count(first, KILL_EVERY):
         drop(folder)
         if is_another:
             open_to_all(fake_model, *(path for path in folder.rglob("*") if path.is_dir()))
@@ -178,7 +179,7 @@ def test_killed_at_every_call(
         if not killed:
             break
     assert number > 100
-    assert len(seen) > 20
+    assert len(seen) > 20 / KILL_EVERY
 
 
 @pytest.mark.slow
@@ -186,7 +187,7 @@ def test_sigterm_at_every_call(place: Path, fake_model: Path) -> None:
     """After SIGTERM, the watcher ends well and leaves nothing half."""
     seen: set[str] = set()
     folder = place / "here"
-    for number in itertools.count(1):
+    for number in itertools.count(1, KILL_EVERY):
         drop(folder)
         scene = Scene(folder)
         assert not killed_at(number, lambda: scene.watch(60, rows_per_file=3), by=signal.SIGTERM)  # noqa: B023
@@ -243,7 +244,7 @@ def test_recovery_killed_at_every_call(
             continue
         seen.add(now)
         folder.rename(backup)
-        for again in itertools.count(1):
+        for again in itertools.count(1, KILL_EVERY):
             restore(backup, folder)
             killed_again = killed_at(again, lambda: recover(folder, after))
             take(folder)

@@ -1,4 +1,5 @@
 import errno
+import itertools
 import os
 import shutil
 from collections import Counter
@@ -17,7 +18,7 @@ from batch.outbox.publisher import Outbox
 from batch.outbox.retry import ScanFilter, retry_scans
 from batch.storage import durable
 from command import Digitbox
-from faults import killed_at
+from faults import KILL_EVERY, killed_at
 from formats import FORMATS, two
 from published import make_old
 
@@ -204,9 +205,7 @@ def test_another_retry_finishes_a_killed_one(digitbox: Digitbox, inbox: Path, tm
     def work() -> None:
         retry_scans(outbox, ScanFilter())
 
-    number = 0
-    while True:
-        number += 1
+    for number in itertools.count(1, KILL_EVERY):
         was_killed = killed_at(number, work)
         scans = Counter(
             path.read_bytes()
