@@ -17,6 +17,7 @@ from pathlib import Path
 from batch.clock import iso
 from batch.errors import BusyError, ConfigError, InputError, OutboxError
 from batch.inputs.names import IMAGE_SUFFIXES
+from batch.lengths import MAX_DIGITS
 from batch.locations import STATE
 from batch.outbox import batches, corrections, disposal, ledger
 from batch.outbox.batches import Batch
@@ -25,14 +26,16 @@ from batch.outbox.ledger import Ledger
 from batch.records import Outcome, Status
 from batch.results import corrected, names, reader
 from batch.results.reader import Row
+from batch.results.schema import NUMBER_COLUMN
 from batch.storage import durable, locks
 from batch.text import text_cell
 
 COLUMNS = ("file", "sha256", "batch", "corrected")  # required in a file of corrections
 LABELLED = "corrected"
-"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none."""
+"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none, or as their numbers."""
 
 _LABELS = {*map(str, range(10)), NONE}
+_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _Key = tuple[str, str]  # file and SHA-256 of a row
 
@@ -123,6 +126,7 @@ class _Published:
         rows: Rows by file and SHA-256.
         members: The ledger's outcomes by file and SHA-256.
         before: Earlier corrections by file and SHA-256.
+        has_numbers: True if the rows hold numbers, not single digits.
     """
 
     batch: Batch
@@ -130,6 +134,7 @@ class _Published:
     rows: dict[_Key, Row]
     members: dict[_Key, Outcome]
     before: dict[_Key, Correction]
+    has_numbers: bool
 
 
 class _Application:
@@ -165,13 +170,18 @@ class _Application:
         """Return the correction in a line, or a message if the line is wrong."""
         name, sha256, batch_id = record["file"], record["sha256"].strip(), record["batch"].strip()
         label = record["corrected"].strip().lower()
-        if label not in _LABELS:
-            return f"corrected is {label!r}: it must be 0 to 9, or {NONE}"
         if not _DIGEST.fullmatch(sha256):
             return f"sha256 is {sha256!r}: a spreadsheet may have changed it; save the corrections again"
         published = self._published(batch_id)
         if isinstance(published, str):
             return published
+        if published.has_numbers:
+            if label != NONE and not _NUMBER.fullmatch(label):
+                return (
+                    f"corrected is {label!r}: it must be a number of at most {MAX_DIGITS} digits, or {NONE}"
+                )
+        elif label not in _LABELS:
+            return f"corrected is {label!r}: it must be 0 to 9, or {NONE}"
         row = published.rows.get((name, sha256))
         if row is None or (name, sha256) not in published.members:
             return f"{batch_id} has no row of {name!r} with this sha256: save the corrections again"
@@ -201,6 +211,7 @@ class _Application:
             {(row.file, row.sha256): row for row in reader.read(path)},
             {(text_cell(outcome.ref.name), outcome.sha256): outcome for outcome in members},
             corrections.corrections_of(self._ledger, batch_id),
+            NUMBER_COLUMN in reader.columns(path),
         )
 
     def _corrected_contents(self, new: Sequence[Correction]) -> Iterator[tuple[Path, bytes]]:
@@ -258,14 +269,19 @@ class _Application:
         name = f"{correction.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
         target = self._outbox / LABELLED / correction.corrected / name
         content = None if target.exists() else _read_scan(outcome, published.batch, self._outbox)
-        for label in _LABELS - {correction.corrected}:
-            (self._outbox / LABELLED / label / name).unlink(missing_ok=True)
+        for other in (self._outbox / LABELLED).glob(f"*/{name}"):
+            if other.parent.name != correction.corrected and _is_label(other.parent.name):
+                other.unlink(missing_ok=True)
         if content is not None:
             durable.make_folder(target.parent)
             durable.replace(target, content)
             result.copied += 1
         elif not target.exists():
             result.missing += 1
+
+
+def _is_label(name: str) -> bool:
+    return name == NONE or _NUMBER.fullmatch(name) is not None
 
 
 def _corrected_path(published: Path) -> Path:

@@ -22,6 +22,8 @@ REASONS = {
     Reason.LOW_CONFIDENCE: "low confidence",
     Reason.BLANK: "blank",
     Reason.SEVERAL_DIGITS: "several digits",
+    Reason.WRONG_LENGTH: "not so many digits as asked for",
+    Reason.NOT_A_NUMBER: "not a number",
     Reason.NOT_A_DIGIT: "not a digit",
     Reason.SEVERAL_PAGES: "several pages",
     Reason.TOO_SMALL: "image too small",

@@ -15,8 +15,10 @@ from batch.errors import ImageError, ModelError
 from batch.images import decode
 from batch.inference import model_store, models, steps
 from batch.inference.models import Model
+from batch.lengths import ANY
 from batch.locations import is_remote
 from batch.preprocessing.look import look_input
+from batch.preprocessing.number_line import strip_of
 from batch.preprocessing.views import pictures
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
@@ -119,6 +121,8 @@ class Models:
                 manifest = model_store.load_manifest(folder)
                 if manifest.version == version:
                     return models.load(folder, manifest)
+                if manifest.numbers_version == version:
+                    return models.load(folder, manifest, digits=ANY)
             except ModelError:
                 continue  # a report without this model's views is better than no report
         return None
@@ -171,6 +175,8 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], _Top]:
     If the look settled the scan, that is the look's picture; else it is the views in the model's input. Both
     results are empty for a scan that the preprocessing refused.
     """
+    if model.numbers is not None:
+        return (_to_base64(strip_of(scan).picture, ".png"),), ()
     (examined,) = steps.examine_all([scan], model)
     (decision,) = steps.decide_all([examined], model)
     views: list[Grey] = []

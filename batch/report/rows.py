@@ -53,7 +53,7 @@ class ReportRows:
     Attributes:
         entries: Rows to show, the doubtful ones first.
         counts: Number of all rows by status.
-        digits: Number of all rows by prediction.
+        digits: Number of all rows with a single digit, by prediction.
         confidences: Number of all rows by confidence, in `CONFIDENCE_BINS` equal ranges.
         left_out: Number of rows that are counted but not among the entries; all of them are ok.
         read_again: Number of rows left out because a later run read the same scan.
@@ -122,7 +122,7 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
                 report_rows.read_again += 1
                 continue
             report_rows.counts[row.status] += 1
-            if row.prediction is not None:
+            if isinstance(row.prediction, int):
                 report_rows.digits[row.prediction] += 1
             if row.confidence is not None:
                 last_bin = CONFIDENCE_BINS - 1
