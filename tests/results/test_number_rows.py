@@ -138,7 +138,7 @@ def test_a_person_corrects_numbers_with_numbers(tmp_path: Path) -> None:
     assert effective == [Status.OK, Status.OK, Status.REFUSED, Status.OK, Status.OK]
 
 
-def test_a_number_that_a_person_saw_is_several_digits_for_a_single_one(tmp_path: Path) -> None:
+def test_a_seen_number_is_several_digits_for_a_single_one(tmp_path: Path) -> None:
     file = corrections(tmp_path, publish(tmp_path), [(0, "0043"), (1, "8")])
     applying.apply(file, tmp_path, by="me")
     digits = publish(tmp_path, with_numbers=False)
