@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import ConfigError
+from batch.lengths import ONE, Lengths
 from batch.locations import Location, RemoteOutbox, is_remote
 from batch.options import Kind, option
 from batch.records import After
@@ -93,6 +94,12 @@ class ReadOptions:
     )
     workers: int | None = option(
         None, Kind.WHOLE, "Read with N processes.", metavar="N", low=1, high=256, unset="one for each core"
+    )
+    digits: Lengths = option(
+        ONE,
+        Kind.LENGTHS,
+        "Read numbers of N digits, of N to M, or of any length. With 1, a scan of several digits is refused.",
+        metavar="N|N-M|any",
     )
     batch_size: int = option(
         256, Kind.WHOLE, "Show the model N scans at a time.", metavar="N", low=1, high=65536

@@ -31,6 +31,8 @@ class Kind(Enum):
     """A text such as `90m`; the field holds seconds."""
     TOLERANCE = auto()
     """A number of scans, or a share of them."""
+    LENGTHS = auto()
+    """How many digits a scan holds: a number, a range, or `any`."""
 
 
 TOML_TYPES: dict[Kind, tuple[type, ...]] = {
@@ -40,6 +42,7 @@ TOML_TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.FLAG: (bool,),
     Kind.PATTERNS: (list,),
     Kind.TOLERANCE: (str, int),
+    Kind.LENGTHS: (str, int),
 }
 """The types of values in `digitbox.toml`, by kind."""
 

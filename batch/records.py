@@ -38,6 +38,8 @@ class Reason(StrEnum):
     NOT_A_DIGIT = "not_a_digit"
     SEVERAL_PAGES = "several_pages"
     TOO_SMALL = "too_small"
+    WRONG_LENGTH = "wrong_length"
+    NOT_A_NUMBER = "not_a_number"
     # failed
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
@@ -74,9 +76,11 @@ REFUSALS = frozenset(
         Reason.NOT_A_DIGIT,
         Reason.SEVERAL_PAGES,
         Reason.TOO_SMALL,
+        Reason.WRONG_LENGTH,
+        Reason.NOT_A_NUMBER,
     }
 )
-"""Reasons of images that are not one digit. Every other reason of an `ImageError` is a failure."""
+"""Reasons of images that are not one digit, or no number. Every other one of an `ImageError` is a failure."""
 
 
 class After(StrEnum):
@@ -159,24 +163,27 @@ class Outcome(NamedTuple):
         status: Its status.
         reason: The reason why it is not `ok`; None if it is.
         sha256: Hex digest of the bytes that digitbox read; empty if it could read none.
-        label: The digit, 0 to 9; None if the scan was refused or failed.
+        label: The digit, 0 to 9; the number as text, with its leading zeros, if the run reads numbers; None
+            if the scan was refused or failed.
         confidence: Calibrated probability that `label` is right; None if there is no label.
         probabilities: Those of the ten digits; empty if the model did not see the scan.
         not_a_digit: Probability that the scan is not a digit; None if the model did not see it.
         page: The page of the file, from 1; 0 if the file has one page, or could not be read as a whole.
         pages: Number of pages of the file.
+        digit_confidences: Those of the digits of a number; empty if no number was read.
     """
 
     ref: ScanRef
     status: Status
     reason: Reason | None = None
     sha256: str = ""
-    label: int | None = None
+    label: int | str | None = None
     confidence: float | None = None
     probabilities: tuple[float, ...] = ()
     not_a_digit: float | None = None
     page: int = 0
     pages: int = 1
+    digit_confidences: tuple[float, ...] = ()
 
     @property
     def is_last_page(self) -> bool:
@@ -244,6 +251,14 @@ class Manifest:
         look_close_above: Probability of a digit from which looking closer answers it.
         look_several_above: Probability of several digits from which a look refuses a scan.
         look_none_above: Probability of no or several digits from which a scan is refused at last.
+        numbers_slope: Slope of the confidence of numbers; see `batch.inference.numbers`.
+        numbers_offset: Offset of the same.
+        numbers_review_below: Confidence below which a number is `review`.
+        numbers_other_length: Weight of lengths of a number that the user does not allow.
+        numbers_look_weight: Weight of what the look says of the digits of a number.
+        numbers_version: Version of the reader of numbers, for the CSV; empty for a model without one.
+        numbers_metrics: Its figures.
+        numbers_training: How it was trained, in words; empty for a model without one.
         look_datasets: Data sets of the looks, with licences.
         look_training: How the looks were trained, in words; empty for a model without looks.
         look_fit: How the weights and thresholds of the looks were fitted, in words.
@@ -279,6 +294,14 @@ class Manifest:
     look_close_above: float = 1.0
     look_several_above: float = 1.0
     look_none_above: float = 1.0
+    numbers_slope: float = 1.0
+    numbers_offset: float = 0.0
+    numbers_review_below: float = 1.0
+    numbers_other_length: float = 1.0
+    numbers_look_weight: float = 0.0
+    numbers_version: str = ""
+    numbers_metrics: Mapping[str, object] = field(default_factory=dict)
+    numbers_training: str = ""
     look_datasets: tuple[Mapping[str, str], ...] = ()
     look_training: str = ""
     look_fit: str = ""

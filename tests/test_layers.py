@@ -14,7 +14,7 @@ import pytest
 from command import ROOT
 
 # What the packages share: nouns, errors, options, and how text and times are written.
-BASE = {"records", "errors", "text", "clock", "options", "locations", "config", "intervals"}
+BASE = {"records", "errors", "text", "clock", "options", "locations", "lengths", "config", "intervals"}
 # From bytes to a decision.
 READING = {"storage", "images", "preprocessing", "inputs", "inference"}
 # Package (or module at the top) to the packages that it may import, beside itself.
@@ -24,15 +24,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "options": set(),
     "intervals": set(),
+    "lengths": set(),
     "errors": {"records"},
     "locations": {"errors"},
-    "config": {"records", "errors", "locations", "options"},
+    "config": {"records", "errors", "lengths", "locations", "options"},
     "terminal": {"text", "clock", "errors"},
     "preprocessing": {"records"},
     "storage": {"records", "errors", "locations"},
     "images": {"records", "errors", "storage", "terminal"},
     "inputs": {"records", "errors", "locations", "storage", "images"},
-    "results": {"records", "errors", "text", "clock"},
+    "results": {"records", "errors", "lengths", "text", "clock"},
     "outbox": BASE | {"storage", "results"},
     "inference": BASE | {"storage", "images", "preprocessing", "terminal"},
     "engines": {"records", "errors", "text", "locations", "terminal", ""},

@@ -70,11 +70,13 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
         found |= dict.fromkeys(reader.columns(file))
     columns = [*schema.order_columns(found), corrected.CORRECTED]
     correct = functools.cache(lambda folder: load(folder).apply)
-    parts = [_typed(pd.DataFrame(), columns)]
+    # Numbers are text, with their leading zeros; in one table with them, so are digits.
+    types = _TYPES | ({"prediction": "string"} if schema.NUMBER_COLUMN in found else {})
+    parts = [_typed(pd.DataFrame(), columns, types)]
     for file in files:
         records = map(correct(file.parent), reader.records(file))
         while chunk := list(islice(records, CHUNK_ROWS)):
-            parts.append(_typed(pd.DataFrame.from_records(chunk), columns))
+            parts.append(_typed(pd.DataFrame.from_records(chunk), columns, types))
     frame = pd.concat(parts, ignore_index=True)
     for name, known in _CATEGORIES.items():
         words = [*map(str, known), *sorted(set(frame[name].dropna()) - set(known))]
@@ -82,9 +84,9 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     return frame
 
 
-def _typed(part: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def _typed(part: pd.DataFrame, columns: list[str], types: dict[str, str]) -> pd.DataFrame:
     """Return a part with all columns and with their types; those of categories are still text."""
-    return part.reindex(columns=columns).astype({name: _TYPES.get(name, "string") for name in columns})
+    return part.reindex(columns=columns).astype({name: types.get(name, "string") for name in columns})
 
 
 def _files(path: str) -> list[Path]:

@@ -18,6 +18,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ConfigError, ImageError
 from batch.images.decode import CHUNK_BYTES
 from batch.inference import model_store, reader
+from batch.lengths import Lengths, parse_lengths
 from batch.records import Image, ScanRef
 from batch.terminal import stderr
 
@@ -39,9 +40,10 @@ class Reader:
         model: A name or a folder; None for the default model.
         review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
         max_pixels: An image with more pixels fails as `too_large`.
+        digits: How many digits a scan holds: a number; a range, e.g. "2-6"; or "any".
 
     Raises:
-        ConfigError: `review_below` is no probability.
+        ConfigError: `review_below` is no probability, or `digits` is not what it should be.
         ModelError: The model is missing or damaged.
 
     Examples:
@@ -57,9 +59,10 @@ class Reader:
         *,
         review_below: float | None = None,
         max_pixels: int = MAX_PIXELS,
+        digits: int | str = 1,
     ) -> None:
         folder = model_store.find(None if model is None else os.fspath(model))
-        self._reader = reader.Reader(folder, "litert", review_below, max_pixels)
+        self._reader = reader.Reader(folder, "litert", review_below, max_pixels, lengths_of(digits))
         with _turn:
             self._reader.load()
 
@@ -145,12 +148,25 @@ class Reader:
         return [Result.of(outcome, grey) for outcome, grey in zip(outcomes, greys, strict=True)]
 
 
+def lengths_of(digits: int | str) -> Lengths:
+    """Return the numbers of digits that a scan may hold.
+
+    Raises:
+        ConfigError: `digits` is neither a number, nor a range, nor `any`.
+    """
+    try:
+        return parse_lengths(str(digits))
+    except ValueError as error:
+        raise ConfigError(f"digits: {error}") from error
+
+
 @overload
 def read(  # type: ignore[overload-overlap]  # one path is no list of paths
     source: Source,
     *,
     model: str | PathLike[str] | None = None,
     review_below: float | None = None,
+    digits: int | str = 1,
     channels: Channels | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Result: ...
@@ -162,6 +178,7 @@ def read(  # type: ignore[overload-overlap]  # an iterator is also an iterable
     *,
     model: str | PathLike[str] | None = None,
     review_below: float | None = None,
+    digits: int | str = 1,
     channels: Channels | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[Result]: ...
@@ -173,6 +190,7 @@ def read(
     *,
     model: str | PathLike[str] | None = None,
     review_below: float | None = None,
+    digits: int | str = 1,
     channels: Channels | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Results: ...
@@ -183,6 +201,7 @@ def read(
     *,
     model: str | PathLike[str] | None = None,
     review_below: float | None = None,
+    digits: int | str = 1,
     channels: Channels | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Result | Iterator[Result] | Results:
@@ -196,6 +215,7 @@ def read(
             iterator before it gives the first result.
         model: A name or a folder; None for the default model. digitbox keeps it loaded.
         review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
+        digits: How many digits a scan holds: a number; a range, e.g. "2-6"; or "any".
         channels: The order of the channels of arrays in colour, `BGR` or `RGB`. Only these need it.
         batch_size: Scans that the model sees at a time.
 
@@ -205,7 +225,7 @@ def read(
 
     Raises:
         ConfigError: Something is no scan, or an array in colour comes without `channels`. Or `review_below`
-            is no probability.
+            is no probability, or `digits` is not what it should be.
         ModelError: The model is missing or damaged.
 
     Examples:
@@ -226,11 +246,11 @@ def read(
         version = manifest.st_ino, manifest.st_mtime_ns
     except OSError:
         version = 0, 0  # the reader says what is wrong
-    loaded = _reader_of(os.path.abspath(folder), version, review_below)
+    loaded = _reader_of(os.path.abspath(folder), version, review_below, str(digits))
     return loaded(cast(Any, source), channels=channels, batch_size=batch_size)
 
 
 @functools.lru_cache(maxsize=4)
-def _reader_of(folder: str, _: tuple[int, int], review_below: float | None) -> Reader:
+def _reader_of(folder: str, _: tuple[int, int], review_below: float | None, digits: str) -> Reader:
     """Return a reader; a model that was trained anew in the same folder is another one."""
-    return Reader(folder, review_below=review_below)
+    return Reader(folder, review_below=review_below, digits=digits)

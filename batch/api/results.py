@@ -36,12 +36,15 @@ class Result(_Pictured):
     Results are equal if digitbox read the same in both, from whatever source.
 
     Attributes:
-        prediction: The digit, 0 to 9; None if the scan was refused or failed.
+        prediction: The digit, 0 to 9; the number as text if you asked for numbers; None if the scan was
+            refused or failed.
         confidence: The calibrated probability that the prediction is right, 0 to 1; None as above.
         status: `ok`, `review`, `refused` or `failed`.
         reason: Why the status is not `ok`; None if it is.
-        probabilities: Those of the ten digits, which sum to 1; empty if the model did not see the scan.
+        probabilities: Those of the ten digits, which sum to 1; empty for a number, and if the model did not
+            see the scan.
         file: The path as it was given; empty for a scan that was no path.
+        digit_confidences: Those of the digits of a number; empty without one.
 
     Examples:
         >>> import digitbox
@@ -50,12 +53,13 @@ class Result(_Pictured):
         (None, 'refused', 'blank', 'inbox/sample-12-blank.png')
     """
 
-    prediction: int | None
+    prediction: int | str | None
     confidence: float | None
     status: Status
     reason: Reason | None
     probabilities: tuple[float, ...]
     file: str = dataclasses.field(default="", compare=False)
+    digit_confidences: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, outcome: Outcome, grey: Grey | None) -> Result:
@@ -72,6 +76,7 @@ class Result(_Pictured):
             outcome.reason,
             outcome.probabilities,
             outcome.ref.path,
+            outcome.digit_confidences,
         )
         if outcome.ref.path:
             object.__setattr__(result, "_picture", os.path.abspath(outcome.ref.path))

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from batch.api.reading import lengths_of
 from batch.config import NotifyOptions, RunOptions, StateOptions, Tolerance
 from batch.errors import ConfigError
 from batch.locations import check_location, parse_outbox, with_state_folder
@@ -23,6 +24,7 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.FLAG: (bool,),
     Kind.DURATION: (int, float),
     Kind.TOLERANCE: (int, str),
+    Kind.LENGTHS: (int, str),
     Kind.FOLDER: (str, PathLike),
     Kind.PATTERNS: (list, tuple),
 }
@@ -110,6 +112,8 @@ def _checked(name: str, value: Any, option: Option) -> Any:
             return Tolerance.parse(str(value))
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from error
+    if option.kind is Kind.LENGTHS:
+        return lengths_of(value)
     return tuple(value) if option.kind is Kind.PATTERNS else value
 
 

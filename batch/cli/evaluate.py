@@ -16,6 +16,7 @@ from batch.config import ReadOptions
 from batch.engines.limits import usable_cores
 from batch.errors import ConfigError
 from batch.inference import model_store
+from batch.lengths import ONE
 from batch.options import build
 from batch.run import job
 from batch.terminal import console
@@ -23,7 +24,7 @@ from batch.terminal import console
 
 @click.command()
 @click.argument("data", metavar="DATA", type=click.Path(readable=False))
-@run_options("model", "runtime", "review_below", "max_pixels", "workers")
+@run_options("model", "runtime", "review_below", "max_pixels", "digits", "workers")
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
@@ -44,26 +45,36 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
     confusion matrix. It also writes the names of all misread scans, the calibration, and risk against
     coverage.
 
+    With --digits, labels are numbers, and so may be the names of folders. Then digitbox measures right
+    numbers, right digits, edit distance and wrong lengths.
+
     \b
     Examples:
       digitbox evaluate mnist
+      digitbox evaluate meter-readings/ --digits 5
       digitbox evaluate my-scans/ --model mine --report my-report/ --record "exam marks"
     """
     check_extra("digitbox evaluate", "matplotlib", "seaborn")
     from batch.training import model_card
     from batch.training.data import labelled_scans
     from batch.training.evaluation import evaluate as evaluation
+    from batch.training.evaluation import numbers
 
     say_config_file()
     options = build(ReadOptions, values)
     if record is not None and options.review_below is not None:
         raise ConfigError("--record is for the model's own threshold: leave --review-below out")
+    if record is not None and options.digits != ONE:
+        raise ConfigError("--record keeps figures of single digits: leave --digits or --record out")
     reader, manifest = job.new_reader(options)
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
-        scans = labelled_scans.load(data, Path(scratch), console.say)
+        scans = labelled_scans.load(data, Path(scratch), console.say, numbers=options.digits != ONE)
         cores = 1 if options.runtime == "tensorflow" else options.workers or usable_cores()
         outcomes = evaluation.answer(reader, scans, cores)
-        result = evaluation.write(report, data, manifest.version, scans, outcomes)
+        if options.digits == ONE:
+            result = evaluation.write(report, data, manifest.version, scans, outcomes)
+        else:
+            result = numbers.write(report, data, manifest.numbers_version, scans, outcomes)
     if record is not None:
         metrics = {**manifest.metrics, record: evaluation.figure(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)

@@ -24,7 +24,7 @@ MAX_SCANS = 50  # in a picture; with more, it would be too high for most program
 
 @click.command()
 @click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
-@run_options("model", "runtime", "review_below", "max_pixels")
+@run_options("model", "runtime", "review_below", "max_pixels", "digits")
 @click.option(
     "--page", type=click.IntRange(1), metavar="N", help="Explain this page of a file of several pages."
 )

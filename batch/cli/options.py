@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from batch.cli.types import LocalPath, NamedPath, Number, OutboxPath, ScanPath, Whole
-from batch.cli.values import seconds, tolerance
+from batch.cli.values import lengths, seconds, tolerance
 from batch.config import OF_RUN, OF_WATCH, RunOptions, StateOptions
 from batch.locations import RemoteOutbox
 from batch.options import Kind, Option, options_of
@@ -154,4 +154,5 @@ _OF_KIND: dict[Kind, Callable[[Option], dict[str, Any]]] = {
     Kind.OUTBOX: lambda option: {"type": OutboxPath()},
     Kind.DURATION: lambda option: {"callback": seconds},
     Kind.TOLERANCE: lambda option: {"callback": tolerance, "default": "0"},
+    Kind.LENGTHS: lambda option: {"callback": lengths, "default": "1"},
 }

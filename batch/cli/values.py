@@ -1,4 +1,4 @@
-"""Parsers of option values: durations, moments, and how many scans may fail."""
+"""Parsers of option values: durations, moments, how many scans may fail, and how many digits one holds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from batch.clock import EXAMPLES, is_duration, parse_duration, utc_now
 from batch.config import Tolerance
+from batch.lengths import Lengths, parse_lengths
 
 _Value = TypeVar("_Value")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -72,6 +73,15 @@ def tolerance(_context: click.Context, _option: click.Parameter, text: str) -> T
         click.BadParameter: It is neither a number of scans nor a share of them.
     """
     return _understood(Tolerance.parse, text)
+
+
+def lengths(_context: click.Context, _option: click.Parameter, text: str) -> Lengths:
+    """Read how many digits a scan holds, such as `5`, `2-6` or `any`; click calls this.
+
+    Raises:
+        click.BadParameter: It is none of these.
+    """
+    return _understood(parse_lengths, text)
 
 
 def _moment(text: str | None, *, day_ends: bool) -> datetime | None:

@@ -13,9 +13,12 @@ from batch.images import decode
 from batch.inference import steps
 from batch.inference.look import Glance, Sight
 from batch.inference.models import Model
+from batch.inference.number_steps import decide_numbers
+from batch.inference.numbers import NumberReader
 from batch.preprocessing.look import look_input
+from batch.preprocessing.number_line import strip_of
 from batch.preprocessing.views import pictures
-from batch.records import Grey, ScanRef
+from batch.records import Grey, ScanRef, Status
 from batch.text import text_cell
 
 PANEL_PX = 120  # side of the square in which a step's picture stands
@@ -55,6 +58,8 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> 
         sentence = f"{name}: {error.reason.value}, {error.detail}"
         return sentence, _draw(sentence, [], None)
     panels = [("scan", image)]
+    if model.numbers is not None:
+        return _explain_number(name, image, model, model.numbers)
     spec = model.manifest.preprocess
     (scan,) = steps.examine_all([image], model)
     (decision,) = steps.decide_all([scan], model)
@@ -102,6 +107,27 @@ def _looks(image: Grey, sight: Sight) -> list[tuple[str, Grey]]:
 def _last_look(sight: Sight) -> str:
     """Return the name of the look that settled a scan."""
     return "the look" if sight.place is None else "looking closer"
+
+
+def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader) -> tuple[str, Sheet]:
+    """Read one scan with a number; return the sentence and the picture."""
+    strip = strip_of(image).picture
+    (spelled,) = numbers.spell([strip])
+    (decision,) = decide_numbers([image], model, numbers)
+    measures = (
+        f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others {spelled.other:.3f}, "
+        f"blank {spelled.empty:.3f}, not a number {spelled.sign:.3f}"
+    )
+    if decision.status is Status.REFUSED:
+        sentence = f"{name}: refused, {decision.reason} ({measures})"
+    else:
+        reason = f", {decision.reason.value}" if decision.reason else ""
+        digits = " ".join(f"{confidence:.3f}" for confidence in decision.digit_confidences)
+        sentence = (
+            f"{name}: {decision.number} with {decision.confidence:.3f}, {decision.status.value}{reason} "
+            f"(by digit {digits}; {measures})"
+        )
+    return sentence, _draw(sentence, [("scan", image), ("the line", strip)], None)
 
 
 def _say(glance: Glance) -> str:

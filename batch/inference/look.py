@@ -177,6 +177,12 @@ class Looks:
         """Return the logits of the look, (n, 12), of pictures, uint8 (64, 64) each."""
         return _see(self.networks.look, pictures).logits
 
+    def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
+        """Return what the look says of pictures, uint8 (64, 64) each, without looking closer."""
+        if not pictures:
+            return []
+        return glances_of(decision.probabilities(self.look(pictures), "softmax", self.rules.temperature))
+
     def look_closer(self, greys: Sequence[Grey], pictures: Sequence[Grey]) -> Closer:
         """Look closer at some scans: at the whole of each, and at the place of its digit.
 

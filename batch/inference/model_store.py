@@ -32,6 +32,7 @@ LOOK_FILE = "look.tflite"  # int8; the look, too
 CLOSE_KERAS_FILE = "close.keras"  # float32; the larger look, for scans of which the look is not sure
 CLOSE_FILE = "close.tflite"  # int8; the larger look, too
 LOOK_FILES = (LOOK_FILE, LOOK_KERAS_FILE, CLOSE_FILE, CLOSE_KERAS_FILE)  # a model has all of them or none
+NUMBERS_FILE = "numbers.tflite"  # int8; the reader of numbers, which sees a whole line
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
@@ -47,6 +48,14 @@ _OPTIONAL_KEYS = frozenset(  # older manifests lack them
         "look_close_above",
         "look_several_above",
         "look_none_above",
+        "numbers_slope",
+        "numbers_offset",
+        "numbers_review_below",
+        "numbers_other_length",
+        "numbers_look_weight",
+        "numbers_version",
+        "numbers_metrics",
+        "numbers_training",
         "look_datasets",
         "look_training",
         "look_fit",
@@ -151,9 +160,10 @@ def _parse_manifest(data: Any) -> Manifest:
         value = getattr(manifest, name)
         if kind in (str, int) and type(value) is not kind:
             raise TypeError(f"{name} is {value!r}")
-        if kind is float and (type(value) not in (int, float) or not 0 <= value <= 1000):
+        lowest = -1000 if name == "numbers_offset" else 0
+        if kind is float and (type(value) not in (int, float) or not lowest <= value <= 1000):
             raise TypeError(f"{name} is {value!r}")
-        if isinstance(value, Mapping) != (name in ("files", "metrics", "versions")):
+        if isinstance(value, Mapping) != (name in ("files", "metrics", "versions", "numbers_metrics")):
             raise TypeError(f"{name} is {value!r}")
     if manifest.classes not in (10, 11) or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from batch.inference import classifier, look_networks
+from batch.inference import classifier, look_networks, numbers
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
 from batch.inference.look import LookRules, Looks
+from batch.inference.numbers import NumberReader
+from batch.lengths import ONE, Lengths
 from batch.records import Manifest
 
 
@@ -20,11 +22,13 @@ class Model(NamedTuple):
         classifier: The networks that see the digit that the preprocessing found.
         thresholds: Thresholds of the classifier, with the user's `review_below`.
         looks: The networks that see each scan first; None if the model has none.
+        numbers: The reader of numbers; None if each scan holds one digit.
     """
 
     classifier: Classifier
     thresholds: Thresholds
     looks: Looks | None = None
+    numbers: NumberReader | None = None
 
     @property
     def manifest(self) -> Manifest:
@@ -33,7 +37,11 @@ class Model(NamedTuple):
 
 
 def load(
-    model_dir: Path, manifest: Manifest, runtime: str = "litert", review_below: float | None = None
+    model_dir: Path,
+    manifest: Manifest,
+    runtime: str = "litert",
+    review_below: float | None = None,
+    digits: Lengths = ONE,
 ) -> Model:
     """Load a model after checking its files against the manifest.
 
@@ -42,34 +50,42 @@ def load(
         manifest: Manifest of that folder.
         runtime: `litert` or `tensorflow`.
         review_below: The user's threshold, 0 to 1; None for the model's own.
+        digits: The numbers of digits that a scan may hold.
 
     Raises:
         ModelError: The model is missing, damaged, or does not fit its manifest.
-        ConfigError: `review_below` is not a probability.
+        ConfigError: `review_below` is not a probability; or the model or the runtime reads no numbers.
         MissingExtraError: TensorFlow is not installed.
     """
-    return build(read(model_dir, manifest, runtime), manifest, runtime, review_below)
+    return build(read(model_dir, manifest, runtime, digits), manifest, runtime, review_below, digits)
 
 
-def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:
+def read(model_dir: Path, manifest: Manifest, runtime: str, digits: Lengths = ONE) -> dict[str, bytes]:
     """Read the files of a model that a runtime needs.
 
     Args:
         model_dir: Folder of the model.
         manifest: Manifest of that folder.
         runtime: `litert` or `tensorflow`.
+        digits: The numbers of digits that a scan may hold.
 
     Returns:
         The verified content of each file by its name.
 
     Raises:
+        ConfigError: The model or the runtime reads no numbers, and a scan may hold one.
         ModelError: A file is missing or damaged.
     """
-    return classifier.read(model_dir, manifest, runtime) | look_networks.read(model_dir, manifest, runtime)
+    files = classifier.read(model_dir, manifest, runtime) | look_networks.read(model_dir, manifest, runtime)
+    return files if digits == ONE else files | numbers.read(model_dir, manifest, runtime)
 
 
 def build(
-    files: Mapping[str, bytes], manifest: Manifest, runtime: str, review_below: float | None = None
+    files: Mapping[str, bytes],
+    manifest: Manifest,
+    runtime: str,
+    review_below: float | None = None,
+    digits: Lengths = ONE,
 ) -> Model:
     """Build a model from the content of its files.
 
@@ -78,6 +94,7 @@ def build(
         manifest: Manifest of the model.
         runtime: `litert` or `tensorflow`.
         review_below: The user's threshold, 0 to 1; None for the model's own.
+        digits: The numbers of digits that a scan may hold.
 
     Raises:
         ModelError: The model does not load, or does not fit its manifest.
@@ -87,4 +104,5 @@ def build(
     thresholds = Thresholds.of(manifest, review_below)
     networks = look_networks.build(files, manifest)
     looks = None if networks is None else Looks(networks, LookRules.of(manifest, review_below))
-    return Model(classifier.build(files, manifest, runtime), thresholds, looks)
+    reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below, looks)
+    return Model(classifier.build(files, manifest, runtime), thresholds, looks, reader)

@@ -13,8 +13,10 @@ from batch.images import decode
 from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.models import Model
+from batch.inference.number_steps import read_numbers, unread
 from batch.inference.steps import Examined, decide_all, examine_all
-from batch.records import REFUSALS, Image, Manifest, Outcome, Reason, ScanRef, Status
+from batch.lengths import ONE, Lengths
+from batch.records import Image, Manifest, Outcome, Reason, ScanRef, Status
 from batch.terminal import stderr
 
 MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others
@@ -94,6 +96,8 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
     Returns:
         One outcome for each scan, in the same order.
     """
+    if model.numbers is not None:
+        return read_numbers(images, model, model.numbers)
     scans: list[tuple[ScanRef, str, int, int, Examined | Reason]] = []
     for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
         examined = iter(examine_all([image.grey for _, image in chunk if isinstance(image, Image)], model))
@@ -106,8 +110,7 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
     outcomes = []
     for ref, sha256, page, pages, scan in scans:
         if isinstance(scan, Reason):
-            status = Status.REFUSED if scan in REFUSALS else Status.FAILED
-            outcomes.append(Outcome(ref, status, scan, sha256, page=page, pages=pages))
+            outcomes.append(unread(ref, scan, sha256, page, pages))
         elif (decision := next(decisions)) is None:
             outcomes.append(Outcome(ref, Status.REFUSED, scan.refusal, sha256, page=page, pages=pages))
         else:
@@ -154,12 +157,14 @@ class Reader:
         runtime: `litert` or `tensorflow`.
         review_below: The user's threshold, 0 to 1; None for the model's own.
         max_pixels: An image with more pixels is `too_large`.
+        digits: The numbers of digits that a scan may hold.
     """
 
     model_dir: Path
     runtime: str
     review_below: float | None
     max_pixels: int
+    digits: Lengths = ONE
     _files: tuple[Manifest, dict[str, bytes]] | None = field(default=None, init=False, repr=False)
     _loaded: Model | None = field(default=None, init=False, repr=False)
 
@@ -236,12 +241,12 @@ class Reader:
         """
         if self._loaded is None:
             manifest, files = self._read_files()
-            self._loaded = models.build(files, manifest, self.runtime, self.review_below)
+            self._loaded = models.build(files, manifest, self.runtime, self.review_below, self.digits)
         return self._loaded
 
     def _read_files(self) -> tuple[Manifest, dict[str, bytes]]:
         if self._files is None:
             manifest = model_store.load_manifest(self.model_dir)
             Thresholds.of(manifest, self.review_below)
-            self._files = manifest, models.read(self.model_dir, manifest, self.runtime)
+            self._files = manifest, models.read(self.model_dir, manifest, self.runtime, self.digits)
         return self._files

@@ -41,7 +41,7 @@ class LiteRt:
         if not found.keys() >= set(columns):
             raise ModelError(f"{title} does not fit its manifest; reinstall or train it anew")
         self._outputs: list[int] = [found[count] for count in columns]
-        self._batch_size = 1
+        self._shape: tuple[int, ...] = tuple(self._input["shape"])
 
     def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
         """Compute the outputs for a batch.
@@ -52,11 +52,11 @@ class LiteRt:
         Returns:
             Outputs, float32 (n, columns) each.
         """
-        if len(batch) != self._batch_size:
-            # A resize costs about as much as one digit, so digitbox does it only when n changes.
+        if batch.shape != self._shape:
+            # A resize costs about as much as one digit, so digitbox does it only when the shape changes.
             self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
             self._interpreter.allocate_tensors()
-            self._batch_size = len(batch)
+            self._shape = batch.shape
         self._interpreter.set_tensor(self._input["index"], batch.astype(self._input["dtype"], copy=False))
         self._interpreter.invoke()
         return [np.asarray(self._interpreter.get_tensor(index), np.float32) for index in self._outputs]

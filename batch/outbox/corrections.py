@@ -15,7 +15,7 @@ from batch.outbox import run_history
 from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
 from batch.outbox.settled import last_members
 from batch.records import Outcome, Status
-from batch.results.corrected import Correction, Corrections, effect
+from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.storage.durable import make_folder
 from batch.text import text_cell
 
@@ -122,10 +122,10 @@ def load(outbox: Location) -> Corrections:
 def correct_outcome(outcome: Outcome, corrections: Corrections) -> Outcome:
     """Return the outcome of a scan, from the ledger, with the status and the reason that a person gave it."""
     # The ledger has no source. Bytes and name are the same, so the answer is right for any.
-    label = corrections.answer(text_cell(outcome.ref.name), None, outcome.sha256, "")
-    if not label:
+    correction = corrections.find(text_cell(outcome.ref.name), None, outcome.sha256, "")
+    if correction is None or correction.corrected == OPEN:
         return outcome
-    status, reason = effect(label)
+    status, reason = effect(correction.corrected, with_numbers=correction.has_number)
     return outcome._replace(status=status, reason=reason)
 
 

@@ -64,6 +64,7 @@ class Outbox:
             scan can be more.
         model: The version of the model, for its column.
         with_probabilities: Add the columns p0 to p9.
+        with_numbers: Add the column of the confidences of a number's digits.
         after: What becomes of scans that have their row.
         only_new: Take a scan for a settled one if `batches.unsettled` does, though digitbox moved or deleted
             that.
@@ -80,6 +81,7 @@ class Outbox:
         rows_per_file: int,
         model: str,
         with_probabilities: bool,
+        with_numbers: bool = False,
         after: After = After.LEAVE,
         only_new: bool = False,
         attempts: int = 1,
@@ -92,7 +94,8 @@ class Outbox:
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
         self._format, self._rows_per_file = format_name, rows_per_file
-        self._model, self._with_probabilities, self._now = model, with_probabilities, now
+        self._model, self._now = model, now
+        self._with_probabilities, self._with_numbers = with_probabilities, with_numbers
         self._after, self._only_new, self._attempts = after, only_new, attempts
         self._stats = stats
         self._ledger: Ledger
@@ -227,7 +230,9 @@ class Outbox:
         # No number has this letter, so table programs do not take the column for numbers.
         self._batch_id = "b" + secrets.token_hex(4)
         self._path = self._staging / names.file_name(self._now(), self._batch_id, self._format)
-        self._table = writers.ResultsFile(self._path, self._batch_id, self._model, self._with_probabilities)
+        self._table = writers.ResultsFile(
+            self._path, self._batch_id, self._model, self._with_probabilities, self._with_numbers
+        )
         return self._table
 
     def _recover(self) -> None:

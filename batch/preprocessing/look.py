@@ -79,7 +79,7 @@ def look_input(grey: Grey) -> Grey:
     top, left = (LOOK.side_px - height) // 2, (LOOK.side_px - width) // 2
     return np.asarray(
         cv2.copyMakeBorder(
-            cv2.LUT(small, _curve(small)),
+            cv2.LUT(small, level_curve(small)),
             top,
             LOOK.side_px - height - top,
             left,
@@ -183,18 +183,18 @@ def _shrink(grey: Grey) -> Grey:
     scale = _INSIDE_PX / side
     size = max(1, round(width * scale)), max(1, round(height * scale))
     if side >= 2 * LOOK.maximum_from_px:
-        grey = _reduce(grey, side // LOOK.maximum_from_px)
+        grey = reduce(grey, side // LOOK.maximum_from_px)
     if max(grey.shape) >= LOOK.maximum_from_px:
-        grey = _reduce(cv2.dilate(grey, _SQUARE), 2)
+        grey = reduce(cv2.dilate(grey, _SQUARE), 2)
     if max(grey.shape) >= 2 * _INSIDE_PX:
-        grey = _reduce(grey, 2)
+        grey = reduce(grey, 2)
     if (grey.shape[1], grey.shape[0]) == size:
         return grey
     interpolation = cv2.INTER_CUBIC if side < LOOK.cubic_below_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(grey, size, interpolation=interpolation))
 
 
-def _reduce(grey: Grey, factor: int) -> Grey:
+def reduce(grey: Grey, factor: int) -> Grey:
     """Average blocks of `factor` by `factor` pixels; what fills no block at the far edges is left out."""
     rows, columns = grey.shape[0] // factor, grey.shape[1] // factor
     if rows and columns:
@@ -203,7 +203,7 @@ def _reduce(grey: Grey, factor: int) -> Grey:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
 
 
-def _curve(small: Grey) -> Grey:
+def level_curve(small: Grey) -> Grey:
     """Return the table of levels, uint8 (256,), that brings the median to the ground and the ink to 255."""
     cumulated = cv2.calcHist([small], _CHANNEL, None, _BINS, _RANGE).cumsum()
     paper, ink, extreme = cumulated.searchsorted(_level_ranks(small.size)).tolist()

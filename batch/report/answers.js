@@ -28,9 +28,21 @@ function readStored(key, value) {
   try {
     answer = JSON.parse(value);
   } catch { /* Somebody else wrote it. */ }
-  if (answer && /^([0-9]|none|open)$/.test(answer.corrected) && !isKnown(index, answer)) ownAnswers.set(index, answer);
+  if (answer && isAnswer(index, answer.corrected) && !isKnown(index, answer)) ownAnswers.set(index, answer);
   else ownAnswers.delete(index);
   return true;
+}
+
+/** Return true if a person may say this of a row. */
+function isAnswer(index, corrected) {
+  return (hasNumber(index) ? /^([0-9]{1,12}|none|open)$/ : /^([0-9]|none|open)$/).test(corrected);
+}
+
+/** Return the answer that a digit begins: the digit, or a number that the person goes on to type; null for none. */
+function typedAnswer(index, digit) {
+  if (!hasNumber(index)) return digit;
+  const number = window.prompt("The number, with its leading zeros", digit)?.trim() ?? "";
+  return /^[0-9]{1,12}$/.test(number) ? number : null;
 }
 
 /** Return true if digitbox has this answer, or a later one. */
@@ -55,7 +67,7 @@ function lastAnswer(index) {
   return ownAnswers.get(index) ?? savedAnswers.get(index) ?? null;
 }
 
-/** Return what a person says that a scan is, 0 to 9 or none; null if nobody says. */
+/** Return what a person says that a scan is: a digit, a number or none; null if nobody says. */
 function answerOf(index) {
   const label = lastAnswer(index)?.corrected ?? "open";
   return label === "open" ? null : label;
@@ -72,11 +84,10 @@ function commentOf(index) {
 
 /** Return the effective status: that of the answer, else that of the row. */
 function statusOf(index) {
-  const answer = answerOf(index);
-  return answer === null ? rows.status[index] : answer === "none" ? "refused" : "ok";
+  return statusWith(index, answerOf(index));
 }
 
-/** Return the effective digit, or none. */
+/** Return the effective digit or number, or none. */
 function digitOf(index) {
   return answerOf(index) ?? predictionOf(index);
 }

@@ -13,11 +13,11 @@ from batch.inputs.names import IMAGE_SUFFIXES
 from batch.outbox.corrections import CorrectionStore
 from batch.records import Status
 from batch.report.rows import Entry
-from batch.results.corrected import LABELS, NONE, OPEN, Correction
+from batch.results.corrected import NONE, OPEN, Correction, is_label
 from batch.storage import durable
 
 LABELLED = "corrected"
-"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none."""
+"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none, or as their numbers."""
 MAX_COMMENT = 500  # characters
 
 
@@ -27,7 +27,7 @@ class Answer:
 
     Attributes:
         entry: The row.
-        label: What the scan is: 0 to 9, `none` or `open`.
+        label: What the scan is: 0 to 9, a number in results with numbers, `none` or `open`.
         reviewed_at: When the person looked at it; UTC, ISO 8601.
         comment: What else the person says; empty for nothing.
     """
@@ -39,7 +39,7 @@ class Answer:
 
     @property
     def said(self) -> str:
-        """Return what the model said: its digit, or the reason why it gave none."""
+        """Return what the model said: its digit or number, or the reason why it gave none."""
         row = self.entry.row
         return row.reason or row.status.value if row.prediction is None else str(row.prediction)
 
@@ -117,8 +117,9 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
             continue  # training cannot read the one, and reads only the first page of the other
         suffix = Path(entry.row.file).suffix.lower().lstrip(".")
         name = f"{entry.row.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
-        for other in LABELS - {OPEN, label}:
-            (outbox / LABELLED / other / name).unlink(missing_ok=True)
+        for other in (outbox / LABELLED).glob(f"*/{name}"):
+            if other.parent.name != label and is_label(other.parent.name, with_numbers=True):
+                other.unlink(missing_ok=True)
         target = outbox / LABELLED / label / name
         if label == OPEN or target.exists():
             continue

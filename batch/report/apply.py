@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.errors import ConfigError, InputError, OutboxError
+from batch.lengths import MAX_DIGITS
 from batch.outbox.corrections import CorrectionStore
 from batch.report import answers
 from batch.report.answers import MAX_COMMENT, Answer
 from batch.report.rows import Entry, ResultsFolder, find_sources
 from batch.results import reader
-from batch.results.corrected import LABELS, NONE, OPEN, Correction
+from batch.results.corrected import NONE, OPEN, Correction, is_label
 
 COLUMNS = ("file", "sha256", "corrected")
 """The columns that a file of corrections must have; digitbox also reads `source`, `page` and `comment`."""
@@ -137,6 +138,12 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
                 "name its outbox with --outbox"
             )
             continue
+        if not is_label(line.label, with_numbers=entry.row.has_number):
+            labels = f"a number of at most {MAX_DIGITS} digits" if entry.row.has_number else "0 to 9"
+            problems.append(
+                f"line {line.number}: corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
+            )
+            continue
         found[line.number] = entry
         first = first_lines.setdefault(entry.key, line)
         if first.label != line.label:
@@ -165,9 +172,7 @@ def _parse(file: Path, problems: list[str]) -> Iterator[_Line]:
     for number, record in reader.table(file, COLUMNS):
         label, sha256 = record["corrected"].strip().lower(), record["sha256"].strip()
         page = record.get("page", "").strip()
-        if label not in LABELS:
-            problems.append(f"line {number}: corrected is {label!r}: it must be 0 to 9, {NONE} or {OPEN}")
-        elif not _DIGEST.fullmatch(sha256):
+        if not _DIGEST.fullmatch(sha256):
             problems.append(
                 f"line {number}: sha256 is {sha256!r}: a spreadsheet may have changed it; "
                 "save the corrections again"

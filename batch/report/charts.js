@@ -25,10 +25,10 @@ function countRows(answerFor) {
   for (let index = 0; index < rowCount(); index += 1) {
     const answer = answerFor(index);
     const digit = answer ?? predictionOf(index);
-    const status = answer === null ? rows.status[index] : answer === "none" ? "refused" : "ok";
+    const status = statusWith(index, answer);
     const confidence = rows.confidence[index];
     counts.statuses[status] += 1;
-    if (digit !== "none") counts.digits[Number(digit)] += 1;
+    if (/^\d$/.test(digit) && !hasNumber(index)) counts.digits[Number(digit)] += 1;
     if (confidence !== null) counts.confidences[Math.min(bins - 1, Math.floor(confidence * bins))] += 1;
   }
   return counts;

@@ -17,7 +17,7 @@ const PROBLEMS = {
 
 const rows = {
   key: [], file: [], prediction: [], confidence: [], sha256: [], page: [], status: [], reason: [], batch: [], source: [],
-  processed_at: [],
+  processed_at: [], has_number: [],
 };
 const indexOfKey = new Map();
 /** Answers that digitbox has, by index: corrected, comment, by, at. */
@@ -60,7 +60,12 @@ function probabilityWords(probability) {
   return probability < 1 && probability > 0.9995 ? "> 0.999" : probability.toFixed(3);
 }
 
-/** Return the model's digit, or none. */
+/** Return true if the row is one of results with numbers. */
+function hasNumber(index) {
+  return rows.has_number[index] !== null;
+}
+
+/** Return the model's digit or number, or none. */
 function predictionOf(index) {
   return rows.prediction[index] === null ? "none" : String(rows.prediction[index]);
 }
@@ -73,6 +78,12 @@ function offerOf(index) {
 /** Return an answer or a prediction in words. */
 function answerWords(answer) {
   return { none: "not a digit", open: "left open" }[answer] ?? answer;
+}
+
+/** Return the status of a row that has this answer. Several digits are no answer for a single digit. */
+function statusWith(index, answer) {
+  if (answer === null) return rows.status[index];
+  return answer === "none" || (answer.length > 1 && !hasNumber(index)) ? "refused" : "ok";
 }
 
 /** Return true if digitbox could read the file, so that a person can answer. */

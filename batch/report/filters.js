@@ -61,7 +61,7 @@ function digitCell(index) {
   const read = offerOf(index);
   const words = (label) => (label === null ? "–" : answerWords(label));
   const result = answer ?? read;
-  cell.append(/^\d$/.test(result) ? result : element("span", "word", words(result)));
+  cell.append(/^\d+$/.test(result) ? result : element("span", "word", words(result)));
   if (answer !== null && answer === read) cell.append(element("span", "word quiet", " ✓"));
   else if (answer !== null) {
     cell.append(" ", element("span", "for-screen-readers", "instead of "), element("del", "", words(read)));
@@ -89,9 +89,9 @@ function tilesFor(indices) {
 /** Answer the scan of a tile with a key. */
 function pressOnTile(event, index) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !canBeReviewed(index)) return;
-  const corrected = event.key === "x" ? "none" : event.key;
+  const corrected = event.key === "x" ? "none" : /^[0-9]$/.test(event.key) ? typedAnswer(index, event.key) : null;
   if (event.key === "u") review.undo();
-  else if (/^([0-9]|none)$/.test(corrected)) {
+  else if (corrected !== null) {
     give([{ index, corrected }]);
     refreshAnswers();
   }

@@ -21,7 +21,7 @@ from batch.report.answers import MAX_COMMENT, Answer
 from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import names
-from batch.results.corrected import LABELS, Correction
+from batch.results.corrected import Correction, is_label
 from batch.results.scan_keys import scan_key
 from batch.terminal import stderr
 
@@ -211,7 +211,11 @@ class LiveRows:
         if not all(isinstance(value, str) for value in values.values()):
             raise WrongAnswersError("the values of an answer are texts")
         entry = self._by_key.get(values["key"])
-        if entry is None or values["corrected"] not in LABELS or not entry.row.sha256:
+        if (
+            entry is None
+            or not entry.row.sha256
+            or not is_label(values["corrected"], with_numbers=entry.row.has_number)
+        ):
             raise WrongAnswersError("no such scan, or no such answer")
         comment = " ".join(values["comment"].split())[:MAX_COMMENT]
         return Answer(entry, values["corrected"], values["reviewed_at"][:20], comment)

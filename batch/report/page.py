@@ -32,6 +32,8 @@ REASONS = {
     Reason.LOW_CONFIDENCE: "low confidence",
     Reason.BLANK: "blank",
     Reason.SEVERAL_DIGITS: "several digits",
+    Reason.WRONG_LENGTH: "not so many digits as asked for",
+    Reason.NOT_A_NUMBER: "not a number",
     Reason.NOT_A_DIGIT: "not a digit",
     Reason.SEVERAL_PAGES: "several pages",
     Reason.ENCRYPTED: "has a password",
@@ -101,6 +103,7 @@ def columns(entries: Sequence[Entry]) -> dict[str, Any]:
         "confidence": [row.confidence for row in rows],
         "sha256": [row.sha256 for row in rows],
         "page": {index: row.page for index, row in enumerate(rows) if row.page is not None},
+        "has_number": {index: 1 for index, row in enumerate(rows) if row.has_number},
         "answers": {
             index: {
                 "corrected": entry.correction.corrected,

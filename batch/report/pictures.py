@@ -15,8 +15,10 @@ from batch.errors import ImageError, ModelError
 from batch.images import decode
 from batch.inference import model_store, models, steps
 from batch.inference.models import Model
+from batch.lengths import ANY
 from batch.locations import is_remote
 from batch.preprocessing.look import look_input
+from batch.preprocessing.number_line import strip_of
 from batch.preprocessing.views import pictures
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
@@ -117,6 +119,8 @@ class Models:
                 manifest = model_store.load_manifest(folder)
                 if manifest.version == version:
                     return models.load(folder, manifest)
+                if manifest.numbers_version == version:
+                    return models.load(folder, manifest, digits=ANY)
             except ModelError:
                 continue  # a report without this model's views is better than no report
         return None
@@ -172,6 +176,8 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequenc
     If the look settled the scan, that is the look's picture; else it is the views in the model's input. Both
     results are empty for a scan that the preprocessing refused.
     """
+    if model.numbers is not None:
+        return (_to_base64(strip_of(scan).picture, ".png"),), ()
     (examined,) = steps.examine_all([scan], model)
     (decision,) = steps.decide_all([examined], model)
     views: list[Grey] = []
@@ -183,7 +189,7 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequenc
     return tuple(_to_base64(view, ".png") for view in views), probabilities
 
 
-def _others(probabilities: Sequence[float], prediction: int | None) -> tuple[int, ...]:
+def _others(probabilities: Sequence[float], prediction: int | str | None) -> tuple[int, ...]:
     order = sorted(range(len(probabilities)), key=lambda digit: -probabilities[digit])
     return tuple(digit for digit in order if digit != prediction)[:MAX_OTHERS]
 

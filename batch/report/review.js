@@ -69,7 +69,7 @@ function reviewer(onEnd) {
     prediction.className = `prediction ${toneOf(rows.status[index])}`;
     const words = [rows.status[index], reasonWords(index), probabilityWords(rows.confidence[index])];
     prediction.replaceChildren(
-      element("strong", /^\d$/.test(offer) ? "" : "word", offer === null ? "not read" : answerWords(offer)),
+      element("strong", /^\d+$/.test(offer) ? "" : "word", offer === null ? "not read" : answerWords(offer)),
       element("span", "", words.filter(Boolean).join(", ")),
     );
     byId("offer").textContent = offer === null ? "Accept" : `Accept ${answerWords(offer)}`;
@@ -110,6 +110,11 @@ function reviewer(onEnd) {
       announce(`${words}. Next: ${description()}`);
     }
     stage.focus();
+  }
+
+  /** Answer with a digit, or with the number that it begins. */
+  function typeAnswer(digit) {
+    answer(typedAnswer(current(), digit));
   }
 
   /**
@@ -193,7 +198,7 @@ function reviewer(onEnd) {
       c: () => byId("comment").focus(),
       ArrowRight: () => move(1), ArrowDown: () => move(1),
       ArrowLeft: () => move(-1), ArrowUp: () => move(-1),
-    }[event.key] ?? (/^[0-9]$/.test(event.key) ? () => answer(event.key) : null);
+    }[event.key] ?? (/^[0-9]$/.test(event.key) ? () => typeAnswer(event.key) : null);
     // A key that is held down answers one scan only.
     if (!action || (event.repeat && !event.key.startsWith("Arrow"))) return;
     event.preventDefault();
@@ -218,7 +223,7 @@ function reviewer(onEnd) {
   }
 
   for (let digit = 0; digit < 10; digit += 1) {
-    byId("keys").append(buttonOf("", String(digit), () => answer(String(digit))));
+    byId("keys").append(buttonOf("", String(digit), () => typeAnswer(String(digit))));
   }
   dialog.addEventListener("keydown", press);
   dialog.addEventListener("close", onEnd);

@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def answer(self) -> str:
-        """Return what a person says that the scan is, 0 to 9 or none; empty if nobody says."""
+        """Return what a person says that the scan is: a digit, a number or none; empty if nobody says."""
         return (
             "" if self.correction is None or self.correction.corrected == OPEN else self.correction.corrected
         )
@@ -56,12 +56,17 @@ class Entry:
     @property
     def status(self) -> Status:
         """Return the effective status."""
-        return effect(self.answer)[0] if self.answer else self.row.status
+        if not self.answer:
+            return self.row.status
+        return effect(self.answer, with_numbers=self.row.has_number)[0]
 
     @property
     def digit(self) -> int | None:
-        """Return the effective digit, 0 to 9; None if there is none."""
-        return int(self.answer) if self.answer.isdigit() else None if self.answer else self.row.prediction
+        """Return the effective digit, 0 to 9; None if there is none, and for a number."""
+        if self.row.has_number:
+            return None
+        label = self.answer or str(self.row.prediction)
+        return int(label) if label.isdigit() and len(label) == 1 else None
 
     @property
     def doubtful(self) -> bool:
@@ -76,7 +81,7 @@ class ReportRows:
     Attributes:
         entries: Rows to show, the doubtful ones first.
         counts: Number of all rows by effective status.
-        digits: Number of all rows by effective digit.
+        digits: Number of all rows with a single digit, by effective digit.
         confidences: Number of all rows by confidence, in `CONFIDENCE_BINS` equal ranges.
         left_out: Number of rows that are counted but not among the entries; all of them are ok.
         read_again: Number of rows left out because digitbox read the same scan again later.

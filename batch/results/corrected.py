@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from batch.lengths import MAX_DIGITS
 from batch.records import Reason, Status
-from batch.results.schema import Record
+from batch.results.schema import NUMBER_COLUMN, Record
 
 NONE = "none"
 """As an answer: the scan is not a digit."""
 OPEN = "open"
 """As an answer: nobody can say; it withdraws an earlier answer."""
 LABELS = frozenset({*map(str, range(10)), NONE, OPEN})
+"""The answers for a single digit."""
+NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
+"""The answers for a number, beside `NONE` and `OPEN`."""
 CORRECTED = "corrected"
 """The last column of corrected results: what the model had said of a row that a person answered."""
 
+_OF_NUMBERS = frozenset({Reason.WRONG_LENGTH, Reason.NOT_A_NUMBER})
 _ScanKey = tuple[str, int | None, str]  # file, page and SHA-256
 
 
@@ -29,8 +35,8 @@ class Correction:
         sha256: The digest of the bytes that were read.
         page: The page of the file; None for a file with one.
         source: The source in the results; empty if they have none, as those of older versions.
-        said: What the model had said: 0 to 9, or the reason why it gave no digit.
-        corrected: What the person says, one of `LABELS`.
+        said: What the model had said: 0 to 9, a number, or the reason why it gave none.
+        corrected: What the person says: one of `LABELS`, or a number if the model reads numbers.
         corrected_by: The person.
         reviewed_at: When the person looked at the scan; UTC, ISO 8601.
         applied_at: When digitbox saved the answer; UTC, ISO 8601.
@@ -47,6 +53,13 @@ class Correction:
     reviewed_at: str
     applied_at: str
     comment: str = ""
+
+    @property
+    def has_number(self) -> bool:
+        """Return whether it is of a number for sure; one of a single digit does not say."""
+        return self.said in _OF_NUMBERS or any(
+            len(label) > 1 and label.isdigit() for label in (self.said, self.corrected)
+        )
 
 
 class Corrections:
@@ -80,25 +93,28 @@ class Corrections:
         return max(found, key=lambda item: item[0])[1] if found else None
 
     def answer(self, file: str, page: int | None, sha256: str, source: str) -> str:
-        """Return what a scan is, 0 to 9 or `NONE`; empty if nobody says."""
+        """Return what a scan is, 0 to 9, a number or `NONE`; empty if nobody says."""
         correction = self.find(file, page, sha256, source)
         return "" if correction is None or correction.corrected == OPEN else correction.corrected
 
     def apply(self, record: Record) -> Record:
         """Return a row of results with its correction, and with the column `CORRECTED`.
 
-        A corrected row is `ok`, without reason and confidence. If the person saw no digit, it is refused as
-        `not_a_digit`.
+        A corrected row is `ok`, without reason and confidences; `effect` says what else it may be. In results
+        with numbers, the prediction is a text, with its leading zeros.
         """
         sha256, source = record["sha256"] or "", record.get("source") or ""
         label = self.answer(record["file"], record.get("page"), sha256, source)
         if not label:
             return {**record, CORRECTED: None}
-        status, reason = effect(label)
+        with_numbers = NUMBER_COLUMN in record
+        status, reason = effect(label, with_numbers=with_numbers)
         said = record["reason"] or record["status"]
+        emptied = {NUMBER_COLUMN: None} if with_numbers else {}
         return {
             **record,
-            "prediction": None if label == NONE else int(label),
+            **emptied,
+            "prediction": None if reason is not None else label if with_numbers else int(label),
             "confidence": None,
             "status": status.value,
             "reason": None if reason is None else reason.value,
@@ -116,6 +132,28 @@ class Corrections:
             yield from (correction for _, correction in scan.values())
 
 
-def effect(label: str) -> tuple[Status, Reason | None]:
-    """Return status and reason of a scan that a person answered with a digit or with `NONE`."""
-    return (Status.REFUSED, Reason.NOT_A_DIGIT) if label == NONE else (Status.OK, None)
+def is_label(label: str, *, with_numbers: bool) -> bool:
+    """Return whether a person may say this of a row.
+
+    Args:
+        label: What the person says.
+        with_numbers: True for a row of results with numbers.
+    """
+    return label in LABELS or (with_numbers and NUMBER.fullmatch(label) is not None)
+
+
+def effect(label: str, *, with_numbers: bool = False) -> tuple[Status, Reason | None]:
+    """Return status and reason of a scan that a person answered.
+
+    digitbox may read a scan first as a number, and later as a single digit. Then a number that a person saw
+    there is several digits.
+
+    Args:
+        label: A digit, a number or `NONE`.
+        with_numbers: True for a row of results with numbers.
+    """
+    if label == NONE:
+        return Status.REFUSED, Reason.NOT_A_NUMBER if with_numbers else Reason.NOT_A_DIGIT
+    if len(label) > 1 and not with_numbers:
+        return Status.REFUSED, Reason.SEVERAL_DIGITS
+    return Status.OK, None

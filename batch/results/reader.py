@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from typing import Any
 
 from batch.clock import iso
 from batch.errors import InputError, MissingExtraError
+from batch.lengths import MAX_DIGITS
 from batch.records import Status
-from batch.results.schema import COLUMNS, PROBABILITY_COLUMNS, Record
+from batch.results.schema import COLUMNS, NUMBER_COLUMN, PROBABILITY_COLUMNS, Record
 from batch.results.writers import ROWS_PER_GROUP
 
 _AS_WRITTEN = "name a file as digitbox wrote it"
+_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 _DELIMITERS = ",;\t"  # spreadsheets put one of these between cells, by country
 
 
@@ -41,7 +44,8 @@ class Row:
 
     Attributes:
         file: The name of the scan, escaped.
-        prediction: The digit, 0 to 9; None if there is none.
+        prediction: The digit, 0 to 9; the number as text, with its leading zeros, in results with numbers;
+            None if there is none.
         confidence: The calibrated probability of the prediction, 0 to 1; None if there is none.
         status: What became of the scan.
         reason: Why the status is not ok; empty if it is.
@@ -53,10 +57,12 @@ class Row:
         page: The page of the file, from 1; None for a file with one page, and in results of older versions.
         source: The folder, bucket or root of a glob that the scan was found in, absolute and escaped; empty
             in results of older versions.
+        digit_confidences: Those of the digits of a number, empty without one; None in results of single
+            digits.
     """
 
     file: str
-    prediction: int | None
+    prediction: int | str | None
     confidence: float | None
     status: Status
     reason: str
@@ -67,6 +73,12 @@ class Row:
     probabilities: tuple[float, ...] = ()
     page: int | None = None
     source: str = ""
+    digit_confidences: tuple[float, ...] | None = None
+
+    @property
+    def has_number(self) -> bool:
+        """Return whether the row is one of results with numbers."""
+        return self.digit_confidences is not None
 
 
 def read(path: Path) -> Iterator[Row]:
@@ -111,7 +123,7 @@ def records(path: Path) -> Iterator[Record]:
         return
     parsers: list[Callable[[str], Any]] = []
     for number, names, cells in _lines(path, COLUMNS):
-        parsers = parsers or [_PARSERS.get(name, str) for name in names]
+        parsers = parsers or [_parser(name, NUMBER_COLUMN in names) for name in names]
         try:
             record = {
                 name: parse(cell) if cell else None
@@ -143,9 +155,7 @@ def _line_error(path: Path, number: int, error: ValueError) -> InputError:
 
 
 def _row(record: Record) -> Row:
-    prediction = None if record["prediction"] in ("", None) else int(record["prediction"])
-    if prediction is not None and not 0 <= prediction <= 9:
-        raise ValueError(f"{record['prediction']!r} is no digit")
+    prediction = _prediction(record)
     confidence = None if record["confidence"] in ("", None) else _number(str(record["confidence"]))
     if confidence is not None and not 0 <= confidence <= 1:  # false for nan, too
         raise ValueError(f"{record['confidence']!r} is no confidence")
@@ -166,7 +176,33 @@ def _row(record: Record) -> Row:
         values if len(values) == len(PROBABILITY_COLUMNS) and all(0 <= p <= 1 for p in values) else (),
         None if record.get("page") in ("", None) else int(record["page"]),
         record.get("source") or "",
+        _digit_confidences(record),
     )
+
+
+def _digit_confidences(record: Record) -> tuple[float, ...] | None:
+    if NUMBER_COLUMN not in record:
+        return None
+    cell = record[NUMBER_COLUMN] or ""
+    return tuple(map(float, cell.split(";"))) if cell else ()
+
+
+def _prediction(record: Record) -> int | str | None:
+    prediction = record["prediction"]
+    if prediction in ("", None):
+        return None
+    if NUMBER_COLUMN in record:
+        if not _NUMBER.fullmatch(str(prediction)):
+            raise ValueError(f"{prediction!r} is no number")
+        return str(prediction)
+    if not 0 <= int(prediction) <= 9:
+        raise ValueError(f"{prediction!r} is no digit")
+    return int(prediction)
+
+
+def _parser(name: str, with_numbers: bool) -> Callable[[str], Any]:
+    """Return the parser of a column's cells; a number is a text, since it may begin with zeros."""
+    return str if with_numbers and name == "prediction" else _PARSERS.get(name, str)
 
 
 def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str], list[str]]]:

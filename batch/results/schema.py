@@ -22,7 +22,9 @@ COLUMNS = (
 """The first columns, which all files of results have."""
 PROBABILITY_COLUMNS = tuple(f"p{digit}" for digit in range(10))
 ORIGIN_COLUMNS = ("page", "source")
-"""The last columns: with `file`, they name a scan. Files of older versions do not have them."""
+"""With `file`, they name a scan. Files of older versions do not have them."""
+NUMBER_COLUMN = "digit_confidences"
+"""The last column of results with numbers. In such a file a prediction is a text, with its leading zeros."""
 FORMATS = ("csv", "parquet")
 """The formats of the files of results in an outbox."""
 EXPORT_FORMATS = (*FORMATS, "xlsx")
@@ -37,7 +39,8 @@ def order_columns(names: Iterable[str]) -> list[str]:
     """Return the columns of several files in one table, in the order of a file that has them all."""
     unordered = set(names)
     known = [*COLUMNS, *(name for name in PROBABILITY_COLUMNS if name in unordered), *ORIGIN_COLUMNS]
-    return [*known, *sorted(unordered - set(known))]
+    last = [NUMBER_COLUMN] if NUMBER_COLUMN in unordered else []
+    return [*known, *sorted(unordered - {*known, *last}), *last]
 
 
 def check_format(name: str) -> None:
@@ -55,8 +58,9 @@ def parquet_schema(names: Iterable[str]) -> Any:
     """Return the types of columns in Parquet; a column that is not known is text."""
     import pyarrow as pa
 
+    names = list(names)
     types = {
-        "prediction": pa.int8(),
+        "prediction": pa.string() if NUMBER_COLUMN in names else pa.int8(),
         "confidence": pa.float64(),
         "processed_at": pa.timestamp("s", tz="UTC"),
         "page": pa.int32(),

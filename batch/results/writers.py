@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 from batch.clock import iso
 from batch.records import Outcome
-from batch.results.schema import COLUMNS, ORIGIN_COLUMNS, PROBABILITY_COLUMNS, parquet_schema
+from batch.results.schema import COLUMNS, NUMBER_COLUMN, ORIGIN_COLUMNS, PROBABILITY_COLUMNS, parquet_schema
 from batch.text import inner_text_cell, text_cell
 
 ROWS_PER_GROUP = 10_000  # rows of Parquet that are in memory at a time
@@ -110,11 +110,16 @@ class ParquetWriter:
 
         if self._waiting:
             columns = [
-                pa.array(values, field.type)
+                pa.array(map(_as_text, values) if field.type == pa.string() else values, field.type)
                 for values, field in zip(zip(*self._waiting, strict=True), self._schema, strict=True)
             ]
             self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
             self._waiting = []
+
+
+def _as_text(value: object) -> str | None:
+    """Return a value for a column of text; a digit may stand among numbers of other files."""
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 class ResultsFile:
@@ -128,18 +133,22 @@ class ResultsFile:
         batch_id: Identifies the batch, for its column.
         model: The version of the model, for its column.
         with_probabilities: Add the columns p0 to p9.
+        with_numbers: Add the column of the confidences of a number's digits.
 
     Raises:
         FileExistsError: There is such a file.
         OSError: The file cannot be written.
     """
 
-    def __init__(self, path: Path, batch_id: str, model: str, with_probabilities: bool) -> None:
+    def __init__(
+        self, path: Path, batch_id: str, model: str, with_probabilities: bool, with_numbers: bool = False
+    ) -> None:
         self.rows = 0
         self._batch_id, self._model = batch_id, inner_text_cell(model)
         self._source = self._source_cell = ""  # of the last row; the next mostly has the same
-        self._with_probabilities = with_probabilities
+        self._with_probabilities, self._with_numbers = with_probabilities, with_numbers
         names = COLUMNS + (PROBABILITY_COLUMNS if with_probabilities else ()) + ORIGIN_COLUMNS
+        names += (NUMBER_COLUMN,) if with_numbers else ()
         self._file: IO[Any]
         self._writer: Writer
         if path.suffix == ".parquet":
@@ -173,7 +182,10 @@ class ResultsFile:
             )
             if self._with_probabilities:
                 row += outcome.probabilities or _NO_PROBABILITIES
-            self._writer.add((*row, outcome.page or None, self._source_cell))
+            row += outcome.page or None, self._source_cell
+            if self._with_numbers:
+                row += (";".join(map("{:.6f}".format, outcome.digit_confidences)) or None,)
+            self._writer.add(row)
             self.rows += 1
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from batch.inference import model_store
 from batch.inference.reader import Reader
 from batch.inputs.find import Inputs
 from batch.inputs.settling import SettleCheck
+from batch.lengths import ONE
 from batch.locations import absolute, state_folder
 from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
@@ -154,7 +155,7 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
 def new_reader(options: ReadOptions) -> tuple[Reader, Manifest]:
     """Return a reader that can load its model in any process, after a check, and the model's manifest."""
     folder = model_store.find(options.model)
-    reader = Reader(folder, options.runtime, options.review_below, options.max_pixels)
+    reader = Reader(folder, options.runtime, options.review_below, options.max_pixels, options.digits)
     return reader, reader.check()
 
 
@@ -186,14 +187,16 @@ def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
 
 def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None = None) -> Outbox:
     """Return the outbox for the rows. With statistics, its ledger gets an entry for the run."""
+    version = manifest.version if options.digits == ONE else manifest.numbers_version
     if stats is not None:
-        stats.model = manifest.version
+        stats.model = version
     return Outbox(
         options.outbox,
         format_name=options.format,
         rows_per_file=options.rows_per_file,
-        model=manifest.version,
+        model=version,
         with_probabilities=options.probabilities,
+        with_numbers=options.digits != ONE,
         after=options.after,
         only_new=options.only_new,
         attempts=options.attempts,

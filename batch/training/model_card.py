@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batch.inference.model_store import LOOK_FILE, STUDENT_FILE
+from batch.inference.model_store import LOOK_FILE, NUMBERS_FILE, STUDENT_FILE
 from batch.records import Manifest
 
 
@@ -81,10 +81,15 @@ def text(manifest: Manifest) -> str:
             else []
         ),
         *(_looks(manifest) if LOOK_FILE in manifest.files else []),
+        *(_numbers(manifest) if NUMBERS_FILE in manifest.files else []),
         "",
         "## Limits",
         "",
-        "- One handwritten digit a scan: no printed text, no numbers of several digits.",
+        (
+            "- One handwritten digit a scan, or with `--digits` one number in a row: no printed text."
+            if NUMBERS_FILE in manifest.files
+            else "- One handwritten digit a scan: no printed text, no numbers of several digits."
+        ),
         (
             "- Rendered scans are not real ones: on paper, pens and handwriting unlike those rendered, expect"
             " less than the held-out figure."
@@ -123,3 +128,46 @@ def _looks(manifest: Manifest) -> list[str]:
         f" {manifest.look_several_above:g} for several digits a look refuses the scan. At last, digitbox"
         f" refuses it from {manifest.look_none_above:g} for no or several digits.",
     ]
+
+
+def _numbers(manifest: Manifest) -> list[str]:
+    return [
+        "",
+        "## Numbers",
+        "",
+        f"For `--digits`, a network reads a whole line (CTC), version `{manifest.numbers_version}`. Its data"
+        " sets are those of the look.",
+        "",
+        manifest.numbers_training,
+        "",
+        "Measured on fields of held-out writers, from which the thresholds are, too. They are made to be"
+        " harder than most scans:",
+        "",
+        *(
+            f"- {name}: {_number_sentence(figure)}"
+            for name, figure in manifest.numbers_metrics.items()
+            if isinstance(figure, Mapping)
+        ),
+        "",
+        f"A number is ok from a confidence of {manifest.numbers_review_below:g}. The log odds of the"
+        f" confidence are {manifest.numbers_slope:g} times those of the network, and"
+        f" {manifest.numbers_offset:+g}. The look's word on"
+        f" each digit has the weight {manifest.numbers_look_weight:g}. Lengths that the user does not allow"
+        f" count {manifest.numbers_other_length:g} times.",
+    ]
+
+
+def _number_sentence(figure: Mapping[str, Any]) -> str:
+    parts = []
+    if "numbers" in figure:
+        numbers = figure["numbers"]
+        low, high = numbers["right_interval"]
+        wrong = "none of them" if not numbers["ok_wrong"] else f"{numbers['ok_wrong']:.2%} of them"
+        parts.append(
+            f"{numbers['right']:.2%} of {numbers['right_n']} numbers right (95% interval {low:.2%} to"
+            f" {high:.2%}); {numbers['ok']:.2%} answered ok, {wrong} wrong"
+        )
+    if "no_number" in figure:
+        others = figure["no_number"]
+        parts.append(f"of {others['ok_n']} that are no number {others['ok']:.2%} answered ok")
+    return "; ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 
 from batch.errors import InputError
 from batch.inputs.find import Inputs
+from batch.lengths import MAX_DIGITS
 from batch.records import Grey, ScanRef
 from batch.training.data import datasets, layouts, tables
 from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED
@@ -20,6 +22,7 @@ from batch.training.data.datasets import FROM_KERAS, NOT_A_DIGIT
 from batch.training.progress import Progress
 
 LABELS_FILE = "labels.csv"
+_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 NONE = "none"  # a label, or the name of a folder, of what is not a digit
 LAYOUTS = f"a {LABELS_FILE} with the columns file and label, folders named 0 to 9 and none, or a data set"
 _CLASSES = (*map(str, range(10)), NONE)
@@ -27,13 +30,22 @@ _CLASSES = (*map(str, range(10)), NONE)
 
 @dataclass(frozen=True, slots=True)
 class LabelledScan:
-    """A scan, and the digit that it shows; None if it shows no digit."""
+    """A scan, and what it shows.
+
+    Attributes:
+        ref: The scan.
+        label: The digit; None if it shows no digit, or numbers were asked for.
+        number: The number as text, with its leading zeros; None if it shows none, or digits were asked for.
+    """
 
     ref: ScanRef
     label: int | None
+    number: str | None = None
 
 
-def load(source: str, scratch: Path, say: Progress, *, part: str = TEST) -> list[LabelledScan]:
+def load(
+    source: str, scratch: Path, say: Progress, *, part: str = TEST, numbers: bool = False
+) -> list[LabelledScan]:
     """Load labelled scans.
 
     Args:
@@ -43,6 +55,7 @@ def load(source: str, scratch: Path, say: Progress, *, part: str = TEST) -> list
         scratch: An empty folder for the images of arrays, which are then read like other scans.
         say: Receives a line that says what was taken for what.
         part: The part to take of what is divided, `TEST` or `TRAIN`; another one if there is no such part.
+        numbers: Labels are numbers of any length. A folder may then have such a name, too.
 
     Raises:
         InputError: If the source is missing or holds something else.
@@ -52,17 +65,19 @@ def load(source: str, scratch: Path, say: Progress, *, part: str = TEST) -> list
         test = datasets.load(source, say).test
         assert test is not None
         labels = np.where(test.labels == NOT_A_DIGIT, -1, test.labels)
-        return list(_write(test.images, labels.tolist(), scratch))
+        return list(_write(test.images, labels.tolist(), scratch, numbers))
     path = Path(source)
     if not path.exists():
         raise InputError(f"no labelled scans in {source}: give {LAYOUTS}, or {' or '.join(FROM_KERAS)}")
     file = path / LABELS_FILE if path.is_dir() else path
     if file.is_file() and (found := _columns(file)) is not None:
         say(f"{file}: scans of the column {found[0]} with labels of the column {found[1]}")
-        return _checked(list(_from_list(file, *found)), source)
+        return _checked(list(_from_list(file, *found, numbers)), source)
     if path.is_dir() and not file.is_file():
-        folder = next((path / name for name in (part, *_others(part)) if _has_classes(path / name)), path)
-        if scans := list(_from_folders(folder)):
+        folder = next(
+            (path / name for name in (part, *_others(part)) if _has_classes(path / name, numbers)), path
+        )
+        if scans := list(_from_folders(folder, numbers)):
             say(f"{folder}: scans in folders named as their labels")
             return scans
     elif path.is_dir():
@@ -70,7 +85,7 @@ def load(source: str, scratch: Path, say: Progress, *, part: str = TEST) -> list
     if (parts := layouts.find_arrays(path)) is not None:
         chosen = parts[next(name for name in (part, *_others(part)) if name in parts)]
         chosen = layouts.upright(chosen, source, say)
-        return list(_write(chosen.images, chosen.labels.tolist(), scratch))
+        return list(_write(chosen.images, chosen.labels.tolist(), scratch, numbers))
     return _checked([], source)
 
 
@@ -85,12 +100,16 @@ def _checked(scans: list[LabelledScan], source: str) -> list[LabelledScan]:
     return scans
 
 
-def _label(text: str, where: str) -> int | None:
-    if text.strip().lower() in ("", "-", "-1", NONE):
-        return None
-    if text.strip() not in _CLASSES:
-        raise InputError(f"{where}: {text!r} is no label: 0 to 9, or none")
-    return int(text)
+def _labelled(ref: ScanRef, text: str, where: str, numbers: bool) -> LabelledScan:
+    text = text.strip()
+    if text.lower() in ("", "-", "-1", NONE):
+        return LabelledScan(ref, None)
+    if numbers and _NUMBER.fullmatch(text):
+        return LabelledScan(ref, None, text)
+    if numbers or text not in _CLASSES:
+        one_of = f"a number of at most {MAX_DIGITS} digits" if numbers else "0 to 9"
+        raise InputError(f"{where}: {text!r} is no label: {one_of}, or none")
+    return LabelledScan(ref, int(text))
 
 
 def _columns(file: Path) -> tuple[str, str] | None:
@@ -101,7 +120,7 @@ def _columns(file: Path) -> tuple[str, str] | None:
     return None if path is None or label is None or tables.has_levels(file) else (path, label)
 
 
-def _from_list(file: Path, path_column: str, label_column: str) -> Iterator[LabelledScan]:
+def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -> Iterator[LabelledScan]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             delimiter = max(tables.DELIMITERS, key=text.readline().count)
@@ -109,27 +128,37 @@ def _from_list(file: Path, path_column: str, label_column: str) -> Iterator[Labe
             for row in csv.DictReader(text, delimiter=delimiter):
                 cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
                 name = cells[path_column].strip()
-                label = _label(cells[label_column], f"{file}, {name}")
-                yield LabelledScan(ScanRef(str(file.parent / name), name), label)
+                ref = ScanRef(str(file.parent / name), name)
+                yield _labelled(ref, cells[label_column], f"{file}, {name}", numbers)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
 
 
-def _has_classes(folder: Path) -> bool:
-    return any((folder / name).is_dir() for name in _CLASSES)
+def _has_classes(folder: Path, numbers: bool) -> bool:
+    return any((folder / name).is_dir() for name in _names(folder, numbers))
 
 
-def _from_folders(folder: Path) -> Iterator[LabelledScan]:
-    for name in _CLASSES:
+def _names(folder: Path, numbers: bool) -> list[str]:
+    """Return the names that folders of labels may have."""
+    if not numbers or not folder.is_dir():
+        return [*_CLASSES]
+    return [*sorted(path.name for path in folder.iterdir() if _NUMBER.fullmatch(path.name)), NONE]
+
+
+def _from_folders(folder: Path, numbers: bool) -> Iterator[LabelledScan]:
+    for name in _names(folder, numbers):
         if (folder / name).is_dir():
             for ref in Inputs([str(folder / name)], True, folder / "outbox"):
-                yield LabelledScan(ScanRef(ref.path, os.path.join(name, ref.name)), _label(name, name))
+                scan = ScanRef(ref.path, os.path.join(name, ref.name))
+                yield _labelled(scan, name, name, numbers)
 
 
-def _write(images: Sequence[Grey] | Grey, labels: list[int], scratch: Path) -> Iterator[LabelledScan]:
+def _write(
+    images: Sequence[Grey] | Grey, labels: list[int], scratch: Path, numbers: bool
+) -> Iterator[LabelledScan]:
     """Write images as files, and yield them as scans."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = scratch / f"{number:06d}.png"
         _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
         path.write_bytes(bytes(data))
-        yield LabelledScan(ScanRef(str(path), path.stem), None if label < 0 else label)
+        yield _labelled(ScanRef(str(path), path.stem), str(label), path.stem, numbers)

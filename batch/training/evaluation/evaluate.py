@@ -85,17 +85,15 @@ def figures(answers: Answers) -> dict[str, Any]:
         answered = predictions != REFUSED
         confidences = answers.confidences[digit]
         result["digits"] = {
-            **_share("accuracy", int(right.sum()), len(labels)),
-            **_share("ok", int(ok.sum()), len(labels)),
-            **_share("ok_wrong", int((ok & ~right).sum()), int(ok.sum())),
+            **share("accuracy", int(right.sum()), len(labels)),
+            **share("ok", int(ok.sum()), len(labels)),
+            **share("ok_wrong", int((ok & ~right).sum()), int(ok.sum())),
             "refused": int((~answered).sum()),
             "calibration_error": round(
                 metrics.expected_calibration_error(confidences[answered], right[answered]), 6
             ),
             "per_class": {
-                str(label): _share(
-                    "accuracy", int(right[labels == label].sum()), int((labels == label).sum())
-                )
+                str(label): share("accuracy", int(right[labels == label].sum()), int((labels == label).sum()))
                 for label in range(10)
                 if (labels == label).any()
             },
@@ -104,8 +102,8 @@ def figures(answers: Answers) -> dict[str, Any]:
     if not digit.all():
         ok = answers.ok[~digit]
         result["no_digit"] = {
-            **_share("ok", int(ok.sum()), len(ok)),
-            **_share("answered", int((answers.predictions[~digit] != REFUSED).sum()), len(ok)),
+            **share("ok", int(ok.sum()), len(ok)),
+            **share("answered", int((answers.predictions[~digit] != REFUSED).sum()), len(ok)),
         }
         if digit.any():
             result["no_digit"]["auroc"] = round(metrics.auroc(answers.not_a_digit, ~digit), 6)
@@ -135,7 +133,8 @@ def figure(result: dict[str, Any]) -> dict[str, float | int]:
     return figures
 
 
-def _share(name: str, count: int, n: int) -> dict[str, Any]:
+def share(name: str, count: int, n: int) -> dict[str, Any]:
+    """Return a share with its count, its n and its interval, each under a name that begins so."""
     low, high = wilson_interval(count, n)
     return {
         name: round(count / n, 6) if n else None,
@@ -231,7 +230,7 @@ def write(
         answers.labels != np.where(answers.predictions == REFUSED, NO_DIGIT, answers.predictions)
     )
     worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MAX_MISTAKES]
-    pictures = [(_picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]
+    pictures = [(picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]
     charts.contact_sheet(pictures, folder / "mistakes.png")
     _write_misread(folder / "misread.csv", [(scans[index], outcomes[index]) for index in wrong.tolist()])
     return result
@@ -248,7 +247,8 @@ def _write_misread(target: Path, misread: Sequence[tuple[LabelledScan, Outcome]]
             writer.add((text_cell(scan.ref.name), label, *answer))
 
 
-def _picture(scan: LabelledScan) -> Grey:
+def picture(scan: LabelledScan) -> Grey:
+    """Return a scan, or a grey square if it cannot be read."""
     try:
         return decode.read(scan.ref, MAX_PIXELS).grey
     except ImageError:

@@ -1,0 +1,184 @@
+"""The decoding of a line: from probabilities by frame to numbers and their probabilities (CTC).
+
+Graves et al., "Connectionist temporal classification", 2006. A path names one class for each frame. Repeated
+classes count once, and the blank, which is the last class, stands between characters. The probability of a
+number is the sum over all paths that spell it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.float64]
+"""Probabilities by frame, (n, frames, classes), the blank last; each frame sums to 1."""
+Floats = npt.NDArray[np.float64]
+
+
+class Path(NamedTuple):
+    """A number on a path.
+
+    Attributes:
+        number: Its digits.
+        middles: The middle of the frames in which the path names each of them.
+    """
+
+    number: tuple[int, ...]
+    middles: tuple[float, ...]
+
+
+def length_masses(frames: Frames, digits: int, most: int) -> Floats:
+    """Sum the probabilities of all numbers of each length, exactly.
+
+    Args:
+        frames: Probabilities by frame.
+        digits: Number of classes that are digits; they come first.
+        most: Highest length.
+
+    Returns:
+        Probabilities, (n, most + 1). What is missing to 1 holds another class, or more digits.
+    """
+    count = len(frames)
+    blank = np.zeros((count, most + 1))
+    digit = np.zeros((count, most + 1, digits))
+    blank[:, 0] = 1.0
+    for frame in frames.transpose(1, 0, 2):
+        ends = digit.sum(axis=2)
+        arriving = (blank + ends)[:, :-1, None] - digit[:, :-1]  # a digit after itself needs a blank
+        digit[:, 1:] += np.maximum(arriving, 0)
+        digit *= frame[:, None, :digits]
+        blank = (blank + ends) * frame[:, None, -1]
+    return np.asarray(blank + digit.sum(axis=2))
+
+
+def best_numbers(frames: Frames, digits: int, most: int) -> list[list[Path | None]]:
+    """Find the number of each length on the most likely path, exactly (Viterbi).
+
+    Args:
+        frames: Probabilities by frame.
+        digits: Number of classes that are digits; they come first.
+        most: Highest length.
+
+    Returns:
+        For each line the paths of 0 to `most` digits; None where no path has so many.
+    """
+    count, steps, _ = frames.shape
+    with np.errstate(divide="ignore"):
+        logs = np.log(frames)
+    states = digits + 1  # a digit that goes on, or the blank after it
+    best = np.full((count, most + 1, states), -np.inf)
+    best[:, 0, digits] = 0.0
+    came: list[npt.NDArray[np.int8]] = []
+    for step in range(steps):
+        frame = logs[:, step]
+        # Into a digit from the number that is one shorter: from its best state, or from its second best for
+        # the digit that is the best, since a digit after itself needs a blank.
+        last = best.argmax(axis=2)
+        ahead = best.max(axis=2)
+        others = best.copy()
+        np.put_along_axis(others, last[:, :, None], -np.inf, axis=2)
+        second = others.argmax(axis=2)
+        is_same = last[:, :-1, None] == np.arange(digits)
+        source = np.where(is_same, second[:, :-1, None], last[:, :-1, None])
+        entering = np.where(is_same, others.max(axis=2)[:, :-1, None], ahead[:, :-1, None])
+        stays = best[:, 1:, :digits]
+        enters = entering > stays
+        onward = best.copy()
+        onward[:, 1:, :digits] = np.where(enters, entering, stays) + frame[:, None, :digits]
+        onward[:, 0, :digits] = -np.inf
+        onward[:, :, digits] = ahead + frame[:, None, -1]
+        origin = np.empty((count, most + 1, states), np.int8)
+        # A negative origin: the state goes on. Another one: the state before, of a number one shorter.
+        origin[:, 1:, :digits] = np.where(enters, source, -1)
+        origin[:, 0, :digits] = -1
+        origin[:, :, digits] = last
+        came.append(origin)
+        best = onward
+    ends, scores = best.argmax(axis=2), best.max(axis=2)
+    return [
+        [
+            _trace(came, line, length, int(ends[line, length]), digits)
+            if np.isfinite(scores[line, length])
+            else None
+            for length in range(most + 1)
+        ]
+        for line in range(count)
+    ]
+
+
+def _trace(came: Sequence[npt.NDArray[np.int8]], line: int, length: int, state: int, digits: int) -> Path:
+    """Follow a path back from its last state."""
+    number: list[int] = []
+    middles: list[float] = []
+    last = len(came) - 1  # frame of the digit
+    for frame in range(len(came) - 1, -1, -1):
+        source = int(came[frame][line, length, state])
+        if state == digits:
+            state, last = source, frame - 1
+        elif source >= 0:
+            number.append(state)
+            middles.append((frame + last) / 2)
+            length -= 1
+            state, last = source, frame - 1
+    return Path(tuple(reversed(number)), tuple(reversed(middles)))
+
+
+def probability(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Floats:
+    """Sum the probabilities of all paths that spell a number.
+
+    Args:
+        frames: Probabilities by frame, (n, frames, classes).
+        numbers: A number for each line; their lengths may differ.
+
+    Returns:
+        Probabilities, (n,).
+    """
+    count, _, classes = frames.shape
+    blank = classes - 1
+    lengths = np.array([len(number) for number in numbers])
+    most = int(lengths.max(initial=0))
+    symbols = np.full((count, 2 * most + 1), blank)
+    for line, number in enumerate(numbers):
+        symbols[line, 1 : 2 * len(number) : 2] = number
+    skips = np.zeros(symbols.shape, bool)
+    skips[:, 2:] = (symbols[:, 2:] != blank) & (symbols[:, 2:] != symbols[:, :-2])
+    steps = np.ascontiguousarray(frames.transpose(1, 0, 2))
+    places = symbols + classes * np.arange(count)[:, None]  # of the symbols in a step's probabilities
+    paths = np.zeros(symbols.shape)
+    paths[:, 0] = 1.0  # before the first frame; it may then begin with the blank or the first digit
+    for step in steps:
+        onward = paths.copy()
+        onward[:, 1:] += paths[:, :-1]
+        onward[:, 2:] += skips[:, 2:] * paths[:, :-2]
+        paths = onward * step.ravel()[places]
+    rows = np.arange(count)
+    ends = paths[rows, 2 * lengths]
+    return np.asarray(ends + np.where(lengths > 0, paths[rows, np.maximum(2 * lengths - 1, 0)], 0))
+
+
+def substitutions(frames: Frames, numbers: Sequence[tuple[int, ...]], characters: int) -> list[Floats]:
+    """Return how likely each character is in the place of each digit of a number, the others staying.
+
+    Args:
+        frames: Probabilities by frame, (n, frames, classes).
+        numbers: A number for each line.
+        characters: Number of classes that may stand in the place of a digit; they come first.
+
+    Returns:
+        For each line probabilities, (digits, characters); those of a place sum to 1.
+    """
+    spelled = [
+        (line, (*number[:place], character, *number[place + 1 :]))
+        for line, number in enumerate(numbers)
+        for place in range(len(number))
+        for character in range(characters)
+    ]
+    if not spelled:
+        return [np.zeros((0, characters))] * len(numbers)
+    likely = probability(frames[[line for line, _ in spelled]], [word for _, word in spelled])
+    places = likely.reshape(-1, characters)
+    places /= np.maximum(places.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    return np.split(places, np.cumsum([len(number) for number in numbers])[:-1])

@@ -1,0 +1,128 @@
+"""The decision on a line: what the network says of it, and the thresholds that turn this into a status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from batch.inference.ctc import Floats
+from batch.records import Manifest, Reason, Status
+
+MIN_SHARE = 1e-12  # of a probability; the logarithm of 0 has no use
+
+
+@dataclass(frozen=True, slots=True)
+class NumberThresholds:
+    """The numbers that turn what the network says into a decision.
+
+    Attributes:
+        slope: Slope of the confidence's log odds over those of the probability (Platt 1999), above 0.
+        offset: What is added to them.
+        review_below: A number with a lower confidence goes to review, 0 to 1.
+        look_weight: Weight of what the look says of each digit, 0 for nothing; see `ask_look`.
+        other_length: Weight of the lengths that the user does not allow, 0 to 1. With 1 the user's word
+            counts for nothing, with 0 the network's.
+    """
+
+    slope: float
+    offset: float
+    review_below: float
+    other_length: float
+    look_weight: float = 0.0
+
+    @classmethod
+    def of(cls, manifest: Manifest, review_below: float | None = None) -> NumberThresholds:
+        """Return the thresholds of a model.
+
+        Args:
+            manifest: Manifest of the model.
+            review_below: The user's threshold, 0 to 1; None for the model's own.
+        """
+        below = manifest.numbers_review_below if review_below is None else review_below
+        return cls(
+            manifest.numbers_slope,
+            manifest.numbers_offset,
+            below,
+            manifest.numbers_other_length,
+            manifest.numbers_look_weight,
+        )
+
+    def confidence(self, share: float) -> float:
+        """Return the calibrated probability that a number is right, given that of the network."""
+        share = min(max(share, MIN_SHARE), 1 - MIN_SHARE)
+        odds = self.slope * np.log(share / (1 - share)) + self.offset
+        return float(1 / (1 + np.exp(-odds)))
+
+
+class Spelled(NamedTuple):
+    """What the network says of one line.
+
+    Attributes:
+        number: The most likely number of a length that the user allows; empty if there is none.
+        share: Its probability, that of lengths that are not allowed counting less, 0 to 1.
+        places: The probability of each character in the place of each of its digits, (digits, 11).
+        middles: The columns of the strip in which its digits have their middles.
+        allowed: Probability of a number of an allowed length, 0 to 1.
+        other: Probability of a number of another length, 0 to 1.
+        empty: Probability of no character at all, 0 to 1.
+        sign: Probability of a character that is no digit, 0 to 1.
+    """
+
+    number: str
+    share: float
+    places: Floats
+    middles: tuple[float, ...]
+    allowed: float
+    other: float
+    empty: float
+    sign: float
+
+    @property
+    def digit_shares(self) -> list[float]:
+        """The probability of each digit, 0 to 1."""
+        rows = zip(self.places.tolist(), map(int, self.number), strict=True)
+        return [place[digit] for place, digit in rows]
+
+
+class NumberDecision(NamedTuple):
+    """The decision on one line.
+
+    Attributes:
+        status: `ok`, `review` or `refused`.
+        reason: Why it is not ok; None if it is.
+        number: The number with its leading zeros; empty if refused.
+        confidence: Calibrated probability that all of it is right, 0 to 1.
+        digit_confidences: That of each digit.
+    """
+
+    status: Status
+    reason: Reason | None
+    number: str = ""
+    confidence: float = 0.0
+    digit_confidences: tuple[float, ...] = ()
+
+
+def decide(spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
+    """Decide whether a line is ok, needs review or is refused.
+
+    Args:
+        spelled: What the network says of it.
+        thresholds: Thresholds of the model.
+    """
+    likeliest = max(
+        (spelled.allowed, None),
+        (spelled.other * thresholds.other_length, Reason.WRONG_LENGTH),
+        (spelled.empty, Reason.BLANK),
+        (spelled.sign, Reason.NOT_A_NUMBER),
+        key=lambda pair: pair[0],
+    )
+    if likeliest[1] is not None or not spelled.number:
+        return NumberDecision(Status.REFUSED, likeliest[1] or Reason.WRONG_LENGTH)
+    confidence = thresholds.confidence(spelled.share)
+    # No digit is less sure than the number.
+    digits = tuple(max(confidence, thresholds.confidence(share)) for share in spelled.digit_shares)
+    if confidence < thresholds.review_below:
+        return NumberDecision(Status.REVIEW, Reason.LOW_CONFIDENCE, spelled.number, confidence, digits)
+    return NumberDecision(Status.OK, None, spelled.number, confidence, digits)

@@ -1,0 +1,116 @@
+"""The steps from a grey image to a decision on a number, shared by reading, explaining and evaluating."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from batch.errors import ImageError
+from batch.images import decode
+from batch.inference import steps
+from batch.inference.decision import Decision
+from batch.inference.models import Model
+from batch.inference.number_decision import NumberDecision
+from batch.inference.numbers import NumberReader
+from batch.preprocessing.look import look_input
+from batch.preprocessing.number_line import strip_of
+from batch.records import REFUSALS, Grey, Image, Outcome, Reason, ScanRef, Status
+
+
+def read_numbers(
+    images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model, numbers: NumberReader
+) -> list[Outcome]:
+    """Read a batch of decoded scans that hold numbers.
+
+    Args:
+        images: Each scan with its image, or with the error that it has none.
+        model: The loaded model.
+        numbers: Its reader of numbers.
+
+    Returns:
+        One outcome for each scan, in the same order.
+    """
+    outcomes = []
+    for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
+        greys = [image.grey for _, image in chunk if isinstance(image, Image)]
+        decisions = iter(decide_numbers(greys, model, numbers))
+        for ref, image in chunk:
+            if isinstance(image, ImageError):
+                outcomes.append(unread(ref, image.reason, image.sha256, image.page, image.pages))
+            else:
+                outcomes.append(_decided(ref, image, next(decisions)))
+    return outcomes
+
+
+def unread(ref: ScanRef, reason: Reason, sha256: str, page: int, pages: int) -> Outcome:
+    """Return the outcome of a scan, or of a page, that has no image to look at."""
+    status = Status.REFUSED if reason in REFUSALS else Status.FAILED
+    return Outcome(ref, status, reason, sha256, page=page, pages=pages)
+
+
+def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -> list[NumberDecision]:
+    """Take scans from their grey images to a decision on the number in each.
+
+    Where a number may have one digit, the readers of single digits have their say: they know more hands.
+
+    Args:
+        greys: Grey images, uint8 (height, width), at least 4x4.
+        model: The loaded model.
+        numbers: Its reader of numbers.
+
+    Returns:
+        The decisions, in the same order.
+    """
+    decisions = numbers.read([strip_of(grey).picture for grey in greys])
+    if 1 not in numbers.lengths:
+        return decisions
+    answered = _answered(greys, model)
+    single = [
+        index for index, decision in enumerate(decisions) if answered[index] or len(decision.number) == 1
+    ]
+    digits = steps.decide_all(steps.examine_all([greys[index] for index in single], model), model)
+    for index, digit in zip(single, digits, strict=True):
+        decisions[index] = _agree(decisions[index], digit)
+    return decisions
+
+
+def _answered(greys: Sequence[Grey], model: Model) -> list[bool]:
+    """Return whether the look is sure that each scan holds one digit."""
+    if model.looks is None:
+        return [False] * len(greys)
+    glances = model.looks.glance([look_input(grey) for grey in greys])
+    return [glance.confidence >= model.looks.rules.above for glance in glances]
+
+
+def _agree(decision: NumberDecision, digit: Decision | None) -> NumberDecision:
+    """Join what the reader of numbers and the readers of single digits say of a scan.
+
+    Args:
+        decision: What the reader of numbers says.
+        digit: What the others say; None if they refuse the scan.
+    """
+    if digit is None or digit.status is Status.REFUSED:
+        return _doubted(decision)
+    label, confidence = str(digit.prediction.label), digit.prediction.confidence
+    if len(decision.number) > 1 and decision.status is Status.OK:
+        return _doubted(decision)
+    status, reason = digit.status, digit.reason
+    if decision.number != label and decision.status is Status.OK:
+        status, reason = Status.REVIEW, Reason.LOW_CONFIDENCE
+    return NumberDecision(status, reason, label, confidence, (confidence,))
+
+
+def _doubted(decision: NumberDecision) -> NumberDecision:
+    if decision.status is Status.OK:
+        return decision._replace(status=Status.REVIEW, reason=Reason.LOW_CONFIDENCE)
+    return decision
+
+
+def _decided(ref: ScanRef, image: Image, decision: NumberDecision) -> Outcome:
+    outcome = Outcome(ref, decision.status, decision.reason, image.sha256, page=image.page, pages=image.pages)
+    if decision.status is Status.REFUSED:
+        return outcome
+    return outcome._replace(
+        label=decision.number,
+        confidence=decision.confidence,
+        digit_confidences=decision.digit_confidences,
+    )

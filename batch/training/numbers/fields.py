@@ -1,0 +1,299 @@
+"""Fields of forms with a number in them, written by one hand, and what is no number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from batch.records import Grey
+from batch.training.look.canvas import draw_line, paint
+from batch.training.look.capture import capture
+from batch.training.look.digit_scenes import digit_scene
+from batch.training.look.drawn_digits import line
+from batch.training.look.finish import finish
+from batch.training.look.frames import print_frame, print_type
+from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
+from batch.training.look.mixture import SEVERAL, pick, pick_extras, pick_pen
+from batch.training.look.none_scenes import none_scene
+from batch.training.look.sources import BITMAPS, Sources
+from batch.training.look.studio import Studio
+from batch.training.numbers.layout import Piece, lay_out
+from batch.training.numbers.mixture import (
+    CHARACTERS,
+    FIELDS,
+    GAPS,
+    HANDS,
+    LENGTHS,
+    MARKS,
+    MILDER,
+    SIGN,
+    SIGNS_DRAWN,
+    Field,
+)
+from batch.training.numbers.surroundings import draw_line_beyond, draw_neighbour, print_cells
+
+EMPTY_KINDS = {"blank", "frame", "texture", "fragment"}  # of `look.none_scenes`; nothing is written there
+MAX_WIDTH_PX = 396  # of a field; the banks of paper are hardly larger
+MIN_HEIGHT_PX, MAX_HEIGHT_PX = 18, 140
+MIN_PEN_PX = 0.5
+ONE_WRITER_FRACTION = 0.9
+
+
+class Renderer:
+    """Renders fields one after the other.
+
+    Args:
+        sources: What is written, training or held-out.
+        seed: Seed of all chance; the same seed gives the same fields.
+    """
+
+    def __init__(self, sources: Sources, seed: int):
+        self._studio = Studio(sources, seed)
+        self._hands: dict[int, dict[str, list[int]]] = {}
+        for writer, indices in sources.digits.by_writer.items():
+            of_writer = self._hands.setdefault(writer, {})
+            for index in indices:
+                of_writer.setdefault(str(sources.digits.chars[index]), []).append(index)
+        self._writers = [writer for writer, digits in self._hands.items() if len(digits) >= 5]
+        counts = [len(sources.digits.by_writer[writer]) for writer in self._writers]
+        self._weights = np.cumsum(np.sqrt(counts)).tolist()
+
+    def field(self) -> Field:
+        """Render the next field."""
+        studio = self._studio
+        studio.count()
+        random = studio.random
+        kind = pick(FIELDS, random)
+        if kind == "single":
+            scene = digit_scene(studio)
+            return Field(scene.grey, (scene.label,), (), kind)
+        if kind == "none":
+            scene = none_scene(studio)
+            return Field(scene.grey, () if scene.kind in EMPTY_KINDS else (SIGN,), (), kind)
+        digit = self._digits()
+        length = int(pick(LENGTHS, random))
+        if kind == "word":
+            pieces = [self._character() for _ in range(random.randint(2, 7))]
+        else:
+            pieces = [digit(label) for label in self._label(length)]
+        if kind == "signed":
+            for _ in range(1 if random.random() < 0.8 else 2):
+                pieces.insert(random.randint(0, len(pieces)), self._sign())
+        elif kind == "fraction":
+            return self._fraction(pieces[:3], digit)
+        elif kind == "lines":
+            return self._two_lines(pieces[:5], digit)
+        gap = pick(GAPS, random)
+        cells = lay_out(studio, pieces, gap)
+        label = tuple(piece.label for piece in pieces)
+        return self._capture(pieces, label, cells, kind)
+
+    def _label(self, length: int) -> list[int]:
+        random = self._studio.random
+        choice = random.random()
+        digits = [random.randrange(10) for _ in range(length)]
+        if choice < 0.06 and length > 1:  # the same digit again and again
+            start = random.randrange(length - 1)
+            digits[start:] = [digits[start]] * (length - start)
+        elif choice < 0.14 and length > 2:  # round amounts
+            zeros = random.randint(2, length - 1)
+            digits[length - zeros :] = [0] * zeros
+        elif choice < 0.18:
+            digits[0] = 0
+        elif choice < 0.22:
+            digits = [random.choice((1, 1, digits[i])) for i in range(length)]
+        return digits
+
+    def _digits(self) -> Callable[[int], Piece]:
+        """Choose a hand, and return the function that writes a digit in it."""
+        studio, random = self._studio, self._studio.random
+        hand = pick(HANDS, random)
+        writer = random.choices(self._writers, cum_weights=self._weights)[0]
+        one_writer = random.random() < ONE_WRITER_FRACTION
+        sources = studio.sources
+        favourites: dict[int, Glyph] = {}
+        sizes = random.choice((0.04, 0.08, 0.08, 0.15))
+
+        def write(label: int) -> Piece:
+            glyph: Glyph
+            if hand == "unipen" and one_writer and (indices := self._hands[writer].get(str(label))):
+                index = random.choice(indices)
+                glyph = stroke_glyph(studio, sources.digits.strokes_of(index))
+            elif hand == "swiss" and label not in (1, 9) and hand in BITMAPS:
+                glyph = digit_glyph(studio, label, hand)
+            elif hand == "drawn" and label in favourites and random.random() < 0.6:
+                glyph = favourites[label]
+            else:
+                glyph = digit_glyph(studio, label, "unipen" if hand == "swiss" else hand)
+            favourites[label] = glyph
+            return Piece(glyph, max(0.55, 1 + random.gauss(0, sizes)), label)
+
+        return write
+
+    def _character(self) -> Piece:
+        glyph = character_glyph(self._studio, CHARACTERS)
+        longest = max(glyph.width, glyph.height)
+        size = self._studio.random.uniform(0.6, 1.1) / (longest if longest > 1 else 1)
+        return Piece(glyph, size, SIGN)
+
+    def _sign(self) -> Piece:
+        studio, random = self._studio, self._studio.random
+        u = random.uniform
+        kind = pick(SIGNS_DRAWN, random)
+        if kind == "character":
+            return self._character()
+        if kind == "dot":
+            size = u(0.03, 0.09)
+            strokes = [line((0, 0), (size, size * u(-1, 1)), (size * u(0, 1), size))]
+            y = u(0.88, 1.05)
+        elif kind == "comma":
+            size = u(0.12, 0.3)
+            strokes = [line((size * u(0.2, 0.7), 0), (size * u(0.3, 0.7), size * 0.4), (0, size))]
+            y = u(0.8, 0.98)
+        else:
+            size = u(0.3, 0.65)
+            strokes = [line((0, 0), (size, size * u(-0.15, 0.15)))]
+            if kind == "equals":
+                rise = u(0.15, 0.3)
+                strokes.append(line((0, rise), (size * u(0.85, 1.1), rise + size * u(-0.1, 0.1))))
+            y = u(0.35, 0.62)
+        glyph = stroke_glyph(studio, strokes, 0.2)
+        longest = max(glyph.width, glyph.height)
+        return Piece(glyph, size / longest, SIGN, y)
+
+    def _fraction(self, whole: Sequence[Piece], digit: Callable[[int], Piece]) -> Field:
+        """Render a number with a fraction behind it."""
+        studio, random = self._studio, self._studio.random
+        u = random.uniform
+        pieces = list(whole) if random.random() < 0.8 else []
+        x = 0.0
+        for piece in pieces:
+            piece.x, piece.y = x, 1 - piece.tall
+            x += piece.wide + u(0.02, 0.3)
+        x += u(0.0, 0.4)
+        top, bottom = (
+            digit(random.choice((1, 1, 3, random.randrange(10)))),
+            digit(random.choice((2, 2, 4, random.randrange(10)))),
+        )
+        shrink = u(0.4, 0.8)
+        top.size *= shrink
+        bottom.size *= shrink
+        if random.random() < 0.6:
+            bar = max(top.wide, bottom.wide) * u(1.0, 1.6)
+            middle = x + bar / 2
+            across = Piece(stroke_glyph(studio, [line((0, u(-0.06, 0.06)), (bar, 0))], 0.0), 1, SIGN)
+            across.size = bar / max(across.glyph.width, 0.1)
+            y = u(0.3, 0.6)
+            across.x, across.y = x, y
+            top.x, top.y = middle - top.wide / 2, y - top.tall - u(0.03, 0.12)
+            bottom.x, bottom.y = middle - bottom.wide / 2, y + u(0.05, 0.15)
+            label = (*(piece.label for piece in pieces), SIGN)
+            top.label = bottom.label = -1
+            pieces += [top, across, bottom]
+        else:
+            reach = u(0.7, 1.3)
+            across = Piece(stroke_glyph(studio, [line((reach * u(0.4, 0.8), 0), (0, reach))], 0.0), 1, SIGN)
+            across.size = reach / max(across.glyph.height, 0.1)
+            top.x, top.y = x, u(-0.1, 0.15)
+            across.x, across.y = x + top.wide + u(-0.12, 0.08), 0.5 - reach / 2 + u(-0.1, 0.1)
+            bottom.x, bottom.y = across.x + across.wide + u(-0.15, 0.1), u(0.3, 0.7)
+            pieces += [top, across, bottom]
+            label = tuple(piece.label for piece in pieces)
+        return self._capture(pieces, label, None, "fraction")
+
+    def _two_lines(self, first: list[Piece], digit: Callable[[int], Piece]) -> Field:
+        """Render two numbers, one below the other."""
+        studio, random = self._studio, self._studio.random
+        lay_out(studio, first, "close")
+        second = [digit(random.randrange(10)) for _ in range(random.randint(1, 5))]
+        lay_out(studio, second, "close")
+        drop = max(p.y + p.tall for p in first) + random.uniform(0.1, 0.5) - min(p.y for p in second)
+        shift = random.uniform(-0.5, 0.5)
+        for piece in second:
+            piece.y += drop
+            piece.x += shift
+        return self._capture(first + second, (SIGN,), None, "lines")
+
+    def _capture(
+        self, pieces: list[Piece], label: tuple[int, ...], cells: list[float] | None, kind: str
+    ) -> Field:
+        studio, random = self._studio, self._studio.random
+        u = random.uniform
+        low_x, low_y = min(p.x for p in pieces), min(p.y for p in pieces)
+        high_x = max(p.x + p.wide for p in pieces)
+        high_y = max(p.y + p.tall for p in pieces)
+        if cells is not None:
+            low_x, high_x = min(low_x, cells[0]), max(high_x, cells[-1])
+        wide, tall = max(high_x - low_x, 0.15), max(high_y - low_y, 0.3)
+        height = u(24, 60) if random.random() < 0.5 else u(40, 100) if random.random() < 0.85 else u(90, 140)
+        choice = random.random()
+        fill = u(0.85, 1.0) if choice < 0.3 else u(0.5, 0.9) if choice < 0.8 else u(0.25, 0.5)
+        unit = fill * height / tall
+        beside = [u(0.0, 0.15) if random.random() < 0.35 else u(0.1, 1.2) for _ in range(2)]
+        if random.random() < 0.08:
+            beside[random.randrange(2)] += u(0.5, 4)
+        width = unit * (wide + beside[0] + beside[1])
+        shrink = min(1.0, MAX_WIDTH_PX / width)
+        height, width, unit = (
+            max(MIN_HEIGHT_PX, min(MAX_HEIGHT_PX, round(height * shrink))),
+            max(14, round(width * shrink)),
+            unit * shrink,
+        )
+        x0, free_y = unit * beside[0], height - unit * tall
+        y0 = free_y * min(max(random.gauss(0.5, 0.2), -0.02), 1.02)
+        pen, pen_share = pick_pen(random)
+        extras = pick_extras(random, ("ring", "tick", "neighbour", "underline"))
+        extras = {name for name in extras if random.random() < MILDER.get(name, 1.0)}
+        extras |= {name for name, share in MARKS.items() if random.random() < share}
+        ink = np.zeros((2 * height, 2 * width), np.uint8)
+        pen_px = max(MIN_PEN_PX, pen_share * unit)
+        places = []
+        for piece in pieces:
+            pen_here = pen_px * (1 if random.random() < 0.9 else u(0.7, 1.25))
+            x, y = x0 + unit * (piece.x - low_x), y0 + unit * (piece.y - low_y)
+            paint(random, ink, piece.glyph, x, y, unit * piece.size, pen_here)
+            if piece.label >= 0:
+                places.append(x + unit * piece.wide / 2)
+        box = (x0, y0, x0 + unit * wide, y0 + unit * tall)
+        if "neighbour" in extras:
+            draw_neighbour(studio, ink, box, unit, pen_px, height, width)
+        for name in ("line-above", "line-below"):
+            if name in extras:
+                draw_line_beyond(studio, ink, box, unit, pen_px, width, name == "line-above", height)
+        if "underline" in extras:
+            for index in range(1 if random.random() < 0.75 else 2):
+                y = box[3] + unit * (u(-0.02, 0.3) + 0.12 * index)
+                left, right = box[0] - u(-0.3, 0.4) * unit, box[2] + u(-0.3, 0.4) * unit
+                tilt = random.gauss(0, 0.05) * unit
+                draw_line(ink, left, y, right, y + tilt, pen_px * u(0.6, 1.1))
+        if "sheared" in extras:
+            shear = random.gauss(0, 0.16)
+            matrix = np.array([[1, shear, -shear * 2 * (y0 + unit * tall / 2)], [0, 1, 0]])
+            ink = cv2.warpAffine(ink, matrix, (2 * width, 2 * height), flags=cv2.INTER_LINEAR)
+        printed: Grey | None = None
+        depth = 0
+        if cells is not None:
+            printed, depth = np.zeros_like(ink), round(u(20, 200))
+            print_cells(studio, printed, [x0 + unit * (x - low_x) for x in cells], height)
+        elif "frame" in extras:
+            printed = np.zeros_like(ink)
+            depth = print_frame(studio, printed, height, width)
+        if "print" in extras:
+            printed = np.zeros_like(ink) if printed is None else printed
+            depth = depth or round(u(40, 200))
+            print_type(studio, printed, box, height, width)
+        if "bleed" in extras:
+            printed = np.zeros_like(ink) if printed is None else printed
+            depth = depth or round(u(6, 45))
+            layer = cv2.blur(ink[:, ::-1], (5, 5))
+            shifted = np.roll(layer, (random.randint(-height, height), random.randint(-width, width)), (0, 1))
+            np.maximum(printed, cv2.multiply(shifted, u(0.1, 0.3)), out=printed)
+        scan = capture(studio, ink, printed, depth, extras, pen, unit)
+        scene = finish(studio, scan, extras, (0.0, y0, float(width), box[3]), SEVERAL, kind)
+        assert scene.box is not None
+        scale = (scene.box[2] - scene.box[0]) / width
+        if len(places) != len(label):
+            places = []
+        return Field(scene.grey, label, tuple(scene.box[0] + scale * x for x in places), kind)

@@ -1,0 +1,55 @@
+"""The mixture of the fields: how often each length, distance, layout and thing beside a number occurs.
+
+An engineer set the shares by hand, from what forms, cheques and meters hold, before any training.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from batch.records import Grey
+from batch.training.look.mixture import Shares
+
+SIGN = 10  # the class of everything written that is no digit
+MAX_LENGTH = 12  # characters of a label
+STRIDE_PX = 8  # columns of the strip that the network's convolutions make one of
+FRAMES = 2  # that each of those becomes: a thin 1 beside another needs its own
+FRAME_PX = STRIDE_PX // FRAMES
+
+FIELDS: Shares = {
+    "number": 0.76, "signed": 0.08, "word": 0.03, "fraction": 0.02, "lines": 0.01,
+    "single": 0.04, "none": 0.06,
+}  # fmt: skip
+LENGTHS: Shares = {"1": 0.11, "2": 0.20, "3": 0.21, "4": 0.20, "5": 0.12, "6": 0.09, "7": 0.07}
+HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "drawn": 0.10}
+# Lowest and highest gap between two digits, in heights of a digit.
+GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells": 0.18}
+GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
+SIGNS_DRAWN: Shares = {"dot": 0.30, "comma": 0.16, "minus": 0.22, "equals": 0.06, "character": 0.26}
+CHARACTERS = "/+%$#*()&?abcdefghkmnprtuvwxyzABCDEFGHKLMNPRTUVWXY"
+CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
+# Of the look's extras that make digits as small as in a number unreadable, so many stay.
+MILDER: Shares = {"low-resolution": 0.35, "slip": 0.25, "tile": 0.5, "shadow": 0.5, "fax": 0.5}
+MARKS: Shares = {
+    "neighbour": 0.12,
+    "line-above": 0.07,
+    "line-below": 0.07,
+    "underline": 0.07,
+    "sheared": 0.45,
+}
+
+
+class Field(NamedTuple):
+    """A rendered field.
+
+    Attributes:
+        grey: The scan, uint8 (height, width).
+        label: Its characters from left to right: digits, and SIGN for what is none.
+        places: The middle of each character, in columns of the scan; empty if they are not known.
+        kind: Word for what was rendered, for figures by kind.
+    """
+
+    grey: Grey
+    label: tuple[int, ...]
+    places: tuple[float, ...]
+    kind: str

@@ -1,0 +1,198 @@
+"""Fields as the network sees them, rendered in another process, and the latest of them by their width."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
+from batch.training.look.farm import seed_of
+from batch.training.look.sources import Sources, load
+from batch.training.numbers.fields import Renderer
+from batch.training.numbers.mixture import FRAME_PX, MAX_LENGTH, Field
+
+_log = logging.getLogger(__name__)
+
+NICENESS = 5  # the training itself goes first
+MAX_FAILED = 100  # fields of one renderer; a chance in a million is no fault, a hundred of them are
+NO_LABEL, NO_FRAME = 255, -1
+
+
+class Records(NamedTuple):
+    """Fields of one width.
+
+    Attributes:
+        pictures: Strips, uint8 (n, 40, width).
+        labels: Characters, uint8 (n, MAX_LENGTH), filled up with NO_LABEL.
+        frames: The frame in which each character's middle lies, int16 (n, MAX_LENGTH), or NO_FRAME.
+    """
+
+    pictures: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    frames: npt.NDArray[np.int16]
+
+
+class RecordMaker:
+    """Makes records of a renderer's fields, and passes over a field whose chances cannot be drawn."""
+
+    def __init__(self, renderer: Renderer):
+        self._renderer = renderer
+        self._failed = 0
+
+    def make(self, count: int) -> tuple[dict[int, Records], dict[int, list[str]]]:
+        """Render fields.
+
+        Returns:
+            The records and the kinds of the fields, both by width of the strip.
+
+        Raises:
+            RuntimeError: Too many fields failed.
+        """
+        rows: dict[int, list[tuple[npt.NDArray[np.uint8], list[int], list[int]]]] = {}
+        kinds: dict[int, list[str]] = {}
+        for _ in range(count):
+            field = self._field()
+            strip = strip_of(field.grey)
+            width = strip.picture.shape[1]
+            last = width // FRAME_PX - 1
+            frames = [
+                min(max(int((place - strip.left) / strip.columns / FRAME_PX), 0), last)
+                for place in field.places
+            ]
+            rows.setdefault(width, []).append((strip.picture, [*field.label], frames))
+            kinds.setdefault(width, []).append(field.kind)
+        return {width: _packed(some) for width, some in rows.items()}, kinds
+
+    def _field(self) -> Field:
+        while True:
+            try:
+                field = self._renderer.field()
+                if len(field.label) <= MAX_LENGTH:
+                    return field
+            except (ArithmeticError, ValueError, IndexError, cv2.error) as error:
+                self._failed += 1
+                _log.warning("a field failed: %s", error)
+                if self._failed > MAX_FAILED:
+                    raise RuntimeError(f"{self._failed} fields failed, the last with: {error}") from error
+
+
+def _packed(rows: list[tuple[npt.NDArray[np.uint8], list[int], list[int]]]) -> Records:
+    labels = np.full((len(rows), MAX_LENGTH), NO_LABEL, np.uint8)
+    frames = np.full((len(rows), MAX_LENGTH), NO_FRAME, np.int16)
+    for index, (_, label, places) in enumerate(rows):
+        labels[index, : len(label)] = label
+        frames[index, : len(places)] = places
+    return Records(np.stack([picture for picture, _, _ in rows]), labels, frames)
+
+
+class Pool:
+    """The latest fields of a training by width, from which each step draws its batch.
+
+    Args:
+        capacity: Fields of one width that the pool holds at most.
+    """
+
+    def __init__(self, capacity: int = 24_000):
+        self._capacity = capacity
+        self._rings: dict[int, Records] = {}
+        self.added = dict.fromkeys(WIDTHS_PX, 0)
+
+    def add(self, records: dict[int, Records]) -> None:
+        """Add fields."""
+        for width, some in records.items():
+            if width not in self._rings:
+                self._rings[width] = Records(
+                    np.zeros((self._capacity, STRIP.height_px, width), np.uint8),
+                    np.zeros((self._capacity, MAX_LENGTH), np.uint8),
+                    np.zeros((self._capacity, MAX_LENGTH), np.int16),
+                )
+            places = (self.added[width] + np.arange(len(some.labels))) % self._capacity
+            ring = self._rings[width]
+            ring.pictures[places], ring.labels[places] = some.pictures, some.labels
+            ring.frames[places] = some.frames
+            self.added[width] += len(some.labels)
+
+    def draw(self, columns: int, rng: np.random.Generator) -> Records:
+        """Draw a batch of one width; each field is as likely as any other.
+
+        Args:
+            columns: Columns of all strips of the batch together.
+            rng: Source of chance.
+        """
+        widths = np.array([*self._rings])
+        shares = np.array([self.added[width] for width in widths.tolist()]) * widths
+        width = int(rng.choice(widths, p=shares / shares.sum()))
+        ring, count = self._rings[width], max(1, columns // width)
+        held = min(self.added[width], self._capacity)
+        chosen = rng.integers(0, held, count)
+        return Records(ring.pictures[chosen], ring.labels[chosen], ring.frames[chosen])
+
+
+class Farm:
+    """Renders fields in worker processes, each one chunk ahead; like `batch.training.look.farm.Farm`.
+
+    Args:
+        packed: File of the packed data sets.
+        seed: Seed of the training.
+        start: How many times the training was started before.
+        workers: Number of processes.
+        chunk: Fields that a worker renders at a time.
+    """
+
+    def __init__(self, packed: Path, seed: int, start: int, workers: int, chunk: int):
+        context = multiprocessing.get_context("spawn")  # a fork of TensorFlow may hang
+        self._connections: list[Connection] = []
+        self._processes = []
+        self._next = 0
+        for worker in range(workers):
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(
+                target=_work, args=(packed, seed_of(seed, start, worker), chunk, sender), daemon=True
+            )
+            process.start()
+            sender.close()
+            self._connections.append(receiver)
+            self._processes.append(process)
+
+    def take(self, wait: bool) -> dict[int, Records] | None:
+        """Return the next chunk of fields; None if it is not ready and the caller does not wait.
+
+        Raises:
+            RuntimeError: The worker whose turn it is has ended.
+        """
+        connection = self._connections[self._next]
+        if not wait and not connection.poll():
+            return None
+        self._next = (self._next + 1) % len(self._connections)
+        try:
+            return {width: Records(*arrays) for width, arrays in connection.recv().items()}
+        except EOFError:
+            raise RuntimeError("a process that renders fields has ended") from None
+
+    def close(self) -> None:
+        """Stop the workers."""
+        for connection in self._connections:
+            connection.close()
+        for process in self._processes:
+            process.terminate()
+            process.join()
+
+
+def _work(packed: Path, seed: int, chunk: int, sender: Connection) -> None:
+    """Render chunks until the training ends."""
+    cv2.setNumThreads(1)
+    os.nice(NICENESS)
+    maker = RecordMaker(Renderer(Sources(load(packed)), seed))
+    try:
+        while True:
+            sender.send({width: tuple(records) for width, records in maker.make(chunk)[0].items()})
+    except (BrokenPipeError, KeyboardInterrupt):
+        pass

@@ -1,0 +1,89 @@
+"""Tests of the decoding of lines, against every path there is."""
+
+import itertools
+from collections import defaultdict
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from batch.inference import ctc
+
+CLASSES = 4  # two digits, something else, and the blank
+DIGITS, BLANK = 2, 3
+
+
+def frames(seed: int, steps: int, lines: int = 3) -> npt.NDArray[np.float64]:
+    weights = np.random.default_rng(seed).random((lines, steps, CLASSES)) ** 3
+    return np.asarray(weights / weights.sum(axis=2, keepdims=True))
+
+
+def all_paths(line: npt.NDArray[np.float64]) -> list[tuple[tuple[int, ...], float]]:
+    """Return what each path spells, and its probability."""
+    spelled = []
+    for path in itertools.product(range(CLASSES), repeat=len(line)):
+        symbols = tuple(symbol for symbol, _ in itertools.groupby(path) if symbol != BLANK)
+        spelled.append((symbols, float(np.prod(line[range(len(line)), path]))))
+    return spelled
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 6])
+def test_probabilities_sum_all_paths_that_spell_a_number(steps: int) -> None:
+    for number in [(), (0,), (1, 1), (0, 1, 0), (1, 1, 1), (2, 0)]:
+        lines = frames(steps, steps)
+        expected = [sum(share for word, share in all_paths(line) if word == number) for line in lines]
+        assert ctc.probability(lines, [number] * len(lines)) == pytest.approx(expected)
+
+
+def test_numbers_of_several_lengths_share_a_batch() -> None:
+    lines = frames(5, 5)
+    numbers = [(0, 1), (), (1, 1, 0)]
+    together = ctc.probability(lines, numbers)
+    apart = [float(ctc.probability(lines[i : i + 1], [number])[0]) for i, number in enumerate(numbers)]
+    assert together.tolist() == apart
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 6])
+def test_masses_sum_all_numbers_of_a_length(steps: int) -> None:
+    lines = frames(10 + steps, steps)
+    masses = ctc.length_masses(lines, DIGITS, 4)
+    for line, mass in zip(lines, masses, strict=True):
+        expected = np.zeros(5)
+        for word, share in all_paths(line):
+            if len(word) < 5 and all(symbol < DIGITS for symbol in word):
+                expected[len(word)] += share
+        assert mass == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 6])
+def test_the_best_number_of_a_length_is_on_the_best_path(steps: int) -> None:
+    lines = frames(20 + steps, steps)
+    for line, numbers in zip(lines, ctc.best_numbers(lines, DIGITS, 4), strict=True):
+        best: dict[int, float] = defaultdict(float)
+        spelled: dict[int, tuple[int, ...]] = {}
+        for word, share in all_paths(line):
+            if len(word) < 5 and all(symbol < DIGITS for symbol in word) and share > best[len(word)]:
+                best[len(word)], spelled[len(word)] = share, word
+        assert [path and path.number for path in numbers] == [spelled.get(length) for length in range(5)]
+
+
+def test_a_digit_after_itself_needs_a_blank() -> None:
+    sure = np.full((1, 3, CLASSES), 1e-9)
+    sure[0, :, 1] = 1.0
+    assert ctc.best_numbers(sure, DIGITS, 2)[0][1] == ((1,), (1.0,))
+    assert ctc.length_masses(sure, DIGITS, 2)[0] == pytest.approx([0, 1, 0], abs=1e-6)
+    sure[0, 1] = 1e-9, 1e-9, 1e-9, 1.0
+    assert ctc.best_numbers(sure, DIGITS, 2)[0][2] == ((1, 1), (0.0, 2.0))
+
+
+def test_substitutions_are_the_shares_of_a_place() -> None:
+    lines = frames(7, 6, lines=3)
+    shares = ctc.substitutions(lines, [(), (0, 1), (1,)], 3)
+    likely = {
+        word: ctc.probability(lines[1:2], [word])[0] for word in [(0, 1), (1, 1), (2, 1), (0, 0), (0, 2)]
+    }
+    first = likely[0, 1] / (likely[0, 1] + likely[1, 1] + likely[2, 1])
+    second = likely[0, 1] / (likely[0, 1] + likely[0, 0] + likely[0, 2])
+    assert [places.shape for places in shares] == [(0, 3), (2, 3), (1, 3)]
+    assert [shares[1][0, 0], shares[1][1, 1]] == pytest.approx([first, second])
+    assert shares[1].sum(axis=1) == pytest.approx([1, 1])

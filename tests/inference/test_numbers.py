@@ -1,0 +1,228 @@
+"""Tests of the reader of numbers: lengths, refusals, confidences, and what single digits have to say."""
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from batch.config import MAX_PIXELS
+from batch.errors import ConfigError, ModelError
+from batch.inference import model_store, models, numbers, steps
+from batch.inference.decision import Decision
+from batch.inference.explain import explain_scan
+from batch.inference.models import Model
+from batch.inference.number_decision import NumberDecision, NumberThresholds
+from batch.inference.number_steps import decide_numbers
+from batch.inference.numbers import BLANK, CLASSES, SIGN, NumberReader
+from batch.inference.reader import Reader, read_pages, read_scans
+from batch.lengths import ANY, ONE, Lengths, parse_lengths
+from batch.preprocessing.number_line import WIDTHS_PX
+from batch.records import Prediction, Reason, ScanRef, Status
+from fakes import MANIFEST, FakeClassifier
+from formats import FORMATS, SEVERAL_PAGES, two
+
+PLAIN = NumberThresholds(slope=1.0, offset=0.0, review_below=0.6, other_length=0.2)
+STRIP = np.full((40, WIDTHS_PX[1], 1), 48, np.uint8)[..., 0]
+FOUR = Lengths(4, 4)
+
+
+class Spelling:
+    """A network that spells these texts with these shares, whatever it sees; `+` is no digit."""
+
+    def __init__(self, shares: dict[str, float]) -> None:
+        self._shares = shares
+
+    def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+        """Name a mixture of the texts: each has every second frame, so paths of several mix little."""
+        count = batch.shape[2] // 4
+        frames = np.full((count, CLASSES), 1e-9)
+        for text, share in self._shares.items():
+            path = np.full(count, BLANK)
+            path[1 : 2 * len(text) : 2] = [SIGN if character == "+" else int(character) for character in text]
+            frames[range(count), path] += share
+        logits = np.log(np.tile(frames, (len(batch), 1, 1))).astype(np.float32)
+        return [logits.reshape(len(batch), 1, -1, 24)]
+
+
+def read(shares: dict[str, float], lengths: Lengths = ANY, **changes: float) -> NumberDecision:
+    thresholds = dataclasses.replace(PLAIN, **changes)
+    (decision,) = NumberReader(Spelling(shares), thresholds, lengths).read([STRIP])
+    return decision
+
+
+@pytest.mark.parametrize("text", ["1", "7", "42", "0042", "000", "1111111", "90210"])
+def test_a_number_keeps_its_leading_zeros_and_repeated_digits(text: str) -> None:
+    decision = read({text: 1.0})
+    assert (decision.status, decision.number) == (Status.OK, text)
+    assert len(decision.digit_confidences) == len(text)
+    assert min(decision.digit_confidences) >= decision.confidence > 0.99
+
+
+@pytest.mark.parametrize("text", ["+5", "12+5", "4+", "+", "2+1+2"])
+def test_what_is_no_digit_is_refused_and_never_left_out(text: str) -> None:
+    for lengths in (ANY, Lengths(1, 4), Lengths(2, 2)):
+        assert read({text: 1.0}, lengths) == NumberDecision(Status.REFUSED, Reason.NOT_A_NUMBER)
+
+
+@pytest.mark.parametrize(("text", "lengths"), [("123", FOUR), ("12345", FOUR), ("7", Lengths(2, 5))])
+def test_another_length_is_refused(text: str, lengths: Lengths) -> None:
+    assert read({text: 1.0}, lengths) == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
+
+
+def test_nothing_written_is_blank() -> None:
+    assert read({"": 1.0}) == NumberDecision(Status.REFUSED, Reason.BLANK)
+
+
+def test_a_known_length_decides_between_two_readings() -> None:
+    shares = {"12": 0.55, "127": 0.45}
+    assert read(shares, review_below=0.0).number == "12"
+    assert read(shares, Lengths(3, 3)).number == "127"
+    assert read(shares, Lengths(2, 2)).confidence > read(shares, review_below=0.0).confidence
+
+
+def test_doubt_goes_to_review_and_says_which_digit() -> None:
+    decision = read({"12": 0.55, "72": 0.45})
+    assert (decision.status, decision.reason, decision.number) == (
+        Status.REVIEW,
+        Reason.LOW_CONFIDENCE,
+        "12",
+    )
+    assert decision.digit_confidences[0] < 0.6 < 0.99 < decision.digit_confidences[1]
+    assert read({"12": 0.55, "72": 0.45}, review_below=0.5).status is Status.OK
+
+
+def test_slope_and_offset_never_change_the_number() -> None:
+    plain, doubting = read({"12": 0.9, "72": 0.1}), read({"12": 0.9, "72": 0.1}, slope=0.5, offset=-1.0)
+    assert plain.number == doubting.number
+    assert plain.confidence > doubting.confidence
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    class Width:
+        """A network that spells the width of the strip."""
+
+        def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+            return Spelling({str(batch.shape[2]): 0.9, "1": 0.1}).outputs(batch)
+
+    reader = NumberReader(Width(), PLAIN, ANY)
+    widths = [WIDTHS_PX[index % 3] for index in (2, 0, 1, 1, 0, 2, 2, 0)] * 30
+    strips = [np.full((40, width), 48, np.uint8) for width in widths]
+    together = reader.read(strips)
+    assert [decision.number for decision in together] == [str(width) for width in widths]
+    assert together[:3] == [reader.read([strip])[0] for strip in strips[:3]]
+
+
+def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
+    model = Model(FakeClassifier(), None)  # type: ignore[arg-type]
+    return model._replace(numbers=NumberReader(Spelling(shares), PLAIN, lengths))
+
+
+@pytest.mark.parametrize(
+    ("text", "digit", "expected"),
+    [
+        ("7", (7, Status.OK), (Status.OK, "7")),
+        ("7", (7, Status.REVIEW), (Status.REVIEW, "7")),
+        ("7", (1, Status.OK), (Status.REVIEW, "1")),
+        ("7", None, (Status.REVIEW, "7")),
+        ("7", (7, Status.REFUSED), (Status.REVIEW, "7")),
+    ],
+)
+def test_readers_of_single_digits_have_their_say(
+    text: str,
+    digit: tuple[int, Status] | None,
+    expected: tuple[Status, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decision = digit and Decision(Prediction(digit[0], 0.8, ()), digit[1], None)
+    monkeypatch.setattr(steps, "examine_all", lambda greys, model: greys)
+    monkeypatch.setattr(steps, "decide_all", lambda scans, model: [decision] * len(scans))
+    model = model_of({text: 1.0})
+    assert model.numbers is not None
+    (found,) = decide_numbers([two()], model, model.numbers)
+    assert (found.status, found.number) == expected
+
+
+def test_rows_of_numbers_and_of_files_without_an_image(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(FORMATS["png-8"](two()))
+    (tmp_path / "b.png").write_bytes(b"no image")
+    refs = [ScanRef(str(tmp_path / name), name) for name in ("a.png", "b.png", "c.png", "a.png")]
+    outcomes = read_scans(refs, model_of({"0123": 1.0}, FOUR), MAX_PIXELS)
+    assert [outcome.label for outcome in outcomes] == ["0123", None, None, "0123"]
+    assert [outcome.reason for outcome in outcomes[1:3]] == [Reason.NOT_AN_IMAGE, Reason.VANISHED]
+    assert outcomes[0] == outcomes[3]
+    assert len(outcomes[0].digit_confidences) == 4
+    assert outcomes[0].probabilities == ()
+
+
+def test_each_page_of_a_file_has_its_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(SEVERAL_PAGES["tiff"](two()))
+    ref = ScanRef(str(path), "a.tif")
+    model = model_of({"0123": 1.0}, FOUR)
+    outcomes = read_scans([ref], model, MAX_PIXELS)
+    assert [(outcome.page, outcome.pages, outcome.label) for outcome in outcomes] == [
+        (1, 2, "0123"),
+        (2, 2, "0123"),
+    ]
+    announced, *pages = [outcome for part in read_pages(ref, model, MAX_PIXELS) for outcome in part]
+    assert (announced.reason, announced.page, announced.pages) == (Reason.SEVERAL_PAGES, 0, 2)
+    assert pages == outcomes
+    wrong = read_scans([ref], model_of({"012": 1.0}, FOUR), MAX_PIXELS)
+    assert [(outcome.page, outcome.reason) for outcome in wrong] == [
+        (1, Reason.WRONG_LENGTH),
+        (2, Reason.WRONG_LENGTH),
+    ]
+
+
+def test_explain_says_the_number_or_why_there_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), two())
+    sentence, _ = explain_scan(ScanRef(str(path), "a.png"), model_of({"0123": 1.0}, FOUR), MAX_PIXELS)
+    assert sentence.startswith(
+        "a.png: 0123 with 1.000, ok (by digit 1.000 1.000 1.000 1.000; number of 4 digits"
+    )
+    sentence, _ = explain_scan(ScanRef(str(path), "a.png"), model_of({"012": 1.0}, FOUR), MAX_PIXELS)
+    assert sentence.startswith("a.png: refused, wrong_length (")
+
+
+def test_a_model_or_runtime_without_numbers_says_what_to_do(tmp_path: Path) -> None:
+    folder = model_store.save(
+        tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
+    )
+    with pytest.raises(ConfigError, match="the model fake reads single digits only: leave --digits out"):
+        Reader(folder, "litert", None, MAX_PIXELS, FOUR).check()
+    with pytest.raises(ConfigError, match="--runtime tensorflow reads single digits only"):
+        Reader(folder, "tensorflow", None, MAX_PIXELS, FOUR).check()
+    Reader(folder, "litert", None, MAX_PIXELS, ONE).check()
+
+
+def test_a_damaged_network_says_what_to_do() -> None:
+    with pytest.raises(ModelError, match="the reader of numbers of the model fake cannot be loaded"):
+        numbers.build({model_store.NUMBERS_FILE: b"damaged"}, MANIFEST, ANY, None)
+
+
+def test_the_shipped_model_reads_numbers_only_if_asked() -> None:
+    folder = model_store.find(None)
+    manifest = model_store.load_manifest(folder)
+    assert models.load(folder, manifest).numbers is None
+    loaded = models.load(folder, manifest, digits=Lengths(2, 3), review_below=0.25).numbers
+    assert loaded is not None
+    assert (loaded.lengths, loaded.thresholds.review_below) == (Lengths(2, 3), 0.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "lengths"),
+    [("1", ONE), (" 5 ", Lengths(5, 5)), ("2-6", Lengths(2, 6)), ("ANY", ANY), ("1-12", ANY)],
+)
+def test_lengths_are_a_number_a_range_or_any(text: str, lengths: Lengths) -> None:
+    assert parse_lengths(text) == lengths
+    assert parse_lengths(str(lengths)) == lengths
+
+
+@pytest.mark.parametrize("text", ["", "0", "13", "6-2", "2-", "-2", "1-99", "4x", "2..6", "٣", "many", "1e1"])
+def test_other_lengths_are_errors_that_say_what_to_give(text: str) -> None:
+    with pytest.raises(ValueError, match=r"give one as 5, a range as 2-6 \(at most 12\), or any"):
+        parse_lengths(text)

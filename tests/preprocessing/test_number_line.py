@@ -1,0 +1,104 @@
+"""Tests of the strip: one for an image and its inverse, the line found, and the bytes of the training."""
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
+from batch.records import Grey
+
+SHAPES = [
+    *[(1, 1), (1, 9), (9, 1), (4, 4), (1, 3000), (3000, 1), (4, 4000), (23, 24), (28, 28), (36, 100)],
+    *[
+        (71, 300),
+        (72, 300),
+        (73, 300),
+        (143, 500),
+        (144, 500),
+        (145, 90),
+        (289, 900),
+        (600, 4000),
+        (1400, 1000),
+    ],
+]
+# Another value means other strips than those the network was trained on: train it anew.
+DIGEST = "66ed9a69955207a1d4d11d27e0ccc04654dfbefaf05d0bb6a7fd3ba8af636f9c"
+
+
+def field(height: int, width: int, seed: int) -> Grey:
+    """Draw four strokes in a row on noisy paper."""
+    rng = np.random.default_rng(seed)
+    grey = np.clip(rng.normal(rng.integers(130, 250), rng.uniform(0, 6), (height, width)), 0, 255)
+    scan = grey.astype(np.uint8)
+    for place in range(4):
+        x = width * (2 * place + 1) // 8
+        ends = (x, height // 4), (x + width // 20, height * 3 // 4)
+        cv2.line(scan, *ends, int(rng.integers(0, 120)), max(1, height // 20))
+    return scan
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_image_and_its_inverse_give_the_same_strip(shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    for scan in (field(*shape, seed=2), noise, np.full(shape, 127, np.uint8), np.zeros(shape, np.uint8)):
+        strip = strip_of(scan)
+        assert strip.picture.shape[0] == STRIP.height_px
+        assert strip.picture.shape[1] in WIDTHS_PX
+        assert strip.picture.dtype == np.uint8
+        assert np.array_equal(strip.picture, strip_of(255 - scan).picture)
+
+
+@given(st.integers(1, 200), st.integers(1, 400), st.integers(0, 2**16))
+def test_any_shape_has_a_strip(height: int, width: int, seed: int) -> None:
+    scan = field(height, width, seed)
+    assert np.array_equal(strip_of(scan).picture, strip_of(255 - scan).picture)
+
+
+def test_the_strips_are_those_of_the_training() -> None:
+    strips = [strip_of(field(*shape, seed)).picture for shape in SHAPES for seed in range(3)]
+    assert hashlib.sha256(b"".join(strip.tobytes() for strip in strips)).hexdigest() == DIGEST
+
+
+def written(place: tuple[int, int], shape: tuple[int, int] = (200, 400)) -> Grey:
+    scan = np.full(shape, 250, np.uint8)
+    cv2.putText(scan, "4711", place, cv2.FONT_HERSHEY_SIMPLEX, 2.0, 30, 4)
+    return scan
+
+
+@pytest.mark.parametrize("place", [(20, 60), (150, 100), (220, 180)])
+def test_a_line_anywhere_fills_the_strip(place: tuple[int, int]) -> None:
+    picture = strip_of(written(place)).picture
+    rows = np.flatnonzero((picture > 150).any(axis=1))
+    assert len(rows) > 20
+    assert np.array_equal(np.unique(picture[:2]), [STRIP.ground])
+
+
+@pytest.mark.parametrize("kind", ["frame", "cell", "underline", "ruled", "other line"])
+def test_what_is_printed_around_the_line_leaves_it_its_height(kind: str) -> None:
+    scan = written((140, 100))
+    if kind == "frame":
+        cv2.rectangle(scan, (5, 5), (394, 194), 60, 2)
+    elif kind == "cell":
+        cv2.rectangle(scan, (30, 25), (370, 180), 60, 3)
+    elif kind == "underline":
+        cv2.line(scan, (10, 150), (390, 150), 60, 2)
+    elif kind == "ruled":
+        for y in range(10, 200, 45):
+            cv2.line(scan, (0, y), (399, y), 120, 1)
+    else:
+        for x in range(120, 260, 30):  # feet of the line above
+            cv2.line(scan, (x, 0), (x, 5), 30, 3)
+    picture = strip_of(scan).picture
+    assert (picture[4:-4] > 150).any(axis=1).mean() > 0.7
+
+
+def test_columns_of_the_strip_are_known_in_the_scan() -> None:
+    scan = np.full((60, 300), 250, np.uint8)
+    cv2.rectangle(scan, (200, 20), (204, 44), 0, -1)
+    strip = strip_of(scan)
+    column = int(strip.picture.max(axis=0).argmax())
+    assert strip.left + strip.columns * column == pytest.approx(202, abs=4)

@@ -1,0 +1,202 @@
+"""Numbers in results: leading zeros through CSV, pandas, Parquet, export and corrections."""
+
+import csv
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from batch.api.frames import read_results
+from batch.errors import ConfigError, InputError
+from batch.outbox.corrections import correct_outcome, load
+from batch.outbox.export import PublishedRows, RowFilter, export_rows
+from batch.outbox.ledger import open_ledger
+from batch.outbox.publisher import Outbox
+from batch.records import Outcome, Reason, ScanRef, Status
+from batch.report import apply as applying
+from batch.report import page, rows
+from batch.report.answers import LABELLED, copy_labelled, is_confirmed
+from batch.report.rows import Entry, ResultsFolder
+from batch.results import reader, schema
+from batch.results.writers import CsvWriter
+
+NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+NUMBERS = ("0042", "7", "000", "123456789012")
+
+
+def publish(outbox: Path, *, format_name: str = "csv", with_numbers: bool = True) -> Path:
+    """Publish a row for each number, and a refused one; return the file."""
+    outcomes = [
+        Outcome(
+            ScanRef(f"/in/{place}.png", f"{place}.png", source="/in"),
+            Status.OK,
+            None,
+            f"{place}" * 64,
+            number if with_numbers else place,
+            0.99,
+            digit_confidences=(0.995,) * len(number) if with_numbers else (),
+        )
+        for place, number in enumerate(NUMBERS)
+    ]
+    outcomes.append(Outcome(ScanRef("/in/r.png", "r.png"), Status.REFUSED, Reason.WRONG_LENGTH, "9" * 64))
+    with Outbox(
+        outbox,
+        format_name=format_name,
+        rows_per_file=100,
+        model="fake-1",
+        with_probabilities=False,
+        with_numbers=with_numbers,
+        now=lambda: NOON,
+    ) as open_outbox:
+        open_outbox.add(outcomes)
+    return Path(open_outbox.published[0])
+
+
+def test_the_column_of_numbers_is_last_and_only_if_asked(tmp_path: Path) -> None:
+    path = publish(tmp_path / "numbers")
+    assert reader.columns(path) == [*schema.COLUMNS, "page", "source", "digit_confidences"]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[1].startswith("0.png,0042,0.990000,ok,,")
+    assert lines[1].endswith(',"0.995000;0.995000;0.995000;0.995000"')
+    assert lines[-1].startswith("r.png,,,refused,wrong_length,")
+    assert reader.columns(publish(tmp_path / "digits", with_numbers=False)) == [
+        *schema.COLUMNS,
+        "page",
+        "source",
+    ]
+
+
+def test_pandas_and_parquet_keep_leading_zeros(tmp_path: Path) -> None:
+    expected = [*NUMBERS, None]
+    table = pd.read_csv(publish(tmp_path / "csv"), dtype={"prediction": str})
+    assert [None if pd.isna(cell) else cell for cell in table["prediction"]] == expected
+    path = publish(tmp_path / "parquet", format_name="parquet")
+    assert pq.read_table(path).column("prediction").to_pylist() == expected
+    digits = pq.read_table(publish(tmp_path / "digits", format_name="parquet", with_numbers=False))
+    assert str(digits.schema.field("prediction").type) == "int8"
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_rows_are_read_back_as_they_were(tmp_path: Path, format_name: str) -> None:
+    found = list(reader.read(publish(tmp_path, format_name=format_name)))
+    assert [row.prediction for row in found] == [*NUMBERS, None]
+    assert found[0].digit_confidences == pytest.approx((0.995,) * 4)
+    assert found[-1].digit_confidences == ()
+
+
+@pytest.mark.parametrize("cell", ["4.2", "1e5", "-5", "\uff11\uff12", "1234567890123", "x"])
+def test_a_cell_that_is_no_number_names_its_line(tmp_path: Path, cell: str) -> None:
+    path = publish(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("0042", cell), encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2: .* is no number"):
+        list(reader.read(path))
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_export_joins_digits_and_numbers(tmp_path: Path, format_name: str) -> None:
+    publish(tmp_path, format_name=format_name, with_numbers=False)
+    publish(tmp_path, format_name=format_name)
+    target = tmp_path / "all.csv"
+    with open_ledger(tmp_path, read_only=True) as ledger, target.open("w", encoding="utf-8") as file:
+        source = PublishedRows(ledger, tmp_path, RowFilter(latest=False))
+        assert export_rows(source, RowFilter(latest=False), None, lambda names: CsvWriter(file, names)) == 10
+    with target.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert sorted(row["prediction"] for row in table) == sorted(["0", "1", "2", "3", "", *NUMBERS, ""])
+    assert list(table[0])[-1] == "digit_confidences"
+
+
+def corrections(outbox: Path, path: Path, answers: Sequence[tuple[int, str]]) -> Path:
+    published = list(reader.read(path))
+    lines = [
+        f"{published[place].file},{published[place].sha256},{published[place].batch},{label}\n"
+        for place, label in answers
+    ]
+    file = outbox / "corrections.csv"
+    file.write_text("file,sha256,batch,corrected\n" + "".join(lines), encoding="utf-8")
+    return file
+
+
+def test_a_person_corrects_numbers_with_numbers(tmp_path: Path) -> None:
+    path = publish(tmp_path)
+    file = corrections(tmp_path, path, [(0, "0043"), (1, "7"), (2, "none"), (4, "12345")])
+    result = applying.apply(file, tmp_path, by="me")
+    assert [is_confirmed(correction) for correction in result.added] == [False, True, False, False]
+    found = list(map(load(tmp_path).apply, reader.records(path)))
+    assert [row["prediction"] for row in found] == ["0043", "7", None, "123456789012", "12345"]
+    assert [row["reason"] for row in found] == [None, None, "not_a_number", None, None]
+    assert [row["digit_confidences"] is None for row in found] == [True, True, True, False, True]
+    assert [row["corrected"] for row in found] == ["0042", "7", "000", None, "wrong_length"]
+    frame = read_results(tmp_path)
+    assert frame["prediction"][[0, 1, 4]].tolist() == ["0043", "7", "12345"]
+    effective = [entry.status for entry in ResultsFolder(tmp_path).read(path)]
+    assert effective == [Status.OK, Status.OK, Status.REFUSED, Status.OK, Status.OK]
+
+
+def test_a_seen_number_is_several_digits_for_a_single_one(tmp_path: Path) -> None:
+    file = corrections(tmp_path, publish(tmp_path), [(0, "0043"), (1, "8")])
+    applying.apply(file, tmp_path, by="me")
+    digits = publish(tmp_path, with_numbers=False)
+    found = list(map(load(tmp_path).apply, reader.records(digits)))
+    assert [row["prediction"] for row in found[:3]] == [None, 8, 2]
+    assert [row["reason"] for row in found[:3]] == ["several_digits", None, None]
+    assert [entry.digit for entry in ResultsFolder(tmp_path).read(digits)][:3] == [None, 8, 2]
+
+
+def test_retry_knows_what_a_person_said_of_a_number(tmp_path: Path) -> None:
+    file = corrections(tmp_path, publish(tmp_path), [(0, "none"), (4, "12345")])
+    applying.apply(file, tmp_path, by="me")
+    said = load(tmp_path)
+    first = Outcome(ScanRef("/in/0.png", "0.png"), Status.OK, None, "0" * 64)
+    last = Outcome(ScanRef("/in/r.png", "r.png"), Status.REFUSED, Reason.WRONG_LENGTH, "9" * 64)
+    assert correct_outcome(first, said).reason is Reason.NOT_A_NUMBER
+    assert correct_outcome(last, said).status is Status.OK
+
+
+def test_a_labelled_scan_moves_to_the_folder_of_its_last_number(tmp_path: Path) -> None:
+    scan = tmp_path / "a.png"
+    scan.write_bytes(b"scan")
+    digest = hashlib.sha256(b"scan").hexdigest()
+    row = reader.Row("a.png", "0042", 0.9, Status.OK, "", digest, "b0", "m", "", digit_confidences=(0.9,) * 4)
+    entry = Entry(row, (str(scan),))
+    for label in ("0042", "0043", "none", "7"):
+        assert copy_labelled([(entry, label)], tmp_path).copied == 1
+        (copy,) = (tmp_path / LABELLED).glob("*/*.png")
+        assert copy.parent.name == label
+    copy_labelled([(entry, "open")], tmp_path)
+    assert not list((tmp_path / LABELLED).glob("*/*.png"))
+
+
+@pytest.mark.parametrize("label", ["4.2", "1234567890123", "", "twelve"])
+def test_other_corrections_of_numbers_say_what_they_must_be(tmp_path: Path, label: str) -> None:
+    file = corrections(tmp_path, publish(tmp_path), [(0, label)])
+    with pytest.raises(ConfigError) as raised:
+        applying.apply(file, tmp_path, by="me")
+    assert isinstance(raised.value, applying.WrongLinesError)
+    (problem,) = raised.value.problems
+    assert problem.endswith("it must be a number of at most 12 digits, none or open")
+
+
+def test_single_digits_take_no_number(tmp_path: Path) -> None:
+    file = corrections(tmp_path, publish(tmp_path, with_numbers=False), [(0, "42")])
+    with pytest.raises(applying.WrongLinesError) as raised:
+        applying.apply(file, tmp_path, by="me")
+    assert raised.value.problems == ["line 2: corrected is '42': it must be 0 to 9, none or open"]
+
+
+def test_the_report_shows_numbers_as_text(tmp_path: Path) -> None:
+    report_rows = rows.collect([publish(tmp_path)])
+    assert sorted(str(entry.row.prediction) for entry in report_rows.entries) == sorted([*NUMBERS, "None"])
+    text = page.html(report_rows, {}, NOON, str(tmp_path))
+    assert '"0042"' in text and '"000"' in text
+    assert all(reason.value in page.REASONS for reason in Reason)
+
+
+def test_outcomes_of_digits_have_no_confidences_of_digits() -> None:
+    assert Outcome(ScanRef("a", "a"), Status.OK).digit_confidences == ()
+    assert dataclasses.fields(reader.Row)[-1].name == "digit_confidences"

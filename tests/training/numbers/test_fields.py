@@ -1,0 +1,96 @@
+"""Fields of numbers from made-up sources: labels, places, and the records that a network sees."""
+
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+import look_sources
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
+from batch.training.look.packing import DataPaths, pack
+from batch.training.look.sources import Packed, Sources
+from batch.training.numbers.fields import MAX_WIDTH_PX, Renderer
+from batch.training.numbers.mixture import FIELDS, FRAME_PX, SIGN, Field
+from batch.training.numbers.records import NO_FRAME, NO_LABEL, Pool, RecordMaker, Records
+
+COUNT = 150
+
+
+@cache
+def packed() -> Packed:
+    with TemporaryDirectory() as folder:
+        return pack(DataPaths.in_folder(look_sources.write(Path(folder))))
+
+
+@cache
+def fields(seed: int, held_out: bool = False) -> list[Field]:
+    renderer = Renderer(Sources(packed(), held_out), seed)
+    return [renderer.field() for _ in range(COUNT)]
+
+
+def test_fields_of_every_kind_have_labels() -> None:
+    kinds = Counter(field.kind for field in fields(1) + fields(2))
+    assert set(kinds) == set(FIELDS)
+    for field in fields(1) + fields(2):
+        if field.kind == "number":
+            assert 1 <= len(field.label) <= 7
+            assert max(field.label) < SIGN
+        elif field.kind in ("signed", "word", "fraction", "lines"):
+            assert SIGN in field.label
+        assert max(field.grey.shape) <= 2 * MAX_WIDTH_PX
+
+
+def test_places_run_from_left_to_right_inside_the_field() -> None:
+    for field in fields(1):
+        if field.places:
+            assert len(field.places) == len(field.label)
+            assert list(field.places) == sorted(field.places) or field.kind == "fraction"
+            assert -0.1 * field.grey.shape[1] < field.places[0]
+            assert field.places[-1] < 1.1 * field.grey.shape[1]
+
+
+def test_a_place_is_where_the_ink_is() -> None:
+    """Ink of a digit lies in its frame: the columns there are darker than the paper on most fields."""
+    inked = []
+    for field in fields(1):
+        strip = strip_of(field.grey)
+        for place in field.places:
+            frame = int((place - strip.left) / strip.columns / FRAME_PX)
+            columns = strip.picture[:, max(0, frame - 1) * FRAME_PX : (frame + 2) * FRAME_PX]
+            inked.append(columns.size > 0 and int(columns.max()) > 150)
+    assert np.mean(inked) > 0.95
+
+
+def test_the_same_seed_gives_the_same_fields() -> None:
+    again = Renderer(Sources(packed()), 1)
+    assert all(np.array_equal(again.field().grey, field.grey) for field in fields(1)[:20])
+    assert not np.array_equal(fields(1)[0].grey, fields(1, held_out=True)[0].grey)
+
+
+def test_records_hold_strips_labels_and_frames_by_width() -> None:
+    records, kinds = RecordMaker(Renderer(Sources(packed()), 1)).make(COUNT)
+    assert set(records) <= set(WIDTHS_PX)
+    assert sum(len(some.labels) for some in records.values()) == COUNT
+    for width, some in records.items():
+        assert some.pictures.shape == (len(kinds[width]), STRIP.height_px, width)
+        assert some.frames.max() < width // FRAME_PX
+        written = (some.labels != NO_LABEL).sum(axis=1)
+        placed = (some.frames != NO_FRAME).sum(axis=1)
+        assert all(count in (0, length) for count, length in zip(placed, written, strict=True))
+
+
+def test_the_pool_draws_batches_of_one_width_and_the_latest() -> None:
+    pool = Pool(capacity=10)
+    for label in range(4):
+        for width in WIDTHS_PX[:2]:
+            pictures = np.zeros((5, STRIP.height_px, width), np.uint8)
+            pool.add(
+                {width: Records(pictures, np.full((5, 12), label, np.uint8), np.zeros((5, 12), np.int16))}
+            )
+    rng = np.random.default_rng(0)
+    batches = [pool.draw(10 * WIDTHS_PX[1], rng) for _ in range(50)]
+    assert {batch.pictures.shape[2] for batch in batches} == set(WIDTHS_PX[:2])
+    assert {len(batch.labels) for batch in batches} == {10, 10 * WIDTHS_PX[1] // WIDTHS_PX[0]}
+    assert {int(label) for batch in batches for label in batch.labels[:, 0]} == {2, 3}
