@@ -182,7 +182,7 @@ def test_sigterm_keeps_what_was_published(
 def test_a_decoder_that_hangs_costs_one_row(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
-    def hang_at(data: bytes, max_pixels: int) -> AbstractContextManager[pages.Pages]:
+    def hang_at(data: bytes, max_pixels: int) -> AbstractContextManager[object]:
         if data == hanging:
             threading.Event().wait()
         return opened(data, max_pixels)
