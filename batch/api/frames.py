@@ -68,6 +68,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     found: dict[str, None] = {}
     for file in files:
         found |= dict.fromkeys(reader.columns(file))
+    found.pop(corrected.CORRECTED, None)  # an exported file has it
     columns = [*schema.order_columns(found), corrected.CORRECTED]
     correct = functools.cache(lambda folder: load(folder).apply)
     # Numbers are text, with their leading zeros; in one table with them, so are digits.

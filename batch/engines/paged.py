@@ -50,7 +50,7 @@ class PagedScan:
             if self._count and outcome.sha256 != self._sha256:
                 changed = Outcome(outcome.ref, Status.FAILED, Reason.CHANGED, outcome.sha256)
                 self.outcomes, self.is_done = [changed], True
-            elif outcome.reason is Reason.SEVERAL_PAGES:
+            elif outcome.reason is Reason.SEVERAL_PAGES and outcome.pages > 1:
                 self._count, self._sha256 = outcome.pages, outcome.sha256
                 self.request = self.request._replace(ref=outcome.ref)
             elif not outcome.page:  # the whole file

@@ -106,7 +106,7 @@ class Corrections:
         sha256, source = record["sha256"] or "", record.get("source") or ""
         label = self.answer(record["file"], record.get("page"), sha256, source)
         if not label:
-            return {**record, CORRECTED: None}
+            return {**record, CORRECTED: record.get(CORRECTED)}
         with_numbers = NUMBER_COLUMN in record
         status, reason = effect(label, with_numbers=with_numbers)
         said = record["reason"] or record["status"]

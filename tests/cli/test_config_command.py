@@ -7,6 +7,7 @@ from batch.cli import run, watch
 from batch.cli.options import OPTIONS
 from batch.config import OF_RUN, OF_WATCH
 from batch.inference import model_store
+from batch.lengths import Lengths
 from batch.options import options_of
 from command import Digitbox
 
@@ -46,6 +47,7 @@ def test_every_option_of_both_is_there_with_its_default(digitbox: Digitbox) -> N
         shown = {name: one["value"] for name, one in found[str(command.name)].items()}
         for name in set(shown) & set(defaults):
             expected = defaults[name]
+            expected = str(expected) if isinstance(expected, Lengths) else expected
             expected = list(expected) if isinstance(expected, tuple) else expected
             expected = str(expected) if isinstance(expected, Path) else expected
             expected = f"{expected:g}s" if name == "scan_timeout" else expected

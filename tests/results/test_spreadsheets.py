@@ -14,6 +14,7 @@ from xlsxwriter.exceptions import FileCreateError
 from batch.errors import MissingExtraError
 from batch.records import ScanRef, Status
 from batch.results import schema, spreadsheets
+from batch.results.corrected import CORRECTED
 from command import Digitbox
 from digitbox import read_results
 from published import outcome, publish
@@ -42,7 +43,7 @@ def test_excel_gets_every_cell_with_its_type(digitbox: Digitbox, tmp_path: Path)
     names, *rows = rows
     columns = dict(zip(map(str, names), zip(*rows, strict=True), strict=True))
     frame = read_results(path)
-    assert list(columns) == [*schema.COLUMNS, *schema.ORIGIN_COLUMNS]
+    assert list(columns) == [*schema.COLUMNS, *schema.ORIGIN_COLUMNS, CORRECTED]
     assert columns["file"] == tuple(frame["file"])
     assert columns["prediction"] == (*range(8), None)
     assert columns["confidence"] == (*[0.25] * 8, None)
