@@ -49,7 +49,7 @@ def test_a_dry_run_prints_what_would_be_read_and_changes_nothing(tmp_path: Path)
     inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
     for name in ("a.png", "sub/b.png", "notes.txt"):
         (inbox / name).parent.mkdir(parents=True, exist_ok=True)
-        (inbox / name).write_bytes(TWO)
+        (inbox / name).write_bytes(b"text" if name == "notes.txt" else TWO)
     arguments = ["watch", str(inbox), "--outbox", str(outbox), "--dry-run"]
     assert CliRunner().invoke(cli, arguments, catch_exceptions=False).stdout == "a.png\nsub/b.png\n"
     assert not outbox.exists()
