@@ -109,7 +109,7 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     shutil.rmtree(checkout)
     (models,) = home.glob("lib/*/site-packages/batch/models")
     carried = {path.name for path in models.rglob("*") if path.is_file()}
-    networks = {"model.tflite", "model.keras", "student.tflite", *model_store.LOOK_FILES}
+    networks = {"model.tflite", "model.keras", "student.tflite", "numbers.tflite", *model_store.LOOK_FILES}
     assert carried == {"CURRENT", "manifest.json", "card.md"} | networks
     digitbox = home / "bin" / "digitbox"
     version = subprocess.run(
