@@ -152,7 +152,7 @@ def _check_the_door(home: Path, folder: Path) -> None:
         cwd=folder,
     )
     for line in (
-        'is "int | None"',
+        'is "int | str | None"',
         'is "batch.api.results.Results"',
         '"Result" has no attribute "predicted"',
     ):

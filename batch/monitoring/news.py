@@ -85,8 +85,7 @@ class News:
         self._thread = threading.Thread(target=self._work, name="digitbox-news", daemon=True)
 
     def __enter__(self) -> News:
-        """Start the thread."""
-        self._thread.start()
+        """Return this object; the thread starts with the first news, since workers fork before that."""
         return self
 
     def __exit__(
@@ -97,6 +96,8 @@ class News:
             self._stats.end_by(error)
             run = self._stats.summary()
             self._plan(lambda: self._send(run, ()))
+        if self._thread.ident is None:
+            return
         with suppress(queue.Full):
             self._tasks.put(None, timeout=END_S)
             self._thread.join(END_S)
@@ -170,6 +171,10 @@ class News:
         self.sign()
 
     def _plan(self, task: Callable[[], None]) -> None:
+        if self._options == NotifyOptions():
+            return
+        if self._thread.ident is None:
+            self._thread.start()
         try:
             self._tasks.put_nowait(task)
         except queue.Full:

@@ -135,6 +135,7 @@ def test_slow_programs_hold_up_no_scan(
     import threading
 
     is_over = threading.Event()
+    scene.notifications = NotifyOptions(on_complete="true")
     monkeypatch.setattr(notify, "call_hooks", lambda *_: is_over.wait())
     monkeypatch.setattr(news, "MAX_WAITING", 2)
     for number in range(8):
