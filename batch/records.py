@@ -186,6 +186,11 @@ class Outcome(NamedTuple):
     digit_confidences: tuple[float, ...] = ()
 
     @property
+    def is_announcement(self) -> bool:
+        """Return whether this stands for all pages of a file, which a reader gives one after the other."""
+        return self.reason is Reason.SEVERAL_PAGES and self.pages > 1
+
+    @property
     def is_last_page(self) -> bool:
         """Return whether no page of its file comes after this one."""
         return self.page in (0, self.pages)

@@ -50,13 +50,18 @@ class PagedScan:
             if self._count and outcome.sha256 != self._sha256:
                 changed = Outcome(outcome.ref, Status.FAILED, Reason.CHANGED, outcome.sha256)
                 self.outcomes, self.is_done = [changed], True
-            elif outcome.reason is Reason.SEVERAL_PAGES and outcome.pages > 1:
+            elif outcome.is_announcement:
                 self._count, self._sha256 = outcome.pages, outcome.sha256
                 self.request = self.request._replace(ref=outcome.ref)
             elif not outcome.page:  # the whole file
                 self.outcomes, self.is_done = [outcome], True
             else:
                 self._take(outcome)
+
+    def end(self) -> None:
+        """Note that the reader came to its end. It is to blame for pages that are missing."""
+        if not self.is_done:
+            self.lose(Reason.WORKER_CRASHED)
 
     def lose(self, reason: Reason) -> None:
         """Note that the reader failed at the next page, or before the first."""

@@ -82,7 +82,7 @@ class _Part:
         """Take the outcomes of the scans; return a part for each scan of very many pages."""
         parts = []
         for place, of_scan in zip(self.places, by_file(outcomes), strict=True):
-            if of_scan[0].reason is Reason.SEVERAL_PAGES and self.chunk.reads_long:
+            if of_scan[0].is_announcement and self.chunk.reads_long:
                 parts.append(_Part.alone(self.chunk, place, of_scan[0].ref))
             else:
                 self.chunk.outcomes[place] = of_scan
@@ -293,6 +293,8 @@ class Pool:
         else:
             if isinstance(message, Loss):
                 part.paged.lose(message.reason)
+            else:
+                part.paged.end()
             if not part.finish():
                 self._waiting.appendleft(part)
 
@@ -348,6 +350,8 @@ class Pool:
                 end = send_pages(self._reader, part.paged.request, part.paged.add)
                 if isinstance(end, Loss):
                     part.paged.lose(end.reason)
+                else:
+                    part.paged.end()
         except RunError as error:
             part.chunk.error = error
 

@@ -190,6 +190,8 @@ def _read_by_pages(reader: ScanReader, ref: ScanRef, beat: Beat) -> list[Outcome
         end = send_pages(reader, scan.request, scan.add, beat)
         if isinstance(end, Loss):
             scan.lose(end.reason)
+        else:
+            scan.end()
     return scan.outcomes
 
 

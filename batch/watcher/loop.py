@@ -265,7 +265,7 @@ class Watcher:
         """Return the outcomes that get a row now; put scans of very many pages on their list."""
         rows: list[Outcome] = []
         for pages in by_file(outcomes):
-            if pages[0].reason is Reason.SEVERAL_PAGES:
+            if pages[0].is_announcement:
                 self._long.add(pages[0].ref)
             elif not self._must_wait(pages[0]):
                 rows += pages
