@@ -46,7 +46,7 @@ FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)
 	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/images/test_fuzz.py
 
-kills: $(VENV)/test.stamp ## kill digitbox and cut its power at every single call; make test does so at every eighth
+kills: $(VENV)/test.stamp ## kill digitbox and cut its power at every single call; make test does so at every sixteenth
 	KILL_EVERY=1 $(PYTEST) tests/outbox/test_protocol.py tests/outbox/test_power.py tests/outbox/test_retry.py
 
 SOAK_SECONDS ?= 180

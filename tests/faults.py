@@ -48,8 +48,8 @@ OS_CALLS = (
     "scandir",
 )
 DONE, RAISED = 0, 77
-KILL_EVERY = int(os.environ.get("KILL_EVERY", "8"))
-"""Tests kill at every eighth call, each from another one on; `make kills` kills at every call."""
+KILL_EVERY = int(os.environ.get("KILL_EVERY", "16"))
+"""Tests kill at every sixteenth call, each from another one on; `make kills` kills at every call."""
 
 
 @contextmanager
