@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,11 +53,11 @@ def save_fake_model(models: Path) -> Path:
     )
 
 
-class OnePage:
+class OnePage(ABC):
     """A reader whose scans have one page each; its classes say what it does with them."""
 
-    def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]: ...
 
     def pages(
         self, ref: ScanRef, first: int = 1, *, one_by_one: bool = False, beat: Beat = lambda: None
