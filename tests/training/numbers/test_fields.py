@@ -1,11 +1,11 @@
 """Fields of numbers from made-up sources: labels, places, and the records that a network sees."""
 
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 
 import look_sources
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
@@ -30,16 +30,22 @@ def fields(seed: int, held_out: bool = False) -> list[Field]:
     return [renderer.field() for _ in range(COUNT)]
 
 
-def test_fields_of_every_kind_have_labels() -> None:
-    kinds = Counter(field.kind for field in fields(1) + fields(2))
-    assert set(kinds) == set(FIELDS)
-    for field in fields(1) + fields(2):
-        if field.kind == "number":
+@pytest.mark.parametrize("kind", FIELDS)
+def test_fields_of_every_kind_have_labels(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.numbers.fields.FIELDS", {kind: 1.0})
+    renderer = Renderer(Sources(packed()), 1)
+    for field in [renderer.field() for _ in range(20)]:
+        assert field.kind == kind
+        assert max(field.grey.shape) <= 2 * MAX_WIDTH_PX
+        if kind == "number":
             assert 1 <= len(field.label) <= 7
             assert max(field.label) < SIGN
-        elif field.kind in ("signed", "word", "fraction", "lines"):
+        elif kind == "single":
+            assert len(field.label) == 1
+        elif kind == "none":
+            assert set(field.label) <= {SIGN}
+        else:
             assert SIGN in field.label
-        assert max(field.grey.shape) <= 2 * MAX_WIDTH_PX
 
 
 def test_places_run_from_left_to_right_inside_the_field() -> None:
