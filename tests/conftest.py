@@ -1,8 +1,10 @@
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,9 @@ from batch.inference import classifier, model_store
 from batch.terminal import log
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
+from faults import fast_folder
 from formats import FORMATS, two
+from scene import Scene
 from stores import Store, serve
 
 DEADLINE_S = 900  # for a test, and the only bound on time: the slowest takes a tenth of it on a quiet machine
@@ -24,6 +28,7 @@ settings.register_profile("digitbox", deadline=None, suppress_health_check=[Heal
 settings.load_profile("digitbox")
 
 PNG = FORMATS["png-8"](two())
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 
 
@@ -111,6 +116,13 @@ def inbox(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
+    """A watcher in this process, with a clock of its own, in a folder in memory."""
+    with fast_folder(tmp_path) as folder:
+        yield Scene(folder)
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Store]:
     """A server of S3, for the tests of a file."""
@@ -138,3 +150,27 @@ def scans(store: Store) -> str:
             "in/notes.txt": b"no scan",
         }
     )
+
+
+@pytest.fixture(scope="module")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(downloads: Path) -> Iterator[Any]:
+    """Chromium, driven by selenium, for the tests of a file."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    driver = shutil.which("chromedriver")
+    if binary is None or driver is None:
+        pytest.skip("no Chromium with its driver here: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,900"):
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()

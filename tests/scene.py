@@ -7,20 +7,22 @@ import hashlib
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
-from batch.engines.workers import ScanReader
+from batch.engines.workers import Beat, ScanReader
 from batch.monitoring.news import News, State
 from batch.outbox.disposal import DONE, FAILED
+from batch.records import Outcome, ScanRef
 from batch.run import job
 from batch.text import text_cell
 from batch.watcher.loop import Watcher
 from batch.watcher.signals import StopSignal
+from fakes import Reading
 
 Action = Callable[[], Iterable[Path] | None]
 """Does something; returns paths for which there are events."""
@@ -202,3 +204,36 @@ def digests(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         if path.is_file() and path.suffix != ".json":
             yield hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def first(does: Callable[[Sequence[ScanRef]], None]) -> Callable[[ScanReader], ScanReader]:
+    """A reader before whose first work something happens."""
+
+    def wrap(reader: ScanReader) -> ScanReader:
+        todo = [does]
+
+        def read(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+            if refs and todo:
+                todo.pop()(refs)
+            return reader(refs, beat)
+
+        return Reading(read)
+
+    return wrap
+
+
+def after_reading(does: Callable[[], None]) -> Callable[[ScanReader], ScanReader]:
+    """A reader after whose first work something happens."""
+
+    def wrap(reader: ScanReader) -> ScanReader:
+        todo = [does]
+
+        def read(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+            outcomes = reader(refs, beat)
+            if refs and todo:
+                todo.pop()()
+            return outcomes
+
+        return Reading(read)
+
+    return wrap

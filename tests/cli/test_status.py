@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,6 @@ from batch.outbox.ledger import Ledger
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary
 from command import ROOT, Digitbox
-from faults import fast_folder
 from formats import FORMATS, two
 from scene import Scene
 
@@ -251,12 +249,6 @@ def test_where_nothing_can_be_written(digitbox: Digitbox, inbox: Path, tmp_path:
 
 
 # A watcher
-
-
-@pytest.fixture
-def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
-    with fast_folder(tmp_path) as folder:
-        yield Scene(folder)
 
 
 def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:

@@ -1,24 +1,16 @@
 """What `digitbox watch` shares with `digitbox run`: --only-new, --verbose and --dry-run."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from batch.cli.main import cli
-from faults import fast_folder
 from formats import FORMATS, two
 from scene import Scene
 
 TWO = FORMATS["png-8"](two())
-
-
-@pytest.fixture
-def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
-    with fast_folder(tmp_path) as folder:
-        yield Scene(folder)
 
 
 def drop_as_of_old(scene: Scene) -> list[Path]:

@@ -1,6 +1,5 @@
 """What can befall the inbox and those who watch it: scans are found all the same."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,15 +7,8 @@ import pytest
 from batch.errors import BusyError, InputError
 from batch.storage import locks
 from batch.watcher import loop as watching
-from faults import fast_folder
 from formats import numbered_scan
 from scene import Scene
-
-
-@pytest.fixture
-def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
-    with fast_folder(tmp_path) as folder:
-        yield Scene(folder)
 
 
 def test_scans_are_found_without_events(scene: Scene) -> None:

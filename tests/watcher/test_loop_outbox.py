@@ -25,12 +25,6 @@ from formats import numbered_scan
 from scene import Scene
 
 
-@pytest.fixture
-def scene(tmp_path: Path, fake_model: Path) -> Iterator[Scene]:
-    with fast_folder(tmp_path) as folder:
-        yield Scene(folder)
-
-
 def says(scene: Scene) -> tuple[str, str]:
     """What the ledger says of the watcher: its state, and why."""
     with closing(sqlite3.connect(scene.outbox / ".digitbox" / FILE)) as ledger:

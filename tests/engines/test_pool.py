@@ -1,0 +1,199 @@
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from batch.engines import pool
+from batch.engines.local import Engine
+from batch.engines.workers import Beat, ScanReader, Worker
+from batch.errors import ConfigError
+from batch.records import TRANSIENT, Outcome, ScanRef, Status
+from engine_runs import LIMIT_S, mapped, refs
+from fakes import FakeReader, OnePage, OwnProcess
+
+
+@pytest.mark.parametrize("place", [0, 7, 19])
+def test_a_scan_that_kills_its_worker_costs_no_other_row(place: int) -> None:
+    names = [f"{number}" for number in range(20)]
+    names[place] = "crash"
+    outcomes = [o for chunk in mapped(refs(*names), 3, 2) for o in chunk]
+    assert [outcome.ref.name for outcome in outcomes] == names
+    for outcome in outcomes:
+        if outcome.ref.name == "crash":
+            assert (outcome.status, outcome.reason) == ("failed", "worker_crashed")
+        else:
+            assert outcome.label == 7
+
+
+@pytest.mark.parametrize("names", [["crash"], ["a", "crash"], ["crash", "crash", "c", "crash"]])
+def test_apart_no_scan_can_kill_this_process(names: list[str]) -> None:
+    with Engine(FakeReader(), 1, apart=True) as engine:
+        engine.start()
+        for _ in range(2):
+            (outcomes,) = filter(None, engine.map(refs(*names), 10))
+            assert [outcome.ref.name for outcome in outcomes] == names
+            assert [outcome.status for outcome in outcomes] == [
+                "failed" if name == "crash" else "ok" for name in names
+            ]
+
+
+def test_apart_this_process_reads_nothing() -> None:
+    with Engine(OwnProcess(), 1, apart=True) as engine:
+        (outcomes,) = engine.map(refs("a"), 10)
+    assert outcomes[0].sha256 != str(os.getpid())
+
+
+def test_a_killed_worker_does_not_block_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold the lock of the queue that the others wait for."""
+    with Engine(FakeReader(), 3) as engine:
+        engine.start()
+        chunks = engine.map(refs(*(str(number) for number in range(400))), 1)
+        answers = [next(chunks) for _ in range(10)]
+        for worker in multiprocessing.active_children()[:2]:
+            os.kill(worker.pid or 0, signal.SIGKILL)
+        answers += list(chunks)
+    assert [outcome.ref.name for chunk in answers for outcome in chunk] == [
+        str(number) for number in range(400)
+    ]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "workers", "places"),
+    [("hang", 1, [0]), ("hang", 2, [7, 18]), ("stop", 1, [8]), ("stop", 2, [19])],
+)
+def test_a_scan_that_hangs_costs_no_other_row(trouble: str, workers: int, places: list[int]) -> None:
+    names = [trouble if number in places else str(number) for number in range(20)]
+    outcomes = [outcome for chunk in mapped(refs(*names), 7, workers, LIMIT_S) for outcome in chunk]
+    assert [outcome.ref.name for outcome in outcomes] == names
+    for outcome in outcomes:
+        expected = ("failed", "timeout", None) if outcome.ref.name == trouble else ("ok", None, 7)
+        assert (outcome.status, outcome.reason, outcome.label) == expected
+    assert not multiprocessing.active_children()
+
+
+def test_apart_no_scan_can_hang_this_process() -> None:
+    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S, apart=True) as engine:
+        engine.start()
+        for names in (["hang"], ["a", "stop", "b"], ["crash", "hang"]):
+            (outcomes,) = filter(None, engine.map(refs(*names), 10))
+            assert [outcome.reason for outcome in outcomes] == [
+                {"hang": "timeout", "stop": "timeout", "crash": "worker_crashed"}.get(name) for name in names
+            ]
+
+
+def test_each_loss_of_a_worker_gives_a_sign_of_life() -> None:
+    """A service with many scans that hang must say that it lives."""
+    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S / 5) as engine:
+        sizes = [len(outcomes) for outcomes in engine.map(refs("hang", "hang", "hang"), 10)]
+    assert sizes == [0, 0, 0, 0, 3]
+
+
+def test_a_worker_that_somebody_stops_costs_no_row() -> None:
+    with Engine(FakeReader(), 2, scan_limit_s=LIMIT_S) as engine:
+        engine.start()
+        chunks = engine.map(refs(*(str(number) for number in range(200))), 1)
+        answers = [next(chunks) for _ in range(10)]
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid or 0, signal.SIGSTOP)
+        answers += list(chunks)
+    outcomes = [outcome for chunk in answers for outcome in chunk]
+    assert [outcome.ref.name for outcome in outcomes] == [str(number) for number in range(200)]
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+
+
+def test_many_scans_may_take_longer_than_the_limit_of_one() -> None:
+    with Engine(Slow(), 1, scan_limit_s=LIMIT_S) as engine:
+        (outcomes,) = engine.map(refs(*(str(number) for number in range(15))), 100)
+        processes = {outcome.sha256 for outcome in outcomes}
+    assert {outcome.status for outcome in outcomes} == {"ok"}
+    assert len(processes) == 1
+
+
+class Slow(OnePage):
+    """A reader that takes a tenth of the limit for each scan, and says which process it was in."""
+
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+        for _ in refs:
+            beat()
+            threading.Event().wait(LIMIT_S / 10)
+        return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in refs]
+
+
+def test_time_in_which_nobody_waits_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that sleeps must not cost scans: the clock jumps by a day at each look."""
+    clock = iter(range(0, 10**9, 86_400))
+    monkeypatch.setattr(pool, "monotonic", lambda: float(next(clock)))
+    assert {o.status for chunk in mapped(refs("a", "b", "c"), 1, 2, 3600) for o in chunk} == {"ok"}
+
+
+# Means that are short
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_too_little_memory_is_no_crash(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
+    outcomes = [o for chunk in mapped(refs("a", "memory", "c"), 10, workers) for o in chunk]
+    assert [outcome.reason for outcome in outcomes] == [None, "no_memory", None]
+    assert outcomes[1].reason in TRANSIENT
+    assert capfd.readouterr().err == ""
+
+
+class Large(OnePage):
+    """A model that has no room."""
+
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_too_little_memory_for_the_model_ends_the_run(workers: int) -> None:
+    with Engine(Large(), workers) as engine, pytest.raises(ConfigError, match="fewer --workers"):
+        engine.start()
+
+
+@pytest.mark.parametrize("room", [0, 1])
+@pytest.mark.parametrize("error", [BlockingIOError(11, "no more processes"), OSError(24, "too many files")])
+def test_without_means_for_its_workers_it_reads_with_fewer(
+    room: int, error: OSError, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def limited(reader: ScanReader, **settings: Any) -> Worker:
+        if len(multiprocessing.active_children()) >= room:
+            raise error
+        return Worker(reader, **settings)
+
+    monkeypatch.setattr(pool, "Worker", limited)
+    names = [str(number) for number in range(50)]
+    with Engine(FakeReader(), 3) as engine:
+        engine.start()
+        for _ in range(2):
+            assert [o.ref.name for chunk in engine.map(refs(*names), 4) for o in chunk] == names
+    how = "with 1 worker" if room else "in this process, which no --scan-timeout protects"
+    line = f"digitbox: warning: a worker cannot be started ({error.strerror}): reading {how}\n"
+    assert capfd.readouterr().err == line
+
+
+def test_workers_that_end_before_they_begin(capfd: pytest.CaptureFixture[str]) -> None:
+    with Engine(Hostile(os.getpid()), 2) as engine:
+        (outcomes,) = filter(None, engine.map(refs("a", "b"), 4))
+    assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
+    assert capfd.readouterr().err == (
+        "digitbox: warning: a worker cannot be started (it ended before it could begin): reading in this "
+        "process, which no --scan-timeout protects\n"
+    )
+
+
+@dataclass
+class Hostile(OnePage):
+    """A reader that ends every process but one."""
+
+    spares: int
+
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        if os.getpid() != self.spares:
+            os._exit(1)
+        return [Outcome(ref, Status.OK) for ref in refs]

@@ -1,0 +1,159 @@
+"""The page of a server in a real browser: answers are saved at once, and windows follow each other."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from batch.outbox.corrections import load
+from batch.records import Outcome, Reason, Status
+from browsing import Page
+from published import NOON, four, outcome, publish, scan
+from serving import Serving
+from waiting import wait_for
+
+pytestmark = pytest.mark.slow
+
+
+class LivePage(Page):
+    """The page of a server."""
+
+    def __init__(self, browser: Any, server: Serving) -> None:
+        self.browser, self.outbox, self.server = browser, server.outbox, server
+        self.open()
+
+    def open(self) -> None:
+        self.browser.get(self.server.address.url)
+
+    def wait_for_text(self, name: str, text: str) -> None:
+        wait_for(lambda: self.text(name) == text)
+
+
+@pytest.fixture
+def live_page(browser: Any, tmp_path: Path, fake_model: Path) -> Iterator[Callable[..., LivePage]]:
+    servers: list[Serving] = []
+
+    def open_it(*outcomes: Outcome, audit: int = 0) -> LivePage:
+        publish(tmp_path / "out", outcomes or four(tmp_path / "scans"))
+        servers.append(Serving(tmp_path / "out", audit=audit))
+        return LivePage(browser, servers[-1])
+
+    yield open_it
+    for server in servers:
+        server.end()
+
+
+SAVED = "Your answers are saved as you give them."
+
+
+def labels(outbox: Path) -> dict[str, str]:
+    return {correction.file: correction.corrected for correction in load(outbox)}
+
+
+def test_answers_of_a_served_page_are_saved_at_once(
+    live_page: Callable[..., LivePage], tmp_path: Path
+) -> None:
+    page = live_page()
+    loaded = "return [...document.images].filter(i => i.naturalWidth === 30 && i.naturalHeight === 40).length"
+    assert wait_for(lambda: page.browser.execute_script(loaded) == 3)
+    page.click("start")
+    assert wait_for(lambda: len(page.browser.find_elements("css selector", "#review-views img")) == 1)
+    page.press("c")
+    page.browser.switch_to.active_element.send_keys("x is not a key here\ue007")
+    page.press("3")
+    page.press("s")  # blank.png is left open
+    assert page.text("review-answer") == "Your answer: left open"
+    page.press("\ue00c")
+    page.wait_for_text("saved", SAVED)
+    assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "open"}
+    assert {correction.comment for correction in load(page.outbox)} == {"x is not a key here", ""}
+    page.open()
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.click("start")
+    assert page.text("review-file") == "blank.png"
+    page.press("u")  # undo outlives the page
+    page.press("u")
+    page.press("\ue00c")
+    page.wait_for_text("saved", SAVED)
+    assert wait_for(lambda: labels(page.outbox) == {"unsure.png": "open", "blank.png": "open"})
+    later = outcome(scan(tmp_path / "scans", "new.png", 9), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    publish(page.outbox, [later], now=NOON + timedelta(hours=1))  # as digitbox watch does meanwhile
+    page.wait_for_text("title", "5 scans read")
+    assert page.errors() == []
+
+
+def test_answers_wait_for_a_server_that_is_gone(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    page.server.end()
+    page.click("start")
+    page.press("35")
+    page.press("\ue00c")
+    assert wait_for(lambda: "digitbox review does not answer: start it again." in page.text("trouble"))
+    assert "2 answers wait in this browser." in page.text("trouble")
+    assert labels(page.outbox) == {}
+    again = Serving(page.outbox)
+    assert again.address == page.server.address
+    page.wait_for_text("saved", SAVED)
+    assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "5"}
+    assert wait_for(lambda: page.text("trouble") == "")
+    again.end()
+
+
+def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window("tab")
+    page.open()
+    page.click("start")
+    page.press("3")
+    page.press("\ue00c")
+    page.browser.switch_to.window(first)
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    assert wait_for(lambda: page.digits()[0].split() == ["3", "instead", "of", "7"])
+    handles = [handle for handle in page.browser.window_handles if handle != first]
+    for handle in handles:
+        page.browser.switch_to.window(handle)
+        page.browser.close()
+    page.browser.switch_to.window(first)
+
+
+def test_gallery_and_bulk_accept_with_the_mouse(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    reviewed = [
+        outcome(scan(folder, f"{n}.png", n), Status.REVIEW, 7, Reason.LOW_CONFIDENCE) for n in range(1, 9)
+    ]
+    page = live_page(*reviewed, outcome(scan(folder, "sure.png", 12)))
+    page.browser.find_element("css selector", "[data-digit='7']").click()
+    page.click("gallery")
+    tiles = page.browser.find_elements("css selector", ".tile")
+    assert [tile.accessible_name for tile in tiles[:2]] == ["1.png: 7", "2.png: 7"] and len(tiles) == 8
+    tiles[1].click()
+    assert page.text("review-position") == "1 of 1"
+    page.browser.find_elements("css selector", "#keys button")[
+        1
+    ].click()  # it closes, and the 1 leaves the sevens
+    assert wait_for(lambda: page.text("shown") == "7 of 9 scans")
+    page.browser.find_elements("css selector", ".tile")[0].send_keys("4")
+    assert wait_for(lambda: page.text("shown") == "6 of 9 scans")
+    page.click("accept-all")
+    assert page.text("bulk-words") == "Say that digitbox is right about these 6 scans?"
+    page.browser.find_element("css selector", "#bulk .primary").click()
+    page.wait_for_text("progress", "All 8 doubtful scans are reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert sorted(labels(page.outbox).values()) == ["1", "4", *["7"] * 6]
+    page.browser.find_elements("css selector", ".tile")[0].send_keys("u")
+    page.wait_for_text("progress", "2 of 8 doubtful scans reviewed.")
+
+
+def test_an_audit_ends_with_its_interval(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    page = live_page(*[outcome(scan(tmp_path / "scans", f"{n}.png", n)) for n in range(1, 6)], audit=3)
+    assert page.text("progress") == "3 scans of the audit to review."
+    page.click("start")
+    page.press("1")
+    page.press("\ue007")
+    page.press("2")
+    page.press("\ue00c")
+    page.wait_for_text("audit", "1 of 3 wrong: 33.3% (95% interval 6.1% to 79.2%)")
+    assert page.text("progress") == "All 3 scans of the audit are reviewed."

@@ -1,0 +1,130 @@
+"""The file of corrections: what a spreadsheet makes of it, and lines that are wrong."""
+
+import csv
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from batch.errors import ConfigError, InputError
+from batch.records import Status
+from batch.report.apply import WrongLinesError, apply, download_folder, find_saved
+from corrected import HEADER, REVIEWED_AT, Scene, exported, save
+from published import outcome, publish, scan
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_file_saved_by_a_spreadsheet_is_read(scene: Scene, delimiter: str) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published, delimiter)
+    text = scene.file.read_text().replace("\n", "\r\n")
+    scene.file.write_bytes(
+        b"\xef\xbb\xbf" + text.encode() + (delimiter * (len(HEADER) - 1) + "\r\n").encode()
+    )
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
+
+
+@pytest.mark.parametrize("batch", ["6.1E+84", "12345678", "", "b00000000"])
+def test_the_batch_of_a_line_does_not_matter(scene: Scene, batch: str) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    real = scene.published.stem.split("-")[-1]
+    scene.file.write_text(scene.file.read_text().replace(real, batch))
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
+
+
+def test_file_of_an_older_report_is_read(scene: Scene) -> None:
+    scene.file.write_text(f"file,sha256,batch,corrected\nunsure.png,{scene.unsure.sha256},b1,3\n")
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
+    assert scene.results()["unsure.png"][0] == "3"
+
+
+def test_a_line_for_another_page_is_wrong(scene: Scene) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    scene.file.write_text(scene.file.read_text().replace(f"{REVIEWED_AT},,", f"{REVIEWED_AT},2,"))
+    with pytest.raises(WrongLinesError) as raised:
+        apply(scene.file, scene.outbox, "Anna")
+    assert "no row of 'unsure.png'" in raised.value.problems[0]
+
+
+WRONG = {
+    "a label": ({"corrected": "12"}, "corrected is '12'"),
+    "no label": ({"corrected": ""}, "corrected is ''"),
+    "a digest": ({"sha256": "1.5E+60"}, "sha256 is '1.5E\\+60': a spreadsheet"),
+    "another scan": ({"sha256": "0" * 64}, "no row of 'unsure.png' with this sha256 in"),
+    "another file": ({"file": "else.png"}, "no row of 'else.png' with this sha256 in"),
+    "another source": ({"source": "/elsewhere"}, "no row of 'unsure.png' with this sha256 in"),
+    "a page": ({"page": "one"}, "page is 'one'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_one_wrong_line_stops_all_corrections(scene: Scene, case: str) -> None:
+    changed, words = WRONG[case]
+    save(scene.file, [(scene.sure, "2"), (scene.unsure, "3")], scene.published)
+    with scene.file.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[1] |= changed
+    with scene.file.open("w", newline="") as file:
+        writer = csv.DictWriter(file, HEADER)
+        writer.writeheader()
+        writer.writerows(rows)
+    before = scene.files()
+    with pytest.raises(WrongLinesError, match="nothing of") as raised:
+        apply(scene.file, scene.outbox, "Anna")
+    (problem,) = raised.value.problems
+    assert problem.startswith("line 3: ")
+    assert re.search(words, problem)
+    assert (scene.files(), scene.audit()) == (before, [])
+
+
+def test_contradicting_lines_are_wrong(scene: Scene) -> None:
+    with pytest.raises(ConfigError) as raised:
+        scene.apply((scene.unsure, "3"), (scene.unsure, "3"), (scene.unsure, "5"))
+    assert getattr(raised.value, "problems", None) == ["line 4: it says 5, but line 2 says 3"]
+
+
+def test_missing_outbox_and_missing_file(scene: Scene, tmp_path: Path) -> None:
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    with pytest.raises(InputError, match="no such file or folder"):
+        apply(scene.file, tmp_path / "none", "Anna")
+    with pytest.raises(InputError, match="no results in"):
+        apply(scene.file, tmp_path / "scans", "Anna")
+    assert not (tmp_path / "scans" / ".digitbox").exists()
+    with pytest.raises(InputError, match="no such file"):
+        apply(tmp_path / "none.csv", scene.outbox, "Anna")
+    with pytest.raises(InputError, match="no column sha256"):
+        (tmp_path / "other.csv").write_text("file,label\n")
+        apply(tmp_path / "other.csv", scene.outbox, "Anna")
+
+
+def test_the_newest_saved_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    assert download_folder() == tmp_path / "Downloads"
+    with pytest.raises(InputError, match=r"no corrections\*\.csv in"):
+        find_saved([tmp_path, download_folder()])
+    (tmp_path / ".config").mkdir()
+    (tmp_path / ".config" / "user-dirs.dirs").write_text(
+        '# x\nXDG_DOWNLOAD_DIR="$HOME/T\u00e9l\u00e9chargements"\n'
+    )
+    assert download_folder() == tmp_path / "T\u00e9l\u00e9chargements"
+    download_folder().mkdir()
+    (tmp_path / "corrections.csv").touch()
+    newest = download_folder() / "corrections (1).csv"
+    newest.touch()
+    os.utime(tmp_path / "corrections.csv", ns=(1, 1))
+    assert find_saved([tmp_path, download_folder()]) == newest
+
+
+def test_hostile_names_are_corrected(tmp_path: Path) -> None:
+    names = [os.fsdecode(name) for name in (b"=cmd().png", b"a\nb\x1b.png", b"\xff.png", b'x;y\t"z,.png')]
+    outcomes = [outcome(scan(tmp_path / "scans", name), Status.REVIEW) for name in names]
+    published = publish(tmp_path / "out", outcomes)
+    file = save(tmp_path / "corrections.csv", [(hostile, "4") for hostile in outcomes], published)
+    assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
+    assert [row["prediction"] for row in exported(tmp_path / "out").values()] == ["4"] * 4
