@@ -36,6 +36,10 @@ DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 for name in [name for name in os.environ if name.startswith("DIGITBOX_") and name != "DIGITBOX_FUZZ_CASES"]:
     del os.environ[name]
 
+# A shell ignores Ctrl-C for background jobs. The processes that tests start must not inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:

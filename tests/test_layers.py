@@ -162,8 +162,6 @@ def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path) -> None:
         capture_output=True,
         check=False,
         cwd=ROOT,
-        # What runs in the background of a shell ignores it, and so do the tests then.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
 

@@ -11,6 +11,7 @@ import ipaddress
 import itertools
 import json
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -116,6 +118,19 @@ class Guard:
         return None
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, in which an ignored Ctrl-C stays ignored: a shell does that for background jobs."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ignores_interrupts = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, as uvicorn does."""
+        if sig != signal.SIGINT or not self._ignores_interrupts:
+            super().handle_exit(sig, frame)
+
+
 class ReviewServer:
     """A server for one outbox.
 
@@ -156,7 +171,7 @@ class ReviewServer:
             proxy_headers=False,
             timeout_graceful_shutdown=STOP_S,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
 
     def run(self) -> bool:
         """Serve until somebody stops it, or until nobody has asked for anything for `idle_s`.

@@ -28,9 +28,11 @@ class StopSignal:
         return self.number != 0
 
     def listen(self) -> ExitStack:
-        """Handle the signals until the caller closes the returned stack."""
+        """Handle the signals until the caller closes the returned stack; an ignored Ctrl-C stays ignored."""
         handlers = ExitStack()
         for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is signal.SIG_IGN:  # a shell does that for background jobs
+                continue
             handlers.callback(signal.signal, number, signal.signal(number, self._handle))
         return handlers
 

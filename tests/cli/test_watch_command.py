@@ -44,8 +44,6 @@ class Running:
                 env=environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=log,
-                # Where tests run in the background, Ctrl-C may be ignored.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self._processes.append(process)
         self.hear("started")

@@ -47,8 +47,6 @@ class Cluster:
             stderr=subprocess.PIPE,
             text=True,
             env=environment(),
-            # Where tests run in the background, Ctrl-C may be ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self._runs.append(run)
         return run

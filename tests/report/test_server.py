@@ -1,14 +1,16 @@
 import os
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from batch.errors import ConfigError, OutboxError
 from batch.outbox.corrections import load
 from batch.outbox.ledger import Ledger
-from batch.report.server import Address, is_loopback, listen
+from batch.report.server import Address, _Server, is_loopback, listen
 from published import four, publish
 from serving import Serving
 
@@ -162,3 +164,17 @@ def test_addresses_of_this_machine() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "example.com")))
     assert Address("::1", 80, "s").url == "http://[::1]:80/s/"
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, signal.default_int_handler])
+def test_an_ignored_ctrl_c_stays_ignored(handler: signal.Handlers) -> None:
+    """A shell ignores it for what it runs in the background."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        server = _Server(uvicorn.Config(""))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    server.handle_exit(signal.SIGINT, None)
+    assert server.should_exit is (handler is not signal.SIG_IGN)
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit
