@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two at a time: much of what the tests do is waiting for processes.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# Two at a time: much of what the tests do is waiting for processes. These start sooner if Python may keep what it
+# has compiled, which some environments forbid.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast lint format train fuzz kills soak bench bench-cluster clean
