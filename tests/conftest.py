@@ -64,13 +64,17 @@ def _not_quiet() -> None:
 
 
 @pytest.fixture
-def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model folder that is read by a `FakeClassifier`; it is the default model."""
-    folder = save_fake_model(tmp_path_factory.mktemp("models"))
-    monkeypatch.setattr(classifier, "build", lambda *_: FakeClassifier(MANIFEST))
-    monkeypatch.setattr(model_store, "folders", lambda: (folder.parent,))
-    model_store.make_default(folder.parent, folder.name)
-    return folder
+def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A model folder that is read by a `FakeClassifier`; it is the default model.
+
+    Another user may get to read it. pytest closes its own folders to others whenever it starts.
+    """
+    with fast_folder(tmp_path_factory.mktemp("models")) as models:
+        folder = save_fake_model(models)
+        monkeypatch.setattr(classifier, "build", lambda *_: FakeClassifier(MANIFEST))
+        monkeypatch.setattr(model_store, "folders", lambda: (models,))
+        model_store.make_default(models, folder.name)
+        yield folder
 
 
 @pytest.fixture(scope="session")

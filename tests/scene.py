@@ -17,6 +17,7 @@ from batch.engines.local import Engine
 from batch.engines.workers import Beat, ScanReader
 from batch.monitoring.news import News, State
 from batch.outbox.disposal import DONE, FAILED
+from batch.outbox.ledger import open_ledger
 from batch.records import Outcome, ScanRef
 from batch.run import job
 from batch.text import text_cell
@@ -179,9 +180,15 @@ class Scene:
 
     @property
     def results(self) -> list[list[dict[str, str]]]:
-        """Rows of each file of results, in the order of their time."""
+        """Rows of each file of results, in the order of the ledger: two may come at one tick of the clock."""
         self.take()
-        paths = sorted((self.folder / "taken").iterdir(), key=lambda path: path.stat().st_ctime_ns)
+        taken = {path.name: path for path in (self.folder / "taken").iterdir()}
+        if not taken:
+            return []
+        with open_ledger(self.outbox, read_only=True) as ledger:
+            names = [name for (name,) in ledger.execute("SELECT file FROM batches ORDER BY rowid")]
+        paths = [taken[name] for name in names if name in taken]
+        assert len(paths) == len(taken)
         return [list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) for path in paths]
 
     @property

@@ -107,21 +107,24 @@ def test_a_worker_that_somebody_stops_costs_no_row() -> None:
     assert {outcome.status for outcome in outcomes} == {"ok"}
 
 
-def test_many_scans_may_take_longer_than_the_limit_of_one() -> None:
-    with Engine(Slow(), 1, scan_limit_s=LIMIT_S) as engine:
-        (outcomes,) = engine.map(refs(*(str(number) for number in range(15))), 100)
+def test_many_scans_may_take_longer_than_the_limit_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the pool, each look at the worker takes a second, a tenth of the limit."""
+    clock = iter(range(0, 10**9, 60))
+    monkeypatch.setattr(pool, "monotonic", lambda: float(next(clock)))
+    with Engine(Slow(), 1, scan_limit_s=10 * pool.LISTEN_S) as engine:
+        (outcomes,) = engine.map(refs(*(str(number) for number in range(40))), 100)
         processes = {outcome.sha256 for outcome in outcomes}
     assert {outcome.status for outcome in outcomes} == {"ok"}
     assert len(processes) == 1
 
 
 class Slow(OnePage):
-    """A reader that takes a tenth of the limit for each scan, and says which process it was in."""
+    """A reader that the pool looks at for each scan, and that says which process it was in."""
 
     def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
         for _ in refs:
             beat()
-            threading.Event().wait(LIMIT_S / 10)
+            threading.Event().wait(0.01)
         return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in refs]
 
 

@@ -161,8 +161,9 @@ def test_an_error_names_what_cannot_be_removed(
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", "done/2020-01-01/0a/a.png")
 
-    monkeypatch.setattr("shutil.rmtree", denied)
-    result = digitbox("prune", "--older-than", "1d")
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", denied)
+        result = digitbox("prune", "--older-than", "1d")
     assert result.code == 6
     assert "0 files of done/" in result.err
     assert "cannot remove done/2020-01-01/0a/a.png: Permission denied" in result.err
