@@ -1,8 +1,10 @@
 """Data sets of made-up digits in the files that the training of the look reads."""
 
 import csv
+from functools import cache
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -10,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.training.look.drawn_digits import draw_digit
-from batch.training.look.packing import HELD_OUT_SWISS_WRITERS
+from batch.training.look.packing import HELD_OUT_SWISS_WRITERS, DataPaths, pack
+from batch.training.look.sources import Packed
 
 WRITERS = 40
 CHARACTERS = "RNXxmKMwEHkFe#@/\\-+=%$*<>()&?!~^abcdfghnprtuvyzABCDGLPTUVWY.:"
@@ -64,3 +67,10 @@ def write(folder: Path) -> Path:
                 cv2.imwrite(str(swiss / f"{writer}-{label}.png"), 255 - bitmap(label, 90, random))
                 rows.writerow((f"{writer}-{label}.png", label, writer))
     return folder
+
+
+@cache
+def packed() -> Packed:
+    """Return all data sets as they are packed; the tests of a process share them."""
+    with TemporaryDirectory() as folder:
+        return pack(DataPaths.in_folder(write(Path(folder))))

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -70,6 +71,7 @@ HEAVY = (
 )
 
 
+@cache
 def modules() -> dict[str, Path]:
     found = {}
     for path in sorted((ROOT / "batch").rglob("*.py")):
@@ -90,11 +92,11 @@ def named(nodes: Iterable[ast.AST]) -> set[str]:
     return names
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Return the modules of digitbox that a file imports, anywhere in it."""
     names = named(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    known = set(modules())
-    found = {name.removeprefix("batch.") for name in names if name.startswith("batch.")} & known
+    found = {name.removeprefix("batch.") for name in names if name.startswith("batch.")} & modules().keys()
     # `from batch.storage import disk` names the package only to reach the module in it.
     return {name for name in found if not any(other.startswith(f"{name}.") for other in found)}
 

@@ -19,7 +19,6 @@ from batch.training.look import weigh
 from batch.training.look.__main__ import main
 from batch.training.look.evaluate import LAYOUTS, NUMBERS, figures, fit, numbers
 from batch.training.look.farm import Farm, seed_of
-from batch.training.look.packing import DataPaths, pack
 from batch.training.look.pool import Pool
 from batch.training.look.records import RECORD
 from batch.training.look.sources import Sources, load
@@ -86,7 +85,7 @@ def test_int8_agrees_with_keras(tmp_path: Path) -> None:
             for weight in model.get_weights()
         ]
     )
-    pictures = rng.integers(0, 256, (300, 64, 64)).astype(np.uint8)
+    pictures = rng.integers(0, 256, (60, 64, 64)).astype(np.uint8)
     logits, places = convert.keras_outputs(model, pictures)
     folded, _ = convert.keras_outputs(convert.fold(model, network), pictures)
     np.testing.assert_allclose(folded, logits, atol=1e-4)
@@ -213,9 +212,9 @@ def test_other_options_need_another_folder(sources: Path, trained: tuple[Path, i
     assert result.stderr == f"error: {out} holds a training with other options; name another folder\n"
 
 
-def test_each_start_renders_new_scenes(sources: Path, tmp_path: Path) -> None:
+def test_each_start_renders_new_scenes(tmp_path: Path) -> None:
     packed = tmp_path / "sources.npz"
-    np.savez(packed, **pack(DataPaths.in_folder(sources)), allow_pickle=False)
+    np.savez(packed, **look_sources.packed(), allow_pickle=False)
     chunks = []
     for begun in (1, 1, 2):
         farm = Farm(packed, seed=1, start=begun, workers=1, chunk=8)
@@ -225,8 +224,8 @@ def test_each_start_renders_new_scenes(sources: Path, tmp_path: Path) -> None:
     assert (chunks[0]["picture"] != chunks[2]["picture"]).any()
 
 
-def test_numbers_are_made_up_from_held_out_digits(sources: Path) -> None:
-    made_up = numbers(Sources(pack(DataPaths.in_folder(sources)), held_out=True))
+def test_numbers_are_made_up_from_held_out_digits() -> None:
+    made_up = numbers(Sources(look_sources.packed(), held_out=True))
     assert made_up.keys() == LAYOUTS.keys()
     for pictures in made_up.values():
         assert pictures.shape == (NUMBERS, 64, 64)

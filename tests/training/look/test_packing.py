@@ -11,9 +11,9 @@ from batch.training.look.packing import HELD_OUT_UNIPEN_WRITERS, DataPaths, pack
 from batch.training.look.sources import Packed, Sources
 
 
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    return pack(DataPaths.in_folder(look_sources.write(tmp_path_factory.mktemp("sources"))))
+@pytest.fixture
+def packed() -> Packed:
+    return look_sources.packed()
 
 
 @pytest.mark.parametrize("name", ["digits", "others"])

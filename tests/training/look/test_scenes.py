@@ -1,33 +1,24 @@
 """Scenes of every kind, from made-up sources."""
 
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
-import look_sources
 from batch.preprocessing.look import SIDE_PX, look_input
 from batch.training.look import mixture
 from batch.training.look.digit_scenes import composed_scene, digit_scene
 from batch.training.look.drawn_digits import draw_digit
 from batch.training.look.mixture import LABELS, NONE, SEVERAL, Scene
 from batch.training.look.none_scenes import none_scene
-from batch.training.look.packing import DataPaths, pack
 from batch.training.look.records import RecordMaker, box_in_picture
 from batch.training.look.scenes import Renderer
 from batch.training.look.several_scenes import several_scene
-from batch.training.look.sources import Packed, Sources
+from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
+from look_sources import packed
 
 SCENES = 60
-
-
-@cache
-def packed() -> Packed:
-    with TemporaryDirectory() as folder:
-        return pack(DataPaths.in_folder(look_sources.write(Path(folder))))
 
 
 @cache

@@ -1,27 +1,18 @@
 """Fields of numbers from made-up sources: labels, places, and the records that a network sees."""
 
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
-import look_sources
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
-from batch.training.look.packing import DataPaths, pack
-from batch.training.look.sources import Packed, Sources
+from batch.training.look.sources import Sources
 from batch.training.numbers.fields import MAX_WIDTH_PX, Renderer
 from batch.training.numbers.mixture import FIELDS, FRAME_PX, SIGN, Field
 from batch.training.numbers.records import NO_FRAME, NO_LABEL, Pool, RecordMaker, Records
+from look_sources import packed
 
 COUNT = 150
-
-
-@cache
-def packed() -> Packed:
-    with TemporaryDirectory() as folder:
-        return pack(DataPaths.in_folder(look_sources.write(Path(folder))))
 
 
 @cache
