@@ -46,8 +46,10 @@ def run(*arguments: str | Path, cwd: Path, digitbox: Path | None = None) -> tupl
 @pytest.mark.parametrize("inverted", [False, True], ids=["white on black", "black on white"])
 def test_accuracy_on_mnist_from_files_to_csv(mnist_test: Mnist, inverted: bool, tmp_path: Path) -> None:
     images, labels = mnist_test
+    if inverted:  # a quarter is enough to see that the way is the same
+        images, labels = 255 - images[::4], labels[::4]
     (tmp_path / "inbox").mkdir()
-    for number, image in enumerate(255 - images if inverted else images):
+    for number, image in enumerate(images):
         cv2.imwrite(str(tmp_path / "inbox" / f"{number:05d}.png"), image)
     code, rows = run(cwd=tmp_path)
     assert code == 0
@@ -105,7 +107,7 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "tests"))
     venv.create(home)
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", home / "bin" / "python"]
-    subprocess.run([*pip, "install", "--quiet", checkout], check=True)
+    subprocess.run([*pip, "install", "--quiet", "--no-compile", checkout], check=True)
     shutil.rmtree(checkout)
     (models,) = home.glob("lib/*/site-packages/batch/models")
     carried = {path.name for path in models.rglob("*") if path.is_file()}
