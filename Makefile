@@ -20,7 +20,7 @@ run: $(VENV)/run.stamp ## read the scans in inbox/ and show the CSV
 
 test: $(VENV)/test.stamp ## install the extras and run every test, the fast ones first
 	$(PYTEST) -m "not slow"
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow --no-loadscope-reorder
 
 test-fast: $(VENV)/test.stamp ## run only the tests that need neither TensorFlow nor minutes
 	$(PYTEST) -m "not slow"

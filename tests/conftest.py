@@ -27,6 +27,16 @@ DEADLINE_S = 900  # for a test, and the only bound on time: the slowest takes a 
 settings.register_profile("digitbox", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("digitbox")
 
+# Two processes that begin with the longest files end at about the same time.
+LONG_FILES = (
+    "test_ray_cluster.py",
+    "test_look_training.py",
+    "test_shipped.py",
+    "test_train.py",
+    "test_notebook.py",
+    "test_protocol.py",
+    "test_number_training.py",
+)
 PNG = FORMATS["png-8"](two())
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DATA = Path(__file__).parent / "data" / "mnist_test.npz"
@@ -39,6 +49,11 @@ for name in [name for name in os.environ if name.startswith("DIGITBOX_") and nam
 # A shell ignores Ctrl-C for background jobs. The processes that tests start must not inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of long files first, in the order of that list."""
+    items.sort(key=lambda item: [*LONG_FILES, item.path.name].index(item.path.name))
 
 
 @pytest.hookimpl(wrapper=True)
