@@ -134,12 +134,21 @@ def test_slow_programs_hold_up_no_scan(
 ) -> None:
     import threading
 
-    is_over = threading.Event()
+    has_begun, is_over = threading.Event(), threading.Event()
+
+    def call(*_: object) -> None:
+        has_begun.set()
+        is_over.wait()
+
+    def wait_for_the_first() -> None:
+        has_begun.wait()
+
     scene.notifications = NotifyOptions(on_complete="true")
-    monkeypatch.setattr(notify, "call_hooks", lambda *_: is_over.wait())
+    monkeypatch.setattr(notify, "call_hooks", call)
     monkeypatch.setattr(news, "MAX_WAITING", 2)
     for number in range(8):
         scene.ticking.at(number * 10, lambda n=number: scene.drop(f"{n}.png", numbered_scan(n)))  # type: ignore[misc]
+    scene.ticking.at(9, wait_for_the_first)
     scene.ticking.at(100, lambda: is_over.set())
     scene.watch(110)
     scene.check()
