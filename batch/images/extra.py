@@ -106,7 +106,7 @@ def _pixels(page: Any) -> npt.NDArray[np.generic]:
         inks = pixels[..., :color_count]
         inks = ~inks if inks.dtype.kind == "u" else -inks
         pixels = np.concatenate([inks, pixels[..., color_count:]], axis=2)
-    if photometric == "SEPARATED":
+    if photometric == "SEPARATED" and pixels.shape[2] >= 4:
         return _from_inks(pixels)
     if photometric in ("MINISBLACK", "MINISWHITE"):
         colours, extras = pixels[..., :1], pixels[..., 1:2]

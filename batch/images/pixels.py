@@ -152,8 +152,9 @@ def _decode(buffer: Buffer, container: Container, size: tuple[int, int]) -> Grey
     grey = to_grey(pixels, alpha)
     if container.is_coloured and pixels.ndim == 2 and not colour.shows_ink(grey):
         coloured = _decode_pixels(buffer, container, flags | cv2.IMREAD_COLOR, size)
-        ink = colour.find_ink(np.asarray(coloured, np.uint8)) if coloured.dtype == np.uint8 else None
-        return grey if ink is None else ink
+        if coloured.dtype == np.uint8 and coloured.ndim == 3:  # a damaged header may promise colours
+            ink = colour.find_ink(np.asarray(coloured, np.uint8))
+            return grey if ink is None else ink
     return grey
 
 

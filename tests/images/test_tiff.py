@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode, formats
 from batch.records import Grey, Reason
-from formats import EXTRA_FORMATS, two
+from formats import EXTRA_FORMATS, FORMATS, two
 
 STRIP_SIZES, STRIPS = 279, 273
 
@@ -195,3 +196,39 @@ def test_damage_that_the_extra_sees_is_damage(name: str) -> None:
             assert image.reason is not Reason.NO_MEMORY
         else:
             assert image.grey.dtype == np.uint8 and image.grey.ndim == 2
+
+
+SIZES = (256, 257, 258, 277, 278, 322, 323)  # of the page, of a pixel, and of strips and tiles
+TIFFS = [name for name in FORMATS if name.startswith("tiff")]
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_a_page_with_a_size_of_nothing_is_damaged(name: str) -> None:
+    data = FORMATS[name](two(side=32))
+    if data[2:4] not in (b"*\0", b"\0*"):
+        pytest.skip("a BigTIFF has other entries")
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, directory)
+    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
+        if tag in SIZES:
+            damaged = bytearray(data)
+            struct.pack_into(order + "HHII", damaged, entry, tag, kind, 1, 0)
+            with pytest.raises(ImageError) as raised:
+                decode.decode(bytes(damaged), MAX_PIXELS)
+            # One that ends in zeros may be a copy that was not finished.
+            assert raised.value.reason in (Reason.DAMAGED, Reason.TRUNCATED)
+
+
+@pytest.mark.parametrize("photometric", range(0, 11))
+def test_a_photometric_that_its_pixels_contradict_is_no_bug(photometric: int) -> None:
+    for name in TIFFS:
+        data = bytearray(FORMATS[name](two(side=32)))
+        if data[2:4] in (b"*\0", b"\0*"):
+            order = "<" if data[:2] == b"II" else ">"
+            (directory,) = struct.unpack_from(order + "I", data, 4)
+            start = data.find(struct.pack(order + "HHI", 262, 3, 1), directory)
+            struct.pack_into(order + "H", data, start + 8, photometric)
+            with suppress(ImageError):
+                decode.decode(bytes(data), MAX_PIXELS)
