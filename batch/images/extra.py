@@ -90,6 +90,8 @@ def _pixels(page: Any) -> npt.NDArray[np.generic]:
     if page.planarconfig == 2 and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)
     pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
+    if pixels.dtype.kind == "c" or (pixels.dtype.kind == "f" and photometric == "SEPARATED"):
+        raise ImageError(Reason.UNSUPPORTED, "a TIFF of unusual numbers: convert it to PNG")
     if photometric == "PALETTE":
         # Palettes have 16 bits.
         return np.ascontiguousarray((page.colormap.T >> 8).astype(np.uint8)[pixels[..., 0]][..., ::-1])

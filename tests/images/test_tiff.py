@@ -232,3 +232,25 @@ def test_a_photometric_that_its_pixels_contradict_is_no_bug(photometric: int) ->
             struct.pack_into(order + "H", data, start + 8, photometric)
             with suppress(ImageError):
                 decode.decode(bytes(data), MAX_PIXELS)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("numbers", ["complex64", "float64", "float32"])
+@pytest.mark.parametrize("level", [3e38, -3e38, 1e300, float("nan"), float("inf")])
+def test_numbers_of_any_size_are_no_bug(numbers: str, level: float) -> None:
+    with np.errstate(over="ignore"):
+        pixels = np.where(two() > 127, level, -2.9e38).astype(numbers)
+        pixels[0, 0] = 2.9e38
+    content = io.BytesIO()
+    tifffile.imwrite(content, pixels)
+    with suppress(ImageError):
+        assert decode.decode(content.getvalue(), MAX_PIXELS).dtype == np.uint8
+
+
+def test_floats_of_the_whole_range_keep_their_levels() -> None:
+    small, large = io.BytesIO(), io.BytesIO()
+    levels = (two().astype(np.float32) - 127.5) / 127.5
+    tifffile.imwrite(small, levels)
+    tifffile.imwrite(large, levels * np.float32(3.3e38))
+    images = [decode.decode(content.getvalue(), MAX_PIXELS).astype(int) for content in (small, large)]
+    assert np.abs(images[0] - images[1]).max() <= 1
