@@ -6,6 +6,7 @@ run. It has the exit code, and its message says in one line what went wrong and 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 from batch.records import Reason
@@ -78,6 +79,22 @@ class ConfigError(RunError):
     """A wrong option, environment variable or `digitbox.toml`."""
 
     exit_code = ExitCode.USAGE
+
+
+class MeansError(ConfigError):
+    """A lack of open files or memory of this machine, for which no scan is to blame."""
+
+
+def check_means(error: OSError) -> None:
+    """Check that no lack of open files or memory made an operation on a file fail.
+
+    Raises:
+        MeansError: It did. Every other scan would meet it, too, and digitbox can read this one later.
+    """
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise MeansError(f"{error.strerror}: raise ulimit -n, or use fewer --workers") from error
+    if error.errno == errno.ENOMEM:
+        raise MeansError(f"{error.strerror}: end other programs, or use fewer --workers") from error
 
 
 class InputError(RunError):

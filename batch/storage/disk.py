@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from batch.errors import ImageError
+from batch.errors import ImageError, check_means
 from batch.records import Reason, ScanRef
 from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
@@ -74,10 +74,15 @@ class Disk:
 
 
 def read_start(path: str, max_bytes: int) -> bytes:
-    """Return the first bytes of a file; none if it cannot be read, or is a link, a folder or a device."""
+    """Return the first bytes of a file; none if it cannot be read, or is a link, a folder or a device.
+
+    Raises:
+        MeansError: This machine lacks open files.
+    """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError:
+    except OSError as error:
+        check_means(error)
         return b""
     try:
         return os.read(descriptor, max_bytes) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
@@ -97,10 +102,15 @@ def identify_file(ref: ScanRef) -> ScanRef:
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it."""
+    """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it.
+
+    Raises:
+        MeansError: This machine lacks open files.
+    """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError:
+    except OSError as error:
+        check_means(error)
         return ""
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -122,6 +132,7 @@ def _facts(ref: ScanRef) -> tuple[int, int, int]:
 
 
 def _open_error(error: OSError) -> ImageError:
+    check_means(error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return ImageError(Reason.VANISHED, "the file is gone")
     if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):

@@ -92,6 +92,28 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert says(scene) == ("stopped", "")
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_scans_wait_while_no_file_can_be_opened(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    real = os.open
+
+    def call(path: Any, *arguments: Any, **settings: Any) -> int:
+        if scene.ticking.now < 60 and str(path).startswith(str(scene.inbox / "scan")):
+            raise OSError(number, os.strerror(number))
+        return real(path, *arguments, **settings)
+
+    monkeypatch.setattr(os, "open", call)
+    for scan in range(5):
+        scene.drop(f"scan{scan}.png", numbered_scan(scan))
+    scene.drop("scan", numbered_scan(9))  # its name does not say that it is an image
+    scene.watch(120)
+    scene.check()
+    assert {row["status"] for row in scene.rows} == {"ok"}
+    (paused,) = scene.log.of("paused")
+    assert paused.startswith(f"paused, trying again from time to time: {os.strerror(number)}: ")
+
+
 def test_a_watcher_waits_for_a_taken_outbox(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     other = ExitStack()
 
