@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from batch.errors import ImageError, check_means
 from batch.records import Reason, ScanRef
-from batch.storage.base import Content, check_size
+from batch.storage.base import Beat, Content, check_size
 from batch.storage.durable import sync
 from batch.storage.open_files import has_open_writer
 
@@ -19,15 +20,21 @@ from batch.storage.open_files import has_open_writer
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
+CHUNK_BYTES = 8 << 20  # of a large file, between two signs of life: a slow share takes minutes for all of it
+
+
 class Disk:
     """The `Storage` of local and mounted disks."""
 
-    def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
+    def contents(
+        self, refs: Iterable[ScanRef], max_bytes: int, beat: Beat = lambda: None
+    ) -> Iterator[Content]:
         """Yield the content of each scan, opening one file at a time; see `Storage`."""
         for ref in refs:
-            yield self.content(ref, max_bytes)
+            beat()
+            yield self.content(ref, max_bytes, beat)
 
-    def content(self, ref: ScanRef, max_bytes: int) -> Content:
+    def content(self, ref: ScanRef, max_bytes: int, beat: Beat = lambda: None) -> Content:
         """Return the content of one scan; see `Storage`."""
         is_identified = ref.size_bytes >= 0
         try:
@@ -44,9 +51,7 @@ class Disk:
                 return ref, ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
             size_bytes = opened.size_bytes
             check_size(size_bytes, max_bytes)
-            data = os.read(descriptor, size_bytes + 1)
-            while data and len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data))):
-                data += more
+            data = _read(descriptor, size_bytes + 1, beat)
             if len(data) != size_bytes or _with_status(ref, os.fstat(descriptor)) != opened:
                 return ref, ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
             if has_open_writer(descriptor):
@@ -71,6 +76,19 @@ class Disk:
     def keep(self, outbox: str) -> None:
         """Sync the folder of the outbox; see `Storage`."""
         sync(Path(outbox))
+
+
+def _read(descriptor: int, max_bytes: int, beat: Beat) -> bytes:
+    """Return the bytes of a file, at most so many."""
+    data = os.read(descriptor, min(max_bytes, CHUNK_BYTES))
+    if len(data) >= max_bytes - 1:
+        return data
+    content = io.BytesIO()  # it grows without a copy
+    while data:
+        content.write(data)
+        beat()
+        data = os.read(descriptor, min(max_bytes - content.tell(), CHUNK_BYTES))
+    return content.getvalue()
 
 
 def read_start(path: str, max_bytes: int) -> bytes:

@@ -55,7 +55,7 @@ def test_who_only_looks_shares_but_not_with_who_moves() -> None:
 @pytest.mark.usefixtures("inbox")
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has locks of an open file")
 @pytest.mark.parametrize("above", ["in", ".", "in/sub"])
-def test_who_looks_at_a_tree_and_who_moves_in_it_exclude_each_other(above: str) -> None:
+def test_who_looks_at_a_tree_excludes_who_moves_in_it(above: str) -> None:
     moves = [{"folders": ["in/sub/deep"]}, {"folders": [], "members": ["in/sub/deep"]}]
     for mover in moves:
         folders, members = mover["folders"], mover.get("members", [])

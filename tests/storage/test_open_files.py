@@ -13,7 +13,7 @@ import pytest
 from batch.errors import ImageError, MeansError
 from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
-from batch.storage import open_files
+from batch.storage import disk, open_files
 from batch.storage.disk import Disk, digest_of, read_start
 from batch.storage.open_files import has_writer
 from faults import fast_folder
@@ -62,6 +62,18 @@ def test_a_lack_of_open_files_is_no_fault_of_a_scan(
     for read in reads:
         with pytest.raises(MeansError, match=os.strerror(number)):
             read()
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 25])
+def test_a_large_file_is_read_with_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(disk, "CHUNK_BYTES", 10)
+    path, beats = tmp_path / "a.png", []
+    path.write_bytes(content := bytes(range(size)))
+    ((_, data),) = Disk().contents([ScanRef(str(path), path.name)], 100, lambda: beats.append(size))
+    assert (data if size else content) == content
+    assert len(beats) >= 1 + (size - 1) // 10
 
 
 def test_a_lease_that_is_asked_back_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
