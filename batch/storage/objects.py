@@ -191,7 +191,7 @@ class Objects:
         entry = await self.requests.look_up(_path(ref.path))
         if entry is None:
             raise ImageError(Reason.VANISHED, "the object is gone")
-        return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns, source=ref.source)
+        return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns, entry.version, ref.source)
 
     async def _identify(self, ref: ScanRef) -> _Identified:
         try:
