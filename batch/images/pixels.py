@@ -308,7 +308,7 @@ def _stretch(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     if low == high:  # all ink is in the alpha channel, if there is any
         low, high = 0.0, 65535.0
     if high - low > float(np.finfo(np.float32).max):  # a damaged float may be as large as floats are
-        values, low, high = values / 2, low / 2, high / 2
+        values, low, high = values / np.float32(2), low / 2, high / 2
     values -= low
     values *= 255.0 / (high - low)
     return np.asarray(np.rint(np.clip(values, 0, 255, out=values), out=values), np.uint8)

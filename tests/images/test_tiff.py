@@ -225,7 +225,7 @@ def test_a_page_with_a_size_of_nothing_is_damaged(name: str) -> None:
 def test_a_photometric_that_its_pixels_contradict_is_no_bug(photometric: int) -> None:
     for name in TIFFS:
         data = bytearray(FORMATS[name](two(side=32)))
-        if data[2:4] in (b"*\0", b"\0*"):
+        if bytes(data[2:4]) in (b"*\0", b"\0*"):
             order = "<" if data[:2] == b"II" else ">"
             (directory,) = struct.unpack_from(order + "I", data, 4)
             start = data.find(struct.pack(order + "HHI", 262, 3, 1), directory)

@@ -127,7 +127,7 @@ def test_a_watcher_waits_for_a_taken_outbox(scene: Scene, monkeypatch: pytest.Mo
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
 
 
-def held(scene: Scene) -> AbstractContextManager[None]:
+def held(scene: Scene) -> AbstractContextManager[int]:
     return locks.hold(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it")
 
 
