@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +127,10 @@ def test_a_watcher_waits_for_a_taken_outbox(scene: Scene, monkeypatch: pytest.Mo
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
 
 
-def held(scene: Scene) -> AbstractContextManager[int]:
-    return locks.hold(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it")
+@contextmanager
+def held(scene: Scene) -> Iterator[None]:
+    with locks.hold(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it"):
+        yield
 
 
 def test_a_ledger_that_cannot_be_written_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
