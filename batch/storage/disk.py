@@ -60,6 +60,7 @@ class Disk:
         except ImageError as error:
             return ref, error
         except OSError as error:
+            check_means(error)
             return ref, ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO))
         finally:
             os.close(descriptor)
@@ -95,7 +96,7 @@ def read_start(path: str, max_bytes: int) -> bytes:
     """Return the first bytes of a file; none if it cannot be read, or is a link, a folder or a device.
 
     Raises:
-        MeansError: This machine lacks open files.
+        MeansError, ShareError: See `check_means`.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
@@ -123,7 +124,7 @@ def digest_of(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it.
 
     Raises:
-        MeansError: This machine lacks open files.
+        MeansError, ShareError: See `check_means`.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)

@@ -37,7 +37,7 @@ def has_writer(path: str | os.PathLike[str]) -> bool | None:
         what is not a regular file, or is gone.
 
     Raises:
-        MeansError: This machine lacks open files.
+        MeansError, ShareError: See `check_means`.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)

@@ -15,7 +15,7 @@ from pathlib import Path
 from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines.local import Engine
-from batch.errors import BusyError, InputError, MeansError, OutboxError, RunError
+from batch.errors import BusyError, InputError, MeansError, OutboxError, RunError, ShareError
 from batch.inputs import names
 from batch.inputs.content import has_image_content
 from batch.inputs.find import Inputs
@@ -137,7 +137,7 @@ class Watcher:
     def run(self, open_outbox: Callable[[], Outbox]) -> None:
         """Read and publish until the signal to stop.
 
-        It pauses while digitbox cannot write to the outbox, and while this machine lacks open files.
+        It pauses while digitbox cannot write to the outbox, lacks open files, or cannot reach the scans.
 
         Args:
             open_outbox: A function that opens the outbox anew.
@@ -169,7 +169,7 @@ class Watcher:
                             pause_s = 0.0
                     notify("STOPPING=1")
                     outbox.beat(self._inbox.path, "stopped", 0)
-            except (OutboxError, BusyError, MeansError) as error:
+            except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if not is_started:
                     raise
                 notify(f"STATUS=paused: {error}")

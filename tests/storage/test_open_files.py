@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import ImageError, MeansError
+from batch.errors import ImageError, MeansError, ShareError
 from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
 from batch.storage import disk, open_files
@@ -40,7 +40,9 @@ def test_what_is_no_file_has_no_writer(tmp_path: Path) -> None:
     assert [has_writer(tmp_path / name) for name in ("", "pipe", "link", "gone", "pipe/a")] == [False] * 5
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN, errno.EHOSTDOWN]
+)
 def test_a_lack_of_open_files_is_no_fault_of_a_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
@@ -60,8 +62,22 @@ def test_a_lack_of_open_files_is_no_fault_of_a_scan(
         lambda: list(Inputs([str(tmp_path)], True, tmp_path / "outbox")),
     ]
     for read in reads:
-        with pytest.raises(MeansError, match=os.strerror(number)):
+        with pytest.raises((MeansError, ShareError), match=os.strerror(number)):
             read()
+
+
+def test_a_share_that_goes_away_in_a_read_is_no_fault_of_a_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"content")
+
+    def read(*_: object) -> bytes:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(os, "read", read)
+    with pytest.raises(ShareError):
+        Disk().content(ScanRef(str(path), path.name), 100)
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 25])
