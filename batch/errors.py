@@ -6,9 +6,26 @@ run. It has the exit code, and its message says in one line what went wrong and 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 from batch.records import Reason
+
+# What a disk or share that is gone answers for each of its files.
+_GONE = frozenset(
+    (
+        errno.ENOTCONN,
+        errno.ESHUTDOWN,
+        errno.ETIMEDOUT,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.ECONNABORTED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+    )
+)
 
 
 class ExitCode(IntEnum):
@@ -80,10 +97,35 @@ class ConfigError(RunError):
     exit_code = ExitCode.USAGE
 
 
+class MeansError(ConfigError):
+    """A lack of open files or memory of this machine, for which no scan is to blame."""
+
+
+def check_means(error: OSError) -> None:
+    """Check that an error on a file is not one that every other scan would meet, too.
+
+    Raises:
+        MeansError: Open files or memory are short. digitbox can read the scan later.
+        ShareError: The file system is gone. digitbox can read the scan when it is back.
+    """
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise MeansError(f"{error.strerror}: raise ulimit -n, or use fewer --workers") from error
+    if error.errno == errno.ENOMEM:
+        raise MeansError(f"{error.strerror}: end other programs, or use fewer --workers") from error
+    if error.errno in _GONE:
+        raise ShareError(
+            f"the file system of the scans does not answer ({error.strerror}): mount it again"
+        ) from error
+
+
 class InputError(RunError):
     """An input or inbox that does not exist, or that digitbox may not list."""
 
     exit_code = ExitCode.NO_INPUT
+
+
+class ShareError(InputError):
+    """A disk or share that is gone, for which no scan is to blame."""
 
 
 class ModelError(RunError):

@@ -10,6 +10,7 @@ from batch.errors import ImageError
 from batch.images import pages
 from batch.records import Grey, Image, Reason, ScanRef
 from batch.storage import dispatch
+from batch.storage.base import Beat
 
 BYTES_PER_PIXEL = 8  # of 16-bit RGB with alpha; no format needs more
 SPARE_BYTES = 1 << 20  # room for headers and profiles beside the pixels
@@ -43,13 +44,14 @@ def read(ref: ScanRef, max_pixels: int, page: int = 0) -> Image:
     return image
 
 
-def read_pages(ref: ScanRef, max_pixels: int, first: int = 1) -> Iterator[Read]:
+def read_pages(ref: ScanRef, max_pixels: int, first: int = 1, beat: Beat = lambda: None) -> Iterator[Read]:
     """Read a file once, and decode its pages one after the other.
 
     Args:
         ref: The file; see `read`.
         max_pixels: Largest number of pixels that a page may have.
         first: The page to begin with.
+        beat: A function that it calls again and again while it reads the file.
 
     Yields:
         If the file has several pages, first an error that says so, with their number. Then each page, or why
@@ -58,12 +60,14 @@ def read_pages(ref: ScanRef, max_pixels: int, first: int = 1) -> Iterator[Read]:
     Raises:
         InputError: Object storage cannot be read.
     """
-    ((ref, content),) = dispatch.read_contents([ref], max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    ((ref, content),) = dispatch.read_contents([ref], max_pixels * BYTES_PER_PIXEL + SPARE_BYTES, beat)
     for page in decode_pages(content, max_pixels, first=first, is_announced=True):
         yield ref, page
 
 
-def read_all(refs: Iterable[ScanRef], max_pixels: int, max_pages: int | None = None) -> Iterator[list[Read]]:
+def read_all(
+    refs: Iterable[ScanRef], max_pixels: int, max_pages: int | None = None, beat: Beat = lambda: None
+) -> Iterator[list[Read]]:
     """Read and decode the pages of files in their order; fetch many objects of a store at the same time.
 
     digitbox reads a chunk of files before it decodes them. A processor's cache has room for the instructions
@@ -74,6 +78,7 @@ def read_all(refs: Iterable[ScanRef], max_pixels: int, max_pages: int | None = N
         max_pixels: Largest number of pixels that an image may have.
         max_pages: Number of pages from which a file is not read: its error is `several_pages`. None to read
             all pages.
+        beat: A function that it calls again and again while it reads files.
 
     Yields:
         A chunk of pages, each with its image or with the error that it has none.
@@ -81,7 +86,7 @@ def read_all(refs: Iterable[ScanRef], max_pixels: int, max_pages: int | None = N
     Raises:
         InputError: Object storage cannot be read any more.
     """
-    contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES, beat)
     for chunk in _chunks(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
         yield from in_chunks(
             (ref, page)

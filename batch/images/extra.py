@@ -90,6 +90,8 @@ def _pixels(page: Any) -> npt.NDArray[np.generic]:
     if page.planarconfig == 2 and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)
     pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
+    if pixels.dtype.kind == "c" or (pixels.dtype.kind == "f" and photometric == "SEPARATED"):
+        raise ImageError(Reason.UNSUPPORTED, "a TIFF of unusual numbers: convert it to PNG")
     if photometric == "PALETTE":
         # Palettes have 16 bits.
         return np.ascontiguousarray((page.colormap.T >> 8).astype(np.uint8)[pixels[..., 0]][..., ::-1])
@@ -106,7 +108,7 @@ def _pixels(page: Any) -> npt.NDArray[np.generic]:
         inks = pixels[..., :color_count]
         inks = ~inks if inks.dtype.kind == "u" else -inks
         pixels = np.concatenate([inks, pixels[..., color_count:]], axis=2)
-    if photometric == "SEPARATED":
+    if photometric == "SEPARATED" and pixels.shape[2] >= 4:
         return _from_inks(pixels)
     if photometric in ("MINISBLACK", "MINISWHITE"):
         colours, extras = pixels[..., :1], pixels[..., 1:2]

@@ -152,8 +152,9 @@ def _decode(buffer: Buffer, container: Container, size: tuple[int, int]) -> Grey
     grey = to_grey(pixels, alpha)
     if container.is_coloured and pixels.ndim == 2 and not colour.shows_ink(grey):
         coloured = _decode_pixels(buffer, container, flags | cv2.IMREAD_COLOR, size)
-        ink = colour.find_ink(np.asarray(coloured, np.uint8)) if coloured.dtype == np.uint8 else None
-        return grey if ink is None else ink
+        if coloured.dtype == np.uint8 and coloured.ndim == 3:  # a damaged header may promise colours
+            ink = colour.find_ink(np.asarray(coloured, np.uint8))
+            return grey if ink is None else ink
     return grey
 
 
@@ -261,7 +262,8 @@ def to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey:
     """Convert decoded pixels of any type and number of channels to grey, uint8 (height, width)."""
     # A large scan takes much memory, so each step keeps as few bytes and channels as it can.
     if pixels.dtype not in (np.uint8, np.uint16):
-        pixels = pixels.astype(np.float32)
+        with np.errstate(over="ignore"):  # a larger float becomes infinite
+            pixels = pixels.astype(np.float32)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         opacity = cv2.extractChannel(pixels, 3)
         opaque = 65535.0 if opacity.dtype == np.uint16 else max(1.0, float(opacity.max()))
@@ -305,6 +307,8 @@ def _stretch(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     values[~finite] = low
     if low == high:  # all ink is in the alpha channel, if there is any
         low, high = 0.0, 65535.0
+    if high - low > float(np.finfo(np.float32).max):  # a damaged float may be as large as floats are
+        values, low, high = values / np.float32(2), low / 2, high / 2
     values -= low
     values *= 255.0 / (high - low)
     return np.asarray(np.rint(np.clip(values, 0, 255, out=values), out=values), np.uint8)

@@ -100,6 +100,9 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
     width, height = _first(tags, tag.WIDTH, 0), _first(tags, tag.HEIGHT, 0)
     check_size(width, height, max_pixels)
     check_size(_first(tags, tag.TILE_WIDTH, 1), _first(tags, tag.TILE_HEIGHT, 1), max_pixels)
+    sizes = (tag.WIDTH, tag.HEIGHT, tag.BITS, tag.SAMPLES, tag.STRIP_ROWS, tag.TILE_WIDTH, tag.TILE_HEIGHT)
+    if any(_first(tags, size, 1) < 1 for size in sizes):
+        raise_damaged("a TIFF page with a size of nothing")
     compression, samples = _first(tags, tag.COMPRESSION, _UNCOMPRESSED), _first(tags, tag.SAMPLES, 1)
     if compression not in _DECODABLE | _DECODABLE_WITH_EXTRA or samples > 5:
         raise ImageError(Reason.UNSUPPORTED, "an unusual TIFF: convert it to PNG")
@@ -119,7 +122,7 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
         or (photometric == _CMYK and (bits != 8 or planes or samples != 4))
         or (planes and samples > 1 and bits > 8)
         or (samples == 2 or samples > 4)
-        or (photometric == _PALETTE and bits not in (1, 8))
+        or (photometric == _PALETTE and (bits not in (1, 8) or samples > 1))
         or (is_plain_tile and tile_bytes < _MIN_TILE_BYTES)
     )
     if needs_extra and compression == _JPEG:
@@ -163,7 +166,7 @@ def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
         ends = sorted({*offsets, size})
         sizes = [ends[ends.index(offset) + 1] - offset if offset < size else 1 for offset in offsets]
         if compression == _UNCOMPRESSED:
-            strips = -(-height // max(1, rows))
+            strips = -(-height // rows)
             last_rows = rows if is_tiled else height - rows * (strips - 1)
             sizes = [
                 row_bytes * (last_rows if part % strips == strips - 1 else rows)

@@ -40,7 +40,7 @@ def read_scans(
     Raises:
         InputError: Object storage cannot be read.
     """
-    images = itertools.chain.from_iterable(decode.read_all(refs, max_pixels, MAX_PAGES_AT_ONCE))
+    images = itertools.chain.from_iterable(decode.read_all(refs, max_pixels, MAX_PAGES_AT_ONCE, beat))
     return read_images(_with_beats(images, beat), model)
 
 
@@ -79,7 +79,7 @@ def read_pages(
     Raises:
         InputError: Object storage cannot be read.
     """
-    images = _with_beats(decode.read_pages(ref, max_pixels, first), beat)
+    images = _with_beats(decode.read_pages(ref, max_pixels, first, beat), beat)
     yield read_images(itertools.islice(images, 1), model)
     chunks = ([image] for image in images) if one_by_one else decode.in_chunks(images)
     for chunk in chunks:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from batch.errors import InputError
+from batch.errors import InputError, check_means
 from batch.inputs.content import has_image_content
 from batch.inputs.external_sort import sorted_names
 from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, is_ignored, is_scan
@@ -198,6 +198,7 @@ class Inputs:
         try:
             entries = os.scandir(folder)
         except OSError as error:
+            check_means(error)
             raise InputError(f"cannot list {folder}: {error.strerror}; name another folder") from error
 
         def matches() -> Iterator[str]:

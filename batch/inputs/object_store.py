@@ -154,4 +154,4 @@ class _Walk:
 
     def _scan(self, entry: Entry, name: str) -> ScanRef:
         path, result_name = self._root + name, self._prefix + name
-        return ScanRef(path, result_name, entry.size_bytes, entry.mtime_ns, source=self._source)
+        return ScanRef(path, result_name, entry.size_bytes, entry.mtime_ns, entry.version, self._source)

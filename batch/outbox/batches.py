@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from batch.locations import is_remote
 from batch.outbox.ledger import Ledger
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status, by_file
 from batch.results import names
 from batch.storage.disk import digest_of
+
+_Facts = tuple[bytes, int, int, int, int]
+_Row = tuple[bytes, int, int, int, int, int]
 
 BATCH_COLUMNS = "batch, file, batches.sha256, after, state"
 """Columns of a row that `Batch.from_row` takes."""
@@ -198,7 +202,8 @@ def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> lis
 
     A scan has a row if path, size and modification time are those of the row, and inode and time of the last
     change are, too. If one of these differs, another scan may have taken the place of the first, or somebody
-    has restored the file or changed its rights. Then digitbox compares its content with the row.
+    has restored the file or changed its rights. Then digitbox compares its content with the row. The inode of
+    an object in a store is its version there, and another one is another content.
 
     Args:
         ledger: The ledger of the outbox.
@@ -214,7 +219,7 @@ def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> lis
     same: list[tuple[int, int, int]] = []
     for ref, path in zip(refs, paths, strict=True):
         facts = path, ref.size_bytes, ref.mtime_ns, ref.inode, ref.ctime_ns
-        if (*facts, 0) in rows:
+        if (*facts, 0) in rows or (is_remote(ref.path) and _has_row_without_version(rows, facts)):
             continue
         if facts[:3] not in keys:
             new.append(ref)
@@ -228,6 +233,13 @@ def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> lis
         with ledger.joined():
             ledger.execute_many("UPDATE members SET inode = ?, ctime_ns = ? WHERE rowid = ?", same)
     return new
+
+
+def _has_row_without_version(rows: Counter[_Row], facts: _Facts) -> bool:
+    """Return whether an object has a row, and the store gave no version for the row or gives none now."""
+    if facts[3]:
+        return (*facts[:3], 0, 0, 0) in rows
+    return any(row[:3] == facts[:3] and not row[5] for row in rows)
 
 
 def awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
@@ -254,7 +266,7 @@ def _row_of_content(ledger: Ledger, ref: ScanRef, path: bytes) -> int | None:
     return next((number for number, sha256 in rows if sha256 == content), None)
 
 
-def _rows(ledger: Ledger, paths: list[bytes]) -> list[tuple[bytes, int, int, int, int, int]]:
+def _rows(ledger: Ledger, paths: list[bytes]) -> list[_Row]:
     """Return the rows of these paths and maybe of others; the last value is 1 for a failure that may pass."""
     limit = MAX_ROWS_PER_PATH * len(paths)
     rows = ledger.execute(f"{_FIND_ROWS} path BETWEEN ? AND ? LIMIT ?", (min(paths), max(paths), limit))

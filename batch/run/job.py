@@ -214,7 +214,9 @@ def _lock(inputs: Inputs, options: RunOptions, resources: ExitStack) -> None:
     if soft < needed <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     try:
-        resources.enter_context(locks.hold_folders(folders, exclusive=not is_reader, members=members))
+        resources.enter_context(
+            locks.hold_folders(folders, exclusive=not is_reader, recursive=options.recursive, members=members)
+        )
     except OSError as error:
         raise InputError(
             f"cannot open {error.filename}: {error.strerror}; name another or fewer folders"

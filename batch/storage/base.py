@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from batch.errors import ImageError
 from batch.records import Reason, ScanRef
+
+Beat = Callable[[], object]
+"""A function to call before each step of what may take long, so that others see that it goes on."""
 
 Content = tuple[ScanRef, bytes | ImageError]
 """A scan as it was when digitbox read it, with its bytes or with the error that says why there are none."""
@@ -16,12 +19,15 @@ Content = tuple[ScanRef, bytes | ImageError]
 class Storage(Protocol):
     """A place that has scans and takes files of results."""
 
-    def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
+    def contents(
+        self, refs: Iterable[ScanRef], max_bytes: int, beat: Beat = lambda: None
+    ) -> Iterator[Content]:
         """Yield the content of each scan, in their order.
 
         Args:
             refs: The scans. One that was identified before must not have changed since.
             max_bytes: Largest size of a scan; a larger one gives an `ImageError`.
+            beat: A function that it calls again and again while it reads.
 
         Raises:
             InputError: No scan can be read any more.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from batch.errors import ImageError
+from batch.errors import ImageError, check_means
 from batch.records import Reason, ScanRef
-from batch.storage.base import Content, check_size
+from batch.storage.base import Beat, Content, check_size
 from batch.storage.durable import sync
 from batch.storage.open_files import has_open_writer
 
@@ -19,15 +20,21 @@ from batch.storage.open_files import has_open_writer
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
+CHUNK_BYTES = 8 << 20  # of a large file, between two signs of life: a slow share takes minutes for all of it
+
+
 class Disk:
     """The `Storage` of local and mounted disks."""
 
-    def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
+    def contents(
+        self, refs: Iterable[ScanRef], max_bytes: int, beat: Beat = lambda: None
+    ) -> Iterator[Content]:
         """Yield the content of each scan, opening one file at a time; see `Storage`."""
         for ref in refs:
-            yield self.content(ref, max_bytes)
+            beat()
+            yield self.content(ref, max_bytes, beat)
 
-    def content(self, ref: ScanRef, max_bytes: int) -> Content:
+    def content(self, ref: ScanRef, max_bytes: int, beat: Beat = lambda: None) -> Content:
         """Return the content of one scan; see `Storage`."""
         is_identified = ref.size_bytes >= 0
         try:
@@ -44,9 +51,7 @@ class Disk:
                 return ref, ImageError(Reason.CHANGED, "somebody replaced the file, or wrote to it")
             size_bytes = opened.size_bytes
             check_size(size_bytes, max_bytes)
-            data = os.read(descriptor, size_bytes + 1)
-            while data and len(data) < size_bytes and (more := os.read(descriptor, size_bytes - len(data))):
-                data += more
+            data = _read(descriptor, size_bytes + 1, beat)
             if len(data) != size_bytes or _with_status(ref, os.fstat(descriptor)) != opened:
                 return ref, ImageError(Reason.CHANGED, "somebody wrote to the file while it was read")
             if has_open_writer(descriptor):
@@ -55,6 +60,7 @@ class Disk:
         except ImageError as error:
             return ref, error
         except OSError as error:
+            check_means(error)
             return ref, ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO))
         finally:
             os.close(descriptor)
@@ -73,11 +79,29 @@ class Disk:
         sync(Path(outbox))
 
 
+def _read(descriptor: int, max_bytes: int, beat: Beat) -> bytes:
+    """Return the bytes of a file, at most so many."""
+    data = os.read(descriptor, min(max_bytes, CHUNK_BYTES))
+    if len(data) >= max_bytes - 1:
+        return data
+    content = io.BytesIO()  # it grows without a copy
+    while data:
+        content.write(data)
+        beat()
+        data = os.read(descriptor, min(max_bytes - content.tell(), CHUNK_BYTES))
+    return content.getvalue()
+
+
 def read_start(path: str, max_bytes: int) -> bytes:
-    """Return the first bytes of a file; none if it cannot be read, or is a link, a folder or a device."""
+    """Return the first bytes of a file; none if it cannot be read, or is a link, a folder or a device.
+
+    Raises:
+        MeansError, ShareError: See `check_means`.
+    """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError:
+    except OSError as error:
+        check_means(error)
         return b""
     try:
         return os.read(descriptor, max_bytes) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
@@ -97,10 +121,15 @@ def identify_file(ref: ScanRef) -> ScanRef:
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it."""
+    """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it.
+
+    Raises:
+        MeansError, ShareError: See `check_means`.
+    """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError:
+    except OSError as error:
+        check_means(error)
         return ""
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -122,6 +151,7 @@ def _facts(ref: ScanRef) -> tuple[int, int, int]:
 
 
 def _open_error(error: OSError) -> ImageError:
+    check_means(error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return ImageError(Reason.VANISHED, "the file is gone")
     if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from batch import locations
 from batch.records import ScanRef
-from batch.storage.base import Content, Storage
+from batch.storage.base import Beat, Content, Storage
 from batch.storage.disk import Disk, identify_file
 
 CHUNK_SCANS = 500  # that `identify_all` yields at a time; few enough to hold in memory
@@ -26,10 +26,10 @@ def storage_of(address: str) -> Storage:
     return _storage_of_scheme(_scheme(address))
 
 
-def read_contents(refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
+def read_contents(refs: Iterable[ScanRef], max_bytes: int, beat: Beat = lambda: None) -> Iterator[Content]:
     """Yield the content of each scan, in any mixture of storages; see `Storage.contents`."""
     for scheme, group in itertools.groupby(refs, key=lambda ref: _scheme(ref.path)):
-        yield from _storage_of_scheme(scheme).contents(group, max_bytes)
+        yield from _storage_of_scheme(scheme).contents(group, max_bytes, beat)
 
 
 def identify(ref: ScanRef) -> ScanRef:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from batch.errors import BusyError
 
+# Marks on folders, beside their locks: locks of these bytes. Processes share them, and see those of others.
+_OWNS_SCANS, _READS_ALL = 0, 1
+_NO_LOCKS = frozenset((errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.ENOSYS, errno.EINVAL))
+
 _descriptors: set[int] = set()  # of the locks that this process holds
 
 
 @contextmanager
-def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[None]:
-    """Hold the lock of a file or a folder for the time of the block.
+def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[int]:
+    """Hold the lock of a file or a folder for the time of the block, which gets its descriptor.
 
     On a file system without locks (some network shares), the block runs without one.
 
@@ -34,22 +39,25 @@ def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[None]:
     _descriptors.add(descriptor)
     try:
         _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy)
-        yield
+        yield descriptor
     finally:
         _descriptors.discard(descriptor)
         os.close(descriptor)
 
 
 @contextmanager
-def hold_folders(folders: Iterable[Path], *, exclusive: bool, members: Iterable[Path] = ()) -> Iterator[None]:
+def hold_folders(
+    folders: Iterable[Path], *, exclusive: bool, recursive: bool = True, members: Iterable[Path] = ()
+) -> Iterator[None]:
     """Hold the locks of folders of scans for the time of the block, and share those of the folders above.
 
-    So two processes cannot read the same scans, even if one reads a folder in the other's folder. They may
-    read folders side by side.
+    So no process reads scans that another one moves or deletes, even if one reads a folder in the other's
+    folder. They may read folders side by side. Processes that only look may read the same folders.
 
     Args:
         folders: Folders that exist; they may lie in each other.
         exclusive: True to hold their locks alone; False to share them with other processes that share them.
+        recursive: True if the process reads the folders to the bottom.
         members: Folders of which the process reads only some files. It shares their locks.
 
     Raises:
@@ -62,13 +70,17 @@ def hold_folders(folders: Iterable[Path], *, exclusive: bool, members: Iterable[
     with ExitStack() as stack:
         for folder in wanted.values():
             busy = f"another digitbox is reading {folder}, or a folder in it: wait for it, or name another"
-            stack.enter_context(hold(folder, exclusive=exclusive, busy=busy))
+            descriptor = stack.enter_context(hold(folder, exclusive=exclusive, busy=busy))
+            if recursive and not exclusive:
+                _mark(descriptor, _READS_ALL, unless=_OWNS_SCANS, busy=busy)
         for real, folder in {**above, **shared}.items():
             if real in wanted:  # two locks of one process would exclude each other
                 continue
             busy = f"another digitbox is reading {folder} and all in it: wait for it, or name another"
             with suppress(PermissionError):  # this user cannot see whether anybody reads it
-                stack.enter_context(hold(folder, exclusive=False, busy=busy))
+                descriptor = stack.enter_context(hold(folder, exclusive=False, busy=busy))
+                if exclusive:
+                    _mark(descriptor, _OWNS_SCANS, unless=_READS_ALL, busy=busy)
         yield
 
 
@@ -84,8 +96,40 @@ def _lock(descriptor: int, kind: int, busy: str) -> None:
     except BlockingIOError as error:
         raise BusyError(busy) from error
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EBADF, errno.ENOSYS, errno.EINVAL):
+        if error.errno not in _NO_LOCKS:
             raise
+
+
+def _mark(descriptor: int, mark: int, *, unless: int, busy: str) -> None:
+    """Set a mark on a folder until its descriptor is closed.
+
+    Both sides set their mark before they look for the other's, so at least one of two sees it.
+
+    Args:
+        descriptor: The folder.
+        mark: The mark.
+        unless: The mark of other processes that excludes this one.
+        busy: Message of the `BusyError`.
+
+    Raises:
+        BusyError: Another process has the other mark.
+    """
+    if not hasattr(fcntl, "F_OFD_SETLK"):  # only Linux has locks of an open file
+        return
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_RDLCK, mark))
+        found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _flock(fcntl.F_WRLCK, unless))
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return
+    if found[:2] != _flock(fcntl.F_UNLCK, 0)[:2]:
+        raise BusyError(busy)
+
+
+def _flock(kind: int, start: int) -> bytes:
+    """Return the system's record (`struct flock`) of a lock of one byte."""
+    return struct.pack("hhqqi", kind, os.SEEK_SET, start, 1, 0) + bytes(4)
 
 
 def _close_in_child() -> None:

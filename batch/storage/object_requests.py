@@ -6,6 +6,7 @@ Every failure of a request is a `StoreError`.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
@@ -30,11 +31,13 @@ class Entry:
         key: Key of the object; of a folder, with a slash at its end.
         size_bytes: Size of the object; -1 for a folder.
         mtime_ns: Modification time of the object, in whole seconds; 0 where the store has none.
+        version: A number that is another one if the content is; 0 where the store has none.
     """
 
     key: str
     size_bytes: int = -1
     mtime_ns: int = 0
+    version: int = 0
 
 
 class Requests:
@@ -166,4 +169,11 @@ def entry_of(key: str, info: dict[str, Any], size: str = "size") -> Entry:
     )
     # Listings of some stores have fractions of a second that other requests lack.
     mtime_ns = int(modified.timestamp()) * 10**9 if isinstance(modified, datetime) else 0
-    return Entry(key, int(info[size] or 0), mtime_ns)
+    return Entry(key, int(info[size] or 0), mtime_ns, _version_of(info))
+
+
+def _version_of(info: dict[str, Any]) -> int:
+    """Return a number for the entity tag of an object, or for its MD5 where the store has that."""
+    tag = next((str(info[name]) for name in ("md5Hash", "ETag", "etag") if info.get(name)), "")
+    digest = hashlib.sha256(tag.strip('"').encode()).digest()  # listings of some stores lack the quotes
+    return int.from_bytes(digest[:7]) if tag else 0

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from batch.errors import ImageError, InputError, MissingExtraError, OutboxError
 from batch.records import Reason, ScanRef
-from batch.storage.base import Content, check_size
+from batch.storage.base import Beat, Content, check_size
 from batch.storage.durable import sync
 from batch.storage.object_errors import (
     TRY_AGAIN,
@@ -127,7 +127,9 @@ class Objects:
         except StoreError as error:
             raise input_error(f"{self._scheme}://{folder}", error) from error
 
-    def contents(self, refs: Iterable[ScanRef], max_bytes: int) -> Iterator[Content]:
+    def contents(
+        self, refs: Iterable[ScanRef], max_bytes: int, beat: Beat = lambda: None
+    ) -> Iterator[Content]:
         """Yield the content of each scan; see `Storage`. digitbox fetches many at the same time.
 
         If somebody replaced a scan after it was listed, digitbox notices a new size, but not a new time: that
@@ -138,11 +140,14 @@ class Objects:
                 scans: Iterable[_Identified] = ((ref, None) for ref in group)
             else:
                 scans = self.requests.in_order(self._identify, group, lambda _: 0)
-            yield from self.requests.in_order(
+            contents = self.requests.in_order(
                 lambda scan: self._content(*scan, max_bytes),
                 scans,
                 lambda scan: max(scan[0].size_bytes, 0),
             )
+            for content in contents:
+                beat()
+                yield content
 
     def check(self, outbox: str) -> None:
         """Check that the bucket is there; see `Storage`. Only a write shows whether it may be written."""
@@ -186,7 +191,7 @@ class Objects:
         entry = await self.requests.look_up(_path(ref.path))
         if entry is None:
             raise ImageError(Reason.VANISHED, "the object is gone")
-        return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns, source=ref.source)
+        return ScanRef(ref.path, ref.name, entry.size_bytes, entry.mtime_ns, entry.version, ref.source)
 
     async def _identify(self, ref: ScanRef) -> _Identified:
         try:

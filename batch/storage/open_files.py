@@ -10,6 +10,8 @@ import signal
 import stat
 from pathlib import Path
 
+from batch.errors import check_means
+
 # File systems on which other machines write, by the beginnings of their kinds.
 REMOTE_KINDS = (
     "nfs",
@@ -33,12 +35,16 @@ def has_writer(path: str | os.PathLike[str]) -> bool | None:
     Returns:
         None if the system cannot tell, also because it does not let this process open the file. False for
         what is not a regular file, or is gone.
+
+    Raises:
+        MeansError, ShareError: See `check_means`.
     """
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
+        check_means(error)
         # A link, or a socket, has no writer to wait for.
         return False if error.errno in (errno.ELOOP, errno.ENXIO) else None
     try:

@@ -7,11 +7,14 @@ child would stay redirected.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import tempfile
 import threading
 from collections.abc import Iterator
+
+from batch.errors import check_means
 
 STDERR = 2
 
@@ -25,7 +28,11 @@ def redirect(descriptor: int) -> Iterator[None]:
     with _turn:
         try:
             saved = os.dup(STDERR)
-        except OSError:  # the process has no stderr; libraries write to whatever has its number
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                check_means(error)
+                raise
+            # The process has no stderr; libraries write to whatever has its number.
             os.dup2(descriptor, STDERR)
             try:
                 yield
@@ -90,8 +97,12 @@ def _cut(recorder: int, size: int) -> None:
 @functools.cache
 def _recorder(process: int) -> int:
     """Return the descriptor of a file of this process. Forked processes would share its position."""
-    if hasattr(os, "memfd_create"):  # without a disk: a full one would make a damaged image look whole
-        return os.memfd_create("digitbox")
-    descriptor, path = tempfile.mkstemp(prefix="digitbox-")
+    try:
+        if hasattr(os, "memfd_create"):  # without a disk: a full one would make a damaged image look whole
+            return os.memfd_create("digitbox")
+        descriptor, path = tempfile.mkstemp(prefix="digitbox-")
+    except OSError as error:
+        check_means(error)
+        raise
     os.unlink(path)
     return descriptor

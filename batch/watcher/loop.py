@@ -15,7 +15,7 @@ from pathlib import Path
 from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines.local import Engine
-from batch.errors import BusyError, InputError, OutboxError, RunError
+from batch.errors import BusyError, InputError, MeansError, OutboxError, RunError, ShareError
 from batch.inputs import names
 from batch.inputs.content import has_image_content
 from batch.inputs.find import Inputs
@@ -135,7 +135,9 @@ class Watcher:
         self._inbox.close()
 
     def run(self, open_outbox: Callable[[], Outbox]) -> None:
-        """Read and publish until the signal to stop; pause while digitbox cannot write to the outbox.
+        """Read and publish until the signal to stop.
+
+        It pauses while digitbox cannot write to the outbox, lacks open files, or cannot reach the scans.
 
         Args:
             open_outbox: A function that opens the outbox anew.
@@ -161,13 +163,13 @@ class Watcher:
                     while not self._stop.is_asked():
                         has_read = self._serve(outbox)
                         if pause_s and (has_read or not len(self._tracker)):
-                            _log.info("going on: the outbox can be written again", extra=event("resumed"))
+                            _log.info("going on", extra=event("resumed"))
                             notify(f"STATUS=watching {self._options.inbox}")
                             self._news.resume()
                             pause_s = 0.0
                     notify("STOPPING=1")
                     outbox.beat(self._inbox.path, "stopped", 0)
-            except (OutboxError, BusyError) as error:
+            except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if not is_started:
                     raise
                 notify(f"STATUS=paused: {error}")

@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode, formats
 from batch.records import Grey, Reason
-from formats import EXTRA_FORMATS, two
+from formats import EXTRA_FORMATS, FORMATS, two
 
 STRIP_SIZES, STRIPS = 279, 273
 
@@ -195,3 +196,61 @@ def test_damage_that_the_extra_sees_is_damage(name: str) -> None:
             assert image.reason is not Reason.NO_MEMORY
         else:
             assert image.grey.dtype == np.uint8 and image.grey.ndim == 2
+
+
+SIZES = (256, 257, 258, 277, 278, 322, 323)  # of the page, of a pixel, and of strips and tiles
+TIFFS = [name for name in FORMATS if name.startswith("tiff")]
+
+
+@pytest.mark.parametrize("name", TIFFS)
+def test_a_page_with_a_size_of_nothing_is_damaged(name: str) -> None:
+    data = FORMATS[name](two(side=32))
+    if data[2:4] not in (b"*\0", b"\0*"):
+        pytest.skip("a BigTIFF has other entries")
+    order = "<" if data[:2] == b"II" else ">"
+    (directory,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, directory)
+    for entry in range(directory + 2, directory + 2 + 12 * count, 12):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
+        if tag in SIZES:
+            damaged = bytearray(data)
+            struct.pack_into(order + "HHII", damaged, entry, tag, kind, 1, 0)
+            with pytest.raises(ImageError) as raised:
+                decode.decode(bytes(damaged), MAX_PIXELS)
+            # One that ends in zeros may be a copy that was not finished.
+            assert raised.value.reason in (Reason.DAMAGED, Reason.TRUNCATED)
+
+
+@pytest.mark.parametrize("photometric", range(0, 11))
+def test_a_photometric_that_its_pixels_contradict_is_no_bug(photometric: int) -> None:
+    for name in TIFFS:
+        data = bytearray(FORMATS[name](two(side=32)))
+        if bytes(data[2:4]) in (b"*\0", b"\0*"):
+            order = "<" if data[:2] == b"II" else ">"
+            (directory,) = struct.unpack_from(order + "I", data, 4)
+            start = data.find(struct.pack(order + "HHI", 262, 3, 1), directory)
+            struct.pack_into(order + "H", data, start + 8, photometric)
+            with suppress(ImageError):
+                decode.decode(bytes(data), MAX_PIXELS)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("numbers", ["complex64", "float64", "float32"])
+@pytest.mark.parametrize("level", [3e38, -3e38, 1e300, float("nan"), float("inf")])
+def test_numbers_of_any_size_are_no_bug(numbers: str, level: float) -> None:
+    with np.errstate(over="ignore"):
+        pixels = np.where(two() > 127, level, -2.9e38).astype(numbers)
+        pixels[0, 0] = 2.9e38
+    content = io.BytesIO()
+    tifffile.imwrite(content, pixels)
+    with suppress(ImageError):
+        assert decode.decode(content.getvalue(), MAX_PIXELS).dtype == np.uint8
+
+
+def test_floats_of_the_whole_range_keep_their_levels() -> None:
+    small, large = io.BytesIO(), io.BytesIO()
+    levels = (two().astype(np.float32) - 127.5) / 127.5
+    tifffile.imwrite(small, levels)
+    tifffile.imwrite(large, levels * np.float32(3.3e38))
+    images = [decode.decode(content.getvalue(), MAX_PIXELS).astype(int) for content in (small, large)]
+    assert np.abs(images[0] - images[1]).max() <= 1

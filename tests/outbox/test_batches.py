@@ -55,6 +55,17 @@ def test_scans_without_a_row(
     ledger.rollback()
 
 
+@pytest.mark.parametrize("read", [0, 1, 2])
+@pytest.mark.parametrize("found", [0, 1, 2])
+def test_an_object_of_another_version_is_new(ledger: Ledger, read: int, found: int) -> None:
+    ref = ScanRef("s3://bucket/a.png", "a.png", 9, 7, read)
+    batches.add_members(ledger, "batch", [Outcome(ref, Status.OK, sha256="a" * 64)])
+    is_new = found != read and 0 not in (found, read)  # a store may give no version
+    refs = [ref._replace(inode=found)]
+    assert batches.unsettled(ledger, refs) == (refs if is_new else [])
+    ledger.rollback()
+
+
 def test_few_scans_among_many_rows_read_few_rows(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [Outcome(ScanRef(f"/in/{number:04d}", "x", 1), Status.OK) for number in range(2000)]
     batches.add_members(ledger, "batch", rows)

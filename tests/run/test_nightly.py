@@ -15,7 +15,7 @@ from batch.engines import local
 from batch.errors import ImageError
 from batch.outbox.publisher import Outbox
 from batch.records import TRANSIENT, Reason, ScanRef
-from batch.storage.base import Content
+from batch.storage.base import Beat, Content
 from batch.storage.disk import Disk
 from command import Digitbox, environment
 from formats import FORMATS, two
@@ -121,13 +121,13 @@ def test_what_has_passed_is_read_once_more(
     assert digitbox("run", "--only-new").rows == []
 
 
-def failing(name: str, reason: Reason) -> Callable[[Disk, ScanRef, int], Content]:
+def failing(name: str, reason: Reason) -> Callable[[Disk, ScanRef, int, Beat], Content]:
     content = Disk.content
 
-    def opening(disk: Disk, ref: ScanRef, max_bytes: int) -> Content:
+    def opening(disk: Disk, ref: ScanRef, max_bytes: int, beat: Beat) -> Content:
         if ref.name == name:
             return ref, ImageError(reason)
-        return content(disk, ref, max_bytes)
+        return content(disk, ref, max_bytes, beat)
 
     return opening
 

@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,9 +21,12 @@ def inbox(tmp_path: Path) -> Iterator[Path]:
     os.chdir(before)
 
 
-def is_free(folders: Iterable[str], *, exclusive: bool, members: Iterable[str] = ()) -> bool:
+def is_free(
+    folders: Iterable[str], *, exclusive: bool, recursive: bool = True, members: Iterable[str] = ()
+) -> bool:
+    wanted, shared = map(Path, folders), map(Path, members)
     try:
-        with locks.hold_folders(map(Path, folders), exclusive=exclusive, members=map(Path, members)):
+        with locks.hold_folders(wanted, exclusive=exclusive, recursive=recursive, members=shared):
             return True
     except BusyError:
         return False
@@ -46,6 +50,25 @@ def test_who_only_looks_shares_but_not_with_who_moves() -> None:
     with locks.hold_folders([Path("in")], exclusive=False):
         assert is_free(["in/sub"], exclusive=False)
         assert is_free(["."], exclusive=False)
+
+
+@pytest.mark.usefixtures("inbox")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has locks of an open file")
+@pytest.mark.parametrize("above", ["in", ".", "in/sub"])
+def test_who_looks_at_a_tree_excludes_who_moves_in_it(above: str) -> None:
+    moves = [{"folders": ["in/sub/deep"]}, {"folders": [], "members": ["in/sub/deep"]}]
+    for mover in moves:
+        folders, members = mover["folders"], mover.get("members", [])
+        with locks.hold_folders(map(Path, folders), exclusive=True, members=map(Path, members)):
+            assert not is_free([above], exclusive=False)
+            assert is_free([above], exclusive=False, recursive=False)
+            assert is_free(["side"], exclusive=False)
+            assert is_free(["side"], exclusive=True)
+        with locks.hold_folders([Path(above)], exclusive=False):
+            assert not is_free(folders, exclusive=True, members=members)
+            assert is_free([above], exclusive=False)
+        with locks.hold_folders([Path(above)], exclusive=False, recursive=False):
+            assert is_free(folders, exclusive=True, members=members)
 
 
 @pytest.mark.usefixtures("inbox")

@@ -1,17 +1,20 @@
 """Whether somebody has a file open for writing, as the system tells its owner, root and others."""
 
+import errno
 import fcntl
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from batch.errors import ImageError
+from batch.errors import ImageError, MeansError, ShareError
+from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
-from batch.storage import open_files
-from batch.storage.disk import Disk
+from batch.storage import disk, open_files
+from batch.storage.disk import Disk, digest_of, read_start
 from batch.storage.open_files import has_writer
 from faults import fast_folder
 from others import as_another, needs_root, open_to_all
@@ -35,6 +38,58 @@ def test_what_is_no_file_has_no_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
     assert [has_writer(tmp_path / name) for name in ("", "pipe", "link", "gone", "pipe/a")] == [False] * 5
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN, errno.EHOSTDOWN]
+)
+def test_a_lack_of_open_files_is_no_fault_of_a_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"content")
+
+    def call(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", call)
+    monkeypatch.setattr(os, "scandir", call)
+    reads: list[Callable[[], object]] = [
+        lambda: Disk().content(ScanRef(str(path), path.name), 100),
+        lambda: read_start(str(path), 100),
+        lambda: digest_of(path),
+        lambda: has_writer(path),
+        lambda: list(Inputs([str(tmp_path)], True, tmp_path / "outbox")),
+    ]
+    for read in reads:
+        with pytest.raises((MeansError, ShareError), match=os.strerror(number)):
+            read()
+
+
+def test_a_share_that_goes_away_in_a_read_is_no_fault_of_a_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"content")
+
+    def read(*_: object) -> bytes:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(os, "read", read)
+    with pytest.raises(ShareError):
+        Disk().content(ScanRef(str(path), path.name), 100)
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 25])
+def test_a_large_file_is_read_with_signs_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(disk, "CHUNK_BYTES", 10)
+    path, beats = tmp_path / "a.png", []
+    path.write_bytes(content := bytes(range(size)))
+    ((_, data),) = Disk().contents([ScanRef(str(path), path.name)], 100, lambda: beats.append(size))
+    assert (data if size else content) == content
+    assert len(beats) >= 1 + (size - 1) // 10
 
 
 def test_a_lease_that_is_asked_back_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,13 @@
 """What libraries write to stderr: captured in order, and kept off the terminal."""
 
+import errno
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from batch.errors import MeansError
 from batch.terminal import stderr
 
 
@@ -25,6 +27,20 @@ def test_capture_inside_silence_has_its_own_messages(capfd: pytest.CaptureFixtur
     with stderr.capture() as messages:
         os.write(2, b"alone")
     assert messages == [b"alone"]
+    os.write(2, b"shown")
+    assert capfd.readouterr().err == "shown"
+
+
+def test_a_lack_of_open_files_leaves_stderr_alone(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dup(_: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch, pytest.raises(MeansError):
+        patch.setattr(os, "dup", dup)
+        with stderr.capture():
+            pass
     os.write(2, b"shown")
     assert capfd.readouterr().err == "shown"
 

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,29 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert says(scene) == ("stopped", "")
 
 
+@pytest.mark.parametrize("name", ["scan", "other"])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN])
+def test_scans_wait_while_no_file_can_be_opened(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    real = os.open
+
+    def call(path: Any, *arguments: Any, **settings: Any) -> int:
+        if scene.ticking.now < 60 and str(path).startswith(str(scene.inbox / "scan")):
+            raise OSError(number, os.strerror(number))
+        return real(path, *arguments, **settings)
+
+    monkeypatch.setattr(os, "open", call)
+    for scan in range(5):
+        scene.drop(f"scan{scan}.png", numbered_scan(scan))
+    scene.drop(name, numbered_scan(9))  # its name does not say that it is an image
+    scene.watch(120)
+    scene.check()
+    assert {row["status"] for row in scene.rows} == {"ok"}
+    said = [text for _, text in scene.log.events if os.strerror(number) in text]
+    assert len(said) == 1 and said[0].startswith(("paused, trying again", "cannot look at the inbox: "))
+
+
 def test_a_watcher_waits_for_a_taken_outbox(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     other = ExitStack()
 
@@ -99,8 +122,10 @@ def test_a_watcher_waits_for_a_taken_outbox(scene: Scene, monkeypatch: pytest.Mo
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
 
 
-def held(scene: Scene) -> AbstractContextManager[None]:
-    return locks.hold(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it")
+@contextmanager
+def held(scene: Scene) -> Iterator[None]:
+    with locks.hold(scene.outbox / ".digitbox" / "lock", exclusive=True, busy="another has it"):
+        yield
 
 
 def test_a_ledger_that_cannot_be_written_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
