@@ -36,12 +36,11 @@ format: $(VENV)/test.stamp ## put the code into the house's format
 
 SOURCES ?=
 LOOK_IMAGES ?= 12000000
-train: $(VENV)/test.stamp ## train the default model anew, as models/cnn-new (SOURCES=FOLDER trains its looks, too)
-	$(BIN)/digitbox train --name cnn-new
-ifneq ($(SOURCES),)
-	$(BIN)/python -m batch.training.look $(SOURCES) $(SOURCES)/looks --images $(LOOK_IMAGES)
-	$(BIN)/python -m batch.training.look.weigh $(SOURCES)/looks models/cnn-new
-endif
+train: $(VENV)/test.stamp ## train the default model anew from the data sets in SOURCES=FOLDER, see docs/training.md
+	@test -d "$(SOURCES)" || { echo 'name the folder of the data sets: make train SOURCES=FOLDER'; exit 2; }
+	$(BIN)/python -m batch.training.look "$(SOURCES)" "$(SOURCES)/training" --images $(LOOK_IMAGES)
+	$(BIN)/python -m batch.training.numbers "$(SOURCES)" "$(SOURCES)/training-numbers" --model "$(SOURCES)/training/cnn"
+	@echo 'the model: $(SOURCES)/training/cnn'
 
 FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)

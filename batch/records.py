@@ -210,8 +210,11 @@ def by_file(outcomes: Iterable[Outcome]) -> Iterator[list[Outcome]]:
             pages = []
 
 
-VIEW_CHANNELS = {"boxed": 1, "context": 4}
-"""Views of a scan that a model can use, and the number of input channels that each takes."""
+class Input(StrEnum):
+    """What a model sees of a scan."""
+
+    SCAN = "scan"
+    DIGIT = "digit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,17 +222,18 @@ class PreprocessSpec:
     """The way from a grey image to the model's input. The model depends on it and its manifest holds it.
 
     Attributes:
+        input: `scan` for the whole scan in 64x64 levels; `digit` for the digit in it, in 28x28 levels.
         version: Version of the algorithm; digitbox refuses a model with another version.
-        views: The views in the model's input, in order; keys of `VIEW_CHANNELS`.
     """
 
-    version: int = 2
-    views: tuple[str, ...] = ("boxed",)
+    input: Input
+    version: int
 
-    @property
-    def channels(self) -> int:
-        """Return the number of channels of the model's input."""
-        return sum(VIEW_CHANNELS[view] for view in self.views)
+
+SPECS = {Input.SCAN: PreprocessSpec(Input.SCAN, 1), Input.DIGIT: PreprocessSpec(Input.DIGIT, 2)}
+"""The spec of this version of digitbox for each kind of input."""
+CLASSES = {Input.SCAN: 12, Input.DIGIT: 10}
+"""Classes of a model for each kind of input: the ten digits; with a scan also several digits and no digit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,23 +243,24 @@ class Manifest:
     Attributes:
         name: Name of the folder.
         version: Version for the CSV; unique to the weights.
-        network: Name of the network in `batch.training.networks`.
-        classes: Number of classes: 10, or 11 with `not a digit` last.
+        network: Name of the network: `cnn` or `mlp`.
+        classes: Number of classes, see `CLASSES`.
         output: How logits become probabilities: `softmax` or `sigmoid`.
         preprocess: The preprocessing that makes the model's input.
-        temperature: Divisor of the logits, fitted on data that was held out.
+        temperature: Divisor of the logits, fitted on data that was held out; of a cnn, those of the look.
         review_below: Confidence below which a prediction is `review`.
-        refuse_above: Probability of `not a digit` above which a scan is `refused`.
-        student_temperature: Temperature of the student, the small model that looks first, if there is one.
-        student_above: Confidence from which the student's answer stands.
-        look_temperature: Divisor of the look's logits; see `batch.inference.look` for all that begins so.
-        look_above: Probability of a digit from which the look answers it.
+        files: SHA-256 by file name.
+        metrics: Figures, with the number of images that they were measured on.
+        datasets: The data sets of the training, with licences.
+        seed: Seed of the training.
+        start: Version of the model that the training began with; empty for a new one.
+        refuse_above: Probability of no or several digits from which digitbox refuses a scan.
+        look_above: Probability of a digit from which the look answers it; see `batch.inference.look`.
         look_close_weight: Weight of the whole scan in looking closer.
         look_place_weight: Weight of the digit's place in looking closer.
-        look_model_weight: Weight of the model beside the looks.
-        look_close_above: Probability of a digit from which looking closer answers it.
         look_several_above: Probability of several digits from which a look refuses a scan.
-        look_none_above: Probability of no or several digits from which a scan is refused at last.
+        look_training: How the looks were trained, in words; empty for a model without looks.
+        look_fit: How the weights and thresholds of the looks were fitted, in words.
         numbers_slope: Slope of the confidence of numbers; see `batch.inference.numbers`.
         numbers_offset: Offset of the same.
         numbers_review_below: Confidence below which a number is `review`.
@@ -264,14 +269,6 @@ class Manifest:
         numbers_version: Version of the reader of numbers, for the CSV; empty for a model without one.
         numbers_metrics: Its figures.
         numbers_training: How it was trained, in words; empty for a model without one.
-        look_datasets: Data sets of the looks, with licences.
-        look_training: How the looks were trained, in words; empty for a model without looks.
-        look_fit: How the weights and thresholds of the looks were fitted, in words.
-        files: SHA-256 by file name.
-        metrics: Figures, with the number of images that they were measured on.
-        datasets: The data sets of the training, with licences.
-        seed: Seed of the training.
-        start: Version of the model that the training began with; empty for a new one.
         versions: Versions of the libraries that made the model.
     """
 
@@ -283,22 +280,18 @@ class Manifest:
     preprocess: PreprocessSpec
     temperature: float
     review_below: float
-    refuse_above: float
     files: Mapping[str, str]
     metrics: Mapping[str, object] = field(default_factory=dict)
     datasets: tuple[Mapping[str, str], ...] = ()
     seed: int = 0
     start: str = ""
-    student_temperature: float = 1.0
-    student_above: float = 1.0
-    look_temperature: float = 1.0
+    refuse_above: float = 1.0
     look_above: float = 1.0
     look_close_weight: float = 1.0
     look_place_weight: float = 0.0
-    look_model_weight: float = 0.0
-    look_close_above: float = 1.0
     look_several_above: float = 1.0
-    look_none_above: float = 1.0
+    look_training: str = ""
+    look_fit: str = ""
     numbers_slope: float = 1.0
     numbers_offset: float = 0.0
     numbers_review_below: float = 1.0
@@ -307,9 +300,6 @@ class Manifest:
     numbers_version: str = ""
     numbers_metrics: Mapping[str, object] = field(default_factory=dict)
     numbers_training: str = ""
-    look_datasets: tuple[Mapping[str, str], ...] = ()
-    look_training: str = ""
-    look_fit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 

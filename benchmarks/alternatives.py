@@ -1,9 +1,9 @@
 """Programs to compare digitbox with: decoding alone, and what a user writes in an hour.
 
 python benchmarks/alternatives.py decode FOLDER       cv2.imread in as many processes as cores
-python benchmarks/alternatives.py tfdata FOLDER       tf.data and Keras, the same network, no preprocessing
+python benchmarks/alternatives.py tfdata FOLDER       tf.data and Keras, the look alone, pictures just resized
 python benchmarks/alternatives.py loop FOLDER         model.predict on one image after another
-python benchmarks/alternatives.py parts FOLDER        decoding, preprocessing and network on one core
+python benchmarks/alternatives.py parts FOLDER        decoding, pictures and networks on one core
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 MAX_IMAGES = 1000  # for the parts, which read all of them into memory
-CHUNK_SIZE = 256  # digits that the network sees together
+SIDE_PX, GROUND, UNIT = 64, 48, 128  # the input of the look in Keras
 ROUNDS = 3  # of the parts; the shortest time counts
 
 
@@ -46,15 +46,13 @@ def tfdata(folder: Path) -> None:
 
     model = _keras_model()
     paths = sorted(map(str, folder.iterdir()))
-    channels = model.input_shape[-1]
 
     def load(path: Any) -> Any:
         image = tf.io.decode_image(tf.io.read_file(path), channels=1, expand_animations=False)
-        image = tf.cast(tf.image.resize(image, (28, 28)), tf.uint8)
-        return tf.repeat(image, channels, axis=-1)
+        return (tf.image.resize(image, (SIDE_PX, SIDE_PX)) - GROUND) / UNIT
 
     data = tf.data.Dataset.from_tensor_slices(paths).map(load, tf.data.AUTOTUNE)
-    logits = model.predict(data.batch(256).prefetch(tf.data.AUTOTUNE), verbose=0)
+    logits = model.predict(data.batch(256).prefetch(tf.data.AUTOTUNE), verbose=0)["logits"]
     with (folder.parent / "tfdata.csv").open("w", newline="") as file:
         csv.writer(file).writerows(zip(paths, logits.argmax(axis=1), logits.max(axis=1), strict=True))
 
@@ -63,12 +61,11 @@ def loop(folder: Path) -> None:
     """Read, resize and predict one image after another."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import cv2
-    import numpy as np
 
     model = _keras_model()
     for path in sorted(folder.iterdir()):
-        image = cv2.resize(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), (28, 28))
-        model.predict(np.repeat(image[None, :, :, None], model.input_shape[-1], axis=3), verbose=0)
+        image = cv2.resize(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), (SIDE_PX, SIDE_PX))
+        model.predict((image[None, :, :, None].astype("float32") - GROUND) / UNIT, verbose=0)
 
 
 def _keras_model() -> Any:
@@ -76,42 +73,33 @@ def _keras_model() -> Any:
 
     from batch.inference import model_store
 
-    return keras.models.load_model(model_store.find(None) / model_store.KERAS_FILE, compile=False)
+    return keras.models.load_model(model_store.find(None) / model_store.LOOK_KERAS_FILE, compile=False)
 
 
 def parts(folder: Path) -> None:
     """Print the shortest of three times of each part, in microseconds an image, as JSON."""
     import cv2
-    import numpy as np
 
     from batch.config import MAX_PIXELS
     from batch.images import decode as images_decode
-    from batch.inference import classifier, model_store
-    from batch.preprocessing.ink import find_ink
-    from batch.preprocessing.quality import check_single_digit
-    from batch.preprocessing.views import normalise
+    from batch.inference import model_store, models
+    from batch.preprocessing.look import look_input
     from batch.records import ScanRef
 
     cv2.setNumThreads(1)
     path = model_store.find(None)
-    manifest = model_store.load_manifest(path)
-    cascade = classifier.load(path, manifest)
-    large = classifier.LiteRtClassifier((path / model_store.TFLITE_FILE).read_bytes(), manifest)
+    looks = models.load(path, model_store.load_manifest(path)).looks
+    assert looks is not None
     refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:MAX_IMAGES]]
     greys = [images_decode.read(ref, MAX_PIXELS).grey for ref in refs]
-
-    def prepare() -> list[Any]:
-        inks = [find_ink(grey) for grey in greys]
-        return [normalise(ink, manifest.preprocess) for ink in inks if check_single_digit(ink) is None]
-
-    digits = np.stack(prepare())
-    chunks = [digits[start : start + CHUNK_SIZE] for start in range(0, len(digits), CHUNK_SIZE)]
+    pictures = [look_input(grey) for grey in greys]
     works: dict[str, Callable[[], object]] = {
         "imread": lambda: [cv2.imread(ref.path, cv2.IMREAD_GRAYSCALE) for ref in refs],
         "read and check": lambda: list(images_decode.read_all(refs, MAX_PIXELS)),
-        "preprocess": prepare,
-        "cascade": lambda: [cascade.logits(chunk) for chunk in chunks],
-        "large network": lambda: [large.logits(chunk) for chunk in chunks],
+        "pictures": lambda: [look_input(grey) for grey in greys],
+        "look at all": lambda: looks.look(pictures),
+        "look closer at all": lambda: looks.look_closer(greys, pictures),
+        "both, as a run does": lambda: looks.see(greys),
     }
     shortest = dict.fromkeys(works, float("inf"))
     for _ in range(ROUNDS):

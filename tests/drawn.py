@@ -4,11 +4,8 @@ import cv2
 import numpy as np
 
 from batch.preprocessing.ink import find_ink
-from batch.preprocessing.views import normalise
-from batch.records import Grey, PreprocessSpec
-
-BOXED = PreprocessSpec(views=("boxed",))
-BOTH = PreprocessSpec(views=("boxed", "context"))
+from batch.preprocessing.normalise import normalise
+from batch.records import Grey
 
 
 def light(size: int = 90) -> Grey:
@@ -35,8 +32,8 @@ def draw(text: str = "5", size: int = 100, paper: int = 230, ink: int = 40, widt
 
 
 def digit_of(scan: Grey) -> Grey:
-    """Return the boxed view of a scan."""
-    return normalise(find_ink(scan), BOXED)[..., 0]
+    """Return the digit of a scan, as a model sees it."""
+    return normalise(find_ink(scan))[..., 0]
 
 
 def likeness(first: Grey, second: Grey) -> float:

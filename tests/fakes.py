@@ -17,18 +17,17 @@ from batch.engines.workers import Beat
 from batch.errors import ModelError
 from batch.inference import model_store
 from batch.inference.reader import MAX_PAGES_AT_ONCE
-from batch.records import Manifest, Outcome, PreprocessSpec, Reason, ScanRef, Status
+from batch.records import SPECS, Input, Manifest, Outcome, Reason, ScanRef, Status
 
 MANIFEST = Manifest(
     name="fake",
     version="fake-1",
     network="fake",
-    classes=11,
+    classes=10,
     output="softmax",
-    preprocess=PreprocessSpec(views=("boxed",)),
+    preprocess=SPECS[Input.DIGIT],
     temperature=1.0,
     review_below=0.5,
-    refuse_above=0.5,
     files={},
 )
 
@@ -40,7 +39,7 @@ class FakeClassifier:
     manifest: Manifest = field(default=MANIFEST)
 
     def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        logits = np.zeros((len(digits), 11), np.float32)
+        logits = np.zeros((len(digits), 10), np.float32)
         columns = (digits[..., 0].max(axis=1) > 80).sum(axis=1)
         logits[np.arange(len(digits)), np.where(columns < 8, 1, 0)] = 8
         return logits

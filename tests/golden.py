@@ -1,4 +1,4 @@
-"""What the preprocessing makes of fixed scans, bound to `PreprocessSpec.version` by a stored file.
+"""What the preprocessing makes of fixed scans, bound to its version in `SPECS` by a stored file.
 
 A model has learnt from the output of one version of the preprocessing. So a change of that output needs a new
 version and new models. Write the file of the new version with
@@ -19,17 +19,16 @@ import numpy.typing as npt
 
 import golden_scans
 from batch.preprocessing.ink import find_ink
+from batch.preprocessing.normalise import DIGIT_PX, normalise
 from batch.preprocessing.polarity import polarity_vote
 from batch.preprocessing.quality import check_single_digit
-from batch.preprocessing.views import CONTEXT_PX, DIGIT_PX, normalise, pictures
-from batch.records import Grey, PreprocessSpec
+from batch.records import SPECS, Grey, Input
 
 DATA = Path(__file__).parent / "data"
-SPEC = PreprocessSpec(views=("boxed", "context"))
-FILE = DATA / f"preprocessing-v{SPEC.version}.npz"
+FILE = DATA / f"preprocessing-v{SPECS[Input.DIGIT].version}.npz"
 
 # Another processor or build of OpenCV may round a last bit otherwise, and an edge may move by a pixel.
-MAX_VIEW_DIFFERENCE = 0.5  # mean over the pixels of a view, in grey levels
+MAX_DIFFERENCE = 0.5  # mean over the pixels of the digit, in grey levels
 TOLERANCES = {
     "vote": 0.01,
     "height": 0.0,
@@ -48,7 +47,7 @@ TOLERANCES = {
 MAX_VOTE = 9.0  # in place of infinity
 
 Measures = dict[str, npt.NDArray[np.generic]]
-"""Results for a scan: `scan` (a checksum of its bytes), `numbers`, `words` and the views."""
+"""Results for a scan: `scan` (a checksum of its bytes), `numbers`, `words` and `digit`."""
 
 
 def scans() -> list[Grey]:
@@ -78,9 +77,8 @@ def measure(grey: Grey) -> Measures:
         "words": np.array([ink.polarity.value, refusal.value if refusal else "passes"], "U16"),
     }
     if ink.is_blank:
-        sides = {"boxed": DIGIT_PX, "context": CONTEXT_PX}
-        return measures | {view: np.zeros((side, side), np.uint8) for view, side in sides.items()}
-    return measures | pictures(normalise(ink, SPEC), SPEC)
+        return measures | {"digit": np.zeros((DIGIT_PX, DIGIT_PX), np.uint8)}
+    return measures | {"digit": normalise(ink)[..., 0]}
 
 
 def differences(stored: Measures, fresh: Measures) -> Iterator[str]:
@@ -93,10 +91,9 @@ def differences(stored: Measures, fresh: Measures) -> Iterator[str]:
     for old, new in zip(stored["words"], fresh["words"], strict=True):
         if old != new:
             yield f"{new}, was {old}"
-    for view in SPEC.views:
-        apart = np.abs(stored[view].astype(np.float64) - fresh[view].astype(np.float64)).mean()
-        if apart > MAX_VIEW_DIFFERENCE:
-            yield f"the {view} view by {apart:.2f} levels"
+    apart = np.abs(stored["digit"].astype(np.float64) - fresh["digit"].astype(np.float64)).mean()
+    if apart > MAX_DIFFERENCE:
+        yield f"the digit by {apart:.2f} levels"
 
 
 def load() -> list[Measures]:
@@ -110,7 +107,7 @@ def main() -> None:
     """Write the file of this version of the preprocessing, and remove those of others."""
     if FILE.exists():
         raise SystemExit(
-            f"{FILE} exists: raise PreprocessSpec.version first, or delete the file to add scans"
+            f"{FILE} exists: raise the version in batch.records.SPECS first, or delete the file to add scans"
         )
     records = [measure(scan) for scan in scans()]
     arrays: dict[str, Any] = {name: np.stack([record[name] for record in records]) for name in records[0]}

@@ -142,7 +142,7 @@ def test_to_collect_the_tests_loads_no_tensorflow() -> None:
 
     heavy = {"tensorflow", "keras"}
     heavy |= {f"batch.{name}" for name, path in modules().items() if heavy & at_once(path)}
-    assert {"batch.training.distil", "batch.training.networks", "batch.training.train"} <= heavy
+    assert {"batch.training.look.further", "batch.training.networks", "batch.training.train"} <= heavy
     assert not [path for path in (ROOT / "tests").rglob("*.py") if heavy & at_once(path)]
 
 

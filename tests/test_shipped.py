@@ -14,10 +14,11 @@ import numpy.typing as npt
 import pytest
 
 import batch
-from batch.inference import classifier, model_store
+from batch.inference import classifier, look_networks, model_store, models
 from batch.preprocessing.ink import find_ink
+from batch.preprocessing.look import look_input
+from batch.preprocessing.normalise import normalise
 from batch.preprocessing.quality import check_single_digit
-from batch.preprocessing.views import normalise
 from command import ROOT
 from float_model import float_bytes
 
@@ -60,24 +61,39 @@ def test_accuracy_on_mnist_from_files_to_csv(mnist_test: Mnist, inverted: bool, 
 
 def test_an_image_and_its_inverse_give_the_same_digit(mnist_test: Mnist) -> None:
     images, _ = mnist_test
-    spec = model_store.load_manifest(model_store.find(None)).preprocess
     for image in images[::5]:
         ink, inverse = find_ink(image), find_ink(255 - image)
-        assert np.array_equal(normalise(ink, spec), normalise(inverse, spec))
+        assert np.array_equal(normalise(ink), normalise(inverse))
 
 
-@pytest.mark.parametrize("name", ["cnn", "mlp"])
-def test_litert_agrees_with_keras(mnist_test: Mnist, name: str) -> None:
-    folder = ROOT / "models" / name
+def files_of(folder: Path, runtime: str) -> dict[str, bytes]:
+    return models.read(folder, model_store.load_manifest(folder), runtime)
+
+
+def test_litert_agrees_with_keras_on_digits(mnist_test: Mnist) -> None:
+    folder = ROOT / "models" / "mlp"
     manifest = model_store.load_manifest(folder)
-    inks = [find_ink(image) for image in mnist_test[0][:1000]]
-    digits = np.stack([normalise(ink, manifest.preprocess) for ink in inks])
-    keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
+    digits = np.stack([normalise(find_ink(image)) for image in mnist_test[0][:1000]])
+    keras = classifier.build(files_of(folder, "tensorflow"), manifest, "tensorflow").logits(digits)
     in_float = classifier.LiteRtClassifier(float_bytes(folder), manifest).logits(digits)
-    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
-    int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
+    int8 = classifier.build(files_of(folder, "litert"), manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3 * np.ptp(keras)
     assert (int8.argmax(axis=1) == keras.argmax(axis=1)).mean() >= 0.995
+
+
+def test_litert_agrees_with_keras_on_scans(mnist_test: Mnist) -> None:
+    """Both networks of the default model, on whole scans; int8 rounds by as much as it does."""
+    folder = ROOT / "models" / "cnn"
+    manifest = model_store.load_manifest(folder)
+    litert, keras = (
+        look_networks.build(files_of(folder, name), manifest, name) for name in ("litert", "tensorflow")
+    )
+    pictures = np.stack([look_input(image) for image in mnist_test[0][:500]])[..., None]
+    for int8, floats in zip(litert, keras, strict=True):
+        seen, exact = int8.see(pictures), floats.see(pictures)
+        assert (seen.logits.argmax(axis=1) == exact.logits.argmax(axis=1)).mean() >= 0.99
+        assert np.abs(seen.logits - exact.logits).mean() < 0.03 * np.ptp(exact.logits)
+        assert np.abs(seen.places - exact.places).mean() < 0.01
 
 
 def test_both_runtimes_give_the_same_rows(tmp_path: Path) -> None:
@@ -111,7 +127,7 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     shutil.rmtree(checkout)
     (models,) = home.glob("lib/*/site-packages/batch/models")
     carried = {path.name for path in models.rglob("*") if path.is_file()}
-    networks = {"model.tflite", "model.keras", "student.tflite", "numbers.tflite", *model_store.LOOK_FILES}
+    networks = {"model.tflite", "model.keras", "look.tflite", "look.keras", "numbers.tflite"}
     assert carried == {"CURRENT", "manifest.json", "card.md"} | networks
     digitbox = home / "bin" / "digitbox"
     version = subprocess.run(

@@ -40,10 +40,10 @@ def explore(data: str, report: Path, seed: int, model: str | None, max_pixels: i
     from batch.training.evaluation import explore as exploration
 
     say_config_file()
-    spec = model_store.load_manifest(model_store.find(model)).preprocess
+    seen = model_store.load_manifest(model_store.find(model)).preprocess.input
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         scans = labelled_scans.load(data, Path(scratch), console.say)
-        counts = exploration.write(report, scans, seed, spec, max_pixels)
+        counts = exploration.write(report, scans, seed, seen, max_pixels)
     for name, count in counts.items():
         click.echo(f"{name}: {count}")
     click.echo(f"pictures: {report}", err=True)

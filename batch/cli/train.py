@@ -11,6 +11,7 @@ import click
 
 from batch.cli.extras import check_extra
 from batch.cli.types import Number, Whole
+from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.inference.models import Model
 
@@ -24,28 +25,24 @@ if TYPE_CHECKING:
 @click.option(
     "--network",
     type=click.Choice(["cnn", "mlp"]),
-    default="cnn",
-    show_default=True,
-    help="Network to train. cnn is the default model, trained on rendered scans. mlp is the small network of "
-    "the teaching notebook, trained on the digits as they are.",
+    help="Network to train. cnn is the default model. mlp is the small network of the teaching notebook, "
+    "trained on digits as they are.  [default: that of --from, else cnn]",
 )
 @click.option(
     "--data",
     "sources",
     multiple=True,
-    default=["mnist"],
-    show_default=True,
     metavar="mnist|fashion_mnist|PATH",
-    help="Labelled digits. mnist downloads MNIST; fashion_mnist downloads clothes, which are not digits. "
-    "PATH is a data set: NumPy, IDX, CSV or Parquet. Label -1 means not a digit. You can give it several "
-    "times.",
+    help="Labelled digits for an mlp. mnist downloads MNIST; fashion_mnist downloads clothes, which are not "
+    "digits. PATH is a data set: NumPy, IDX, CSV or Parquet. Label -1 means not a digit. You can give it "
+    "several times.  [default: mnist]",
 )
 @click.option(
     "--extra",
     "folders",
     multiple=True,
     type=click.Path(readable=False),
-    help="Also train on your own labelled scans, as for digitbox evaluate, or as digitbox apply writes them. "
+    help="Train on your own labelled scans, as for digitbox evaluate, or as digitbox apply writes them. "
     "digitbox holds out about a fifth of them, and the card says how well it reads those. You can give it "
     "several times.",
 )
@@ -53,7 +50,7 @@ if TYPE_CHECKING:
     "--from",
     "start",
     metavar="NAME|DIR",
-    help="Train a model of the same --network further. This takes a few short epochs, i.e. minutes.",
+    help="Train this model further. A cnn needs --extra for that, and no other data. It takes minutes.",
 )
 @click.option("--name", help="Name of the model.  [default: the network's name]")
 @click.option(
@@ -68,33 +65,21 @@ if TYPE_CHECKING:
     "--epochs",
     metavar="N",
     type=Whole(1),
-    help="Train for N passes over the digits.  [default: mlp 10, cnn 40; 4 with --from]",
+    help="Train an mlp for N passes over the digits.  [default: 10; 4 with --from]",
 )
 @click.option(
-    "--examples",
-    "examples_per_epoch",
-    metavar="N",
-    type=Whole(100),
-    help="Render N scans in an epoch of the cnn.  [default: as many as there are digits]",
-)
-@click.option(
-    "--batch-size",
-    metavar="N",
-    type=Whole(1),
-    help="Show the network N digits in a step.  [default: mlp 32, cnn 256]",
+    "--batch-size", metavar="N", type=Whole(1), help="Show an mlp N digits in a step.  [default: 32]"
 )
 @click.option(
     "--learning-rate",
     metavar="X",
     type=Number(0, 1, min_open=True),
-    help="Highest learning rate.  [default: mlp 0.001, cnn 0.002; a fifth of it with --from]",
+    help="Learning rate of an mlp.  [default: 0.001; a fifth of it with --from]",
 )
 @click.option(
     "--output",
     type=click.Choice(["softmax", "sigmoid"]),
-    default="softmax",
-    show_default=True,
-    help="Function that turns the last layer into probabilities. sigmoid is for the mlp only.",
+    help="Function that turns the last layer of an mlp into probabilities.  [default: softmax]",
 )
 @click.option(
     "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Seed of every random choice."
@@ -104,63 +89,68 @@ if TYPE_CHECKING:
     "--default", "make_default", is_flag=True, help="Make the model the default of runs in this folder."
 )
 def train(
-    network: str,
+    network: str | None,
     sources: tuple[str, ...],
     folders: tuple[str, ...],
     start: str | None,
     name: str | None,
     models_dir: Path,
     epochs: int | None,
-    examples_per_epoch: int | None,
     batch_size: int | None,
     learning_rate: float | None,
-    output: str,
+    output: str | None,
     seed: int,
     overwrite: bool,
     make_default: bool,
 ) -> None:
     """Train a model and write its folder.
 
-    digitbox holds out a twelfth of the training digits and sets the thresholds on it. The model's card.md has
-    the figures, also on the test digits if the data has some. digitbox writes nothing before the end. With
-    --from, a table compares the new model with the old one. On a terminal, digitbox then asks whether to make
-    the new one the default.
+    The model's card.md has the figures, on scans and digits that the training did not see. digitbox writes
+    nothing before the end. With --from, a table compares the new model with the old one. On a terminal,
+    digitbox then asks whether to make the new one the default.
 
     \b
     Examples:
+      digitbox train --from cnn --extra my-labelled-scans/ --name office
       digitbox train --network mlp                      the teaching notebook's network
       digitbox train --network mlp --output sigmoid --name mlp-sigmoid
-      digitbox train --data mnist.npz --data usps.npz --name mine
-      digitbox train --from cnn --extra my-labelled-scans/ --name office
-      digitbox run --model mine inbox/
+      digitbox run --model office inbox/
     """
+    start_dir = None if start is None else model_store.find(start)
+    network = _network(network, start_dir)
     name = name or network
     model_store.check_target(models_dir, name, overwrite)
     check_extra("digitbox train", "tensorflow", "matplotlib", "seaborn")
+    if network == "cnn":
+        _check_cnn(start_dir, folders, sources, epochs, batch_size, learning_rate, output)
     from batch.training.data import datasets, own_scans
-    from batch.training.train import TrainOptions
-    from batch.training.train import train as run
 
-    start_dir = None if start is None else model_store.find(start)
     # The new model may take its place, so digitbox loads the old one before.
     old = None if start_dir is None else models.load(start_dir, model_store.load_manifest(start_dir))
-    data = [datasets.load(source, _say) for source in sources]
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
-    options = TrainOptions(
-        network,
-        name,
-        models_dir,
-        epochs,
-        examples_per_epoch,
-        batch_size,
-        learning_rate,
-        output,
-        seed,
-        overwrite,
-        start_dir,
-        own,
-    )
-    folder = run(options, data, _say)
+    data: list[Dataset] = []
+    if network == "cnn":
+        from batch.training.look import retrain
+
+        assert start_dir is not None
+        folder = retrain.retrain(retrain.Options(start_dir, own, name, models_dir, seed, overwrite), _say)
+    else:
+        from batch.training import train as mlp
+
+        data = [datasets.load(source, _say) for source in sources or (datasets.MNIST,)]
+        options = mlp.TrainOptions(
+            name,
+            models_dir,
+            epochs,
+            batch_size,
+            learning_rate,
+            output or "softmax",
+            seed,
+            overwrite,
+            start_dir,
+            own,
+        )
+        folder = mlp.train(options, data, _say)
     if old is not None:
         verdict = _compare(old, folder, own, data)
         make_default = make_default or _offer_default(verdict, folder)
@@ -169,20 +159,58 @@ def train(
     click.echo(folder)
 
 
+def _network(network: str | None, start: Path | None) -> str:
+    """Return the network to train: that of the model to go on from, or the one that the user names."""
+    if start is None:
+        return network or "cnn"
+    found = model_store.load_manifest(start).network
+    if network not in (None, found):
+        raise ConfigError(f"--from {start} is a {found}: give the same --network, or leave it out")
+    return found
+
+
+def _check_cnn(start: Path | None, folders: tuple[str, ...], *of_mlp: object) -> None:
+    """Fail if the options do not suit a cnn."""
+    if start is None:
+        raise ConfigError(
+            "to train a cnn with your scans, give --from cnn --extra FOLDER; to train one from data sets, "
+            "see python -m batch.training.look --help"
+        )
+    if not folders:
+        raise ConfigError("--from a cnn needs your labelled scans: give --extra FOLDER")
+    if any(of_mlp):
+        raise ConfigError(
+            "--data, --epochs, --batch-size, --learning-rate and --output are for an mlp: leave them out"
+        )
+
+
 def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
 def _compare(old: Model, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
     """Let the new and the old model read the same scans, print a table, and return which is better."""
+    from batch.training.data import own_scans
     from batch.training.evaluation import compare
 
     _say("comparing with the old model")
     new = models.load(folder, model_store.load_manifest(folder))
-    pairs = compare.compare(old, new, own, data)
+    if new.looks is not None:
+        from batch.training.look import retrain
+
+        kinds = retrain.tested(own)
+    else:
+        kinds = [(compare.OWN, own_scans.split(own)[0])]
+        for part in data:
+            if part.test is not None:
+                pairs_of = zip(part.test.images, part.test.labels.tolist(), strict=True)
+                kinds.append((f"{part.name} test", list(pairs_of)))
+    pairs = compare.compare(old, new, kinds)
     verdict = compare.verdict(pairs)
     if pairs:
         _say(compare.table(old.manifest.version, new.manifest.version, pairs))
+    if own and compare.own_verdict(pairs) is not compare.Verdict.BETTER:
+        _say("your own scans held out do not show that the new model reads them better: more of them may")
     _say(f"the new model: {verdict.value}; p is that of McNemar's exact test")
     return verdict
 

@@ -12,7 +12,7 @@ from batch.errors import ConfigError
 from batch.records import Manifest, Prediction, Reason, Status
 
 Logits = npt.NDArray[np.floating[Any]]
-"""Output of the model: (n, 10), or (n, 11) if it has the class `not a digit`, which is the last."""
+"""Output of a model: (n, 10) for the digits, or (n, 12) with the classes *several digits* and *no digit*."""
 Probabilities = npt.NDArray[np.float64]
 """(n, classes), 0 to 1; each row sums to 1."""
 
@@ -28,13 +28,11 @@ class Thresholds:
     Attributes:
         temperature: Divisor of the logits, above 0.
         review_below: A digit with a lower confidence goes to review, 0 to 1.
-        refuse_above: A scan with a higher probability of `not a digit` is refused, 0 to 1.
         output: How logits become probabilities, `softmax` or `sigmoid`.
     """
 
     temperature: float
     review_below: float
-    refuse_above: float
     output: str
 
     @classmethod
@@ -51,20 +49,20 @@ class Thresholds:
         if review_below is not None and not 0 <= review_below <= 1:
             raise ConfigError(f"--review-below must be from 0 to 1, not {review_below:g}")
         below = manifest.review_below if review_below is None else review_below
-        return cls(manifest.temperature, below, manifest.refuse_above, manifest.output)
+        return cls(manifest.temperature, below, manifest.output)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The decision on one digit.
+    """The decision on one scan.
 
     Attributes:
-        prediction: Label, confidence and probabilities, also when the digit is refused.
+        prediction: Label, confidence and probabilities, also of a refused scan; None if no network saw it.
         status: `ok`, `review` or `refused`.
         reason: `low_confidence` for a review, the kind of what it is for a refusal; None if ok.
     """
 
-    prediction: Prediction
+    prediction: Prediction | None
     status: Status
     reason: Reason | None
 
@@ -93,33 +91,29 @@ def probabilities(logits: Logits, output: str, temperature: float) -> Probabilit
 
 
 def decide(logits: Logits, thresholds: Thresholds) -> list[Decision]:
-    """Decide whether each digit is ok, needs review or is refused.
-
-    The confidence is the probability of the label among all classes, so doubt whether the scan is a digit
-    lowers it. The ten probabilities of a prediction are those of the digits alone.
+    """Decide whether each digit is ok or needs review.
 
     Args:
-        logits: Output of the model, float32 (n, 10) or (n, 11).
+        logits: Output of a model of digits, float32 (n, 10).
         thresholds: Thresholds of the model.
 
     Returns:
         n decisions, in the same order.
     """
-    classes = probabilities(logits, thresholds.output, thresholds.temperature)
-    digits = classes[:, :DIGITS]
-    labels = digits.argmax(axis=1)
-    confidences = digits[np.arange(len(digits)), labels]
-    not_digits = classes[:, DIGITS:].sum(axis=1)
-    shares = digits / np.maximum(digits.sum(axis=1, keepdims=True), MIN_TOTAL)
-    decisions = []
-    for label, confidence, not_a_digit, share in zip(
-        labels.tolist(), confidences.tolist(), not_digits.tolist(), shares.tolist(), strict=True
-    ):
-        prediction = Prediction(label, confidence, tuple(share), not_a_digit)
-        if not_a_digit > thresholds.refuse_above:
-            decisions.append(Decision(prediction, Status.REFUSED, Reason.NOT_A_DIGIT))
-        elif confidence < thresholds.review_below:
-            decisions.append(Decision(prediction, Status.REVIEW, Reason.LOW_CONFIDENCE))
-        else:
-            decisions.append(Decision(prediction, Status.OK, None))
-    return decisions
+    likely = probabilities(logits, thresholds.output, thresholds.temperature)
+    return [
+        review(Prediction(label, row[label], tuple(row)), thresholds.review_below)
+        for label, row in zip(likely.argmax(axis=1).tolist(), likely.tolist(), strict=True)
+    ]
+
+
+def review(prediction: Prediction, review_below: float) -> Decision:
+    """Decide whether a prediction is ok or needs review.
+
+    Args:
+        prediction: What the networks say of a scan.
+        review_below: A lower confidence needs review, 0 to 1.
+    """
+    if prediction.confidence < review_below:
+        return Decision(prediction, Status.REVIEW, Reason.LOW_CONFIDENCE)
+    return Decision(prediction, Status.OK, None)

@@ -11,13 +11,12 @@ import numpy.typing as npt
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import steps
-from batch.inference.look import Glance, Sight
+from batch.inference.look import Glance, Sight, cut
 from batch.inference.models import Model
 from batch.inference.number_steps import decide_numbers
 from batch.inference.numbers import NumberReader
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import strip_of
-from batch.preprocessing.views import pictures
 from batch.records import Grey, ScanRef, Status
 from batch.text import text_cell
 
@@ -26,7 +25,7 @@ TEXT_PX = 18  # height of the text above it
 GAP_PX = 8  # white space to the right of and below each panel
 COLUMNS = 10  # panels in a row of the sheet
 WHITE = 255  # paper of the sheet
-LOOKS = ("look", "close")  # names of the glances of a scan, in their order
+LOOKS = ("look", "closer")  # names of the glances of a scan, in their order
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADING_SCALE = 0.45  # of the font; fits a usual sentence into the width of ten panels
 NAME_SCALE = 0.38  # of the font; fits the longest name of a step above its panel
@@ -38,8 +37,6 @@ Sheet = npt.NDArray[np.uint8]
 
 def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> tuple[str, Sheet]:
     """Read one scan and draw each step.
-
-    The steps of the preprocessing are drawn even if the looks settle the scan and a run does not take them.
 
     Args:
         ref: The scan.
@@ -57,56 +54,55 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> 
     except ImageError as error:
         sentence = f"{name}: {error.reason.value}, {error.detail}"
         return sentence, _draw(sentence, [], None)
-    panels = [("scan", image)]
     if model.numbers is not None:
         return _explain_number(name, image, model, model.numbers)
-    spec = model.manifest.preprocess
     (scan,) = steps.examine_all([image], model)
-    (decision,) = steps.decide_all([scan], model)
+    panels = [("scan", image)]
     if scan.sight is not None:
         panels += _looks(image, scan.sight)
-    seen = steps.prepare(image, spec, lambda step, picture: panels.append((step, picture)))
-    measures = (
-        f"{seen.ink.polarity.value.replace('_', ' ')}, contrast {seen.ink.contrast:.0f}, "
-        f"noise {seen.ink.noise:.1f}, {len(seen.ink.parts)} parts"
-    )
-    if scan.sight is not None:
-        said = (f"{look} {_say(glance)}" for look, glance in zip(LOOKS, scan.sight.glances, strict=False))
-        measures = "; ".join([*said, measures])
-    if decision is None:
-        by = f"by {_last_look(scan.sight)}" if scan.sight and scan.prepared is None else "before the model"
-        sentence = f"{name}: refused {by}, {scan.refusal} ({measures})"
-        return sentence, _draw(sentence, panels, None)
-    if scan.digit is not None:
-        views = pictures(scan.digit, spec)
-        panels += [(f"model sees: {view}", picture) for view, picture in views.items()]
-    prediction = decision.prediction
+        measures = "; ".join(
+            f"{look} {_say(glance)}" for look, glance in zip(LOOKS, scan.sight.glances, strict=False)
+        )
+    else:
+        ink, _, digit = steps.prepare(image, lambda step, picture: panels.append((step, picture)))
+        panels += [("model sees", digit[..., 0])] if digit is not None else []
+        measures = (
+            f"{ink.polarity.value.replace('_', ' ')}, contrast {ink.contrast:.0f}, noise {ink.noise:.1f}, "
+            f"{len(ink.parts)} parts"
+        )
+    decision, prediction = scan.decision, scan.decision.prediction
+    by = _settled_by(scan)
     reason = f", {decision.reason.value}" if decision.reason else ""
-    by = f" by {_last_look(scan.sight)}" if scan.sight and scan.prepared is None else ""
-    sentence = (
-        f"{name}: {prediction.label} with {prediction.confidence:.3f}{by}, {decision.status.value}{reason} "
-        f"(not a digit {prediction.not_a_digit:.3f}; {measures})"
-    )
-    return sentence, _draw(sentence, panels, prediction.probabilities)
+    if prediction is None or decision.status is Status.REFUSED:
+        said = f" ({measures})" if measures else ""
+        sentence = f"{name}: refused {by}{reason}{said}"
+    else:
+        answer = f"{prediction.label} with {prediction.confidence:.3f} {by}"
+        sentence = f"{name}: {answer}, {decision.status.value}{reason} ({measures})"
+    return sentence, _draw(sentence, panels, None if prediction is None else prediction.probabilities)
 
 
 def _looks(image: Grey, sight: Sight) -> list[tuple[str, Grey]]:
     """Return a picture for each look: what it saw, and for looking closer also where."""
-    panels = [(f"look: {_say(sight.glances[0])}", look_input(image))]
+    panels = [(f"look: {_say(sight.glances[0]) if sight.glances else 'no ink'}", look_input(image))]
     if sight.place is not None:
         place = sight.place
         framed = image.copy()
         width = max(1, max(image.shape) // PANEL_PX)
         level = 0 if np.median(image) > WHITE // 2 else WHITE
         cv2.rectangle(framed, place[:2], (place.right - 1, place.bottom - 1), level, width)
-        near = look_input(image[place.top : place.bottom, place.left : place.right])
-        panels += [("where it looks closer", framed), (f"close: {_say(sight.glances[-1])}", near)]
+        near = look_input(cut(image, place))
+        panels += [("where it looks closer", framed), (f"closer: {_say(sight.glances[-1])}", near)]
     return panels
 
 
-def _last_look(sight: Sight) -> str:
-    """Return the name of the look that settled a scan."""
-    return "the look" if sight.place is None else "looking closer"
+def _settled_by(scan: steps.Examined) -> str:
+    """Say what gave the decision."""
+    if scan.sight is None:
+        return "before the model" if scan.digit is None else "by the model"
+    if not scan.sight.glances:
+        return "before the look"
+    return "by the look" if scan.sight.place is None else "by looking closer"
 
 
 def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader) -> tuple[str, Sheet]:

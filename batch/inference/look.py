@@ -1,8 +1,8 @@
-"""The looks: networks that see the scan itself, before digitbox looks for its ink.
+"""The looks: networks that see the scan itself.
 
-Most scans are easy, and a small network that sees the whole scan answers those alone. The larger network
-`close` looks closer at the others, at the whole scan and at the place of the digit. If both are not sure, the
-model that sees the ink has a say, too: all that was seen is weighed into one set of probabilities.
+Most scans are easy, and a small network that sees the whole scan answers those alone. A larger network
+looks closer at the others, at the whole scan and at the place of the digit. What it says of both is weighed
+into one set of probabilities.
 """
 
 from __future__ import annotations
@@ -17,16 +17,13 @@ import numpy.typing as npt
 from batch.inference import decision
 from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Probabilities
 from batch.inference.look_networks import CLASSES, Network, Networks, Seen
+from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
 from batch.records import Grey, Manifest, Prediction, Reason, Status
 
 SEVERAL, NONE = DIGITS, DIGITS + 1  # classes after the ten digits
+LIKELY = 0.5  # what has this probability is likelier than all else together
 CHUNK_SCANS = 16  # pictures in a batch; the memory of a larger one leaves the processor's cache
-LIKELY = 0.5  # a digit of this probability is likelier than all else together
-MIN_SHARE = 1e-6  # what the model takes for less likely counts as this likely; it bounds what it can say
-
-Evidence = npt.NDArray[np.float64]
-"""The logits of looking closer, weighed: (12,) for one scan."""
 
 
 class Glance(NamedTuple):
@@ -51,23 +48,15 @@ class Sight(NamedTuple):
     """A scan after the looks.
 
     Attributes:
-        glances: What the look says, and what looking closer says if the look was not sure.
-        is_sure: Whether the last glance is the answer.
-        refusal: Why the scan is not one digit; None if the looks do not refuse it.
+        decision: The answer.
+        glances: What the look says, and what looking closer says if the look was not sure. A scan without ink
+            has none.
         place: Where digitbox looked closer; None if it did not.
-        evidence: What the decision weighs against the model; None if digitbox did not look closer.
     """
 
-    glances: tuple[Glance, ...]
-    is_sure: bool
-    refusal: Reason | None
+    decision: Decision
+    glances: tuple[Glance, ...] = ()
     place: Place | None = None
-    evidence: Evidence | None = None
-
-    @property
-    def is_digit(self) -> bool:
-        """Whether the scan shows one digit more likely than not."""
-        return self.glances[-1].confidence >= LIKELY
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +68,9 @@ class LookRules:
         above: A digit of at least this probability is the look's answer.
         close_weight: Weight of the logits of the whole scan in looking closer.
         place_weight: Weight of the logits of the digit's place in looking closer.
-        model_weight: Weight of the logarithms of the model's probabilities.
-        close_above: A digit of at least this probability is the answer of looking closer, and ok after that.
+        close_above: A digit of at least this probability is ok after looking closer.
         several_above: From this probability of several digits the scan is refused.
-        none_above: From this probability of no or several digits, the scan is refused at last.
+        none_above: From this probability of no or several digits the scan is refused after looking closer.
         review_below: The user's threshold for each answer, 0 to 1; None for that of the model.
     """
 
@@ -90,7 +78,6 @@ class LookRules:
     above: float
     close_weight: float
     place_weight: float
-    model_weight: float
     close_above: float
     several_above: float
     none_above: float
@@ -100,14 +87,13 @@ class LookRules:
     def of(cls, manifest: Manifest, review_below: float | None = None) -> LookRules:
         """Return the rules of a model, with the user's threshold."""
         return cls(
-            manifest.look_temperature,
+            manifest.temperature,
             manifest.look_above,
             manifest.look_close_weight,
             manifest.look_place_weight,
-            manifest.look_model_weight,
-            manifest.look_close_above,
+            manifest.review_below,
             manifest.look_several_above,
-            manifest.look_none_above,
+            manifest.refuse_above,
             review_below,
         )
 
@@ -153,25 +139,21 @@ class Looks:
             What was seen of each, in the same order. It does not depend on the others.
         """
         pictures = [look_input(grey) for grey in greys]
-        logits = self.look(pictures)
-        first = glances_of(decision.probabilities(logits, "softmax", self.rules.temperature))
-        sights = [self._judge(glance, self.rules.above) for glance in first]
-        unsure = [index for index, sight in enumerate(sights) if not sight.is_sure and sight.refusal is None]
+        sights = [Sight(Decision(None, Status.REFUSED, Reason.BLANK))] * len(greys)
+        inked = [index for index, picture in enumerate(pictures) if has_ink(picture)]
+        unsure = []
+        for index, glance in zip(inked, self.glance([pictures[i] for i in inked]), strict=True):
+            settled = self._settle(glance)
+            if settled is None:
+                unsure.append((index, glance))
+            else:
+                sights[index] = Sight(settled, (glance,))
         if unsure:
-            closer = self.look_closer([greys[i] for i in unsure], [pictures[i] for i in unsure])
-            for index, place, evidence in zip(
-                unsure, closer.places, closer.evidence(self.rules), strict=True
-            ):
-                (glance,) = glances_of(decision.probabilities(evidence[None], "softmax", 1.0))
-                sight = self._judge(glance, self.rules.close_above)
-                glances = first[index], glance
-                sights[index] = sight._replace(glances=glances, place=place, evidence=evidence)
+            closer = self.look_closer([greys[i] for i, _ in unsure], [pictures[i] for i, _ in unsure])
+            glances = glances_of(decision.probabilities(closer.evidence(self.rules), "softmax", 1.0))
+            for (index, first), place, glance in zip(unsure, closer.places, glances, strict=True):
+                sights[index] = Sight(self._decide(glance, pictures[index]), (first, glance), place)
         return sights
-
-    def _judge(self, glance: Glance, above: float) -> Sight:
-        is_sure = glance.confidence >= above
-        several = glance.several >= self.rules.several_above
-        return Sight((glance,), is_sure, Reason.SEVERAL_DIGITS if several and not is_sure else None)
 
     def look(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
         """Return the logits of the look, (n, 12), of pictures, uint8 (64, 64) each."""
@@ -194,61 +176,38 @@ class Looks:
         places = [
             place_of(grey.shape, where) for grey, where in zip(greys, whole.places.tolist(), strict=True)
         ]
-        parts = [
-            look_input(grey[place.top : place.bottom, place.left : place.right])
-            for grey, place in zip(greys, places, strict=True)
-        ]
+        parts = [look_input(cut(grey, place)) for grey, place in zip(greys, places, strict=True)]
         return Closer(places, whole.logits, _see(self.networks.close, parts).logits)
 
-    def decide(self, sight: Sight) -> Decision:
-        """Decide on a scan from what the looks saw alone."""
-        below = self.rules.review_below
-        if below is None:
-            below = 0.0 if sight.is_sure else self.rules.close_above
-        return _decide(sight.glances[-1], below)
+    def _settle(self, glance: Glance) -> Decision | None:
+        """Decide on a scan of which the look is sure; return None if it is not."""
+        if glance.confidence >= self.rules.above:
+            return self._answer(glance, 0.0)
+        if glance.several >= self.rules.several_above:
+            return _refuse(glance, Reason.SEVERAL_DIGITS)
+        return None
 
-    def weigh(self, sights: Sequence[Sight], shares: Probabilities) -> list[Decision]:
-        """Decide on scans of which the looks are not sure: weigh what they saw against the model.
+    def _decide(self, glance: Glance, picture: Grey) -> Decision:
+        """Decide on a scan after looking closer."""
+        if glance.confidence < self.rules.close_above:
+            if glance.several >= self.rules.several_above:
+                return _refuse(glance, Reason.SEVERAL_DIGITS)
+            if glance.none >= LIKELY and not has_strokes(picture):
+                return _refuse(glance, Reason.BLANK)
+            if glance.several + glance.none >= self.rules.none_above:
+                is_several = glance.several > glance.none
+                return _refuse(glance, Reason.SEVERAL_DIGITS if is_several else Reason.NOT_A_DIGIT)
+        return self._answer(glance, self.rules.close_above)
 
-        Args:
-            sights: What was seen of each scan, with evidence.
-            shares: The model's probabilities, float64 (n, 10) or (n, 11).
-        """
-        evidence = np.stack([sight.evidence for sight in sights if sight.evidence is not None])
-        weighed = weigh_model(evidence, shares, self.rules)
-        below = self.rules.close_above if self.rules.review_below is None else self.rules.review_below
-        return [
-            self._refuse(glance) or _decide(glance, below)
-            for glance in glances_of(decision.probabilities(weighed, "softmax", 1.0))
-        ]
-
-    def _refuse(self, glance: Glance) -> Decision | None:
-        if glance.several + glance.none < self.rules.none_above:
-            return None
-        reason = Reason.SEVERAL_DIGITS if glance.several > glance.none else Reason.NOT_A_DIGIT
-        return Decision(_prediction(glance), Status.REFUSED, reason)
+    def _answer(self, glance: Glance, review_below: float) -> Decision:
+        """Answer the likeliest digit, for review below the user's threshold, or else below that one."""
+        user = self.rules.review_below
+        return decision.review(_prediction(glance), review_below if user is None else user)
 
 
-def weigh_model(
-    evidence: npt.NDArray[np.float64], shares: Probabilities, rules: LookRules
-) -> npt.NDArray[np.float64]:
-    """Add what the model says to the evidence of the looks.
-
-    The model knows no class of several digits, so its probability of no digit counts for both.
-
-    Args:
-        evidence: Result of `Closer.evidence`, (n, 12).
-        shares: The model's probabilities, (n, 10) or (n, 11).
-        rules: The weights.
-
-    Returns:
-        Logits, float64 (n, 12).
-    """
-    columns = np.minimum(np.arange(CLASSES), shares.shape[1] - 1)
-    said = np.log(np.maximum(shares[:, columns], MIN_SHARE))
-    if shares.shape[1] == DIGITS:
-        said[:, DIGITS:] = 0.0  # it cannot tell what is no digit
-    return np.asarray(evidence + rules.model_weight * said)
+def cut(grey: Grey, place: Place) -> Grey:
+    """Return a part of a scan."""
+    return grey[place.top : place.bottom, place.left : place.right]
 
 
 def glances_of(classes: Probabilities) -> list[Glance]:
@@ -277,7 +236,5 @@ def _prediction(glance: Glance) -> Prediction:
     return Prediction(glance.label, glance.confidence, glance.probabilities, glance.none)
 
 
-def _decide(glance: Glance, review_below: float) -> Decision:
-    if glance.confidence < review_below:
-        return Decision(_prediction(glance), Status.REVIEW, Reason.LOW_CONFIDENCE)
-    return Decision(_prediction(glance), Status.OK, None)
+def _refuse(glance: Glance, reason: Reason) -> Decision:
+    return Decision(_prediction(glance), Status.REFUSED, reason)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,12 +10,12 @@ import numpy.typing as npt
 
 from batch.errors import ModelError
 from batch.inference import model_store
-from batch.inference.decision import DIGITS
 from batch.inference.runtimes import LiteRt, load_keras
 from batch.preprocessing.look import LOOK
-from batch.records import Manifest
+from batch.records import CLASSES as CLASSES_OF
+from batch.records import Input, Manifest
 
-CLASSES = DIGITS + 2  # the ten digits, several digits, no digit
+CLASSES = CLASSES_OF[Input.SCAN]  # the ten digits, several digits, no digit
 PLACE = 4  # numbers that say where the digit is, see `Seen.places`
 KERAS_UNIT = 128  # a Keras network sees (level - ground) / unit; the other has that in its first layer
 
@@ -60,49 +59,32 @@ class Networks(NamedTuple):
     close: Network
 
 
-def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:
-    """Read the files of the looks that a runtime needs.
+def names(runtime: str) -> tuple[str, str]:
+    """Return the names of the files of both networks: of the look, and of the one that looks closer.
 
     Args:
-        model_dir: Folder of the model.
-        manifest: Manifest of that folder.
         runtime: `litert` or `tensorflow`.
-
-    Returns:
-        The verified content of each by its name; empty if the model has no looks.
-
-    Raises:
-        ModelError: A file is missing or damaged.
     """
-    if model_store.LOOK_FILE not in manifest.files:
-        return {}
-    names = (model_store.LOOK_FILE, model_store.CLOSE_FILE)
     if runtime == "tensorflow":
-        names = (model_store.LOOK_KERAS_FILE, model_store.CLOSE_KERAS_FILE)
-    return {name: model_store.read_verified(model_dir, manifest, name) for name in names}
+        return model_store.LOOK_KERAS_FILE, model_store.KERAS_FILE
+    return model_store.LOOK_FILE, model_store.TFLITE_FILE
 
 
-def build(files: Mapping[str, bytes], manifest: Manifest) -> Networks | None:
+def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str = "litert") -> Networks:
     """Build the networks from the content of their files.
 
     Args:
-        files: Content by file name, see `read`.
+        files: Content by file name; those of `names` must be among them.
         manifest: Manifest of the model.
-
-    Returns:
-        The networks; None if the model has none.
+        runtime: `litert` or `tensorflow`.
 
     Raises:
         ModelError: A network does not load, or does not fit the manifest.
         MissingExtraError: TensorFlow is not installed.
     """
-    if model_store.LOOK_FILE in files:
-        names = model_store.LOOK_FILE, model_store.CLOSE_FILE
-    elif model_store.LOOK_KERAS_FILE in files:
-        names = model_store.LOOK_KERAS_FILE, model_store.CLOSE_KERAS_FILE
-    else:
-        return None
-    look, close = (_build(files[name], f"{name} of the model {manifest.name}", name) for name in names)
+    look, close = (
+        _build(files[name], f"{name} of the model {manifest.name}", name) for name in names(runtime)
+    )
     return Networks(look, close)
 
 

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 
 from batch.errors import ConfigError, ModelError
 from batch.locations import is_trusted
-from batch.records import VIEW_CHANNELS, Manifest, PreprocessSpec
+from batch.records import CLASSES, SPECS, Input, Manifest, PreprocessSpec
 from batch.storage import durable
 
 _log = logging.getLogger(__name__)
@@ -25,42 +25,15 @@ MANIFEST = "manifest.json"  # in each model folder
 CURRENT = "CURRENT"  # in the folder of models; holds the name of the default model
 KERAS_FILE = "model.keras"  # float32; read with `--runtime tensorflow`
 TFLITE_FILE = "model.tflite"  # int8; read by default
-STUDENT_KERAS_FILE = "student.keras"  # float32; the small model of a cascade
-STUDENT_FILE = "student.tflite"  # int8; the small model of a cascade, which reads each digit first
-LOOK_KERAS_FILE = "look.keras"  # float32; the look, which sees each whole scan first
+LOOK_KERAS_FILE = "look.keras"  # float32; of a model of scans: the look, which sees each scan first
 LOOK_FILE = "look.tflite"  # int8; the look, too
-CLOSE_KERAS_FILE = "close.keras"  # float32; the larger look, for scans of which the look is not sure
-CLOSE_FILE = "close.tflite"  # int8; the larger look, too
-LOOK_FILES = (LOOK_FILE, LOOK_KERAS_FILE, CLOSE_FILE, CLOSE_KERAS_FILE)  # a model has all of them or none
 NUMBERS_FILE = "numbers.tflite"  # int8; the reader of numbers, which sees a whole line
+NETWORK_FILES = {
+    Input.SCAN: (LOOK_FILE, LOOK_KERAS_FILE, TFLITE_FILE, KERAS_FILE),
+    Input.DIGIT: (TFLITE_FILE, KERAS_FILE),
+}  # that a model has
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
-
-_OPTIONAL_KEYS = frozenset(  # older manifests lack them
-    {
-        "student_temperature",
-        "student_above",
-        "look_temperature",
-        "look_above",
-        "look_close_weight",
-        "look_place_weight",
-        "look_model_weight",
-        "look_close_above",
-        "look_several_above",
-        "look_none_above",
-        "numbers_slope",
-        "numbers_offset",
-        "numbers_review_below",
-        "numbers_other_length",
-        "numbers_look_weight",
-        "numbers_version",
-        "numbers_metrics",
-        "numbers_training",
-        "look_datasets",
-        "look_training",
-        "look_fit",
-    }
-)
 
 
 def folders() -> tuple[Path, ...]:
@@ -128,11 +101,17 @@ def load_manifest(model_dir: Path) -> Manifest:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the model's {path}: {error}; reinstall or train it anew") from error
+    spec = data.get("preprocess") if isinstance(data, dict) else None
+    if isinstance(spec, dict) and "views" in spec:
+        raise ModelError(
+            f"the model in {model_dir} is one of an earlier digitbox, which read scans another way: train it "
+            "anew, see digitbox train --help"
+        )
     try:
         manifest = _parse_manifest(data)
     except (TypeError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged ({error}): reinstall or train the model anew") from error
-    version = PreprocessSpec().version
+    version = SPECS[manifest.preprocess.input].version
     if manifest.preprocess.version != version:
         raise ModelError(
             f"the model in {model_dir} was made for version {manifest.preprocess.version} of the "
@@ -145,17 +124,12 @@ def _parse_manifest(data: Any) -> Manifest:
     """Build a manifest from JSON; raise TypeError, ValueError or KeyError where it is damaged."""
     if not isinstance(data, dict):
         raise TypeError("it is not a JSON object")
-    # Later versions of digitbox added the optional keys. A model without them works as before.
-    names = {field.name for field in dataclasses.fields(Manifest)}
-    wrong = (names - _OPTIONAL_KEYS).symmetric_difference(set(data) - _OPTIONAL_KEYS)
+    wrong = {field.name for field in dataclasses.fields(Manifest)}.symmetric_difference(data)
     if wrong:
         raise KeyError(f"missing or unknown: {', '.join(sorted(wrong))}")
     spec = data["preprocess"]
-    preprocess = PreprocessSpec(int(spec["version"]), tuple(spec["views"]))
-    if not preprocess.views or not set(preprocess.views) <= set(VIEW_CHANNELS):
-        raise ValueError(f"unknown views {preprocess.views}")
-    datasets = {name: tuple(data.get(name, ())) for name in ("datasets", "look_datasets")}
-    manifest = Manifest(**{**data, **datasets, "preprocess": preprocess})
+    preprocess = PreprocessSpec(Input(spec["input"]), int(spec["version"]))
+    manifest = Manifest(**{**data, "datasets": tuple(data["datasets"]), "preprocess": preprocess})
     for name, kind in get_type_hints(Manifest).items():
         value = getattr(manifest, name)
         if kind in (str, int) and type(value) is not kind:
@@ -165,13 +139,12 @@ def _parse_manifest(data: Any) -> Manifest:
             raise TypeError(f"{name} is {value!r}")
         if isinstance(value, Mapping) != (name in ("files", "metrics", "versions", "numbers_metrics")):
             raise TypeError(f"{name} is {value!r}")
-    if manifest.classes not in (10, 11) or manifest.output not in ("softmax", "sigmoid"):
+    if manifest.classes != CLASSES[preprocess.input] or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
-    if 0 < len(manifest.files.keys() & set(LOOK_FILES)) < len(LOOK_FILES):
-        raise ValueError(f"it has only some of {', '.join(LOOK_FILES)}")
-    for temperature in (manifest.temperature, manifest.student_temperature, manifest.look_temperature):
-        if temperature <= 0:
-            raise ValueError(f"temperature is {temperature}")
+    if missing := set(NETWORK_FILES[preprocess.input]) - set(manifest.files):
+        raise ValueError(f"without {', '.join(sorted(missing))}")
+    if manifest.temperature <= 0:
+        raise ValueError(f"temperature is {manifest.temperature}")
     return manifest
 
 
@@ -222,8 +195,7 @@ def version_of(name: str, files: Mapping[str, bytes]) -> str:
         name: Name of the model.
         files: Content by file name.
     """
-    looks = files.get(LOOK_FILE, b"") + files.get(CLOSE_FILE, b"")
-    return f"{name}-{digest(files[TFLITE_FILE] + looks)[:8]}"
+    return f"{name}-{digest(files[TFLITE_FILE] + files.get(LOOK_FILE, b''))[:8]}"
 
 
 def check_target(models_dir: Path, name: str, overwrite: bool) -> None:

@@ -1,4 +1,4 @@
-"""A model as it reads: its classifier, its thresholds and, where it has them, its looks."""
+"""A model as it reads: its networks, its thresholds and, if the user wants that, its reader of numbers."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from batch.inference import classifier, look_networks, numbers
+from batch.inference import classifier, look_networks, model_store, numbers
 from batch.inference.classifier import Classifier
 from batch.inference.decision import Thresholds
 from batch.inference.look import LookRules, Looks
 from batch.inference.numbers import NumberReader
 from batch.lengths import ONE, Lengths
-from batch.records import Manifest
+from batch.records import Input, Manifest
 
 
 class Model(NamedTuple):
     """A loaded model.
 
     Attributes:
-        classifier: The networks that see the digit that the preprocessing found.
-        thresholds: Thresholds of the classifier, with the user's `review_below`.
-        looks: The networks that see each scan first; None if the model has none.
+        manifest: Manifest of the model.
+        network: The looks, which see the scan itself; or a network that sees the digit that the preprocessing
+            finds.
+        thresholds: Thresholds of a network that sees the digit, with the user's `review_below`.
         numbers: The reader of numbers; None if each scan holds one digit.
     """
 
-    classifier: Classifier
+    manifest: Manifest
+    network: Looks | Classifier
     thresholds: Thresholds
-    looks: Looks | None = None
     numbers: NumberReader | None = None
 
     @property
-    def manifest(self) -> Manifest:
-        """The manifest of the model."""
-        return self.classifier.manifest
+    def looks(self) -> Looks | None:
+        """The looks; None if the model has none."""
+        return self.network if isinstance(self.network, Looks) else None
 
 
 def load(
@@ -76,7 +77,9 @@ def read(model_dir: Path, manifest: Manifest, runtime: str, digits: Lengths = ON
         ConfigError: The model or the runtime reads no numbers, and a scan may hold one.
         ModelError: A file is missing or damaged.
     """
-    files = classifier.read(model_dir, manifest, runtime) | look_networks.read(model_dir, manifest, runtime)
+    has_looks = manifest.preprocess.input is Input.SCAN
+    names = look_networks.names(runtime) if has_looks else (classifier.name(runtime),)
+    files = {name: model_store.read_verified(model_dir, manifest, name) for name in names}
     return files if digits == ONE else files | numbers.read(model_dir, manifest, runtime)
 
 
@@ -102,7 +105,10 @@ def build(
         MissingExtraError: TensorFlow is not installed.
     """
     thresholds = Thresholds.of(manifest, review_below)
-    networks = look_networks.build(files, manifest)
-    looks = None if networks is None else Looks(networks, LookRules.of(manifest, review_below))
+    if manifest.preprocess.input is Input.DIGIT:
+        digit_network = classifier.build(files, manifest, runtime)
+        reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below)
+        return Model(manifest, digit_network, thresholds, reader)
+    looks = Looks(look_networks.build(files, manifest, runtime), LookRules.of(manifest, review_below))
     reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below, looks)
-    return Model(classifier.build(files, manifest, runtime), thresholds, looks, reader)
+    return Model(manifest, looks, thresholds, reader)

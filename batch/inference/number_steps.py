@@ -67,9 +67,9 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     single = [
         index for index, decision in enumerate(decisions) if answered[index] or len(decision.number) == 1
     ]
-    digits = steps.decide_all(steps.examine_all([greys[index] for index in single], model), model)
+    digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):
-        decisions[index] = _agree(decisions[index], digit)
+        decisions[index] = _agree(decisions[index], digit.decision)
     return decisions
 
 
@@ -81,14 +81,14 @@ def _answered(greys: Sequence[Grey], model: Model) -> list[bool]:
     return [glance.confidence >= model.looks.rules.above for glance in glances]
 
 
-def _agree(decision: NumberDecision, digit: Decision | None) -> NumberDecision:
+def _agree(decision: NumberDecision, digit: Decision) -> NumberDecision:
     """Join what the reader of numbers and the readers of single digits say of a scan.
 
     Args:
         decision: What the reader of numbers says.
-        digit: What the others say; None if they refuse the scan.
+        digit: What the others say.
     """
-    if digit is None or digit.status is Status.REFUSED:
+    if digit.prediction is None or digit.status is Status.REFUSED:
         return _doubted(decision)
     label, confidence = str(digit.prediction.label), digit.prediction.confidence
     if len(decision.number) > 1 and decision.status is Status.OK:

@@ -14,9 +14,9 @@ from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.models import Model
 from batch.inference.number_steps import read_numbers, unread
-from batch.inference.steps import Examined, decide_all, examine_all
+from batch.inference.steps import examine_all
 from batch.lengths import ONE, Lengths
-from batch.records import Image, Manifest, Outcome, Reason, ScanRef, Status
+from batch.records import Image, Manifest, Outcome, ScanRef, Status
 from batch.terminal import stderr
 
 MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others
@@ -25,7 +25,7 @@ MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others
 def read_scans(
     refs: Sequence[ScanRef], model: Model, max_pixels: int, beat: Callable[[], object] = lambda: None
 ) -> list[Outcome]:
-    """Read a batch of scans: decode each, look at it, find its ink if need be, ask the model, decide.
+    """Read a batch of scans: decode each, show it to the model, decide.
 
     Args:
         refs: The scans.
@@ -87,7 +87,7 @@ def read_pages(
 
 
 def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model) -> list[Outcome]:
-    """Read a batch of decoded scans: look at each, find its ink if need be, ask the model, decide.
+    """Read a batch of decoded scans: show each to the model, decide.
 
     Args:
         images: Each scan with its image, or with the error that it has none.
@@ -98,51 +98,26 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
     """
     if model.numbers is not None:
         return read_numbers(images, model, model.numbers)
-    scans: list[tuple[ScanRef, str, int, int, Examined | Reason]] = []
+    outcomes = []
     for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
         examined = iter(examine_all([image.grey for _, image in chunk if isinstance(image, Image)], model))
         for ref, image in chunk:
-            scan = next(examined) if isinstance(image, Image) else image.reason
-            scans.append((ref, image.sha256, image.page, image.pages, scan))
-
-    decisions = iter(decide_all([scan for *_, scan in scans if isinstance(scan, Examined)], model))
-
-    outcomes = []
-    for ref, sha256, page, pages, scan in scans:
-        if isinstance(scan, Reason):
-            outcomes.append(unread(ref, scan, sha256, page, pages))
-        elif (decision := next(decisions)) is None:
-            outcomes.append(Outcome(ref, Status.REFUSED, scan.refusal, sha256, page=page, pages=pages))
-        else:
-            outcomes.append(_decided(ref, sha256, page, pages, decision))
+            if isinstance(image, ImageError):
+                outcomes.append(unread(ref, image.reason, image.sha256, image.page, image.pages))
+            else:
+                outcomes.append(_decided(ref, image, next(examined).decision))
     return outcomes
 
 
-def _decided(ref: ScanRef, sha256: str, page: int, pages: int, decision: Decision) -> Outcome:
-    prediction = decision.prediction
-    if decision.status is Status.REFUSED:
-        return Outcome(
-            ref,
-            Status.REFUSED,
-            decision.reason,
-            sha256,
-            probabilities=prediction.probabilities,
-            not_a_digit=prediction.not_a_digit,
-            page=page,
-            pages=pages,
-        )
-    return Outcome(
-        ref,
-        decision.status,
-        decision.reason,
-        sha256,
-        prediction.label,
-        prediction.confidence,
-        prediction.probabilities,
-        prediction.not_a_digit,
-        page,
-        pages,
-    )
+def _decided(ref: ScanRef, image: Image, decision: Decision) -> Outcome:
+    status, reason, prediction = decision.status, decision.reason, decision.prediction
+    outcome = Outcome(ref, status, reason, image.sha256, page=image.page, pages=image.pages)
+    if prediction is None:
+        return outcome
+    outcome = outcome._replace(probabilities=prediction.probabilities, not_a_digit=prediction.not_a_digit)
+    if status is Status.REFUSED:
+        return outcome
+    return outcome._replace(label=prediction.label, confidence=prediction.confidence)
 
 
 @dataclass(slots=True)

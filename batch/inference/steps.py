@@ -10,12 +10,12 @@ import numpy as np
 from batch.inference import decision
 from batch.inference.classifier import Digits
 from batch.inference.decision import Decision
-from batch.inference.look import Sight
+from batch.inference.look import Looks, Sight
 from batch.inference.models import Model
 from batch.preprocessing.ink import Ink, Show, find_ink, show_nothing
+from batch.preprocessing.normalise import normalise
 from batch.preprocessing.quality import check_single_digit
-from batch.preprocessing.views import normalise
-from batch.records import Grey, PreprocessSpec, Reason
+from batch.records import Grey, Reason, Status
 
 
 class Prepared(NamedTuple):
@@ -24,7 +24,7 @@ class Prepared(NamedTuple):
     Attributes:
         ink: The ink that the preprocessing found.
         refusal: Why the ink cannot be one digit; None if the model should look at it.
-        digit: The model's input, uint8 (28, 28, channels), 0 paper to 255 ink; None if refused.
+        digit: The model's input, uint8 (28, 28, 1), 0 paper to 255 ink; None if refused.
     """
 
     ink: Ink
@@ -33,53 +33,48 @@ class Prepared(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """A scan before the decision.
+    """A scan after all steps.
 
     Attributes:
+        decision: The answer.
         sight: What the looks saw; None if the model has none.
-        prepared: The scan after the preprocessing; None if the looks settled it before.
-        refusal: Why the scan is not one digit; None if there will be a decision.
+        digit: The model's input, see `Prepared`; None if the model sees the scan itself, or saw nothing.
     """
 
-    sight: Sight | None
-    prepared: Prepared | None
-    refusal: Reason | None
-
-    @property
-    def digit(self) -> Digits | None:
-        """The model's input; None if the model is not needed."""
-        return None if self.prepared is None else self.prepared.digit
+    decision: Decision
+    sight: Sight | None = None
+    digit: Digits | None = None
 
 
 def examine_all(greys: Sequence[Grey], model: Model) -> list[Examined]:
-    """Take scans from their grey images to what the decision needs: look first, then find the ink.
+    """Take scans from their grey images to decisions.
 
     Args:
         greys: Grey images, uint8 (height, width), at least 4x4.
         model: The loaded model.
 
     Returns:
-        The scans in the same order. The preprocessing runs only on those that the looks do not settle.
+        The scans in the same order. A scan's decision does not depend on the others.
     """
-    sights: Sequence[Sight | None] = [None] * len(greys) if model.looks is None else model.looks.see(greys)
-    return [_examine(grey, sight, model) for grey, sight in zip(greys, sights, strict=True)]
+    if isinstance(model.network, Looks):
+        return [Examined(sight.decision, sight) for sight in model.network.see(greys)]
+    scans = [prepare(grey) for grey in greys]
+    digits = [scan.digit for scan in scans if scan.digit is not None]
+    logits = model.network.logits(np.stack(digits)) if digits else np.zeros((0, decision.DIGITS), np.float32)
+    decided = iter(decision.decide(logits, model.thresholds))
+    return [
+        Examined(Decision(None, Status.REFUSED, scan.refusal))
+        if scan.digit is None
+        else Examined(next(decided), digit=scan.digit)
+        for scan in scans
+    ]
 
 
-def _examine(grey: Grey, sight: Sight | None, model: Model) -> Examined:
-    if sight is not None and (sight.is_sure or sight.refusal is not None):
-        return Examined(sight, None, sight.refusal)
-    prepared = prepare(grey, model.manifest.preprocess)
-    # A person should see a digit that the preprocessing misses, e.g. one in pale pencil.
-    is_missed = prepared.refusal is not None and sight is not None and sight.is_digit
-    return Examined(sight, prepared, None if is_missed else prepared.refusal)
-
-
-def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prepared:
-    """Take one scan through the preprocessing, from its grey image to the model's input.
+def prepare(grey: Grey, show: Show = show_nothing) -> Prepared:
+    """Take one scan through the preprocessing of a model that sees the digit, not the scan.
 
     Args:
         grey: Grey image, uint8 (height, width), at least 4x4.
-        spec: Spec of the model's input.
         show: Called with the name and the picture of each step.
 
     Returns:
@@ -87,37 +82,4 @@ def prepare(grey: Grey, spec: PreprocessSpec, show: Show = show_nothing) -> Prep
     """
     ink = find_ink(grey, show)
     refusal = check_single_digit(ink)
-    return Prepared(ink, refusal, normalise(ink, spec) if refusal is None else None)
-
-
-def decide_all(scans: Sequence[Examined], model: Model) -> list[Decision | None]:
-    """Decide on all scans that are not refused. The model sees in one batch those that need it.
-
-    Args:
-        scans: Scans examined for this model.
-        model: The loaded model.
-
-    Returns:
-        A decision for each scan, in the same order; None for a refused one.
-    """
-    digits = [digit for scan in scans if (digit := scan.digit) is not None]
-    decided = iter(_decide_with_model(scans, np.stack(digits), model) if digits else ())
-    decisions: list[Decision | None] = []
-    for scan in scans:
-        if scan.refusal is not None:
-            decisions.append(None)
-        elif scan.digit is not None:
-            decisions.append(next(decided))
-        elif model.looks is not None and scan.sight is not None:
-            decisions.append(model.looks.decide(scan.sight))
-    return decisions
-
-
-def _decide_with_model(scans: Sequence[Examined], digits: Digits, model: Model) -> list[Decision]:
-    """Decide on those scans that have a digit, given all their digits."""
-    logits = model.classifier.logits(digits)
-    if model.looks is None:
-        return decision.decide(logits, model.thresholds)
-    shares = decision.probabilities(logits, model.thresholds.output, model.thresholds.temperature)
-    sights = [scan.sight for scan in scans if scan.digit is not None and scan.sight is not None]
-    return model.looks.weigh(sights, shares)
+    return Prepared(ink, refusal, normalise(ink) if refusal is None else None)

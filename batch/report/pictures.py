@@ -14,12 +14,12 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError, ModelError
 from batch.images import decode
 from batch.inference import model_store, models, steps
+from batch.inference.look import cut
 from batch.inference.models import Model
 from batch.lengths import ANY
 from batch.locations import is_remote
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import strip_of
-from batch.preprocessing.views import pictures
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
@@ -39,7 +39,7 @@ class Picture:
 
     Attributes:
         scan: WebP in base 64; empty without a picture.
-        views: The views in the model's input, PNG in base 64.
+        views: What the model saw, PNG in base 64: the scan or the digit, and where it looked closer.
         others: The most likely digits beside the prediction, the likelier first.
         problem: The code for a missing picture, or empty.
     """
@@ -173,19 +173,19 @@ def read_scan(entry: Entry) -> Grey | str:
 def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequence[float]]:
     """Return what the model saw, and the probabilities of the ten digits.
 
-    If the look settled the scan, that is the look's picture; else it is the views in the model's input. Both
-    results are empty for a scan that the preprocessing refused.
+    Of looks, that is what each of them saw. Both results are empty for a scan that no network saw.
     """
     if model.numbers is not None:
         return (_to_base64(strip_of(scan).picture, ".png"),), ()
     (examined,) = steps.examine_all([scan], model)
-    (decision,) = steps.decide_all([examined], model)
     views: list[Grey] = []
-    if examined.prepared is None:
-        views = [look_input(scan)]
-    elif examined.digit is not None:
-        views = list(pictures(examined.digit, model.manifest.preprocess).values())
-    probabilities = decision.prediction.probabilities if decision is not None else ()
+    if examined.digit is not None:
+        views = [examined.digit[..., 0]]
+    elif examined.sight is not None:
+        parts = [scan] if examined.sight.place is None else [scan, cut(scan, examined.sight.place)]
+        views = [look_input(part) for part in parts]
+    prediction = examined.decision.prediction
+    probabilities = () if prediction is None else prediction.probabilities
     return tuple(_to_base64(view, ".png") for view in views), probabilities
 
 

@@ -55,7 +55,7 @@ function reviewer(onEnd) {
       const image = element("img");
       image.src = `data:image/png;base64,${view}`;
       image.alt = "";
-      figure.append(image, element("figcaption", "", number ? "with surroundings" : "what the model sees"));
+      figure.append(image, element("figcaption", "", number ? "what it sees closer" : "what the model sees"));
       return figure;
     }));
     const buttons = others.map((digit) => buttonOf("", String(digit), () => answer(String(digit))));

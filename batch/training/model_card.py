@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batch.inference.model_store import LOOK_FILE, NUMBERS_FILE, STUDENT_FILE
-from batch.records import Manifest
+from batch.inference.model_store import NUMBERS_FILE
+from batch.records import Input, Manifest
 
 
 def sentence(figure: Mapping[str, Any]) -> str:
@@ -28,59 +28,38 @@ def sentence(figure: Mapping[str, Any]) -> str:
             f"of {figure['not_digits']} things that are no digit "
             f"{figure['not_digits_ok_fraction']:.2%} answered ok"
         )
-    if "student_fraction" in figure:
-        parts.append(f"{figure['student_fraction']:.1%} answered by the student")
     return "; ".join(parts)
 
 
 def text(manifest: Manifest) -> str:
     """Write the card as Markdown. It comes from the manifest alone, so the two agree."""
-    rendered = manifest.classes == 11
+    has_looks = manifest.preprocess.input is Input.SCAN
     lines = [
         f"# {manifest.name}",
         "",
         f"Network `{manifest.network}`, {manifest.output} output, {manifest.classes} classes"
-        + (" (the ten digits, and *not a digit*)" if rendered else "")
-        + f", version `{manifest.version}`, seed {manifest.seed}.",
+        + (" (the ten digits, *several digits* and *no digit*)" if has_looks else "")
+        + f", version `{manifest.version}`"
+        + ("." if has_looks else f", seed {manifest.seed}."),
         "",
         "## Data",
         "",
         *(f"- {part['name']}: {part['licence']}" for part in manifest.datasets),
         "",
-        "Trained on these as scans, on digits drawn as strokes in styles that MNIST lacks, and on drawings"
-        " and pictures of things that are no digit."
-        if rendered
-        else "Trained on these digits as they are.",
-        *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
-        "A twelfth of the training images was held out for the temperature and the thresholds"
-        + (
-            " (these: half of it in the mixture of training, half under the named conditions)"
-            if rendered
-            else ""
-        )
-        + "; test images were only tested on.",
+        *(_looks(manifest) if has_looks else _digits(manifest)),
         "",
         "## Figures",
         "",
-        "Measured with the int8 model, through the preprocessing"
-        + (" and without the looks" if LOOK_FILE in manifest.files else "")
-        + ", by the training itself, and by `digitbox evaluate --record`"
-        + (", with the looks" if LOOK_FILE in manifest.files else "")
-        + ":",
+        "Measured with the int8 networks"
+        + (
+            ", by `digitbox evaluate --record` or by the training itself:"
+            if has_looks
+            else ", by the training:"
+        ),
         "",
         *(f"- {name}: {sentence(figure)}" for name, figure in manifest.metrics.items()),  # type: ignore[arg-type]
         "",
-        f"Temperature {manifest.temperature:g}; review below a confidence of {manifest.review_below:g};"
-        f" refused above a probability of {manifest.refuse_above:g} of being no digit.",
-        *(
-            [
-                "A student, a small network trained to say what the large one says, looks first. Its answer"
-                f" stands from a confidence of {manifest.student_above:g}; the large one sees the rest."
-            ]
-            if STUDENT_FILE in manifest.files
-            else []
-        ),
-        *(_looks(manifest) if LOOK_FILE in manifest.files else []),
+        *(_rules(manifest) if has_looks else _thresholds(manifest)),
         *(_numbers(manifest) if NUMBERS_FILE in manifest.files else []),
         "",
         "## Limits",
@@ -92,41 +71,51 @@ def text(manifest: Manifest) -> str:
         ),
         (
             "- Rendered scans are not real ones: on paper, pens and handwriting unlike those rendered, expect"
-            " less than the held-out figure."
-            if rendered
+            " less than the figures above."
+            if has_looks
             else "- It saw clean digits only and knows no refusal: use it to learn from, not for scans."
         ),
         "",
         "Made with "
         + ", ".join(f"{package} {version}" for package, version in manifest.versions.items())
-        + ". Learning curves: `curves.png`, `history.json`.",
+        + ("." if has_looks else ". Learning curves: `curves.png`, `history.json`."),
     ]
     return "\n".join(lines) + "\n"
 
 
+def _digits(manifest: Manifest) -> list[str]:
+    return [
+        "Trained on these digits as they are.",
+        *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
+        "A twelfth of the training images was held out for the temperature and the thresholds; test images"
+        " were only tested on.",
+    ]
+
+
+def _thresholds(manifest: Manifest) -> list[str]:
+    return [f"Temperature {manifest.temperature:g}; review below a confidence of {manifest.review_below:g}."]
+
+
 def _looks(manifest: Manifest) -> list[str]:
     return [
+        "Two networks see the scan itself, in 64x64 pixels. They know the ten digits, *several digits* and"
+        " *no digit*. The look is small, and answers most scans alone. A larger one looks closer at the"
+        " others, at the whole scan and at the place of the digit.",
         "",
-        "## The looks",
-        "",
-        "Two networks see the scan itself, in 64x64 pixels, before digitbox looks for ink. They know the"
-        " ten digits, *several digits* and *no digit*. The look is small, and answers most scans alone."
-        " `close` is larger. It looks at the others, at the whole scan and at the place of the digit. The"
-        " model sees what is left.",
-        "",
-        *(f"- {part['name']}: {part['licence']}" for part in manifest.look_datasets),
-        "",
+        *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
         manifest.look_training,
-        "",
+    ]
+
+
+def _rules(manifest: Manifest) -> list[str]:
+    return [
         manifest.look_fit,
         "",
-        f"The look's temperature is {manifest.look_temperature:g}. A digit of at least"
-        f" {manifest.look_above:g} is its answer. Looking closer weighs the whole scan with"
-        f" {manifest.look_close_weight:g} and the place with {manifest.look_place_weight:g}. There a digit"
-        f" of at least {manifest.look_close_above:g} is the answer. Otherwise the model is weighed in with"
-        f" {manifest.look_model_weight:g}, and the answer is ok from the same probability. From"
-        f" {manifest.look_several_above:g} for several digits a look refuses the scan. At last, digitbox"
-        f" refuses it from {manifest.look_none_above:g} for no or several digits.",
+        f"The look's temperature is {manifest.temperature:g}. A digit of at least {manifest.look_above:g} is"
+        f" its answer. Looking closer weighs the whole scan with {manifest.look_close_weight:g} and the place"
+        f" with {manifest.look_place_weight:g}. There a digit of at least {manifest.review_below:g} is ok."
+        f" From {manifest.look_several_above:g} for several digits digitbox refuses the scan. After looking"
+        f" closer, it also refuses from {manifest.refuse_above:g} for no or several digits.",
     ]
 
 
@@ -136,7 +125,7 @@ def _numbers(manifest: Manifest) -> list[str]:
         "## Numbers",
         "",
         f"For `--digits`, a network reads a whole line (CTC), version `{manifest.numbers_version}`. Its data"
-        " sets are those of the look.",
+        " sets are those above.",
         "",
         manifest.numbers_training,
         "",

@@ -34,13 +34,12 @@ class Split:
     own_held_out: Sequence[OwnScan]
 
 
-def split(data: Sequence[Dataset], own: Sequence[OwnScan], *, rendered: bool, progress: Progress) -> Split:
+def split(data: Sequence[Dataset], own: Sequence[OwnScan], progress: Progress) -> Split:
     """Hold out a part of the training images of each data set, and of the own scans.
 
     Args:
-        data: Data sets; only their training images are used.
-        own: The user's labelled scans.
-        rendered: Whether the network learns what is no digit. If not, such images are not used.
+        data: Data sets; only the digits among their training images are used.
+        own: The user's labelled scans; those of what is no digit are not used.
         progress: Receives a line for the digits and one for the own scans.
 
     Raises:
@@ -55,17 +54,10 @@ def split(data: Sequence[Dataset], own: Sequence[OwnScan], *, rendered: bool, pr
     held_out = concatenate([part for part, _ in digit_splits])
     progress(f"{sum(len(part) for _, part in digit_splits)} digits to train on, {len(held_out)} held out")
     training = concatenate(_balance([part for _, part in digit_splits]))
-    others = [part.take(~part.are_digits) for part in sets if rendered]
-    other_splits = [_hold_out(part, rng) for part in others if len(part)]
-    usable = [scan for scan in own if rendered or scan[1] != NOT_A_DIGIT]
-    own_held_out, own_training = own_scans.split(usable)
+    own_held_out, own_training = own_scans.split([scan for scan in own if scan[1] != NOT_A_DIGIT])
     if own:
         progress(f"{len(own_training)} own scans to train on, {len(own_held_out)} held out")
-    return Split(
-        Material(training, [part.images for _, part in other_splits], own_training),
-        Material(held_out, [part.images for part, _ in other_splits]),
-        own_held_out,
-    )
+    return Split(Material(training, own_training), Material(held_out), own_held_out)
 
 
 def _hold_out(images: Labelled, rng: np.random.Generator) -> tuple[Labelled, Labelled]:

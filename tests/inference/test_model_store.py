@@ -1,5 +1,6 @@
 """Tests of model folders: found, verified, saved whole."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from batch.errors import ConfigError, ModelError
 from batch.inference import model_store
+from batch.records import CLASSES, SPECS, Input
 from fakes import MANIFEST, save_fake_model
 
 
@@ -61,15 +63,17 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
         {"temperature": None},
         {"temperature": 0},
         {"temperature": "1"},
-        {"look_temperature": 0},
         {"look_above": "high"},
+        {"look_above": None},
         {"classes": 12},
         {"output": "tanh"},
         {"version": 3},
         {"files": []},
         {"surprise": 1},
-        {"preprocess": {"version": 1, "views": ["sideways"]}},
-        {"preprocess": {"views": ["boxed"]}},
+        {"preprocess": {"version": 1, "input": "sideways"}},
+        {"preprocess": {"input": "digit"}},
+        {"preprocess": 3},
+        {"files": {"model.tflite": "0"}},
     ],
 )
 def test_a_damaged_manifest_is_an_error(changes: dict[str, Any], tmp_path: Path) -> None:
@@ -93,39 +97,46 @@ def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
         model_store.load_manifest(folder)
 
 
-def test_an_older_manifest_has_no_look(tmp_path: Path) -> None:
-    folder = save_fake_model(tmp_path)
-    keys = [key for key in json.loads((folder / "manifest.json").read_text()) if key.startswith("look_")]
-    assert len(keys) == 11
-    edit(folder, **dict.fromkeys(keys))
-    manifest = model_store.load_manifest(folder)
-    assert (manifest.look_above, manifest.look_datasets, manifest.look_training) == (1.0, (), "")
-    assert model_store.LOOK_FILE not in manifest.files
-
-
-def test_a_model_has_both_looks_or_none(tmp_path: Path) -> None:
-    looks = dict.fromkeys(model_store.LOOK_FILES, b"look")
-    networks = {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
-    folder = model_store.save(tmp_path, MANIFEST, networks | looks)
-    files = model_store.load_manifest(folder).files
-    assert files.keys() == networks.keys() | looks.keys()
-    edit(folder, files={name: digest for name, digest in files.items() if name != model_store.CLOSE_FILE})
-    with pytest.raises(ModelError, match=r"only some of .*close\.tflite"):
+@pytest.mark.parametrize("name", model_store.NETWORK_FILES[Input.SCAN])
+def test_a_model_of_scans_has_two_networks(name: str, tmp_path: Path) -> None:
+    manifest = dataclasses.replace(MANIFEST, preprocess=SPECS[Input.SCAN], classes=12)
+    networks = dict.fromkeys(model_store.NETWORK_FILES[Input.SCAN], b"network")
+    folder = model_store.save(tmp_path, manifest, networks)
+    assert model_store.load_manifest(folder).preprocess.input is Input.SCAN
+    edit(folder, files={file: "0" for file in networks if file != name})
+    with pytest.raises(ModelError, match=f"without {name}"):
         model_store.load_manifest(folder)
 
 
-def test_the_version_changes_with_the_weights() -> None:
-    model, look = {model_store.TFLITE_FILE: b"model"}, {model_store.LOOK_FILE: b"look"}
-    looks = model | look | {model_store.CLOSE_FILE: b"close"}
-    contents = (model, model | look, {**look, **model}, looks)
-    versions = {model_store.version_of("cnn", files) for files in contents}
+def test_the_version_changes_with_each_network() -> None:
+    model = {model_store.TFLITE_FILE: b"model"}
+    looks = model | {model_store.LOOK_FILE: b"look"}
+    versions = {
+        model_store.version_of("cnn", files)
+        for files in (model, looks, looks | {model_store.LOOK_FILE: b"other"})
+    }
     assert len(versions) == 3
     assert model_store.version_of("cnn", model) == f"cnn-{model_store.digest(b'model')[:8]}"
 
 
-def test_another_preprocessing_version_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spec", [{"version": 2, "views": ["boxed", "context"]}, {"views": []}])
+def test_a_model_of_an_earlier_digitbox_is_refused(spec: dict[str, Any], tmp_path: Path) -> None:
     folder = save_fake_model(tmp_path)
-    edit(folder, preprocess={"version": 99, "views": ["boxed"]})
+    edit(folder, preprocess=spec, look_above=None, student_above=0.9)
+    with pytest.raises(ModelError, match=r"one of an earlier digitbox.*train it anew"):
+        model_store.load_manifest(folder)
+
+
+@pytest.mark.parametrize("kind", list(Input))
+def test_another_preprocessing_version_is_refused(kind: Input, tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    names = model_store.NETWORK_FILES[kind]
+    edit(
+        folder,
+        preprocess={"version": 99, "input": kind},
+        classes=CLASSES[kind],
+        files=dict.fromkeys(names, "0"),
+    )
     with pytest.raises(ModelError, match="version 99"):
         model_store.load_manifest(folder)
 

@@ -11,13 +11,14 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import ConfigError, ModelError
 from batch.inference import model_store, models, numbers, steps
-from batch.inference.decision import Decision
+from batch.inference.decision import Decision, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision, NumberThresholds
 from batch.inference.number_steps import decide_numbers
 from batch.inference.numbers import BLANK, CLASSES, SIGN, NumberReader
 from batch.inference.reader import Reader, read_pages, read_scans
+from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
 from batch.preprocessing.number_line import WIDTHS_PX
 from batch.records import Prediction, Reason, ScanRef, Status
@@ -116,7 +117,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 
 
 def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
-    model = Model(FakeClassifier(), None)  # type: ignore[arg-type]
+    model = Model(MANIFEST, FakeClassifier(), Thresholds.of(MANIFEST))
     return model._replace(numbers=NumberReader(Spelling(shares), PLAIN, lengths))
 
 
@@ -136,9 +137,10 @@ def test_readers_of_single_digits_have_their_say(
     expected: tuple[Status, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    decision = digit and Decision(Prediction(digit[0], 0.8, ()), digit[1], None)
-    monkeypatch.setattr(steps, "examine_all", lambda greys, model: greys)
-    monkeypatch.setattr(steps, "decide_all", lambda scans, model: [decision] * len(scans))
+    decision = Decision(None, Status.REFUSED, Reason.BLANK)
+    if digit is not None:
+        decision = Decision(Prediction(digit[0], 0.8, ()), digit[1], None)
+    monkeypatch.setattr(steps, "examine_all", lambda greys, model: [Examined(decision)] * len(greys))
     model = model_of({text: 1.0})
     assert model.numbers is not None
     (found,) = decide_numbers([two()], model, model.numbers)

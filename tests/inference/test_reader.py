@@ -5,14 +5,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from batch.config import MAX_PIXELS
-from batch.inference.decision import Thresholds
-from batch.inference.models import Model
-from batch.inference.reader import Reader, read_scans
+from batch.inference.reader import Reader
 from batch.records import ScanRef
-from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, two
 
 
@@ -42,24 +38,6 @@ def test_one_outcome_for_each_scan_in_order(tmp_path: Path, fake_model: Path) ->
         ("ok", None, 0),
     ]
     assert all(outcome.sha256 for outcome in outcomes if outcome.reason != "empty")
-
-
-class Refusing(FakeClassifier):
-    """A model that finds no digit anywhere."""
-
-    def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        return np.tile(np.array([0] * 10 + [8], np.float32), (len(digits), 1))
-
-
-def test_a_scan_that_the_model_refuses_has_no_label(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(FORMATS["png-8"](two()))
-    refs = [ScanRef(str(path), "a.png")]
-    (outcome,) = read_scans(refs, Model(Refusing(), Thresholds.of(MANIFEST)), MAX_PIXELS)
-    assert (outcome.status, outcome.reason) == ("refused", "not_a_digit")
-    assert (outcome.label, outcome.confidence) == (None, None)
-    assert outcome.not_a_digit is not None and outcome.not_a_digit > 0.9
-    assert abs(sum(outcome.probabilities) - 1) < 1e-6
 
 
 def test_a_checked_reader_needs_no_model_folder(fake_model: Path) -> None:

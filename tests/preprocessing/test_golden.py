@@ -9,7 +9,7 @@ import golden_scans
 
 ADVICE = (
     "The output of the preprocessing has changed, and the models know the old one. If that is meant: raise "
-    "PreprocessSpec.version in batch/records.py, train the models anew, and run `python tests/golden.py`."
+    "the version in SPECS of batch/records.py, train the models anew, and run `python tests/golden.py`."
 )
 
 
@@ -41,5 +41,5 @@ def test_output_is_that_of_the_version(number: int) -> None:
 
 def test_another_output_is_noticed() -> None:
     record = stored()[0]
-    changed = record | {"boxed": record["boxed"].astype(float) + 2.0}
-    assert list(golden.differences(record, changed)) == ["the boxed view by 2.00 levels"]
+    changed = record | {"digit": record["digit"].astype(float) + 2.0}
+    assert list(golden.differences(record, changed)) == ["the digit by 2.00 levels"]

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch.preprocessing.ink import find_ink
-from batch.preprocessing.views import normalise
+from batch.preprocessing.normalise import normalise
 from batch.records import Grey, Polarity
-from drawn import BOTH, boxed, digit_of, draw, likeness, with_grain
+from drawn import boxed, digit_of, draw, likeness, with_grain
 
 
 def shaded(scan: Grey) -> Grey:
@@ -82,7 +82,7 @@ def test_image_and_inverse_give_the_same_digit(paper: int, contrast: int, text: 
     ink, inverse = find_ink(scan), find_ink(255 - scan)
     assert ink.polarity is Polarity.DARK_ON_LIGHT
     assert inverse.polarity is Polarity.LIGHT_ON_DARK
-    assert np.array_equal(normalise(ink, BOTH), normalise(inverse, BOTH))
+    assert np.array_equal(normalise(ink), normalise(inverse))
 
 
 @given(down=st.integers(0, 40), right=st.integers(0, 40))

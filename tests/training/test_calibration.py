@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from batch.inference import model_store
 from batch.records import Manifest
 from batch.training import calibration
 from batch.training.examples import Examples
+from fakes import MANIFEST
 
 
 @dataclasses.dataclass
@@ -23,14 +24,24 @@ class Fake:
 
 
 def test_a_refused_digit_counts_as_not_read() -> None:
-    shipped = model_store.load_manifest(model_store.find(None))
-    manifest = dataclasses.replace(shipped, temperature=1.0, refuse_above=0.5, review_below=0.9)
-    logits = np.zeros((3, 11), np.float32)
-    logits[0, 3] = logits[1, 4] = 20  # sure
-    logits[2, 5], logits[2, 10] = 20, 22  # a five, if it were a digit
-    tested = Examples(
-        np.zeros((3, 28, 28, 5), np.uint8), np.array([3, 4, 5], np.int32), np.zeros(3, np.uint8)
-    )
-    figures = calibration.figures(Fake(manifest, logits), manifest, tested)
-    assert (figures["n"], figures["correct"]) == (3, 2)
-    assert figures["calibration_error"] < 0.01
+    manifest = dataclasses.replace(MANIFEST, review_below=0.9)
+    logits = np.zeros((3, 10), np.float32)
+    logits[0, 3] = logits[1, 4] = logits[2, 6] = 20  # sure, the last one wrongly
+    tested = Examples(np.zeros((3, 28, 28, 1), np.uint8), np.array([3, 4, 5], np.int32))
+    figures = calibration.figures(Fake(manifest, logits), manifest, tested, 4)
+    assert (figures["n"], figures["correct"], figures["ok_fraction"]) == (4, 2, 0.75)
+    assert figures["ok_wrong_fraction"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+def test_the_threshold_keeps_the_risk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "LOGITS_CHUNK", 3000)
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 10, 3000).astype(np.int32)
+    logits = rng.normal(0, 1, (3000, 10)).astype(np.float32)
+    logits[np.arange(3000), labels] += rng.uniform(0, 9, 3000).astype(np.float32)
+    tested = Examples(np.zeros((3000, 28, 28, 1), np.uint8), labels)
+    fake = Fake(MANIFEST, logits)
+    manifest = calibration.calibrated(fake, MANIFEST, tested)
+    figures = calibration.figures(fake, manifest, tested)
+    assert 0 < figures["ok_wrong_fraction"] <= calibration.MAX_RISK
+    assert figures["ok_fraction"] < figures["accuracy"]

@@ -19,15 +19,13 @@ def dataset(count: int, *, digits: bool = True) -> Dataset:
     return Dataset("counted", "mine", Labelled(images, labels), None)
 
 
-def split_quietly(*data: Dataset, rendered: bool = True) -> Split:
-    return split(data, [*OWN, *OWN_NON_DIGITS], rendered=rendered, progress=lambda _: None)
+def split_quietly(*data: Dataset) -> Split:
+    return split(data, [*OWN, *OWN_NON_DIGITS], lambda _: None)
 
 
 def test_a_twelfth_of_each_data_set_is_held_out() -> None:
     images = split_quietly(dataset(1200), dataset(240, digits=False))
     assert (len(images.held_out.digits), len(images.training.digits)) == (100, 1100)
-    assert [len(part) for part in images.held_out.others] == [20]
-    assert [len(part) for part in images.training.others] == [220]
     held_out = {image.tobytes() for image in images.held_out.digits.images}
     assert not held_out & {image.tobytes() for image in images.training.digits.images}
 
@@ -43,17 +41,15 @@ def test_a_small_data_set_is_repeated() -> None:
     assert len(images.training.digits) == 1100 + 4 * (75 - 6)
 
 
-def test_only_rendering_networks_get_what_is_no_digit() -> None:
-    data = dataset(1200), dataset(240, digits=False)
-    rendered, plain = split_quietly(*data), split_quietly(*data, rendered=False)
-    assert len(rendered.training.own) + len(rendered.own_held_out) == 80
-    assert len(plain.training.own) + len(plain.own_held_out) == 40
-    assert (plain.training.others, plain.held_out.others) == ([], [])
+def test_what_is_no_digit_is_left_out() -> None:
+    images = split_quietly(dataset(1200), dataset(240, digits=False))
+    assert len(images.training.own) + len(images.own_held_out) == 40
+    assert len(images.training.digits) + len(images.held_out.digits) == 1200
 
 
 def test_progress_counts_both_sides() -> None:
     lines: list[str] = []
-    split([dataset(1200)], OWN, rendered=True, progress=lines.append)
+    split([dataset(1200)], OWN, lines.append)
     held_out = sum(int(line.split()[-3]) for line in lines if "own scans" in line)
     assert lines[0] == "1100 digits to train on, 100 held out"
     assert 0 < held_out < 20

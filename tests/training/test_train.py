@@ -1,8 +1,6 @@
 """Training with tiny networks and data. The figures do not matter here."""
 
-import dataclasses
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,66 +36,47 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def run_train(data: str, models: Path, *arguments: str) -> Any:
     return CliRunner().invoke(
-        train, ["--data", data, "--models", str(models), *arguments], catch_exceptions=False
+        train,
+        ["--network", "mlp", "--data", data, "--models", str(models), *arguments],
+        catch_exceptions=False,
     )
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _short_distillation() -> Iterator[None]:
+def _needs_tensorflow() -> None:
     pytest.importorskip("tensorflow", reason="the extra train is not installed")
-    from batch.training import distil
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(distil, "EPOCHS", distil.EPOCHS_PER_RENDERING)
-        yield
 
 
 @pytest.fixture(scope="module")
 def models(data: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    assert run_train(data, folder, "--network", "mlp", "--default").exit_code == 0
-    small = ("--epochs", "1", "--examples", "300")
-    assert run_train(data, folder, "--network", "cnn", *small).exit_code == 0
+    assert run_train(data, folder, "--default").exit_code == 0
     return folder
 
 
-@pytest.mark.parametrize(("name", "classes"), [("mlp", 10), ("cnn", 11)])
-def test_the_model_folder_is_complete(models: Path, name: str, classes: int) -> None:
-    folder = models / name
+def test_the_model_folder_is_complete(models: Path) -> None:
+    folder = models / "mlp"
     manifest = model_store.load_manifest(folder)
-    assert manifest.classes == classes
-    student = {"student.keras", "student.tflite"} if name == "cnn" else set()
-    assert set(manifest.files) == {"model.keras", "model.tflite"} | student
+    assert (manifest.classes, manifest.preprocess.input) == (10, "digit")
+    assert set(manifest.files) == {"model.keras", "model.tflite"}
     for filename in manifest.files:
         model_store.read_verified(folder, manifest, filename)
     assert f"{manifest.metrics['drawn.npz test']['accuracy']:.2%}" in (folder / "card.md").read_text()  # type: ignore[index]
-    assert len(json.loads((folder / "history.json").read_text())["loss"]) == (10 if name == "mlp" else 1)
+    assert len(json.loads((folder / "history.json").read_text())["loss"]) == 10
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert (models / "CURRENT").read_text() == "mlp\n"
 
 
-def test_only_the_cnn_has_a_student(models: Path) -> None:
-    folder = models / "cnn"
-    manifest = model_store.load_manifest(folder)
-    assert isinstance(classifier.load(folder, manifest), classifier.Cascade)
-    assert isinstance(
-        classifier.load(models / "mlp", model_store.load_manifest(models / "mlp")),
-        classifier.LiteRtClassifier,
-    )
-    assert "answered by the student" in (folder / "card.md").read_text()
-
-
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
-    folder = models / name
+def test_float_int8_and_keras_agree(models: Path, data: str) -> None:
+    folder = models / "mlp"
     manifest = model_store.load_manifest(folder)
     with np.load(data) as archive:
-        material = Material(Labelled(archive["x_test"], archive["y_test"]))
-        digits = examples.plain(material, manifest.preprocess).digits
-    keras = classifier.load(folder, manifest, "tensorflow").logits(digits)
+        digits = examples.plain(Material(Labelled(archive["x_test"], archive["y_test"]))).digits
+    keras, int8 = (
+        classifier.build(loader.read(folder, manifest, name), manifest, name).logits(digits)
+        for name in ("tensorflow", "litert")
+    )
     in_float = classifier.LiteRtClassifier(float_bytes(folder), manifest).logits(digits)
-    content = model_store.read_verified(folder, manifest, model_store.TFLITE_FILE)
-    int8 = classifier.LiteRtClassifier(content, manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3
     assert np.abs(int8 - keras).max() < 0.15 * np.ptp(keras)
 
@@ -105,7 +84,7 @@ def test_float_int8_and_keras_agree(models: Path, data: str, name: str) -> None:
 def test_the_same_seed_gives_the_same_training(data: str, tmp_path: Path) -> None:
     losses = []
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        run_train(data, tmp_path / folder, "--network", "mlp", "--epochs", "2", "--seed", seed)
+        run_train(data, tmp_path / folder, "--epochs", "2", "--seed", seed)
         losses.append(json.loads((tmp_path / folder / "mlp" / "history.json").read_text())["val_loss"])
     # A sum of floats depends on the order in which threads finish.
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
@@ -113,19 +92,15 @@ def test_the_same_seed_gives_the_same_training(data: str, tmp_path: Path) -> Non
 
 
 def test_train_shows_progress_and_prints_the_folder(data: str, tmp_path: Path) -> None:
-    result = run_train(
-        data, tmp_path, "--network", "mlp", "--epochs", "2", "--output", "sigmoid", "--name", "s"
-    )
+    result = run_train(data, tmp_path, "--epochs", "2", "--output", "sigmoid", "--name", "s")
     assert result.stdout == f"{tmp_path / 's'}\n"
     assert "epoch   2 of 2: loss" in result.stderr
     assert model_store.load_manifest(tmp_path / "s").output == "sigmoid"
 
 
-def test_refuse_names_in_use_and_wrong_options(data: str, models: Path) -> None:
+def test_refuse_names_in_use(data: str, models: Path) -> None:
     with pytest.raises(ConfigError, match="--overwrite"):
-        run_train(data, models, "--network", "mlp")
-    with pytest.raises(ConfigError, match="sigmoid"):
-        run_train(data, models, "--output", "sigmoid", "--name", "new")
+        run_train(data, models)
     with pytest.raises(ConfigError, match="--name"):
         run_train(data, models, "--name", "../up")
 
@@ -137,13 +112,12 @@ def test_ctrl_c_writes_no_model(data: str, tmp_path: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     monkeypatch.setattr(recipe._Reporter, "on_epoch_end", interrupt)
-    result = CliRunner().invoke(train, ["--data", data, "--models", str(tmp_path / "m"), "--network", "mlp"])
+    result = CliRunner().invoke(train, ["--network", "mlp", "--data", data, "--models", str(tmp_path / "m")])
     assert "stopped in epoch 1 of 10: no model was written" in result.stderr
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, tmp_path: Path) -> None:
+def test_go_on_from_a_model_with_own_scans(data: str, models: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     for number in range(20):
         folder = tmp_path / "own" / ("none" if number == 19 else str(number % 10))
@@ -151,11 +125,10 @@ def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, t
         scan = render(strokes.draw(number % 10, rng), Appearance(), rng)
         cv2.imwrite(str(folder / f"{number}.png"), scan)
     (tmp_path / "own" / "3" / "broken.png").write_bytes(b"no image")
-    start = ("--from", str(models / name), "--extra", str(tmp_path / "own"), "--network", name)
-    result = run_train(data, tmp_path, *start, "--epochs", "1", "--examples", "200", "--name", "office")
+    start = ("--from", str(models / "mlp"), "--extra", str(tmp_path / "own"))
+    result = run_train(data, tmp_path, *start, "--epochs", "1", "--name", "office")
     assert "left out: 3/broken.png, not_an_image" in result.stderr
     manifest = model_store.load_manifest(tmp_path / "office")
-    assert "own scans held out" in manifest.metrics
     (row,) = [line for line in result.stderr.splitlines() if line.startswith("| own scans held out ")]
     counts = [int(cell) for cell in row.split("|")[2:7]]
     figure = manifest.metrics["own scans held out"]
@@ -165,46 +138,13 @@ def test_go_on_from_a_model_with_own_scans(data: str, models: Path, name: str, t
     assert "the new model: " in result.stderr
     # No run looks for its default model in this folder.
     assert f"digitbox run --model {tmp_path / 'office'}" in result.stderr
-    assert manifest.start == model_store.load_manifest(models / name).version
+    assert manifest.start == model_store.load_manifest(models / "mlp").version
     assert manifest.start in (tmp_path / "office" / "card.md").read_text()
-    other = "cnn" if name == "mlp" else "mlp"
-    with pytest.raises(ConfigError, match="--from"):
-        run_train(data, tmp_path, "--from", str(models / other), "--network", name, "--name", "else")
 
 
-def test_the_looks_go_into_the_new_model(data: str, default_model: Path, tmp_path: Path) -> None:
-    shipped = model_store.load_manifest(default_model)
-    names = model_store.LOOK_FILES
-    look = {name: model_store.read_verified(default_model, shipped, name) for name in names}
-    without_look = default_model.parent / "mlp"
-    old = model_store.load_manifest(without_look)
-    files = {name: model_store.read_verified(without_look, old, name) for name in old.files}
-    start = dataclasses.replace(old, look_above=0.97, look_training="Trained elsewhere.")
-    folder = model_store.save(tmp_path / "start", start, files | look)
-    run_train(data, tmp_path, "--network", "mlp", "--epochs", "1", "--from", str(folder), "--name", "office")
-    manifest = model_store.load_manifest(tmp_path / "office")
-    assert [manifest.files[name] for name in names] == [shipped.files[name] for name in names]
-    assert (manifest.look_above, manifest.look_training) == (0.97, "Trained elsewhere.")
-    network = model_store.read_verified(tmp_path / "office", manifest, model_store.TFLITE_FILE)
-    assert manifest.version == model_store.version_of("office", {model_store.TFLITE_FILE: network, **look})
-    assert "Trained elsewhere." in (tmp_path / "office" / "card.md").read_text()
-    for runtime in ("litert", "tensorflow"):
-        assert loader.load(tmp_path / "office", manifest, runtime).looks is not None
-
-
-def test_train_and_test_on_what_is_no_digit(data: str, models: Path, tmp_path: Path) -> None:
-    rng = np.random.default_rng(5)
-    crosses = np.stack([np.eye(28, dtype=np.uint8)[:: rng.choice([-1, 1])] * 255 for _ in range(40)])
+def test_refuse_data_without_digits(tmp_path: Path) -> None:
     no_digits = str(tmp_path / "crosses.npz")
-    labels = np.full(30, -1)
-    np.savez(no_digits, x_train=crosses[:30], y_train=labels, x_test=crosses[30:], y_test=labels[:10])
-    small = ("--epochs", "1", "--examples", "200", "--from", str(models / "cnn"), "--name", "careful")
-    result = run_train(data, tmp_path, "--data", no_digits, *small)
-    figures = model_store.load_manifest(tmp_path / "careful").metrics["crosses.npz test"]
-    assert figures["not_digits"] == 10  # type: ignore[index]
-    assert "n" not in figures  # type: ignore[operator]
-    assert "crosses.npz test: of 10 things that are no digit" in result.stderr
+    crosses, labels = np.stack([np.eye(28, dtype=np.uint8) * 255] * 30), np.full(30, -1)
+    np.savez(no_digits, x_train=crosses, y_train=labels, x_test=crosses, y_test=labels)
     with pytest.raises(ConfigError, match="no digits to train on"):
-        CliRunner().invoke(
-            train, ["--data", no_digits, "--models", str(tmp_path / "n")], catch_exceptions=False
-        )
+        run_train(no_digits, tmp_path)

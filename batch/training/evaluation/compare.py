@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from batch.inference import steps
-from batch.inference.decision import DIGITS
 from batch.inference.models import Model
 from batch.records import Status
 from batch.training import metrics
-from batch.training.data import own_scans
-from batch.training.data.datasets import NOT_A_DIGIT, Dataset
+from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
+from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
 
+OWN = "own scans held out"
 SIGNIFICANCE = 0.05  # the usual one: the highest p at which a difference counts
 MIN_SCANS = 6  # with fewer, p stays above 0.05 even if the models differ on all of them
-SCANS_CHUNK = 256  # scans that are prepared and read together; it bounds the memory
+SCANS_CHUNK = 256  # scans that are read together; it bounds the memory
 
 Flags = npt.NDArray[np.bool_]
 
@@ -34,6 +35,13 @@ class Verdict(StrEnum):
     TOO_FEW = "too few to tell"
 
 
+class Ok(NamedTuple):
+    """How many scans of one kind a model answers `ok`, and how many of these wrongly."""
+
+    answered: int
+    wrong: int
+
+
 @dataclass(frozen=True, slots=True)
 class Pairs:
     """Counts of scans of one kind that both models have read.
@@ -44,6 +52,8 @@ class Pairs:
         only_old: Scans that only the old model reads right.
         only_new: Scans that only the new model reads right.
         neither: Scans that both read wrong.
+        old_ok: What the old model answers `ok`.
+        new_ok: What the new model answers `ok`.
     """
 
     name: str
@@ -51,12 +61,21 @@ class Pairs:
     only_old: int
     only_new: int
     neither: int
+    old_ok: Ok = field(default=Ok(0, 0))
+    new_ok: Ok = field(default=Ok(0, 0))
 
     @classmethod
-    def of(cls, name: str, old: Flags, new: Flags) -> Pairs:
-        """Count scans, given whether each model reads each of them right, (n,)."""
-        both, only_old, only_new = int((old & new).sum()), int((old & ~new).sum()), int((new & ~old).sum())
-        return cls(name, both, only_old, only_new, len(old) - both - only_old - only_new)
+    def of(cls, name: str, old: Answers, new: Answers) -> Pairs:
+        """Count scans, given the answers of each model to them."""
+        old_right, new_right = are_right(old), are_right(new)
+        both = int((old_right & new_right).sum())
+        only_old, only_new = int((old_right & ~new_right).sum()), int((new_right & ~old_right).sum())
+        neither = len(old_right) - both - only_old - only_new
+        ok = [
+            Ok(int(answers.ok.sum()), int((answers.ok & ~right).sum()))
+            for answers, right in ((old, old_right), (new, new_right))
+        ]
+        return cls(name, both, only_old, only_new, neither, *ok)
 
     @property
     def count(self) -> int:
@@ -78,46 +97,47 @@ class Pairs:
         return Verdict.BETTER if self.only_new > self.only_old else Verdict.WORSE
 
 
-def compare(old: Model, new: Model, own: Sequence[OwnScan], data: Iterable[Dataset]) -> list[Pairs]:
-    """Have two models read the own scans that are held out, and the test images of the data sets.
+def compare(old: Model, new: Model, kinds: Iterable[tuple[str, Sequence[OwnScan]]]) -> list[Pairs]:
+    """Have two models read the same scans.
 
     Args:
         old: The model that the training went on from.
         new: The model that was trained.
-        own: All of the user's scans. The models read those that the training held out.
-        data: Data sets. Those without test images are not used.
+        kinds: Names of kinds of scans, with scans that the training held out.
 
     Returns:
-        The counts of each kind of scans that there is.
+        The counts of each kind of which there are scans.
     """
-    kinds = [("own scans held out", own_scans.split(own)[0])]
-    for part in data:
-        if part.test is not None:
-            kinds.append(
-                (f"{part.name} test", list(zip(part.test.images, part.test.labels.tolist(), strict=True)))
-            )
-    pairs = []
-    for name, scans in kinds:
-        if new.manifest.classes == DIGITS:  # such a model cannot refuse what is no digit
-            scans = [scan for scan in scans if scan[1] != NOT_A_DIGIT]
-        if scans:
-            pairs.append(Pairs.of(name, read_right(old, scans), read_right(new, scans)))
-    return pairs
+    if new.looks is None:  # such a model cannot refuse what is no digit
+        kinds = [(name, [scan for scan in scans if scan[1] != NOT_A_DIGIT]) for name, scans in kinds]
+    return [Pairs.of(name, answers(old, scans), answers(new, scans)) for name, scans in kinds if scans]
 
 
-def read_right(model: Model, scans: Sequence[OwnScan]) -> Flags:
-    """Return whether a model reads each scan right, (n,). It is right to refuse what is no digit."""
-    chunks = [scans[start : start + SCANS_CHUNK] for start in range(0, len(scans), SCANS_CHUNK)]
-    return np.concatenate([_right(model, chunk) for chunk in chunks] or [np.zeros(0, np.bool_)])
+def answers(model: Model, scans: Sequence[OwnScan]) -> Answers:
+    """Let a model read scans.
 
-
-def _right(model: Model, scans: Sequence[OwnScan]) -> Flags:
-    decisions = steps.decide_all(steps.examine_all([grey for grey, _ in scans], model), model)
-    labels = [
-        NOT_A_DIGIT if decision is None or decision.status is Status.REFUSED else decision.prediction.label
-        for decision in decisions
+    Args:
+        model: The model.
+        scans: Scans with their labels.
+    """
+    decisions = [
+        scan.decision
+        for start in range(0, len(scans), SCANS_CHUNK)
+        for scan in steps.examine_all([grey for grey, _ in scans[start : start + SCANS_CHUNK]], model)
     ]
-    return np.array(labels) == np.array([label for _, label in scans])
+    read = [None if decision.status is Status.REFUSED else decision.prediction for decision in decisions]
+    return Answers(
+        np.array([NO_DIGIT if label == NOT_A_DIGIT else label for _, label in scans], np.int64),
+        np.array([REFUSED if answer is None else answer.label for answer in read], np.int64),
+        np.array([0.0 if answer is None else answer.confidence for answer in read], np.float64),
+        np.array([decision.status is Status.OK for decision in decisions], np.bool_),
+        np.array([1.0 if answer is None else answer.not_a_digit for answer in read], np.float64),
+    )
+
+
+def are_right(answers: Answers) -> Flags:
+    """Return whether each answer is right, (n,). It is right to refuse what is no digit."""
+    return answers.predictions == np.where(answers.labels == NO_DIGIT, REFUSED, answers.labels)
 
 
 def verdict(pairs: Sequence[Pairs]) -> Verdict:
@@ -130,6 +150,11 @@ def verdict(pairs: Sequence[Pairs]) -> Verdict:
     return Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.TOO_FEW
 
 
+def own_verdict(pairs: Sequence[Pairs]) -> Verdict:
+    """Return the verdict from the user's own scans alone."""
+    return next((kind.verdict for kind in pairs if kind.name == OWN), Verdict.TOO_FEW)
+
+
 def table(old: str, new: str, pairs: Sequence[Pairs]) -> str:
     """Write the comparison as a Markdown table.
 
@@ -138,7 +163,9 @@ def table(old: str, new: str, pairs: Sequence[Pairs]) -> str:
         new: Version of the new model.
         pairs: Counts of each kind of scans.
     """
-    rows = [["scans", "n", f"{old} right", f"{new} right", "only old", "only new", "p", "new is"]]
+    rows = [
+        ["scans", "n", f"{old} right", f"{new} right", "only old", "only new", "p", "new is", "ok", "wrong"]
+    ]
     rows += [
         [
             kind.name,
@@ -149,6 +176,8 @@ def table(old: str, new: str, pairs: Sequence[Pairs]) -> str:
             str(kind.only_new),
             f"{kind.p:.3g}",
             kind.verdict.value,
+            f"{kind.old_ok.answered} -> {kind.new_ok.answered}",
+            f"{kind.old_ok.wrong} -> {kind.new_ok.wrong}",
         ]
         for kind in pairs
     ]

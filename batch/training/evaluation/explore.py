@@ -11,8 +11,9 @@ import numpy as np
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import steps
-from batch.preprocessing.views import DIGIT_PX
-from batch.records import Grey, PreprocessSpec
+from batch.preprocessing.look import look_input
+from batch.preprocessing.normalise import DIGIT_PX
+from batch.records import Grey, Input
 from batch.training.data.labelled_scans import NONE, LabelledScan
 from batch.training.evaluation import charts
 
@@ -21,7 +22,7 @@ MAX_AVERAGED = 500  # scans of each class in the mean picture
 
 
 def write(
-    folder: Path, scans: Sequence[LabelledScan], seed: int, spec: PreprocessSpec, max_pixels: int
+    folder: Path, scans: Sequence[LabelledScan], seed: int, seen: Input, max_pixels: int
 ) -> dict[str, int]:
     """Write the pictures.
 
@@ -29,7 +30,7 @@ def write(
         folder: Folder to write to; it is made if it is missing.
         scans: Scans to show.
         seed: Seed of the choice of samples.
-        spec: The preprocessing of the model that sees them.
+        seen: What the model sees of a scan.
         max_pixels: An image with more pixels is left out.
 
     Returns:
@@ -46,7 +47,7 @@ def write(
     for name in names:
         of_class = [scan for scan in scans if _name(scan) == name]
         chosen = [of_class[index] for index in rng.permutation(len(of_class))[:MAX_AVERAGED]]
-        pairs = list(_read(chosen, spec, max_pixels))
+        pairs = list(_read(chosen, seen, max_pixels))
         samples += [(image, name) for image, _ in pairs[:SAMPLES]] + _fillers(pairs)
         digits += [(digit, name) for _, digit in pairs[:SAMPLES]] + _fillers(pairs)
         if pairs:
@@ -62,18 +63,18 @@ def _name(scan: LabelledScan) -> str:
     return NONE if scan.label is None else str(scan.label)
 
 
-def _read(
-    scans: Sequence[LabelledScan], spec: PreprocessSpec, max_pixels: int
-) -> Iterator[tuple[Grey, Grey]]:
-    """Yield the image of each readable scan, and the digit in it, which is black if the gate refuses it."""
+def _read(scans: Sequence[LabelledScan], seen: Input, max_pixels: int) -> Iterator[tuple[Grey, Grey]]:
+    """Yield the image of each readable scan, and what the model sees: black if the gate refuses it."""
     for scan in scans:
         try:
             image = decode.read(scan.ref, max_pixels).grey
         except ImageError:
             continue
-        digit = steps.prepare(image, spec).digit
-        black = np.zeros((DIGIT_PX,) * 2, np.uint8)
-        yield image, black if digit is None else digit[..., 0]
+        if seen is Input.SCAN:
+            yield image, look_input(image)
+            continue
+        digit = steps.prepare(image).digit
+        yield image, np.zeros((DIGIT_PX,) * 2, np.uint8) if digit is None else digit[..., 0]
 
 
 def _fillers(pairs: Sequence[tuple[Grey, Grey]]) -> list[tuple[Grey, str]]:

@@ -1,21 +1,17 @@
-"""The robustness table: the accuracy under each condition, with and without each step of the preprocessing.
+"""The robustness table: how the default model reads scans under each condition.
 
 `python -m batch.training.evaluation.robustness DIGITS.npz [FOLDER...]` renders the digits (arrays x and y, or
 x_test and y_test) under named conditions, and corrupts them as MNIST-C does. The default model reads them and
-the folders of labelled scans, without its look, which needs no preprocessing. The table goes to stdout as
-Markdown.
+the folders of labelled scans. The table goes to stdout as Markdown.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from unittest import mock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +21,7 @@ from batch.images import decode
 from batch.inference import model_store, steps
 from batch.inference.models import Model
 from batch.inference.reader import Reader
-from batch.preprocessing import ink, views
-from batch.records import Grey, Polarity, Status
+from batch.records import Grey, Status
 from batch.training.data import labelled_scans
 from batch.training.data.labelled_scans import LabelledScan
 from batch.training.evaluation.corruptions import CORRUPTIONS
@@ -39,50 +34,41 @@ SCANS_AT_ONCE = 256
 DIGITS = 1000  # of each condition
 
 
-@contextmanager
-def _without(name: str, value: object) -> Iterator[None]:
-    """Replace a step of the preprocessing for a while."""
-    with mock.patch.object(ink, name, value):
-        yield
+class Counts(NamedTuple):
+    """Counts of some scans.
+
+    Attributes:
+        scans: All of them.
+        right: Those that the model reads right. A refused scan counts as wrong.
+        ok: Those that it answers `ok`.
+        wrong: The wrong ones among those that are `ok`.
+    """
+
+    scans: int
+    right: int
+    ok: int
+    wrong: int
 
 
-@contextmanager
-def _with_constant(step: ModuleType, name: str, field: str, value: float) -> Iterator[None]:
-    """Replace one constant of a step for a while; `name` is that of the step's record."""
-    with mock.patch.object(step, name, dataclasses.replace(getattr(step, name), **{field: value})):
-        yield
-
-
-# The whole preprocessing, and without one step each.
-VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
-    "all": nullcontext,
-    "no polarity": lambda: _without("estimate_polarity", lambda _: Polarity.LIGHT_ON_DARK),
-    "no background": lambda: _without(
-        "estimate_background", lambda paper: np.full_like(paper, np.median(paper))
-    ),
-    "no lines": lambda: _without("find_lines", lambda mask: (np.zeros_like(mask), np.zeros_like(mask))),
-    "no second look": lambda: _with_constant(ink, "INK", "zoom_fraction", 0.0),
-    "no thickening": lambda: _with_constant(views, "VIEWS", "thin_stroke_px", 0.0),
-}
-
-
-def accuracy(scans: list[tuple[Grey, int]], model: Model, variant: str = "all") -> float:
-    """Return the share of scans that the model reads right without its look. A refused scan counts as wrong.
+def count(scans: list[tuple[Grey, int]], model: Model) -> Counts:
+    """Count how a model reads scans.
 
     Args:
         scans: Images with the digit that each shows.
         model: The model that reads them.
-        variant: The variant of the preprocessing, a name of `VARIANTS`.
     """
-    with VARIANTS[variant]():
-        examined = steps.examine_all([image for image, _ in scans], model._replace(looks=None))
-    right = 0
-    for start in range(0, len(examined), SCANS_AT_ONCE):
-        part = slice(start, start + SCANS_AT_ONCE)
-        for decision, (_, label) in zip(steps.decide_all(examined[part], model), scans[part], strict=True):
-            if decision is not None and decision.status is not Status.REFUSED:
-                right += decision.prediction.label == label
-    return right / len(scans)
+    right = ok = wrong = 0
+    for start in range(0, len(scans), SCANS_AT_ONCE):
+        part = scans[start : start + SCANS_AT_ONCE]
+        for examined, (_, label) in zip(
+            steps.examine_all([image for image, _ in part], model), part, strict=True
+        ):
+            status, prediction = examined.decision.status, examined.decision.prediction
+            is_right = prediction is not None and status is not Status.REFUSED and prediction.label == label
+            right += is_right
+            ok += status is Status.OK
+            wrong += status is Status.OK and not is_right
+    return Counts(len(scans), right, ok, wrong)
 
 
 def rendered(digits: list[tuple[Grey, int]], look: Appearance) -> list[tuple[Grey, int]]:
@@ -132,21 +118,22 @@ def main() -> None:
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
     model = Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
-    print(f"Model `{model.manifest.version}`, {DIGITS} digits a row, per cent right.\n")
-    print("| | | " + " | ".join(VARIANTS) + " |\n|---|---|" + "---|" * len(VARIANTS))
+    print(f"Model `{model.manifest.version}`.\n")
+    print("| | | scans | right | ok | wrong among ok |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
-        means: dict[str, list[list[float]]] = {}
+        totals: dict[str, list[Counts]] = {}
         for kind, name, scans in sets(sys.argv[1:], Path(scratch)):
-            shares = [accuracy(scans, model, variant) for variant in VARIANTS]
-            means.setdefault(kind, []).append(shares)
-            print(
-                f"| {kind} | {name} | " + " | ".join(f"{share:.1%}"[:-1] for share in shares) + " |",
-                flush=True,
-            )
-        for kind, rows in means.items():
-            mean = np.mean(rows, axis=0)
+            counts = count(scans, model)
+            totals.setdefault(kind, []).append(counts)
+            print(_row(kind, name, counts), flush=True)
+        for kind, rows in totals.items():
             if len(rows) > 1:
-                print(f"| {kind} | **mean** | " + " | ".join(f"{share:.1%}"[:-1] for share in mean) + " |")
+                print(_row(kind, "**all**", Counts(*map(sum, zip(*rows, strict=True)))))
+
+
+def _row(kind: str, name: str, counts: Counts) -> str:
+    right, ok = (f"{part / counts.scans:.1%}" for part in (counts.right, counts.ok))
+    return f"| {kind} | {name} | {counts.scans} | {right} | {ok} | {counts.wrong} |"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command that trains the looks: `python -m batch.training.look SOURCES_DIR OUT_DIR --images N`."""
+"""The command that trains a cnn from data sets: `python -m batch.training.look SOURCES OUT --images N`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from batch.errors import RunError
+from batch.training.look.weigh import SCENES
 
 
 @click.command()
@@ -40,7 +41,14 @@ from batch.errors import RunError
     type=click.IntRange(min=100),
     default=20_000,
     show_default=True,
-    help="Held-out scenes for temperature, thresholds and figures.",
+    help="Held-out scenes for the figures of each network.",
+)
+@click.option(
+    "--scenes",
+    type=click.IntRange(min=100),
+    default=SCENES,
+    show_default=True,
+    help="Held-out scenes for the model's weights and thresholds.",
 )
 @click.option(
     "--seed", type=click.IntRange(0, 2_000), default=1, show_default=True, help="Seed of all chance."
@@ -61,10 +69,11 @@ def main(
     fresh: float,
     workers: int | None,
     held_out: int,
+    scenes: int,
     seed: int,
     checkpoint_seconds: float,
 ) -> None:
-    """Train the looks on the data sets in SOURCES, and write their files to OUT.
+    """Train a cnn on the data sets in SOURCES, and write the folder of its model to OUT/cnn.
 
     A training that was killed goes on from its last checkpoint if you start it again with the same options.
     """
@@ -79,14 +88,19 @@ def main(
         fresh=fresh,
         workers=workers or max(1, (os.cpu_count() or 2) - 1),
         held_out=held_out,
+        scenes=scenes,
         seed=seed,
         checkpoint_seconds=checkpoint_seconds,
     )
     try:
-        train(DataPaths.in_folder(sources, fashion), out, options, lambda line: click.echo(line, err=True))
+        click.echo(train(DataPaths.in_folder(sources, fashion), out, options, _say))
     except RunError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 if __name__ == "__main__":

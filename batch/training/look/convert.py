@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,32 +26,54 @@ CHUNK = 256  # pictures that LiteRT sees together
 
 
 def fold(model: Any, network: Network) -> Any:
-    """Build the same function without batch norms, its first convolution as 3x3 on blocks of 2x2 pixels.
+    """Build the same function with the norms folded into the weights before them.
 
     Args:
         model: Model of `networks.build`, with trained weights.
         network: Its shape.
+
+    Returns:
+        Keras model with the layers `conv0`, `conv1`, ..., `dense`, `logits` and `place`.
     """
     x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
-    weights: list[list[Weights]] = []
     for index, (filters, stride) in enumerate(network.layers):
-        kernel, bias = _folded(model, f"conv{index}", f"norm{index}")
-        if index == 0:
-            x = _Blocks(name="blocks")(x)
-            kernel, stride = _in_blocks(kernel), stride // BLOCK_PX
-        x = keras.layers.Conv2D(filters, 3, stride, "same", activation="relu", name=f"conv{index}")(x)
-        weights.append([kernel, bias])
-    x = keras.layers.Flatten(name="flat")(x)
+        kernel = 6 if index == 0 else 3
+        x = keras.layers.Conv2D(filters, kernel, stride, "same", activation="relu", name=f"conv{index}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dense(network.dense, activation="relu", name="dense")(x)
-    weights.append(list(_folded(model, "dense", "dense_norm")))
-    outputs = {}
-    for name, units in (("logits", CLASSES), ("place", PLACE)):
-        outputs[name] = keras.layers.Dense(units, name=name)(x)
-        weights.append(model.get_layer(name).get_weights())
+    outputs = {
+        "logits": keras.layers.Dense(CLASSES, name="logits"),
+        "place": keras.layers.Dense(PLACE, name="place"),
+    }
+    result = keras.Model(inputs, {name: layer(x) for name, layer in outputs.items()})
+    for index in range(len(network.layers)):
+        result.get_layer(f"conv{index}").set_weights(_folded(model, f"conv{index}", f"norm{index}"))
+    result.get_layer("dense").set_weights(_folded(model, "dense", "dense_norm"))
+    for name in outputs:
+        result.get_layer(name).set_weights(model.get_layer(name).get_weights())
+    return result
+
+
+def _in_blocks(folded: Any) -> Any:
+    """Build the same function with its first convolution as 3x3 on blocks of 2x2 pixels."""
+    x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
+    x = _Blocks(name="blocks")(x)
+    outputs, kernels = {}, {}
+    for layer in folded.layers[1:]:
+        config = layer.get_config()
+        kernels[layer.name] = layer.get_weights()
+        if layer.name == "conv0":
+            config |= {"kernel_size": 3, "strides": config["strides"][0] // BLOCK_PX}
+            kernel, bias = layer.get_weights()
+            kernels[layer.name] = [_kernel_in_blocks(kernel), bias]
+        new = type(layer).from_config(config)
+        if layer.name in ("logits", "place"):
+            outputs[layer.name] = new(x)
+        else:
+            x = new(x)
     result = keras.Model(inputs, outputs)
-    names = [f"conv{index}" for index in range(len(network.layers))] + ["dense", "logits", "place"]
-    for name, arrays in zip(names, weights, strict=True):
-        result.get_layer(name).set_weights(arrays)
+    for name, weights in kernels.items():
+        result.get_layer(name).set_weights(weights)
     return result
 
 
@@ -67,27 +88,26 @@ class _Blocks(keras.layers.Layer):  # type: ignore[misc]
         return count, SIDE_PX // BLOCK_PX, SIDE_PX // BLOCK_PX, BLOCK_PX**2
 
 
-def _folded(model: Any, layer: str, norm: str) -> tuple[Weights, Weights]:
+def _folded(model: Any, layer: str, norm: str) -> list[Weights]:
     """Fold a batch normalisation into the weights before it; return kernel and bias."""
     (kernel,) = model.get_layer(layer).get_weights()
     gamma, beta, mean, variance = model.get_layer(norm).get_weights()
     gain = gamma / np.sqrt(variance + NORM_EPSILON)
-    return kernel * gain, beta - mean * gain
+    return [kernel * gain, beta - mean * gain]
 
 
-def _in_blocks(kernel: Weights) -> Weights:
+def _kernel_in_blocks(kernel: Weights) -> Weights:
     """Turn a kernel (6, 6, 1, filters) on pixels into one (3, 3, 4, filters) on blocks of 2x2 pixels."""
     rows, columns, _, filters = kernel.shape
     parts = kernel.reshape(rows // BLOCK_PX, BLOCK_PX, columns // BLOCK_PX, BLOCK_PX, filters)
     return parts.transpose(0, 2, 1, 3, 4).reshape(rows // BLOCK_PX, columns // BLOCK_PX, -1, filters)
 
 
-def int8_bytes(model: Any, network: Network, calibration: Pictures) -> bytes:
+def int8_bytes(folded: Any, calibration: Pictures) -> bytes:
     """Return the content of the .tflite file: uint8 pictures in, float logits and place out, int8 inside.
 
     Args:
-        model: Model of `networks.build`, with trained weights.
-        network: Its shape.
+        folded: Result of `fold`.
         calibration: Pictures like those it will see.
     """
     pictures = calibration[:CALIBRATION].copy()
@@ -102,7 +122,7 @@ def int8_bytes(model: Any, network: Network, calibration: Pictures) -> bytes:
         # The converter takes the statistics from the pictures, and yet warns that it has none.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
         with stderr.silence():
-            fold(model, network).export(folder, format="tf_saved_model", verbose=False)
+            _in_blocks(folded).export(folder, format="tf_saved_model", verbose=False)
             converter = tf.lite.TFLiteConverter.from_saved_model(folder)
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = examples
@@ -122,9 +142,9 @@ def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
     return np.concatenate(logits), np.concatenate(places)
 
 
-def litert_outputs(file: Path, pictures: Pictures) -> tuple[Weights, Weights]:
-    """Return logits, (n, 12), and places, (n, 4), of a LiteRT file on one thread."""
-    interpreter = Interpreter(str(file), num_threads=1)
+def litert_outputs(content: bytes, pictures: Pictures) -> tuple[Weights, Weights]:
+    """Return logits, (n, 12), and places, (n, 4), of the content of a LiteRT file."""
+    interpreter = Interpreter(model_content=content, num_threads=1)
     (scan,) = interpreter.get_input_details()
     by_size = {int(output["shape"][-1]): output["index"] for output in interpreter.get_output_details()}
     logits, places = [], []

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from batch.errors import InputError
 from batch.records import Grey
 from batch.training.look.mixture import Field
-from batch.training.look.sources import Packed
+from batch.training.look.sources import Packed, load
 
 # What is held out never changes, so that trainings and thresholds of all times can be compared.
 HELD_OUT_SEED = 19
@@ -67,6 +67,23 @@ class DataPaths:
         )
 
 
+def packed_at(sources: Path) -> Packed:
+    """Return the packed data sets.
+
+    Args:
+        sources: Folder of the data sets with their usual names, or a file in which they are packed.
+
+    Raises:
+        InputError: A data set is missing or is not what it should be.
+    """
+    if sources.is_dir():
+        return pack(DataPaths.in_folder(sources))
+    try:
+        return load(sources)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {sources}: {error}; name the folder of the data sets") from error
+
+
 def pack(paths: DataPaths) -> Packed:
     """Read the data sets and pack what scenes are made from.
 
@@ -79,7 +96,7 @@ def pack(paths: DataPaths) -> Packed:
     try:
         return _pack(paths)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read the data sets: {error}; see docs/look.md for their names") from error
+        raise InputError(f"cannot read the data sets: {error}; docs/training.md names them") from error
 
 
 def _pack(paths: DataPaths) -> Packed:

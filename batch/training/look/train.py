@@ -10,7 +10,6 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import tensorflow as tf
 
 from batch.errors import ConfigError
 from batch.storage import durable
-from batch.training.look import convert, evaluate
+from batch.training import litert
+from batch.training.look import convert, evaluate, model_folder, weigh
 from batch.training.look.augment import augment
 from batch.training.look.farm import Farm, seed_of
 from batch.training.look.members import Member
@@ -43,6 +43,7 @@ CALIBRATION_WORKER = 999  # its seed is none of the workers'
 REPORT_SECONDS = 15.0  # between two lines of progress
 SOURCES_FILE, OPTIONS_FILE, CHECKPOINT_FILE = "sources.npz", "options.json", "checkpoint.npz"
 HELD_OUT_FILE, LOG_FILE = "held_out.npz", "log.jsonl"
+NAME = "cnn"  # of the model, and of its folder in that of the training
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Options:
         batch: Pictures in a step.
         fresh: Scenes rendered for each picture seen.
         workers: Processes that render.
-        held_out: Held-out scenes for temperature, thresholds and figures.
+        held_out: Held-out scenes for the figures of each network.
+        scenes: Held-out scenes for the model's weights and thresholds.
         seed: Seed of weights, scenes and order.
         checkpoint_seconds: Time between two checkpoints.
     """
@@ -64,6 +66,7 @@ class Options:
     fresh: float = 0.5
     workers: int = 1
     held_out: int = 20_000
+    scenes: int = weigh.SCENES
     seed: int = 1
     checkpoint_seconds: float = 180.0
 
@@ -78,8 +81,8 @@ class Options:
         return max(1, round(self.batch * self.fresh))
 
 
-def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str], None]) -> None:
-    """Train both looks and write their files, or go on where a training in this folder was stopped.
+def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str], None]) -> Path:
+    """Train both networks and write their model, or go on where a training in this folder was stopped.
 
     The smaller one also learns the logits of the larger one, after a while.
 
@@ -88,6 +91,9 @@ def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str],
         folder: Folder for all files; digitbox makes it.
         options: Options of the training.
         say: Gets lines of progress.
+
+    Returns:
+        The folder of the model.
 
     Raises:
         ConfigError: The folder holds a training with other options.
@@ -100,7 +106,14 @@ def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str],
     members = [Member(name) for name in (TEACHER, STUDENT)]
     run = _Run(folder, options, members, say)
     run.go_on()
-    _write_networks(run, packed, say)
+    files = _write_networks(run, packed, say)
+    say("fitting weights and thresholds")
+    training = (
+        f"`batch.training.look` trained them with seed {options.seed}, on {run.steps_taken * options.batch:,}"
+        f" pictures of {run.rendered:,} rendered scenes, in {run.starts} starts. The look also learnt from"
+        " the larger network. What is held out is the same in each training, see docs/training.md."
+    )
+    return model_folder.write(folder / NAME, files, packed, options.seed, training, options.scenes)
 
 
 def _check_options(file: Path, paths: DataPaths, options: Options) -> None:
@@ -229,23 +242,21 @@ def held_out_scenes(packed: Packed, count: int, file: Path) -> Packed:
     return load(file)
 
 
-def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> None:
-    """Write the Keras and LiteRT files of each network, and its temperature, thresholds and figures."""
+def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> dict[str, bytes]:
+    """Write the figures of each network, and return the content of the Keras and LiteRT files by name."""
     options = run.options
     say(f"rendering {options.held_out} held-out scenes")
     scenes = held_out_scenes(packed, options.held_out, run.folder / HELD_OUT_FILE)["records"]
     seed = seed_of(options.seed, 0, CALIBRATION_WORKER)
-    calibration, _ = RecordMaker(Renderer(Sources(packed), seed)).make(convert.CALIBRATION)
+    ranges, _ = RecordMaker(Renderer(Sources(packed), seed)).make(convert.CALIBRATION)
     numbers = evaluate.numbers(Sources(packed, held_out=True))
+    files = {}
     for member in run.members:
-        model = member.averaged()
-        part = run.folder / f".{member.name}.part.keras"
-        model.save(part)
-        durable.replace(run.folder / f"{member.name}.keras", part.read_bytes())
-        part.unlink()
-        file = run.folder / f"{member.name}.tflite"
-        durable.replace(file, convert.int8_bytes(model, member.network, calibration["picture"]))
-        logits, places = convert.litert_outputs(file, scenes["picture"])
+        model = convert.fold(member.averaged(), member.network)
+        int8 = convert.int8_bytes(model, ranges["picture"])
+        files[model_folder.KERAS_FILES[member.name]] = litert.keras_bytes(model)
+        files[model_folder.LITERT_FILES[member.name]] = int8
+        logits, places = convert.litert_outputs(int8, scenes["picture"])
         temperature, thresholds = evaluate.fit(logits, scenes["label"])
         same = logits.argmax(axis=1) == convert.keras_outputs(model, scenes["picture"])[0].argmax(axis=1)
         off = np.abs(places[:, :2] - scenes["box"][:, :2])[~np.isnan(scenes["box"][:, 0])]
@@ -256,7 +267,7 @@ def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> No
             | {"same_class_in_float": int(same.sum()), "place_error": round(float(off.mean()), 5)},
             "numbers": {
                 layout: evaluate.figures(
-                    convert.litert_outputs(file, pictures)[0],
+                    convert.litert_outputs(int8, pictures)[0],
                     np.full(len(pictures), SEVERAL, np.uint8),
                     temperature,
                     thresholds,
@@ -269,8 +280,9 @@ def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> No
                 "rendered": run.rendered,
                 "starts": run.starts,
                 "python": platform.python_version(),
-                **{name: metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
             },
         }
-        durable.replace(run.folder / f"{member.name}.json", (json.dumps(content, indent=2) + "\n").encode())
-        say(f"wrote {file.name}, {member.name}.keras and {member.name}.json in {run.folder}")
+        file = run.folder / f"{member.name}.json"
+        durable.replace(file, (json.dumps(content, indent=2) + "\n").encode())
+        say(f"wrote {file}")
+    return files

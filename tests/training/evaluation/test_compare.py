@@ -12,10 +12,10 @@ from batch.inference.decision import Thresholds
 from batch.inference.models import Model
 from batch.training import metrics
 from batch.training.data import own_scans
-from batch.training.data.datasets import NOT_A_DIGIT, Dataset, Labelled
+from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
 from batch.training.evaluation import compare
-from batch.training.evaluation.compare import Pairs, Verdict
+from batch.training.evaluation.compare import Ok, Pairs, Verdict
 from fakes import FakeClassifier
 
 
@@ -23,13 +23,13 @@ class AlwaysZero(FakeClassifier):
     """A classifier that reads every scan as 0."""
 
     def logits(self, digits: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        logits = np.zeros((len(digits), 11), np.float32)
+        logits = np.zeros((len(digits), 10), np.float32)
         logits[:, 0] = 8
         return logits
 
 
 def reads_with(classifier: FakeClassifier) -> Model:
-    return Model(classifier, Thresholds.of(classifier.manifest))
+    return Model(classifier.manifest, classifier, Thresholds.of(classifier.manifest))
 
 
 def stroke(number: int, *, wide: bool) -> npt.NDArray[Any]:
@@ -46,43 +46,31 @@ def scans(count: int) -> list[OwnScan]:
     return [(stroke(number, wide=number % 2 == 0), (number + 1) % 2 ^ 1) for number in range(count)]
 
 
+def right(model: Model, scans: list[OwnScan]) -> list[bool]:
+    found: list[bool] = compare.are_right(compare.answers(model, scans)).tolist()
+    return found
+
+
 def test_a_scan_is_right_by_its_label_or_its_refusal() -> None:
     blank = np.full((40, 40), 240, np.uint8)
     ring, line = stroke(0, wide=True), stroke(0, wide=False)
     labelled = [(ring, 0), (line, 1), (line, 7), (blank, NOT_A_DIGIT), (blank, 3), (ring, NOT_A_DIGIT)]
-    assert compare.read_right(reads_with(FakeClassifier()), labelled).tolist() == [
-        True,
-        True,
-        False,
-        True,
-        False,
-        False,
-    ]
-    assert compare.read_right(reads_with(AlwaysZero()), labelled).tolist() == [
-        True,
-        False,
-        False,
-        True,
-        False,
-        False,
-    ]
-    assert compare.read_right(reads_with(AlwaysZero()), []).tolist() == []
+    assert right(reads_with(FakeClassifier()), labelled) == [True, True, False, True, False, False]
+    assert right(reads_with(AlwaysZero()), labelled) == [True, False, False, True, False, False]
+    assert right(reads_with(AlwaysZero()), []) == []
 
 
 def test_a_model_that_reads_more_is_better() -> None:
-    images = np.stack([cv2.resize(255 - grey, (28, 28)) for grey, _ in scans(40)])
-    labels = np.array([label for _, label in scans(40)], np.int32)
-    labelled = Labelled(images, labels)
-    data = [Dataset("drawn", "mine", labelled, labelled), Dataset("untested", "mine", labelled, None)]
     old, new = reads_with(AlwaysZero()), reads_with(FakeClassifier())
-    pairs = compare.compare(old, new, scans(100), data)
+    kinds = [("own", scans(100)), ("test", [*scans(40), (stroke(0, wide=True), NOT_A_DIGIT)]), ("none", [])]
+    pairs = compare.compare(old, new, kinds)
     own, test = pairs
-    assert (own.name, own.count) == ("own scans held out", len(own_scans.split(scans(100))[0]))
-    assert (test.name, test.count, test.both, test.only_old, test.only_new) == ("drawn test", 40, 20, 0, 20)
+    assert (own.name, own.count, own.old_ok, own.new_ok) == ("own", 100, (100, 50), (100, 0))
+    assert (test.name, test.count, test.both, test.only_old, test.only_new) == ("test", 40, 20, 0, 20)
     assert test.p == 2 / 2**20
     assert compare.verdict(pairs) is Verdict.BETTER
-    assert compare.verdict(compare.compare(new, old, scans(100), data)) is Verdict.WORSE
-    assert compare.verdict(compare.compare(new, new, scans(100), data)) is Verdict.UNDECIDED
+    assert compare.verdict(compare.compare(new, old, kinds)) is Verdict.WORSE
+    assert compare.verdict(compare.compare(new, new, kinds)) is Verdict.UNDECIDED
 
 
 def test_few_scans_are_too_few_to_tell() -> None:
@@ -98,13 +86,19 @@ def test_worse_at_one_kind_is_worse() -> None:
     assert compare.verdict([even, better]) is Verdict.BETTER
 
 
+def test_own_scans_have_a_verdict_of_their_own() -> None:
+    better, worse = Pairs(compare.OWN, 9, 0, 9, 9), Pairs("b", 9, 9, 0, 9)
+    assert compare.own_verdict([worse, better]) is Verdict.BETTER
+    assert compare.own_verdict([worse]) is Verdict.TOO_FEW
+
+
 def test_the_table_has_a_row_for_each_kind() -> None:
     text = compare.table(
-        "cnn-1", "office-2", [Pairs("own", 50, 1, 9, 2), Pairs("mnist test", 9000, 3, 3, 94)]
+        "cnn-1", "office-2", [Pairs("own", 50, 1, 9, 2, Ok(40, 1), Ok(50, 0)), Pairs("drawn", 9000, 3, 3, 94)]
     )
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]] == [
-        ["own", "62", "51", "59", "1", "9", "0.0215", "better"],
-        ["mnist test", "9100", "9003", "9003", "3", "3", "1", "not shown to differ"],
+        ["own", "62", "51", "59", "1", "9", "0.0215", "better", "40 -> 50", "1 -> 0"],
+        ["drawn", "9100", "9003", "9003", "3", "3", "1", "not shown to differ", "0 -> 0", "0 -> 0"],
     ]
     assert len({len(line) for line in text.splitlines()}) == 1
 

@@ -25,7 +25,10 @@ from batch.training.look.sources import Sources, load
 from command import ROOT
 
 STEPS = 24
-OPTIONS = ("--images", f"{16 * STEPS}", "--batch", "16", "--held-out", "150", "--workers", "1")
+OPTIONS = (
+    *("--images", f"{16 * STEPS}", "--batch", "16", "--workers", "1"),
+    *("--held-out", "150", "--scenes", "100"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_thresholds_keep_the_risk() -> None:
 
 
 @pytest.mark.slow
-def test_int8_agrees_with_keras(tmp_path: Path) -> None:
+def test_int8_agrees_with_keras() -> None:
     """Neither folding and blocks nor int8 change what a network says, but for rounding."""
     from batch.training.look import convert
     from batch.training.look.networks import NETWORKS, build
@@ -87,11 +90,9 @@ def test_int8_agrees_with_keras(tmp_path: Path) -> None:
     )
     pictures = rng.integers(0, 256, (60, 64, 64)).astype(np.uint8)
     logits, places = convert.keras_outputs(model, pictures)
-    folded, _ = convert.keras_outputs(convert.fold(model, network), pictures)
-    np.testing.assert_allclose(folded, logits, atol=1e-4)
-    file = tmp_path / "look.tflite"
-    file.write_bytes(convert.int8_bytes(model, network, pictures))
-    int8_logits, int8_places = convert.litert_outputs(file, pictures)
+    folded = convert.fold(model, network)
+    np.testing.assert_allclose(convert.keras_outputs(folded, pictures)[0], logits, atol=1e-4)
+    int8_logits, int8_places = convert.litert_outputs(convert.int8_bytes(folded, pictures), pictures)
     assert np.abs(int8_logits - logits).mean() < 0.1 * logits.std()
     assert np.abs(int8_places - places).mean() < 0.1 * places.std() + 0.02
 
@@ -169,39 +170,45 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
     assert all(content["numbers"][layout]["n"] == NUMBERS for layout in LAYOUTS)
     assert content["thresholds"].keys() == {"0.003", "0.001"}
     assert content["temperature"] > 0
-    model = keras.saving.load_model(out / "look.keras")
     pictures = load(out / "held_out.npz")["records"]["picture"]
-    logits, _ = convert.keras_outputs(model, pictures)
-    int8_logits, _ = convert.litert_outputs(out / "look.tflite", pictures)
-    assert np.abs(int8_logits - logits).mean() < 0.15 * logits.std()
+    for name in ("look", "model"):
+        model = keras.saving.load_model(out / "cnn" / f"{name}.keras")
+        logits, _ = convert.keras_outputs(model, pictures)
+        int8_logits, _ = convert.litert_outputs((out / "cnn" / f"{name}.tflite").read_bytes(), pictures)
+        assert np.abs(int8_logits - logits).mean() < 0.15 * logits.std()
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint.npz",
         "close.json",
-        "close.keras",
-        "close.tflite",
+        "cnn",
         "held_out.npz",
         "log.jsonl",
         "look.json",
-        "look.keras",
-        "look.tflite",
         "options.json",
         "sources.npz",
     ]
 
 
 @pytest.mark.slow
-def test_trained_looks_go_into_a_model(trained: tuple[Path, int, str], tmp_path: Path) -> None:
-    folder = tmp_path / "mlp"
-    shutil.copytree(model_store.find("mlp"), folder)
-    result = CliRunner().invoke(weigh.main, [str(trained[0]), str(folder), "--scenes", "100"])
-    assert result.exit_code == 0, result.output
+def test_a_training_ends_with_a_model(trained: tuple[Path, int, str], tmp_path: Path) -> None:
+    folder = tmp_path / "cnn"
+    shutil.copytree(trained[0] / "cnn", folder)
     manifest = model_store.load_manifest(folder)
-    assert manifest.look_fit == result.stdout.strip()
-    assert "100 held-out scenes" in result.stdout
     assert f"{16 * STEPS} pictures" in manifest.look_training
+    assert "100 held-out scenes" in manifest.look_fit
     assert manifest.look_fit in (folder / "card.md").read_text()
-    assert manifest.version != model_store.load_manifest(model_store.find("mlp")).version
     assert models.load(folder, manifest).looks is not None
+    arguments = [str(folder), str(trained[0] / "sources.npz"), "--scenes", "120"]
+    result = CliRunner().invoke(weigh.main, arguments)
+    assert result.exit_code == 0, result.output
+    anew = model_store.load_manifest(folder)
+    assert (anew.version, anew.files) == (manifest.version, manifest.files)
+    assert anew.look_fit == result.stdout.strip() and "120 held-out scenes" in result.stdout
+
+
+def test_thresholds_are_for_models_with_looks(tmp_path: Path) -> None:
+    result = CliRunner().invoke(weigh.main, [str(model_store.find("mlp")), str(tmp_path)])
+    assert result.exit_code == 2
+    assert "has no looks: name one that has" in result.stderr
 
 
 @pytest.mark.slow

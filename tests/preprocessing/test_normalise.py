@@ -1,12 +1,12 @@
-"""The views that a model can ask for, on drawn digits."""
+"""The input of a model that sees the digit, on drawn digits."""
 
 import cv2
 import numpy as np
 import pytest
 
 from batch.preprocessing.ink import find_ink
-from batch.preprocessing.views import normalise, pictures
-from drawn import BOTH, BOXED, boxed, digit_of, draw, likeness
+from batch.preprocessing.normalise import normalise
+from drawn import boxed, digit_of, draw, likeness
 
 
 def test_brightness_and_contrast_do_not_matter() -> None:
@@ -28,23 +28,11 @@ def test_centre_of_mass_is_in_the_middle() -> None:
     assert abs(moments["m01"] / moments["m00"] - 14) <= 0.5
 
 
-def test_views_keep_the_order_of_the_spec() -> None:
-    ink = find_ink(boxed(draw()))
-    both = normalise(ink, BOTH)
-    assert both.shape == (28, 28, BOTH.channels)
-    assert both.dtype == np.uint8
-    views = pictures(both, BOTH)
-    assert list(views) == ["boxed", "context"]
-    assert np.array_equal(views["boxed"], normalise(ink, BOXED)[..., 0])
-    assert views["context"].shape == (56, 56)
-    # The context shows the printed box that the boxed view leaves out.
-    assert views["context"][2].mean() > 100 > views["boxed"][1].mean()
-
-
-def test_context_is_one_picture_in_four_channels() -> None:
-    scan = draw("3", 56)
-    context = pictures(normalise(find_ink(scan), BOTH), BOTH)["context"]
-    assert likeness(context, 255 - scan) > 0.95
+def test_the_digit_stands_alone() -> None:
+    digit = normalise(find_ink(boxed(draw())))
+    assert digit.shape == (28, 28, 1)
+    assert digit.dtype == np.uint8
+    assert digit[:3].max() < 100  # the printed box is left out
 
 
 def test_hairlines_keep_their_contrast() -> None:

@@ -1,0 +1,204 @@
+"""The training that goes on from trained looks with a user's scans, without the data sets of the first.
+
+The new networks learn the labels of the user's scans. On scenes that digitbox draws they learn the answers of
+the old networks, so that they do not forget (Li and Hoiem, "Learning without forgetting", 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from batch.inference.look import NONE, SEVERAL, cut
+from batch.inference.look_networks import CLASSES
+from batch.preprocessing.look import look_input, place_of
+from batch.records import Grey
+from batch.training.data.datasets import NOT_A_DIGIT
+from batch.training.data.own_scans import OwnScan
+from batch.training.look.augment import augment
+from batch.training.look.convert import keras_outputs
+from batch.training.look.networks import scaled
+from batch.training.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Numbers of the training. They were chosen on digits of 8x8 pixels and of held-out writers of UNIPEN.
+
+    Attributes:
+        steps: Steps of each network.
+        own: Pictures of own scans in a step.
+        drawn: Pictures of drawn scenes in a step.
+        scenes: Drawn scenes.
+        variants: Pictures of own scans, varied, at most.
+        rate: Highest learning rate.
+        weight_of_old: Weight of the old network's answers to own scans beside their labels.
+        turn_degrees: Deviation by which own scans are turned.
+        scale: Deviation of the logarithm by which they are scaled.
+    """
+
+    steps: int = 300
+    own: int = 32
+    drawn: int = 64
+    scenes: int = 4000
+    variants: int = 4000
+    rate: float = 3e-4
+    weight_of_old: float = 0.1
+    turn_degrees: float = 4.0
+    scale: float = 0.06
+
+
+SETTINGS = Settings()
+
+
+class Lessons(NamedTuple):
+    """Pictures with what a network should say of them.
+
+    Attributes:
+        pictures: Pictures, uint8 (n, 64, 64).
+        logits: Logits of the old network, float32 (n, 12).
+        places: Its places of the digit, float32 (n, 4).
+        allowed: The classes that the label allows, bool (n, 12); all of them without a label.
+    """
+
+    pictures: Grey
+    logits: npt.NDArray[np.float32]
+    places: npt.NDArray[np.float32]
+    allowed: npt.NDArray[np.bool_]
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[Any, ...]:
+        """Draw some at random, as tensors."""
+        index = rng.integers(len(self.pictures), size=count)
+        return (
+            tf.constant(scaled(self.pictures[index])),
+            *(tf.constant(array[index]) for array in (self.logits, self.places, self.allowed)),
+        )
+
+
+def go_on(
+    old: dict[str, Any],
+    own: Sequence[OwnScan],
+    drawn: Sequence[Grey],
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train the looks further.
+
+    Args:
+        old: Keras model of each network by name, `look` and `close`.
+        own: The user's scans with their labels, 0 to 9 or `NOT_A_DIGIT`.
+        drawn: Scans that digitbox has drawn.
+        seed: Seed of all chance.
+        progress: Receives lines of progress.
+
+    Returns:
+        The new Keras models by name.
+    """
+    rng = np.random.default_rng(seed)
+    varied = list(_vary_all(own, rng))
+    own_lessons = _lessons(old, [grey for grey, _ in varied], [label for _, label in varied])
+    drawn_lessons = _lessons(old, drawn, None)
+    return {
+        name: _train(old[name], own_lessons[name], drawn_lessons[name], name, rng, progress) for name in old
+    }
+
+
+def _vary_all(own: Sequence[OwnScan], rng: np.random.Generator) -> Iterator[OwnScan]:
+    """Yield each scan as it is and several times turned and scaled."""
+    yield from own
+    for number in range(max(0, SETTINGS.variants - len(own))):
+        grey, label = own[number % len(own)]
+        yield _vary(grey, rng), label
+
+
+def _vary(grey: Grey, rng: np.random.Generator) -> Grey:
+    height, width = grey.shape
+    turn, scale = rng.normal(0, SETTINGS.turn_degrees), float(np.exp(rng.normal(0, SETTINGS.scale)))
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, scale)
+    varied = cv2.warpAffine(grey, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(varied, np.uint8)
+
+
+def _lessons(old: dict[str, Any], greys: Sequence[Grey], labels: Sequence[int] | None) -> dict[str, Lessons]:
+    """Let the old networks see scans, and return the lessons of each network."""
+    wholes = np.stack([look_input(grey) for grey in greys])
+    allowed = np.ones((len(greys), CLASSES), bool) if labels is None else _allowed(labels)
+    look_logits, look_places = keras_outputs(old["look"], wholes)
+    logits, places = keras_outputs(old["close"], wholes)
+    nears = np.stack(
+        [
+            look_input(cut(grey, place_of(grey.shape, place)))
+            for grey, place in zip(greys, places.tolist(), strict=True)
+        ]
+    )
+    near_logits, near_places = keras_outputs(old["close"], nears)
+    near_allowed = allowed | allowed[:, SEVERAL:].any(axis=1, keepdims=True)  # a part of several may be one
+    return {
+        "look": Lessons(wholes, look_logits, look_places, allowed),
+        "close": Lessons(
+            np.concatenate([wholes, nears]),
+            np.concatenate([logits, near_logits]),
+            np.concatenate([places, near_places]),
+            np.concatenate([allowed, near_allowed]),
+        ),
+    }
+
+
+def _allowed(labels: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return the classes that labels allow; a scan that is not a digit may show none or several."""
+    allowed = np.zeros((len(labels), CLASSES), bool)
+    for row, label in zip(allowed, labels, strict=True):
+        row[[SEVERAL, NONE] if label == NOT_A_DIGIT else label] = True
+    return allowed
+
+
+def _train(
+    old: Any, own: Lessons, drawn: Lessons, name: str, rng: np.random.Generator, progress: Progress
+) -> Any:
+    model = keras.models.clone_model(old)
+    model.set_weights(old.get_weights())
+    optimiser = keras.optimizers.AdamW(SETTINGS.rate, weight_decay=0.0, global_clipnorm=1.0)
+    weights = model.trainable_variables
+    optimiser.build(weights)
+
+    def take_step(own_part: Any, drawn_part: Any, seed: Any) -> Any:
+        own_pictures, own_places = augment(own_part[0], own_part[2], seed)
+        pictures = tf.concat([own_pictures, drawn_part[0]], 0)
+        places = tf.concat([own_places, drawn_part[2]], 0)
+        with tf.GradientTape() as tape:
+            out = model(pictures, training=True)
+            own_logits, drawn_logits = out["logits"][: SETTINGS.own], out["logits"][SETTINGS.own :]
+            likely = tf.nn.log_softmax(own_logits)
+            label_loss = -tf.reduce_logsumexp(tf.where(own_part[3], likely, -1e9), 1)
+            loss = (
+                tf.reduce_mean(label_loss)
+                + SETTINGS.weight_of_old * _divergence(own_part[1], own_logits)
+                + _divergence(drawn_part[1], drawn_logits)
+                + tf.reduce_mean(tf.abs(out["place"] - places))
+            )
+        optimiser.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
+        return loss
+
+    step = tf.function(take_step)
+    for number in range(SETTINGS.steps):
+        optimiser.learning_rate = SETTINGS.rate * 0.5 * (1 + math.cos(math.pi * number / SETTINGS.steps))
+        loss = step(
+            own.draw(SETTINGS.own, rng), drawn.draw(SETTINGS.drawn, rng), tf.constant([number, 1], tf.int32)
+        )
+        if (number + 1) % 50 == 0:
+            progress(f"{name}: step {number + 1} of {SETTINGS.steps}, loss {float(loss):.4f}")
+    return model
+
+
+def _divergence(target: Any, logits: Any) -> Any:
+    """Return the mean divergence of probabilities from those of the old network (Kullback and Leibler)."""
+    old, new = tf.nn.log_softmax(target), tf.nn.log_softmax(logits)
+    return tf.reduce_mean(tf.reduce_sum(tf.exp(old) * (old - new), 1))

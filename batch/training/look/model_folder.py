@@ -1,0 +1,66 @@
+"""The folder of a model with looks, from trained networks."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+from batch.inference import model_store
+from batch.records import CLASSES, SPECS, Input, Manifest
+from batch.training import model_card
+from batch.training.look import weigh
+from batch.training.look.sources import Packed
+
+KERAS_FILES = {"look": model_store.LOOK_KERAS_FILE, "close": model_store.KERAS_FILE}  # by network
+LITERT_FILES = {"look": model_store.LOOK_FILE, "close": model_store.TFLITE_FILE}
+DATASETS = (
+    {"name": "MNIST training images", "licence": "CC BY-SA 3.0"},
+    {"name": "USPS training images", "licence": "as its owner says"},
+    {
+        "name": "UNIPEN digits, letters and signs, as pen strokes (International Unipen Foundation, doi "
+        "10.5281/zenodo.1195803)",
+        "licence": "CC BY 4.0",
+    },
+    {"name": "Swiss scans (github.com/kensanata/numbers)", "licence": "CC0"},
+    {"name": "scenes drawn by digitbox", "licence": "MIT"},
+)
+FASHION = {"name": "Fashion-MNIST training images", "licence": "MIT"}
+
+
+def write(
+    folder: Path, files: dict[str, bytes], packed: Packed, seed: int, training: str, scenes: int
+) -> Path:
+    """Write the folder of a model, and fit its weights and thresholds. A folder of this name is replaced.
+
+    Args:
+        folder: The folder; its name becomes the model's.
+        files: Content of the networks by file name.
+        packed: The packed data sets.
+        seed: Seed of the training.
+        training: How the networks were trained, in words.
+        scenes: Held-out scenes to fit weights and thresholds on.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ModelError: The folder cannot be written.
+    """
+    manifest = Manifest(
+        name=folder.name,
+        version=model_store.version_of(folder.name, files),
+        network="cnn",
+        classes=CLASSES[Input.SCAN],
+        output="softmax",
+        preprocess=SPECS[Input.SCAN],
+        temperature=1.0,
+        review_below=1.0,
+        files=model_store.digests(files),
+        datasets=(*DATASETS, FASHION) if len(packed["fashion"]) else DATASETS,
+        seed=seed,
+        look_training=training,
+        versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+    )
+    manifest = weigh.fitted(manifest, files, packed, scenes)
+    files = files | {"card.md": model_card.text(manifest).encode()}
+    return model_store.save(folder.parent, manifest, files, overwrite=True)
