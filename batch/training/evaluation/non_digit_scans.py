@@ -1,9 +1,8 @@
 """Scans of what is no digit, by kind, for `digitbox evaluate`. The model should refuse all of them.
 
 `python -m batch.training.evaluation.non_digit_scans DIGITS.npz FOLDER` writes 500 scans of each kind to
-FOLDER/KIND/none/. The code that drew for the training draws them, but from the digits of the archive (arrays
-x and y, or x_test and y_test) and with another seed. Noise, blank paper and the numbers, which are several
-digits of the archive on one paper, were drawn for no training.
+FOLDER/KIND/none/. Several digits and crossed-out ones are made of the digits of the archive (arrays x and y,
+or x_test and y_test). No training saw any of them: the renderer of `batch.training.look` is another one.
 """
 
 from __future__ import annotations

@@ -31,25 +31,25 @@ from batch.training.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Numbers of the training. They were chosen on digits of 8x8 pixels and of held-out writers of UNIPEN.
+    """Numbers of the training. They were set by hand, so that it takes minutes on two cores.
 
     Attributes:
         steps: Steps of each network.
         own: Pictures of own scans in a step.
         drawn: Pictures of drawn scenes in a step.
         scenes: Drawn scenes.
-        variants: Pictures of own scans, varied, at most.
+        variants: Own scans, the varied ones among them, if there are not more of them anyway.
         rate: Highest learning rate.
         weight_of_old: Weight of the old network's answers to own scans beside their labels.
         turn_degrees: Deviation by which own scans are turned.
         scale: Deviation of the logarithm by which they are scaled.
     """
 
-    steps: int = 300
-    own: int = 32
-    drawn: int = 64
-    scenes: int = 4000
-    variants: int = 4000
+    steps: int = 200
+    own: int = 24
+    drawn: int = 24
+    scenes: int = 1500
+    variants: int = 2000
     rate: float = 3e-4
     weight_of_old: float = 0.1
     turn_degrees: float = 4.0

@@ -7,7 +7,6 @@ several meet in a scan.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -61,7 +60,6 @@ class Appearance:
         drops: Number of grey blots.
         salt: Share of the pixels that are black or white by accident.
         outlined: Whether only the outline of the strokes is drawn.
-        scattered_px: Deviation of each pixel from its place, in pixels.
         band_fraction: Part of the width or height, somewhere, that is inverted; 0 for none.
         blur_px: Deviation of the blur, in pixels.
         motion_px: Length of the camera's motion, in pixels.
@@ -109,7 +107,6 @@ class Appearance:
     drops: int = 0
     salt: float = 0.0
     outlined: bool = False
-    scattered_px: float = 0.0
     band_fraction: float = 0.0
     blur_px: float = 0.0
     motion_px: float = 0.0
@@ -120,43 +117,8 @@ class Appearance:
     inverted: bool = False
 
 
-def varied_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw an appearance of the digit in another hand, with the same pen and without paper.
-
-    One in three has a defect, e.g. motion or salt.
-    """
-    return Appearance(
-        height_px=40,
-        width_px=40,
-        digit_fraction=float(rng.uniform(0.5, 0.8)),
-        stretch=float(np.exp(rng.normal(0, 0.1))),
-        rotation_deg=float(rng.uniform(-38, 38) if rng.random() < 0.1 else rng.normal(0, 8)),
-        slant=float(rng.normal(0, 0.15)),
-        elastic_fraction=float(rng.uniform(0.01, 0.05)),
-        ink_softness=None,
-        pen_change_fraction=float(rng.choice([-0.02, 0.0, 0.0, 0.0, 0.02])),
-        paper=255.0,
-        ink=255.0,
-        grain=0.0,
-        inverted=bool(rng.random() < 0.5),
-        **(_defect(40, rng) if rng.random() < 0.33 else {}),
-    )
-
-
-def _defect(height_px: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Draw one attribute that spoils the scan."""
-    return (
-        {"motion_px": float(rng.uniform(0.05, 0.28) * height_px)},
-        {"salt": float(rng.uniform(0.03, 0.28))},
-        {"drops": int(rng.integers(3, 24))},
-        {"scattered_px": float(rng.uniform(0.01, 0.04) * height_px)},
-        {"band_fraction": float(rng.uniform(0.15, 0.6))},
-        {"outlined": True},
-    )[int(rng.choice(6, p=(0.25, 0.2, 0.15, 0.12, 0.2, 0.08)))]
-
-
 def random_appearance(rng: np.random.Generator) -> Appearance:
-    """Draw the appearance of a training scan. About one in eight is clean like MNIST, the others on paper."""
+    """Draw the appearance of a scan. About one in eight is clean like MNIST, the others on paper."""
 
     def uniform(low: float, high: float) -> float:
         return float(rng.uniform(low, high))

@@ -1,10 +1,8 @@
-"""Named conditions of scans, each with one difficulty, for thresholds, robustness and benchmarks."""
+"""Named conditions of scans, each with one difficulty, for robustness and benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import numpy as np
 
 from batch.training.rendering.appearance import Appearance
 
@@ -54,8 +52,3 @@ CONDITIONS: Mapping[str, Appearance] = {
     "slanted": Appearance(slant=0.35),
     "light on dark": Appearance(inverted=True),
 }
-
-
-def random_condition(rng: np.random.Generator) -> Appearance:
-    """Draw one of the named conditions, which are equally likely."""
-    return list(CONDITIONS.values())[int(rng.integers(len(CONDITIONS)))]

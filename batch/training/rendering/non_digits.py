@@ -1,4 +1,4 @@
-"""Drawings that are not one digit, which the reader learns to refuse."""
+"""Drawings that are not one digit, which the reader should refuse."""
 
 from __future__ import annotations
 
@@ -22,20 +22,6 @@ FONTS = (
     cv2.FONT_HERSHEY_COMPLEX,
 )
 INK_LEVEL = 40  # brighter pixels of a training digit, 0 to 255, are ink
-
-
-def draw(rng: np.random.Generator, digits: Grey) -> Grey:
-    """Draw something that is not one digit.
-
-    Args:
-        rng: Source of every choice.
-        digits: Digits to cross out or to put side by side, uint8 (n, height, width), white ink on black.
-
-    Returns:
-        The drawing, uint8 (height, width), white ink on black.
-    """
-    kind = list(KINDS)[int(rng.choice(len(KINDS), p=_SHARES))]
-    return KINDS[kind](rng, digits)
 
 
 def picture(rng: np.random.Generator) -> Grey:
@@ -159,6 +145,8 @@ KINDS: Mapping[str, _Kind] = {
     "filled-shapes": _filled_shape,
     "signs": _sign,
 }
-"""Functions that draw one of a kind, by name; see `draw`."""
-# In the order of the kinds. Letters, crossed-out and several digits look most like a digit.
-_SHARES = (0.23, 0.09, 0.07, 0.28, 0.21, 0.03, 0.05, 0.04)
+"""Functions that draw one of a kind, by name.
+
+Args of each are the source of every choice and digits to cross out or to put side by side, uint8 (n, height,
+width), white ink on black. Each returns a drawing, uint8 (height, width), white ink on black.
+"""

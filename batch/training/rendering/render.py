@@ -37,8 +37,6 @@ def render(digit: Grey, appearance: Appearance, rng: np.random.Generator) -> Gre
         outline_px = max(2, round(0.04 * digit_px)) | 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (outline_px, outline_px))
         cover = cv2.dilate(cover, kernel) - cv2.erode(cover, kernel)
-    if appearance.scattered_px:
-        cover = _scatter(cover, appearance.scattered_px, rng)
     if appearance.ink >= 255.0 and appearance.grain == 0.0:
         scan = _reduce(_shake(255 - _ink(cover, appearance, rng), appearance, rng), appearance)
     else:
@@ -137,14 +135,6 @@ def _change_pen(cover: Field, change_px: float) -> Field:
     thin = cv2.erode(cover, kernel)
     # A hairline that would break up stays as it is.
     return thin if np.count_nonzero(thin > 0.6) > 0.3 * np.count_nonzero(cover > 0.6) else cover
-
-
-def _scatter(cover: Field, deviation_px: float, rng: np.random.Generator) -> Field:
-    """Take each pixel from a random place near its own."""
-    y, x = np.mgrid[0 : cover.shape[0], 0 : cover.shape[1]].astype(np.float32)
-    dy, dx = rng.standard_normal((2, *cover.shape), dtype=np.float32) * np.float32(deviation_px)
-    scattered = cv2.remap(cover, x + dx, y + dy, cv2.INTER_LINEAR)
-    return np.asarray(cv2.GaussianBlur(scattered, (0, 0), max(0.4, 0.5 * deviation_px)), np.float32)
 
 
 def _invert_band(picture: Grey, fraction: float, rng: np.random.Generator) -> None:

@@ -96,11 +96,12 @@ def test_every_digit_can_be_drawn(label: int) -> None:
 
 def test_things_that_are_no_digit_can_be_drawn() -> None:
     generator, digits = rng(), np.stack([strokes.draw(label, rng(label)) for label in range(10)])
-    for _ in range(200):
-        picture = non_digits.draw(generator, digits)
-        assert picture.dtype == np.uint8
-        assert picture.ndim == 2
-        assert non_digits.picture(generator).ndim == 2
+    for draw in non_digits.KINDS.values():
+        for _ in range(20):
+            picture = draw(generator, digits)
+            assert picture.dtype == np.uint8
+            assert picture.ndim == 2
+    assert non_digits.picture(generator).ndim == 2
 
 
 def test_a_curve_passes_through_its_points() -> None:
