@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -48,15 +48,6 @@ class HeldOut:
     strips: list[Grey]
     labels: list[str | None]
     kinds: list[str]
-
-    def without(self, places: Collection[int]) -> HeldOut:
-        """Return the fields without those at these places."""
-        kept = [place for place in range(len(self.labels)) if place not in places]
-        return HeldOut(
-            [self.strips[place] for place in kept],
-            [self.labels[place] for place in kept],
-            [self.kinds[place] for place in kept],
-        )
 
     @classmethod
     def of(cls, records: dict[int, Records], kinds: dict[int, list[str]]) -> HeldOut:

@@ -20,6 +20,7 @@ from batch.training.look.none_scenes import none_scene
 from batch.training.look.sources import BITMAPS, Sources
 from batch.training.look.studio import Studio
 from batch.training.numbers.layout import Piece, lay_out
+from batch.training.numbers.legible import Written, are_apart, are_visible
 from batch.training.numbers.mixture import (
     CHARACTERS,
     FIELDS,
@@ -61,11 +62,15 @@ class Renderer:
         self._weights = np.cumsum(np.sqrt(counts)).tolist()
 
     def field(self) -> Field:
-        """Render the next field."""
-        studio = self._studio
-        studio.count()
-        random = studio.random
-        kind = pick(FIELDS, random)
+        """Render the next field; a number of which a person could not read each digit is rendered anew."""
+        kind = pick(FIELDS, self._studio.random)
+        while True:
+            self._studio.count()
+            if (field := self._field(kind)) is not None:
+                return field
+
+    def _field(self, kind: str) -> Field | None:
+        studio, random = self._studio, self._studio.random
         if kind == "single":
             scene = digit_scene(studio)
             return Field(scene.grey, (scene.label,), (), kind)
@@ -163,7 +168,7 @@ class Renderer:
         longest = max(glyph.width, glyph.height)
         return Piece(glyph, size / longest, SIGN, y)
 
-    def _fraction(self, whole: Sequence[Piece], digit: Callable[[int], Piece]) -> Field:
+    def _fraction(self, whole: Sequence[Piece], digit: Callable[[int], Piece]) -> Field | None:
         """Render a number with a fraction behind it."""
         studio, random = self._studio, self._studio.random
         u = random.uniform
@@ -203,7 +208,7 @@ class Renderer:
             label = tuple(piece.label for piece in pieces)
         return self._capture(pieces, label, None, "fraction")
 
-    def _two_lines(self, first: list[Piece], digit: Callable[[int], Piece]) -> Field:
+    def _two_lines(self, first: list[Piece], digit: Callable[[int], Piece]) -> Field | None:
         """Render two numbers, one below the other."""
         studio, random = self._studio, self._studio.random
         lay_out(studio, first, "close")
@@ -218,7 +223,7 @@ class Renderer:
 
     def _capture(
         self, pieces: list[Piece], label: tuple[int, ...], cells: list[float] | None, kind: str
-    ) -> Field:
+    ) -> Field | None:
         studio, random = self._studio, self._studio.random
         u = random.uniform
         low_x, low_y = min(p.x for p in pieces), min(p.y for p in pieces)
@@ -249,13 +254,19 @@ class Renderer:
         extras |= {name for name, share in MARKS.items() if random.random() < share}
         ink = np.zeros((2 * height, 2 * width), np.uint8)
         pen_px = max(MIN_PEN_PX, pen_share * unit)
-        places = []
+        places, written = [], []
         for piece in pieces:
             pen_here = pen_px * (1 if random.random() < 0.9 else u(0.7, 1.25))
             x, y = x0 + unit * (piece.x - low_x), y0 + unit * (piece.y - low_y)
-            paint(random, ink, piece.glyph, x, y, unit * piece.size, pen_here)
+            alone = np.zeros_like(ink)
+            paint(random, alone, piece.glyph, x, y, unit * piece.size, pen_here)
+            np.maximum(ink, alone, out=ink)
+            if kind == "number":
+                written.append(Written.cut(alone, (x, y, x + unit * piece.wide, y + unit * piece.tall)))
             if piece.label >= 0:
                 places.append(x + unit * piece.wide / 2)
+        if written and not are_apart(written, height, width):
+            return None
         box = (x0, y0, x0 + unit * wide, y0 + unit * tall)
         if "neighbour" in extras:
             draw_neighbour(studio, ink, box, unit, pen_px, height, width)
@@ -268,10 +279,10 @@ class Renderer:
                 left, right = box[0] - u(-0.3, 0.4) * unit, box[2] + u(-0.3, 0.4) * unit
                 tilt = random.gauss(0, 0.05) * unit
                 draw_line(ink, left, y, right, y + tilt, pen_px * u(0.6, 1.1))
-        if "sheared" in extras:
-            shear = random.gauss(0, 0.16)
-            matrix = np.array([[1, shear, -shear * 2 * (y0 + unit * tall / 2)], [0, 1, 0]])
-            ink = cv2.warpAffine(ink, matrix, (2 * width, 2 * height), flags=cv2.INTER_LINEAR)
+        shear = random.gauss(0, 0.16) if "sheared" in extras else 0.0
+        sheared = np.array([[1, shear, -shear * 2 * (y0 + unit * tall / 2)], [0, 1, 0]])
+        if shear:
+            ink = cv2.warpAffine(ink, sheared, (2 * width, 2 * height), flags=cv2.INTER_LINEAR)
         printed: Grey | None = None
         depth = 0
         if cells is not None:
@@ -294,6 +305,11 @@ class Renderer:
         scene = finish(studio, scan, extras, (0.0, y0, float(width), box[3]), SEVERAL, kind)
         assert scene.box is not None
         scale = (scene.box[2] - scene.box[0]) / width
+        if written:
+            canvas = ink if printed is None else np.maximum(ink, printed)
+            place = np.array([[scale / 2, 0, scene.box[0]], [0, scale / 2, scene.box[1] - scale * y0]])
+            if not are_visible(scene.grey, written, canvas, sheared, place):
+                return None
         if len(places) != len(label):
             places = []
         return Field(scene.grey, label, tuple(scene.box[0] + scale * x for x in places), kind)

@@ -26,9 +26,6 @@ from batch.training.numbers.train import Options, train
 
 HELD_OUT_SEED = 910_001  # of the held-out fields
 HELD_OUT = 3_000  # of them
-# Those of them whose ink contradicts the label, e.g. a 1 on a printed line, or a sign on another stroke. An
-# engineer judged by eye the most confident errors of the first network, which flatters it a little.
-NOT_AS_LABELLED = frozenset({660, 686, 1522, 1750, 1778, 2612, 2817})
 CALIBRATION_WORKER = 999  # its seed is none of the workers'
 SOURCES_FILE = "sources.npz"
 
@@ -66,8 +63,6 @@ def make(
     numbers = convert.int8_bytes(training.model, ranges)
     durable.replace(out / NUMBERS_FILE, numbers)
     fields = HeldOut.of(*RecordMaker(Renderer(Sources(packed, held_out=True), HELD_OUT_SEED)).make(held_out))
-    if held_out == HELD_OUT:
-        fields = fields.without(NOT_AS_LABELLED)
     say("fitting the confidence")
     look = models.load(model_dir, model_store.load_manifest(model_dir)).looks
     if look is None:

@@ -25,7 +25,7 @@ from batch.training.numbers.mixture import FRAME_PX
 from batch.training.numbers.networks import BLANK
 from batch.training.numbers.records import NO_LABEL, Farm, Pool, Records
 
-PEAK_RATE, LOWEST_RATE = 1.2e-3, 0.01  # of AdamW; the lowest as a share of the peak
+PEAK_RATE, LOWEST_RATE = 6e-4, 0.01  # of AdamW; the lowest as a share of the peak
 WARM_UP, HOLD_UNTIL = 0.02, 0.4  # parts of the training; then the rate falls along a cosine
 WEIGHT_DECAY, CLIP_NORM = 0.02, 4.0
 AVERAGE_DECAY, AVERAGE_DELAY = 0.998, 20  # of the averaged weights (Polyak and Juditsky 1992)
