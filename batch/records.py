@@ -256,6 +256,9 @@ class Manifest:
         start: Version of the model that the training began with; empty for a new one.
         refuse_above: Probability of no or several digits from which digitbox refuses a scan.
         look_above: Probability of a digit from which the look answers it; see `batch.inference.look`.
+        look_several_prior: How often several digits occur in practice beside the scenes of the fit.
+        look_none_prior: How often no digit occurs, likewise.
+        look_look_weight: Weight of the look after looking closer.
         look_close_weight: Weight of the whole scan in looking closer.
         look_place_weight: Weight of the digit's place in looking closer.
         look_several_above: Probability of several digits from which a look refuses a scan.
@@ -287,6 +290,9 @@ class Manifest:
     start: str = ""
     refuse_above: float = 1.0
     look_above: float = 1.0
+    look_several_prior: float = 1.0
+    look_none_prior: float = 1.0
+    look_look_weight: float = 0.0
     look_close_weight: float = 1.0
     look_place_weight: float = 0.0
     look_several_above: float = 1.0

@@ -1,8 +1,8 @@
 """The looks: networks that see the scan itself.
 
 Most scans are easy, and a small network that sees the whole scan answers those alone. A larger network
-looks closer at the others, at the whole scan and at the place of the digit. What it says of both is weighed
-into one set of probabilities.
+looks closer at the others, at the whole scan and at the place of the digit. All that was seen is weighed into
+one set of probabilities.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.inference import decision
-from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Probabilities
+from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Logits
 from batch.inference.look_networks import CLASSES, Network, Networks, Seen
 from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
@@ -66,6 +66,10 @@ class LookRules:
     Attributes:
         temperature: Divisor of the look's logits, above 0.
         above: A digit of at least this probability is the look's answer.
+        several_prior: How often several digits occur in practice, as a share of how often the scenes of the
+            fit hold them, above 0.
+        none_prior: How often no digit occurs, likewise.
+        look_weight: Weight of the look's logits after looking closer.
         close_weight: Weight of the logits of the whole scan in looking closer.
         place_weight: Weight of the logits of the digit's place in looking closer.
         close_above: A digit of at least this probability is ok after looking closer.
@@ -76,6 +80,9 @@ class LookRules:
 
     temperature: float
     above: float
+    several_prior: float
+    none_prior: float
+    look_weight: float
     close_weight: float
     place_weight: float
     close_above: float
@@ -89,6 +96,9 @@ class LookRules:
         return cls(
             manifest.temperature,
             manifest.look_above,
+            manifest.look_several_prior,
+            manifest.look_none_prior,
+            manifest.look_look_weight,
             manifest.look_close_weight,
             manifest.look_place_weight,
             manifest.review_below,
@@ -96,6 +106,31 @@ class LookRules:
             manifest.refuse_above,
             review_below,
         )
+
+    @property
+    def prior(self) -> Logits:
+        """What practice adds to the logits of the twelve classes (Saerens et al., 2002)."""
+        return np.log([1.0] * DIGITS + [self.several_prior, self.none_prior])
+
+    def first(self, look: npt.NDArray[np.float32]) -> Logits:
+        """Return the logits after the look alone, (n, 12).
+
+        Args:
+            look: Logits of the look, (n, 12).
+        """
+        return np.asarray(look / np.float64(self.temperature) + self.prior)
+
+    def closer(self, look: npt.NDArray[np.float32], closer: Closer) -> Logits:
+        """Return the logits after looking closer, (n, 12).
+
+        Args:
+            look: Logits of the look, (n, 12).
+            closer: What looking closer shows of the same scans.
+        """
+        weights = self.look_weight, self.close_weight, self.place_weight
+        parts = look, closer.whole, closer.near
+        weighed = sum(weight * part.astype(np.float64) for weight, part in zip(weights, parts, strict=True))
+        return np.asarray(weighed + self.prior)
 
 
 class Closer(NamedTuple):
@@ -110,12 +145,6 @@ class Closer(NamedTuple):
     places: Sequence[Place]
     whole: npt.NDArray[np.float32]
     near: npt.NDArray[np.float32]
-
-    def evidence(self, rules: LookRules) -> npt.NDArray[np.float64]:
-        """Return the weighed logits, (n, 12)."""
-        return rules.close_weight * self.whole.astype(np.float64) + rules.place_weight * self.near.astype(
-            np.float64
-        )
 
 
 class Looks:
@@ -141,18 +170,22 @@ class Looks:
         pictures = [look_input(grey) for grey in greys]
         sights = [Sight(Decision(None, Status.REFUSED, Reason.BLANK))] * len(greys)
         inked = [index for index, picture in enumerate(pictures) if has_ink(picture)]
-        unsure = []
-        for index, glance in zip(inked, self.glance([pictures[i] for i in inked]), strict=True):
+        logits = self.look([pictures[index] for index in inked])
+        first = glances_of(self.rules.first(logits))
+        unsure = []  # rows of the logits
+        for row, (index, glance) in enumerate(zip(inked, first, strict=True)):
             settled = self._settle(glance)
             if settled is None:
-                unsure.append((index, glance))
+                unsure.append(row)
             else:
                 sights[index] = Sight(settled, (glance,))
         if unsure:
-            closer = self.look_closer([greys[i] for i, _ in unsure], [pictures[i] for i, _ in unsure])
-            glances = glances_of(decision.probabilities(closer.evidence(self.rules), "softmax", 1.0))
-            for (index, first), place, glance in zip(unsure, closer.places, glances, strict=True):
-                sights[index] = Sight(self._decide(glance, pictures[index]), (first, glance), place)
+            indices = [inked[row] for row in unsure]
+            closer = self.look_closer([greys[i] for i in indices], [pictures[i] for i in indices])
+            last = glances_of(self.rules.closer(logits[unsure], closer))
+            for row, index, place, glance in zip(unsure, indices, closer.places, last, strict=True):
+                decided = self._decide(glance, pictures[index])
+                sights[index] = Sight(decided, (first[row], glance), place)
         return sights
 
     def look(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
@@ -161,9 +194,7 @@ class Looks:
 
     def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
         """Return what the look says of pictures, uint8 (64, 64) each, without looking closer."""
-        if not pictures:
-            return []
-        return glances_of(decision.probabilities(self.look(pictures), "softmax", self.rules.temperature))
+        return glances_of(self.rules.first(self.look(pictures)))
 
     def look_closer(self, greys: Sequence[Grey], pictures: Sequence[Grey]) -> Closer:
         """Look closer at some scans: at the whole of each, and at the place of its digit.
@@ -210,8 +241,9 @@ def cut(grey: Grey, place: Place) -> Grey:
     return grey[place.top : place.bottom, place.left : place.right]
 
 
-def glances_of(classes: Probabilities) -> list[Glance]:
-    """Turn probabilities of the twelve classes, (n, 12), into glances."""
+def glances_of(logits: Logits) -> list[Glance]:
+    """Turn logits of the twelve classes, (n, 12), into glances."""
+    classes = decision.probabilities(logits, "softmax", 1.0)
     digits = classes[:, :DIGITS]
     shares = digits / np.maximum(digits.sum(axis=1, keepdims=True), MIN_TOTAL)
     labels = digits.argmax(axis=1)

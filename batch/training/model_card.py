@@ -111,11 +111,16 @@ def _rules(manifest: Manifest) -> list[str]:
     return [
         manifest.look_fit,
         "",
+        "The answers are for folders in which several digits occur"
+        f" {manifest.look_several_prior:g} times, and no digit {manifest.look_none_prior:g} times as often"
+        " as in these scenes.",
+        "",
         f"The look's temperature is {manifest.temperature:g}. A digit of at least {manifest.look_above:g} is"
-        f" its answer. Looking closer weighs the whole scan with {manifest.look_close_weight:g} and the place"
-        f" with {manifest.look_place_weight:g}. There a digit of at least {manifest.review_below:g} is ok."
-        f" From {manifest.look_several_above:g} for several digits digitbox refuses the scan. After looking"
-        f" closer, it also refuses from {manifest.refuse_above:g} for no or several digits.",
+        f" its answer. After looking closer, the look weighs {manifest.look_look_weight:g}, the whole scan"
+        f" {manifest.look_close_weight:g} and the place {manifest.look_place_weight:g}. There a digit of at"
+        f" least {manifest.review_below:g} is ok. From {manifest.look_several_above:g} for several digits"
+        " digitbox refuses the scan. After looking closer, it also refuses from"
+        f" {manifest.refuse_above:g} for no or several digits.",
     ]
 
 

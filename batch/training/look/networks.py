@@ -35,7 +35,7 @@ class Network:
 
 # Of a ladder of 4, 10 and 40 million products, see docs/training.md, these two are in use.
 NETWORKS = {
-    "look": Network(((16, 2), (40, 2), (64, 2), (64, 1), (128, 2), (128, 1)), 64, 3e-3),
+    "look": Network(((12, 2), (24, 2), (48, 2), (56, 1), (96, 2)), 64, 3e-3),
     "close": Network(((24, 2), (32, 1), (64, 2), (64, 1), (96, 2), (128, 1), (160, 2), (192, 1)), 96, 2e-3),
 }
 

@@ -15,9 +15,8 @@ from batch.training.numbers.mixture import FRAMES, SIGN
 CLASSES = SIGN + 2  # ten digits, what is no digit, and the blank of CTC
 BLANK = CLASSES - 1
 COLUMN_CLASSES = FRAMES * CLASSES  # logits of one column
-# Filters, and strides down and along, of the convolutions that begin with the look's weights.
+# Filters, and strides down and along, of the first convolutions.
 TRUNK = ((16, 2, 2), (40, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1))
-FROZEN = 2  # of them keep the look's weights: edges and strokes are the same, and a step costs less
 ACROSS, ALONG = 192, 192  # filters over the whole height that is left, and along the line
 
 
@@ -45,19 +44,6 @@ def build() -> Any:
     x = keras.layers.Conv2D(COLUMN_CLASSES, (1, 3), padding="same", name="frames")(x)
     outputs = keras.layers.Reshape((-1, CLASSES), name="logits")(x)
     return keras.Model(inputs, outputs)
-
-
-def start_from_look(model: Any, look: Any) -> None:
-    """Give the first convolutions the weights of a trained look.
-
-    Args:
-        model: Model of `build`.
-        look: Keras model of a model folder, its norms folded in.
-    """
-    for index in range(len(TRUNK)):
-        layer = look.get_layer(f"conv{index}")
-        model.get_layer(f"conv{index}").set_weights(layer.get_weights())
-        model.get_layer(f"conv{index}").trainable = index >= FROZEN
 
 
 def scaled(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
