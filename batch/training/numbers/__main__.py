@@ -18,7 +18,7 @@ from batch.errors import RunError
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     required=True,
-    help="Model folder with a look. The network starts with the look's weights, and its files go there.",
+    help="Model folder with looks, which are asked for each digit. The network's file goes there.",
 )
 @click.option(
     "--minutes",

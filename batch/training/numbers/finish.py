@@ -11,7 +11,7 @@ import numpy as np
 
 from batch.errors import ConfigError
 from batch.inference import model_store, models
-from batch.inference.model_store import LOOK_KERAS_FILE, NUMBERS_FILE
+from batch.inference.model_store import NUMBERS_FILE
 from batch.inference.number_decision import NumberThresholds
 from batch.storage import durable
 from batch.training import model_card
@@ -55,7 +55,7 @@ def make(
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **pack(DataPaths.in_folder(sources)))
         durable.replace(packed_file, content.getvalue())
-    training = train(packed_file, model_dir / LOOK_KERAS_FILE, out, options, say)
+    training = train(packed_file, out, options, say)
     packed = load(packed_file)
     say(f"rendering {held_out} held-out fields")
     seed = seed_of(options.seed, 0, CALIBRATION_WORKER)
@@ -94,8 +94,7 @@ def _install(
         numbers_metrics=figures,
         numbers_training=(
             f"It saw {fields} fields, {rendered} of them different, composed of the digits, letters and "
-            "signs of the look's data sets. Its first convolutions began with the look's weights. "
-            "`python -m batch.training.numbers` trains it."
+            "signs of the look's data sets. `python -m batch.training.numbers` trains it."
         ),
     )
     durable.replace(model_dir / NUMBERS_FILE, numbers)

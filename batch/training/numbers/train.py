@@ -73,12 +73,11 @@ class Trained(NamedTuple):
     rendered: int
 
 
-def train(packed: Path, look: Path, folder: Path, options: Options, say: Callable[[str], None]) -> Trained:
+def train(packed: Path, folder: Path, options: Options, say: Callable[[str], None]) -> Trained:
     """Train the network and write it, or go on where a training in this folder was stopped.
 
     Args:
         packed: File of the packed data sets, see `batch.training.look.packing`.
-        look: The look's Keras file, whose weights the first layers start with.
         folder: Folder for all files; digitbox makes it.
         options: Options of the training.
         say: Gets lines of progress.
@@ -93,7 +92,6 @@ def train(packed: Path, look: Path, folder: Path, options: Options, say: Callabl
     _check_options(folder / OPTIONS_FILE, options)
     keras.utils.set_random_seed(options.seed)
     model = networks.build()
-    networks.start_from_look(model, keras.models.load_model(look, compile=False))
     run = _Run(folder, options, model, say)
     run.go_on(packed)
     averaged = run.averaged()

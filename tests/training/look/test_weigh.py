@@ -9,7 +9,17 @@ from batch.inference.look import Closer
 from batch.preprocessing.look import Place
 from batch.training.look import sources, weigh
 from batch.training.look.sources import Packed
-from batch.training.look.weigh import LOOK_RISK, RISK, Seen, fit, fit_weights
+from batch.training.look.weigh import (
+    LOOK_RISK,
+    NONE_PRIOR,
+    RISK,
+    SEVERAL_ABOVE,
+    SEVERAL_PRIOR,
+    Array,
+    Seen,
+    fit,
+    fit_weights,
+)
 
 
 def noisy_logits(
@@ -29,37 +39,68 @@ def seen() -> Seen:
     return Seen(labels, look, Closer([Place(0, 0, 9, 9)] * len(labels), whole, near))
 
 
+def weights_for(parts: list[Array], labels: npt.NDArray[np.int64]) -> Array:
+    return fit_weights(parts, labels, np.zeros(12), np.ones(len(labels)))
+
+
 def test_weights_are_those_that_made_the_labels() -> None:
     rng = np.random.default_rng(1)
     parts = [rng.normal(0, 3, (8000, 12)) for _ in range(2)]
     likely = decision.probabilities(0.7 * parts[0] + 0.2 * parts[1], "softmax", 1.0)
     labels = (likely.cumsum(axis=1) < rng.random((8000, 1))).sum(axis=1)
-    np.testing.assert_allclose(fit_weights(parts, labels), [0.7, 0.2], atol=0.03)
+    np.testing.assert_allclose(weights_for(parts, labels), [0.7, 0.2], atol=0.03)
+
+
+def test_weights_know_what_is_rare_in_practice() -> None:
+    rng = np.random.default_rng(1)
+    part = rng.normal(0, 3, (8000, 12))
+    prior = np.log(np.array([1.0] * 10 + [0.5, 0.2]))
+    likely = decision.probabilities(0.7 * part, "softmax", 1.0)
+    labels = (likely.cumsum(axis=1) < rng.random((8000, 1))).sum(axis=1)
+    assert fit_weights([part], labels, prior, np.exp(prior)[labels])[0] == pytest.approx(0.7, abs=0.03)
 
 
 def test_weights_stay_in_their_range() -> None:
     labels = np.arange(12).repeat(3)
     perfect = 5.0 * np.eye(12)[labels]
-    assert 1 < fit_weights([perfect], labels)[0] <= weigh.MAX_WEIGHT
-    assert fit_weights([1e-3 * perfect], labels).tolist() == [weigh.MAX_WEIGHT]
-    assert fit_weights([-perfect], labels).tolist() == [0.0]
-    assert np.isfinite(fit_weights([np.ones((36, 12))], labels)).all()
-    assert fit_weights([perfect[:0]], labels[:0]).tolist() == [0.0]
+    assert 1 < weights_for([perfect], labels)[0] <= weigh.MAX_WEIGHT
+    assert weights_for([1e-3 * perfect], labels).tolist() == [weigh.MAX_WEIGHT]
+    assert weights_for([-perfect], labels).tolist() == [0.0]
+    assert np.isfinite(weights_for([np.ones((36, 12))], labels)).all()
+    assert weights_for([perfect[:0]], labels[:0]).tolist() == [0.0]
 
 
 def test_thresholds_keep_both_risks(seen: Seen) -> None:
     rules, figures = fit(seen, temperature=1.0)
-    assert 0 < figures["look_wrong"] <= LOOK_RISK * figures["look_ok"]
-    assert 0 < figures["wrong"] <= RISK * figures["ok"]
-    assert figures["look_ok"] < figures["ok"] < figures["digits"] == (seen.labels < 10).sum()
-    assert rules.close_weight == pytest.approx(rules.place_weight, rel=0.2)
+    counts = np.array([1.0] * 10 + [SEVERAL_PRIOR, NONE_PRIOR])[seen.labels]
+    first = decision.probabilities(rules.first(seen.look), "softmax", 1.0)
+    last = decision.probabilities(rules.closer(seen.look, seen.closer), "softmax", 1.0)
+    by_look = first[:, :10].max(axis=1) >= rules.above
+    by_closer = ~by_look & (first[:, 10] < SEVERAL_ABOVE) & (last[:, :10].max(axis=1) >= rules.close_above)
+    wrong = np.where(by_look, first[:, :10].argmax(axis=1), last[:, :10].argmax(axis=1)) != seen.labels
+    assert 0 < counts[by_look & wrong].sum() <= LOOK_RISK * counts[by_look].sum()
+    ok = by_look | by_closer
+    assert 0 < counts[ok & wrong].sum() <= RISK * counts[ok].sum()
+    is_digit = seen.labels < 10
+    assert (figures["ok"], figures["wrong"]) == ((ok & is_digit).sum(), (ok & is_digit & wrong).sum())
+    assert figures["several"] == [(ok & (seen.labels == 10)).sum(), (seen.labels == 10).sum()]
+    assert figures["none"] == [(ok & (seen.labels == 11)).sum(), (seen.labels == 11).sum()]
+    assert rules.close_weight == pytest.approx(rules.place_weight, rel=0.2) and rules.look_weight > 0
     assert 0.5 <= rules.none_above <= 1
+
+
+def test_what_is_rarer_in_practice_counts_for_less(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, rare = fit(seen, temperature=1.0)
+    monkeypatch.setattr(weigh, "SEVERAL_PRIOR", 1.0)
+    monkeypatch.setattr(weigh, "NONE_PRIOR", 1.0)
+    _, usual = fit(seen, temperature=1.0)
+    assert rare["ok"] > usual["ok"]
 
 
 def test_figures_say_what_was_fitted(seen: Seen) -> None:
     _, figures = fit(seen, temperature=1.0)
     text = weigh.say(figures)
-    assert "6,000 held-out scenes" in text and f"{figures['ok']:,} are ok" in text
+    assert "6,000 held-out scenes" in text and f"{figures['ok']:,} are ok, {figures['wrong']} of" in text
 
 
 def test_unclear_digits_are_in_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
