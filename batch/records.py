@@ -247,7 +247,7 @@ class Manifest:
         classes: Number of classes, see `CLASSES`.
         output: How logits become probabilities: `softmax` or `sigmoid`.
         preprocess: The preprocessing that makes the model's input.
-        temperature: Divisor of the logits, fitted on data that was held out; of a cnn, those of the look.
+        temperature: Divisor of the logits, fitted on data that was held out; of a cnn, 1.
         review_below: Confidence below which a prediction is `review`.
         files: SHA-256 by file name.
         metrics: Figures, with the number of images that they were measured on.
@@ -255,12 +255,10 @@ class Manifest:
         seed: Seed of the training.
         start: Version of the model that the training began with; empty for a new one.
         refuse_above: Probability of no or several digits from which digitbox refuses a scan.
-        look_above: Probability of a digit from which the look answers it; see `batch.inference.look`.
+        look_above: Probability of a digit from which each look but the last answers it; see `LookRules`.
         look_several_prior: How often several digits occur in practice beside the scenes of the fit.
         look_none_prior: How often no digit occurs, likewise.
-        look_look_weight: Weight of the look after looking closer.
-        look_close_weight: Weight of the whole scan in looking closer.
-        look_place_weight: Weight of the digit's place in looking closer.
+        look_weights: Weights of what was seen so far after each look, see `LookRules`; empty without looks.
         look_several_above: Probability of several digits from which a look refuses a scan.
         look_training: How the looks were trained, in words; empty for a model without looks.
         look_fit: How the weights and thresholds of the looks were fitted, in words.
@@ -289,12 +287,10 @@ class Manifest:
     seed: int = 0
     start: str = ""
     refuse_above: float = 1.0
-    look_above: float = 1.0
+    look_above: tuple[float, ...] = ()
     look_several_prior: float = 1.0
     look_none_prior: float = 1.0
-    look_look_weight: float = 0.0
-    look_close_weight: float = 1.0
-    look_place_weight: float = 0.0
+    look_weights: tuple[tuple[float, ...], ...] = ()
     look_several_above: float = 1.0
     look_training: str = ""
     look_fit: str = ""

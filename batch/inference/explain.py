@@ -25,7 +25,7 @@ TEXT_PX = 18  # height of the text above it
 GAP_PX = 8  # white space to the right of and below each panel
 COLUMNS = 10  # panels in a row of the sheet
 WHITE = 255  # paper of the sheet
-LOOKS = ("look", "closer")  # names of the glances of a scan, in their order
+LOOKS = ("look", "closer", "place")  # names of the glances of a scan, in their order
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEADING_SCALE = 0.45  # of the font; fits a usual sentence into the width of ten panels
 NAME_SCALE = 0.38  # of the font; fits the longest name of a step above its panel
@@ -83,8 +83,11 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> 
 
 
 def _looks(image: Grey, sight: Sight) -> list[tuple[str, Grey]]:
-    """Return a picture for each look: what it saw, and for looking closer also where."""
-    panels = [(f"look: {_say(sight.glances[0]) if sight.glances else 'no ink'}", look_input(image))]
+    """Return a picture for each look: what it saw, and for the last also where."""
+    picture = look_input(image)
+    panels = [
+        (f"{look}: {_say(glance)}", picture) for look, glance in zip(LOOKS[:2], sight.glances, strict=False)
+    ] or [("look: no ink", picture)]
     if sight.place is not None:
         place = sight.place
         framed = image.copy()
@@ -92,7 +95,7 @@ def _looks(image: Grey, sight: Sight) -> list[tuple[str, Grey]]:
         level = 0 if np.median(image) > WHITE // 2 else WHITE
         cv2.rectangle(framed, place[:2], (place.right - 1, place.bottom - 1), level, width)
         near = look_input(cut(image, place))
-        panels += [("where it looks closer", framed), (f"closer: {_say(sight.glances[-1])}", near)]
+        panels += [("the place of the digit", framed), (f"place: {_say(sight.glances[-1])}", near)]
     return panels
 
 
@@ -102,7 +105,7 @@ def _settled_by(scan: steps.Examined) -> str:
         return "before the model" if scan.digit is None else "by the model"
     if not scan.sight.glances:
         return "before the look"
-    return "by the look" if scan.sight.place is None else "by looking closer"
+    return "by the look" if len(scan.sight.glances) == 1 else "by looking closer"
 
 
 def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader) -> tuple[str, Sheet]:

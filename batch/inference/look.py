@@ -1,8 +1,8 @@
 """The looks: networks that see the scan itself.
 
-Most scans are easy, and a small network that sees the whole scan answers those alone. A larger network
-looks closer at the others, at the whole scan and at the place of the digit. All that was seen is weighed into
-one set of probabilities.
+Most scans are easy, and a small network that sees the whole scan answers those alone. A larger network sees
+the others: first the whole scan, and if that is not enough, the place of the digit. After each look, all that
+was seen is weighed into one set of probabilities.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from batch.inference import decision
 from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Logits
 from batch.inference.look_networks import CLASSES, Network, Networks, Seen
+from batch.inference.model_store import LOOKS
 from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
 from batch.records import Grey, Manifest, Prediction, Reason, Status
@@ -44,14 +45,25 @@ class Glance(NamedTuple):
     none: float
 
 
+class Closer(NamedTuple):
+    """What the larger network says of n whole scans.
+
+    Attributes:
+        logits: Logits, float32 (n, 12).
+        places: Where their digits are.
+    """
+
+    logits: npt.NDArray[np.float32]
+    places: Sequence[Place]
+
+
 class Sight(NamedTuple):
     """A scan after the looks.
 
     Attributes:
         decision: The answer.
-        glances: What the look says, and what looking closer says if the look was not sure. A scan without ink
-            has none.
-        place: Where digitbox looked closer; None if it did not.
+        glances: What digitbox knew after each look that it needed. A scan without ink has none.
+        place: Where the last look was; None if it was not needed.
     """
 
     decision: Decision
@@ -64,28 +76,21 @@ class LookRules:
     """The numbers that turn what was seen into a decision; the command `batch.training.look.weigh` fits them.
 
     Attributes:
-        temperature: Divisor of the look's logits, above 0.
-        above: A digit of at least this probability is the look's answer.
+        weights: Weights of the logits of the first look; of the first two; and of all three.
+        above: A digit of at least this probability is the answer after the first look, the second, and the
+            third. Then it is ok, too.
         several_prior: How often several digits occur in practice, as a share of how often the scenes of the
             fit hold them, above 0.
         none_prior: How often no digit occurs, likewise.
-        look_weight: Weight of the look's logits after looking closer.
-        close_weight: Weight of the logits of the whole scan in looking closer.
-        place_weight: Weight of the logits of the digit's place in looking closer.
-        close_above: A digit of at least this probability is ok after looking closer.
         several_above: From this probability of several digits the scan is refused.
-        none_above: From this probability of no or several digits the scan is refused after looking closer.
+        none_above: From this probability of no or several digits the scan is refused after the last look.
         review_below: The user's threshold for each answer, 0 to 1; None for that of the model.
     """
 
-    temperature: float
-    above: float
+    weights: tuple[tuple[float, ...], ...]
+    above: tuple[float, ...]
     several_prior: float
     none_prior: float
-    look_weight: float
-    close_weight: float
-    place_weight: float
-    close_above: float
     several_above: float
     none_above: float
     review_below: float | None = None
@@ -94,14 +99,10 @@ class LookRules:
     def of(cls, manifest: Manifest, review_below: float | None = None) -> LookRules:
         """Return the rules of a model, with the user's threshold."""
         return cls(
-            manifest.temperature,
-            manifest.look_above,
+            manifest.look_weights,
+            (*manifest.look_above, manifest.review_below),
             manifest.look_several_prior,
             manifest.look_none_prior,
-            manifest.look_look_weight,
-            manifest.look_close_weight,
-            manifest.look_place_weight,
-            manifest.review_below,
             manifest.look_several_above,
             manifest.refuse_above,
             review_below,
@@ -112,39 +113,16 @@ class LookRules:
         """What practice adds to the logits of the twelve classes (Saerens et al., 2002)."""
         return np.log([1.0] * DIGITS + [self.several_prior, self.none_prior])
 
-    def first(self, look: npt.NDArray[np.float32]) -> Logits:
-        """Return the logits after the look alone, (n, 12).
+    def weigh(self, seen: Sequence[Logits]) -> Logits:
+        """Return the logits after all looks so far, float64 (n, 12).
 
         Args:
-            look: Logits of the look, (n, 12).
+            seen: The logits of each look, (n, 12).
         """
-        return np.asarray(look / np.float64(self.temperature) + self.prior)
-
-    def closer(self, look: npt.NDArray[np.float32], closer: Closer) -> Logits:
-        """Return the logits after looking closer, (n, 12).
-
-        Args:
-            look: Logits of the look, (n, 12).
-            closer: What looking closer shows of the same scans.
-        """
-        weights = self.look_weight, self.close_weight, self.place_weight
-        parts = look, closer.whole, closer.near
-        weighed = sum(weight * part.astype(np.float64) for weight, part in zip(weights, parts, strict=True))
-        return np.asarray(weighed + self.prior)
-
-
-class Closer(NamedTuple):
-    """What looking closer shows of n scans.
-
-    Attributes:
-        places: Where digitbox looked closer.
-        whole: Logits of the whole scans, float32 (n, 12).
-        near: Logits of the places, float32 (n, 12).
-    """
-
-    places: Sequence[Place]
-    whole: npt.NDArray[np.float32]
-    near: npt.NDArray[np.float32]
+        weighed = np.tile(self.prior, (len(seen[0]), 1))
+        for weight, logits in zip(self.weights[len(seen) - 1], seen, strict=True):
+            weighed += weight * logits.astype(np.float64)
+        return weighed
 
 
 class Looks:
@@ -159,7 +137,7 @@ class Looks:
         self.networks, self.rules = networks, rules
 
     def see(self, greys: Sequence[Grey]) -> list[Sight]:
-        """Look at some scans, and closer at those of which the look is not sure.
+        """Look at some scans, and again at those of which digitbox is not sure.
 
         Args:
             greys: Grey images, uint8 (height, width), at least one pixel.
@@ -169,71 +147,83 @@ class Looks:
         """
         pictures = [look_input(grey) for grey in greys]
         sights = [Sight(Decision(None, Status.REFUSED, Reason.BLANK))] * len(greys)
-        inked = [index for index, picture in enumerate(pictures) if has_ink(picture)]
-        logits = self.look([pictures[index] for index in inked])
-        first = glances_of(self.rules.first(logits))
-        unsure = []  # rows of the logits
-        for row, (index, glance) in enumerate(zip(inked, first, strict=True)):
-            settled = self._settle(glance)
-            if settled is None:
-                unsure.append(row)
+        glances: dict[int, list[Glance]] = {index: [] for index in range(len(greys))}
+        unsure = [index for index, picture in enumerate(pictures) if has_ink(picture)]
+        seen: list[Logits] = []  # of the scans that are unsure, by look
+        places: Sequence[Place] = ()
+        while unsure:
+            now = [greys[i] for i in unsure], [pictures[i] for i in unsure]
+            if not seen:
+                seen.append(self.look(now[1]))
+            elif len(seen) == 1:
+                whole = self.look_closer(*now)
+                seen.append(whole.logits)
+                places = whole.places
             else:
-                sights[index] = Sight(settled, (glance,))
-        if unsure:
-            indices = [inked[row] for row in unsure]
-            closer = self.look_closer([greys[i] for i in indices], [pictures[i] for i in indices])
-            last = glances_of(self.rules.closer(logits[unsure], closer))
-            for row, index, place, glance in zip(unsure, indices, closer.places, last, strict=True):
-                decided = self._decide(glance, pictures[index])
-                sights[index] = Sight(decided, (first[row], glance), place)
+                seen.append(self.look_at(now[0], places))
+            rows = []  # that are still unsure
+            for row, (index, glance) in enumerate(
+                zip(unsure, glances_of(self.rules.weigh(seen)), strict=True)
+            ):
+                glances[index].append(glance)
+                decided = self._decide(glance, len(seen), pictures[index])
+                if decided is None:
+                    rows.append(row)
+                else:
+                    place = places[row] if len(seen) == LOOKS else None
+                    sights[index] = Sight(decided, tuple(glances[index]), place)
+            unsure = [unsure[row] for row in rows]
+            seen = [logits[rows] for logits in seen]
+            places = [places[row] for row in rows] if places else ()
         return sights
 
     def look(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
-        """Return the logits of the look, (n, 12), of pictures, uint8 (64, 64) each."""
+        """Return the logits of the small network, (n, 12), of pictures, uint8 (64, 64) each."""
         return _see(self.networks.look, pictures).logits
 
-    def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
-        """Return what the look says of pictures, uint8 (64, 64) each, without looking closer."""
-        return glances_of(self.rules.first(self.look(pictures)))
-
     def look_closer(self, greys: Sequence[Grey], pictures: Sequence[Grey]) -> Closer:
-        """Look closer at some scans: at the whole of each, and at the place of its digit.
+        """Let the larger network see whole scans, and say where their digits are.
 
         Args:
             greys: Grey images, uint8 (height, width).
             pictures: Their pictures, uint8 (64, 64).
         """
-        whole = _see(self.networks.close, pictures)
-        places = [
-            place_of(grey.shape, where) for grey, where in zip(greys, whole.places.tolist(), strict=True)
-        ]
-        parts = [look_input(cut(grey, place)) for grey, place in zip(greys, places, strict=True)]
-        return Closer(places, whole.logits, _see(self.networks.close, parts).logits)
+        seen = _see(self.networks.close, pictures)
+        places = zip(greys, seen.places.tolist(), strict=True)
+        return Closer(seen.logits, [place_of(grey.shape, where) for grey, where in places])
 
-    def _settle(self, glance: Glance) -> Decision | None:
-        """Decide on a scan of which the look is sure; return None if it is not."""
-        if glance.confidence >= self.rules.above:
-            return self._answer(glance, 0.0)
+    def look_at(self, greys: Sequence[Grey], places: Sequence[Place]) -> npt.NDArray[np.float32]:
+        """Let the larger network see parts of scans.
+
+        Args:
+            greys: Grey images, uint8 (height, width).
+            places: The part of each.
+
+        Returns:
+            Logits, (n, 12).
+        """
+        parts = [look_input(cut(grey, place)) for grey, place in zip(greys, places, strict=True)]
+        return _see(self.networks.close, parts).logits
+
+    def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
+        """Return what the first look says of pictures, uint8 (64, 64) each."""
+        return glances_of(self.rules.weigh([self.look(pictures)]))
+
+    def _decide(self, glance: Glance, looks: int, picture: Grey) -> Decision | None:
+        """Decide on a scan after so many looks; return None if digitbox should look again."""
+        above, user = self.rules.above[looks - 1], self.rules.review_below
+        if glance.confidence >= above:
+            return decision.review(_prediction(glance), 0.0 if user is None else user)
         if glance.several >= self.rules.several_above:
             return _refuse(glance, Reason.SEVERAL_DIGITS)
-        return None
-
-    def _decide(self, glance: Glance, picture: Grey) -> Decision:
-        """Decide on a scan after looking closer."""
-        if glance.confidence < self.rules.close_above:
-            if glance.several >= self.rules.several_above:
-                return _refuse(glance, Reason.SEVERAL_DIGITS)
-            if glance.none >= LIKELY and not has_strokes(picture):
-                return _refuse(glance, Reason.BLANK)
-            if glance.several + glance.none >= self.rules.none_above:
-                is_several = glance.several > glance.none
-                return _refuse(glance, Reason.SEVERAL_DIGITS if is_several else Reason.NOT_A_DIGIT)
-        return self._answer(glance, self.rules.close_above)
-
-    def _answer(self, glance: Glance, review_below: float) -> Decision:
-        """Answer the likeliest digit, for review below the user's threshold, or else below that one."""
-        user = self.rules.review_below
-        return decision.review(_prediction(glance), review_below if user is None else user)
+        if looks < LOOKS:
+            return None
+        if glance.none >= LIKELY and not has_strokes(picture):
+            return _refuse(glance, Reason.BLANK)
+        if glance.several + glance.none >= self.rules.none_above:
+            is_several = glance.several > glance.none
+            return _refuse(glance, Reason.SEVERAL_DIGITS if is_several else Reason.NOT_A_DIGIT)
+        return decision.review(_prediction(glance), above if user is None else user)
 
 
 def cut(grey: Grey, place: Place) -> Grey:

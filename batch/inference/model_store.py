@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -32,6 +33,7 @@ NETWORK_FILES = {
     Input.SCAN: (LOOK_FILE, LOOK_KERAS_FILE, TFLITE_FILE, KERAS_FILE),
     Input.DIGIT: (TFLITE_FILE, KERAS_FILE),
 }  # that a model has
+LOOKS = 3  # of a model of scans: the small network, and the larger one at the whole scan and at the digit
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
@@ -117,6 +119,10 @@ def load_manifest(model_dir: Path) -> Manifest:
             f"the model in {model_dir} was made for version {manifest.preprocess.version} of the "
             f"preprocessing, this digitbox has version {version}: train it anew"
         )
+    looks = LOOKS if manifest.preprocess.input is Input.SCAN else 0
+    lengths = [len(weights) for weights in manifest.look_weights]
+    if lengths != [*range(1, looks + 1)] or len(manifest.look_above) != max(0, looks - 1):
+        raise ModelError(f"{path} is damaged (weights of {lengths} looks): reinstall or train the model anew")
     return manifest
 
 
@@ -129,7 +135,12 @@ def _parse_manifest(data: Any) -> Manifest:
         raise KeyError(f"missing or unknown: {', '.join(sorted(wrong))}")
     spec = data["preprocess"]
     preprocess = PreprocessSpec(Input(spec["input"]), int(spec["version"]))
-    manifest = Manifest(**{**data, "datasets": tuple(data["datasets"]), "preprocess": preprocess})
+    tuples = {
+        "datasets": tuple(data["datasets"]),
+        "look_above": tuple(data["look_above"]),
+        "look_weights": tuple(tuple(weights) for weights in data["look_weights"]),
+    }
+    manifest = Manifest(**{**data, **tuples, "preprocess": preprocess})
     for name, kind in get_type_hints(Manifest).items():
         value = getattr(manifest, name)
         if kind in (str, int) and type(value) is not kind:
@@ -145,6 +156,9 @@ def _parse_manifest(data: Any) -> Manifest:
         raise ValueError(f"without {', '.join(sorted(missing))}")
     if manifest.temperature <= 0:
         raise ValueError(f"temperature is {manifest.temperature}")
+    numbers = [*manifest.look_above, *itertools.chain.from_iterable(manifest.look_weights)]
+    if any(type(number) not in (int, float) or not 0 <= number <= 1000 for number in numbers):
+        raise TypeError(f"look_above or look_weights has {numbers}")
     return manifest
 
 

@@ -78,7 +78,7 @@ def _answered(greys: Sequence[Grey], model: Model) -> list[bool]:
     if model.looks is None:
         return [False] * len(greys)
     glances = model.looks.glance([look_input(grey) for grey in greys])
-    return [glance.confidence >= model.looks.rules.above for glance in glances]
+    return [glance.confidence >= model.looks.rules.above[0] for glance in glances]
 
 
 def _agree(decision: NumberDecision, digit: Decision) -> NumberDecision:

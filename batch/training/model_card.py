@@ -99,8 +99,8 @@ def _thresholds(manifest: Manifest) -> list[str]:
 def _looks(manifest: Manifest) -> list[str]:
     return [
         "Two networks see the scan itself, in 64x64 pixels. They know the ten digits, *several digits* and"
-        " *no digit*. The look is small, and answers most scans alone. A larger one looks closer at the"
-        " others, at the whole scan and at the place of the digit.",
+        " *no digit*. A small one answers most scans alone. A larger one sees the others: first the whole"
+        " scan, then the place of the digit.",
         "",
         *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
         manifest.look_training,
@@ -115,12 +115,23 @@ def _rules(manifest: Manifest) -> list[str]:
         f" {manifest.look_several_prior:g} times, and no digit {manifest.look_none_prior:g} times as often"
         " as in these scenes.",
         "",
-        f"The look's temperature is {manifest.temperature:g}. A digit of at least {manifest.look_above:g} is"
-        f" its answer. After looking closer, the look weighs {manifest.look_look_weight:g}, the whole scan"
-        f" {manifest.look_close_weight:g} and the place {manifest.look_place_weight:g}. There a digit of at"
-        f" least {manifest.review_below:g} is ok. From {manifest.look_several_above:g} for several digits"
-        " digitbox refuses the scan. After looking closer, it also refuses from"
-        f" {manifest.refuse_above:g} for no or several digits.",
+        "After each look, digitbox weighs the logits of all so far. A digit of at least the last probability"
+        " is ok:",
+        "",
+        "| look | weights | ok from |",
+        "|---|---|---|",
+        *(
+            f"| {look} | {', '.join(f'{weight:g}' for weight in weights)} | {above:g} |"
+            for look, weights, above in zip(
+                ("the small network", "the larger one, whole scan", "the larger one, place of the digit"),
+                manifest.look_weights,
+                (*manifest.look_above, manifest.review_below),
+                strict=True,
+            )
+        ),
+        "",
+        f"From {manifest.look_several_above:g} for several digits, digitbox refuses the scan. After the last"
+        f" look, it also refuses from {manifest.refuse_above:g} for no or several digits.",
     ]
 
 

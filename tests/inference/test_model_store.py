@@ -63,8 +63,11 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
         {"temperature": None},
         {"temperature": 0},
         {"temperature": "1"},
-        {"look_above": "high"},
+        {"look_above": ["high"]},
+        {"look_above": [0.9]},
         {"look_above": None},
+        {"look_weights": [[1.0]]},
+        {"look_weights": 1.0},
         {"classes": 12},
         {"output": "tanh"},
         {"version": 3},
@@ -99,7 +102,13 @@ def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", model_store.NETWORK_FILES[Input.SCAN])
 def test_a_model_of_scans_has_two_networks(name: str, tmp_path: Path) -> None:
-    manifest = dataclasses.replace(MANIFEST, preprocess=SPECS[Input.SCAN], classes=12)
+    manifest = dataclasses.replace(
+        MANIFEST,
+        preprocess=SPECS[Input.SCAN],
+        classes=12,
+        look_above=(0.9, 0.9),
+        look_weights=((1.0,), (0.0, 1.0), (0.0, 0.5, 0.5)),
+    )
     networks = dict.fromkeys(model_store.NETWORK_FILES[Input.SCAN], b"network")
     folder = model_store.save(tmp_path, manifest, networks)
     assert model_store.load_manifest(folder).preprocess.input is Input.SCAN

@@ -29,7 +29,7 @@ from batch.training.look import convert, further
 from batch.training.look.drawn_sources import drawn_sources
 from batch.training.look.model_folder import KERAS_FILES, LITERT_FILES
 from batch.training.look.scenes import Renderer
-from batch.training.look.weigh import RISK, with_rules
+from batch.training.look.weigh import RISKS, with_rules
 from batch.training.progress import Progress
 
 TESTED_SEED = 800_001  # of the drawn scenes that both models read; no training draws these
@@ -164,13 +164,11 @@ def _stricter(
         found = compare.answers(_model(files, manifest), held_out)
         wrong = found.ok & ~compare.are_right(found)
         low, _high = wilson_interval(int(wrong.sum()), int(found.ok.sum()))
-        if not wrong.any() or low <= RISK:
+        if not wrong.any() or low <= RISKS[-1]:
             break
         rules = LookRules.of(manifest)
         above = min(1.0, float(found.confidences[wrong].min()) + 1e-4)
-        rules = dataclasses.replace(
-            rules, above=max(rules.above, above), close_above=max(rules.close_above, above)
-        )
+        rules = dataclasses.replace(rules, above=tuple(max(before, above) for before in rules.above))
         manifest = with_rules(manifest, rules, manifest.look_fit)
         kept = f"The thresholds were raised on {len(held_out)} held-out own scans."
     progress(kept)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from batch.errors import ConfigError, RunError
 from batch.inference import decision, look_networks, model_store, models
 from batch.inference.decision import Logits
-from batch.inference.look import Closer, LookRules, Looks
+from batch.inference.look import LookRules, Looks
 from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Input, Manifest
@@ -31,8 +31,8 @@ from batch.training.look.sources import Packed, Sources
 
 SEED = 700_001  # of the scenes; no training and no other figure uses it
 SCENES = 16_000
-LOOK_RISK = 0.001  # the highest share of wrong answers among those of the look
-RISK = 0.003  # the same among all that is answered ok
+# The highest share of wrong answers among those of each look; the last is that among all that is ok.
+RISKS = (0.001, 0.003, 0.003)
 # How often several digits and no digit occur in people's folders, beside the scenes: 13% and 5% of all then.
 # They were set so that at most 1% of the scenes of several digits are ok.
 SEVERAL_PRIOR, NONE_PRIOR = 0.5, 0.2
@@ -51,120 +51,91 @@ class Seen(NamedTuple):
 
     Attributes:
         labels: Labels, 0 to 11.
-        look: Logits of the look, (n, 12).
-        closer: What looking closer shows.
+        logits: Logits of each look, (n, 12).
     """
 
     labels: npt.NDArray[np.int64]
-    look: npt.NDArray[np.float32]
-    closer: Closer
+    logits: list[npt.NDArray[np.float32]]
 
 
 def see(looks: Looks, renderer: Renderer, count: int) -> Seen:
-    """Render scenes and let both networks see each."""
+    """Render scenes and take all looks at each."""
     parts = []
     for start in range(0, count, CHUNK):
         scenes = [renderer.scene() for _ in range(min(CHUNK, count - start))]
         greys = [scene.grey for scene in scenes]
         pictures = [look_input(grey) for grey in greys]
-        labels = np.array([scene.label for scene in scenes])
-        parts.append(Seen(labels, looks.look(pictures), looks.look_closer(greys, pictures)))
-    return Seen(
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.look for part in parts]),
-        Closer(
-            [place for part in parts for place in part.closer.places],
-            np.concatenate([part.closer.whole for part in parts]),
-            np.concatenate([part.closer.near for part in parts]),
-        ),
-    )
+        closer = looks.look_closer(greys, pictures)
+        logits = [looks.look(pictures), closer.logits, looks.look_at(greys, closer.places)]
+        parts.append(Seen(np.array([scene.label for scene in scenes]), logits))
+    by_look = zip(*(part.logits for part in parts), strict=True)
+    return Seen(np.concatenate([part.labels for part in parts]), [np.concatenate(some) for some in by_look])
 
 
-def fit(seen: Seen, temperature: float) -> tuple[LookRules, dict[str, Any]]:
+def fit(seen: Seen) -> tuple[LookRules, dict[str, Any]]:
     """Fit weights and thresholds.
 
     Args:
         seen: What was seen of held-out scenes.
-        temperature: Temperature of the look.
 
     Returns:
         The rules, and figures of the same scenes.
     """
-    labels, digits = seen.labels, int((seen.labels < SEVERAL).sum())
+    labels, is_digit = seen.labels, seen.labels < SEVERAL
     # Scenes without a single digit are rarer in practice, so each counts for less.
     counts = np.array([1.0] * SEVERAL + [SEVERAL_PRIOR, NONE_PRIOR])[labels]
-    rules = LookRules(
-        temperature,
-        above=1.0,
-        several_prior=SEVERAL_PRIOR,
-        none_prior=NONE_PRIOR,
-        look_weight=0.0,
-        close_weight=1.0,
-        place_weight=0.0,
-        close_above=1.0,
-        several_above=SEVERAL_ABOVE,
-        none_above=1.0,
-    )
-
-    first = decision.probabilities(rules.first(seen.look), "softmax", 1.0)
-    confidences, right = _answers(first, labels)
-    above = calibration.threshold_for_risk(confidences, right, LOOK_RISK, counts)
-    by_look = confidences >= above
-    is_unsure = ~by_look & (first[:, SEVERAL] < SEVERAL_ABOVE)
-    # The look's answers come first: they have their own threshold, and count for the risk of all.
-    sure = np.full(int(by_look.sum()), 2.0), right[by_look], counts[by_look]
-
-    look = seen.look[is_unsure]
-    closer = Closer((), seen.closer.whole[is_unsure], seen.closer.near[is_unsure])
-    unsure, counted = labels[is_unsure], counts[is_unsure]
-    parts = [part.astype(np.float64) for part in (look, closer.whole, closer.near)]
-    weights = fit_weights(parts, unsure, rules.prior, counted).tolist()
-    rules = dataclasses.replace(
-        rules, above=above, look_weight=weights[0], close_weight=weights[1], place_weight=weights[2]
-    )
-    last = decision.probabilities(rules.closer(look, closer), "softmax", 1.0)
-    confidences, right = _answers(last, unsure)
-    pooled = (np.concatenate(pair) for pair in zip(sure, (confidences, right, counted), strict=True))
-    confidences_of_all, right_of_all, counts_of_all = pooled
-    close_above = min(
-        1.0, calibration.threshold_for_risk(confidences_of_all, right_of_all, RISK, counts_of_all)
-    )
-    lost = (last[:, SEVERAL] + last[:, NONE])[unsure < SEVERAL]
-    may_lose = int(MAX_LOST_FRACTION * digits)
+    rules = LookRules((), (), SEVERAL_PRIOR, NONE_PRIOR, SEVERAL_ABOVE, 1.0)
+    unsure = np.ones(len(labels), np.bool_)
+    answered = np.zeros(len(labels), np.bool_)  # by a look before the last
+    right = np.zeros(len(labels), np.bool_)  # whether the last digit that was said is
+    confidences = np.zeros(len(labels))
+    figures: dict[str, Any] = {"scenes": len(labels), "digits": int(is_digit.sum()), "answered": []}
+    for looks, risk in enumerate(RISKS, start=1):
+        parts = [logits[unsure] for logits in seen.logits[:looks]]
+        weights = fit_weights(parts, labels[unsure], rules.prior, counts[unsure])
+        rules = dataclasses.replace(rules, weights=(*rules.weights, tuple(weights.tolist())))
+        likely = decision.probabilities(rules.weigh(parts), "softmax", 1.0)
+        confidences[unsure] = likely[:, :SEVERAL].max(axis=1)
+        right[unsure] = likely[:, :SEVERAL].argmax(axis=1) == labels[unsure]
+        # What was answered before comes first. It counts for the risk of the last look, which is that of all.
+        counted = unsure | answered if looks == len(RISKS) else unsure
+        above = calibration.threshold_for_risk(
+            (confidences + answered)[counted], right[counted], risk, counts[counted]
+        )
+        rules = dataclasses.replace(rules, above=(*rules.above, min(1.0, above)))
+        if looks == len(RISKS):
+            break
+        sure = unsure & (confidences >= above)
+        figures["answered"].append(int(sure.sum()))
+        answered |= sure
+        refused = np.zeros(len(labels), np.bool_)
+        refused[unsure] = ~sure[unsure] & (likely[:, SEVERAL] >= SEVERAL_ABOVE)
+        right &= ~refused
+        unsure &= ~sure & ~refused
+    lost = likely[:, SEVERAL:].sum(axis=1)[labels[unsure] < SEVERAL]
+    may_lose = int(MAX_LOST_FRACTION * is_digit.sum())
     none_above = float(np.sort(lost)[-1 - may_lose]) if len(lost) > may_lose else 1.0
-    rules = dataclasses.replace(rules, close_above=close_above, none_above=max(0.5, none_above))
+    rules = dataclasses.replace(rules, none_above=max(0.5, none_above))
 
-    is_ok = confidences_of_all >= close_above
-    labels_of_all = np.concatenate([labels[by_look], unsure])
-    is_digit = labels_of_all < SEVERAL
-    wrong, ok = int((is_ok & is_digit & ~right_of_all).sum()), int((is_ok & is_digit).sum())
-    return rules, {
-        "scenes": len(labels),
-        "digits": digits,
-        "digits_right": int((right_of_all & is_digit).sum()),
-        "look_ok": int(by_look.sum()),
-        "ok": ok,
+    ok = answered | (unsure & (confidences >= rules.above[-1]))
+    wrong = int((ok & is_digit & ~right).sum())
+    return rules, figures | {
+        "digits_right": int((right & is_digit).sum()),
+        "ok": int((ok & is_digit).sum()),
         "wrong": wrong,
-        "wrong_interval": [round(end, 6) for end in wilson_interval(wrong, ok)],
-        **{
-            name: [int((is_ok & (labels_of_all == label)).sum()), int((labels == label).sum())]
-            for name, label in (("several", SEVERAL), ("none", NONE))
-        },
-        "unsure": len(unsure),
+        "wrong_interval": [round(end, 6) for end in wilson_interval(wrong, int((ok & is_digit).sum()))],
+        "several": [int((ok & (labels == SEVERAL)).sum()), int((labels == SEVERAL).sum())],
+        "none": [int((ok & (labels == NONE)).sum()), int((labels == NONE).sum())],
     }
 
 
-def _answers(likely: Array, labels: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.bool_]]:
-    """Return the probability of the most likely digit of each scene, and whether it is right."""
-    digits = likely[:, :SEVERAL]
-    return digits.max(axis=1), digits.argmax(axis=1) == labels
-
-
-def fit_weights(parts: list[Array], labels: npt.NDArray[np.int64], prior: Logits, counts: Array) -> Array:
+def fit_weights(
+    parts: Sequence[Logits], labels: npt.NDArray[np.int64], prior: Logits, counts: Array
+) -> Array:
     """Find the weights under which the labels are most likely, by Newton's method on a convex loss.
 
     Args:
-        parts: Logits to weigh, (n, 12) each.
+        parts: Logits of each look, (n, 12).
         labels: Labels, (n,).
         prior: What is added to the weighed logits, (12,).
         counts: How much each label counts, (n,).
@@ -174,7 +145,7 @@ def fit_weights(parts: list[Array], labels: npt.NDArray[np.int64], prior: Logits
     """
     if not len(labels):
         return np.zeros(len(parts))
-    stack = np.stack(parts)
+    stack = np.stack(parts).astype(np.float64)
     weights, counted = np.full(len(parts), 0.5), counts / counts.sum()
     rows = np.arange(len(labels))
     for _ in range(NEWTON_STEPS):
@@ -191,14 +162,14 @@ def fit_weights(parts: list[Array], labels: npt.NDArray[np.int64], prior: Logits
 def say(figures: dict[str, Any]) -> str:
     """Say in words how the weights and thresholds were fitted."""
     low, high = figures["wrong_interval"]
-    several, none = figures["several"], figures["none"]
+    several, none, answered = figures["several"], figures["none"], figures["answered"]
     return (
         f"Weights and thresholds were fitted on {figures['scenes']:,} held-out scenes, for at most"
-        f" {LOOK_RISK:.1%} wrong among the look's answers and {RISK:.1%} among all ok. Of"
-        f" {figures['digits']:,} digits, {figures['digits_right']:,} are read right and {figures['ok']:,} are"
-        f" ok, {figures['wrong']} of these wrong (95% interval {low:.2%} to {high:.2%}). Of {several[1]:,}"
-        f" scenes of several digits, {several[0]} are ok, and {none[0]} of {none[1]:,} of no digit. The look"
-        f" answers {figures['look_ok']:,} of all scenes alone, and of {figures['unsure']:,} it is not sure."
+        f" {RISKS[-1]:.1%} wrong among all ok. Of {figures['digits']:,} digits, {figures['digits_right']:,}"
+        f" are read right and {figures['ok']:,} are ok, {figures['wrong']} of these wrong (95% interval"
+        f" {low:.2%} to {high:.2%}). Of {several[1]:,} scenes of several digits, {several[0]} are ok, and"
+        f" {none[0]} of {none[1]:,} of no digit. The first look answers {answered[0]:,} of all scenes, and"
+        f" the second {answered[1]:,}."
     )
 
 
@@ -237,7 +208,7 @@ def fitted(manifest: Manifest, files: Mapping[str, bytes], packed: Packed, count
     """
     looks = Looks(look_networks.build(files, manifest), LookRules.of(manifest))
     seen = see(looks, Renderer(Sources(packed, held_out=True), SEED), count)
-    rules, figures = fit(seen, calibration.fit_temperature(seen.look, seen.labels))
+    rules, figures = fit(seen)
     return with_rules(manifest, rules, say(figures))
 
 
@@ -251,16 +222,13 @@ def with_rules(manifest: Manifest, rules: LookRules, fit: str) -> Manifest:
     """
     return dataclasses.replace(
         manifest,
-        temperature=round(rules.temperature, 4),
-        look_above=round(rules.above, 4),
+        review_below=round(rules.above[-1], 4),
+        refuse_above=round(rules.none_above, 4),
+        look_above=tuple(round(above, 4) for above in rules.above[:-1]),
+        look_weights=tuple(tuple(round(weight, 4) for weight in weights) for weights in rules.weights),
         look_several_prior=rules.several_prior,
         look_none_prior=rules.none_prior,
-        look_look_weight=round(rules.look_weight, 4),
-        look_close_weight=round(rules.close_weight, 4),
-        look_place_weight=round(rules.place_weight, 4),
-        review_below=round(rules.close_above, 4),
         look_several_above=rules.several_above,
-        refuse_above=round(rules.none_above, 4),
         look_fit=fit,
     )
 

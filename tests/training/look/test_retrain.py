@@ -120,16 +120,16 @@ def test_wrong_ok_answers_raise_the_thresholds(small: None, marks: Path) -> None
     from batch.training.look import retrain
 
     folder = model_store.find("cnn")
-    manifest = dataclasses.replace(model_store.load_manifest(folder), look_above=0.2, review_below=0.2)
+    manifest = dataclasses.replace(model_store.load_manifest(folder), look_above=(0.2, 0.2), review_below=0.2)
     files = models.read(folder, manifest, "litert")
     scans = [(grey, (label + 1) % 10) for grey, label in retrain.draw(60, 5) if label < 10]  # all wrong
     lines: list[str] = []
     stricter = retrain._stricter(files, manifest, scans, lines.append)
-    assert min(stricter.look_above, stricter.review_below) > 0.9
+    assert min(*stricter.look_above, stricter.review_below) > 0.9
     assert lines == [f"The thresholds were raised on {len(scans)} held-out own scans."]
     assert lines[0] in stricter.look_fit
     kept = retrain._stricter(files, manifest, [], lines.append)
-    assert (kept.look_above, lines[1]) == (0.2, "The thresholds are those of the model before.")
+    assert (kept.look_above, lines[1]) == ((0.2, 0.2), "The thresholds are those of the model before.")
 
 
 @pytest.mark.parametrize(

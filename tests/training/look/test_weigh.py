@@ -5,14 +5,11 @@ import numpy.typing as npt
 import pytest
 
 from batch.inference import decision
-from batch.inference.look import Closer
-from batch.preprocessing.look import Place
 from batch.training.look import sources, weigh
 from batch.training.look.sources import Packed
 from batch.training.look.weigh import (
-    LOOK_RISK,
     NONE_PRIOR,
-    RISK,
+    RISKS,
     SEVERAL_ABOVE,
     SEVERAL_PRIOR,
     Array,
@@ -35,8 +32,7 @@ def noisy_logits(
 def seen() -> Seen:
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 12, 6000)
-    look, whole, near = (noisy_logits(rng, labels, top) for top in (9, 12, 12))
-    return Seen(labels, look, Closer([Place(0, 0, 9, 9)] * len(labels), whole, near))
+    return Seen(labels, [noisy_logits(rng, labels, top) for top in (9, 12, 12)])
 
 
 def weights_for(parts: list[Array], labels: npt.NDArray[np.int64]) -> Array:
@@ -70,37 +66,42 @@ def test_weights_stay_in_their_range() -> None:
     assert weights_for([perfect[:0]], labels[:0]).tolist() == [0.0]
 
 
-def test_thresholds_keep_both_risks(seen: Seen) -> None:
-    rules, figures = fit(seen, temperature=1.0)
+def test_thresholds_keep_all_risks(seen: Seen) -> None:
+    rules, figures = fit(seen)
     counts = np.array([1.0] * 10 + [SEVERAL_PRIOR, NONE_PRIOR])[seen.labels]
-    first = decision.probabilities(rules.first(seen.look), "softmax", 1.0)
-    last = decision.probabilities(rules.closer(seen.look, seen.closer), "softmax", 1.0)
-    by_look = first[:, :10].max(axis=1) >= rules.above
-    by_closer = ~by_look & (first[:, 10] < SEVERAL_ABOVE) & (last[:, :10].max(axis=1) >= rules.close_above)
-    wrong = np.where(by_look, first[:, :10].argmax(axis=1), last[:, :10].argmax(axis=1)) != seen.labels
-    assert 0 < counts[by_look & wrong].sum() <= LOOK_RISK * counts[by_look].sum()
-    ok = by_look | by_closer
-    assert 0 < counts[ok & wrong].sum() <= RISK * counts[ok].sum()
+    unsure, ok, wrong = np.ones(6000, bool), np.zeros(6000, bool), np.zeros(6000, bool)
+    for looks, (above, risk) in enumerate(zip(rules.above, RISKS, strict=True), start=1):
+        likely = decision.probabilities(rules.weigh(seen.logits[:looks]), "softmax", 1.0)
+        sure = unsure & (likely[:, :10].max(axis=1) >= above)
+        ok |= sure
+        wrong[sure] = likely[sure, :10].argmax(axis=1) != seen.labels[sure]
+        if looks < len(RISKS):
+            assert counts[sure & wrong].sum() <= risk * counts[sure].sum()
+            assert figures["answered"][looks - 1] == sure.sum() > 0
+        unsure &= ~sure & (likely[:, 10] < SEVERAL_ABOVE)
+    assert 0 < counts[ok & wrong].sum() <= RISKS[-1] * counts[ok].sum()
     is_digit = seen.labels < 10
     assert (figures["ok"], figures["wrong"]) == ((ok & is_digit).sum(), (ok & is_digit & wrong).sum())
     assert figures["several"] == [(ok & (seen.labels == 10)).sum(), (seen.labels == 10).sum()]
     assert figures["none"] == [(ok & (seen.labels == 11)).sum(), (seen.labels == 11).sum()]
-    assert rules.close_weight == pytest.approx(rules.place_weight, rel=0.2) and rules.look_weight > 0
+    assert [len(weights) for weights in rules.weights] == [1, 2, 3]
+    assert rules.weights[2][1] == pytest.approx(rules.weights[2][2], rel=0.2)
     assert 0.5 <= rules.none_above <= 1
 
 
 def test_what_is_rarer_in_practice_counts_for_less(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, rare = fit(seen, temperature=1.0)
+    _, rare = fit(seen)
     monkeypatch.setattr(weigh, "SEVERAL_PRIOR", 1.0)
     monkeypatch.setattr(weigh, "NONE_PRIOR", 1.0)
-    _, usual = fit(seen, temperature=1.0)
+    _, usual = fit(seen)
     assert rare["ok"] > usual["ok"]
 
 
 def test_figures_say_what_was_fitted(seen: Seen) -> None:
-    _, figures = fit(seen, temperature=1.0)
+    _, figures = fit(seen)
     text = weigh.say(figures)
-    assert "6,000 held-out scenes" in text and f"{figures['ok']:,} are ok, {figures['wrong']} of" in text
+    assert "6,000 held-out scenes" in text
+    assert f"{figures['ok']:,} are ok, {figures['wrong']} of these wrong" in text
 
 
 def test_unclear_digits_are_in_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
