@@ -49,7 +49,7 @@ def small() -> Iterator[None]:
     from batch.training.look import further, retrain
 
     settings = dataclasses.replace(
-        further.SETTINGS, steps=30, own=16, drawn=8, scenes=60, variants=120, rate=1e-3
+        further.SETTINGS, steps=30, own=16, drawn=8, scenes=60, variants=120, rate=1e-3, way=1.0
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(further, "SETTINGS", settings)
