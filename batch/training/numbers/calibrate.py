@@ -82,7 +82,13 @@ def fit(
     lines = NumberReader(network, plain, ANY).spell(held_out.strips)
     seen = _Seen(look, held_out, lines)
     by_weight = {weight: ask_look(held_out.strips, lines, seen, weight) for weight in LOOK_WEIGHTS}
-    weight = max(LOOK_WEIGHTS, key=lambda weight: _right(by_weight[weight], held_out.labels))
+    weight = max(
+        LOOK_WEIGHTS,
+        key=lambda weight: (
+            _answered(*_answers(by_weight[weight], held_out.labels, plain)),
+            _right(by_weight[weight], held_out.labels),
+        ),
+    )
     spelled = by_weight[weight]
     shares, right = _answers(spelled, held_out.labels, plain)
     slope, offset = _fit_odds(shares, right)
@@ -174,6 +180,12 @@ def _with_known_lengths(network: LiteRt, held_out: HeldOut, seed: int) -> list[S
     return [lines[row] for row in range(len(held_out.labels))]
 
 
+def _answered(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> int:
+    """Return how many of some numbers can be ok at the highest risk."""
+    coverage, risks, _ = metrics.risk_coverage(shares, right)
+    return round(float(coverage[risks <= MAX_RISK].max(initial=0)) * len(shares))
+
+
 def _gain(lines: Sequence[Spelled], held_out: HeldOut, weight: float) -> tuple[int, float]:
     """Return how many numbers can be ok at the highest risk with this weight of other lengths."""
     thresholds = NumberThresholds(1.0, 0.0, 0.0, weight)
@@ -184,6 +196,4 @@ def _gain(lines: Sequence[Spelled], held_out: HeldOut, weight: float) -> tuple[i
         if decide(weighed, thresholds).status is not Status.REFUSED:
             shares.append(weighed.share)
             right.append(line.number == label)
-    coverage, risks, _ = metrics.risk_coverage(np.array(shares), np.array(right))
-    low_enough = coverage[risks <= MAX_RISK]
-    return round(float(low_enough.max(initial=0)) * len(shares)), weight
+    return _answered(np.array(shares), np.array(right)), weight
