@@ -11,13 +11,16 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, settings
 
+import hanging
 from batch.cli import main
+from batch.engines import pool
 from batch.inference import classifier, model_store
 from batch.terminal import log
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 from faults import fast_folder
 from formats import FORMATS, two
+from hanging import PoolTime
 from scene import Scene
 from stores import Store, serve
 
@@ -90,6 +93,17 @@ def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
         monkeypatch.setattr(model_store, "folders", lambda: (models,))
         model_store.make_default(models, folder.name)
         yield folder
+
+
+@pytest.fixture
+def scan_limit_s(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds that a worker may take for a scan, in a time that passes only while the workers hang."""
+    folder = tmp_path_factory.mktemp("hanging")
+    time = PoolTime(folder)
+    monkeypatch.setenv(hanging.FOLDER, str(folder))
+    monkeypatch.setattr(pool, "connection", time)
+    monkeypatch.setattr(pool, "monotonic", time.monotonic)
+    return 60.0
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from batch.engines.local import Engine
 from batch.records import Outcome, ScanRef
 from fakes import FakeReader
 
-LIMIT_S = 0.5  # for a scan that hangs, or whose worker is stopped
-
 
 def refs(*names: str) -> list[ScanRef]:
     return [ScanRef(name, name) for name in names]

@@ -18,6 +18,7 @@ from batch.errors import ModelError
 from batch.inference import model_store
 from batch.inference.reader import MAX_PAGES_AT_ONCE
 from batch.records import SPECS, Input, Manifest, Outcome, Reason, ScanRef, Status
+from hanging import hang, stop
 
 MANIFEST = Manifest(
     name="fake",
@@ -128,9 +129,9 @@ def misbehave(name: str) -> None:
     if name == "crash":
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "hang":
-        signal.pause()
+        hang()
     if name == "stop":
-        os.kill(os.getpid(), signal.SIGSTOP)
+        stop()
     if name == "bug":
         raise IndexError("a bug")
     if name == "memory":

@@ -69,13 +69,45 @@ def killed_at(number: int, work: Callable[[], None], by: int = signal.SIGKILL) -
     Returns:
         Whether the signal killed it; False if it made fewer calls, or ended well.
     """
+    return _was_killed(_forked(work, _killer(number, by)))
+
+
+def calls_of(work: Callable[[], None]) -> Iterator[None]:
+    """Do work in a process of its own; yield before each of its calls while it waits."""
+    comes, theirs_comes = os.pipe()
+    theirs_goes, goes = os.pipe()
+    read, write = os.read, os.write
+
+    def wait(*_: Any) -> None:
+        write(theirs_comes, b".")
+        read(theirs_goes, 1)
+
+    child = _forked(work, wait)
+    os.close(theirs_comes)
+    os.close(theirs_goes)
+    try:
+        while os.read(comes, 1):
+            yield
+            os.write(goes, b".")
+    except BaseException:
+        os.kill(child, signal.SIGKILL)  # it would wait for ever
+        raise
+    finally:
+        os.close(comes)
+        os.close(goes)
+        was_killed = _was_killed(child)
+    assert not was_killed
+
+
+def _forked(work: Callable[[], None], hear: Callable[..., None]) -> int:
+    """Do work in a process of its own, which calls `hear` before each call; return its number."""
     cv2.setNumThreads(1)  # OpenCV's threads would not survive the fork
     gc.freeze()  # so that the child's collections copy no objects of the parent
     child = os.fork()
     if child == 0:
         code = RAISED
         try:
-            before_each_call(_killer(number, by))
+            before_each_call(hear)
             work()
             code = DONE
         except BaseException:
@@ -83,6 +115,11 @@ def killed_at(number: int, work: Callable[[], None], by: int = signal.SIGKILL) -
         finally:
             sys.stderr.flush()
             os._exit(code)
+    return child
+
+
+def _was_killed(child: int) -> bool:
+    """Wait for the end of a process; return whether it was killed, and fail if it raised an error."""
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL

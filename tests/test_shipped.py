@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import batch
 from batch.inference import classifier, look_networks, model_store, models
@@ -117,15 +120,20 @@ def test_shapes_that_are_no_digits_are_not_answered() -> None:
         assert check_single_digit(find_ink(noise)) is not None
 
 
-def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> None:
+def test_the_wheel_works_in_an_empty_environment_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     # A copy: building leaves files behind.
     checkout, home = tmp_path / "checkout", tmp_path / "venv"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "tests"))
     venv.create(home)
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", home / "bin" / "python"]
-    subprocess.run([*pip, "install", "--quiet", "--no-compile", checkout], check=True)
+    subprocess.run([*pip, "install", "--quiet", "--no-compile", "--no-deps", checkout], check=True)
     shutil.rmtree(checkout)
-    (models,) = home.glob("lib/*/site-packages/batch/models")
+    (packages,) = home.glob("lib/*/site-packages")
+    _link_what_it_requires(packages)
+    models = packages / "batch" / "models"
     carried = {path.name for path in models.rglob("*") if path.is_file()}
     networks = {"model.tflite", "model.keras", "look.tflite", "look.keras", "numbers.tflite"}
     assert carried == {"CURRENT", "manifest.json", "card.md"} | networks
@@ -141,6 +149,25 @@ def test_the_wheel_works_in_an_empty_environment_elsewhere(tmp_path: Path) -> No
     missing = subprocess.run([digitbox, "train"], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert missing.returncode == 7
     assert "digitbox[train]" in missing.stderr
+
+
+def _link_what_it_requires(packages: Path) -> None:
+    """Link the packages that the wheel requires without extras from this environment, and no others."""
+    (wheel,) = metadata.distributions(name="digitbox", path=[str(packages)])
+    required, linked = list(wheel.requires or ()), {"digitbox"}
+    while required:
+        requirement = Requirement(required.pop())
+        name = canonicalize_name(requirement.name)
+        if name in linked or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        linked.add(name)
+        found = metadata.distribution(name)
+        assert found.version in requirement.specifier, f"make lint installs {requirement}"
+        required += found.requires or ()
+        for file in found.files or ():
+            if ".." not in file.parts and "__pycache__" not in file.parts:
+                (packages / file).parent.mkdir(parents=True, exist_ok=True)
+                (packages / file).symlink_to(Path(str(found.locate_file(file))))
 
 
 def _check_the_door(home: Path, folder: Path) -> None:

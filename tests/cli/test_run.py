@@ -3,7 +3,6 @@ import re
 import resource
 import signal
 import sys
-import threading
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from batch.records import Outcome, ScanRef, Status
 from batch.run import job
 from command import Digitbox
 from formats import FORMATS, two
+from hanging import hang
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
@@ -179,11 +179,15 @@ def test_sigterm_keeps_what_was_published(
 
 @pytest.mark.parametrize("arguments", [("--workers", "1"), ("--workers", "2", "--batch-size", "2")])
 def test_a_decoder_that_hangs_costs_one_row(
-    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    digitbox: Digitbox,
+    inbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    scan_limit_s: float,
 ) -> None:
     def hang_at(data: bytes, max_pixels: int) -> AbstractContextManager[object]:
         if data == hanging:
-            threading.Event().wait()
+            hang()
         return opened(data, max_pixels)
 
     hanging, opened = FORMATS["png-8"](two()[::-1]), pages.open_pages
@@ -191,7 +195,7 @@ def test_a_decoder_that_hangs_costs_one_row(
     for name in ("a.png", "b.png", "d.png", "e.png"):
         (inbox / name).write_bytes(FORMATS["png-8"](two()))
     (inbox / "c.png").write_bytes(hanging)
-    result = digitbox("run", "--scan-timeout", "0.5s", *arguments)
+    result = digitbox("run", "--scan-timeout", f"{scan_limit_s}s", *arguments)
     assert result.code == 3
     assert [(row["file"], row["reason"]) for row in result.rows] == [
         ("a.png", ""),

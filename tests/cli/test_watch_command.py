@@ -33,6 +33,7 @@ class Running:
         self._log = folder / "log"
         self._heard = 0  # lines of the log
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._published: dict[Path, list[dict[str, str]]] = {}
 
     def start(self, *options: str, before: tuple[str, ...] = ()) -> "Running":
         command = [*before, *COMMAND, str(self.inbox), "--outbox", str(self.outbox), "--log-format", "json"]
@@ -95,11 +96,11 @@ class Running:
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        return [
-            row
-            for path in self.outbox.glob("*.csv")
-            for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-        ]
+        for path in self.outbox.glob("*.csv"):
+            if path not in self._published:
+                content = path.read_text(encoding="utf-8")
+                self._published[path] = list(csv.DictReader(content.splitlines()))
+        return [row for rows in self._published.values() for row in rows]
 
     def wait_for_rows(self, count: int) -> list[dict[str, str]]:
         wait_for(lambda: len(self.rows) >= count or self.has_ended())

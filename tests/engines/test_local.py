@@ -13,7 +13,7 @@ from batch.engines.local import Engine
 from batch.engines.workers import Beat
 from batch.errors import ModelError
 from batch.records import Outcome, ScanRef, Status
-from engine_runs import LIMIT_S, mapped, refs
+from engine_runs import mapped, refs
 from fakes import FakeReader, OnePage, OwnProcess
 
 
@@ -124,10 +124,10 @@ def test_workers_may_be_started_early_and_stay() -> None:
 # Programs that embed digitbox
 
 
-def test_the_processes_of_the_program_around_it_live_on() -> None:
+def test_the_processes_of_the_program_around_it_live_on(scan_limit_s: float) -> None:
     child = multiprocessing.get_context("fork").Process(target=signal.pause)
     child.start()
-    with Engine(FakeReader(), 2, scan_limit_s=LIMIT_S) as engine:
+    with Engine(FakeReader(), 2, scan_limit_s=scan_limit_s) as engine:
         list(engine.map(refs("a", "crash", "hang", "c"), 1))
     assert multiprocessing.active_children() == [child]
     assert child.is_alive()

@@ -6,7 +6,7 @@ from batch.engines.local import Engine
 from batch.engines.paged import MAX_LOSSES, PagedScan, PageRequest
 from batch.engines.workers import Beat
 from batch.records import Outcome, Reason, ScanRef, Status
-from engine_runs import LIMIT_S, refs
+from engine_runs import refs
 from fakes import FakeReader
 
 
@@ -29,10 +29,11 @@ DEEDS += [(count, place, deed) for deed in ("hang", "bug", "memory") for count, 
 
 
 @pytest.mark.parametrize(("count", "place", "deed"), DEEDS)
-def test_a_page_that_ends_its_worker_costs_no_other_page(count: int, place: int, deed: str) -> None:
+def test_a_page_that_ends_its_worker_costs_no_other_page(
+    count: int, place: int, deed: str, scan_limit_s: float
+) -> None:
     name = f"{count}-pages-{deed}-at-{place}"
-    limit_s = LIMIT_S if deed == "hang" else None  # on a busy machine, a limit costs other pages, too
-    with Engine(FakeReader(), 1, scan_limit_s=limit_s) as engine:
+    with Engine(FakeReader(), 1, scan_limit_s=scan_limit_s) as engine:
         outcomes = [outcome for chunk in engine.map(refs("a", name, "b"), 3) for outcome in chunk]
     reasons = {"crash": "worker_crashed", "hang": "timeout", "bug": "worker_crashed", "memory": "no_memory"}
     assert [outcome.page for outcome in outcomes] == [0, *range(1, count + 1), 0]

@@ -1,20 +1,22 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
 
-from batch.engines import pool
+from batch.engines import pool, workers
 from batch.engines.local import Engine
 from batch.engines.workers import Beat, ScanReader, Worker
 from batch.errors import ConfigError
 from batch.records import TRANSIENT, Outcome, ScanRef, Status
-from engine_runs import LIMIT_S, mapped, refs
+from engine_runs import mapped, refs
 from fakes import FakeReader, OnePage, OwnProcess
+from hanging import note_hanging
 
 
 @pytest.mark.parametrize("place", [0, 7, 19])
@@ -67,9 +69,11 @@ def test_a_killed_worker_does_not_block_the_others(monkeypatch: pytest.MonkeyPat
     ("trouble", "workers", "places"),
     [("hang", 1, [0]), ("hang", 2, [7, 18]), ("stop", 1, [8]), ("stop", 2, [19])],
 )
-def test_a_scan_that_hangs_costs_no_other_row(trouble: str, workers: int, places: list[int]) -> None:
+def test_a_scan_that_hangs_costs_no_other_row(
+    trouble: str, workers: int, places: list[int], scan_limit_s: float
+) -> None:
     names = [trouble if number in places else str(number) for number in range(20)]
-    outcomes = [outcome for chunk in mapped(refs(*names), 7, workers, LIMIT_S) for outcome in chunk]
+    outcomes = [outcome for chunk in mapped(refs(*names), 7, workers, scan_limit_s) for outcome in chunk]
     assert [outcome.ref.name for outcome in outcomes] == names
     for outcome in outcomes:
         expected = ("failed", "timeout", None) if outcome.ref.name == trouble else ("ok", None, 7)
@@ -77,8 +81,8 @@ def test_a_scan_that_hangs_costs_no_other_row(trouble: str, workers: int, places
     assert not multiprocessing.active_children()
 
 
-def test_apart_no_scan_can_hang_this_process() -> None:
-    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S, apart=True) as engine:
+def test_apart_no_scan_can_hang_this_process(scan_limit_s: float) -> None:
+    with Engine(FakeReader(), 1, scan_limit_s=scan_limit_s, apart=True) as engine:
         engine.start()
         for names in (["hang"], ["a", "stop", "b"], ["crash", "hang"]):
             (outcomes,) = filter(None, engine.map(refs(*names), 10))
@@ -87,20 +91,21 @@ def test_apart_no_scan_can_hang_this_process() -> None:
             ]
 
 
-def test_each_loss_of_a_worker_gives_a_sign_of_life() -> None:
+def test_each_loss_of_a_worker_gives_a_sign_of_life(scan_limit_s: float) -> None:
     """A service with many scans that hang must say that it lives."""
-    with Engine(FakeReader(), 1, scan_limit_s=LIMIT_S / 5) as engine:
+    with Engine(FakeReader(), 1, scan_limit_s=scan_limit_s) as engine:
         sizes = [len(outcomes) for outcomes in engine.map(refs("hang", "hang", "hang"), 10)]
     assert sizes == [0, 0, 0, 0, 3]
 
 
-def test_a_worker_that_somebody_stops_costs_no_row() -> None:
-    with Engine(FakeReader(), 2, scan_limit_s=LIMIT_S) as engine:
+def test_a_worker_that_somebody_stops_costs_no_row(scan_limit_s: float) -> None:
+    with Engine(FakeReader(), 2, scan_limit_s=scan_limit_s) as engine:
         engine.start()
         chunks = engine.map(refs(*(str(number) for number in range(200))), 1)
         answers = [next(chunks) for _ in range(10)]
         for worker in multiprocessing.active_children():
             os.kill(worker.pid or 0, signal.SIGSTOP)
+            note_hanging(worker.pid or 0)
         answers += list(chunks)
     outcomes = [outcome for chunk in answers for outcome in chunk]
     assert [outcome.ref.name for outcome in outcomes] == [str(number) for number in range(200)]
@@ -108,23 +113,56 @@ def test_a_worker_that_somebody_stops_costs_no_row() -> None:
 
 
 def test_many_scans_may_take_longer_than_the_limit_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the pool, each look at the worker takes a second, a tenth of the limit."""
-    clock = iter(range(0, 10**9, 60))
-    monkeypatch.setattr(pool, "monotonic", lambda: float(next(clock)))
-    with Engine(Slow(), 1, scan_limit_s=10 * pool.LISTEN_S) as engine:
+    asks, worker_asks = multiprocessing.Pipe(duplex=False)
+    worker_turn, turn = multiprocessing.Pipe(duplex=False)
+    time = SlowTime(asks, turn)
+    monkeypatch.setattr(pool, "connection", time)
+    monkeypatch.setattr(pool, "monotonic", lambda: time.now_s)
+    with Engine(Slow(worker_asks, worker_turn), 1, scan_limit_s=(LOOKS + 1) * pool.LISTEN_S) as engine:
         (outcomes,) = engine.map(refs(*(str(number) for number in range(40))), 100)
         processes = {outcome.sha256 for outcome in outcomes}
+    assert time.now_s == 40 * LOOKS * pool.LISTEN_S
     assert {outcome.status for outcome in outcomes} == {"ok"}
     assert len(processes) == 1
 
 
+LOOKS = 9  # of the pool at a worker that is silent while it reads a scan
+
+
+class SlowTime:
+    """The time of a pool whose worker takes nearly the limit for each scan."""
+
+    def __init__(self, asks: Connection, turn: Connection) -> None:
+        self._asks, self._turn, self._looks = asks, turn, 0
+        self.now_s = 0.0
+
+    def wait(self, connections: Sequence[Connection], timeout_s: float) -> list[object]:
+        while not self._looks:
+            heard = connection.wait([*connections, self._asks])
+            if heard != [self._asks]:
+                return [one for one in heard if one is not self._asks]
+            self._asks.recv()
+            self._looks = LOOKS
+        self._looks -= 1
+        self.now_s += timeout_s
+        if not self._looks:
+            self._turn.send("go on")
+        return []
+
+
+@dataclass
 class Slow(OnePage):
-    """A reader that the pool looks at for each scan, and that says which process it was in."""
+    """A reader that waits for its turn at each scan, and says which process it was in."""
+
+    asks: Connection
+    turn: Connection
 
     def __call__(self, refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+        setattr(workers, "BEAT_S", 0.0)  # noqa: B010  # each sign of life goes out
         for _ in refs:
             beat()
-            threading.Event().wait(0.01)
+            self.asks.send("my turn?")
+            self.turn.recv()
         return [Outcome(ref, Status.OK, sha256=str(os.getpid())) for ref in refs]
 
 

@@ -201,9 +201,9 @@ def test_a_worker_of_another_version_reads_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_outlives_a_scan_that_hangs() -> None:
+def test_a_worker_outlives_a_scan_that_hangs(scan_limit_s: float) -> None:
     pyarrow = pytest.importorskip("pyarrow")
-    worker = Worker(__version__, pickle.dumps(FakeReader()), "/", 10, 0.5)
+    worker = Worker(__version__, pickle.dumps(FakeReader()), "/", 10, scan_limit_s)
     try:
         for names in (["a", "hang", "c"], ["stop"]):
             chunk = pickle.dumps([ScanRef(name, name) for name in names])

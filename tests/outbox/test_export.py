@@ -294,7 +294,7 @@ def test_a_reader_may_close_stdout_early(publish: Publish, tmp_path: Path) -> No
         assert process.stdout.read(4) == b"file"
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(20) == 0
+        assert process.wait() == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a disk that is always full")

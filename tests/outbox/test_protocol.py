@@ -22,7 +22,7 @@ from batch.outbox.ledger import FILE, Ledger
 from batch.records import After
 from batch.run import job
 from fakes import MANIFEST
-from faults import KILL_EVERY, before_each_call, fast_folder, killed_at
+from faults import KILL_EVERY, before_each_call, calls_of, fast_folder, killed_at
 from others import as_another, become_another, needs_root, open_to_all
 from scene import Scene
 from ways import ROWS, SCANS, run, watch
@@ -230,22 +230,13 @@ def test_recovery_killed_at_every_call(
     way: Callable[[Path, After], None], after: After, place: Path, fake_model: Path
 ) -> None:
     """Try each state with something to recover that a kill leaves behind, once."""
-    seen: set[str] = set()
-    backup, folder = place / "backup", place / "here"  # the ledger has the paths, so they must stay
-    for number in itertools.count(1):
-        drop(folder)
-        killed = killed_at(number, lambda: way(folder, after))
-        take(folder)
-        now = state(folder)
-        if not killed or "State" not in now or now in seen:
-            shutil.rmtree(folder)
-            if not killed:
-                break
-            continue
-        seen.add(now)
-        folder.rename(backup)
-        # There are many states, so each tries fewer calls, and other ones than the state before.
-        for again in itertools.count(1 + len(seen) % KILL_EVERY, 4 * KILL_EVERY - 3):
+    folder = place / "here"  # the ledger has the paths, so they must stay
+    drop(folder)
+    backups = copies_of_states(folder, lambda: way(folder, after))
+    shutil.rmtree(folder)
+    assert len(backups) > 3
+    for number, backup in enumerate(backups):
+        for again in itertools.count(1 + number % KILL_EVERY, KILL_EVERY):
             restore(backup, folder)
             killed_again = killed_at(again, lambda: recover(folder, after))
             take(folder)
@@ -254,8 +245,23 @@ def test_recovery_killed_at_every_call(
             shutil.rmtree(folder)
             if not killed_again:
                 break
-        shutil.rmtree(backup)
-    assert len(seen) > 3
+
+
+def copies_of_states(folder: Path, work: Callable[[], None]) -> list[Path]:
+    """Return a copy of the folder for each new state with something to recover that a kill would leave."""
+    seen: set[str] = set()
+    backups: list[Path] = []
+    for _ in calls_of(work):
+        backup = folder.parent / f"backup-{len(backups)}"
+        restore(folder, backup)
+        take(backup)
+        now = state(backup)
+        if "State" in now and now not in seen:
+            seen.add(now)
+            backups.append(backup)
+        else:
+            shutil.rmtree(backup)
+    return backups
 
 
 def restore(backup: Path, folder: Path) -> None:

@@ -103,7 +103,6 @@ def test_libreoffice_reads_every_cell(tmp_path: Path, digits: str) -> None:
             str(path),
         ],
         check=True,
-        timeout=300,
     )
     # LibreOffice shows a time in its own way.
     numbers = NUMBERS - {"page"}

@@ -32,7 +32,13 @@ def test_the_fitted_confidence_is_calibrated() -> None:
 
 
 @pytest.mark.slow
-def test_a_training_puts_its_network_into_the_model_folder(tmp_path: Path) -> None:
+def test_a_training_puts_its_network_into_the_model_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batch.training.numbers import convert, train
+
+    monkeypatch.setattr(train, "FIRST_FIELDS", 200)
+    monkeypatch.setattr(convert, "CALIBRATION", 60)
     (tmp_path / "sources").mkdir()
     sources = look_sources.write(tmp_path / "sources")
     model = tmp_path / "cnn"
