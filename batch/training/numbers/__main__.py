@@ -35,7 +35,7 @@ from batch.errors import RunError
 @click.option(
     "--held-out",
     type=click.IntRange(min=100),
-    default=3_000,
+    default=8_000,
     show_default=True,
     help="Held-out fields for the confidence, the thresholds and figures.",
 )

@@ -250,7 +250,8 @@ class Renderer:
         y0 = free_y * min(max(random.gauss(0.5, 0.2), -0.02), 1.02)
         pen, pen_share = pick_pen(random)
         extras = pick_extras(random, ("ring", "tick", "neighbour", "underline"))
-        extras = {name for name in extras if random.random() < MILDER.get(name, 1.0)}
+        # Sorted: the order of a set changes from process to process, and the chances with it.
+        extras = {name for name in sorted(extras) if random.random() < MILDER.get(name, 1.0)}
         extras |= {name for name, share in MARKS.items() if random.random() < share}
         ink = np.zeros((2 * height, 2 * width), np.uint8)
         pen_px = max(MIN_PEN_PX, pen_share * unit)

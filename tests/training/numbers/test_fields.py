@@ -1,6 +1,10 @@
 """Fields of numbers from made-up sources: labels, places, and the records that a network sees."""
 
+import os
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +68,31 @@ def test_the_same_seed_gives_the_same_fields() -> None:
     again = Renderer(Sources(packed()), 1)
     assert all(np.array_equal(again.field().grey, field.grey) for field in fields(1)[:20])
     assert not np.array_equal(fields(1)[0].grey, fields(1, held_out=True)[0].grey)
+
+
+DIGEST = """
+import hashlib, sys
+sys.path[:0] = {path!r}
+from test_fields import fields
+print(hashlib.sha256(b"".join(field.grey.tobytes() for field in fields(1)[:60])).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_another_process_renders_the_same_fields() -> None:
+    """The order of a set of words differs between processes; nothing may depend on it."""
+    program = DIGEST.format(path=[str(Path(__file__).parent), *sys.path])
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(digests) == 1
 
 
 def test_records_hold_strips_labels_and_frames_by_width() -> None:
