@@ -44,6 +44,7 @@ def watch(inbox: Path, **values: Any) -> None:
     """
     from batch.monitoring.news import News, State
     from batch.run import job
+    from batch.watcher import inbox as inbox_of
     from batch.watcher import loop
 
     output = build(OutputOptions, values)
@@ -54,7 +55,7 @@ def watch(inbox: Path, **values: Any) -> None:
     notifications, service = build(NotifyOptions, values), build(ServiceOptions, values)
     notify.check(notifications, options.outbox)
     if output.dry_run:
-        print_names(options, loop.find_inputs(options))
+        print_names(options, inbox_of.find_inputs(options))
         return
     stats, state = job.new_stats(options), State()
     with ExitStack() as resources:

@@ -23,6 +23,7 @@ from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
+from batch.outbox.turns import Role
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.results import schema
 from batch.run import drift
@@ -201,6 +202,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None 
         only_new=options.only_new,
         attempts=options.attempts,
         stats=stats,
+        role=Role.WATCHER if isinstance(options, WatchOptions) else Role.RUN,
     )
 
 
