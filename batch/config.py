@@ -142,6 +142,7 @@ class RunOptions(ReadOptions):
 
     Attributes:
         inputs: Files, folders and globs, paths or addresses; empty for the inbox.
+        inbox: The folder or address to read without inputs.
 
     Raises:
         ConfigError: The outbox is an input, or it and the inbox lie inside each other. Or the options say to
@@ -149,6 +150,7 @@ class RunOptions(ReadOptions):
     """
 
     inputs: tuple[str, ...] = ()
+    inbox: str = INBOX
     engine: str = option(
         "local",
         Kind.CHOICE,
@@ -187,14 +189,15 @@ class RunOptions(ReadOptions):
 
     def __post_init__(self) -> None:
         """Check options against each other."""
-        remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, self.inputs))
+        scans = self.inputs or (self.inbox,)
+        remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, scans))
         if remote and self.after is not After.LEAVE:
             raise ConfigError(
                 f"--after {self.after.value} is for scans and an outbox on a disk: leave objects where they "
                 "are, and read new ones with --only-new"
             )
-        if not self.inputs and isinstance(self.outbox, Path):
-            _check_apart(Path(INBOX), self.outbox)
+        if not self.inputs and isinstance(self.outbox, Path) and not is_remote(self.inbox):
+            _check_apart(Path(self.inbox), self.outbox)
         for path in self.inputs:
             if _real_path(path) == _real_path(self.outbox):
                 raise ConfigError(f"the outbox {self.outbox} cannot be an input: give another --outbox")
@@ -258,6 +261,15 @@ class WatchOptions(ReadOptions):
     def __post_init__(self) -> None:
         """Check options against each other."""
         _check_apart(self.inbox, self.outbox)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxOptions:
+    """The option for the folder to read if the command names none."""
+
+    inbox: str = option(
+        INBOX, Kind.INPUT, "Folder of scans that digitbox reads if you name none.", metavar="DIR"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,9 +372,9 @@ class ServiceOptions:
     )
 
 
-OF_RUN = (RunOptions, StateOptions, NotifyOptions, OutputOptions, PageOptions)
+OF_RUN = (RunOptions, InboxOptions, StateOptions, NotifyOptions, OutputOptions, PageOptions)
 """The records that the options of `run` fill."""
-OF_WATCH = (WatchOptions, NotifyOptions, ServiceOptions, OutputOptions)
+OF_WATCH = (WatchOptions, InboxOptions, NotifyOptions, ServiceOptions, OutputOptions)
 """The records that the options of `watch` fill."""
 
 

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from batch.cli.options import given_value
-from batch.config import CONFIG_FILE, INBOX, RunOptions
+from batch.config import CONFIG_FILE, RunOptions
 from batch.errors import ConfigError, InputError
 from batch.locations import is_remote, remote_state_folder
 from batch.records import After
@@ -134,7 +134,7 @@ def schedule(
     run = group.command.get_command(group, "run")
     assert run is not None
     run_context = run.make_context("run", list(arguments), parent=group)
-    options = RunOptions(inputs=run_context.params["inputs"], outbox=run_context.params["outbox"])
+    options = RunOptions(**{name: run_context.params[name] for name in ("inputs", "inbox", "outbox")})
     planned = Job(name=name, command=_command(run_context, arguments), folder=_here(), at=at, every=every)
     _say_notes(options, planned, kind)
     if does_install:
@@ -168,11 +168,12 @@ def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str,
     config_file = run_context.find_root().params["config_file"] or Path(CONFIG_FILE)
     words = [*this_program(), *(["--config", _absolute(config_file)] if config_file.exists() else []), "run"]
     for option in run_context.command.params:
-        if isinstance(option, click.Option) and option.expose_value:
+        if isinstance(option, click.Option) and option.expose_value and option.name != "inbox":
             words += _option_words(option, run_context, arguments)
     if run_context.params["after"] == After.LEAVE and not run_context.params["only_new"]:
         words.append("--only-new")
-    return *words, *(_absolute(path) for path in run_context.params["inputs"] or (INBOX,))
+    inputs = run_context.params["inputs"] or (run_context.params["inbox"],)
+    return *words, *map(_absolute, inputs)
 
 
 def _option_words(option: click.Option, run_context: click.Context, arguments: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from batch.cli.options import options as options_of
 from batch.cli.options import version_option
 from batch.cli.run import print_names, set_up_log
 from batch.cli.types import LocalPath
-from batch.config import INBOX, OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
+from batch.config import OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
 from batch.errors import ConfigError, ExitCode
 from batch.locations import absolute
 from batch.monitoring import notify
@@ -26,16 +26,17 @@ _BY_SCHEDULE = "use digitbox schedule instead, to call digitbox run --only-new e
 
 
 @click.command()
-@click.argument("inbox", default=INBOX, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
+@click.argument("folder", required=False, metavar="[INBOX]", type=LocalPath(_BY_SCHEDULE))
 @options_of(*OF_WATCH)
 @version_option
-def watch(inbox: Path, **values: Any) -> None:
+def watch(folder: Path | None, **values: Any) -> None:
     """Read the scans in the inbox, and new ones as they arrive.
 
-    INBOX is a folder; without it, inbox/. You may copy, move or write files into it, also in folders. Each
-    scan gets exactly one row in exactly one CSV of the outbox, whatever ends this process. digitbox then
-    moves the scan to done/ or failed/ in the outbox. It prints the path of each CSV when it publishes it. It
-    runs until SIGTERM or Ctrl-C, and finishes its batch first; a second signal ends it at once.
+    INBOX is a folder; without it, digitbox takes that of --inbox. You may copy, move or write files into it,
+    also in folders. Each scan gets exactly one row in exactly one CSV of the outbox, whatever ends this
+    process. digitbox then moves the scan to done/ or failed/ in the outbox. It prints the path of each CSV
+    when it publishes it. It runs until SIGTERM or Ctrl-C, and finishes its batch first; a second signal ends
+    it at once.
 
     \b
     Examples:
@@ -51,6 +52,7 @@ def watch(inbox: Path, **values: Any) -> None:
     set_up_log(output, with_times=True)
     if not isinstance(values["outbox"], Path):
         raise ConfigError(f"digitbox watch needs an outbox on a disk, not {values['outbox']}: {_BY_SCHEDULE}")
+    inbox = folder or LocalPath(_BY_SCHEDULE).convert(values["inbox"], None, click.get_current_context())
     options = build(WatchOptions, values, inbox=inbox)
     notifications, service = build(NotifyOptions, values), build(ServiceOptions, values)
     notify.check(notifications, options.outbox)
