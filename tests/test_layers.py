@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outbox": BASE | {"storage", "results"},
     "inference": BASE | {"storage", "images", "preprocessing", "terminal"},
     "engines": {"records", "errors", "text", "locations", "terminal", ""},
-    "scheduling": {"errors", "terminal"},
+    "scheduling": {"errors", "terminal", "clock", "text"},
     "monitoring": BASE | {"terminal", "storage", "inputs", "results", "outbox"},
     "run": BASE | {"storage", "inputs", "results", "outbox", "inference", "engines"},
     "watcher": BASE
