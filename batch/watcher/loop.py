@@ -51,25 +51,22 @@ MAX_DOUBLINGS = 8  # of the size of a batch
 MAX_TRACKED = 100_000  # files that wait or are ready; digitbox finds the others when these are done
 
 
-def watch(options: WatchOptions, stats: RunStats, news: News) -> int:
+def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) -> None:
     """Read the scans in the inbox, and new ones as they arrive, until a signal says to stop.
 
     Args:
         options: The options of the watcher.
         stats: Counts the outcomes.
         news: Gets each published batch and each pause.
-
-    Returns:
-        The number of the signal.
+        stop: The signal to stop, which the caller listens to.
 
     Raises:
         InputError: There is no inbox. RunError: The start fails, see `job.run`. Later, the watcher waits for
         an outbox that it cannot write to.
     """
     events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
-    stop = StopSignal(events.wake)
+    stop.wake = events.wake
     with ExitStack() as resources:
-        resources.callback(stop.listen().close)
         schema.check_format(options.format)
         reader, manifest = job.new_reader(options)
         find_inputs(options)  # raises if there is no inbox
@@ -78,7 +75,6 @@ def watch(options: WatchOptions, stats: RunStats, news: News) -> int:
         watcher = Watcher(options, engine, events, news, stop)
         resources.callback(watcher.close)
         watcher.run(lambda: job.new_outbox(options, manifest, stats))
-    return stop.number
 
 
 class Watcher:
@@ -157,7 +153,7 @@ class Watcher:
                             notify(f"STATUS=watching {self._options.inbox}")
                             self._news.resume()
                             pause_s = 0.0
-                    notify("STOPPING=1")
+                    notify("STOPPING=1" if self._stop.number else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
             except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if not is_started:
