@@ -15,7 +15,7 @@ from batch.results import names
 from batch.storage.durable import digest
 from batch.text import count, count_scans
 
-_BATCH = re.compile(r"b[0-9a-f]{8}", re.ASCII)
+_BATCH = re.compile(r"b?[0-9a-f]{8}", re.ASCII)  # older versions had no b
 
 
 @dataclass(slots=True)
