@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-EXAMPLES = "45s, 90m, 1h30m, 2d or 2w"
+EXAMPLES = "45s, 90m, 1h30m, 2d, 2w or 1y"
 _GRAMMAR = re.compile(
-    r"(?:(?P<weeks>\d+)w)?(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?"
+    r"(?:(?P<years>\d+)y)?(?:(?P<weeks>\d+)w)?(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?"
     r"(?:(?P<seconds>\d+(?:\.\d+)?)s)?",
     re.ASCII,
 )
@@ -29,6 +29,11 @@ def compact(moment: datetime) -> str:
     return f"{moment.year:04}{moment:%m%dT%H%M%SZ}"
 
 
+def start_of_day(moment: datetime) -> datetime:
+    """Return the beginning of the day of a time, in its zone."""
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def seconds_of(text: str) -> float:
     """Return a time that `iso` wrote, in seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
@@ -40,7 +45,7 @@ def stamp() -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a duration such as `45s`, `90m`, `1h30m`, `2d` or `2w`.
+    """Read a duration such as `45s`, `90m`, `1h30m`, `2d`, `2w` or `1y`, which is 365 days.
 
     It refuses a number without a unit, because seconds for one person are days for another.
 
@@ -51,8 +56,9 @@ def parse_duration(text: str) -> timedelta:
     parts = {unit: float(value) for unit, value in match.groupdict().items() if value} if match else {}
     if not parts:
         raise ValueError(f"{text!r} is no duration: give one such as {EXAMPLES}")
+    years = parts.pop("years", 0.0)
     try:
-        return timedelta(**parts)
+        return timedelta(**parts) + timedelta(days=365 * years)
     except OverflowError as error:
         raise ValueError(f"{text!r} is too long a duration") from error
 

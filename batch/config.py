@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,42 +12,13 @@ from batch.lengths import ONE, Lengths
 from batch.locations import Location, RemoteOutbox, is_remote
 from batch.options import Kind, option
 from batch.records import After
+from batch.tolerance import Tolerance
 
 CONFIG_FILE = "digitbox.toml"
 INBOX = "inbox"
 ATTEMPTS = 3  # runs that try a scan if it fails for a reason that may pass
 SCAN_TIMEOUT_S = 60.0  # the largest scans take seconds
 MAX_PIXELS = 64_000_000  # an A4 page at 600 dpi has 35 million
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """The number of scans that may fail, or their share of all scans that were read.
-
-    Attributes:
-        limit: The number of scans, or the fraction of them.
-        is_fraction: True if `limit` is a fraction.
-    """
-
-    limit: float = 0
-    is_fraction: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Tolerance:
-        """Read how many scans may fail, such as `10` or `2.5%`.
-
-        Raises:
-            ValueError: It is neither a number of scans nor a share of them.
-        """
-        if re.fullmatch(r"\d{1,12}", text):
-            return cls(int(text))
-        if re.fullmatch(r"\d{1,3}(\.\d{1,9})?%", text) and float(text[:-1]) <= 100:
-            return cls(float(text[:-1]) / 100, is_fraction=True)
-        raise ValueError(f"{text!r} is neither a number of scans, as 10, nor a share of them, as 2.5%")
-
-    def bears(self, failed: int, rows: int) -> bool:
-        """Return whether at most as many scans failed as may fail."""
-        return failed <= (self.limit * rows if self.is_fraction else self.limit)
 
 
 def _after(default: After) -> Any:
@@ -172,6 +142,7 @@ class RunOptions(ReadOptions):
 
     Attributes:
         inputs: Files, folders and globs, paths or addresses; empty for the inbox.
+        inbox: The folder or address to read without inputs.
 
     Raises:
         ConfigError: The outbox is an input, or it and the inbox lie inside each other. Or the options say to
@@ -179,6 +150,7 @@ class RunOptions(ReadOptions):
     """
 
     inputs: tuple[str, ...] = ()
+    inbox: str = INBOX
     engine: str = option(
         "local",
         Kind.CHOICE,
@@ -217,14 +189,15 @@ class RunOptions(ReadOptions):
 
     def __post_init__(self) -> None:
         """Check options against each other."""
-        remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, self.inputs))
+        scans = self.inputs or (self.inbox,)
+        remote = isinstance(self.outbox, RemoteOutbox) or any(map(is_remote, scans))
         if remote and self.after is not After.LEAVE:
             raise ConfigError(
                 f"--after {self.after.value} is for scans and an outbox on a disk: leave objects where they "
                 "are, and read new ones with --only-new"
             )
-        if not self.inputs and isinstance(self.outbox, Path):
-            _check_apart(Path(INBOX), self.outbox)
+        if not self.inputs and isinstance(self.outbox, Path) and not is_remote(self.inbox):
+            _check_apart(Path(self.inbox), self.outbox)
         for path in self.inputs:
             if _real_path(path) == _real_path(self.outbox):
                 raise ConfigError(f"the outbox {self.outbox} cannot be an input: give another --outbox")
@@ -268,10 +241,35 @@ class WatchOptions(ReadOptions):
         low=0.1,
         unset="digitbox uses events, and looks where there are none",
     )
+    keep_done_s: float | None = option(
+        None,
+        Kind.DURATION,
+        "Once a day, delete scans of done/ older than this, e.g. 90d, as digitbox prune does.",
+        metavar="AGE",
+        needs_trust=True,
+        unset="digitbox keeps them",
+    )
+    keep_failed_s: float | None = option(
+        None,
+        Kind.DURATION,
+        "Once a day, delete scans of failed/ older than this, e.g. 1y.",
+        metavar="AGE",
+        needs_trust=True,
+        unset="digitbox keeps them",
+    )
 
     def __post_init__(self) -> None:
         """Check options against each other."""
         _check_apart(self.inbox, self.outbox)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxOptions:
+    """The option for the folder to read if the command names none."""
+
+    inbox: str = option(
+        INBOX, Kind.INPUT, "Folder of scans that digitbox reads if you name none.", metavar="DIR"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,9 +372,9 @@ class ServiceOptions:
     )
 
 
-OF_RUN = (RunOptions, StateOptions, NotifyOptions, OutputOptions, PageOptions)
+OF_RUN = (RunOptions, InboxOptions, StateOptions, NotifyOptions, OutputOptions, PageOptions)
 """The records that the options of `run` fill."""
-OF_WATCH = (WatchOptions, NotifyOptions, ServiceOptions, OutputOptions)
+OF_WATCH = (WatchOptions, InboxOptions, NotifyOptions, ServiceOptions, OutputOptions)
 """The records that the options of `watch` fill."""
 
 

@@ -25,6 +25,8 @@ class Kind(Enum):
     FILE = auto()
     FILE_OR_STDOUT = auto()
     FOLDER = auto()
+    INPUT = auto()
+    """A folder of scans, or an address of object storage."""
     OUTBOX = auto()
     """A folder, or an address of object storage."""
     DURATION = auto()

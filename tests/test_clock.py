@@ -21,6 +21,8 @@ NOWHERE: Any = None  # context and option, of no matter
         ("1h30m", 5400),
         (" 2D ", 172800),
         ("2w", 1209600),
+        ("1y", 31536000),
+        ("1y1d", 31622400),
         ("1d2h3m4s", 93784),
     ],
 )

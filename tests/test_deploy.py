@@ -52,7 +52,7 @@ def test_the_commands_are_understood(path: Path) -> None:
     name, *arguments = shlex.split(line)
     params = commands()[name].make_context(name, arguments).params
     assert str(params["outbox"]) == "/srv/digitbox/outbox"
-    assert params["inputs" if name == "run" else "inbox"] in (
+    assert params["inputs" if name == "run" else "folder"] in (
         ("/srv/digitbox/inbox",),
         Path("/srv/digitbox/inbox"),
     )

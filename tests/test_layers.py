@@ -15,7 +15,18 @@ import pytest
 from command import ROOT
 
 # What the packages share: nouns, errors, options, and how text and times are written.
-BASE = {"records", "errors", "text", "clock", "options", "locations", "lengths", "config", "intervals"}
+BASE = {
+    "records",
+    "errors",
+    "text",
+    "clock",
+    "options",
+    "locations",
+    "lengths",
+    "tolerance",
+    "config",
+    "intervals",
+}
 # From bytes to a decision.
 READING = {"storage", "images", "preprocessing", "inputs", "inference"}
 # Package (or module at the top) to the packages that it may import, beside itself.
@@ -26,9 +37,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": set(),
     "intervals": set(),
     "lengths": set(),
+    "tolerance": set(),
     "errors": {"records"},
     "locations": {"errors"},
-    "config": {"records", "errors", "lengths", "locations", "options"},
+    "config": {"records", "errors", "lengths", "tolerance", "locations", "options"},
     "terminal": {"text", "clock", "errors"},
     "preprocessing": {"records"},
     "storage": {"records", "errors", "locations"},
@@ -38,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "outbox": BASE | {"storage", "results"},
     "inference": BASE | {"storage", "images", "preprocessing", "terminal"},
     "engines": {"records", "errors", "text", "locations", "terminal", ""},
-    "scheduling": {"errors", "terminal"},
+    "scheduling": {"errors", "terminal", "clock", "text"},
     "monitoring": BASE | {"terminal", "storage", "inputs", "results", "outbox"},
     "run": BASE | {"storage", "inputs", "results", "outbox", "inference", "engines"},
     "watcher": BASE

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from batch.api.reading import lengths_of
-from batch.config import NotifyOptions, RunOptions, StateOptions, Tolerance
+from batch.config import NotifyOptions, RunOptions, StateOptions
 from batch.errors import ConfigError
 from batch.locations import check_location, parse_outbox, with_state_folder
 from batch.monitoring import notify
 from batch.options import Kind, Option
 from batch.records import RunSummary
 from batch.run import job
+from batch.tolerance import Tolerance
 
 _TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.WHOLE: (int,),

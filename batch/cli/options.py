@@ -151,6 +151,7 @@ _OF_KIND: dict[Kind, Callable[[Option], dict[str, Any]]] = {
     Kind.FILE: lambda option: {"type": NamedPath(dir_okay=False, readable=False, path_type=Path)},
     Kind.FILE_OR_STDOUT: lambda option: {"type": NamedPath(dir_okay=False, allow_dash=True, path_type=Path)},
     Kind.FOLDER: lambda option: {"type": NamedPath(file_okay=False, readable=False, path_type=Path)},
+    Kind.INPUT: lambda option: {"type": ScanPath(readable=False)},
     Kind.OUTBOX: lambda option: {"type": OutboxPath()},
     Kind.DURATION: lambda option: {"callback": seconds},
     Kind.TOLERANCE: lambda option: {"callback": tolerance, "default": "0"},

@@ -12,7 +12,7 @@ from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath
 from batch.errors import OutboxError
 from batch.outbox.ledger import has_ledger
-from batch.outbox.prune import prune_outbox
+from batch.outbox.prune import Limits, prune_outbox
 from batch.terminal import console
 from batch.text import count_scans
 
@@ -46,13 +46,13 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
         return
     now = datetime.now(UTC)
     try:
-        before = (now - older_than).replace(hour=0, minute=0, second=0, microsecond=0)
+        limits = Limits.of_ages(now, older_than, older_than)
     except OverflowError as error:
         raise click.BadParameter("that is before all time: give a shorter age") from error
-    done = prune_outbox(outbox, before, dry_run=dry_run)
+    done = prune_outbox(outbox, limits, dry_run=dry_run)
     would = "would be " if dry_run else ""
     console.say(
-        f"from before {before:%Y-%m-%d}: {done.files} files of done/ and failed/ "
+        f"from before {limits.first:%Y-%m-%d}: {done.files} files of done/ and failed/ "
         f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {count_scans(done.scans)}, {done.superseded} "
         f"superseded rows and {done.batches} batches {would}forgotten by the ledger"
     )

@@ -11,7 +11,7 @@ import click
 
 from batch.cli.options import input_argument, version_option
 from batch.cli.options import options as options_of
-from batch.config import INBOX, OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
+from batch.config import OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
 from batch.errors import ConfigError
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped
@@ -37,7 +37,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     """Read scans and write a row for each to a CSV in the outbox.
 
     INPUT is a file, a folder or a quoted glob, e.g. 'scans/**/*.png'. In a folder, digitbox reads images and
-    PDFs; each page is a row. Without INPUT it reads the folder inbox/. INPUT and the outbox may also be in
+    PDFs; each page is a row. Without INPUT it reads that of --inbox. INPUT and the outbox may also be in
     object storage, e.g. s3://bucket/scans/. digitbox leaves the scans where they are; --after changes that.
     It prints the paths of the results. If a run is killed, what it published stays. The next run with
     --only-new reads the other scans, and those that failed for a reason that may pass.
@@ -53,7 +53,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     output = build(OutputOptions, values)
     set_up_log(output)
     outbox = with_state_folder(values["outbox"], values["state"])
-    options = build(RunOptions, values, inputs=inputs, outbox=outbox)
+    options = build(RunOptions, values, inbox=values["inbox"], inputs=inputs, outbox=outbox)
     if values["report"] and not isinstance(outbox, Path):
         raise ConfigError("--report needs an outbox on a disk: leave it out, or give --outbox DIR")
     notifications = build(NotifyOptions, values)
@@ -157,7 +157,7 @@ def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Pat
         _log.info(f"{summaries.describe(summary)}{skipped}", extra=event("summary"))
         return
     if not summary.rows:
-        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or INBOX
+        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or options.inbox
         new = "new " if options.only_new else ""
         _log.info(f"nothing to do: no {new}images or PDFs in {where}{skipped}", extra=event("summary"))
         return

@@ -1,4 +1,4 @@
-"""The command `digitbox schedule`: `digitbox run` every night, by systemd, cron or Windows."""
+"""The command `digitbox schedule`: runs every night by systemd, cron or Windows, or a watcher by systemd."""
 
 from __future__ import annotations
 
@@ -15,25 +15,30 @@ import click
 from click.core import ParameterSource
 
 from batch.cli.options import given_value
-from batch.config import CONFIG_FILE, INBOX, RunOptions
+from batch.clock import is_duration
+from batch.config import CONFIG_FILE, RunOptions, WatchOptions
 from batch.errors import ConfigError, InputError
 from batch.locations import is_remote, remote_state_folder
+from batch.options import build
 from batch.records import After
 from batch.run import job
 from batch.scheduling import install
 from batch.scheduling.units import (
     DAY,
-    HOUR,
     WEEKDAYS,
     Job,
+    Service,
     cron_line,
     missing_days,
+    parse_interval,
     systemd_units,
+    watcher_unit,
     windows_task,
 )
 from batch.terminal import console
 
-NAME = "digitbox-nightly"
+NAME, WATCHER = "digitbox-nightly", "digitbox-watch"
+HOUR = "hour"  # an interval with a name
 STORE_VARIABLES = ("AWS_", "AZURE_", "FSSPEC_", "GOOGLE_")
 SYSTEMD, CRON, WINDOWS = "systemd", "cron", "windows"
 
@@ -50,21 +55,35 @@ def _time(_: click.Context, __: click.Parameter, text: str | None) -> Any:
     raise click.BadParameter(f"{text!r} is no time of the day: give one such as 02:30")
 
 
-def _days(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+def _times(
+    _: click.Context, __: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, ...], int | None]:
+    """Return the days of a schedule, and the minutes between two runs, if it has an interval."""
     words = [word.strip().lower() for text in texts for word in text.split(",")]
     names = []
     for word in words:
         weekdays = [name for name in WEEKDAYS if len(word) >= 3 and name.startswith(word)]
+        if is_duration(word):
+            if len(words) > 1:
+                raise click.BadParameter("an interval stands alone")
+            try:
+                return (), parse_interval(word)
+            except ValueError as error:
+                raise click.BadParameter(str(error)) from error
         if word not in (DAY, HOUR) and not weekdays:
-            raise click.BadParameter(f"{word!r}: give day, hour, or weekdays such as mon,thu")
+            raise click.BadParameter(
+                f"{word!r}: give day, hour, an interval such as 15m, or weekdays such as mon,thu"
+            )
         names += weekdays or [word]
     if len(set(names)) > 1 and {DAY, HOUR} & set(names):
         raise click.BadParameter("day and hour stand alone")
-    return tuple(dict.fromkeys(names)) or (DAY,)
+    if HOUR in names:
+        return (), 60
+    return tuple(dict.fromkeys(names)) or (DAY,), None
 
 
-def _name(_: click.Context, __: click.Parameter, text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", text):
+def _name(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}", text):
         raise click.BadParameter("give letters, digits and dashes")
     return text
 
@@ -73,11 +92,15 @@ def _name(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]... [INPUT]...")
 @click.option("--at", metavar="HH:MM", callback=_time, help="Local time of the run.")
 @click.option(
+    "--watch", "does_watch", is_flag=True, help="Keep digitbox watch running instead. It needs systemd."
+)
+@click.option(
     "--every",
     multiple=True,
-    metavar="DAY",
-    callback=_days,
-    help="Run every day, every hour (at the minute of --at) or on weekdays, e.g. mon,thu.  [default: day]",
+    metavar="DAY|DURATION",
+    callback=_times,
+    help="Run every day, every hour (at the minute of --at), on weekdays, e.g. mon,thu, or in an interval, "
+    "e.g. 15m or 6h.  [default: day]",
 )
 @click.option("--systemd", "kind", flag_value=SYSTEMD, help="Use a service and a timer of systemd.")
 @click.option("--cron", "kind", flag_value=CRON, help="Use a line of a crontab.")
@@ -88,37 +111,44 @@ def _name(_: click.Context, __: click.Parameter, text: str) -> str:
 @click.option("--uninstall", "does_uninstall", is_flag=True, help="Remove what --install installed.")
 @click.option(
     "--name",
-    default=NAME,
-    show_default=True,
     callback=_name,
-    help="Name of the schedule, if you have several.",
+    help=f"Name of the schedule, if you have several.  [default: {NAME}, or {WATCHER} with --watch]",
 )
 @click.pass_context
 def schedule(
     context: click.Context,
     arguments: tuple[str, ...],
     at: Any,
-    every: tuple[str, ...],
+    does_watch: bool,
+    every: tuple[tuple[str, ...], int | None],
     kind: str | None,
     does_install: bool,
     does_uninstall: bool,
-    name: str,
+    name: str | None,
 ) -> None:
-    """Schedule digitbox run for every night.
+    """Schedule digitbox run for every night, or keep digitbox watch running.
 
     digitbox prints the units of systemd or the line of cron; with --install, it installs them. Without
     --systemd, --cron or --windows, it takes what this machine has. Give the options and inputs of digitbox
     run as you give them to it. digitbox makes paths absolute, and writes down the values of DIGITBOX_...
-    variables. It adds --only-new, except with --after move or delete.
+    variables. It adds --only-new, except with --after move or delete. With --watch, give the options of
+    digitbox watch. systemd starts the watcher now, and again after a crash or a restart of the machine.
 
     \b
     Examples:
       digitbox schedule --at 02:30
       digitbox schedule --at 02:30 --install scans/ --outbox results/
       digitbox schedule --at 06:00 --every mon,thu --cron
+      digitbox schedule --every 15m --install
+      digitbox schedule --watch --install /srv/scans --outbox /srv/digits
       digitbox schedule --uninstall
     """
-    kind = kind or (SYSTEMD if Path("/run/systemd/system").is_dir() else CRON)
+    name = name or (WATCHER if does_watch else NAME)
+    if does_watch and kind in (CRON, WINDOWS):
+        raise ConfigError(
+            "--watch needs systemd, which keeps the watcher running: leave --cron and --windows out"
+        )
+    kind = SYSTEMD if does_watch else kind or (SYSTEMD if Path("/run/systemd/system").is_dir() else CRON)
     if does_install and does_uninstall:
         raise click.UsageError("give --install or --uninstall, not both", context)
     if kind == WINDOWS and (does_install or does_uninstall):
@@ -127,15 +157,24 @@ def schedule(
         message = install.remove_units(name) if kind == SYSTEMD else install.remove_line(name)
         console.say(message)
         return
-    if at is None:
+    if does_watch:
+        if at is not None or context.get_parameter_source("every") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("a watcher runs all the time: leave --at and --every out", context)
+        _schedule_watcher(_context_of("watch", arguments, context), arguments, name, does_install)
+        return
+    days, interval_min = every
+    if at is None and (interval_min is None or interval_min >= 60):
         raise click.UsageError("Missing option '--at'", context)
-    group = context.find_root()
-    assert isinstance(group.command, click.Group)
-    run = group.command.get_command(group, "run")
-    assert run is not None
-    run_context = run.make_context("run", list(arguments), parent=group)
-    options = RunOptions(inputs=run_context.params["inputs"], outbox=run_context.params["outbox"])
-    planned = Job(name=name, command=_command(run_context, arguments), folder=_here(), at=at, every=every)
+    run_context = _context_of("run", arguments, context)
+    options = RunOptions(**{name: run_context.params[name] for name in ("inputs", "inbox", "outbox")})
+    planned = Job(
+        name=name,
+        command=_command(run_context, arguments),
+        folder=_here(),
+        at=at or datetime.min.time(),
+        every=days,
+        interval_min=interval_min,
+    )
     _say_notes(options, planned, kind)
     if does_install:
         for line in install.install(planned, kind == SYSTEMD):
@@ -147,8 +186,37 @@ def schedule(
         distribution = os.environ.get("WSL_DISTRO_NAME", "")
         console.print_line(windows_task(planned, distribution, date.today()).rstrip("\n"))
     else:
-        for file, text in systemd_units(planned).items():
-            console.print_line(f"# {install.units_folder() / file}\n{text}")
+        _print_units(systemd_units(planned))
+
+
+def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> click.Context:
+    """Return the context of another command, as it would be here."""
+    group = context.find_root()
+    assert isinstance(group.command, click.Group)
+    command = group.command.get_command(group, name)
+    assert command is not None
+    return command.make_context(name, list(arguments), parent=group)
+
+
+def _schedule_watcher(
+    watch_context: click.Context, arguments: Sequence[str], name: str, does_install: bool
+) -> None:
+    """Print or install the service of a watcher."""
+    service = Service(name=name, command=_command(watch_context, arguments), folder=_here())
+    inbox = Path(service.command[-1])
+    build(WatchOptions, watch_context.params, inbox=inbox)  # fails as the watcher would
+    if not inbox.is_dir():
+        console.say(f"note: as things are now, it would fail: no inbox {inbox}")
+    if does_install:
+        for line in install.install(service, True):
+            console.say(line)
+    else:
+        _print_units(watcher_unit(service))
+
+
+def _print_units(units: dict[str, str]) -> None:
+    for file, text in units.items():
+        console.print_line(f"# {install.units_folder() / file}\n{text}")
 
 
 def _here() -> str:
@@ -166,13 +234,21 @@ def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str,
         arguments: The words that it was made from.
     """
     config_file = run_context.find_root().params["config_file"] or Path(CONFIG_FILE)
-    words = [*this_program(), *(["--config", _absolute(config_file)] if config_file.exists() else []), "run"]
+    words = [
+        *this_program(),
+        *(["--config", _absolute(config_file)] if config_file.exists() else []),
+        run_context.info_name or "",
+    ]
     for option in run_context.command.params:
-        if isinstance(option, click.Option) and option.expose_value:
+        if isinstance(option, click.Option) and option.expose_value and option.name != "inbox":
             words += _option_words(option, run_context, arguments)
-    if run_context.params["after"] == After.LEAVE and not run_context.params["only_new"]:
+    params = run_context.params
+    if run_context.info_name == "watch":
+        return *words, _absolute(params["folder"] or params["inbox"])
+    if params["after"] == After.LEAVE and not params["only_new"]:
         words.append("--only-new")
-    return *words, *(_absolute(path) for path in run_context.params["inputs"] or (INBOX,))
+    inputs = params["inputs"] or (params["inbox"],)
+    return *words, *map(_absolute, inputs)
 
 
 def _option_words(option: click.Option, run_context: click.Context, arguments: Sequence[str]) -> list[str]:
@@ -214,7 +290,7 @@ def this_program() -> list[str]:
 
 def _say_notes(options: RunOptions, planned: Job, kind: str) -> None:
     """Print notes on what may go otherwise than the user expects."""
-    if HOUR not in planned.every and kind != WINDOWS:
+    if planned.interval_min is None and kind != WINDOWS:
         for day in missing_days(planned, date.today()):
             result = "leaves that night out" if kind == SYSTEMD else "may leave that night out"
             console.say(f"note: on {day} there is no {planned.at:%H:%M} (clocks go forward): {kind} {result}")

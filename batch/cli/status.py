@@ -13,10 +13,11 @@ import click
 from batch.cli.options import input_argument, outbox_option, state_option
 from batch.cli.values import seconds
 from batch.clock import seconds_of, spoken, utc_now
-from batch.errors import ExitCode
+from batch.errors import ConfigError, ExitCode
 from batch.locations import Location, absolute, with_state_folder
 from batch.monitoring.health import Health, check_health
 from batch.monitoring.summary import as_json_object, describe, describe_drift
+from batch.outbox import books
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
 from batch.terminal import console
@@ -34,14 +35,26 @@ from batch.text import count_scans, text_cell
     metavar="DURATION",
     help="Also report a problem if the last success is longer ago, e.g. 26h for a run every night.",
 )
+@click.option(
+    "--deep",
+    "is_deep",
+    is_flag=True,
+    help="Also compare the ledger with the files of results, done/ and failed/. It reads all results.",
+)
 def status(
-    inputs: tuple[str, ...], outbox: Location, state: Path | None, as_json: bool, max_age: float | None
+    inputs: tuple[str, ...],
+    outbox: Location,
+    state: Path | None,
+    as_json: bool,
+    max_age: float | None,
+    is_deep: bool,
 ) -> None:
     """Check whether all is well: the last run, waiting scans, the watcher.
 
     INPUT is what the runs read; without it, the inputs of the last run. digitbox changes nothing, so you may
     call this at any time. The exit code is 0 if all is well. It is 1 if there was no run, or the last run
-    failed or was killed. It is also 1 if the watcher is paused, is gone or gives no sign.
+    failed or was killed. It is also 1 if the watcher is paused, is gone or gives no sign. The gravest problem
+    stands first, with what mends it.
 
     \b
     Examples:
@@ -50,7 +63,9 @@ def status(
     """
     now = utc_now().timestamp()
     outbox = with_state_folder(outbox, state)
-    report = check_health(inputs, outbox, now, max_age)
+    if is_deep and not isinstance(outbox, Path):
+        raise ConfigError(f"--deep is for an outbox on a disk, not for {outbox}: leave it out")
+    report = check_health(inputs, outbox, now, max_age, is_deep=is_deep)
     if as_json:
         console.print_line(json.dumps(_as_object(report, outbox)))
     else:
@@ -84,7 +99,13 @@ def _as_object(report: Health, outbox: Location) -> dict[str, Any]:
         "oldest_waiting_at": None if oldest is None else round(oldest, 3),
         "counts": report.counts,
         "watcher": watcher,
+        **({} if report.books is None else {"books": _books(report.books)}),
     }
+
+
+def _books(found: books.Books) -> dict[str, Any]:
+    problems = [text_cell(problem) for problem in found.problems]
+    return asdict(found) | {"problems": problems}
 
 
 def _table(report: Health, now: float) -> Iterator[tuple[str, str]]:
@@ -107,6 +128,8 @@ def _table(report: Health, now: float) -> Iterator[tuple[str, str]]:
     yield "failed", count_scans(report.counts[Status.FAILED])
     if report.watcher is not None:
         yield "watcher", _spoken_watcher(report.watcher, report.watcher_state or "", now)
+    if report.books is not None:
+        yield "books", books.describe(report.books)
     for problem in report.problems:
         yield "not well", problem
     if not report.problems:

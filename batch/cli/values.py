@@ -10,8 +10,8 @@ from typing import TypeVar
 import click
 
 from batch.clock import EXAMPLES, is_duration, parse_duration, utc_now
-from batch.config import Tolerance
 from batch.lengths import Lengths, parse_lengths
+from batch.tolerance import Tolerance
 
 _Value = TypeVar("_Value")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -252,6 +252,7 @@ def _serve(connection: Connection, reader: ScanReader) -> None:
     # Ctrl-C and a service manager's SIGTERM reach every process. The parent decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     cv2.setNumThreads(1)  # there is a worker for each core
     with contextlib.suppress(RuntimeError):  # there may be no more threads: then the pipe tells, only later
         threading.Thread(target=_exit_with_parent, daemon=True).start()

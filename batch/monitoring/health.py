@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from batch.clock import seconds_of, spoken
 from batch.config import ATTEMPTS
@@ -14,6 +15,7 @@ from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
 from batch.outbox import batches, corrections, run_history
+from batch.outbox.books import Books, Listing, check_books
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_history import Heartbeat
@@ -42,7 +44,8 @@ class Health:
         watcher: The last sign of the watcher; None if there never was one.
         watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign for long), `gone` (no such process);
             None if there never was a watcher.
-        problems: One sentence for each thing that is not well; empty if all is well.
+        problems: One sentence for each thing that is not well, the gravest first; empty if all is well.
+        books: What the ledger and the files of the outbox say of each other; None if nobody asked.
     """
 
     last_run: RunSummary | None = None
@@ -55,10 +58,16 @@ class Health:
     watcher: Heartbeat | None = None
     watcher_state: str | None = None
     problems: list[str] = field(default_factory=list)
+    books: Books | None = None
 
 
 def check_health(
-    inputs: Sequence[str], outbox: Location, now: float, max_age_s: float | None = None
+    inputs: Sequence[str],
+    outbox: Location,
+    now: float,
+    max_age_s: float | None = None,
+    *,
+    is_deep: bool = False,
 ) -> Health:
     """Check an outbox, and change nothing.
 
@@ -67,6 +76,7 @@ def check_health(
         outbox: Outbox of the runs.
         now: Time of day, seconds since 1970.
         max_age_s: Greatest age of the last success, in seconds; None for any age.
+        is_deep: Compare the ledger with the files of the outbox, which must be on a disk.
 
     Returns:
         The facts, and a sentence for each problem.
@@ -79,6 +89,7 @@ def check_health(
     if not ledger_exists(folder):
         health.problems.append(f"nothing has been read into {outbox} yet")
         return health
+    listing = Listing.of(outbox) if is_deep and isinstance(outbox, Path) else None
     with closing(Ledger(folder, read_only=True)) as ledger:
         runs = run_history.last_runs(ledger, MAX_RUNS)
         health.last_success = run_history.last_success(ledger)
@@ -88,8 +99,11 @@ def check_health(
         if runs and run_history.is_running(runs[0]):
             health.running = runs.pop(0)
         health.last_run = runs[0] if runs else None
-        _judge_runs(health, outbox, now, max_age_s)
         _judge_watcher(health, now)
+        if listing is not None and isinstance(outbox, Path):
+            health.books = check_books(ledger, outbox, listing)
+            health.problems += health.books.problems
+        _judge_runs(health, outbox, now, max_age_s)
         _count_waiting(health, ledger, outbox, health.running or health.last_run)
     return health
 
@@ -105,7 +119,10 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
             health.problems.append("the last run was killed; the next one goes on with what is left")
         elif run.exit_code == ExitCode.SOME_FAILED:
             failed = count_scans(run.counts.get(Status.FAILED, 0))
-            health.problems.append(f"{failed} of the last {run.command} could not be read")
+            health.problems.append(
+                f"{failed} of the last {run.command} could not be read: see them with digitbox export "
+                "--status failed, and read them again with digitbox retry"
+            )
         elif run.exit_code not in (None, ExitCode.OK):
             health.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
     if max_age_s is not None and not is_watched:
@@ -127,7 +144,9 @@ def _judge_watcher(health: Health, now: float) -> None:
         health.watcher_state = "gone"  # since then, a run has taken its outbox
     elif not run_history.is_alive(beat.pid):
         health.watcher_state = "gone"
-        health.problems.append(f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again")
+        health.problems.append(
+            f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again, digitbox watch"
+        )
     elif age_s > MAX_MISSED_BEATS * (beat.every_s or PATIENCE_S) + PATIENCE_S:
         health.watcher_state = "stale"
         health.problems.append(

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from batch.errors import InputError, LedgerError, OutboxError
 from batch.locations import STATE, Location, state_folder
+from batch.outbox import turns
 from batch.results import names
-from batch.storage import locks
 
 FILE = "ledger.sqlite3"
 # What each version of the tables adds to the one before. Opening a ledger to write brings it up to date.
@@ -283,24 +283,27 @@ def has_ledger(outbox: Location) -> bool:
 
 @contextmanager
 def open_ledger(outbox: Location, *, read_only: bool = False) -> Iterator[Ledger]:
-    """Open the ledger of an outbox that has one; to write to it, take the outbox's lock first.
+    """Open the ledger of an outbox that has one, to look at it or to clean up.
+
+    Who cleans up holds the lock for that, and must change the ledger in a turn: see `turns`.
 
     Raises:
-        BusyError: Another process writes to it.
+        BusyError: A run or another process that cleans up is there.
         OutboxError: The outbox cannot be written.
         LedgerError: The ledger is damaged.
     """
+    folder = state_folder(outbox)
     with ExitStack() as stack:
-        if not read_only:
-            lock = state_folder(outbox) / "lock"
-            busy = (
-                f"another digitbox is writing to {outbox}: wait for it; digitbox watch must be stopped first"
-            )
-            try:
-                lock.touch()
-                stack.enter_context(locks.hold(lock, exclusive=True, busy=busy))
-            except OSError as error:
-                raise OutboxError(
-                    f"cannot write to the outbox {outbox}: {error.strerror}; change that"
-                ) from error
-        yield stack.enter_context(closing(Ledger(state_folder(outbox), read_only=read_only)))
+        if read_only:
+            yield stack.enter_context(closing(Ledger(folder, read_only=True)))
+            return
+        busy = f"a run, prune or retry is at work in {outbox}: wait for it"
+        try:
+            stack.enter_context(turns.hold_outbox(folder, turns.Role.CLEANER, busy=busy))
+            with turns.hold_turn(folder):  # a ledger of an older version gets its new tables
+                ledger = stack.enter_context(closing(Ledger(folder)))
+        except OSError as error:
+            raise OutboxError(
+                f"cannot write to the outbox {outbox}: {error.strerror}; change that"
+            ) from error
+        yield ledger

@@ -6,19 +6,22 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from batch import clock
-from batch.outbox import disposal, restoration, settled
+from batch.locations import state_folder
+from batch.outbox import batches, disposal, restoration, settled, turns
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
-from batch.records import After
+from batch.records import After, Status
 from batch.results import names
 
-CHUNK_SCANS = 1000  # scans that the ledger forgets with one commit
+CHUNK_BATCHES = 1000  # that the ledger forgets with one commit
 FIRST_DAY = "2001-01-01"  # clocks without a battery begin with 1970, 1980 or 2000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -35,7 +38,7 @@ class Pruned:
         superseded: Rows that it forgot, as their scan has a later row.
         batches: Batches that it forgot.
         notes: A line for each folder that `prune` left alone, with the reason.
-        problems: An error for each folder that it could not remove.
+        problems: An error for each folder or file that it could not remove.
     """
 
     files: int = 0
@@ -48,18 +51,50 @@ class Pruned:
     problems: list[OSError] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The times before which scans are old: beginnings of days, UTC; None keeps all.
+
+    Attributes:
+        done: For scans of done/, and scans that stay where digitbox read them.
+        failed: For scans of failed/, and others that failed.
+    """
+
+    done: datetime | None = None
+    failed: datetime | None = None
+
+    @classmethod
+    def of_ages(cls, now: datetime, done: timedelta | None, failed: timedelta | None) -> Self:
+        """Return the limits that leave whole days which ended less than these ages ago.
+
+        Raises:
+            OverflowError: An age is longer than the calendar.
+        """
+        return cls(*(None if age is None else clock.start_of_day(now - age) for age in (done, failed)))
+
+    @property
+    def first(self) -> datetime | None:
+        """Return the earlier limit."""
+        return min((limit for limit in (self.done, self.failed) if limit is not None), default=None)
+
+    def is_old(self, scan: Settled) -> bool:
+        """Return whether a scan is old."""
+        limit = self.failed if scan.outcome.status is Status.FAILED else self.done
+        return limit is not None and scan.batch.stamp < clock.compact(limit)
+
+
 def prune_outbox(
-    outbox: Path, before: datetime, *, dry_run: bool = False, now: Callable[[], datetime] = clock.utc_now
+    outbox: Path, limits: Limits, *, dry_run: bool = False, now: Callable[[], datetime] = clock.utc_now
 ) -> Pruned:
-    """Remove scans of done/ and failed/ from before a day, and the ledger's rows of old scans that are gone.
+    """Remove old scans of done/ and failed/, and the ledger's rows of old scans that are gone.
 
     Files of results stay. Rows of scans that still lie where they were read stay too, or the next run would
     read these scans again. So do scans with a day on which the clock must have been wrong: nobody knows how
-    old they are.
+    old they are. A watcher may be at work meanwhile, since both take turns.
 
     Args:
         outbox: An outbox with a ledger.
-        before: The beginning of a day, UTC.
+        limits: What is old.
         dry_run: Find out what would be removed, and remove nothing.
         now: Returns the time of day, UTC.
 
@@ -67,17 +102,41 @@ def prune_outbox(
         RunError: `open_ledger` fails.
     """
     pruned = Pruned()
+    folder = state_folder(outbox)
     with open_ledger(outbox, read_only=dry_run) as ledger:
-        misdated = _misdated_batches(ledger, clock.compact(before), clock.compact(now()))
-        for kind in (disposal.DONE, disposal.FAILED):
-            _prune_folder(outbox / kind, before, misdated, now(), pruned, dry_run=dry_run)
-        _prune_ledger(ledger, outbox, clock.compact(before), misdated, pruned, dry_run=dry_run)
-        if not dry_run:
-            settled.shrink(ledger)
+        steps = prune(ledger, outbox, limits, pruned, dry_run=dry_run, now=now())
+        turns.take_turns(nullcontext if dry_run else lambda: turns.hold_turn(folder), steps)
     return pruned
 
 
-def _misdated_batches(ledger: Ledger, before: str, now: str) -> frozenset[str]:
+def prune(
+    ledger: Ledger, outbox: Path, limits: Limits, pruned: Pruned, *, dry_run: bool, now: datetime
+) -> Iterator[None]:
+    """Do the work of `prune_outbox`, and yield after each step. Each step needs the turn."""
+    misdated: set[str] = set()
+    for limit in {limits.done, limits.failed} - {None}:
+        assert limit is not None
+        misdated |= _misdated_batches(ledger, clock.compact(limit), clock.compact(now))
+    # No process writes to folders of finished batches. Those of later batches are not on the list.
+    kept = {batch.batch_id for batch in batches.unfinished(ledger)}
+    folders: list[tuple[str, list[str]]] = []
+    for kind, limit in ((disposal.DONE, limits.done), (disposal.FAILED, limits.failed)):
+        if limit is not None:
+            folders += _old_folders(outbox / kind, limit, misdated, kept, now, pruned)
+    yield
+    for day, paths in folders:
+        for path in paths:
+            _remove(path, pruned, dry_run=dry_run)
+            yield
+        if not dry_run:
+            with suppress(OSError):  # what is left in it has its problem, or is not old
+                os.rmdir(day)
+    yield from _prune_ledger(ledger, outbox, limits, misdated, pruned, dry_run=dry_run)
+    if not dry_run:
+        settled.shrink(ledger)
+
+
+def _misdated_batches(ledger: Ledger, before: str, now: str) -> set[str]:
     """Return the batches that seem to be from before a stamp, but came after one that is not.
 
     The ledger has the batches in their order, whatever the clock said. A stamp later than now proves nothing.
@@ -89,12 +148,13 @@ def _misdated_batches(ledger: Ledger, before: str, now: str) -> frozenset[str]:
             is_recent = True
         elif is_recent and batch.stamp < before:
             misdated.add(batch.batch_id)
-    return frozenset(misdated)
+    return misdated
 
 
-def _prune_folder(
-    folder: Path, before: datetime, misdated: frozenset[str], now: datetime, pruned: Pruned, *, dry_run: bool
-) -> None:
+def _old_folders(
+    folder: Path, before: datetime, misdated: set[str], kept: set[str], now: datetime, pruned: Pruned
+) -> Iterator[tuple[str, list[str]]]:
+    """Yield each old day of done/ or failed/, and what digitbox may remove from it."""
     if os.path.islink(folder):
         pruned.notes.append(f"{folder} is a link: digitbox leaves alone what is there")
         return
@@ -103,32 +163,44 @@ def _prune_folder(
     for day in sorted(folder.iterdir()):
         if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
             continue  # digitbox did not make it
-        kept = misdated & set(os.listdir(day))
-        if day.name < FIRST_DAY or day.name > f"{now + timedelta(days=1):%Y-%m-%d}" or kept:
+        try:
+            entries = sorted(os.listdir(day))
+        except OSError as error:
+            pruned.problems.append(error)
+            continue
+        if (
+            day.name < FIRST_DAY
+            or day.name > f"{now + timedelta(days=1):%Y-%m-%d}"
+            or not misdated.isdisjoint(entries)
+        ):
             pruned.notes.append(
                 f"{day} stays: the clock was wrong on that day; delete by hand what is old in it"
             )
         elif day.name < f"{before:%Y-%m-%d}":
-            _remove(day, pruned, dry_run=dry_run)
+            yield str(day), [os.path.join(day, name) for name in entries if name not in kept]
 
 
-def _remove(folder: Path, pruned: Pruned, *, dry_run: bool) -> None:
-    files, size_bytes = _measure(folder)
+def _remove(path: str, pruned: Pruned, *, dry_run: bool) -> None:
+    files, size_bytes = _measure(path)
     if not dry_run:
         try:
-            shutil.rmtree(folder)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
         except OSError as error:
             pruned.problems.append(error)
-            files_now, size_now_bytes = _measure(folder)
+            files_now, size_now_bytes = _measure(path)
             files, size_bytes = files - files_now, size_bytes - size_now_bytes
     pruned.files += files
     pruned.size_bytes += size_bytes
 
 
-def _measure(folder: Path) -> tuple[int, int]:
-    """Return the number and the size in bytes of the files in a folder."""
+def _measure(path: str) -> tuple[int, int]:
+    """Return the number and the size in bytes of the files in a folder, or of one file."""
     count = size_bytes = 0
-    for parent, _, file_names in os.walk(folder):
+    is_folder = os.path.isdir(path) and not os.path.islink(path)
+    for parent, _, file_names in os.walk(path) if is_folder else [("", [], [path])]:
         for name in file_names:
             count += 1
             size_bytes += os.lstat(os.path.join(parent, name)).st_size
@@ -136,36 +208,41 @@ def _measure(folder: Path) -> tuple[int, int]:
 
 
 def _prune_ledger(
-    ledger: Ledger, outbox: Path, before: str, misdated: frozenset[str], pruned: Pruned, *, dry_run: bool
-) -> None:
-    pruned.superseded = settled.count_superseded(ledger, before)
-    if not dry_run:
-        settled.forget_superseded(ledger, before)
+    ledger: Ledger, outbox: Path, limits: Limits, misdated: set[str], pruned: Pruned, *, dry_run: bool
+) -> Iterator[None]:
+    if limits.first is None:
+        return
+    first = clock.compact(limits.first)
+    for count in settled.superseded_in_turns(ledger, first, forget=not dry_run):
+        pruned.superseded += count
+        yield
     inputs = _Inputs()
-    chunk: list[Settled] = []
-    for scan in settled.settled_scans(ledger):
-        if scan.batch.stamp >= before or restoration.is_in_place(scan.outcome):
-            continue
-        if scan.batch.batch_id in misdated or names.day(scan.batch.file) < FIRST_DAY:
-            continue
-        if scan.batch.after is After.LEAVE and not inputs.has_folder_of(scan):
-            pruned.kept += 1
-            continue
-        pruned.scans += 1
-        chunk.append(scan)
-        if len(chunk) >= CHUNK_SCANS:
-            if not dry_run:
-                settled.forget_scans(ledger, chunk)
-            chunk.clear()
-    if not dry_run:
-        settled.forget_scans(ledger, chunk)
-        taken_away = (
-            batch
-            for batch in settled.published_batches(ledger)
-            if batch.stamp < before and not os.path.lexists(outbox / batch.file)
-        )
-        while batches := list(itertools.islice(taken_away, CHUNK_SCANS)):
-            pruned.batches += settled.forget_batches(ledger, batches)
+    for portion in settled.in_turns(settled.settled_scans(ledger)):
+        chunk: list[Settled] = []
+        for scan in portion:
+            if not limits.is_old(scan) or restoration.is_in_place(scan.outcome):
+                continue
+            if scan.batch.batch_id in misdated or names.day(scan.batch.file) < FIRST_DAY:
+                continue
+            if scan.batch.after is After.LEAVE and not inputs.has_folder_of(scan):
+                pruned.kept += 1
+                continue
+            chunk.append(scan)
+        pruned.scans += len(chunk)
+        if not dry_run:
+            # A scan that came again while the watcher had its turn has a row that is not old.
+            settled.forget_scans(ledger, chunk, with_later=False)
+        yield
+    if dry_run:
+        return
+    taken_away = (
+        batch
+        for batch in settled.published_batches(ledger)
+        if batch.stamp < first and not os.path.lexists(outbox / batch.file)
+    )
+    while chunk_of_batches := list(itertools.islice(taken_away, CHUNK_BATCHES)):
+        pruned.batches += settled.forget_batches(ledger, chunk_of_batches)
+        yield
 
 
 class _Inputs:

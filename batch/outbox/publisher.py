@@ -22,7 +22,7 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,14 +32,16 @@ from typing import Self
 from batch.clock import iso, utc_now
 from batch.errors import ExitCode, OutboxError, RunError
 from batch.locations import Location, state_folder
-from batch.outbox import batches, run_history
+from batch.outbox import batches, run_history, turns
 from batch.outbox.batches import Batch, State
 from batch.outbox.disposal import dispose
 from batch.outbox.ledger import Ledger
+from batch.outbox.prune import Limits, Pruned, prune
 from batch.outbox.run_stats import RunStats
+from batch.outbox.turns import Role
 from batch.records import After, Outcome, RunSummary, ScanRef, by_file
 from batch.results import names, writers
-from batch.storage import dispatch, locks
+from batch.storage import dispatch
 from batch.storage.durable import digest, make_folder, remove_leftovers, sync
 from batch.text import count_scans
 
@@ -70,6 +72,7 @@ class Outbox:
             that.
         attempts: How many rows with a failure that may pass settle a scan.
         stats: The figures of the run, which has an entry in the ledger then; None outside a run.
+        role: What this process does. A watcher shares the outbox with commands that clean up.
         now: Returns the time of day, UTC.
     """
 
@@ -86,6 +89,7 @@ class Outbox:
         only_new: bool = False,
         attempts: int = 1,
         stats: RunStats | None = None,
+        role: Role = Role.RUN,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.published: list[Path | str] = []
@@ -97,7 +101,7 @@ class Outbox:
         self._model, self._now = model, now
         self._with_probabilities, self._with_numbers = with_probabilities, with_numbers
         self._after, self._only_new, self._attempts = after, only_new, attempts
-        self._stats = stats
+        self._stats, self._role = stats, role
         self._ledger: Ledger
         self._lock: os.stat_result
         self._table: writers.ResultsFile | None = None
@@ -115,22 +119,53 @@ class Outbox:
         with ExitStack() as stack, self._reporting():
             self._storage.check(str(self._place))
             make_folder(self._staging)
-            lock = self._state / "lock"
-            lock.touch()
             busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
-            stack.enter_context(locks.hold(lock, exclusive=True, busy=busy))
-            probe = self._staging / f"probe-{secrets.token_hex(4)}"
-            probe.write_bytes(b"?")
-            self._ledger = Ledger(self._state)
-            stack.callback(self._ledger.close)
-            self._lock = os.stat(lock)
-            self._recover()
-            if self._stats is not None:
-                self._stats.resume()
-                run_history.write_run(self._ledger, self._stats.summary())
-                run_history.trim_runs(self._ledger)
+            stack.enter_context(turns.hold_outbox(self._state, self._role, busy=busy))
+            self._lock = os.stat(self._state / "lock")
+            with self.turn():
+                probe = self._staging / f"probe-{secrets.token_hex(4)}"
+                probe.write_bytes(b"?")
+                self._ledger = Ledger(self._state)
+                stack.callback(self._ledger.close)
+                self._recover()
+                if self._stats is not None:
+                    self._stats.resume()
+                    run_history.write_run(self._ledger, self._stats.summary())
+                    run_history.trim_runs(self._ledger)
             self._open = stack.pop_all()
         return self
+
+    @contextmanager
+    def turn(self, while_waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """Hold the turn of a watcher for the time of the block; a run has the outbox for itself.
+
+        A watcher must hold it in each call of the other methods but `beat`, and while anything is staged.
+
+        Args:
+            while_waiting: Called while another process has its turn; may raise an exception to give up.
+
+        Raises:
+            BusyError: Another process has its turn for very long.
+            OutboxError: The outbox is gone.
+        """
+        with ExitStack() as stack:
+            if self._role is not Role.RUN:
+                with self._reporting():
+                    stack.enter_context(turns.hold_turn(self._state, while_waiting=while_waiting))
+            yield
+
+    def prune(self, limits: Limits, pruned: Pruned, now: datetime) -> Generator[None]:
+        """Remove old scans and rows as `digitbox prune` does, and yield after each step.
+
+        Raises:
+            BusyError: A prune or retry is at work.
+            OutboxError: The ledger cannot be written.
+            OSError: done/ or failed/ cannot be listed.
+        """
+        assert isinstance(self._place, Path)  # a watcher's outbox is on a disk
+        busy = f"a prune or retry is at work in {self._place}"
+        with turns.hold_role(self._state, Role.CLEANER, busy=busy):
+            yield from prune(self._ledger, self._place, limits, pruned, dry_run=False, now=now)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from batch.locations import Location, is_remote
-from batch.outbox import restoration, settled
+from batch.locations import Location, is_remote, state_folder
+from batch.outbox import restoration, settled, turns
 from batch.outbox.corrections import correct_outcome, load
-from batch.outbox.ledger import open_ledger
+from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
 from batch.results.corrected import Corrections
-
-CHUNK_SCANS = 1000  # scans that the ledger forgets with one commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ def retry_scans(
     """Make settled scans new, so that the next run reads them again.
 
     Moved scans go back to where they were read; scans that are gone keep their row. After a kill, another
-    call finishes the work.
+    call finishes the work. A watcher may be at work meanwhile, since both take turns.
 
     Args:
         outbox: An outbox with a ledger.
@@ -97,10 +96,27 @@ def retry_scans(
     """
     result = RetryResult()
     with open_ledger(outbox, read_only=show is not None) as ledger:
+        steps = _retry(ledger, outbox, choice, result, show)
+        folder = state_folder(outbox)
+        turns.take_turns(nullcontext if show is not None else lambda: turns.hold_turn(folder), steps)
+    return result
+
+
+def _retry(
+    ledger: Ledger,
+    outbox: Location,
+    choice: ScanFilter,
+    result: RetryResult,
+    show: Callable[[str], object] | None,
+) -> Iterator[None]:
+    """Do the work of `retry_scans`, and yield after each step."""
+    corrections = load(outbox)
+    # A scan that goes back and comes again to done/ must not go back once more.
+    ((end,),) = ledger.execute("SELECT IFNULL(max(rowid), 0) FROM members")
+    for portion in settled.in_turns(settled.settled_scans(ledger, with_moved=True)):
         chunk: list[Settled] = []
-        corrections = load(outbox)
-        for scan in settled.settled_scans(ledger, with_moved=True):
-            if not choice.has(scan, corrections):
+        for scan in portion:
+            if scan.number > end or not choice.has(scan, corrections):
                 continue
             ref = scan.outcome.ref
             place = restoration.find_scan(scan.outcome, scan.batch, outbox)
@@ -121,15 +137,10 @@ def retry_scans(
                     continue
             result.in_place += is_in_place
             result.brought_back += not is_in_place
-            if show is not None:
-                continue
             chunk.append(scan)
-            if len(chunk) >= CHUNK_SCANS:
-                settled.forget_scans(ledger, chunk)
-                chunk.clear()
-        if chunk:
+        if show is None and chunk:
             settled.forget_scans(ledger, chunk)
-    return result
+        yield
 
 
 def real_path(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,13 @@ from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Reason, Status
 from batch.results import names
 
+TURN_S = 1.0  # of work on settled scans, until others have their turn
+WINDOW_ROWS = 50_000  # members in which digitbox looks for superseded ones in a turn
 PAGE_ROWS = 10_000  # rows that one query reads; a ledger may have millions
 MAX_DIGESTS = 10_000  # that one query looks for; it reads all members, and SQLite takes 32,766 values
 MIN_FREE_PAGES = 1000  # pages of 4 KiB; with fewer to gain, writing the file anew is not worth its time
 
+_MAX_ROWID = 2**63 - 1
 _MEMBER_WIDTH = MEMBER_COLUMNS.count(",") + 1
 _HAS_LATER = (
     "EXISTS (SELECT 1 FROM members AS later WHERE later.path = members.path "
@@ -38,18 +42,36 @@ class Settled:
         batch: The batch, whose rows are published and whose scans are where they belong.
         is_last: Whether no later row is of a scan like this one.
         pages: The first page of each result, if the scan has several pages.
+        number: The place of its row in the ledger; later rows have greater ones.
     """
 
     outcome: Outcome
     batch: Batch
     is_last: bool = True
     pages: tuple[PageResult, ...] = ()
+    number: int = 0
 
     @property
     def results(self) -> set[tuple[Status, Reason | None]]:
         """Return each status that the scan or a page of it has, with the reason."""
         own = (self.outcome.status, self.outcome.reason)
         return {page[1:] for page in self.pages} or {own}
+
+
+def in_turns(scans: Iterator[Settled]) -> Iterator[Iterator[Settled]]:
+    """Yield settled scans in portions, between which another process may have its turn.
+
+    A portion ends after `TURN_S` of the caller's work. The caller takes all of it before the next one.
+    """
+
+    def portion(first: Settled) -> Iterator[Settled]:
+        ends = time.monotonic() + TURN_S
+        yield first
+        while time.monotonic() < ends and (scan := next(scans, None)) is not None:
+            yield scan
+
+    while (first := next(scans, None)) is not None:
+        yield portion(first)
 
 
 def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settled]:
@@ -71,12 +93,12 @@ def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settl
         "ORDER BY members.rowid LIMIT ?",
         (last, PAGE_ROWS),
     ):
-        for _, has_later, *row in page:
+        for number, has_later, *row in page:
             outcome, batch = outcome_of(row[:_MEMBER_WIDTH]), Batch.from_row(row[_MEMBER_WIDTH:])
             if batch.batch_id != last_batch:
                 last_batch, pages = batch.batch_id, pages_of(ledger, batch.batch_id)
             of_scan = tuple(pages.get(outcome.ref.path, ()))
-            yield Settled(outcome, batch, is_last=not has_later, pages=of_scan)
+            yield Settled(outcome, batch, is_last=not has_later, pages=of_scan, number=number)
         last = page[-1][0]
 
 
@@ -106,13 +128,19 @@ def published_batches(ledger: Ledger) -> Iterator[Batch]:
         last = page[-1][0]
 
 
-def forget_scans(ledger: Ledger, scans: Iterable[Settled]) -> None:
-    """Delete all rows of these scans in finished batches: the scans are new then."""
+def forget_scans(ledger: Ledger, scans: Iterable[Settled], *, with_later: bool = True) -> None:
+    """Delete the rows of these scans in finished batches: the scans are new then.
+
+    Args:
+        ledger: The ledger of the outbox.
+        scans: The scans.
+        with_later: Delete also rows that came after these, of the same scans or others like them.
+    """
     with ledger.transaction():
         ledger.execute_many(
             "DELETE FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? AND sha256 IN (?, '') "
-            "AND batch IN (SELECT batch FROM batches WHERE state = 'retired')",
-            (_facts(scan.outcome) for scan in scans),
+            "AND batch IN (SELECT batch FROM batches WHERE state = 'retired') AND rowid <= ?",
+            ((*_facts(scan.outcome), _MAX_ROWID if with_later else scan.number) for scan in scans),
         )
 
 
@@ -121,18 +149,22 @@ def _facts(outcome: Outcome) -> tuple[bytes, int, int, str]:
     return os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, outcome.sha256
 
 
-def count_superseded(ledger: Ledger, before: str) -> int:
-    """Return the number of rows from before a stamp whose scans have a later row."""
-    ((count,),) = ledger.execute(
-        f"SELECT count(*) FROM members WHERE {_IS_OLD} AND {_HAS_LATER}",  # noqa: S608
-        (before,),
-    )
-    return int(count)
+def superseded_in_turns(ledger: Ledger, before: str, *, forget: bool) -> Iterator[int]:
+    """Find rows from before a stamp whose scans have a later row; yield how many, turn by turn.
 
-
-def forget_superseded(ledger: Ledger, before: str) -> None:
-    """Delete the rows that `count_superseded` counts."""
-    ledger.execute(f"DELETE FROM members WHERE {_IS_OLD} AND {_HAS_LATER}", (before,))  # noqa: S608
+    Args:
+        ledger: The ledger of the outbox.
+        before: The stamp.
+        forget: Delete them.
+    """
+    chosen = f"members WHERE rowid BETWEEN ? AND ? AND {_IS_OLD} AND {_HAS_LATER}"
+    ((end,),) = ledger.execute("SELECT IFNULL(max(rowid), 0) FROM members")
+    for first in range(1, end + 1, WINDOW_ROWS):
+        values = (first, first + WINDOW_ROWS - 1, before)
+        if forget:
+            yield ledger.execute_many(f"DELETE FROM {chosen}", [values])  # noqa: S608
+        else:
+            yield ledger.execute(f"SELECT count(*) FROM {chosen}", values)[0][0]  # noqa: S608
 
 
 def forget_batches(ledger: Ledger, batches: Sequence[Batch]) -> int:

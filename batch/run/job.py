@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batch.config import INBOX, ReadOptions, RunOptions, WatchOptions
+from batch.config import ReadOptions, RunOptions, WatchOptions
 from batch.engines import limits
 from batch.engines.local import Engine
 from batch.errors import ExitCode, InputError
@@ -23,6 +23,7 @@ from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
+from batch.outbox.turns import Role
 from batch.records import After, Manifest, Outcome, RunSummary, ScanRef, Status
 from batch.results import schema
 from batch.run import drift
@@ -47,13 +48,13 @@ def find(options: RunOptions) -> Inputs:
     Raises:
         InputError: An input does not exist.
     """
-    return Inputs(options.inputs or (INBOX,), options.recursive, options.outbox, options.ignore)
+    return Inputs(options.inputs or (options.inbox,), options.recursive, options.outbox, options.ignore)
 
 
 def new_stats(options: RunOptions | WatchOptions) -> RunStats:
     """Return the statistics of a run or a watcher that begins now."""
     if isinstance(options, RunOptions):
-        command, inputs = "run", [absolute(path) for path in options.inputs or (INBOX,)]
+        command, inputs = "run", [absolute(path) for path in options.inputs or (options.inbox,)]
     else:
         command, inputs = "watch", [os.path.abspath(options.inbox)]
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
@@ -201,6 +202,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None 
         only_new=options.only_new,
         attempts=options.attempts,
         stats=stats,
+        role=Role.WATCHER if isinstance(options, WatchOptions) else Role.RUN,
     )
 
 

@@ -8,16 +8,24 @@ import subprocess
 from pathlib import Path
 
 from batch.errors import ConfigError
-from batch.scheduling.units import MADE_BY, Job, cron_line, cron_mark, systemd_units
+from batch.scheduling.units import (
+    MADE_BY,
+    Job,
+    Service,
+    cron_line,
+    cron_mark,
+    systemd_units,
+    watcher_unit,
+)
 
 _NO_CRONTAB = (b"no crontab", b"No such file")  # messages of Vixie cron, cronie and macOS; of busybox
 
 
-def install(job: Job, is_systemd: bool) -> list[str]:
-    """Install a schedule, and replace one of the same name.
+def install(job: Service, is_systemd: bool) -> list[str]:
+    """Install a schedule or a watcher, and replace one of the same name.
 
     Args:
-        job: The command and its times.
+        job: The command, and its times if it is a `Job`. Only systemd keeps a watcher running.
         is_systemd: Whether to write units of systemd, or a line of the crontab.
 
     Returns:
@@ -28,14 +36,19 @@ def install(job: Job, is_systemd: bool) -> list[str]:
     """
     undo = f"digitbox schedule --uninstall {'--systemd' if is_systemd else '--cron'} --name {job.name}"
     if is_systemd:
-        install_units(job)
-        lines = [
-            f"installed {job.name}.timer in {units_folder()}: {job.when()}",
-            f"see: systemctl --user list-timers; journalctl --user -u {job.name}; undo: {undo}",
-        ]
+        if isinstance(job, Job):
+            install_units(systemd_units(job), f"{job.name}.timer")
+            lines = [f"installed {job.name}.timer in {units_folder()}: {job.when()}"]
+            see = "list-timers"
+        else:
+            install_units(watcher_unit(job), f"{job.name}.service")
+            lines = [f"installed and started {job.name}.service in {units_folder()}"]
+            see = f"status {job.name}"
+        lines.append(f"see: systemctl --user {see}; journalctl --user -u {job.name}; undo: {undo}")
         if not Path("/var/lib/systemd/linger", _user()).exists():
             lines.append("it runs while you are logged in; to run it at any time: loginctl enable-linger")
     else:
+        assert isinstance(job, Job)
         _write_crontab(_without_line(_read_crontab(), job.name) + os.fsencode(cron_line(job)) + b"\n")
         lines = [f"added a line to your crontab: {job.when()}", f"see: crontab -l; undo: {undo}"]
     return lines
@@ -47,18 +60,18 @@ def units_folder() -> Path:
     return Path(home) / "systemd" / "user"
 
 
-def install_units(job: Job) -> None:
-    """Write the units of a job, and start its timer.
+def install_units(units: dict[str, str], started: str) -> None:
+    """Write units, and start one of them now and whenever systemd starts.
 
     Args:
-        job: The command and its times.
+        units: Their text by file name.
+        started: The unit to start. If it runs already, it starts anew.
 
     Raises:
         ConfigError: systemd cannot be called; another program wrote a unit of this name; or the folder cannot
             be written.
     """
     _systemctl("daemon-reload")  # fails before digitbox writes anything where there is no systemd
-    units = systemd_units(job)
     folder = units_folder()
     for file in units:
         _check_ours(folder / file)
@@ -73,11 +86,13 @@ def install_units(job: Job) -> None:
             f"cannot write the units to {folder}: {error.strerror}; solve that and try again"
         ) from error
     _systemctl("daemon-reload")
-    _systemctl("enable", "--now", f"{job.name}.timer")
+    _systemctl("enable", "--now", started)
+    if started.endswith(".service"):
+        _systemctl("restart", started)  # with its new options
 
 
 def remove_units(name: str) -> str:
-    """Stop the timer of a job and remove its units.
+    """Stop a job or a watcher, and remove its units.
 
     Args:
         name: Name of the job.
@@ -92,10 +107,10 @@ def remove_units(name: str) -> str:
     folder = units_folder()
     files = [path for path in (folder / f"{name}.timer", folder / f"{name}.service") if path.exists()]
     if not files:
-        return f"nothing to uninstall: no {name}.timer in {folder}"
+        return f"nothing to uninstall: no {name}.timer or {name}.service in {folder}"
     for path in files:
         _check_ours(path)
-    _systemctl("disable", "--now", f"{name}.timer")
+    _systemctl("disable", "--now", files[0].name)
     try:
         for path in files:
             path.unlink()
@@ -104,7 +119,7 @@ def remove_units(name: str) -> str:
             f"cannot remove {error.filename}: {error.strerror}; solve that and try again"
         ) from error
     _systemctl("daemon-reload")
-    return f"uninstalled {name}.timer and {name}.service"
+    return f"uninstalled {' and '.join(path.name for path in files)}"
 
 
 def remove_line(name: str) -> str:

@@ -6,7 +6,7 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,9 @@ _descriptors: set[int] = set()  # of the locks that this process holds
 
 
 @contextmanager
-def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[int]:
+def hold(
+    path: Path, *, exclusive: bool, busy: str, wait: Callable[[], object] | None = None
+) -> Iterator[int]:
     """Hold the lock of a file or a folder for the time of the block, which gets its descriptor.
 
     On a file system without locks (some network shares), the block runs without one.
@@ -29,6 +31,7 @@ def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[int]:
         path: File or folder that exists.
         exclusive: True to hold the lock alone; False to share it with other processes that share it.
         busy: Message of the `BusyError`.
+        wait: Waits a moment before each new attempt, or raises an exception to give up; None to try once.
 
     Raises:
         BusyError: Another process holds the lock.
@@ -38,7 +41,7 @@ def hold(path: Path, *, exclusive: bool, busy: str) -> Iterator[int]:
     descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_CLOEXEC)
     _descriptors.add(descriptor)
     try:
-        _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy)
+        _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy, wait)
         yield descriptor
     finally:
         _descriptors.discard(descriptor)
@@ -90,14 +93,19 @@ def with_parents(folders: Iterable[str | Path]) -> set[Path]:
     return {place for path in paths for place in (path, *path.parents)}
 
 
-def _lock(descriptor: int, kind: int, busy: str) -> None:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise BusyError(busy) from error
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
+def _lock(descriptor: int, kind: int, busy: str, wait: Callable[[], object] | None) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if wait is None:
+                raise BusyError(busy) from error
+            wait()
+            continue
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        return
 
 
 def _mark(descriptor: int, mark: int, *, unless: int, busy: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from batch.config import WatchOptions
 from batch.errors import InputError
+from batch.inputs.find import Inputs
 from batch.storage import locks
 from batch.terminal.log import Repeated, event
 from batch.watcher.events import Events, needs_polling
@@ -16,6 +17,18 @@ from batch.watcher.events import Events, needs_polling
 _log = logging.getLogger(__name__)
 
 POLL_S = 5.0  # between looks at an inbox without events, or at one that is gone
+
+
+def find_inputs(options: WatchOptions) -> Inputs:
+    """Find the scans in the inbox.
+
+    Raises:
+        InputError: There is no inbox, or digitbox cannot list it.
+    """
+    if not os.path.isdir(options.inbox):
+        raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
+    root = os.path.realpath(options.inbox)
+    return Inputs([root], options.recursive, options.outbox, options.ignore)
 
 
 class InboxMonitor:

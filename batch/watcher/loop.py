@@ -18,7 +18,6 @@ from batch.engines.local import Engine
 from batch.errors import BusyError, InputError, MeansError, OutboxError, RunError, ShareError
 from batch.inputs import names
 from batch.inputs.content import has_image_content
-from batch.inputs.find import Inputs
 from batch.inputs.settling import UNKNOWN_PATIENCE
 from batch.locations import STATE
 from batch.monitoring.news import News
@@ -33,9 +32,10 @@ from batch.storage import dispatch
 from batch.terminal.log import Repeated, event
 from batch.text import count_scans, text_cell
 from batch.watcher.events import Events
-from batch.watcher.inbox import InboxMonitor
+from batch.watcher.inbox import InboxMonitor, find_inputs
 from batch.watcher.long_scans import LongScans
 from batch.watcher.other_files import OtherFiles
+from batch.watcher.pruning import DailyPruning
 from batch.watcher.signals import StopSignal
 from batch.watcher.stability import StabilityTracker
 from batch.watcher.systemd import notify, watchdog_interval_s
@@ -51,25 +51,22 @@ MAX_DOUBLINGS = 8  # of the size of a batch
 MAX_TRACKED = 100_000  # files that wait or are ready; digitbox finds the others when these are done
 
 
-def watch(options: WatchOptions, stats: RunStats, news: News) -> int:
+def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) -> None:
     """Read the scans in the inbox, and new ones as they arrive, until a signal says to stop.
 
     Args:
         options: The options of the watcher.
         stats: Counts the outcomes.
         news: Gets each published batch and each pause.
-
-    Returns:
-        The number of the signal.
+        stop: The signal to stop, which the caller listens to.
 
     Raises:
         InputError: There is no inbox. RunError: The start fails, see `job.run`. Later, the watcher waits for
         an outbox that it cannot write to.
     """
     events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
-    stop = StopSignal(events.wake)
+    stop.wake = events.wake
     with ExitStack() as resources:
-        resources.callback(stop.listen().close)
         schema.check_format(options.format)
         reader, manifest = job.new_reader(options)
         find_inputs(options)  # raises if there is no inbox
@@ -78,19 +75,6 @@ def watch(options: WatchOptions, stats: RunStats, news: News) -> int:
         watcher = Watcher(options, engine, events, news, stop)
         resources.callback(watcher.close)
         watcher.run(lambda: job.new_outbox(options, manifest, stats))
-    return stop.number
-
-
-def find_inputs(options: WatchOptions) -> Inputs:
-    """Find the scans in the inbox.
-
-    Raises:
-        InputError: There is no inbox, or digitbox cannot list it.
-    """
-    if not os.path.isdir(options.inbox):
-        raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
-    root = os.path.realpath(options.inbox)
-    return Inputs([root], options.recursive, options.outbox, options.ignore)
 
 
 class Watcher:
@@ -125,12 +109,14 @@ class Watcher:
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._silence_s = watchdog_interval_s()
         self._long = LongScans(engine, clock)
+        self._pruning = DailyPruning(options, clock)
         self._growth = 0  # doublings of the batch, while scans arrive faster than digitbox publishes them
         self._has_more = False  # files in the inbox than the tracker has
         self._others = OtherFiles(self._inbox.path)
 
     def close(self) -> None:
         """End watching."""
+        self._pruning.stop()
         self._long.clear()
         self._inbox.close()
 
@@ -167,11 +153,13 @@ class Watcher:
                             notify(f"STATUS=watching {self._options.inbox}")
                             self._news.resume()
                             pause_s = 0.0
-                    notify("STOPPING=1")
+                    notify("STOPPING=1" if self._stop.number else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
             except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if not is_started:
                     raise
+                if self._stop.is_asked():
+                    break
                 notify(f"STATUS=paused: {error}")
                 if not pause_s:
                     _log.warning(f"paused, trying again from time to time: {error}", extra=event("paused"))
@@ -183,24 +171,36 @@ class Watcher:
         """Do what is due, or wait until something is; return whether digitbox read a batch."""
         now = self._clock()
         notify("WATCHDOG=1")
-        if self._events.were_lost():
-            self._rescan_soon(now)
-        if now >= self._rescan_due:
-            self._rescan(outbox, now)
-        self._read_on(outbox)
-        self._tracker.settle(now)
-        self._say_guessing()
-        state = self._news.state
-        state.backlog, state.ready_since = len(self._tracker), self._tracker.ready_since
-        self._news.sign()
-        due = self._batch_due()
-        if now >= due:
-            self._read(outbox)
-            return True
-        until = min(self._rescan_due, self._tracker.due(), due, now + self._silence_s)
-        for path in self._events.wait(0 if self._long else until - now):
-            self._look(path, outbox)
+        with outbox.turn(self._while_waiting):
+            if self._events.were_lost():
+                self._rescan_soon(now)
+            if now >= self._rescan_due:
+                self._rescan(outbox, now)
+            self._read_on(outbox)
+            self._tracker.settle(now)
+            self._say_guessing()
+            state = self._news.state
+            state.backlog, state.ready_since = len(self._tracker), self._tracker.ready_since
+            self._news.sign()
+            due = self._batch_due()
+            if now >= due:
+                self._read(outbox)
+                return True
+            if now >= self._pruning.due:
+                self._pruning.go_on(outbox)
+        until = min(self._rescan_due, self._tracker.due(), due, self._pruning.due, now + self._silence_s)
+        paths = self._events.wait(0 if self._long else until - now)
+        if paths:
+            with outbox.turn(self._while_waiting):
+                for path in paths:
+                    self._look(path, outbox)
         return False
+
+    def _while_waiting(self) -> None:
+        """Give a sign of life while another process has its turn; give up if a signal says to stop."""
+        notify("WATCHDOG=1")
+        if self._stop.is_asked():
+            raise BusyError("another digitbox is cleaning up the outbox")
 
     def _batch_due(self) -> float:
         """Return when to read the ready scans: at once if they fill a batch or no other is on its way."""
@@ -374,6 +374,7 @@ class Watcher:
             run_history.write_heartbeat(ledger, beat)
             ledger.close()
         # The next rescan finds its files again.
+        self._pruning.stop()
         self._long.clear()
         self._tracker = self._new_tracker()
         until = self._clock() + seconds

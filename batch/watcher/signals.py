@@ -1,4 +1,4 @@
-"""The signals that stop the watcher: SIGTERM and Ctrl-C."""
+"""The signals that stop the watcher, SIGTERM and Ctrl-C, and SIGHUP, which has it read its options anew."""
 
 from __future__ import annotations
 
@@ -12,32 +12,37 @@ from types import FrameType
 class StopSignal:
     """The request to stop after the batch, by SIGTERM or Ctrl-C. A second signal ends the process at once.
 
+    SIGHUP asks to stop and to begin anew.
+
     Attributes:
         number: The number of the signal; 0 before one came.
-
-    Args:
+        must_reload: Whether SIGHUP came; the caller sets it back.
         wake: A function that ends the watcher's wait.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
         self.number = 0
-        self._wake = wake
+        self.must_reload = False
+        self.wake = wake
 
     def is_asked(self) -> bool:
         """Return whether a signal came."""
-        return self.number != 0
+        return self.number != 0 or self.must_reload
 
     def listen(self) -> ExitStack:
-        """Handle the signals until the caller closes the returned stack; an ignored Ctrl-C stays ignored."""
+        """Handle the signals until the caller closes the returned stack; an ignored signal stays ignored."""
         handlers = ExitStack()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            if signal.getsignal(number) is signal.SIG_IGN:  # a shell does that for background jobs
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:  # a shell or nohup does that
                 continue
             handlers.callback(signal.signal, number, signal.signal(number, self._handle))
         return handlers
 
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.number:
+        if number == signal.SIGHUP:
+            self.must_reload = True
+        elif self.number:
             os._exit(128 + number)
-        self.number = number
-        self._wake()
+        else:
+            self.number = number
+        self.wake()

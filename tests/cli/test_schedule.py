@@ -125,6 +125,14 @@ def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> Non
         ["--at", "02:30", "--every", "noon"],
         ["--at", "02:30", "--every", "mon,day"],
         ["--at", "02:30", "--every", "m"],
+        ["--at", "02:30", "--every", "7m"],
+        ["--at", "02:30", "--every", "15m,day"],
+        ["--every", "6h"],
+        ["--watch", "--at", "02:30"],
+        ["--watch", "--every", "day"],
+        ["--watch", "--cron"],
+        ["--watch", "--only-old"],
+        ["--watch", "--outbox", "inbox"],
         ["--at", "02:30", "--name", "../x"],
         ["--at", "02:30", "--fromat", "csv"],
         ["--at", "02:30", "--workers", "none"],
@@ -261,3 +269,50 @@ def test_a_time_that_the_clock_leaves_out_is_told(
     said = digitbox("schedule", "--at", "02:30", "--systemd").err
     assert "on 2027-03-28 there is no 02:30" in said
     assert digitbox("schedule", "--at", "03:30", "--systemd").err == ""
+
+
+def test_every_fifteen_minutes(digitbox: Digitbox, home: Path) -> None:
+    assert digitbox("schedule", "--cron", "--every", "15m").out.startswith("0-59/15 * * * * cd ")
+    assert digitbox("schedule", "--cron", "--every", "6h", "--at", "14:05").out.startswith(
+        "5 2-23/6 * * * cd "
+    )
+    assert "every 15 minutes" in digitbox("schedule", "--cron", "--every", "15m", "--install").err
+
+
+def test_a_watcher_is_installed_and_taken_away(
+    digitbox: Digitbox, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = home / ".config" / "systemd" / "user"
+    monkeypatch.setenv("DIGITBOX_KEEP_DONE", "90d")
+    given = ["--watch", "--settle", "3", "--outbox", "out box", "inbox"]
+    printed = digitbox("schedule", *given).out
+    result = digitbox("schedule", *given, "--install")
+    assert (result.code, result.out) == (0, "")
+    assert os.listdir(folder) == ["digitbox-watch.service"]
+    text = (folder / "digitbox-watch.service").read_text()
+    assert text in printed
+    (line,) = re.findall("^ExecStart=(.*)$", text, re.MULTILINE)
+    words = shlex.split(line)
+    assert words[words.index("watch") :] == [
+        "watch",
+        "--outbox",
+        f"{tmp_path}/out box",
+        "--settle",
+        "3.0",
+        "--keep-done",
+        "90d",
+        f"{tmp_path}/inbox",
+    ]
+    assert (home / "called").read_text().splitlines()[-2:] == [
+        "--user enable --now digitbox-watch.service",
+        "--user restart digitbox-watch.service",
+    ]
+    result = digitbox("schedule", "--watch", "--uninstall")
+    assert "uninstalled digitbox-watch.service" in result.err
+    assert os.listdir(folder) == []
+    assert "--user disable --now digitbox-watch.service" in (home / "called").read_text()
+
+
+def test_a_watcher_without_an_inbox_is_told(digitbox: Digitbox, home: Path) -> None:
+    result = digitbox("schedule", "--watch", "gone")
+    assert (result.code, "it would fail: no inbox" in result.err) == (0, True)

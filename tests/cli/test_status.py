@@ -80,7 +80,8 @@ WATCH = run(9, 5, None, command="watch", pid=os.getpid())
         ([run(1, 30), run(2, 5, 5, error="no model")], "ended with 5: no model"),
         (
             [run(1, 30), run(2, 5, 3, counts={"failed": 1, "ok": 3})],
-            "1 scan of the last run could not be read",
+            "1 scan of the last run could not be read: see them with digitbox export --status failed, and "
+            "read them again with digitbox retry",
         ),
         ([run(1, 30), run(2, 5, 143, error="stopped by SIGTERM")], "ended with 143"),
         ([run(1, 30), run(2, 5, None)], "was killed"),

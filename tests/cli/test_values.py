@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from batch.cli.values import parse_moment, tolerance
 from batch.clock import parse_duration
-from batch.config import Tolerance
+from batch.tolerance import Tolerance
 
 NOWHERE: Any = None  # context and option, of no matter
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from batch.locations import STATE
 from batch.outbox import settled
 from batch.outbox.ledger import open_ledger
-from batch.outbox.prune import prune_outbox
+from batch.outbox.prune import Limits, prune_outbox
 from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, ScanRef, Status
 from batch.storage import dispatch
@@ -44,7 +44,7 @@ def test_moved_scans_go_and_results_stay(digitbox: Digitbox, inbox: Path, outbox
     fill(inbox, "a.png", "b.png", "bad.png")
     digitbox("run", "--after", "move", "--settle", "0")
     results = {path: path.read_bytes() for path in outbox.glob("*.csv")}
-    pruned = prune_outbox(outbox, LATER)
+    pruned = prune_outbox(outbox, Limits(LATER, LATER))
     assert (pruned.files, pruned.scans, pruned.batches, pruned.problems) == (4, 3, 0, [])
     assert pruned.size_bytes > 2 * len(TWO)
     assert files(outbox / "done") == files(outbox / "failed") == 0
@@ -58,9 +58,9 @@ def test_a_dry_run_counts_the_same_and_removes_nothing(digitbox: Digitbox, inbox
     digitbox("run")
     digitbox("run", "--after", "move", "--settle", "0")
     before = (files(outbox), counts(outbox))
-    dry = prune_outbox(outbox, LATER, dry_run=True)
+    dry = prune_outbox(outbox, Limits(LATER, LATER), dry_run=True)
     assert (files(outbox), counts(outbox)) == before
-    wet = prune_outbox(outbox, LATER)
+    wet = prune_outbox(outbox, Limits(LATER, LATER))
     assert (dry.files, dry.size_bytes, dry.scans, dry.superseded) == (
         wet.files,
         wet.size_bytes,
@@ -76,7 +76,7 @@ def test_scans_in_their_place_are_not_read_again(digitbox: Digitbox, inbox: Path
     (inbox / "b.png").unlink()
     fill(inbox, "c.png")
     os.utime(inbox / "c.png", ns=(1, 1))  # another scan of its name
-    assert prune_outbox(outbox, LATER).scans == 2
+    assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 2
     assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["c.png"]
 
 
@@ -89,7 +89,7 @@ def test_the_ledger_keeps_scans_of_an_unmounted_input(
     inbox.rename(inbox.parent / "away")
     if not is_gone:
         inbox.mkdir()
-    pruned = prune_outbox(outbox, LATER)
+    pruned = prune_outbox(outbox, Limits(LATER, LATER))
     assert (pruned.scans, pruned.kept) == (0, 2)
     if not is_gone:
         inbox.rmdir()
@@ -101,8 +101,8 @@ def test_superseded_rows_go_though_the_scan_stays(digitbox: Digitbox, inbox: Pat
     fill(inbox, "a.png")
     for _ in range(3):
         digitbox("run")
-    assert prune_outbox(outbox, LATER).superseded == 2
-    assert prune_outbox(outbox, LATER).superseded == 0
+    assert prune_outbox(outbox, Limits(LATER, LATER)).superseded == 2
+    assert prune_outbox(outbox, Limits(LATER, LATER)).superseded == 0
     assert digitbox("run", "--only-new").rows == []
 
 
@@ -111,7 +111,7 @@ def test_batches_go_when_their_results_are_gone(digitbox: Digitbox, inbox: Path,
         fill(inbox, "a.png")
         digitbox("run", "--after", "move", "--settle", "0")
     next(outbox.glob("*.csv")).unlink()
-    assert prune_outbox(outbox, LATER).batches == 1
+    assert prune_outbox(outbox, Limits(LATER, LATER)).batches == 1
     assert counts(outbox) == [0, 1]
 
 
@@ -128,8 +128,8 @@ def test_young_scans_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None
     assert counts(outbox) == [2, 1]
     day = max(path.name for path in (outbox / "done").iterdir())  # the clock may have gone past midnight
     today = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    assert prune_outbox(outbox, today).scans == 0
-    assert prune_outbox(outbox, today + timedelta(days=1)).scans == 2
+    assert prune_outbox(outbox, Limits(today, today)).scans == 0
+    assert prune_outbox(outbox, Limits(*2 * [today + timedelta(days=1)])).scans == 2
 
 
 def test_links_and_other_peoples_files_stay(
@@ -145,7 +145,7 @@ def test_links_and_other_peoples_files_stay(
     (outbox / "done" / "2020-03-03").touch()
     (outbox / "failed").rename(tmp_path / "elsewhere")
     (outbox / "failed").symlink_to(tmp_path / "elsewhere")
-    pruned = prune_outbox(outbox, LATER)
+    pruned = prune_outbox(outbox, Limits(LATER, LATER))
     assert sorted(path.name for path in (outbox / "done").iterdir()) == ["2020-02-02", "2020-03-03", "notes"]
     assert (tmp_path / "mine" / "2020-01-01" / "mine.png").exists()
     assert (len(pruned.notes), pruned.problems) == (1, [])
@@ -178,11 +178,11 @@ def test_an_unfinished_batch_stays(
         assert "could not be moved" in digitbox("run", "--after", "move", "--settle", "0").err
     for path in inbox.iterdir():
         path.unlink()
-    assert prune_outbox(outbox, LATER).scans == 0
+    assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 0
     assert digitbox("retry", "--status", "ok").err == "nothing to retry: no such scans\n"
     fill(inbox, "c.png")
     digitbox("run", "--after", "move", "--settle", "0")
-    assert prune_outbox(outbox, LATER).scans == 3
+    assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 3
 
 
 def test_a_mostly_empty_ledger_shrinks(
@@ -194,7 +194,7 @@ def test_a_mostly_empty_ledger_shrinks(
     digitbox("run", "--after", "move", "--settle", "0")
     ledger = outbox / STATE / "ledger.sqlite3"
     before = ledger.stat().st_size
-    assert prune_outbox(outbox, LATER).scans == 200
+    assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 200
     assert ledger.stat().st_size < before / 2
 
 
@@ -246,9 +246,9 @@ def settle(inbox: Path, outbox: Path, day: str) -> Path:
 def test_scans_of_a_wrong_clock_stay(inbox: Path, outbox: Path, days: list[str], kept: list[str]) -> None:
     folders = {day: settle(inbox, outbox, day) for day in days}
     before, now = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-    dry = prune_outbox(outbox, before, dry_run=True, now=lambda: now)
+    dry = prune_outbox(outbox, Limits(before, before), dry_run=True, now=lambda: now)
     assert all((folder / "a.png").exists() for folder in folders.values())
-    pruned = prune_outbox(outbox, before, now=lambda: now)
+    pruned = prune_outbox(outbox, Limits(before, before), now=lambda: now)
     assert [day for day in days if (folders[day] / "a.png").exists()] == kept
     assert (pruned.files, pruned.scans, pruned.notes) == (dry.files, dry.scans, dry.notes)
     assert pruned.files == pruned.scans == len(days) - len(kept)

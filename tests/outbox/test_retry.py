@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 import pdfs
-from batch.outbox import batches
-from batch.outbox import retry as module
+from batch.outbox import batches, settled
 from batch.outbox.ledger import open_ledger
-from batch.outbox.prune import prune_outbox
+from batch.outbox.prune import Limits, prune_outbox
 from batch.outbox.publisher import Outbox
 from batch.outbox.retry import ScanFilter, retry_scans
 from batch.storage import durable
@@ -57,7 +56,7 @@ def test_batches_of_older_versions_are_retried_and_pruned(digitbox: Digitbox, in
     for name in ("good", "bad"):
         (inbox / f"{name}.png").unlink()
     fill(inbox, other=TWO)
-    assert prune_outbox(Path("outbox"), datetime(2999, 1, 1, tzinfo=UTC)).batches == 1
+    assert prune_outbox(Path("outbox"), Limits(*2 * [datetime(2999, 1, 1, tzinfo=UTC)])).batches == 1
     with open_ledger(Path("outbox"), read_only=True) as ledger:
         assert not batches.find_published(ledger, old.stem.split("-")[-1])
 
@@ -137,7 +136,7 @@ def test_no_outbox_no_ledger_and_another_digitbox(digitbox: Digitbox, tmp_path: 
     assert list((tmp_path / "outbox").iterdir()) == []
     with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
         result = digitbox("retry")
-        assert (result.code, "must be stopped" in result.err) == (75, True)
+        assert (result.code, "a run, prune or retry is at work" in result.err) == (75, True)
         assert digitbox("retry", "--dry-run").code == 0
     (tmp_path / "outbox" / ".digitbox" / "ledger.sqlite3").write_bytes(b"x" * 4096)
     assert digitbox("retry").code == 8
@@ -232,7 +231,7 @@ def test_another_retry_finishes_a_killed_one(digitbox: Digitbox, inbox: Path, tm
 def test_the_ledger_forgets_scans_in_chunks(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK_SCANS", 2)
+    monkeypatch.setattr(settled, "TURN_S", 0)
     for number in range(7):
         fill(inbox, **{str(number): b"text"})
     digitbox("run")

@@ -16,7 +16,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batch.errors import ConfigError
-from batch.scheduling.units import Job, cron_line, systemd_units, windows_task
+from batch.scheduling.units import (
+    Job,
+    Service,
+    cron_line,
+    parse_interval,
+    systemd_units,
+    watcher_unit,
+    windows_task,
+)
 
 ODD = (
     "--ignore",
@@ -44,8 +52,17 @@ systemd = pytest.mark.skipif(
 )
 
 
-def job(*words: str, at: time = time(2, 30), every: tuple[str, ...] = ("day",), folder: str = "/tmp") -> Job:
-    return Job(name="digitbox-x", command=words or ("/bin/echo",), folder=folder, at=at, every=every)
+def job(
+    *words: str,
+    at: time = time(2, 30),
+    every: tuple[str, ...] = ("day",),
+    folder: str = "/tmp",
+    interval_min: int | None = None,
+) -> Job:
+    command = words or ("/bin/echo",)
+    return Job(
+        name="digitbox-x", command=command, folder=folder, at=at, every=every, interval_min=interval_min
+    )
 
 
 def read_by_cron(line: str) -> str:
@@ -109,9 +126,14 @@ def verified(folder: Path, *units: str, level: str = "info") -> subprocess.Compl
 
 
 @systemd
-@pytest.mark.parametrize("every", [("day",), ("hour",), ("monday", "sunday")])
-def test_systemd_understands_the_units(tmp_path: Path, every: tuple[str, ...]) -> None:
-    units = units_in(tmp_path, job("/bin/echo", *ODD, every=every))
+@pytest.mark.parametrize(
+    ("every", "interval_min"),
+    [(("day",), None), ((), 60), ((), 15), ((), 360), (("monday", "sunday"), None)],
+)
+def test_systemd_understands_the_units(
+    tmp_path: Path, every: tuple[str, ...], interval_min: int | None
+) -> None:
+    units = units_in(tmp_path, job("/bin/echo", *ODD, every=every, interval_min=interval_min))
     result = verified(tmp_path, *units)
     assert (result.returncode, result.stderr) == (0, "")
     Path(units[1]).write_text(Path(units[1]).read_text().replace("OnCalendar=", "OnCalendar=never "))
@@ -154,8 +176,8 @@ def test_any_word_comes_through_xml(word: str) -> None:
 
 
 def test_systemd_cron_and_windows_have_the_times() -> None:
-    def words(every: tuple[str, ...]) -> tuple[str, str, str]:
-        planned = job(every=every)
+    def words(every: tuple[str, ...], interval_min: int | None = None) -> tuple[str, str, str]:
+        planned = job(every=every, interval_min=interval_min)
         timer = systemd_units(planned)["digitbox-x.timer"]
         task = ElementTree.fromstring(windows_task(planned, "", date(2026, 11, 24)))
         trigger = task.find(".//{*}CalendarTrigger")
@@ -164,10 +186,12 @@ def test_systemd_cron_and_windows_have_the_times() -> None:
         calendar = re.findall(r"OnCalendar=(.*)", timer)[0]
         return calendar, cron_line(planned).split(" cd ")[0], elements
 
-    daily, weekly, hourly = words(("day",)), words(("monday", "sunday")), words(("hour",))
+    daily, weekly, hourly = words(("day",)), words(("monday", "sunday")), words((), 60)
     assert daily[:2] == ("*-*-* 02:30:00", "30 2 * * *")
     assert weekly[:2] == ("Mon,Sun *-*-* 02:30:00", "30 2 * * 1,0")
     assert hourly[:2] == ("*-*-* *:30:00", "30 * * * *")
+    assert words((), 20)[:2] == ("*-*-* *:10/20:00", "10-59/20 * * * *")
+    assert words((), 360)[:2] == ("*-*-* 02/6:30:00", "30 2-23/6 * * *")
     assert daily[2] == "CalendarTrigger StartBoundary ScheduleByDay DaysInterval"
     assert weekly[2].endswith("ScheduleByWeek DaysOfWeek Monday Sunday WeeksInterval")
     assert hourly[2].startswith("CalendarTrigger Repetition Interval Duration StartBoundary")
@@ -210,3 +234,28 @@ def test_systemd_leaves_out_what_the_docs_say(expression: str, base: str, runs: 
     if result.returncode:
         pytest.skip("this systemd has no option --base-time")
     assert re.findall(r"(?:elapse|#2): \w+ (\S+ \S+ \S+)", result.stdout) == runs
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("1m", 1), ("15m", 15), ("30m", 30), ("1h", 60), ("60m", 60), ("2h", 120), ("12h", 720)],
+)
+def test_intervals_divide_an_hour_or_a_day(text: str, minutes: int) -> None:
+    assert parse_interval(text) == minutes
+
+
+@pytest.mark.parametrize("text", ["7m", "45m", "90m", "5h", "24h", "1d", "30s", "0m", "15", "7.5s"])
+def test_other_intervals_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="give one such as"):
+        parse_interval(text)
+
+
+@systemd
+def test_systemd_understands_the_unit_of_a_watcher(tmp_path: Path) -> None:
+    service = Service(name="digitbox-x", command=("/bin/echo", *ODD), folder=str(tmp_path))
+    ((name, text),) = watcher_unit(service).items()
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    result = verified(tmp_path, str(tmp_path / name))
+    assert (name, result.returncode, result.stderr) == ("digitbox-x.service", 0, "")
+    (tmp_path / name).write_text(text.replace("WatchdogSec=", "WatchdogSec=never "), encoding="utf-8")
+    assert verified(tmp_path, str(tmp_path / name)).stderr != ""  # verify does report mistakes

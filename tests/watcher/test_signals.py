@@ -28,3 +28,15 @@ def test_an_ignored_ctrl_c_stays_ignored() -> None:
             assert stop.number == signal.SIGTERM
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_sighup_asks_to_begin_anew_and_a_stop_goes_before_it() -> None:
+    stop = StopSignal()
+    with stop.listen():
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert (stop.is_asked(), stop.must_reload, stop.number) == (True, True, 0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.number == signal.SIGTERM
+        os.kill(os.getpid(), signal.SIGHUP)  # is no second signal to stop
+    assert stop.number == signal.SIGTERM

@@ -1,0 +1,36 @@
+"""How many scans of a run may fail."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """The number of scans that may fail, or their share of all scans that were read.
+
+    Attributes:
+        limit: The number of scans, or the fraction of them.
+        is_fraction: True if `limit` is a fraction.
+    """
+
+    limit: float = 0
+    is_fraction: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Tolerance:
+        """Read how many scans may fail, such as `10` or `2.5%`.
+
+        Raises:
+            ValueError: It is neither a number of scans nor a share of them.
+        """
+        if re.fullmatch(r"\d{1,12}", text):
+            return cls(int(text))
+        if re.fullmatch(r"\d{1,3}(\.\d{1,9})?%", text) and float(text[:-1]) <= 100:
+            return cls(float(text[:-1]) / 100, is_fraction=True)
+        raise ValueError(f"{text!r} is neither a number of scans, as 10, nor a share of them, as 2.5%")
+
+    def bears(self, failed: int, rows: int) -> bool:
+        """Return whether at most as many scans failed as may fail."""
+        return failed <= (self.limit * rows if self.is_fraction else self.limit)

@@ -1,0 +1,78 @@
+"""SIGHUP: the watcher begins anew with what `digitbox.toml` says now."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from batch.config import WatchOptions
+from batch.watcher import loop
+from batch.watcher.signals import StopSignal
+from command import Digitbox
+
+Step = Callable[[], object]
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[WatchOptions], list[Step]]:
+    """Return the options of each start, and a list for what happens after each; after the last, SIGTERM."""
+    seen: list[WatchOptions] = []
+    steps: list[Step] = []
+
+    def watch(options: WatchOptions, _stats: object, _news: object, stop: StopSignal) -> None:
+        seen.append(options)
+        if not steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            steps.pop(0)()
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.is_asked()
+
+    monkeypatch.setattr(loop, "watch", watch)
+    return seen, steps
+
+
+def test_the_file_is_read_again_and_given_options_stay(
+    digitbox: Digitbox, tmp_path: Path, watched: tuple[list[WatchOptions], list[Step]]
+) -> None:
+    seen, steps = watched
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "digitbox.toml"
+    file.write_text("settle = 3\nrescan = 10\nlog-file = 'first'\n")
+    steps.append(lambda: file.write_text("settle = 4\nrescan = 20\nlog-file = 'second'\n"))
+    steps.append(file.unlink)
+    result = digitbox("watch", "in", "--settle", "5")
+    assert (result.code, [(options.settle_s, options.rescan_s) for options in seen]) == (
+        0,
+        [(5.0, 10.0), (5.0, 20.0), (5.0, 30.0)],
+    )
+    assert all((tmp_path / name).is_file() for name in ("first", "second"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("settle = 'x'", "settle"),
+        ("no-such-key = 1", "no-such-key"),
+        ("settle = ", "digitbox.toml"),
+        ("outbox = 'inbox'", "must not lie in each other"),
+        ("summary = 'gone/summary.json'", "no folder gone"),
+    ],
+)
+def test_a_wrong_file_leaves_the_options_as_they_were(
+    digitbox: Digitbox,
+    tmp_path: Path,
+    watched: tuple[list[WatchOptions], list[Step]],
+    text: str,
+    says: str,
+) -> None:
+    seen, steps = watched
+    file = tmp_path / "digitbox.toml"
+    file.write_text("rescan = 10\n")
+    steps.append(lambda: file.write_text(text))
+    result = digitbox("watch")
+    (line,) = [line for line in result.err.splitlines() if "stay as they were" in line]
+    assert (result.code, says in line) == (0, True)
+    assert seen == [seen[0]] * 2
