@@ -153,7 +153,8 @@ class Watcher:
                             notify(f"STATUS=watching {self._options.inbox}")
                             self._news.resume()
                             pause_s = 0.0
-                    notify("STOPPING=1" if self._stop.number else "STATUS=reading its options anew")
+                    is_stopping = self._stop.number or not self._stop.must_reload
+                    notify("STOPPING=1" if is_stopping else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
             except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if not is_started:
