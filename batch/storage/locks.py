@@ -44,6 +44,8 @@ def hold(
         _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy, wait)
         yield descriptor
     finally:
+        if descriptor in _descriptors:  # not in a process that this one forked
+            _unlock(descriptor)
         _descriptors.discard(descriptor)
         os.close(descriptor)
 
@@ -106,6 +108,15 @@ def _lock(descriptor: int, kind: int, busy: str, wait: Callable[[], object] | No
             if error.errno not in _NO_LOCKS:
                 raise
         return
+
+
+def _unlock(descriptor: int) -> None:
+    """Give up a lock and its marks now: a process that is just starting, e.g. a hook, may have the file, too."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        if hasattr(fcntl, "F_OFD_SETLK"):
+            for mark in (_OWNS_SCANS, _READS_ALL):
+                fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, mark))
 
 
 def _mark(descriptor: int, mark: int, *, unless: int, busy: str) -> None:

@@ -89,3 +89,15 @@ def test_a_forbidden_folder_above_is_no_obstacle(inbox: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "open", refuse)
     assert is_free(["in/sub"], exclusive=True)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_lock_ends_though_a_starting_process_has_its_descriptor(inbox: Path, exclusive: bool) -> None:
+    copies = []
+    with locks.hold_folders([Path("in/sub")], exclusive=exclusive):
+        copies = [os.dup(descriptor) for descriptor in locks._descriptors]
+        assert not is_free(["in"], exclusive=True)
+    assert copies and is_free(["in"], exclusive=True)
+    assert is_free(["in/sub/deep"], exclusive=True)
+    for copy in copies:
+        os.close(copy)
