@@ -111,7 +111,7 @@ def _lock(descriptor: int, kind: int, busy: str, wait: Callable[[], object] | No
 
 
 def _unlock(descriptor: int) -> None:
-    """Give up a lock and its marks now: a process that is just starting, e.g. a hook, may have the file, too."""
+    """Give up a lock and its marks now: a process that is just starting, e.g. a hook, may have the file."""
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         if hasattr(fcntl, "F_OFD_SETLK"):
