@@ -98,7 +98,7 @@ SAMPLES = (
         BLUE_INK,
     ),
     Sample("sample-09-marker.webp", 0, Appearance(pen_change_fraction=0.05, ink_edge=0.3, paper=225)),
-    Sample("sample-10-overwritten.jpg", "3+5", Appearance(digit_fraction=0.6, grain=2, blur_px=0.5)),
+    Sample("sample-10-overwritten.jpg", "4+9", Appearance(digit_fraction=0.6, grain=2, blur_px=0.5)),
     Sample("sample-11-two-digits.png", "17", Appearance(width_px=110, digit_fraction=0.7)),
     Sample("sample-12-blank.png", "", Appearance(grain=2.5, light=(0.1, 0.1, 0.1))),
     Sample("sample-13-damaged.jpg", 3, Appearance(borders=BOX)),
