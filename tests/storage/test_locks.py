@@ -92,7 +92,7 @@ def test_a_forbidden_folder_above_is_no_obstacle(inbox: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_a_lock_ends_though_a_starting_process_has_its_descriptor(inbox: Path, exclusive: bool) -> None:
+def test_a_lock_ends_though_another_process_has_its_file(inbox: Path, exclusive: bool) -> None:
     copies = []
     with locks.hold_folders([Path("in/sub")], exclusive=exclusive):
         copies = [os.dup(descriptor) for descriptor in locks._descriptors]
