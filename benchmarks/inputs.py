@@ -14,6 +14,7 @@ from batch.training.rendering.render import render
 
 DIGITS = Path(__file__).parents[1] / "tests" / "data" / "mnist_test.npz"
 SCANS = 2000  # different rendered scans; more files repeat them
+BOXES = ("box", "partial box")
 PHOTOS = 40  # different photos, which take long to render
 
 
@@ -23,7 +24,7 @@ def make(folder: Path, counts: dict[str, int]) -> dict[str, Path]:
     Args:
         folder: Folder to write into.
         counts: Number of files by kind: `digits` (28x28 PNG), `scans-png` and `scans-jpeg` (120x160),
-            `photos` (1000x1400 JPEG).
+            `forms` (90x140 JPEG with a box), `photos` (1000x1400 JPEG).
 
     Returns:
         The folders by kind.
@@ -38,7 +39,7 @@ def make(folder: Path, counts: dict[str, int]) -> dict[str, Path]:
         originals: list[Path] = []
         different = {"digits": len(digits), "photos": PHOTOS}.get(kind, SCANS)
         for number in range(count):
-            suffix = "jpg" if kind in ("scans-jpeg", "photos") else "png"
+            suffix = "jpg" if kind in ("scans-jpeg", "forms", "photos") else "png"
             path = folders[kind] / f"{number:07d}.{suffix}"
             if number >= different:
                 _link(originals[number % different], path)
@@ -47,6 +48,9 @@ def make(folder: Path, counts: dict[str, int]) -> dict[str, Path]:
             if kind == "photos":
                 photo = dataclasses.replace(CONDITIONS["phone photo"], height_px=1400, width_px=1000)
                 image = render(image, photo, rng)
+            elif kind == "forms":
+                box = CONDITIONS[BOXES[number % len(BOXES)]]
+                image = render(image, dataclasses.replace(box, height_px=140, width_px=90), rng)
             elif kind != "digits":
                 condition = conditions[number % len(conditions)]
                 image = render(image, dataclasses.replace(condition, height_px=160, width_px=120), rng)

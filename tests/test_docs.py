@@ -21,7 +21,7 @@ OF_OTHER_PROGRAMS = {
     *("--base-time",),  # systemd-analyze
     *("--cap-drop", "--read-only", "--rm", "--tmpfs"),  # podman
     *("--address", "--num-cpus"),  # Ray
-    *("--counts", "--files", "--fresh", "--images", "--rounds", "--scale"),  # benchmarks/
+    *("--beside", "--counts", "--files", "--fresh", "--images", "--rounds", "--scale"),  # benchmarks/
     *("--checkpoint-seconds", "--failed", "--fashion", "--teacher"),  # python -m batch.training.look
 }
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.errors import ConfigError
 from batch.inference import look_networks, model_store
@@ -163,16 +164,24 @@ def _stricter(
     for _ in range(MAX_STRICTER):
         found = compare.answers(_model(files, manifest), held_out)
         wrong = found.ok & ~compare.are_right(found)
-        low, _high = wilson_interval(int(wrong.sum()), int(found.ok.sum()))
-        if not wrong.any() or low <= RISKS[-1]:
+        # Wrong answers that may go to review, the least confident first, and none of them at first.
+        levels = [0.0, *np.sort(found.confidences[wrong]).tolist()]
+        enough = next(level for level in levels if _is_safe(found.confidences > level, found.ok, wrong))
+        if not enough:
             break
         rules = LookRules.of(manifest)
-        above = min(1.0, float(found.confidences[wrong].min()) + 1e-4)
+        above = min(1.0, enough + 1e-4)
         rules = dataclasses.replace(rules, above=tuple(max(before, above) for before in rules.above))
         manifest = with_rules(manifest, rules, manifest.look_fit)
         kept = f"The thresholds were raised on {len(held_out)} held-out own scans."
     progress(kept)
     return dataclasses.replace(manifest, look_fit=f"{manifest.look_fit} {kept}")
+
+
+def _is_safe(above: npt.NDArray[np.bool_], ok: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_]) -> bool:
+    """Return whether so few of the answers above a threshold are wrong that chance may have made them."""
+    low, _high = wilson_interval(int((wrong & above).sum()), int((ok & above).sum()))
+    return not (wrong & above).any() or low <= RISKS[-1]
 
 
 def _say_training(training: Sequence[OwnScan], seed: int) -> str:
