@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,6 +32,10 @@ def seed_of(seed: int, start: int, worker: int) -> int:
     return (seed * MAX_STARTS + start) * MAX_WORKERS + worker
 
 
+Work = Callable[[Path, int, int, Connection], None]
+"""Renders chunks until the training ends: packed data sets, seed, size of a chunk, where to send them."""
+
+
 class Farm:
     """Renders scenes in worker processes, each one chunk ahead.
 
@@ -43,9 +48,12 @@ class Farm:
         start: How many times the training was started before.
         workers: Number of processes.
         chunk: Scenes that a worker renders at a time.
+        work: What a worker does.
     """
 
-    def __init__(self, packed: Path, seed: int, start: int, workers: int, chunk: int):
+    def __init__(
+        self, packed: Path, seed: int, start: int, workers: int, chunk: int, work: Work | None = None
+    ) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of TensorFlow may hang
         self._connections: list[Connection] = []
         self._processes: list[BaseProcess] = []
@@ -53,7 +61,7 @@ class Farm:
         for worker in range(workers):
             receiver, sender = context.Pipe(duplex=False)
             process = context.Process(
-                target=_work, args=(packed, seed_of(seed, start, worker), chunk, sender), daemon=True
+                target=work or _work, args=(packed, seed_of(seed, start, worker), chunk, sender), daemon=True
             )
             process.start()
             sender.close()
@@ -66,12 +74,24 @@ class Farm:
         Raises:
             RuntimeError: The worker whose turn it is has ended.
         """
+        content = self.receive()
+        assert content is not None
+        return np.frombuffer(content, RECORD)
+
+    def receive(self, *, wait: bool = True) -> bytes | None:
+        """Return what the next worker sends; None if it is not ready and the caller does not wait.
+
+        Raises:
+            RuntimeError: The worker has ended.
+        """
         connection = self._connections[self._next]
+        if not wait and not connection.poll():
+            return None
         self._next = (self._next + 1) % len(self._connections)
         try:
-            return np.frombuffer(connection.recv_bytes(), RECORD)
+            return connection.recv_bytes()
         except EOFError:
-            raise RuntimeError("a process that renders scenes has ended") from None
+            raise RuntimeError("a process that renders has ended") from None
 
     def close(self) -> None:
         """Stop the workers."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import multiprocessing
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
-from batch.training.look.farm import seed_of
+from batch.training.look import farm
 from batch.training.look.sources import Sources, load
 from batch.training.numbers.fields import Renderer
 from batch.training.numbers.mixture import FRAME_PX, MAX_LENGTH, Field
 
 _log = logging.getLogger(__name__)
 
-NICENESS = 5  # the training itself goes first
 MAX_FAILED = 100  # fields of one renderer; a chance in a million is no fault, a hundred of them are
 NO_LABEL, NO_FRAME = 255, -1
 
@@ -136,63 +135,42 @@ class Pool:
         return Records(ring.pictures[chosen], ring.labels[chosen], ring.frames[chosen])
 
 
-class Farm:
-    """Renders fields in worker processes, each one chunk ahead; like `batch.training.look.farm.Farm`.
+class Farm(farm.Farm):
+    """Renders fields in worker processes; see `batch.training.look.farm.Farm` for the arguments."""
 
-    Args:
-        packed: File of the packed data sets.
-        seed: Seed of the training.
-        start: How many times the training was started before.
-        workers: Number of processes.
-        chunk: Fields that a worker renders at a time.
-    """
+    def __init__(self, packed: Path, seed: int, start: int, workers: int, chunk: int) -> None:
+        super().__init__(packed, seed, start, workers, chunk, _work)
 
-    def __init__(self, packed: Path, seed: int, start: int, workers: int, chunk: int):
-        context = multiprocessing.get_context("spawn")  # a fork of TensorFlow may hang
-        self._connections: list[Connection] = []
-        self._processes = []
-        self._next = 0
-        for worker in range(workers):
-            receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(
-                target=_work, args=(packed, seed_of(seed, start, worker), chunk, sender), daemon=True
-            )
-            process.start()
-            sender.close()
-            self._connections.append(receiver)
-            self._processes.append(process)
-
-    def take(self, wait: bool) -> dict[int, Records] | None:
+    def take_fields(self, *, wait: bool) -> dict[int, Records] | None:
         """Return the next chunk of fields; None if it is not ready and the caller does not wait.
 
         Raises:
             RuntimeError: The worker whose turn it is has ended.
         """
-        connection = self._connections[self._next]
-        if not wait and not connection.poll():
+        content = self.receive(wait=wait)
+        if content is None:
             return None
-        self._next = (self._next + 1) % len(self._connections)
-        try:
-            return {width: Records(*arrays) for width, arrays in connection.recv().items()}
-        except EOFError:
-            raise RuntimeError("a process that renders fields has ended") from None
-
-    def close(self) -> None:
-        """Stop the workers."""
-        for connection in self._connections:
-            connection.close()
-        for process in self._processes:
-            process.terminate()
-            process.join()
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            widths = sorted({int(name.split("/")[0]) for name in arrays.files})
+            return {
+                width: Records(*(arrays[f"{width}/{field}"] for field in Records._fields)) for width in widths
+            }
 
 
 def _work(packed: Path, seed: int, chunk: int, sender: Connection) -> None:
     """Render chunks until the training ends."""
     cv2.setNumThreads(1)
-    os.nice(NICENESS)
+    os.nice(farm.NICENESS)
     maker = RecordMaker(Renderer(Sources(load(packed)), seed))
     try:
         while True:
-            sender.send({width: tuple(records) for width, records in maker.make(chunk)[0].items()})
+            arrays = {
+                f"{width}/{field}": array
+                for width, records in maker.make(chunk)[0].items()
+                for field, array in records._asdict().items()
+            }
+            content = io.BytesIO()
+            np.savez(content, allow_pickle=False, **arrays)
+            sender.send_bytes(content.getvalue())
     except (BrokenPipeError, KeyboardInterrupt):
         pass

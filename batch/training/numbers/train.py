@@ -174,7 +174,9 @@ class _Run:
         saved = reported = last = time.monotonic()
         losses: list[float] = []
         while self.part < 1:
-            while (records := farm.take(here < max(FIRST_FIELDS, seen / self.options.repeats))) is not None:
+            while (
+                records := farm.take_fields(wait=here < max(FIRST_FIELDS, seen / self.options.repeats))
+            ) is not None:
                 pool.add(records)
                 here += sum(len(some.labels) for some in records.values())
             batch = pool.draw(self.options.columns, rng)
