@@ -49,9 +49,10 @@ DATA = Path(__file__).parent / "data" / "mnist_test.npz"
 for name in [name for name in os.environ if name.startswith("DIGITBOX_") and name != "DIGITBOX_FUZZ_CASES"]:
     del os.environ[name]
 
-# A shell ignores Ctrl-C for background jobs. The processes that tests start must not inherit that.
+# A shell ignores Ctrl-C for background jobs, and nohup ignores SIGHUP. No test must inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

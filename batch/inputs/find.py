@@ -227,7 +227,7 @@ class Inputs:
 
 
 def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
-    """Yield scans by their modification times, and those of the same time by their paths.
+    """Yield scans by their modification times, and those of the same time by their paths and names.
 
     Args:
         refs: Identified scans. Very many of them are sorted in temporary files; see `sorted_names`.

@@ -89,6 +89,8 @@ def test_oldest_first_sorts_and_loses_nothing(refs: list[ScanRef], run_length: i
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(external_sort, "RUN_LENGTH", run_length)  # sorts in temporary files
         oldest = [(ref.path, ref.name, ref.source) for ref in oldest_first(refs)]
-    by_age = sorted(refs, key=lambda ref: (ref.mtime_ns, os.fsencode(f"{ref.path}/./{ref.name}")))
+    by_age = sorted(
+        refs, key=lambda ref: (ref.mtime_ns, os.fsencode(f"{ref.path}/{ref.name}/{len(ref.name)}/"))
+    )
     assert sorted(oldest) == sorted((ref.path, ref.name, ref.source) for ref in refs)
     assert [names[:2] for names in oldest] == [(ref.path, ref.name) for ref in by_age]
