@@ -33,6 +33,7 @@ CHUNKS_PER_SIZE_CHECK = 64  # digitbox looks so rarely how large the cluster is:
 PATIENCE_S = 10.0  # for an answer from the cluster
 THREAD_PATIENCE_S = 30.0  # for threads to end: they take a moment, and seconds on a busy machine
 HEAD_CHECK_S, MAX_MISSED_CHECKS = 4.0, 10  # of the cluster's head; Ray gives it a minute to come back
+MAX_STARTS = 3  # of Ray, which gives itself 30 seconds for each
 MAX_INIT_DEATHS = 3  # of workers in a row that end before they have begun; more are no accident
 OBJECT_STORE_BYTES = 200 << 20  # for a Ray that digitbox starts; it holds the chunks on their way
 # digitbox sets these before it imports Ray, which reads some of them only then.
@@ -206,7 +207,7 @@ class RayEngine:
                 self._connected.enter_context(redirect_stdout(nowhere))
                 self._connected.callback(ray.shutdown)
                 self._connected.callback(_join_ray_data)
-                ray.init(self._address, **settings)
+                _start(ray, self._address, settings)
         except ImportError as error:
             raise MissingExtraError("--engine ray", "ray") from error
         except Exception as error:  # Ray raises it as it is, e.g. on a machine that is too busy
@@ -235,6 +236,18 @@ class RayEngine:
             )
         why = error.strerror if isinstance(error, OSError) and error.strerror else _lines(error)[0]
         return ConfigError(f"no Ray cluster at {self._address}: {why}; start it, or leave --ray-address out")
+
+
+def _start(ray: Any, address: str, settings: dict[str, Any]) -> None:
+    """Start Ray, or connect to a cluster; try again if a busy machine is too slow for Ray."""
+    for attempt in range(1, MAX_STARTS + 1):
+        try:
+            ray.init(address, **settings)
+            return
+        except Exception as error:  # Ray has no type for it
+            if "timed out during startup" not in str(error) or attempt == MAX_STARTS:
+                raise
+        ray.shutdown()
 
 
 def _outcomes(answer: Any, due: int) -> list[Outcome]:
