@@ -209,6 +209,20 @@ class Looks:
         """Return what the first look says of pictures, uint8 (64, 64) each."""
         return glances_of(self.rules.weigh([self.look(pictures)]))
 
+    def glance_twice(self, pictures: Sequence[Grey]) -> list[Glance]:
+        """Return what the looks say of pictures, the larger network where the first look is not sure.
+
+        Args:
+            pictures: Pictures of one digit each, uint8 (64, 64).
+        """
+        logits = self.look(pictures)
+        glances = glances_of(self.rules.weigh([logits]))
+        unsure = [row for row, glance in enumerate(glances) if glance.confidence < self.rules.above[0]]
+        closer = _see(self.networks.close, [pictures[row] for row in unsure]).logits
+        for row, glance in zip(unsure, glances_of(self.rules.weigh([logits[unsure], closer])), strict=True):
+            glances[row] = glance
+        return glances
+
     def _decide(self, glance: Glance, looks: int, picture: Grey) -> Decision | None:
         """Decide on a scan after so many looks; return None if digitbox should look again."""
         above, user = self.rules.above[looks - 1], self.rules.review_below

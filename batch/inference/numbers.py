@@ -43,10 +43,10 @@ class LineNetwork(Protocol):
 
 
 class Glancing(Protocol):
-    """What says which digits pictures show: a look."""
+    """What says which digits pictures show: the looks."""
 
-    def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
-        """Look at some pictures."""
+    def glance_twice(self, pictures: Sequence[Grey]) -> list[Glance]:
+        """Look at some pictures, and again where the first look is not sure."""
 
 
 class NumberReader:
@@ -61,7 +61,7 @@ class NumberReader:
             the logits of two frames.
         thresholds: The thresholds, with the user's `review_below`.
         lengths: The numbers of digits that the user allows.
-        look: The look of the model, which is asked for each digit; None to do without.
+        look: The looks of the model, which are asked for each digit; None to do without.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class NumberReader:
         return [decide(spelled, self.thresholds) for spelled in self.spell(strips)]
 
     def spell(self, strips: Sequence[Grey]) -> list[Spelled]:
-        """Return what the network and the look say of lines, in the same order."""
+        """Return what the network and the looks say of lines, in the same order."""
         spelled: dict[int, Spelled] = {}
         by_width: dict[int, list[int]] = {}
         for index, strip in enumerate(strips):
@@ -186,23 +186,23 @@ def _places(
 def ask_look(
     strips: Sequence[Grey], lines: Sequence[Spelled], look: Glancing, weight: float
 ) -> list[Spelled]:
-    """Ask the look for each digit of each number, and join what it says with what the network said.
+    """Ask the looks for each digit of each number, and join what they say with what the network said.
 
-    The look was trained on many more hands, one digit at a time. The network knows where each digit is. Each
-    character of a place gets its probability by the network times that by the look to the power of `weight`.
+    The looks were trained on many more hands, one digit at a time. The network knows where each digit is. Each
+    character of a place gets its probability by the network times that by the looks to the power of `weight`.
 
     Args:
         strips: The strips.
         lines: What the network says of them.
-        look: The look.
-        weight: Weight of the look, above 0.
+        look: The looks.
+        weight: Their weight, above 0.
 
     Returns:
         The lines, with the likeliest digit in each place. Neither the length nor what is refused changes.
     """
     pairs = zip(strips, lines, strict=True)
     digits = [digit for strip, line in pairs for digit in cut_digits(strip, line.middles)]
-    glances = iter(look.glance([look_input(digit) for digit in digits]) if digits else ())
+    glances = iter(look.glance_twice([look_input(digit) for digit in digits]) if digits else ())
     joined = []
     for line in lines:
         if not line.number:

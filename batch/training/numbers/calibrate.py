@@ -70,7 +70,7 @@ def fit(
 
     Args:
         content: Content of the .tflite file that ships.
-        look: The look of the model.
+        look: The looks of the model.
         held_out: Fields of writers that no training saw.
         seed: Seed of the lengths that a user is made to give.
 
@@ -111,10 +111,10 @@ def fit(
 
 
 class _Seen:
-    """What the look says of the digits of some lines, asked once.
+    """What the looks say of the digits of some lines, asked once.
 
     Args:
-        look: The look.
+        look: The looks.
         held_out: The fields.
         lines: What the network says of them.
     """
@@ -122,10 +122,10 @@ class _Seen:
     def __init__(self, look: Glancing, held_out: HeldOut, lines: Sequence[Spelled]) -> None:
         pairs = zip(held_out.strips, lines, strict=True)
         digits = [digit for strip, line in pairs for digit in cut_digits(strip, line.middles)]
-        self._glances = look.glance([look_input(digit) for digit in digits])
+        self._glances = look.glance_twice([look_input(digit) for digit in digits])
 
-    def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
-        """Return what the look says of these digits, which are those of the lines."""
+    def glance_twice(self, pictures: Sequence[Grey]) -> list[Glance]:
+        """Return what the looks say of these digits, which are those of the lines."""
         assert len(pictures) == len(self._glances)
         return self._glances
 

@@ -62,7 +62,7 @@ class Renderer:
         self._weights = np.cumsum(np.sqrt(counts)).tolist()
 
     def field(self) -> Field:
-        """Render the next field; a number of which a person could not read each digit is rendered anew."""
+        """Render the next field; a number of which a person could not read each character is rendered anew."""
         kind = pick(FIELDS, self._studio.random)
         while True:
             self._studio.count()
@@ -262,8 +262,11 @@ class Renderer:
             alone = np.zeros_like(ink)
             paint(random, alone, piece.glyph, x, y, unit * piece.size, pen_here)
             np.maximum(ink, alone, out=ink)
-            if kind == "number":
-                written.append(Written.cut(alone, (x, y, x + unit * piece.wide, y + unit * piece.tall)))
+            if kind in ("number", "signed"):
+                # A glyph has no pen; the width of the pen makes a dot what it is.
+                rim = pen_here / 2 if piece.label == SIGN else 0.0
+                around = x - rim, y - rim, x + unit * piece.wide + rim, y + unit * piece.tall + rim
+                written.append(Written.cut(alone, around, piece.label != SIGN))
             if piece.label >= 0:
                 places.append(x + unit * piece.wide / 2)
         if written and not are_apart(written, height, width):

@@ -1,7 +1,7 @@
-"""The check that a person could read each digit of a rendered field.
+"""The check that a person could read each digit and each sign of a rendered field.
 
-Chance cuts digits off, hides them under others, or lets them sink into noise and shadow. A label that nobody
-can see teaches the network to guess, and makes the thresholds stricter than practice needs.
+Chance cuts characters off, hides them under others, or lets them sink into noise and shadow. A label that
+nobody can see teaches the network to guess, and makes the thresholds stricter than practice needs.
 """
 
 from __future__ import annotations
@@ -19,53 +19,60 @@ from batch.records import Grey
 Affine = npt.NDArray[np.float64]
 
 # An engineer set these by eye, on sheets of fields that pass and that do not.
-MAX_CUT_FRACTION = 0.12  # of a digit's height or width that may lie outside the scan
-MAX_COVERED_FRACTION = 0.35  # of its ink that other digits may cover
+MAX_CUT_FRACTION = 0.12  # of a character's height or width that may lie outside the scan
+MAX_COVERED_FRACTION = 0.35  # of its ink that other characters may cover
+MAX_TOUCHED_FRACTION = 0.3  # of the rim of a sign that other characters may touch
+RIM_PX = 2  # of the canvas around a sign
 MIN_HEIGHT_PX = 8.0  # of a digit in the finished scan
+MIN_SIGN_PX = 1.8  # of the longer side of a sign, e.g. a dot
 MIN_CONTRAST = 10.0  # levels between its ink and the paper around it
 MIN_CONTRAST_TO_NOISE = 1.6  # this difference, in deviations of the paper around it
+MIN_SIGN_TO_NOISE = 4.0  # the same for a sign, since a dot in grain is a grain
 NORMAL_QUARTILES = 1.349  # deviations of a normal distribution between its quartiles
-AROUND = 0.3  # of a digit's height on each side; the paper there counts as around it
+AROUND = 0.3  # of a character's height on each side; the paper there counts as around it
+MIN_AROUND_PX = 3.0  # for a dot
 INKED, BARE = 128, 16  # levels of a mask from which a pixel is ink, and below which it is paper
 
 
 class Written(NamedTuple):
-    """A digit on the canvas.
+    """A character on the canvas.
 
     Attributes:
         ink: Its ink alone, a part of a canvas of twice the scan's pixels, uint8.
         column: Where this part begins on the canvas.
         row: The row, likewise.
         box: Left, top, right and bottom in pixels of the scan, as if nothing were cut off.
+        is_digit: A digit. Everything else is a sign, which may be as small as a dot.
     """
 
     ink: Grey
     column: int
     row: int
     box: tuple[float, float, float, float]
+    is_digit: bool = True
 
     @classmethod
-    def cut(cls, canvas: Grey, box: tuple[float, float, float, float]) -> Written:
-        """Cut a digit out of a canvas that holds nothing else."""
+    def cut(cls, canvas: Grey, box: tuple[float, float, float, float], is_digit: bool = True) -> Written:
+        """Cut a character out of a canvas that holds nothing else."""
         x0, y0, x1, y1 = box
-        pad = AROUND * (y1 - y0)
+        pad = max(AROUND * (y1 - y0), MIN_AROUND_PX)
         rows = _part(2 * (y0 - pad), 2 * (y1 + pad), canvas.shape[0])
         columns = _part(2 * (x0 - pad), 2 * (x1 + pad), canvas.shape[1])
-        return cls(canvas[rows, columns].copy(), columns.start, rows.start, box)
+        return cls(canvas[rows, columns].copy(), columns.start, rows.start, box, is_digit)
 
 
-def are_apart(digits: Sequence[Written], height: int, width: int) -> bool:
-    """Return whether each digit lies in the scan, and is not hidden by the others.
+def are_apart(characters: Sequence[Written], height: int, width: int) -> bool:
+    """Return whether each character lies in the scan, and is not hidden by the others.
 
     Args:
-        digits: The digits.
+        characters: The characters.
         height: Height of the scan.
         width: Width of the scan.
     """
     count = np.zeros((2 * height, 2 * width), np.uint8)
     places = []
-    for ink, column, row, (x0, y0, x1, y1) in digits:
-        wide, tall = x1 - x0, y1 - y0
+    for ink, column, row, (x0, y0, x1, y1), is_digit in characters:
+        wide, tall = x1 - x0, max(y1 - y0, 1.0)
         beside = max(0.0, -x0) + max(0.0, x1 - width)
         beyond = max(0.0, -y0) + max(0.0, y1 - height)
         if max(beside / max(wide, tall / 3), beyond / tall) > MAX_CUT_FRACTION:
@@ -73,24 +80,43 @@ def are_apart(digits: Sequence[Written], height: int, width: int) -> bool:
         place = count[row : row + ink.shape[0], column : column + ink.shape[1]]
         inked = ink >= INKED
         place += inked
-        places.append((place, inked))
-    return all(inked.any() and (place[inked] > 1).mean() <= MAX_COVERED_FRACTION for place, inked in places)
+        places.append((place, inked, is_digit))
+    return all(_stands_alone(*each) for each in places)
 
 
-def are_visible(scan: Grey, digits: Sequence[Written], canvas: Grey, shear: Affine, place: Affine) -> bool:
-    """Return whether each digit is large enough, and stands out from the paper around it.
+def _stands_alone(count: Grey, inked: npt.NDArray[np.bool_], is_digit: bool) -> bool:
+    """Return whether the others neither hide a character nor, if it is a sign, hold its rim.
+
+    Args:
+        count: How many characters have ink in each pixel of its part of the canvas.
+        inked: Where it has ink.
+        is_digit: Whether it is a digit.
+    """
+    if not inked.any() or (count[inked] > 1).mean() > MAX_COVERED_FRACTION:
+        return False
+    if is_digit:
+        return True
+    rim = cv2.dilate(inked.view(np.uint8), np.ones((2 * RIM_PX + 1,) * 2, np.uint8)).view(np.bool_) & ~inked
+    return bool((count[rim] > 0).mean() <= MAX_TOUCHED_FRACTION)
+
+
+def are_visible(
+    scan: Grey, characters: Sequence[Written], canvas: Grey, shear: Affine, place: Affine
+) -> bool:
+    """Return whether each character is large enough, and stands out from the paper around it.
 
     Args:
         scan: The finished scan, dark ink on light paper, uint8 (height, width).
-        digits: Its digits.
+        characters: Its characters.
         canvas: All that is written and printed, sheared.
         shear: From pixels of the canvas of the digits to those of `canvas`, (2, 3).
         place: From pixels of `canvas` to pixels of the scan, (2, 3).
     """
     bare = cv2.warpAffine(canvas, place, scan.shape[::-1], flags=cv2.INTER_AREA) < BARE
     matrix = place @ np.vstack([shear, (0, 0, 1)])
-    for ink, column, row, (_, y0, _, y1) in digits:
-        if 2 * (y1 - y0) * matrix[1, 1] < MIN_HEIGHT_PX:
+    for ink, column, row, (x0, y0, x1, y1), is_digit in characters:
+        tall, wide = 2 * (y1 - y0) * matrix[1, 1], 2 * (x1 - x0) * matrix[0, 0]
+        if (tall < MIN_HEIGHT_PX) if is_digit else (max(tall, wide) < MIN_SIGN_PX):
             return False
         corners = np.array([[column, row, 1], [column + ink.shape[1], row + ink.shape[0], 1]], np.float64)
         (left, top), (right, bottom) = corners @ matrix.T
@@ -109,7 +135,8 @@ def are_visible(scan: Grey, digits: Sequence[Written], canvas: Grey, shear: Affi
             return False
         low, middle, high = np.percentile(paper, (25, 50, 75))  # lines on the paper are few, and no noise
         noise = (high - low) / NORMAL_QUARTILES
-        if middle - float(mine.mean()) < max(MIN_CONTRAST, MIN_CONTRAST_TO_NOISE * noise):
+        to_noise = MIN_CONTRAST_TO_NOISE if is_digit else MIN_SIGN_TO_NOISE
+        if middle - float(mine.mean()) < max(MIN_CONTRAST, to_noise * noise):
             return False
     return True
 

@@ -17,7 +17,7 @@ FRAMES = 2  # that each of those becomes: a thin 1 beside another needs its own
 FRAME_PX = STRIDE_PX // FRAMES
 
 FIELDS: Shares = {
-    "number": 0.76, "signed": 0.08, "word": 0.03, "fraction": 0.02, "lines": 0.01,
+    "number": 0.71, "signed": 0.13, "word": 0.03, "fraction": 0.02, "lines": 0.01,
     "single": 0.04, "none": 0.06,
 }  # fmt: skip
 LENGTHS: Shares = {"1": 0.11, "2": 0.20, "3": 0.21, "4": 0.20, "5": 0.12, "6": 0.09, "7": 0.07}
@@ -25,13 +25,13 @@ HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "dr
 # Lowest and highest gap between two digits, in heights of a digit.
 GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells": 0.18}
 GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
-SIGNS_DRAWN: Shares = {"dot": 0.30, "comma": 0.16, "minus": 0.22, "equals": 0.06, "character": 0.26}
+SIGNS_DRAWN: Shares = {"dot": 0.38, "comma": 0.20, "minus": 0.18, "equals": 0.04, "character": 0.20}
 CHARACTERS = "/+%$#*()&?abcdefghkmnprtuvwxyzABCDEFGHKLMNPRTUVWXY"
 CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
 MILDER: Shares = {"low-resolution": 0.35, "slip": 0.25, "tile": 0.5, "shadow": 0.5, "fax": 0.5}
 MARKS: Shares = {
-    "neighbour": 0.12,
+    "neighbour": 0.05,
     "line-above": 0.07,
     "line-below": 0.07,
     "underline": 0.07,

@@ -21,7 +21,7 @@ def stroke(x: float, y: float = 8, tall: float = 24) -> Written:
 
 def canvas_of(*digits: Written) -> Grey:
     canvas = np.zeros((2 * HEIGHT, 2 * WIDTH), np.uint8)
-    for ink, column, row, _ in digits:
+    for ink, column, row, _, _ in digits:
         place = canvas[row : row + ink.shape[0], column : column + ink.shape[1]]
         np.maximum(place, ink, out=place)
     return canvas
