@@ -35,12 +35,10 @@ format: $(VENV)/test.stamp ## put the code into the house's format
 	$(BIN)/ruff format .
 
 SOURCES ?=
-LOOK_IMAGES ?= 12000000
+TRAIN ?=
 train: $(VENV)/test.stamp ## train the default model anew from the data sets in SOURCES=FOLDER, see docs/training.md
 	@test -d "$(SOURCES)" || { echo 'name the folder of the data sets: make train SOURCES=FOLDER'; exit 2; }
-	$(BIN)/python -m batch.training.look "$(SOURCES)" "$(SOURCES)/training" --images $(LOOK_IMAGES)
-	$(BIN)/python -m batch.training.numbers "$(SOURCES)" "$(SOURCES)/training-numbers" --model "$(SOURCES)/training/cnn"
-	@echo 'the model: $(SOURCES)/training/cnn'
+	$(BIN)/python -m batch.training "$(SOURCES)" "$(SOURCES)/training" $(TRAIN)
 
 FUZZ_CASES ?= 20000
 fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=20000)

@@ -22,7 +22,13 @@ OF_OTHER_PROGRAMS = {
     *("--cap-drop", "--read-only", "--rm", "--tmpfs"),  # podman
     *("--address", "--num-cpus"),  # Ray
     *("--beside", "--counts", "--files", "--fresh", "--images", "--rounds", "--scale"),  # benchmarks/
-    *("--checkpoint-seconds", "--failed", "--fashion", "--teacher"),  # python -m batch.training.look
+    *(
+        "--checkpoint-seconds",
+        "--failed",
+        "--fashion",
+        "--fields",
+        "--numbers-of",
+    ),  # python -m batch.training
 }
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
 

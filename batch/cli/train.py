@@ -174,7 +174,7 @@ def _check_cnn(start: Path | None, folders: tuple[str, ...], *of_mlp: object) ->
     if start is None:
         raise ConfigError(
             "to train a cnn with your scans, give --from cnn --extra FOLDER; to train one from data sets, "
-            "see python -m batch.training.look --help"
+            "see python -m batch.training --help"
         )
     if not folders:
         raise ConfigError("--from a cnn needs your labelled scans: give --extra FOLDER")

@@ -188,8 +188,9 @@ def ask_look(
 ) -> list[Spelled]:
     """Ask the looks for each digit of each number, and join what they say with what the network said.
 
-    The looks were trained on many more hands, one digit at a time. The network knows where each digit is. Each
-    character of a place gets its probability by the network times that by the looks to the power of `weight`.
+    The looks were trained on many more hands, one digit at a time. The network knows where each digit is.
+    Each character of a place gets its probability by the network times that by the looks to the power of
+    `weight`.
 
     Args:
         strips: The strips.

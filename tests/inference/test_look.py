@@ -263,12 +263,12 @@ def test_the_probabilities_of_a_look_are_those_of_its_classes(shipped: Model) ->
     assert len(glance.probabilities) == DIGITS
 
 
-def test_an_unsure_glance_at_a_digit_gets_a_second_one() -> None:
+@pytest.mark.parametrize(("look", "label", "closer"), [({7: 0.99}, 7, 0), (UNSURE, 4, 1)])
+def test_an_unsure_glance_at_a_digit_gets_a_second_one(look: Shares, label: int, closer: int) -> None:
+    looks = model_with(look, {4: 0.9}).looks
+    assert looks is not None
     picture = np.full((64, 64), 48, np.uint8)
-    for look, label, closer in (({7: 0.99}, 7, 0), (UNSURE, 4, 1)):
-        looks = model_with(look, {4: 0.9}).looks
-        assert looks is not None
-        assert [glance.label for glance in looks.glance_twice([picture] * 3)] == [label] * 3
-        close = looks.networks.close
-        assert isinstance(close, Saying) and len(close.pictures) == closer
+    assert [glance.label for glance in looks.glance_twice([picture] * 3)] == [label] * 3
+    close = looks.networks.close
+    assert isinstance(close, Saying) and len(close.pictures) == closer
     assert looks.glance_twice([]) == []

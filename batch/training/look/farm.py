@@ -19,6 +19,7 @@ from batch.training.look.sources import Sources, load
 NICENESS = 5  # the training itself goes first
 MAX_WORKERS = 1000
 MAX_STARTS = 1000
+CALIBRATION_WORKER = 999  # renders what the ranges of the activations are taken from; no worker has its seed
 
 
 def seed_of(seed: int, start: int, worker: int) -> int:
@@ -74,19 +75,15 @@ class Farm:
         Raises:
             RuntimeError: The worker whose turn it is has ended.
         """
-        content = self.receive()
-        assert content is not None
-        return np.frombuffer(content, RECORD)
+        return np.frombuffer(self.receive(), RECORD)
 
-    def receive(self, *, wait: bool = True) -> bytes | None:
-        """Return what the next worker sends; None if it is not ready and the caller does not wait.
+    def receive(self) -> bytes:
+        """Return what the next worker sends.
 
         Raises:
             RuntimeError: The worker has ended.
         """
         connection = self._connections[self._next]
-        if not wait and not connection.poll():
-            return None
         self._next = (self._next + 1) % len(self._connections)
         try:
             return connection.recv_bytes()

@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import logging
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from batch.errors import ConfigError
 from batch.storage import durable
-from batch.training import litert
+from batch.training import litert, work_folder
 from batch.training.look import convert, evaluate, model_folder, weigh
 from batch.training.look.augment import augment
-from batch.training.look.farm import Farm, seed_of
+from batch.training.look.farm import CALIBRATION_WORKER, Farm, seed_of
 from batch.training.look.members import Member
 from batch.training.look.mixture import SEVERAL
 from batch.training.look.networks import scaled
-from batch.training.look.packing import DataPaths, pack
 from batch.training.look.pool import Pool
 from batch.training.look.records import RecordMaker
 from batch.training.look.scenes import Renderer
 from batch.training.look.sources import Packed, Sources, load
-
-_log = logging.getLogger(__name__)
+from batch.training.loop import Loop
 
 TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
 DISTIL_FROM = 0.12  # part of the training after which the teacher knows more than the student
 FIRST_BATCHES = 8  # that the pool holds before the first step
 HELD_OUT_SEED = 900_001  # of the held-out scenes
-CALIBRATION_WORKER = 999  # its seed is none of the workers'
-REPORT_SECONDS = 15.0  # between two lines of progress
-SOURCES_FILE, OPTIONS_FILE, CHECKPOINT_FILE = "sources.npz", "options.json", "checkpoint.npz"
-HELD_OUT_FILE, LOG_FILE = "held_out.npz", "log.jsonl"
+HELD_OUT_FILE = "held_out.npz"
 NAME = "cnn"  # of the model, and of its folder in that of the training
 
 
@@ -71,23 +60,18 @@ class Options:
     checkpoint_seconds: float = 180.0
 
     @property
-    def steps(self) -> int:
-        """The number of steps."""
-        return max(1, self.images // self.batch)
-
-    @property
     def chunk(self) -> int:
         """The scenes that are rendered for a step."""
         return max(1, round(self.batch * self.fresh))
 
 
-def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str], None]) -> Path:
+def train(sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> Path:
     """Train both networks and write their model, or go on where a training in this folder was stopped.
 
     The smaller one also learns the logits of the larger one, after a while.
 
     Args:
-        paths: The data sets.
+        sources: File of the packed data sets, see `batch.training.look.packing`.
         folder: Folder for all files; digitbox makes it.
         options: Options of the training.
         say: Gets lines of progress.
@@ -97,137 +81,62 @@ def train(paths: DataPaths, folder: Path, options: Options, say: Callable[[str],
 
     Raises:
         ConfigError: The folder holds a training with other options.
-        InputError: A data set is missing or is not what it should be.
     """
-    durable.make_folder(folder)
-    _check_options(folder / OPTIONS_FILE, paths, options)
-    packed = _packed(paths, folder / SOURCES_FILE, say)
+    work_folder.keep_options(folder, dataclasses.asdict(options))
+    packed = load(sources)
     keras.utils.set_random_seed(options.seed)  # of the first weights
-    members = [Member(name) for name in (TEACHER, STUDENT)]
-    run = _Run(folder, options, members, say)
+    run = _Run(sources, folder, options, say)
+    if run.part >= 1 and (folder / NAME).exists():  # a later stage was stopped
+        return folder / NAME
     run.go_on()
     files = _write_networks(run, packed, say)
     say("fitting weights and thresholds")
     training = (
-        f"`batch.training.look` trained them with seed {options.seed}, on {run.steps_taken * options.batch:,}"
-        f" pictures of {run.rendered:,} rendered scenes, in {run.starts} starts. The look also learnt from"
+        f"`batch.training` trained them with seed {options.seed}, on {run.seen:,} pictures of"
+        f" {run.rendered:,} rendered scenes, in {run.starts} starts. The look also learnt from"
         " the larger network. What is held out is the same in each training, see docs/training.md."
     )
     return model_folder.write(folder / NAME, files, packed, options.seed, training, options.scenes)
 
 
-def _check_options(file: Path, paths: DataPaths, options: Options) -> None:
-    """Keep the options beside the training, or check that they are the same."""
-    # How often it is saved, and by how many processes scenes are made, may change.
-    free = {"workers", "checkpoint_seconds"}
-    content = {name: value for name, value in dataclasses.asdict(options).items() if name not in free}
-    content["data"] = {name: str(path) for name, path in dataclasses.asdict(paths).items() if path}
-    if not file.exists():
-        durable.replace(file, (json.dumps(content, indent=2) + "\n").encode())
-    elif json.loads(file.read_text(encoding="utf-8")) != content:
-        raise ConfigError(f"{file.parent} holds a training with other options; name another folder")
+class _Run(Loop[Farm]):
+    """The steps of both networks."""
 
+    def __init__(self, sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> None:
+        self.members = [Member(name) for name in (TEACHER, STUDENT)]
+        super().__init__(folder, self.members, options.images, "images", options.checkpoint_seconds, say)
+        self.options, self._sources, self._pool = options, sources, Pool()
 
-def _packed(paths: DataPaths, file: Path, say: Callable[[str], None]) -> Packed:
-    if not file.exists():
-        say("packing the data sets")
-        durable.replace(file, _npz_bytes(pack(paths), compress=True))
-    return load(file)
+    def open_farm(self) -> Farm:
+        options = self.options
+        return Farm(self._sources, options.seed, self.starts, options.workers, options.chunk)
 
+    def fill(self, farm: Farm) -> None:
+        while len(self._pool) < FIRST_BATCHES * self.options.batch:
+            self._add(farm)
 
-def _npz_bytes(arrays: dict[str, npt.NDArray[Any]], compress: bool = False) -> bytes:
-    content = io.BytesIO()
-    write = np.savez_compressed if compress else np.savez
-    write(content, allow_pickle=False, **arrays)
-    return content.getvalue()
-
-
-class _Run:
-    """The steps of a training, and its checkpoint."""
-
-    def __init__(self, folder: Path, options: Options, members: list[Member], say: Callable[[str], None]):
-        self.folder, self.options, self.members, self.say = folder, options, members, say
-        self.steps_taken, self.starts, self.rendered = 0, 0, 0
-        self._checkpoint = folder / CHECKPOINT_FILE
-        if self._checkpoint.exists():
-            state = load(self._checkpoint)
-            self.steps_taken, self.starts, self.rendered = state["progress"].tolist()
-            for member in members:
-                member.restore(state)
-            say(f"going on after {self.steps_taken * options.batch} images")
-
-    def go_on(self) -> None:
-        """Take the steps that are missing."""
-        if self.steps_taken >= self.options.steps:
-            return
-        self.starts += 1
-        self._save()  # a start that is killed early still has used up its scenes
-        farm = Farm(
-            self.folder / SOURCES_FILE,
-            self.options.seed,
-            self.starts,
-            self.options.workers,
-            self.options.chunk,
-        )
-        try:
-            self._take_steps(farm)
-        finally:
-            farm.close()
-        self._save()
-
-    def _take_steps(self, farm: Farm) -> None:
-        options, pool = self.options, Pool()
-        while len(pool) < FIRST_BATCHES * options.batch:
-            self._add(pool, farm)
-        saved = reported = time.monotonic()
-        while self.steps_taken < options.steps:
-            self._add(pool, farm)
-            loss = self._take_step(pool)
-            self.steps_taken += 1
-            now = time.monotonic()
-            if now - reported >= REPORT_SECONDS or self.steps_taken == options.steps:
-                reported = now
-                self._report(float(loss))
-            if now - saved >= options.checkpoint_seconds:
-                self._save()
-                saved = time.monotonic()
-
-    def _add(self, pool: Pool, farm: Farm) -> None:
+    def _add(self, farm: Farm) -> None:
         records = farm.take()
-        pool.add(records)
+        self._pool.add(records)
         self.rendered += len(records)
 
-    def _take_step(self, pool: Pool) -> Any:
-        options, part = self.options, self.steps_taken / self.options.steps
-        records = pool.draw(
-            options.batch, np.random.default_rng((options.seed, self.starts, self.steps_taken))
-        )
+    def take_step(self, farm: Farm) -> float:
+        self._add(farm)
+        options = self.options
+        rng = np.random.default_rng((options.seed, self.starts, self.steps))
+        records = self._pool.draw(options.batch, rng)
         pictures, boxes = augment(
             tf.constant(scaled(records["picture"])),
             tf.constant(records["box"]),
-            tf.constant([options.seed, self.steps_taken], tf.int32),
+            tf.constant([options.seed, self.steps], tf.int32),
         )
         labels, soft, loss = tf.constant(records["label"].astype(np.int32)), None, None
         for member in self.members:
-            logits, loss = member.step(pictures, labels, boxes, soft, self.steps_taken, part)
-            if member.name == TEACHER and part >= DISTIL_FROM:
+            logits, loss = member.step(pictures, labels, boxes, soft, self.steps, self.part)
+            if member.name == TEACHER and self.part >= DISTIL_FROM:
                 soft = logits
-        return loss
-
-    def _report(self, loss: float) -> None:
-        images, rendered = self.steps_taken * self.options.batch, self.rendered
-        line = {"images": images, "rendered": rendered, "start": self.starts, "loss": round(loss, 4)}
-        with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        self.say(f"{images} of {self.options.steps * self.options.batch} images, loss {loss:.3f}")
-
-    def _save(self) -> None:
-        state: dict[str, npt.NDArray[Any]] = {
-            "progress": np.array([self.steps_taken, self.starts, self.rendered], np.int64)
-        }
-        for member in self.members:
-            state |= member.state()
-        durable.replace(self._checkpoint, _npz_bytes(state))
+        self.seen += len(records)
+        return float(loss)  # type: ignore[arg-type]
 
 
 def held_out_scenes(packed: Packed, count: int, file: Path) -> Packed:
@@ -238,7 +147,7 @@ def held_out_scenes(packed: Packed, count: int, file: Path) -> Packed:
     """
     if not file.exists():
         records, kinds = RecordMaker(Renderer(Sources(packed, held_out=True), HELD_OUT_SEED)).make(count)
-        durable.replace(file, _npz_bytes({"records": records, "kinds": np.array(kinds)}))
+        durable.replace(file, work_folder.npz_bytes({"records": records, "kinds": np.array(kinds)}))
     return load(file)
 
 
@@ -276,7 +185,7 @@ def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> di
             },
             "training": {
                 **dataclasses.asdict(options),
-                "images": run.steps_taken * options.batch,
+                "images": run.seen,
                 "rendered": run.rendered,
                 "starts": run.starts,
                 "python": platform.python_version(),

@@ -62,7 +62,7 @@ class Renderer:
         self._weights = np.cumsum(np.sqrt(counts)).tolist()
 
     def field(self) -> Field:
-        """Render the next field; a number of which a person could not read each character is rendered anew."""
+        """Render the next field, anew if it is a number of which a person could not read each character."""
         kind = pick(FIELDS, self._studio.random)
         while True:
             self._studio.count()

@@ -141,16 +141,13 @@ class Farm(farm.Farm):
     def __init__(self, packed: Path, seed: int, start: int, workers: int, chunk: int) -> None:
         super().__init__(packed, seed, start, workers, chunk, _work)
 
-    def take_fields(self, *, wait: bool) -> dict[int, Records] | None:
-        """Return the next chunk of fields; None if it is not ready and the caller does not wait.
+    def take_fields(self) -> dict[int, Records]:
+        """Return the next chunk of fields.
 
         Raises:
             RuntimeError: The worker whose turn it is has ended.
         """
-        content = self.receive(wait=wait)
-        if content is None:
-            return None
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(self.receive()), allow_pickle=False) as arrays:
             widths = sorted({int(name.split("/")[0]) for name in arrays.files})
             return {
                 width: Records(*(arrays[f"{width}/{field}"] for field in Records._fields)) for width in widths

@@ -137,7 +137,7 @@ def test_wrong_ok_answers_raise_the_thresholds(small: None, marks: Path) -> None
     [
         (
             (),
-            "give --from cnn --extra FOLDER; to train one from data sets, see python -m batch.training.look",
+            "give --from cnn --extra FOLDER; to train one from data sets, see python -m batch.training",
         ),
         (("--from", "cnn"), "give --extra FOLDER"),
         (("--from", "cnn", "--network", "mlp"), "is a cnn: give the same --network, or leave it out"),
