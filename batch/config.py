@@ -222,7 +222,7 @@ class WatchOptions(ReadOptions):
     max_wait_s: float = option(
         1.0,
         Kind.NUMBER,
-        "Let a scan wait at most S seconds for others to share its CSV. It waits longer while many arrive.",
+        "Let a scan wait at most S seconds for others to share its CSV. Begin at most one CSV in S seconds.",
         metavar="S",
         low=0,
     )

@@ -64,15 +64,16 @@ class Ticking:
         """Return what the test says of a path."""
         return self.open.get(path)
 
-    def wait(self, seconds: float) -> set[str]:
+    def wait(self, seconds: float) -> dict[str, float]:
+        """Let time go by until something happens; what was to happen while a batch was read happens now."""
         until = self.now + max(seconds, 0.001)
         if not self._script or self._script[0][0] > until:
             self.now = until
-            return set()
+            return {}
         at_s, action = self._script.pop(0)
         self.now = max(self.now, at_s)
         paths = action() or ()
-        return set() if self.is_deaf else {str(path) for path in paths}
+        return {} if self.is_deaf else {str(path): at_s for path in paths}
 
 
 class StopAt(StopSignal):

@@ -77,10 +77,10 @@ class Engine:
         chunks = _chunks(iter(refs), size)
         first = list(itertools.islice(chunks, 2))
         workers = self._workers
-        if len(first) < 2 and not self._apart:
+        if len(first) < 2:
             count = sum(map(len, first))
             worth = count // MIN_SCANS_PER_WORKER
-            workers = min(workers, max(worth, 1 if self._forks and can_fork() else 0))
+            workers = min(workers, max(worth, self._apart or (self._forks and can_fork())))
             if workers > 1:
                 first = list(_chunks(iter(first[0]), -(-count // (CHUNKS_PER_WORKER * workers))))
         all_chunks = itertools.chain(first, chunks)

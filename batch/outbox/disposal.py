@@ -64,11 +64,12 @@ def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSE
                 except OSError:
                     give_back(aside, source)
                     raise
-                touched |= {folder for folder in target.parents if folder.is_relative_to(outbox)}
+                touched.add(target.parent)
             touched.add(source.parent)
         except OSError as error:
             problems.append(error)
-    for folder in touched:  # before the ledger says that it is done
+    above = {folder for path in touched for folder in path.parents if folder.is_relative_to(outbox)}
+    for folder in touched | above:  # before the ledger says that it is done
         with suppress(FileNotFoundError, PermissionError):
             sync(folder)
     return problems

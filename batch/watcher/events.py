@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Events:
 
     def __init__(self, folder: Path, recursive: bool) -> None:
         self._folder, self._recursive = folder, recursive
-        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
         self._observer: BaseObserver | None = None
         self._handler = _Handler(self._queue)
         self._log_handler = _LogHandler(self._handler)
@@ -105,33 +106,37 @@ class Events:
         """
         return self._handler.is_open.get(path)
 
-    def wait(self, seconds: float) -> set[str]:
+    def wait(self, seconds: float) -> dict[str, float]:
         """Wait at most `seconds` for events.
 
         Returns:
-            Paths that may have changed; empty if the time is up or somebody called `wake`.
+            Paths that may have changed, with the time of their last event, as `time.monotonic`. Empty if the
+            time is up or somebody called `wake`.
         """
-        paths: set[str] = set()
+        times: dict[str, float] = {}
         with suppress(queue.Empty):
-            paths.add(self._queue.get(timeout=max(0.0, seconds)))
+            times.update([self._queue.get(timeout=max(0.0, seconds))])
             while True:
-                paths.add(self._queue.get_nowait())
-        return paths - {""}
+                times.update([self._queue.get_nowait()])
+        times.pop("", None)
+        return times
 
     def wake(self) -> None:
         """End a `wait`; a signal handler may call this."""
-        self._queue.put("")
+        self._queue.put(("", 0.0))
 
 
 class _Handler(FileSystemEventHandler):
-    """A queue of paths, and the files that are open. An exception here would end the observer's thread.
+    """A queue of paths with the times of their events, and the files that are open.
+
+    An exception here would end the observer's thread.
 
     Attributes:
         has_lost: Whether events were lost.
         is_open: By path, True from a change of a file until somebody closes it, and False after that.
     """
 
-    def __init__(self, paths: queue.SimpleQueue[str]) -> None:
+    def __init__(self, paths: queue.SimpleQueue[tuple[str, float]]) -> None:
         self.has_lost = False
         self.is_open: dict[str, bool] = {}
         self._paths = paths
@@ -141,7 +146,7 @@ class _Handler(FileSystemEventHandler):
         path = os.fsdecode(event.dest_path or event.src_path)
         self._follow(event, path)
         if self._paths.qsize() < MAX_WAITING:
-            self._paths.put(path)
+            self._paths.put((path, time.monotonic()))
         else:
             self.lose()
 
@@ -149,7 +154,7 @@ class _Handler(FileSystemEventHandler):
         """Note that events did not arrive."""
         self.has_lost = True
         self.is_open = {}
-        self._paths.put("")
+        self._paths.put(("", 0.0))
 
     def _follow(self, event: FileSystemEvent, path: str) -> None:
         """Note whether the file of an event is open."""

@@ -43,11 +43,8 @@ from batch.watcher.systemd import notify, watchdog_interval_s
 _log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
-MAX_WAIT_S = 10.0  # that a scan waits for others while many arrive
 SOON_S = 0.2  # until a look that an event calls for
-MIN_BUSY_SCANS = 32  # scans in a batch from which the next one may be larger
 MAX_ROWS = 10_000  # in a batch; digitbox does nothing else while it reads one, not even a heartbeat
-MAX_DOUBLINGS = 8  # of the size of a batch
 MAX_TRACKED = 100_000  # files that wait or are ready; digitbox finds the others when these are done
 
 
@@ -110,7 +107,7 @@ class Watcher:
         self._silence_s = watchdog_interval_s()
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
-        self._growth = 0  # doublings of the batch, while scans arrive faster than digitbox publishes them
+        self._read_at = -math.inf  # when digitbox began to read the last batch
         self._has_more = False  # files in the inbox than the tracker has
         self._others = OtherFiles(self._inbox.path)
 
@@ -190,11 +187,11 @@ class Watcher:
             if now >= self._pruning.due:
                 self._pruning.go_on(outbox)
         until = min(self._rescan_due, self._tracker.due(), due, self._pruning.due, now + self._silence_s)
-        paths = self._events.wait(0 if self._long else until - now)
-        if paths:
+        times = self._events.wait(0 if self._long else until - now)
+        if times:
             with outbox.turn(self._while_waiting):
-                for path in paths:
-                    self._look(path, outbox)
+                for path, heard in times.items():
+                    self._look(path, outbox, heard)
         return False
 
     def _while_waiting(self) -> None:
@@ -204,15 +201,19 @@ class Watcher:
             raise BusyError("another digitbox is cleaning up the outbox")
 
     def _batch_due(self) -> float:
-        """Return when to read the ready scans: at once if they fill a batch or no other is on its way."""
-        ready = len(self._tracker.ready)
-        full = min(self._max_rows, self._options.batch_size << self._growth)
-        if ready and (ready >= full or ready == len(self._tracker)):
+        """Return when to read the ready scans: they wait for others, to share a file of results."""
+        ready, max_wait_s = len(self._tracker.ready), self._options.max_wait_s
+        if not ready:
+            return math.inf
+        if ready >= self._max_rows:
             return -math.inf
-        return self._tracker.ready_since + min(MAX_WAIT_S, self._options.max_wait_s * 2**self._growth)
+        next_batch = self._read_at + max_wait_s
+        is_last = ready == len(self._tracker)  # no other is on its way
+        return next_batch if is_last else max(next_batch, self._tracker.ready_since + max_wait_s)
 
     def _read(self, outbox: Outbox) -> None:
-        started, ready_since = self._clock(), self._tracker.ready_since
+        self._read_at = started = self._clock()
+        ready_since = self._tracker.ready_since
         counts: Counter[Status] = Counter()
         # While a scan was being written, it may have looked new, and have the content of its row by now.
         refs = outbox.unsettled(self._tracker.take(self._max_rows))
@@ -225,8 +226,6 @@ class Watcher:
             if self._stop.is_asked():  # the other scans stay in the inbox
                 break
         self._publish(outbox, counts, started, ready_since)
-        is_busy = len(refs) >= MIN_BUSY_SCANS and len(self._tracker) > 0
-        self._growth = min(self._growth + 1, MAX_DOUBLINGS) if is_busy else 0
         if self._has_more and not len(self._tracker):
             self._rescan_due = -math.inf
 
@@ -292,8 +291,8 @@ class Watcher:
         is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
         return is_failed and self._tracker.put_back(ref, now)
 
-    def _look(self, path: str, outbox: Outbox) -> None:
-        """Look at the path of an event."""
+    def _look(self, path: str, outbox: Outbox, heard: float) -> None:
+        """Look at the path of an event. A file counts as unchanged since then, however long a batch took."""
         name = os.path.relpath(path, self._inbox.path)
         parts = name.split(os.sep)
         if parts[0] in (os.curdir, os.pardir) or (len(parts) > 1 and not self._options.recursive):
@@ -309,7 +308,7 @@ class Watcher:
         elif (names.has_image_suffix(name) or has_image_content(path)) and outbox.unsettled(
             [dispatch.identify(ScanRef(path, name))]
         ):
-            self._tracker.look(path, name, self._clock())
+            self._tracker.look(path, name, heard)
 
     def _rescan_soon(self, now: float) -> None:
         """Plan a rescan soon, and only one for many reasons."""

@@ -123,8 +123,7 @@ class StabilityTracker:
                     self._last_looks.add(path)
                 if self._is_open(path):
                     self._lost_closes.add(path)
-                if not self.ready:
-                    self.ready_since = now
+                self.ready_since = min(self.ready_since, due)
                 self.ready[path] = ScanRef(
                     path,
                     waiting.name,

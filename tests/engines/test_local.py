@@ -28,8 +28,9 @@ def test_order_is_that_of_the_scans(workers: int) -> None:
 @pytest.mark.parametrize(
     ("count", "workers", "processes", "parts"), [(31, 2, 1, 1), (32, 2, 2, 8), (100, 2, 2, 8), (40, 64, 2, 8)]
 )
+@pytest.mark.parametrize("apart", [False, True])
 def test_a_single_chunk_has_only_workers_that_are_worth_it(
-    count: int, workers: int, processes: int, parts: int, monkeypatch: pytest.MonkeyPatch
+    count: int, workers: int, processes: int, parts: int, apart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scans = refs(*(str(number) for number in range(count)))
     most: list[int] = []
@@ -42,7 +43,8 @@ def test_a_single_chunk_has_only_workers_that_are_worth_it(
         return read(self, chunks, workers, **options)
 
     monkeypatch.setattr(pool.Pool, "read", noting)
-    chunks = list(mapped(scans, 256, workers))
+    with Engine(FakeReader(), workers, apart=apart) as engine:
+        chunks = list(engine.map(scans, 256))
     assert [outcome.ref for chunk in chunks for outcome in chunk] == scans
     assert (most, len(chunks)) == ([processes], parts)
 

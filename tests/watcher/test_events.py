@@ -36,7 +36,7 @@ def heard(folder: Path) -> Iterator[Events]:
 def wait_for(heard: Events, path: Path) -> None:
     seen: set[str] = set()
     while str(path) not in seen:
-        seen |= heard.wait(FOREVER_S)
+        seen |= heard.wait(FOREVER_S).keys()
 
 
 def copy(source: Path, target: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_system_without_threads_is_no_bug(folder: Path, room: int, monkeypatch
 def test_it_is_known_that_the_system_lost_events(heard: Events, capsys: pytest.CaptureFixture[str]) -> None:
     assert not heard.were_lost()
     logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
-    assert heard.wait(FOREVER_S) == set()
+    assert heard.wait(FOREVER_S) == {}
     assert (heard.were_lost(), heard.were_lost()) == (True, False)
     assert capsys.readouterr().err == ""
 
@@ -186,7 +186,7 @@ def test_it_is_known_that_there_were_too_many(
 
 def test_a_wait_may_be_ended(heard: Events) -> None:
     heard.wake()
-    assert heard.wait(FOREVER_S) == set()
+    assert heard.wait(FOREVER_S) == {}
 
 
 @pytest.mark.parametrize(

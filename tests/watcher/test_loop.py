@@ -9,7 +9,6 @@ import pytest
 import pdfs
 from batch.engines.workers import Beat, ScanReader
 from batch.records import Outcome, ScanRef
-from batch.watcher import loop as watching
 from fakes import Reading
 from formats import numbered_scan, two
 from scene import Scene, after_reading, first
@@ -79,10 +78,28 @@ def kinds_of_drops(scene: Scene) -> list[Callable[[int], list[Path]]]:
     ]
 
 
-def test_five_thousand_in_each_way_make_a_few_files_of_results(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "MIN_BUSY_SCANS", 8)  # a tenth of everything
+def test_scans_that_arrive_all_the_time_share_files_of_results(scene: Scene) -> None:
+    """Of 50 scans a second, which digitbox reads in half a second, none waits for long."""
+    published: dict[str, float] = {}
+
+    def read(reader: ScanReader) -> ScanReader:
+        def read_slowly(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+            scene.ticking.now += len(refs) / 100
+            published.update((ref.name, scene.ticking.now) for ref in refs)
+            return reader(refs, beat)
+
+        return Reading(read_slowly)
+
+    for number in range(500):
+        content = numbered_scan(number)
+        scene.ticking.at(20 + number / 50, lambda n=number, c=content: scene.drop(f"{n}.png", c))  # type: ignore[misc]
+    scene.watch(60, read)
+    scene.check()
+    assert 8 <= len(scene.results) <= 13
+    assert max(published[f"{n}.png"] - (20 + n / 50) for n in range(500)) < 2 + 2
+
+
+def test_five_thousand_in_each_way_make_a_few_files_of_results(scene: Scene) -> None:
     kinds = kinds_of_drops(scene)
     for number in range(400):
         scene.ticking.at(number / 50, lambda n=number: kinds[n % 4](n))  # type: ignore[misc]
@@ -92,7 +109,7 @@ def test_five_thousand_in_each_way_make_a_few_files_of_results(
         (folder / f"{number % 7}" / f"{number}.png").write_bytes(numbered_scan(1000 + number))
         scene.note(f"form/{number % 7}/{number}.png", numbered_scan(1000 + number))
     scene.ticking.at(3, lambda: [folder.rename(scene.inbox / "form")])
-    scene.watch(30, batch_size=26)
+    scene.watch(30)
     scene.check()
     assert len(scene.results) <= 10
 

@@ -27,7 +27,7 @@ def test_events_of_a_renamed_inbox_have_its_old_path(tmp_path: Path) -> None:
         (tmp_path / "old" / "late.png").touch()
         seen: set[str] = set()
         while str(inbox / "late.png") not in seen:  # where no such file is
-            seen |= events.wait(FOREVER_S)
+            seen |= events.wait(FOREVER_S).keys()
         assert str(inbox / "new.png") not in seen
         assert events.are_alive()
     finally:
