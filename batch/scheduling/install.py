@@ -10,6 +10,7 @@ from pathlib import Path
 from batch.errors import ConfigError
 from batch.scheduling.units import (
     MADE_BY,
+    NAMESPACE_LINES,
     Job,
     Service,
     cron_line,
@@ -36,15 +37,18 @@ def install(job: Service, is_systemd: bool) -> list[str]:
     """
     undo = f"digitbox schedule --uninstall {'--systemd' if is_systemd else '--cron'} --name {job.name}"
     if is_systemd:
+        has_namespaces = _has_namespaces()
         if isinstance(job, Job):
-            install_units(systemd_units(job), f"{job.name}.timer")
+            install_units(systemd_units(job, has_namespaces=has_namespaces), f"{job.name}.timer")
             lines = [f"installed {job.name}.timer in {units_folder()}: {job.when()}"]
             see = "list-timers"
         else:
-            install_units(watcher_unit(job), f"{job.name}.service")
+            install_units(watcher_unit(job, has_namespaces=has_namespaces), f"{job.name}.service")
             lines = [f"installed and started {job.name}.service in {units_folder()}"]
             see = f"status {job.name}"
         lines.append(f"see: systemctl --user {see}; journalctl --user -u {job.name}; undo: {undo}")
+        if not has_namespaces:
+            lines.append("it has fewer restrictions: this machine gives no namespaces to your services")
         if not Path("/var/lib/systemd/linger", _user()).exists():
             lines.append("it runs while you are logged in; to run it at any time: loginctl enable-linger")
     else:
@@ -140,6 +144,21 @@ def remove_line(name: str) -> str:
         return f"nothing to uninstall: no line of {name} in your crontab"
     _write_crontab(after)
     return f"removed the line of {name} from your crontab"
+
+
+def _has_namespaces() -> bool:
+    """Return whether the systemd of this user can start a service with the restrictions of namespaces.
+
+    Raises:
+        ConfigError: systemd cannot be called.
+    """
+    _systemctl("daemon-reload")  # fails where there is no systemd
+    properties = (f"--property={line}" for line in NAMESPACE_LINES)
+    command = ["systemd-run", "--user", "--wait", "--collect", "--quiet", *properties, "true"]
+    try:
+        return _call(command).returncode == 0
+    except ConfigError:  # there is no systemd-run
+        return False
 
 
 def _check_ours(path: Path) -> None:

@@ -21,6 +21,33 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 MADE_BY = "# Made by digitbox schedule: changes are lost when it is installed again."  # first line of a unit
 MAX_DAYS = 366  # of `missing_days`; the clock changes come again within a year
 
+# What a service of a user may not do: get more rights, or reach more of the system than it needs. It may
+# write where the user can, since nobody knows where the commands of --on-complete write.
+_RESTRICTIONS = """\
+NoNewPrivileges=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+"""
+NAMESPACE_LINES = (
+    "PrivateUsers=yes",
+    "CapabilityBoundingSet=",
+    "ProtectSystem=full",
+    "ProtectClock=yes",
+    "ProtectControlGroups=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectProc=invisible",
+)
+"""Restrictions that need namespaces. Not every machine gives them to the systemd of a user."""
+
 _UNWRITABLE = ("Cc", "Cn", "Cs", "Zl", "Zp")  # Unicode categories: controls, surrogates, line separators
 _TASKS = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 
@@ -105,11 +132,14 @@ def parse_interval(text: str) -> int:
     return int(minutes)
 
 
-def watcher_unit(service: Service) -> dict[str, str]:
+def watcher_unit(service: Service, *, has_namespaces: bool = True) -> dict[str, str]:
     """Return the text of the service of a watcher by file name.
 
-    systemd starts it again after an error that may pass, and after no sign of life for `WatchdogSec`. The
-    restrictions are those that need no namespaces, which not every machine gives to the systemd of a user.
+    systemd starts it again after an error that may pass, and after no sign of life for `WatchdogSec`.
+
+    Args:
+        service: The command.
+        has_namespaces: Whether the systemd of the user can do what `NAMESPACE_LINES` say.
 
     Raises:
         ConfigError: The path of the program has a character that systemd does not accept there.
@@ -134,27 +164,20 @@ RestartPreventExitStatus=2 5 7 8
 WatchdogSec=15min
 TimeoutStopSec=5min
 Nice=10
-NoNewPrivileges=yes
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
 UMask=0027
-
+{_restrictions(has_namespaces)}
 [Install]
 WantedBy=default.target
 """
     return {f"{service.name}.service": unit}
 
 
-def systemd_units(job: Job) -> dict[str, str]:
+def systemd_units(job: Job, *, has_namespaces: bool = True) -> dict[str, str]:
     """Return the text of the service and the timer by file name.
 
     Args:
         job: The command and its times.
+        has_namespaces: Whether the systemd of the user can do what `NAMESPACE_LINES` say.
 
     Raises:
         ConfigError: The path of the program has a character that systemd does not accept there.
@@ -170,9 +193,8 @@ Description=digitbox reads scans
 Type=oneshot
 WorkingDirectory={folder}
 ExecStart={words}
-NoNewPrivileges=yes
 Nice=10
-"""
+{_restrictions(has_namespaces)}"""
     timer = f"""\
 {MADE_BY}
 [Unit]
@@ -186,6 +208,10 @@ Persistent=true
 WantedBy=timers.target
 """
     return {f"{job.name}.service": service, f"{job.name}.timer": timer}
+
+
+def _restrictions(has_namespaces: bool) -> str:
+    return _RESTRICTIONS + "".join(f"{line}\n" for line in NAMESPACE_LINES if has_namespaces)
 
 
 def _systemd_time(job: Job) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from batch.cli import schedule as module
 from batch.cli.schedule import this_program
-from batch.scheduling.units import Job, missing_days
+from batch.scheduling.units import NAMESPACE_LINES, Job, missing_days
 from command import Digitbox
 
 # Keeps the crontab in a file, as the real one does in a place of its own.
@@ -28,6 +28,9 @@ echo "$@" >> "$HOME/called"
 [ -e "$HOME/denied" ] && { echo "Failed to connect to bus" >&2; exit 1; }
 exit 0
 """
+SYSTEMD_RUN = """#!/bin/sh
+[ ! -e "$HOME/no-namespaces" ]
+"""
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home, programs = tmp_path / "home", tmp_path / "bin"
     for folder in (home, programs, tmp_path / "inbox"):
         folder.mkdir()
-    for name, text in (("crontab", CRONTAB), ("systemctl", SYSTEMCTL)):
+    for name, text in (("crontab", CRONTAB), ("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
         (programs / name).write_text(text)
         (programs / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("HOME", str(home))
@@ -198,6 +201,21 @@ def test_units_are_put_in_place_and_taken_away(
     assert os.listdir(folder) == []
     assert "--user disable --now digitbox-nightly.timer" in (home / "called").read_text()
     assert "nothing to uninstall" in digitbox("schedule", "--systemd", "--uninstall").err
+
+
+@pytest.mark.parametrize("what", [["--at", "02:30"], ["--watch"]])
+def test_a_machine_without_namespaces_has_units_that_start(
+    digitbox: Digitbox, home: Path, what: list[str]
+) -> None:
+    """systemd would not start a service that asks for them: 218/CAPABILITIES, or 226/NAMESPACE."""
+    name = f"digitbox-{'watch' if what == ['--watch'] else 'nightly'}.service"
+    unit = home / ".config" / "systemd" / "user" / name
+    said = digitbox("schedule", "--systemd", "--install", *what).err
+    assert "PrivateUsers=yes" in unit.read_text() and "fewer restrictions" not in said
+    (home / "no-namespaces").touch()
+    said = digitbox("schedule", "--systemd", "--install", *what).err
+    assert not set(NAMESPACE_LINES) & set(unit.read_text().splitlines()) and "fewer restrictions" in said
+    assert "NoNewPrivileges=yes" in unit.read_text()
 
 
 def test_units_of_others_are_left_alone(digitbox: Digitbox, home: Path) -> None:

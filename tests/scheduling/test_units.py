@@ -25,6 +25,7 @@ from batch.scheduling.units import (
     watcher_unit,
     windows_task,
 )
+from command import ROOT
 
 ODD = (
     "--ignore",
@@ -158,6 +159,30 @@ def test_odd_words_come_through_systemd(tmp_path: Path) -> None:
     assert arguments == [word.replace("$", "$$") for word in ODD]  # systemd turns $$ into $ at the start
     (directory,) = re.findall(r"WorkingDirectory: (.*)", log)
     assert directory.rstrip("/") == str(folder)
+
+
+def exposure(unit: str) -> float:
+    """Return what systemd thinks that a service could do to the machine, from 0 to 10."""
+    command = ["systemd-analyze", "security", "--offline=yes", unit]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "--offline" in result.stderr:
+        pytest.skip("systemd before 250 does not look at units that are not loaded")
+    return float(re.findall(r"Overall exposure level for .*: ([\d.]+)", result.stdout)[0])
+
+
+@systemd
+def test_systemd_finds_the_services_well_confined(tmp_path: Path) -> None:
+    deployed = [str(path) for path in (ROOT / "deploy").glob("*.service")]
+    service = Service(name="digitbox-w", command=("/bin/echo",), folder="/tmp")
+    for name, text in (watcher_unit(service) | systemd_units(job())).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    made = [str(path) for path in tmp_path.glob("*.service")]
+    found = {unit: exposure(unit) for unit in (*deployed, *made)}
+    assert len(found) == 4
+    assert {unit: level for unit, level in found.items() if level >= 3} == {}
+    bare = tmp_path / "bare.service"
+    bare.write_text("[Service]\nExecStart=/bin/echo\n")
+    assert exposure(str(bare)) > 9
 
 
 @pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b"])
