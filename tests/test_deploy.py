@@ -15,13 +15,13 @@ from batch.monitoring.metrics_server import MetricsServer
 from batch.monitoring.news import State
 from batch.outbox.run_stats import RunStats
 from command import ROOT
-from others import OTHER_ID, needs_root, open_to_all
+from others import needs_root
 from test_docs import commands
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted([*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")])
 PROGRAM = "/opt/digitbox/bin/digitbox"
-VOLUMES = {"inbox", "outbox", "tmp"}
+VOLUMES = ("inbox", "outbox", "tmp")
 METRIC = re.compile(r"digitbox_[a-z_]+?(?=_bucket|[{\[)])")
 
 
@@ -122,34 +122,54 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
     assert [name for name in sorted(shown) if name.removesuffix("_total") not in served] == []
 
 
-@needs_root
-def test_a_user_without_home_and_rights_reads_scans(tmp_path: Path, default_model: Path) -> None:
-    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
-    for folder in (inbox, outbox):
-        folder.mkdir()
-    open_to_all(inbox, outbox)
-    shutil.copy(ROOT / "inbox" / "sample-01-pen.png", inbox)
-    environment = {**os.environ, "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
+CONFINED = """
+mount -t tmpfs -o mode=755 tmpfs /mnt
+for folder in inbox outbox tmp; do mkdir /mnt/$folder; mount --bind $folder /mnt/$folder; done
+mount -o remount,ro,bind /
+cd /mnt
+exec setpriv --reuid=10001 --regid=10001 --clear-groups --bounding-set=-all --no-new-privs "$@"
+"""
+"""Runs a command as compose.yaml does: no root, no capability, and only its volumes to write to."""
 
-    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-B", *arguments]
+
+@pytest.mark.slow
+@needs_root
+@pytest.mark.skipif(not (shutil.which("unshare") and shutil.which("setpriv")), reason="needs util-linux")
+def test_the_rights_of_the_container_are_enough(tmp_path: Path, default_model: Path) -> None:
+    folders = [tmp_path / name for name in VOLUMES]
+    for folder in folders:
+        folder.mkdir()
+        folder.chmod(0o777)
+    shutil.copy(ROOT / "inbox" / "sample-01-pen.png", tmp_path / "inbox" / "a.png")
+    before = ["unshare", "--mount", "sh", "-e", "-c", CONFINED, "sh", sys.executable, "-B"]
+    variables = {"HOME": "/nonexistent", "TMPDIR": "/mnt/tmp", "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": os.environ["PATH"], **variables}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*before, *arguments]
         return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env=environment,
-            user=OTHER_ID,
-            group=OTHER_ID,
-            extra_groups=[],
+            command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
         )
 
-    try:
-        is_readable = python("-c", "import batch.cli.main").returncode == 0
-    except PermissionError:
-        is_readable = False
-    if not is_readable:
-        pytest.skip("other users may not read this checkout")
-    result = python("-m", "batch", "run", str(inbox), "--outbox", str(outbox))
-    assert (result.returncode, len(result.stdout.splitlines())) == (0, 1), result.stderr
+    if run("-c", "import batch.cli.main").returncode:
+        pytest.skip("no mounts of one's own here, or other users may not read this Python")
+    is_confined = "import os; print(os.getuid(), os.access('/', os.W_OK), os.access(os.curdir, os.W_OK))"
+    assert run("-c", is_confined).stdout == "10001 False False\n"
+    with subprocess.Popen(
+        [*before, "-m", "batch", "watch", "inbox", "--outbox", "outbox", "--settle", "0.1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+    ) as watcher:
+        assert watcher.stdout is not None
+        results = watcher.stdout.readline().strip()
+        health = run("-m", "batch", "status", "--outbox", "outbox")
+        watcher.terminate()
+        assert watcher.wait() == 0
+    assert (health.returncode, health.stderr) == (0, ""), health.stdout
+    assert len((tmp_path / results).read_text().splitlines()) == 2
+    assert [path.name for path in (tmp_path / "outbox" / "done").rglob("*.png")] == ["a.png"]
+    nightly = run("-m", "batch", "run", "--only-new", "inbox", "--outbox", "outbox")
+    assert (nightly.returncode, nightly.stdout) == (0, ""), nightly.stderr

@@ -17,7 +17,7 @@ from batch.outbox.batches import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
 from batch.storage.disk import digest_of
-from batch.storage.durable import make_folder, rename_new, sync
+from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
 DONE, FAILED = "done", "failed"
 
@@ -163,16 +163,16 @@ def _move(aside: Path, first_target: Path, outcome: Outcome, batch: Batch, outbo
     if not outbox.is_dir():  # a missing outbox may be a share that is not mounted
         raise FileNotFoundError(errno.ENOENT, "no such folder", str(outbox))
     make_folder(first_target.parent)
-    is_other_device = os.lstat(aside).st_dev != os.stat(first_target.parent).st_dev
+    is_other_mount = are_on_other_mounts(aside, first_target.parent)
     # The folder is this batch's own: only a second scan of the same name can be in the way.
     for target in numbered(first_target):
         if os.path.lexists(target):
-            if is_other_device and digest_of(target) == digest_of(aside) != "":  # a kill came after the copy
+            if is_other_mount and digest_of(target) == digest_of(aside) != "":  # a kill came after the copy
                 break
             continue
         if outcome.status is Status.FAILED:
             _write_reason(outcome, batch, target)
-        if not is_other_device:
+        if not is_other_mount:
             rename_new(aside, target)
             return
         copy_new(aside, target, outcome.sha256)

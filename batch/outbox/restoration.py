@@ -14,7 +14,7 @@ from batch.outbox.batches import Batch
 from batch.outbox.disposal import beside, copy_new, moved_paths, root_folder, target_of
 from batch.records import After, Outcome, Reason, Status
 from batch.storage.disk import digest_of
-from batch.storage.durable import make_folder, rename_new, sync
+from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
 
 def is_in_place(outcome: Outcome) -> bool:
@@ -96,16 +96,16 @@ def restore(place: Path, outcome: Outcome, batch: Batch, outbox: Path) -> Path:
 
 def _move_back(aside: Path, first_target: Path) -> Path:
     """Move a scan under its hidden name to a path, or to a numbered one if that is taken; return it."""
-    is_other_device = os.lstat(aside).st_dev != os.stat(first_target.parent).st_dev
+    is_other_mount = are_on_other_mounts(aside, first_target.parent)
     for target in numbered(first_target):
         try:
-            if not is_other_device:
+            if not is_other_mount:
                 rename_new(aside, target)
                 return target
             copy_new(aside, target, digest_of(aside))
         except FileExistsError:
             # A kill may have come between the two steps of this move.
-            if not (_is_link(aside, target) or (is_other_device and _are_alike(aside, target))):
+            if not (_is_link(aside, target) or (is_other_mount and _are_alike(aside, target))):
                 continue
         os.unlink(aside)
         return target

@@ -94,6 +94,33 @@ def rename_new(source: Path, target: Path) -> None:
         os.unlink(source)
 
 
+def are_on_other_mounts(path: Path, folder: Path) -> bool:
+    """Return whether a file can only be copied into a folder: a rename stays within a mount.
+
+    Two volumes of a container may be folders of one device, and are two mounts all the same.
+    """
+    if os.lstat(path).st_dev != os.stat(folder).st_dev:
+        return True
+    mounts = _mount_of(path.parent), _mount_of(folder)
+    return None not in mounts and mounts[0] != mounts[1]
+
+
+def _mount_of(folder: Path) -> bytes | None:
+    """Return the number of the mount of a folder; None if the system does not tell."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # A line is "mnt_id:\t29".
+        lines = Path(f"/proc/self/fdinfo/{descriptor}").read_bytes().splitlines()
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return next((line for line in lines if line.startswith(b"mnt_id:")), None)
+
+
 def rename_without_replacing(source: Path, target: Path) -> bool:
     """Rename a file in one step to a name that must be free, by renameat2 of Linux.
 

@@ -2,6 +2,8 @@ import errno
 import fcntl
 import itertools
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 import faults
 from batch.storage import durable
+from command import ROOT
 
 
 def test_a_new_file_is_whole_and_alone(tmp_path: Path) -> None:
@@ -164,3 +167,26 @@ def test_an_open_file_by_its_other_name_is_not_replaced(tmp_path: Path) -> None:
         durable.replace(Path(f"/proc/self/fd/{log.fileno()}"), b"line 2\n")
         log.write("line 3\n")
     assert (tmp_path / "log").read_text() == "line 1\nline 2\nline 3\n"
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare")
+def test_two_mounts_of_one_disk_need_a_copy(tmp_path: Path) -> None:
+    """So are two volumes of a container: a rename between them fails, though the device is the same."""
+    for name in ("inbox", "outbox"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "inbox" / "a").touch()
+    script = 'mount --bind inbox inbox && exec "$@"'
+    before = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    if subprocess.run([*before, "true"], capture_output=True, check=False, cwd=tmp_path).returncode:
+        pytest.skip("no mounts of one's own here")
+    code = (
+        "from pathlib import Path; from batch.storage.durable import are_on_other_mounts as check; "
+        "print(check(Path('inbox/a'), Path('outbox')), check(Path('inbox/a'), Path('inbox')))"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for prefix, expected in ((before, "True False\n"), ([], "False False\n")):
+        result = subprocess.run(
+            [*prefix, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        assert result.stdout == expected
