@@ -72,7 +72,7 @@ class Engine:
                 `several_pages`.
 
         Yields:
-            The outcomes of one chunk; an empty list whenever a worker was lost, as a sign of life.
+            The outcomes of one chunk; at times an empty list, as a sign of life.
         """
         chunks = _chunks(iter(refs), size)
         first = list(itertools.islice(chunks, 2))

@@ -142,8 +142,8 @@ class Pool:
     ) -> Iterator[list[Outcome]]:
         """Read chunks with at most so many workers; yield the outcomes of each in the order of the chunks.
 
-        If this process can start no worker, it reads the scans itself. When it lost a worker, it yields an
-        empty list: many scans that hang take long, and a service must give signs of life meanwhile.
+        If this process can start no worker, it reads the scans itself. It yields an empty list when it lost a
+        worker, and once a second while workers go on: a service must give signs of life meanwhile.
 
         Args:
             chunks: The scans.
@@ -155,6 +155,7 @@ class Pool:
         """
         self._most, self._failed_starts = workers, 0
         begun: deque[_Chunk] = deque()
+        yielded_s = monotonic()
         try:
             while True:
                 # A few chunks ahead keep the workers busy. More would only take memory.
@@ -167,8 +168,9 @@ class Pool:
                     self._hand_out()
                     if any(part is not None or not worker.is_ready for worker, part in self._workers.items()):
                         losses = self._losses
-                        self._listen()
-                        if self._losses > losses:
+                        has_heard = self._listen()
+                        if self._losses > losses or (has_heard and monotonic() - yielded_s >= LISTEN_S):
+                            yielded_s = monotonic()
                             yield []
                 if self._workers:  # without any, it would read before this chunk is out
                     self._hand_out()
@@ -236,8 +238,12 @@ class Pool:
             else:
                 self._workers[idle] = part
 
-    def _listen(self, max_wait_s: float = LISTEN_S) -> None:
-        """Wait for a message; take what the workers say, and lose those that are silent for too long."""
+    def _listen(self, max_wait_s: float = LISTEN_S) -> bool:
+        """Wait for a message; take what the workers say, and lose those that are silent for too long.
+
+        Returns:
+            Whether a worker said something.
+        """
         busy = {
             worker: part for worker, part in self._workers.items() if part is not None or not worker.is_ready
         }
@@ -256,6 +262,7 @@ class Pool:
             worker.silent_s += waited_s
             if worker.silent_s >= limits_s[worker]:
                 self._lose(worker, Reason.TIMEOUT)
+        return bool(heard)
 
     def _limit_of(self, refs: list[ScanRef]) -> float:
         """Return the seconds that a worker may be silent while it reads these scans."""

@@ -14,7 +14,7 @@ from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
-from batch.outbox import batches, corrections, run_history
+from batch.outbox import batches, corrections, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
@@ -24,8 +24,9 @@ from batch.storage import dispatch
 from batch.text import count_scans
 
 MAX_RUNS = 2  # entries of the history to read: the run that goes on, and the one before it
-PATIENCE_S = 300.0  # extra time for a watcher, which gives no sign while it reads a batch
-MAX_MISSED_BEATS = 3  # signs that a watcher may miss before digitbox calls it stale
+MAX_SILENCE_S = 3 * turns.SIGN_S  # of a watcher, which gives signs while it reads, too
+OLD_PATIENCE_S = 300.0  # for a watcher of an older digitbox, which gives none while it reads a batch
+OLD_MAX_MISSED = 3  # signs that such a watcher may miss
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class Health:
         inputs: Paths, globs and addresses in which digitbox looked for waiting scans.
         counts: Number of scans by status, in all runs; what a person said of a scan counts.
         watcher: The last sign of the watcher; None if there never was one.
-        watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign for long), `gone` (no such process);
+        watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign), `gone` (no such process);
             None if there never was a watcher.
         problems: One sentence for each thing that is not well, the gravest first; empty if all is well.
         books: What the ledger and the files of the outbox say of each other; None if nobody asked.
@@ -99,7 +100,7 @@ def check_health(
         if runs and run_history.is_running(runs[0]):
             health.running = runs.pop(0)
         health.last_run = runs[0] if runs else None
-        _judge_watcher(health, now)
+        _judge_watcher(health, now, turns.last_sign(folder))
         if listing is not None and isinstance(outbox, Path):
             health.books = check_books(ledger, outbox, listing)
             health.problems += health.books.problems
@@ -133,11 +134,14 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
             health.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
 
 
-def _judge_watcher(health: Health, now: float) -> None:
+def _judge_watcher(health: Health, now: float, sign_at: float | None) -> None:
     beat, newest = health.watcher, health.running or health.last_run
     if beat is None:
         return
-    age_s = now - seconds_of(beat.beat_at)
+    age_s = now - max(seconds_of(beat.beat_at), sign_at or 0.0)
+    max_age_s = MAX_SILENCE_S
+    if sign_at is None:
+        max_age_s = OLD_MAX_MISSED * (beat.every_s or OLD_PATIENCE_S) + OLD_PATIENCE_S
     if beat.state == "stopped":
         health.watcher_state = "stopped"
     elif newest is not None and newest.command == "run" and newest.started_at > beat.beat_at:
@@ -147,10 +151,11 @@ def _judge_watcher(health: Health, now: float) -> None:
         health.problems.append(
             f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again, digitbox watch"
         )
-    elif age_s > MAX_MISSED_BEATS * (beat.every_s or PATIENCE_S) + PATIENCE_S:
+    elif age_s > max_age_s:
         health.watcher_state = "stale"
         health.problems.append(
-            f"no sign of the watcher for {spoken(age_s)}: end process {beat.pid}, start it again"
+            f"no sign of the watcher for {spoken(age_s)}: a scan, a disk or a share hangs; if that goes on, "
+            f"end process {beat.pid}, and start it again"
         )
     else:
         health.watcher_state = beat.state

@@ -12,6 +12,8 @@ it back while it waits for scans. In `prune` and `retry`, a step takes about a s
 | `turn.lock` | | alone for a step | alone for a step |
 | `next.lock` | | alone until it is its turn | alone until it is its turn |
 
+The time of `watcher.lock` is that of the watcher's last sign of life.
+
 Without the last lock, a process that needs the next turn at once would always be faster than one that waits.
 Older versions hold `lock` alone, so they and this one exclude each other.
 """
@@ -21,7 +23,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from batch.storage import locks
 
 PATIENCE_S = 300.0  # a watcher reads a batch in one turn, and gives no sign meanwhile
 POLL_S = 0.02  # between two attempts to take the turn
+SIGN_S = 5.0  # at most between two signs of life of a watcher that nothing holds up
 
 Turn = Callable[[], AbstractContextManager[object]]
 """Holds the turn for the time of a block."""
@@ -93,6 +96,24 @@ def hold_turn(folder: Path, *, while_waiting: Callable[[], object] = lambda: Non
         with locks.hold(_file(folder, "next.lock"), exclusive=True, busy=busy, wait=wait):
             turn.enter_context(locks.hold(_file(folder, "turn.lock"), exclusive=True, busy=busy, wait=wait))
         yield
+
+
+def give_sign(folder: Path) -> None:
+    """Note in the state folder that the watcher, which holds its lock, is alive now."""
+    with suppress(OSError):
+        os.utime(_watcher_lock(folder), (time.time(),) * 2)
+
+
+def last_sign(folder: Path) -> float | None:
+    """Return when a watcher last gave a sign of life, seconds since 1970; None if no watcher was there."""
+    try:
+        return os.stat(_watcher_lock(folder)).st_mtime
+    except OSError:
+        return None
+
+
+def _watcher_lock(folder: Path) -> Path:
+    return folder / f"{Role.WATCHER}.lock"
 
 
 def take_turns(turn: Turn, steps: Iterator[None]) -> None:

@@ -21,7 +21,7 @@ from batch.inputs.content import has_image_content
 from batch.inputs.settling import UNKNOWN_PATIENCE
 from batch.locations import STATE
 from batch.monitoring.news import News
-from batch.outbox import run_history
+from batch.outbox import run_history, turns
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
@@ -104,7 +104,7 @@ class Watcher:
         self._tracker = self._new_tracker()
         self._is_guessing = False  # whether the log has said that digitbox cannot see who writes
         self._rescan_due, self._rescan_took_s = -math.inf, 0.0
-        self._silence_s = watchdog_interval_s()
+        self._silence_s, self._signed = min(watchdog_interval_s(), turns.SIGN_S), -math.inf
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
         self._read_at = -math.inf  # when digitbox began to read the last batch
@@ -168,7 +168,7 @@ class Watcher:
     def _serve(self, outbox: Outbox) -> bool:
         """Do what is due, or wait until something is; return whether digitbox read a batch."""
         now = self._clock()
-        notify("WATCHDOG=1")
+        self._sign()
         with outbox.turn(self._while_waiting):
             if self._events.were_lost():
                 self._rescan_soon(now)
@@ -194,9 +194,17 @@ class Watcher:
                     self._look(path, outbox, heard)
         return False
 
+    def _sign(self) -> None:
+        """Give a sign of life to systemd and, every second, to `digitbox status`."""
+        notify("WATCHDOG=1")
+        now = self._clock()
+        if now >= self._signed + 1:
+            self._signed = now
+            turns.give_sign(self._options.outbox / STATE)
+
     def _while_waiting(self) -> None:
         """Give a sign of life while another process has its turn; give up if a signal says to stop."""
-        notify("WATCHDOG=1")
+        self._sign()
         if self._stop.is_asked():
             raise BusyError("another digitbox is cleaning up the outbox")
 
@@ -220,7 +228,7 @@ class Watcher:
         for outcomes in self._engine.map(refs, self._options.batch_size, reads_long=False):
             rows = self._rows_of(outcomes)
             outbox.add(rows)
-            notify("WATCHDOG=1")
+            self._sign()
             counts.update(outcome.status for outcome in rows)
             self._say_problems(rows)
             if self._stop.is_asked():  # the other scans stay in the inbox
@@ -379,5 +387,5 @@ class Watcher:
         self._tracker = self._new_tracker()
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:
-            notify("WATCHDOG=1")
+            self._sign()
             self._events.wait(min(until - self._clock(), self._silence_s))

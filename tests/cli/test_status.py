@@ -109,6 +109,19 @@ def test_what_is_well_and_what_is_not(
         assert any(problem in text for text in found), found
 
 
+@pytest.mark.parametrize(
+    ("silent_s", "problem"), [(5, ""), (20, "no sign of the watcher for 20 s: a scan, a")]
+)
+def test_a_watcher_that_hangs_is_seen_in_seconds(outbox: Path, silent_s: float, problem: str) -> None:
+    """Its signs are those of a lock's time; the heartbeat in the ledger is rarer."""
+    lock = outbox / ".digitbox" / "watcher.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    os.utime(lock, (NOON.timestamp() - silent_s,) * 2)
+    found = problems(outbox, WATCH, beat("watching", 1))
+    assert [text.startswith(problem) for text in found] == [True] * bool(problem)
+
+
 def test_a_watcher_that_was_killed_is_said_once(outbox: Path) -> None:
     watch = replace(WATCH, pid=NOBODY)
     assert len(problems(outbox, watch, beat("watching", 0.01, pid=NOBODY))) == 1

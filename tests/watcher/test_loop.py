@@ -40,6 +40,33 @@ def test_a_lone_scan_is_read_as_soon_as_it_has_settled(scene: Scene) -> None:
     scene.check()
 
 
+def test_a_watcher_gives_signs_while_it_reads_and_while_it_rests(scene: Scene) -> None:
+    sign = scene.outbox / ".digitbox" / "watcher.lock"
+    seen: list[float] = []
+
+    def forget() -> None:
+        seen.append(sign.stat().st_mtime)
+        os.utime(sign, (0, 0))
+
+    for time_s in (10, 30, 50):
+        scene.ticking.at(time_s, forget)
+    for number in range(6):
+        scene.drop(f"{number}.png", numbered_scan(number))
+
+    def read(reader: ScanReader) -> ScanReader:
+        def read_slowly(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+            if refs:
+                forget()
+            scene.ticking.now += 2
+            return reader(refs, beat)
+
+        return Reading(read_slowly)
+
+    scene.watch(60, read, batch_size=2, rescan_s=300)
+    assert len(seen) == 6 and min(seen) > 0
+    assert sign.stat().st_mtime > 0
+
+
 def test_scans_that_trickle_in_wait_no_longer_than_asked(scene: Scene) -> None:
     for number in range(60):
         scene.ticking.at(number, lambda n=number: scene.drop(f"{n}.png", numbered_scan(n)))  # type: ignore[misc]
