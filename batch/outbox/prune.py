@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from batch import clock
+from batch.errors import OutboxError
 from batch.locations import state_folder
 from batch.outbox import batches, disposal, restoration, settled, turns
 from batch.outbox.ledger import Ledger, open_ledger
@@ -92,6 +93,8 @@ def prune_outbox(
     read these scans again. So do scans with a day on which the clock must have been wrong: nobody knows how
     old they are. A watcher may be at work meanwhile, since both take turns.
 
+    Where the disk is full, nothing can be written to the ledger until the files are gone.
+
     Args:
         outbox: An outbox with a ledger.
         limits: What is old.
@@ -103,20 +106,54 @@ def prune_outbox(
     """
     pruned = Pruned()
     folder = state_folder(outbox)
-    with open_ledger(outbox, read_only=dry_run) as ledger:
+
+    def work(ledger: Ledger) -> None:
         steps = prune(ledger, outbox, limits, pruned, dry_run=dry_run, now=now())
         turns.take_turns(nullcontext if dry_run else lambda: turns.hold_turn(folder), steps)
+
+    try:
+        with open_ledger(outbox, read_only=dry_run) as ledger:
+            work(ledger)
+    except OutboxError:
+        if dry_run or not _make_room(outbox, limits, pruned, now()):
+            raise
+        with open_ledger(outbox) as ledger:
+            work(ledger)
     return pruned
+
+
+def _make_room(outbox: Path, limits: Limits, pruned: Pruned, now: datetime) -> bool:
+    """Remove old files of done/ and failed/, and leave the ledger as it is; return whether there were any."""
+    folder = state_folder(outbox)
+    busy = f"a run, prune or retry is at work in {outbox}: wait for it"
+    try:
+        with (
+            turns.hold_outbox(folder, turns.Role.CLEANER, busy=busy),
+            closing(Ledger(folder, read_only=True)) as ledger,
+        ):
+            steps = _prune_folders(ledger, outbox, limits, pruned, dry_run=False, now=now)
+            turns.take_turns(lambda: turns.hold_turn(folder), steps)
+    except (OSError, OutboxError):
+        return False
+    pruned.notes.clear()  # the second time finds the same
+    return pruned.files > 0
 
 
 def prune(
     ledger: Ledger, outbox: Path, limits: Limits, pruned: Pruned, *, dry_run: bool, now: datetime
 ) -> Iterator[None]:
     """Do the work of `prune_outbox`, and yield after each step. Each step needs the turn."""
-    misdated: set[str] = set()
-    for limit in {limits.done, limits.failed} - {None}:
-        assert limit is not None
-        misdated |= _misdated_batches(ledger, clock.compact(limit), clock.compact(now))
+    misdated = _misdated(ledger, limits, now)
+    yield from _prune_folders(ledger, outbox, limits, pruned, dry_run=dry_run, now=now)
+    yield from _prune_ledger(ledger, outbox, limits, misdated, pruned, dry_run=dry_run)
+    if not dry_run:
+        settled.shrink(ledger)
+
+
+def _prune_folders(
+    ledger: Ledger, outbox: Path, limits: Limits, pruned: Pruned, *, dry_run: bool, now: datetime
+) -> Iterator[None]:
+    misdated = _misdated(ledger, limits, now)
     # No process writes to folders of finished batches. Those of later batches are not on the list.
     kept = {batch.batch_id for batch in batches.unfinished(ledger)}
     folders: list[tuple[str, list[str]]] = []
@@ -131,9 +168,15 @@ def prune(
         if not dry_run:
             with suppress(OSError):  # what is left in it has its problem, or is not old
                 os.rmdir(day)
-    yield from _prune_ledger(ledger, outbox, limits, misdated, pruned, dry_run=dry_run)
-    if not dry_run:
-        settled.shrink(ledger)
+
+
+def _misdated(ledger: Ledger, limits: Limits, now: datetime) -> set[str]:
+    """Return the batches that the clock gave a wrong time, as far as the limits matter."""
+    misdated: set[str] = set()
+    for limit in {limits.done, limits.failed} - {None}:
+        assert limit is not None
+        misdated |= _misdated_batches(ledger, clock.compact(limit), clock.compact(now))
+    return misdated
 
 
 def _misdated_batches(ledger: Ledger, before: str, now: str) -> set[str]:
