@@ -57,6 +57,7 @@ class Outbox:
     Attributes:
         published: The files of results so far, with those of an earlier process that it published on the way
             in; an address is text.
+        while_waiting: Called while another process has its turn; may raise an exception to give up.
         not_disposed: Why digitbox could not move or delete scans that have their row; empty if it could.
 
     Args:
@@ -94,6 +95,7 @@ class Outbox:
     ) -> None:
         self.published: list[Path | str] = []
         self.not_disposed = ""
+        self.while_waiting: Callable[[], object] = lambda: None
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
@@ -136,13 +138,10 @@ class Outbox:
         return self
 
     @contextmanager
-    def turn(self, while_waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
         """Hold the turn of a watcher for the time of the block; a run has the outbox for itself.
 
         A watcher must hold it in each call of the other methods but `beat`, and while anything is staged.
-
-        Args:
-            while_waiting: Called while another process has its turn; may raise an exception to give up.
 
         Raises:
             BusyError: Another process has its turn for very long.
@@ -151,7 +150,7 @@ class Outbox:
         with ExitStack() as stack:
             if self._role is not Role.RUN:
                 with self._reporting():
-                    stack.enter_context(turns.hold_turn(self._state, while_waiting=while_waiting))
+                    stack.enter_context(turns.hold_turn(self._state, while_waiting=self.while_waiting))
             yield
 
     def prune(self, limits: Limits, pruned: Pruned, now: datetime) -> Generator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 import os
@@ -15,26 +14,22 @@ from pathlib import Path
 from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines.local import Engine
-from batch.errors import BusyError, InputError, MeansError, OutboxError, RunError, ShareError
-from batch.inputs import names
-from batch.inputs.content import has_image_content
-from batch.inputs.settling import UNKNOWN_PATIENCE
+from batch.errors import BusyError, MeansError, OutboxError, RunError, ShareError
 from batch.locations import STATE
 from batch.monitoring.news import News
 from batch.outbox import run_history, turns
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
-from batch.records import Outcome, Reason, ScanRef, Status, by_file
+from batch.records import Outcome, Reason, Status, by_file
 from batch.results import schema
 from batch.run import job
-from batch.storage import dispatch
 from batch.terminal.log import Repeated, event
 from batch.text import count_scans, text_cell
+from batch.watcher.arrivals import Arrivals
 from batch.watcher.events import Events
 from batch.watcher.inbox import InboxMonitor, find_inputs
 from batch.watcher.long_scans import LongScans
-from batch.watcher.other_files import OtherFiles
 from batch.watcher.pruning import DailyPruning
 from batch.watcher.signals import StopSignal
 from batch.watcher.stability import StabilityTracker
@@ -43,9 +38,7 @@ from batch.watcher.systemd import notify, watchdog_interval_s
 _log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
-SOON_S = 0.2  # until a look that an event calls for
 MAX_ROWS = 10_000  # in a batch; digitbox does nothing else while it reads one, not even a heartbeat
-MAX_TRACKED = 100_000  # files that wait or are ready; digitbox finds the others when these are done
 
 
 def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) -> None:
@@ -99,17 +92,16 @@ class Watcher:
         self._news, self._stop, self._clock = news, stop, clock
         self._inbox = InboxMonitor(options, events)
         self._disposal_warning = Repeated(_log, "retire")
-        self._folders_warning = Repeated(_log, "folders")
         self._max_rows = min(options.rows_per_file, MAX_ROWS)
-        self._tracker = self._new_tracker()
-        self._is_guessing = False  # whether the log has said that digitbox cannot see who writes
-        self._rescan_due, self._rescan_took_s = -math.inf, 0.0
         self._silence_s, self._signed = min(watchdog_interval_s(), turns.SIGN_S), -math.inf
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
         self._read_at = -math.inf  # when digitbox began to read the last batch
-        self._has_more = False  # files in the inbox than the tracker has
-        self._others = OtherFiles(self._inbox.path)
+        self._arrivals = Arrivals(options, self._inbox, events, self._long.has)
+
+    @property
+    def _tracker(self) -> StabilityTracker:
+        return self._arrivals.tracker
 
     def close(self) -> None:
         """End watching."""
@@ -135,14 +127,16 @@ class Watcher:
             try:
                 if is_started:
                     self._check_outbox()
-                with open_outbox() as outbox:
+                outbox = open_outbox()
+                outbox.while_waiting = self._while_waiting
+                with outbox:
                     if not is_started:
                         self._engine.start()
                         _log.info(f"watching {self._options.inbox}", extra=event("started", pid=os.getpid()))
                         notify("READY=1", f"STATUS=watching {self._options.inbox}")
                         is_started = True
                     self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
-                    self._rescan_due = -math.inf
+                    self._arrivals.rescan_due = -math.inf
                     while not self._stop.is_asked():
                         has_read = self._serve(outbox)
                         if pause_s and (has_read or not len(self._tracker)):
@@ -154,10 +148,10 @@ class Watcher:
                     notify("STOPPING=1" if is_stopping else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
             except (OutboxError, BusyError, MeansError, ShareError) as error:
-                if not is_started:
-                    raise
                 if self._stop.is_asked():
                     break
+                if not is_started:
+                    raise
                 notify(f"STATUS=paused: {error}")
                 if not pause_s:
                     _log.warning(f"paused, trying again from time to time: {error}", extra=event("paused"))
@@ -169,14 +163,13 @@ class Watcher:
         """Do what is due, or wait until something is; return whether digitbox read a batch."""
         now = self._clock()
         self._sign()
-        with outbox.turn(self._while_waiting):
+        with outbox.turn():
             if self._events.were_lost():
-                self._rescan_soon(now)
-            if now >= self._rescan_due:
+                self._arrivals.rescan_soon(now)
+            if now >= self._arrivals.rescan_due:
                 self._rescan(outbox, now)
             self._read_on(outbox)
-            self._tracker.settle(now)
-            self._say_guessing()
+            self._arrivals.settle(now)
             state = self._news.state
             state.backlog, state.ready_since = len(self._tracker), self._tracker.ready_since
             self._news.sign()
@@ -186,12 +179,12 @@ class Watcher:
                 return True
             if now >= self._pruning.due:
                 self._pruning.go_on(outbox)
-        until = min(self._rescan_due, self._tracker.due(), due, self._pruning.due, now + self._silence_s)
-        times = self._events.wait(0 if self._long else until - now)
+        dues = self._arrivals.rescan_due, self._tracker.due(), due, self._pruning.due, now + self._silence_s
+        times = self._events.wait(0 if self._long else min(dues) - now)
         if times:
-            with outbox.turn(self._while_waiting):
+            with outbox.turn():
                 for path, heard in times.items():
-                    self._look(path, outbox, heard)
+                    self._arrivals.look(path, heard, self._clock(), outbox.unsettled)
         return False
 
     def _sign(self) -> None:
@@ -234,8 +227,7 @@ class Watcher:
             if self._stop.is_asked():  # the other scans stay in the inbox
                 break
         self._publish(outbox, counts, started, ready_since)
-        if self._has_more and not len(self._tracker):
-            self._rescan_due = -math.inf
+        self._arrivals.find_more()
 
     def _publish(self, outbox: Outbox, counts: Counter[Status], started: float, ready_since: float) -> None:
         """Publish what is staged, and log it."""
@@ -299,73 +291,13 @@ class Watcher:
         is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
         return is_failed and self._tracker.put_back(ref, now)
 
-    def _look(self, path: str, outbox: Outbox, heard: float) -> None:
-        """Look at the path of an event. A file counts as unchanged since then, however long a batch took."""
-        name = os.path.relpath(path, self._inbox.path)
-        parts = name.split(os.sep)
-        if parts[0] in (os.curdir, os.pardir) or (len(parts) > 1 and not self._options.recursive):
-            return
-        if any(names.is_ignored(part, self._options.ignore) for part in parts):
-            return
-        if os.path.isdir(path) and not os.path.islink(path):
-            self._rescan_soon(self._clock())  # files in a folder that somebody moves in make no events
-        elif len(self._tracker) >= MAX_TRACKED:
-            self._has_more = True
-        elif self._long.has(path):
-            return
-        elif (names.has_image_suffix(name) or has_image_content(path)) and outbox.unsettled(
-            [dispatch.identify(ScanRef(path, name))]
-        ):
-            self._tracker.look(path, name, heard)
-
-    def _rescan_soon(self, now: float) -> None:
-        """Plan a rescan soon, and only one for many reasons."""
-        self._rescan_due = min(self._rescan_due, now + max(SOON_S, 5 * self._rescan_took_s))
-
     def _rescan(self, outbox: Outbox, now: float) -> None:
-        """Look at the whole inbox, since events may have been lost."""
+        """Look at the whole inbox, and try once more to dispose of scans that had to stay."""
         outbox.dispose_rest()
         self._disposal_warning.warn(outbox.not_disposed)
-        self._has_more = False
-        if self._inbox.is_there():
-            try:
-                inputs = find_inputs(self._options)
-                self._others.begin()
-                inputs.show_skipped = self._others.add
-                closed_count = 0
-                new_refs = map(outbox.unsettled, dispatch.identify_all(inputs))
-                for ref in itertools.chain.from_iterable(new_refs):
-                    if self._long.has(ref.path):
-                        continue
-                    closed_count += not names.has_image_suffix(ref.name) and os.path.isdir(ref.path)
-                    if len(self._tracker) >= MAX_TRACKED:
-                        self._has_more = True
-                        break
-                    self._tracker.look(ref.path, ref.name, now)
-                self._inbox.warning.warn("")
-                self._folders_warning.warn(
-                    f"folders that cannot be listed: {closed_count}" if closed_count else ""
-                )
-                self._others.end()
-            except (InputError, OSError) as error:  # a network share may be going away
-                self._inbox.warning.warn(f"cannot look at the inbox: {error}")
+        self._arrivals.rescan(now, outbox.unsettled)
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
-        self._rescan_took_s = self._clock() - now
-        self._rescan_due = now + self._inbox.next_look_s
-
-    def _new_tracker(self) -> StabilityTracker:
-        return StabilityTracker(self._options.settle_s, self._inbox.path, self._events.is_open)
-
-    def _say_guessing(self) -> None:
-        """Log once that the system does not say who writes to files."""
-        if self._tracker.is_guessing and not self._is_guessing:
-            self._is_guessing = True
-            patience_s = self._options.settle_s * UNKNOWN_PATIENCE
-            _log.warning(
-                "cannot see whether somebody still writes to a file: digitbox reads it once it is closed, or "
-                f"unchanged for {patience_s:g} s; on a local disk, give digitbox the capability CAP_LEASE",
-                extra=event("guessing"),
-            )
+        self._arrivals.plan_rescan(now, self._clock())
 
     def _check_outbox(self) -> None:
         # If somebody unmounted the disk, a new outbox would be on another one.
@@ -381,10 +313,9 @@ class Watcher:
             )
             run_history.write_heartbeat(ledger, beat)
             ledger.close()
-        # The next rescan finds its files again.
         self._pruning.stop()
         self._long.clear()
-        self._tracker = self._new_tracker()
+        self._arrivals.forget()
         until = self._clock() + seconds
         while not self._stop.is_asked() and self._clock() < until:
             self._sign()

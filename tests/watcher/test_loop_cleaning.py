@@ -119,17 +119,35 @@ def test_a_watcher_waits_for_its_turn_and_stops_at_once(scene: Scene) -> None:
     def hang() -> None:
         turn = hold_turn(folder)
         turn.__enter__()
-        turns.append(turn)
+        held.append(turn)
         signal.raise_signal(signal.SIGTERM)
 
-    turns: list[object] = []
+    held: list[object] = []
     scene.ticking.at(1, hang)
     scene.watch(100)
     assert (rows_of(scene), scene.log.of("paused"), len(scene.log.of("stopped"))) == ([], [], 1)
-    turns.clear()
+    held.clear()
     scene.ticking.now = 0
     scene.watch(100)
     scene.check()
+
+
+def test_a_watcher_that_starts_waits_for_its_turn_and_stops_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(scene)
+    folder = scene.outbox / ".digitbox"
+    folder.mkdir()
+    looks: list[float] = []
+
+    def stop(_: float) -> None:
+        looks.append(scene.ticking.now)
+        scene.ticking.now = 1000  # when it is told to stop
+
+    monkeypatch.setattr("batch.outbox.turns.time.sleep", stop)
+    with hold_turn(folder):
+        scene.watch(1000)
+    assert (looks, rows_of(scene), len(scene.log.of("stopped"))) == ([0], [], 1)
 
 
 def test_a_watcher_deletes_old_scans_once_a_day(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

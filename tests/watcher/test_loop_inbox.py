@@ -6,7 +6,7 @@ import pytest
 
 from batch.errors import BusyError, InputError
 from batch.storage import locks
-from batch.watcher import loop as watching
+from batch.watcher import arrivals
 from formats import numbered_scan
 from scene import Scene
 
@@ -87,7 +87,7 @@ def test_no_inbox_and_one_that_cannot_be_opened(scene: Scene, monkeypatch: pytes
 
 
 def test_more_than_can_be_remembered(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "MAX_TRACKED", 10)
+    monkeypatch.setattr(arrivals, "MAX_TRACKED", 10)
     for number in range(35):
         scene.drop(f"{number}.png", numbered_scan(number))
     scene.ticking.at(
