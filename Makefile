@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint format train fuzz kills soak bench bench-cluster clean
+.PHONY: help run test test-fast lint format train fuzz kills soak bench bench-load bench-cluster clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,8 @@ fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=
 	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/images/test_fuzz.py
 
 kills: $(VENV)/test.stamp ## kill digitbox and cut its power at every single call; make test does so at every sixteenth
-	KILL_EVERY=1 $(PYTEST) tests/outbox/test_protocol.py tests/outbox/test_power.py tests/outbox/test_retry.py
+	KILL_EVERY=1 $(PYTEST) tests/outbox/test_protocol.py tests/outbox/test_power.py tests/outbox/test_retry.py \
+	  tests/watcher/test_loop_cleaning.py
 
 SOAK_SECONDS ?= 180
 soak: $(VENV)/test.stamp ## drop scans of all kinds and kill the watcher for minutes (SOAK_SECONDS=180)
@@ -54,6 +55,9 @@ soak: $(VENV)/test.stamp ## drop scans of all kinds and kill the watcher for min
 BENCH ?=
 bench: $(VENV)/test.stamp ## measure what digitbox costs beside decoding and tf.data (BENCH="--files 10000")
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+bench-load: $(VENV)/test.stamp ## measure a watcher under load and at rest, for a quarter of an hour (BENCH="--minutes 2")
+	$(BIN)/python benchmarks/load.py $(BENCH)
 
 bench-cluster: $(VENV)/test.stamp ## measure what Ray costs beside a local run (BENCH="--counts 10000 100000 1000000")
 	$(BIN)/python benchmarks/cluster.py $(BENCH)
