@@ -107,6 +107,18 @@ def test_the_commands_of_containers_are_understood() -> None:
         assert str(params["outbox"]) == "/outbox"
 
 
+def test_the_image_is_made_from_what_the_checkout_has() -> None:
+    lines = (DEPLOY / "Containerfile").read_text().splitlines()
+    copied = {
+        word
+        for line in lines
+        if line.startswith("COPY ") and "--from" not in line
+        for word in line.split()[1:-1]
+    }
+    assert {"setup.cfg", "digitbox.py", "batch", "models"} <= copied
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+
+
 def test_the_dashboard_shows_metrics_that_exist() -> None:
     pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
     from prometheus_client import generate_latest

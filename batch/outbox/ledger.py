@@ -96,8 +96,7 @@ _DISK_ERRORS = frozenset(
         sqlite3.SQLITE_LOCKED,
     }
 )
-# SQLite makes files beside a ledger even to read it. These codes say that it cannot: the folder forbids it, or no
-# room is left.
+# SQLite makes files beside a ledger even to read it. These codes say that the folder forbids that or is full.
 _FOLDER_ERRORS = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
 
 

@@ -132,7 +132,7 @@ def test_a_watcher_waits_for_its_turn_and_stops_at_once(scene: Scene) -> None:
     scene.check()
 
 
-def test_a_watcher_that_starts_waits_for_its_turn_and_stops_at_once(
+def test_a_starting_watcher_waits_for_its_turn_and_stops_at_once(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(scene)
