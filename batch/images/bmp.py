@@ -6,7 +6,14 @@ import struct
 
 from batch.errors import ImageError
 from batch.images import orientation
-from batch.images.completeness import Container, check_pixels, check_size, raise_damaged, raise_truncated
+from batch.images.completeness import (
+    Container,
+    check_pixels,
+    check_rest,
+    check_size,
+    raise_damaged,
+    raise_truncated,
+)
 from batch.records import Reason
 
 _OLD_HEADER_BYTES = 12  # OS/2 1.x; the only header with numbers of 16 bits and no compression
@@ -39,6 +46,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
             raise_truncated("its BMP pixels are cut off")
     else:
         raise ImageError(Reason.UNSUPPORTED, "an unusual BMP: convert it to PNG")
+    if file_size >= end:  # some writers leave the size out
+        check_rest(data, file_size)
     # Most writers leave the fourth byte of a pixel unused. It is transparency only if a mask says so.
     has_mask = depth == 32 and ((header >= 56 and compression == 3) or compression == 6)
     has_alpha = has_mask and data[66:70] != bytes(4)

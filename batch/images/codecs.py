@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from batch.errors import ImageError
 from batch.images import colour, orientation
-from batch.images.completeness import Container, check_pages, check_size
+from batch.images.completeness import Container, check_pages, check_size, raise_damaged
 from batch.images.extra import ADVICE, FAILURES
-from batch.images.pixels import Page, Pages, check_side, reporting, to_grey
+from batch.images.pixels import Page, Pages, check_avif, check_side, reporting, to_grey
 from batch.records import Grey, Reason
 
 KINDS = frozenset(("heic", "avif", "jpeg 2000", "jpeg xl"))
@@ -49,6 +49,8 @@ def open_images(data: bytes, container: Container, max_pixels: int) -> Pages:
         return Pages(1, lambda _: _one(data, container, module, max_pixels))
     with _failures():
         count = len(module.open_heif(io.BytesIO(data), convert_hdr_to_8bit=True))
+    if not count:
+        raise_damaged("it has no picture")
     check_pages(count)
     return Pages(count, lambda first: _heic(module, data, count, first, max_pixels))
 
@@ -71,6 +73,7 @@ def _one(data: bytes, container: Container, module: ModuleType, max_pixels: int)
         with _failures():
             if container.kind == "avif":
                 pixels = module.avif_decode(data, numthreads=1)
+                check_avif(data)
             elif container.kind == "jpeg xl":
                 pixels = module.jpegxl_decode(data, numthreads=1)
             else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -15,6 +18,8 @@ ZERO_RUN_FRACTION = 1 / 16  # of short compressed data; no encoder ends them wit
 SUSPECT_FRACTION = 1 / 8  # of uncompressed pixels; a shorter tail of zeros is no sign of anything
 UNFINISHED_FRACTION = 0.45  # of uncompressed pixels; below a digit on black ground, fewer are zero
 MAX_PAGES = 10_000  # of a file; the rows of all of them are in memory before digitbox publishes them
+MIN_REST_BYTES = 4  # fewer zeros at the end are no sign of anything
+PADDING_BYTES = 128  # the smallest blocks that programs fill up with zeros
 BLOCK_BYTES = 4096  # copies are written in multiples of this
 TAPERED_FRACTION = 0.75  # of the width of a stroke; the last row but one of its end is thinner
 TAPER_ROWS = 7  # that digitbox compares with the last
@@ -76,6 +81,15 @@ def raise_damaged(detail: str) -> NoReturn:
     raise ImageError(Reason.DAMAGED, detail)
 
 
+@contextmanager
+def reading_structure() -> Iterator[None]:
+    """Turn what Python raises where a file ends inside its structure into an `ImageError`, `truncated`."""
+    try:
+        yield
+    except (struct.error, IndexError) as error:
+        raise ImageError(Reason.TRUNCATED, "it ends inside its header") from error
+
+
 def check_size(width_px: int, height_px: int, max_pixels: int) -> None:
     """Check the size of an image as soon as a header gives it, before any step that takes time or memory.
 
@@ -121,6 +135,21 @@ def check_compressed(
     zeros = zero_tail(data, start, end)
     if zeros >= run_bytes or zeros > max(usual, (end - start) * ZERO_RUN_FRACTION):
         raise_truncated("its data end in zeros: a copy that was not finished")
+
+
+def check_rest(data: bytes, end: int) -> None:
+    """Check that nothing but padding follows the last byte of an image: bytes were inserted otherwise.
+
+    Args:
+        data: The whole file.
+        end: Position after the last byte.
+
+    Raises:
+        ImageError: `damaged`.
+    """
+    rest = data[end:].rstrip(b" \t\r\n\v\f\x1a")
+    if rest.strip(b"\0") or (len(rest) >= MIN_REST_BYTES and len(data) % PADDING_BYTES):
+        raise_damaged("it is longer than its header says")
 
 
 def check_pixels(

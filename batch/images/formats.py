@@ -7,7 +7,6 @@ image for half a JPEG, and for a file whose second half was never written.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -19,6 +18,7 @@ from batch.images.completeness import (
     check_size,
     raise_damaged,
     raise_truncated,
+    reading_structure,
     zero_tail,
 )
 from batch.records import Reason
@@ -56,9 +56,21 @@ _UNSUPPORTED = (
     b"Pf\n",  # PFM
     b"PF\n",
     b"8BPS",  # Photoshop
+    b"gimp xcf",
+    b"\0\0\1\0",  # icons
+    b"\xc5\xd0\xd3\xc6",  # EPS with a preview
+    b"\xd7\xcd\xc6\x9a",  # WMF
+    b"#?RADIANCE",
+    b"\x76\x2f\x31\x01",  # OpenEXR
+    b"II\xbc\x01",  # JPEG XR
+    b"qoif",
+    b"IIRO",  # raw photos
+    b"IIU\0",
+    b"FUJIFILMCCD-RAW",
     b"{\\rtf",
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",  # old files of office programs
 )
+_UNSUPPORTED_AT = ((40, b" EMF"), (128, b"DICM"))
 # In the first bytes of a ZIP that is a document.
 _OFFICE = re.compile(rb"PK\x03\x04.*(?:\[Content_Types\]\.xml|mimetypeapplication/vnd\.oasis)", re.DOTALL)
 
@@ -77,9 +89,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
     if parser is None:
         _reject_unknown(data)
     try:
-        container = parser(data, max_pixels)
-    except (struct.error, IndexError) as error:
-        raise ImageError(Reason.TRUNCATED, "it ends inside its header") from error
+        with reading_structure():
+            container = parser(data, max_pixels)
     except ImageError as error:
         if error.reason is Reason.DAMAGED and zero_tail(data, 0, len(data)) >= ZERO_RUN_BYTES:
             raise ImageError(Reason.TRUNCATED, "it ends in zeros: a copy that was not finished") from error
@@ -104,13 +115,18 @@ def is_known(start: bytes) -> bool:
         return start[8:12] == b"WEBP"
     if _PNM.match(start):
         return True
-    if start[:1] == b"P" and not start.startswith(b"P7\nWIDTH"):
+    if start[:1] == b"P" and start[1:2] in b"1234567fF" and not start.startswith(b"P7\nWIDTH"):
         return False
     return _parser_of(start) is not None or _is_unsupported(start)
 
 
 def _is_unsupported(start: bytes) -> bool:
-    return start.startswith(_UNSUPPORTED) or b"<svg" in start or _OFFICE.match(start) is not None
+    return (
+        start.startswith(_UNSUPPORTED)
+        or any(start.startswith(magic, place) for place, magic in _UNSUPPORTED_AT)
+        or b"<svg" in start
+        or _OFFICE.match(start) is not None
+    )
 
 
 def _parser_of(data: bytes) -> _Parser | None:

@@ -21,7 +21,14 @@ import numpy.typing as npt
 
 from batch.errors import ImageError
 from batch.images import colour, jpeg
-from batch.images.completeness import Container, check_pages, check_size, raise_damaged, raise_truncated
+from batch.images.completeness import (
+    Container,
+    check_pages,
+    check_size,
+    raise_damaged,
+    raise_truncated,
+    reading_structure,
+)
 from batch.images.pixels import Buffer, Page, check_side, decode_page, reporting
 from batch.records import Grey, Reason
 
@@ -34,6 +41,10 @@ _LINEAR_BYTES = 1024  # in which a file made for the web gives its length
 _LINEAR = re.compile(rb"/Linearized\b.*?/L\s+(\d+)", re.DOTALL)
 _GREYS = (0, 1, 4)  # PDFium's numbers for colour spaces: none said, grey, calibrated grey
 _NO_PAGES = re.compile(rb"/Count\s+0\b")
+_TEXT_FILTERS = ("ASCIIHexDecode", "AHx", "ASCII85Decode", "A85")
+_BYTE_FILTERS = ("FlateDecode", "Fl", "LZWDecode", "LZW", "RunLengthDecode", "RL", "Crypt")
+_IMAGE_FILTERS = ("DCTDecode", "DCT", "CCITTFaxDecode", "CCF", "JBIG2Decode", "JPXDecode")
+_FILTERS = frozenset((*_TEXT_FILTERS, *_BYTE_FILTERS, *_IMAGE_FILTERS))
 _PASSWORD, _SECURITY = 4, 5  # PDFium's codes for an encrypted file
 
 POINTS_PER_INCH = 72
@@ -238,10 +249,17 @@ def _check_image(item: Any, found: Any, max_pixels: int) -> None:
         found: Its metadata.
         max_pixels: Largest number of pixels that it may have.
     """
-    filters = item.get_filters()
+    try:
+        filters = item.get_filters()
+    except UnicodeDecodeError as error:
+        raise ImageError(Reason.DAMAGED, "the filter of an image has no name") from error
+    if not _FILTERS.issuperset(filters):  # PDFium leaves such an image out
+        raise_damaged("the filter of an image is unknown")
     if filters == ["DCTDecode"]:
         content = bytes(item.get_data(decode_simple=False))
-        decode_page(Buffer(content), jpeg.parse(content, max_pixels), max_pixels)
+        with reading_structure():
+            container = jpeg.parse(content, max_pixels)
+        decode_page(Buffer(content), container, max_pixels)
     elif filters == ["FlateDecode"]:
         expected_bytes = (found.width * found.bits_per_pixel + 7) // 8 * found.height
         if _inflated_bytes(bytes(item.get_data(decode_simple=False)), expected_bytes) < expected_bytes:

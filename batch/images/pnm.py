@@ -10,6 +10,7 @@ from batch.images.completeness import (
     Container,
     check_pages,
     check_pixels,
+    check_rest,
     check_size,
     raise_damaged,
     raise_truncated,
@@ -33,6 +34,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
         page, end = _image(data, start, max_pixels)
         pages.append(replace(page, span=(start, end)))
         start = end + len(data[end : end + 3]) - len(data[end : end + 3].lstrip())
+    check_rest(data, start)
     return pages[0] if len(pages) == 1 else Container("pnm", 1, 1, len(pages), page_list=tuple(pages))
 
 

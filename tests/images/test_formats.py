@@ -78,6 +78,59 @@ def test_other_files_have_a_reason(data: bytes, reason: str) -> None:
     assert reason_of(data) == reason
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"%!PS-Adobe-3.0\n",
+        b"PK\3\4\x14\0\6\0\x08\0[Content_Types].xml",
+        b"PK\3\4\x14\0\0\0\0\0mimetypeapplication/vnd.oasis.opendocument.text",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        b"\0\0\1\0\2\0",
+        b"\xc5\xd0\xd3\xc6\x20",
+        b"\1\0\0\0" + bytes(36) + b" EMF",
+        bytes(128) + b"DICM",
+        b"#?RADIANCE\n",
+        b"\x76\x2f\x31\x01\2",
+        b"II\xbc\x01\x20",
+        b"FUJIFILMCCD-RAW 0201",
+        b"P7\nWIDTH 2\n",
+    ],
+)
+def test_other_images_and_documents_are_known_by_their_content(start: bytes) -> None:
+    assert formats.is_known(start + bytes(100))
+    assert reason_of(start + bytes(100)) == "unsupported"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"PK\3\4\x14\0\0\0\0\0report.csv",
+        b"P5 is a paper format\n",
+        b"Pf, said he\n",
+        b"BM is a name\n",
+        b"PDF\n",
+    ],
+)
+def test_other_files_are_not_taken_for_images(start: bytes) -> None:
+    assert not formats.is_known(start + bytes(100))
+
+
+@pytest.mark.parametrize("paper", [0, 255])
+@pytest.mark.parametrize("name", ["bmp-1", "bmp-8", "bmp-24", "bmp-masked", "pbm", "pgm", "pgm-16", "ppm"])
+def test_inserted_bytes_are_damage(name: str, paper: int) -> None:
+    data = FORMATS[name](two(paper, 255 - paper))
+    for place in range(len(data) // 2, len(data), len(data) // 9):
+        inserted = data[:place] + b"\r\n\r" * 9 + data[place:]
+        assert reason_of(inserted) in ("damaged", "truncated"), place  # truncated if it ends in zeros
+
+
+@pytest.mark.parametrize("name", ["bmp-1", "bmp-8", "bmp-24", "bmp-masked", "pbm", "pgm", "pgm-16", "ppm"])
+def test_padding_after_an_image_is_harmless(name: str) -> None:
+    data = FORMATS[name](two())
+    for padding in (b"\0\0", b"\r\n", bytes(-len(data) % 512), b"\x1a" * (-len(data) % 128)):
+        formats.parse(data + padding, MAX_PIXELS)
+
+
 def tiff(tags: dict[int, tuple[int, int, int]], data: bytes = b"") -> bytes:
     """Write a TIFF of one page; each tag has a kind, the number of values, and the value or its offset."""
     entries = b"".join(struct.pack("<HHII", tag, *value) for tag, value in sorted(tags.items()))

@@ -13,9 +13,12 @@ import pytest
 
 from batch.inference.reader import Reader
 from batch.records import ScanRef, Status
-from formats import FORMATS, two
+from formats import EXTRA_FORMATS, FORMATS, PHOTO_FORMATS, SEVERAL_PAGES, two
+from pdfs import cards
 
 CASES = int(os.environ.get("DIGITBOX_FUZZ_CASES", "1500"))
+SEVERAL = {f"several pages of {name}": write for name, write in SEVERAL_PAGES.items()}
+KINDS = FORMATS | EXTRA_FORMATS | PHOTO_FORMATS | SEVERAL | {"pdf": lambda grey: cards(3, grey)}
 STATUS = Path("/proc/self/status")
 MAX_PIXELS = 1_000_000
 MAX_MEMORY_MIB = 400  # that all damaged files of a format together may add
@@ -61,23 +64,24 @@ def new_peak_mib() -> float:
     return peak_mib()
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", KINDS)
 def test_damaged_files_never_crash(
     name: str, tmp_path: Path, fake_model: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = new_peak_mib()
-    data = FORMATS[name](two(side=32))
+    data = KINDS[name](two(side=32))
     seed = sum(name.encode())
     rng = np.random.default_rng(seed)
     reader = Reader(fake_model, "litert", None, MAX_PIXELS)
-    for case in range(max(1, CASES // len(FORMATS))):
+    for case in range(max(1, CASES // len(KINDS))):
         content = damage(data, rng)
         path = tmp_path / f"{case}"
         path.write_bytes(content)
         try:
-            (outcome,) = reader([ScanRef(str(path), path.name)])
+            outcomes = reader([ScanRef(str(path), path.name)])
         except Exception as error:
             raise AssertionError(f"{name}, seed {seed}, case {case}: {content!r}") from error
-        assert outcome.sha256 == hashlib.sha256(content).hexdigest()
-        assert (outcome.label is None) == (outcome.status in (Status.REFUSED, Status.FAILED))
+        assert {outcome.sha256 for outcome in outcomes} == {hashlib.sha256(content).hexdigest()}
+        for outcome in outcomes:
+            assert (outcome.label is None) == (outcome.status in (Status.REFUSED, Status.FAILED))
     assert peak_mib() - before < MAX_MEMORY_MIB

@@ -156,6 +156,20 @@ def test_a_page_whose_image_is_damaged_fails_alone(kind: str) -> None:
     assert [bool(reason) for reason in reasons(bytes(damaged))] == [False, True, False]
 
 
+@pytest.mark.parametrize("length", [0, 1, 3, 20, 160])
+def test_a_jpeg_that_ends_in_its_header_is_damage(length: int) -> None:
+    dictionary, data = pdfs.image(two(), "jpeg")
+    page = pdfs.scan(two(), kind="jpeg")
+    cut = pdfs.PdfPage(page.width_pt, page.height_pt, page.drawing, [(dictionary, data[:length])])
+    assert [bool(reason) for reason in reasons(pdfs.write(page, cut, page))] == [False, True, False]
+
+
+@pytest.mark.parametrize("name", [b"DCTDecoda", b"\x9f\xff\xfeDecode"], ids=["unknown", "no text"])
+def test_an_unknown_filter_is_damage(name: bytes) -> None:
+    data = pdfs.write(pdfs.scan(two(), kind="jpeg")).replace(b"DCTDecode", name)
+    assert reasons(data) == ["damaged"]
+
+
 def test_a_large_image_is_refused_before_it_is_drawn() -> None:
     data = pdfs.write(pdfs.scan(two()), pdfs.scan(two(side=90)))
     assert reasons(data, max_pixels=50 * 50) == ["", "too_large"]

@@ -3,6 +3,7 @@
 import io
 import sys
 
+import cv2
 import imagecodecs
 import numpy as np
 import pillow_heif
@@ -69,6 +70,24 @@ def test_the_images_of_a_heic_are_pages() -> None:
     assert [page.page for page in found] == [1, 2]
     for page, expected in zip(found, (two(), 255 - two()), strict=True):
         assert isinstance(page, Image) and is_alike(page.grey, expected)
+
+
+def test_a_heic_without_a_picture_is_damage() -> None:
+    data = PHOTO_FORMATS["HEIC"](two()).replace(b"hvcC", b"none")
+    assert reason_of(data) is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("level", ["SILENT", "WARNING"])
+def test_damage_inside_an_avif_is_noticed(level: str) -> None:
+    before = cv2.utils.logging.setLogLevel(getattr(cv2.utils.logging, f"LOG_LEVEL_{level}"))
+    data = PHOTO_FORMATS["AVIF"](two(side=300))
+    start, found = data.index(b"mdat") + 60, []
+    for place in range(start, len(data) - 60, 40):
+        damaged = bytearray(data)
+        damaged[place] ^= 0x55
+        found.append(reason_of(bytes(damaged)))
+    cv2.utils.logging.setLogLevel(before)
+    assert found.count(Reason.DAMAGED) > 0.9 * len(found) > 20
 
 
 def test_a_moving_jpeg_xl_is_unsupported() -> None:
