@@ -16,11 +16,12 @@ class _Constants:
 
     Attributes:
         opaque: Share of the highest alpha from which a pixel counts as opaque; paper can be half transparent.
-        slip_radius: A slip holds a circle of this share of its longer side; no stroke of a digit does.
+        slip_radius: A slip holds a circle of this share of its longer side; few strokes of a digit do.
         ink_contrast: Difference in level between paper and the ink on it.
         ink_fraction: Share of the opaque pixels that is ink on the emptiest slip.
         open_border: Share of the frame that is transparent around a slip without ink. A frame that is more
             opaque is paper out of which the digit was cut.
+        solidity: Share of its convex hull that a slip without ink fills. Thick strokes of a digit fill less.
     """
 
     opaque: float = 0.33
@@ -28,6 +29,7 @@ class _Constants:
     ink_contrast: int = 40
     ink_fraction: float = 1 / 500
     open_border: float = 0.5
+    solidity: float = 0.9
 
 
 _C = _Constants()
@@ -76,4 +78,12 @@ def _slip_level(grey: Grey, alpha: Grey) -> int | None:
     if ink >= _C.ink_fraction * levels.size:
         return paper
     border = np.concatenate([is_opaque[0], is_opaque[-1], is_opaque[:, 0], is_opaque[:, -1]])
-    return paper if float(border.mean()) <= 1 - _C.open_border else None
+    is_cut_out = float(border.mean()) > 1 - _C.open_border
+    return None if is_cut_out or _solidity(is_opaque) < _C.solidity else paper
+
+
+def _solidity(mask: Grey) -> float:
+    """Return which share of its convex hull a mask fills, 0 to 1."""
+    hull = cv2.convexHull(np.asarray(cv2.findNonZero(mask)))
+    filled = cv2.fillConvexPoly(np.zeros_like(mask), hull, 1)
+    return int(np.count_nonzero(mask)) / max(1, int(np.count_nonzero(filled)))

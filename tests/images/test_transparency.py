@@ -4,6 +4,7 @@ import io
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image as Pillow
 
@@ -104,3 +105,16 @@ def test_a_transparent_grey_is_paper(mode: str) -> None:
     (image.convert("1") if mode == "1" else image).save(content, "PNG", transparency=white)
     decoded = decode.decode(content.getvalue(), MAX_PIXELS)
     assert decoded[0, 0] == 255 and decoded.min() == 0
+
+
+@pytest.mark.parametrize("ink", [0, 255], ids=["dark", "light"])
+def test_thick_strokes_on_transparent_ground_are_no_slip(
+    ink: int, mnist_test: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+) -> None:
+    images, _ = mnist_test
+    blank = 0
+    for image in images[:300]:
+        alpha = np.asarray(cv2.resize(image, (56, 56)), np.uint8)
+        grey = put_on_paper(np.full_like(alpha, ink), alpha)
+        blank += int(grey.max()) - int(grey.min()) < 40
+    assert blank <= 3
