@@ -13,40 +13,13 @@ import pytest
 
 from batch.inference.reader import Reader
 from batch.records import ScanRef, Status
-from formats import EXTRA_FORMATS, FORMATS, PHOTO_FORMATS, SEVERAL_PAGES, two
-from pdfs import cards
+from damage import KINDS, damage
+from formats import two
 
 CASES = int(os.environ.get("DIGITBOX_FUZZ_CASES", "1500"))
-SEVERAL = {f"several pages of {name}": write for name, write in SEVERAL_PAGES.items()}
-KINDS = FORMATS | EXTRA_FORMATS | PHOTO_FORMATS | SEVERAL | {"pdf": lambda grey: cards(3, grey)}
 STATUS = Path("/proc/self/status")
 MAX_PIXELS = 1_000_000
 MAX_MEMORY_MIB = 400  # that all damaged files of a format together may add
-
-
-def damage(data: bytes, rng: np.random.Generator) -> bytes:
-    content = bytearray(data)
-    for _ in range(int(rng.integers(1, 4))):
-        start = int(rng.integers(len(content)))
-        length = int(rng.integers(1, 40))
-        kind = rng.integers(7)
-        if kind == 0:
-            content[start] = int(rng.integers(256))
-        elif kind == 1:
-            content[start] ^= 1 << int(rng.integers(8))
-        elif kind == 2:
-            del content[start : start + length]
-        elif kind == 3:
-            content[start:start] = rng.integers(0, 256, length, np.uint8).tobytes()
-        elif kind == 4:
-            content[start : start + length] = bytes(length)
-        elif kind == 5:  # headers are at the start
-            content[int(rng.integers(min(64, len(content))))] = int(rng.choice([0, 1, 0x7F, 0x80, 0xFF]))
-        else:
-            content[start : start + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"])
-        if not content:
-            content = bytearray(b"\0")
-    return bytes(content)
 
 
 def peak_mib() -> float:

@@ -12,7 +12,7 @@ from formats import numbered_scan
 from scene import Scene
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-JUMPS = {
+JUMPS: dict[str, list[float]] = {
     "back": [0, 0, 0, -400, -400],
     "to 1970": [-20_000, -20_000, 0],
     "ahead and back": [0, 11_000, 0],
