@@ -21,6 +21,7 @@ from batch.run import job
 from batch.storage import locks
 from command import ROOT, Digitbox, Result
 from formats import FORMATS, two
+from pdfs import cards
 from stores import SECRET, Answer, Store, rows
 
 PNG = FORMATS["png-8"](two())
@@ -46,6 +47,16 @@ def test_scans_are_read_and_results_published(digitbox: Digitbox, store: Store, 
         ("sub/b.png", "ok", ""),
     ]
     assert not os.path.exists("outbox") and not os.path.exists("s3:")
+
+
+def test_pages_of_an_object_are_rows_of_one_batch(digitbox: Digitbox, store: Store, scans: str) -> None:
+    store.put(scans, "in/cards.pdf", cards(70, two()))
+    arguments = ("run", f"s3://{scans}/in/", "--only-new", "--outbox", f"s3://{scans}/out/")
+    digitbox(*arguments, "--rows-per-file", "5")
+    pages = [row for row in rows(store, scans) if row["file"] == "cards.pdf"]
+    assert [row["page"] for row in pages] == [str(page) for page in range(1, 71)]
+    assert len({row["batch"] for row in pages}) == 1
+    assert digitbox(*arguments, "--dry-run").out == ""
 
 
 def test_only_new_scans_are_read(digitbox: Digitbox, store: Store, scans: str) -> None:
