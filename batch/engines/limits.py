@@ -83,7 +83,7 @@ def _group_limits(
         # In a container, the path may be that of the host, and the limit stands at the root.
         for place in (group, *group.parents):
             with suppress(OSError, ValueError):
-                yield int((place / name).read_text(encoding="ascii"))
+                yield int((place / name).read_text(encoding="utf-8"))
             if place == folder:
                 break
 
