@@ -40,7 +40,8 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
 
     DATA is a folder with labels.csv (columns file and label), or with folders named 0 to 9 and none (for
     scans that are not digits). It may also be mnist, fashion_mnist, or a data set in NumPy, IDX, CSV or
-    Parquet. digitbox tells the layout by the content, and says what it took for what. Every scan takes the
+    Parquet, or the text of USPS or Semeion. Or it has the labels of Label Studio, COCO or YOLO, also of boxes
+    on sheets. digitbox tells the layout by the content, and says what it took for what. Every scan takes the
     whole way of digitbox run. digitbox writes the accuracy with its interval, also for each class, and the
     confusion matrix. It also writes the names of all misread scans, the calibration, and risk against
     coverage.

@@ -187,22 +187,23 @@ def decode_pages(
         yield ImageError(error.reason, error.detail, sha256)
 
 
-def decode(data: bytes, max_pixels: int) -> Grey:
+def decode(data: bytes, max_pixels: int, *, full_size: bool = False) -> Grey:
     """Decode the content of a file of one page.
 
     Args:
         data: The whole file.
         max_pixels: Largest number of pixels that the image may have.
+        full_size: Decode a large JPEG with all its pixels, e.g. of a sheet of many digits.
 
     Returns:
         Array of uint8 (height, width), 0 black to 255 white, upright if the file says how to turn it. A large
-        JPEG comes at a fraction of its size. 16 bits are stretched to the whole range, because few such files
-        use all of it. Transparent pixels become paper: white, or black under light ink.
+        JPEG comes at a fraction of its size otherwise. 16 bits are stretched to the whole range, because few
+        such files use all of it. Transparent pixels become paper: white, or black under light ink.
 
     Raises:
         ImageError: The file has no usable image; the error has the reason.
     """
-    with pages.open_pages(data, max_pixels) as file:
+    with pages.open_pages(data, max_pixels, full_size=full_size) as file:
         if file.count > 1:
             raise ImageError(Reason.SEVERAL_PAGES, f"it has {file.count} pages: choose one")
         (page,) = file.read(1)

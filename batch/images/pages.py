@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,12 +16,13 @@ _FRAME_BYTES_PER_PIXEL = 4
 
 
 @contextmanager
-def open_pages(data: bytes, max_pixels: int) -> Iterator[Pages]:
+def open_pages(data: bytes, max_pixels: int, *, full_size: bool = False) -> Iterator[Pages]:
     """Open a file; a `with` block holds what its decoder needs.
 
     Args:
         data: The whole file.
         max_pixels: Largest number of pixels that a page may have.
+        full_size: Decode a large JPEG with all its pixels, too.
 
     Raises:
         ImageError: The file as a whole cannot be read. A page that cannot be read takes its place in `read`.
@@ -38,7 +40,8 @@ def open_pages(data: bytes, max_pixels: int) -> Iterator[Pages]:
     elif container.pages > 1:
         yield Pages(container.pages, lambda first: _frames(buffer, container, first))
     else:
-        yield Pages(1, lambda _: iter((pixels.decode_page(buffer, container, max_pixels),)))
+        decoded = functools.partial(pixels.decode_page, buffer, container, max_pixels, full_size=full_size)
+        yield Pages(1, lambda _: iter((decoded(),)))
 
 
 def _listed(buffer: Buffer, container: Container, first: int, max_pixels: int) -> Iterator[Page]:

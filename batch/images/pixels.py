@@ -88,13 +88,14 @@ class Buffer:
             self._content[position : position + len(replaced)] = replaced
 
 
-def decode_page(buffer: Buffer, container: Container, max_pixels: int) -> Grey:
+def decode_page(buffer: Buffer, container: Container, max_pixels: int, *, full_size: bool = False) -> Grey:
     """Decode a page that OpenCV or the extra reads.
 
     Args:
         buffer: The file.
         container: What the page holds.
         max_pixels: Largest number of pixels that the image may have.
+        full_size: Decode a large JPEG with all its pixels, too.
 
     Returns:
         Array of uint8 (height, width), 0 black to 255 white; see `decode.decode`.
@@ -105,7 +106,7 @@ def decode_page(buffer: Buffer, container: Container, max_pixels: int) -> Grey:
     size = container.height_px, container.width_px
     check_side(*size)
     with reporting():
-        grey = _decode(buffer, container, size)
+        grey = _decode(buffer, container, size, full_size)
         grey = np.asarray(orientation.make_square(grey, container.aspect, max_pixels), np.uint8)
         return orientation.turn_upright(grey, container.orientation)
 
@@ -133,7 +134,7 @@ def reporting() -> Iterator[None]:
         raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
 
 
-def _decode(buffer: Buffer, container: Container, size: tuple[int, int]) -> Grey:
+def _decode(buffer: Buffer, container: Container, size: tuple[int, int], full_size: bool) -> Grey:
     """Decode a file to grey as its pixels lie."""
     if container.needs_extra:
         return to_grey(extra.decode(buffer.data, container))
@@ -143,7 +144,7 @@ def _decode(buffer: Buffer, container: Container, size: tuple[int, int]) -> Grey
         flags = cv2.IMREAD_UNCHANGED
     elif container.needs_colour:
         flags |= cv2.IMREAD_COLOR
-    if container.kind == "jpeg":
+    if container.kind == "jpeg" and not full_size:
         factor, reduced = next((step for step in _REDUCED if max(size) >= REDUCED_PX * step[0]), (1, 0))
         flags = reduced | cv2.IMREAD_IGNORE_ORIENTATION if factor > 1 else flags
         size = -(-size[0] // factor), -(-size[1] // factor)

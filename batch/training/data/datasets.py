@@ -89,7 +89,7 @@ def load(source: str, say: Progress) -> Dataset:
     found = layouts.find_arrays(path)
     if found is None:
         raise InputError(
-            f"{path} has no arrays of images: for folders of scans, give --extra; else see docs/training.md"
+            f"{path} has no arrays of images: for scans and sheets, give --extra; else see docs/training.md"
         )
     parts = {name: _labelled(part, source, say) for name, part in found.items()}
     train = parts.get(TRAIN, parts.get(UNDIVIDED))

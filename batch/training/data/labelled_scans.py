@@ -16,7 +16,8 @@ from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.lengths import MAX_DIGITS
 from batch.records import Grey, ScanRef
-from batch.training.data import datasets, layouts, tables
+from batch.training.data import annotated, datasets, layouts, tables
+from batch.training.data.annotations import Annotations, cut_out
 from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED
 from batch.training.data.datasets import FROM_KERAS, NOT_A_DIGIT
 from batch.training.progress import Progress
@@ -24,7 +25,12 @@ from batch.training.progress import Progress
 LABELS_FILE = "labels.csv"
 _NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 NONE = "none"  # a label, or the name of a folder, of what is not a digit
-LAYOUTS = f"a {LABELS_FILE} with the columns file and label, folders named 0 to 9 and none, or a data set"
+LAYOUTS = (
+    f"a {LABELS_FILE} with the columns file and label, folders named 0 to 9 and none, "
+    "labels of Label Studio, COCO or YOLO, or a data set"
+)
+_NO_DIGIT = ("", "-", "-1", NONE)
+MAX_REASONS = 10  # for what is left out, each in a line
 _CLASSES = (*map(str, range(10)), NONE)
 
 
@@ -50,8 +56,8 @@ def load(
 
     Args:
         source: A folder with a `labels.csv` or with folders named 0 to 9 and perhaps none, also under `train`
-            and `test`; a CSV with the paths of scans and their labels; a layout of `layouts.find_arrays`; or
-            `mnist` or `fashion_mnist` for their test images.
+            and `test`; a CSV with the paths of scans and their labels; labels of Label Studio, COCO or YOLO;
+            a layout of `layouts.find_arrays`; or `mnist` or `fashion_mnist` for their test images.
         scratch: An empty folder for the images of arrays, which are then read like other scans.
         say: Receives a line that says what was taken for what.
         part: The part to take of what is divided, `TEST` or `TRAIN`; another one if there is no such part.
@@ -82,11 +88,38 @@ def load(
             return scans
     elif path.is_dir():
         raise InputError(f"{file} has the columns {tables.first_row(file)}: it needs file and label")
+    if (annotations := annotated.find(path)) is not None:
+        return _annotated(annotations, source, scratch, say, part, numbers)
     if (parts := layouts.find_arrays(path)) is not None:
         chosen = parts[next(name for name in (part, *_others(part)) if name in parts)]
         chosen = layouts.upright(chosen, source, say)
         return list(_write(chosen.images, chosen.labels.tolist(), scratch, numbers))
     return _checked([], source)
+
+
+def _annotated(
+    annotations: Annotations, source: str, scratch: Path, say: Progress, part: str, numbers: bool
+) -> list[LabelledScan]:
+    """Return the labelled scans, and the boxes on labelled sheets as scans of their own."""
+    found = annotations.found
+    chosen = found.get(next((name for name in (part, *_others(part)) if name in found), part), [])
+    known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
+    for annotation in chosen:
+        if not _is_label(annotation.label, numbers):
+            annotations.left_out[f"with the label {annotation.label[:40]!r}"] += 1
+    scans = [
+        _labelled(ScanRef(str(whole.file), whole.name), whole.label, source, numbers)
+        for whole in known
+        if whole.box is None
+    ]
+    boxes = (annotation for annotation in known if annotation.box is not None)
+    for number, (box, name, picture) in enumerate(cut_out(boxes, annotations.left_out)):
+        ref = ScanRef(_write_picture(picture, scratch, number), name)
+        scans.append(_labelled(ref, box.label, source, numbers))
+    say(f"{source}: {len(scans)} labelled scans, {annotations.layout}")
+    for reason, count in annotations.left_out.most_common(MAX_REASONS):
+        say(f"left out: {count} {reason}")
+    return _checked(scans, source)
 
 
 def _others(part: str) -> Sequence[str]:
@@ -100,13 +133,18 @@ def _checked(scans: list[LabelledScan], source: str) -> list[LabelledScan]:
     return scans
 
 
+def _is_label(text: str, numbers: bool) -> bool:
+    text = text.strip()
+    return text.lower() in _NO_DIGIT or (_NUMBER.fullmatch(text) is not None if numbers else text in _CLASSES)
+
+
 def _labelled(ref: ScanRef, text: str, where: str, numbers: bool) -> LabelledScan:
     text = text.strip()
-    if text.lower() in ("", "-", "-1", NONE):
+    if text.lower() in _NO_DIGIT:
         return LabelledScan(ref, None)
     if numbers and _NUMBER.fullmatch(text):
         return LabelledScan(ref, None, text)
-    if numbers or text not in _CLASSES:
+    if not _is_label(text, numbers):
         one_of = f"a number of at most {MAX_DIGITS} digits" if numbers else "0 to 9"
         raise InputError(f"{where}: {text!r} is no label: {one_of}, or none")
     return LabelledScan(ref, int(text))
@@ -158,7 +196,13 @@ def _write(
 ) -> Iterator[LabelledScan]:
     """Write images as files, and yield them as scans."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        path = scratch / f"{number:06d}.png"
-        _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        path.write_bytes(bytes(data))
-        yield _labelled(ScanRef(str(path), path.stem), str(label), path.stem, numbers)
+        path = _write_picture(image, scratch, number)
+        name = f"{number:06d}"
+        yield _labelled(ScanRef(path, name), str(label), name, numbers)
+
+
+def _write_picture(image: Grey, scratch: Path, number: int) -> str:
+    path = scratch / f"{number:06d}.png"
+    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    path.write_bytes(bytes(data))
+    return str(path)

@@ -10,7 +10,7 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.inference import model_store, reader
 from batch.records import Grey, Image, ScanRef
-from batch.training.data import arrays, idx, tables
+from batch.training.data import arrays, idx, number_texts, tables
 from batch.training.data.arrays import LabelledImages, Parts
 from batch.training.progress import Progress
 
@@ -26,7 +26,7 @@ def find_arrays(path: Path) -> Parts | None:
 
     Args:
         path: A NumPy archive, a .npy file or a folder of them; IDX files or their folder; a CSV of levels; a
-            Parquet file or a folder of them.
+            Parquet file or a folder of them; a text of USPS or Semeion.
 
     Returns:
         The parts; None if the path holds something else.
@@ -51,7 +51,9 @@ def find_arrays(path: Path) -> Parts | None:
         return arrays.parts_of(arrays.read_numpy(path.parent), str(path.parent))
     if start == b"PAR1":
         return tables.read_parquet([path])
-    return tables.read_levels(path) if tables.has_levels(path) else None
+    if number_texts.matches(path):
+        return number_texts.read(path)
+    return tables.read_levels(path) if path.suffix != ".json" and tables.has_levels(path) else None
 
 
 def upright(part: LabelledImages, source: str, say: Progress) -> LabelledImages:

@@ -1,6 +1,8 @@
 """The layouts in which people have labelled images: all give the same scans."""
 
+import bz2
 import csv
+import functools
 import gzip
 import io
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from batch.errors import InputError
 from batch.images import decode
 from batch.training.data import datasets, labelled_scans, own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
+from sheets import Sheets
 
 Pixels = npt.NDArray[np.uint8]
 COUNT = 12
@@ -31,6 +34,8 @@ def digits(first: int, count: int = COUNT) -> tuple[Pixels, Pixels]:
 
 IMAGES, LABELS = digits(0)
 OTHERS, OTHER_LABELS = digits(100)  # of the other part
+SCALED = IMAGES.reshape(COUNT, -1) / 127.5 - 1
+SHEETS = Sheets(IMAGES, LABELS)
 
 
 def png(image: Pixels) -> bytes:
@@ -128,6 +133,31 @@ def hugging_face(folder: Path) -> Path:
     return folder
 
 
+def usps_train(folder: Path) -> Path:
+    lines = [" ".join([f"{label}.0000", *map(str, row)]) for label, row in zip(LABELS, SCALED, strict=True)]
+    (folder / "zip.test.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    return folder / "zip.test.gz"
+
+
+def libsvm(folder: Path) -> Path:
+    lines = [
+        " ".join([str(label), *(f"{place}:{level}" for place, level in enumerate(row, 1) if level)])
+        for label, row in zip(LABELS, IMAGES.reshape(COUNT, -1), strict=True)
+    ]
+    (folder / "mnist").write_text("\n".join(lines))
+    return folder / "mnist"
+
+
+def usps_libsvm(folder: Path) -> Path:
+    """Write labels 1 to 10 and levels -1 to 1."""
+    lines = [
+        " ".join([str(label + 1), *(f"{place}:{level}" for place, level in enumerate(row, 1))])
+        for label, row in zip(LABELS, SCALED, strict=True)
+    ]
+    (folder / "usps.bz2").write_bytes(bz2.compress("\n".join(lines).encode()))
+    return folder / "usps.bz2"
+
+
 MAKERS: list[Callable[[Path], Path]] = [
     divided_folders,
     label_list,
@@ -142,10 +172,17 @@ MAKERS: list[Callable[[Path], Path]] = [
     kaggle,
     without_names,
     hugging_face,
+    usps_train,
+    libsvm,
+    usps_libsvm,
+    SHEETS.label_studio,
+    functools.partial(SHEETS.label_studio, short=True),
+    SHEETS.coco,
+    SHEETS.yolo,
 ]
 
 
-@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: getattr(make, "__name__", "short"))
 def test_every_layout_gives_the_same_scans(make: Callable[[Path], Path], tmp_path: Path) -> None:
     data, scratch = tmp_path / "data", tmp_path / "scratch"
     data.mkdir()
@@ -156,6 +193,52 @@ def test_every_layout_gives_the_same_scans(make: Callable[[Path], Path], tmp_pat
     assert len(scans) == COUNT
     assert found == {(image.tobytes(), int(label)) for image, label in zip(IMAGES, LABELS, strict=True)}
     assert len(said) == 1 and str(data) in said[0]
+
+
+def test_semeion_has_bits_and_columns_of_classes(tmp_path: Path) -> None:
+    bits = np.rint(IMAGES[:, 6:22, 6:22] / 255)
+    rows = np.hstack([bits.reshape(COUNT, -1), np.eye(10)[LABELS]])
+    np.savetxt(tmp_path / "semeion.data", rows, fmt="%.4f")
+    said: list[str] = []
+    loaded = datasets.load(str(tmp_path / "semeion.data"), said.append).train
+    assert np.array_equal(loaded.images[:, 6:22, 6:22], bits * 255)
+    assert loaded.labels.tolist() == LABELS.tolist()
+    assert "as Semeion's" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"1 {'0 ' * 256}\n1 0 0\n", "levels must be"),
+        (f"1 {'0 ' * 256}\n1 {'x ' * 256}\n", "is no table of numbers"),
+        (f"1 {'0 ' * 256}\n1 {'0 ' * 300}\n", "is no table of numbers"),
+        (f"1 {'0 ' * 250}", "has no arrays of images"),
+        (f"1 1:{'1' * 100_000}", "levels must be"),
+        ("1 0:1", "has levels number 0 to 0 in 1 lines: they must begin with 1"),
+        ("1 1:1\n" * 50 + "1 999999999:1", "has levels number 1 to 999999999 in 51 lines"),
+        ("1 1:1\n1 65536:1\n" * 2100, "in 4200 lines"),
+        ("1 1:1\n1 1:\n", "is damaged"),
+        ("1 1:1\n1 99999999999999999999:1\n", "is damaged"),
+        ("3.5 1:1", "labels must be whole numbers"),
+        ("1 1:1\n\xff", "is damaged"),
+    ],
+)
+def test_wrong_texts_of_numbers_say_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "usps"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        datasets.load(str(path), print)
+
+
+def test_a_compressed_text_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.data.number_texts.MAX_BYTES", 1 << 20)
+    path = tmp_path / "usps.gz"
+    path.write_bytes(gzip.compress(b"1 1:1\n" * 200_000))
+    with pytest.raises(InputError, match="give fewer lines"):
+        datasets.load(str(path), print)
+    path.write_bytes(gzip.compress(b"1 1:1\n" * 10)[:-4])
+    with pytest.raises(InputError, match="is damaged"):
+        datasets.load(str(path), print)
 
 
 @pytest.mark.parametrize("make", [idx_files, keras_archive, floats_and_one_hot, kaggle, hugging_face])

@@ -1,0 +1,243 @@
+"""What people said of scans and of boxes on sheets, and the pictures of these boxes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError, InputError
+from batch.images import decode
+from batch.records import Grey, ScanRef
+from batch.storage import dispatch
+from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED
+
+MAX_BYTES = 256 << 20  # of a file of annotations, which needs several times as much memory
+MAX_FILES = 1_000_000  # in a folder of sheets
+MIN_SIDE_PX = 4  # of a box; digitbox reads no smaller scan
+
+NOT_A_BOX = "in a box without four numbers"
+
+_PART = re.compile(r"(?<![a-z])(train|test|val|valid|validation)(?![a-z])")
+_PARTS = {"train": TRAIN}
+
+
+class Box(NamedTuple):
+    """A box on a sheet that lies upright, as shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A label of a scan, or of a box on a sheet.
+
+    Attributes:
+        file: The scan or the sheet.
+        name: Its name below the folder of the annotations.
+        label: The label as it is written.
+        box: The box; None for the whole scan.
+    """
+
+    file: Path
+    name: str
+    label: str
+    box: Box | None = None
+
+
+@dataclass(slots=True)
+class Annotations:
+    """The annotations of one source.
+
+    Attributes:
+        layout: The layout, in words.
+        found: The annotations by part.
+        left_out: How many annotations digitbox leaves out, by reason.
+    """
+
+    layout: str
+    found: dict[str, list[Annotation]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def add(self, part: str, annotation: Annotation) -> None:
+        """Add an annotation to a part."""
+        self.found.setdefault(part, []).append(annotation)
+
+
+class Folder:
+    """A folder with scans or sheets, and the files in it by the names that annotations give them.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def find(self, name: str, source: Path) -> Path | None:
+        """Return the file of this path in the folder, or else the only one of this name in it.
+
+        If several files have the name, it may be the only one in a folder of the part of the annotations.
+
+        Args:
+            name: The path as the annotations have it.
+            source: The file of the annotations, for messages.
+
+        Returns:
+            The file; None if there is none, or several have this name.
+
+        Raises:
+            InputError: The path is absolute, or leaves the folder.
+        """
+        name = name.replace("\\", "/")
+        if not name or "\0" in name:
+            return None
+        if os.path.isabs(name) or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+            raise InputError(
+                f"{source} names {name!r}, which leaves {self.path}: write paths relative to that folder"
+            )
+        try:
+            if (path := self.path / name).is_file():
+                return path
+        except OSError:  # the name is too long
+            return None
+        same_name = self._by_name.get(os.path.basename(name), [])
+        if len(same_name) > 1:
+            part = part_of(self.name_of(source))
+            same_name = [file for file in same_name if part_of(self.name_of(file.parent)) == part]
+        return same_name[0] if len(same_name) == 1 else None
+
+    def name_of(self, file: Path) -> str:
+        """Return the name of a file below the folder."""
+        return os.path.relpath(file, self.path)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        by_name: dict[str, list[Path]] = {}
+        count = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                by_name.setdefault(name, []).append(Path(folder, name))
+            if (count := count + len(names)) > MAX_FILES:
+                raise InputError(f"{self.path} has more than {MAX_FILES} files: give a smaller folder")
+        return by_name
+
+
+def box_of(sides: Any, width: float, height: float) -> Box | None:
+    """Return a box from what a file says of it; None if these are not four numbers.
+
+    Args:
+        sides: Its left, top, width and height.
+        width: The width of the sheet in the same unit.
+        height: Its height.
+    """
+    if not isinstance(sides, list) or len(sides) != 4:
+        return None
+    try:
+        left, top, box_width, box_height = map(float, sides)
+        box = Box(left / width, top / height, box_width / width, box_height / height)
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    return box if all(map(math.isfinite, box)) else None
+
+
+def part_of(path: str) -> str:
+    """Return the part that a path names; what is for validation is to test on, too."""
+    names = _PART.findall(path.lower())
+    return _PARTS.get(names[-1], TEST) if names else UNDIVIDED
+
+
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """Read a file of annotations.
+
+    Args:
+        path: The file.
+        max_bytes: Largest size that it may have.
+
+    Raises:
+        InputError: It is too large, or no text.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise InputError(f"{path} has more than {max_bytes >> 20} MiB: divide it")
+        return content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}; save it as text in UTF-8") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of annotations in JSON.
+
+    Raises:
+        InputError: It is too large, or damaged.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no JSON: {error}; export it again") from error
+
+
+def cut_out(
+    annotations: Iterable[Annotation], left_out: Counter[str]
+) -> Iterator[tuple[Annotation, str, Grey]]:
+    """Cut the boxes out of their sheets, a sheet at a time.
+
+    Args:
+        annotations: Annotations with a box.
+        left_out: Receives how many boxes lie outside their sheet, or on one that cannot be read.
+
+    Yields:
+        An annotation, the name of its picture, and the picture, uint8 (height, width).
+    """
+    for file, of_sheet in groupby(
+        sorted(annotations, key=lambda found: found.file), lambda found: found.file
+    ):
+        on_sheet = list(of_sheet)
+        sheet = _read_sheet(file)
+        if isinstance(sheet, ImageError):
+            left_out[f"on a sheet that cannot be read ({on_sheet[0].name}, {sheet.reason.value})"] += len(
+                on_sheet
+            )
+            continue
+        for number, annotation in enumerate(on_sheet, 1):
+            assert annotation.box is not None
+            picture = _cut(sheet, annotation.box)
+            if picture is None:
+                left_out["outside the sheet, or too small"] += 1
+            else:
+                yield annotation, f"{annotation.name} box {number}", picture
+
+
+def _read_sheet(file: Path) -> Grey | ImageError:
+    limit = MAX_PIXELS * decode.BYTES_PER_PIXEL + decode.SPARE_BYTES
+    ((_, content),) = dispatch.read_contents([ScanRef(str(file), str(file))], limit)
+    if isinstance(content, ImageError):
+        return content
+    try:
+        return decode.decode(content, MAX_PIXELS, full_size=True)
+    except ImageError as error:
+        return error
+
+
+def _cut(sheet: Grey, box: Box) -> Grey | None:
+    """Return the part of a box that lies on the sheet; None if that is hardly anything."""
+    height, width = sheet.shape
+    left, right = max(0.0, box.left) * width, min(1.0, box.left + box.width) * width
+    top, bottom = max(0.0, box.top) * height, min(1.0, box.top + box.height) * height
+    if right - left < MIN_SIDE_PX or bottom - top < MIN_SIDE_PX:
+        return None
+    return sheet[round(top) : round(bottom), round(left) : round(right)].copy()

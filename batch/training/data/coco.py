@@ -1,0 +1,64 @@
+"""Boxes in the JSON of COCO; the name of a category is the label."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from batch.errors import InputError
+from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of, part_of
+
+LAYOUT = "boxes in COCO's JSON"
+_LISTS = ("images", "annotations", "categories")
+
+
+def matches(content: Any) -> bool:
+    """Return whether some JSON has COCO's three lists."""
+    return isinstance(content, dict) and all(isinstance(content.get(name), list) for name in _LISTS)
+
+
+def read(content: Any, source: Path, annotations: Annotations) -> None:
+    """Add the boxes of a file.
+
+    The sheets lie beside the file, or below its folder. If that is named annotations, they may also lie
+    beside this folder.
+
+    Args:
+        content: The JSON.
+        source: Its file.
+        annotations: Receives the boxes.
+
+    Raises:
+        InputError: An image has no size or no name, or a path leaves the folder.
+    """
+    root = source.parent.parent if source.parent.name == "annotations" else source.parent
+    folder = Folder(root)
+    try:
+        categories = {category["id"]: str(category["name"]) for category in content["categories"]}
+        images = {
+            image["id"]: (str(image["file_name"]), float(image["width"]), float(image["height"]))
+            for image in content["images"]
+        }
+        boxes = [(box["image_id"], box["category_id"], box.get("bbox")) for box in content["annotations"]]
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise InputError(
+            f"{source} lacks {error}, which COCO's images and boxes have: export it again"
+        ) from error
+    of_source = part_of(folder.name_of(source))
+    files = {}
+    for image_id, category_id, box in boxes:
+        name, width, height = images.get(image_id, ("", 0.0, 0.0))
+        if image_id not in files:
+            files[image_id] = folder.find(name, source)
+        file = files[image_id]
+        if file is None:
+            annotations.left_out[f"of an image that is not there (e.g. {name!r})"] += 1
+        elif category_id not in categories:
+            annotations.left_out["of an unknown category"] += 1
+        elif (shares := box_of(box, width, height)) is None:
+            annotations.left_out[NOT_A_BOX] += 1
+        else:
+            of_file = folder.name_of(file)
+            part = of_source or part_of(os.path.dirname(of_file))
+            annotations.add(part, Annotation(file, of_file, categories[category_id], shares))

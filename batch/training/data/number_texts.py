@@ -1,0 +1,142 @@
+"""Texts of numbers with an image in each line: USPS in two forms, and Semeion."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import math
+import re
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from batch.errors import InputError
+from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED, LabelledImages, labelled
+
+MAX_BYTES = 1 << 30  # of the text
+MAX_VALUES = 1 << 28  # levels of all images
+MIN_SIDE_PX, MAX_SIDE_PX = 8, 256
+
+_CLASSES = 10
+_MAX_LINE = 1 << 20
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_LIBSVM = re.compile(rf"\s*{_NUMBER}(?:\s+\d+:{_NUMBER})+\s*")
+_NUMBERS = re.compile(rf"\s*{_NUMBER}(?:[ \t]+{_NUMBER})*\s*")
+_Values = npt.NDArray[np.float32]
+
+
+def matches(path: Path) -> bool:
+    """Return whether the first line of a file, perhaps compressed, is an image in one of these forms."""
+    line = _first_line(path)
+    return _LIBSVM.fullmatch(line) is not None or _form(line) is not None
+
+
+def read(path: Path) -> dict[str, LabelledImages]:
+    """Read a file of images, which is for training or testing if its name says so.
+
+    Raises:
+        InputError: It is too large or damaged.
+    """
+    name = path.name.lower()
+    part = (
+        TEST if "test" in name or name.endswith((".t", ".t.bz2")) else TRAIN if "train" in name else UNDIVIDED
+    )
+    line = _first_line(path)
+    if _LIBSVM.fullmatch(line):
+        images, labels = _libsvm(path)
+        origin = "a label and numbered levels in each line, as LIBSVM's"
+    elif _form(line) == "label":
+        values = _table(path)
+        images, labels = values[:, 1:], values[:, 0]
+        origin = "a label and levels in each line, as USPS's"
+    else:
+        values = _table(path)
+        images, labels = values[:, :-_CLASSES], values[:, -_CLASSES:]
+        origin = "levels and ten columns of classes in each line, as Semeion's"
+    if images.size and images.min() < 0 and -1 <= images.min() <= images.max() <= 1:
+        images = ((images + 1) / 2).astype(np.float32)
+    return {part: labelled(images, labels, str(path), origin)}
+
+
+def _form(line: str) -> str | None:
+    """Return how a line of numbers holds its label: `label` or `classes`; None if it holds no image."""
+    if not _NUMBERS.fullmatch(line):
+        return None
+    numbers = line.split()
+    if _is_square(len(numbers) - 1):
+        return "label"
+    ends = numbers[-_CLASSES:]
+    is_one_hot = sorted(map(float, ends)) == [0.0] * (_CLASSES - 1) + [1.0]
+    return "classes" if is_one_hot and _is_square(len(numbers) - _CLASSES) else None
+
+
+def _is_square(count: int) -> bool:
+    return count >= MIN_SIDE_PX**2 and math.isqrt(count) ** 2 == count
+
+
+def _table(path: Path) -> _Values:
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(io.StringIO(_text(path)), sep=r"\s+", header=None, dtype=np.float32)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{path} is no table of numbers: {error}; copy it anew") from error
+    return table.to_numpy(np.float32)
+
+
+def _libsvm(path: Path) -> tuple[_Values, _Values]:
+    """Return images and labels. Levels of 0 may be missing; images are the smallest squares that hold all."""
+    lines = [line.split() for line in _text(path).splitlines() if line.strip()]
+    try:
+        labels = np.array([line[0] for line in lines], np.float32)
+        places = [np.array([pair.partition(":")[0] for pair in line[1:]], np.int64) for line in lines]
+        levels = [np.array([pair.partition(":")[2] for pair in line[1:]], np.float32) for line in lines]
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"{path} is damaged: {error}; copy it anew") from error
+    last = max((int(place.max()) for place in places if place.size), default=0)
+    first = min((int(place.min()) for place in places if place.size), default=1)
+    side = max(MIN_SIDE_PX, math.isqrt(max(0, last - 1)) + 1)
+    if first < 1 or side > MAX_SIDE_PX or len(lines) * side**2 > MAX_VALUES:
+        raise InputError(
+            f"{path} has levels number {first} to {last} in {len(lines)} lines: they must begin with 1, with "
+            f"at most {MAX_SIDE_PX**2} for each image and {MAX_VALUES} in all"
+        )
+    images = np.zeros((len(lines), side**2), np.float32)
+    for image, place, level in zip(images, places, levels, strict=True):
+        image[place - 1] = level
+    # The labels of USPS there are 1 to 10, for 0 to 9.
+    return images, labels - 1 if labels.size and labels.min() >= 1 and labels.max() == _CLASSES else labels
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.open(path))
+    if start.startswith(b"BZh"):
+        return bz2.open(path)
+    return lzma.open(path) if start.startswith(b"\xfd7zXZ") else path.open("rb")
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with _open(path) as file:
+            return file.readline(_MAX_LINE).decode("ascii")
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError):
+        return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        with _open(path) as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{path} has more than {MAX_BYTES >> 30} GiB of text: give fewer lines")
+        return content.decode("ascii")
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged: {error}; copy it anew") from error

@@ -1,0 +1,214 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batch.config import MAX_PIXELS
+from batch.errors import InputError
+from batch.images import decode
+from batch.training.data import datasets, labelled_scans
+from batch.training.data.annotations import read_text
+from batch.training.data.arrays import TRAIN
+from batch.training.data.labelled_scans import LabelledScan
+from sheets import Sheets, write
+
+SCAN = np.full((40, 30), 200, np.uint8)
+IMAGES = np.stack([SCAN - level for level in range(12)])
+LABELS = np.arange(12) % 10
+SHEETS = Sheets(IMAGES, LABELS)
+
+
+def load(path: Path, **options: Any) -> tuple[list[LabelledScan], list[str]]:
+    said: list[str] = []
+    scratch = path.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return labelled_scans.load(str(path), scratch, said.append, **options), said
+
+
+def task(*values: dict[str, Any], image: str = "a.png", **extra: Any) -> dict[str, Any]:
+    results = [{"value": value} for value in values]
+    return {"data": {"image": image}, "annotations": [{"result": results, **extra}]}
+
+
+def box(label: str = "3", left: float = 0, top: float = 0, width: float = 50, **extra: Any) -> dict[str, Any]:
+    return {"x": left, "y": top, "width": width, "height": 50, "rectanglelabels": [label], **extra}
+
+
+def write_tasks(folder: Path, *tasks: Any) -> Path:
+    write(folder / "a.png", SCAN)
+    (folder / "export.json").write_text(json.dumps(tasks))
+    return folder
+
+
+def test_labels_of_whole_scans(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "sub" / "b.png", SCAN)
+    tasks = [
+        task({"choices": ["7"]}),
+        task({"choices": ["none"]}, image="/data/local-files/?d=sub%2Fb.png"),
+        {"image": "s3://bucket/deep/b.png", "choice": "4", "id": 3},
+        task({"choices": ["1"]}, image="gone.png"),
+        task({"choices": ["1", "2"]}),
+        task({"choices": ["unclear"]}),
+        task({"choices": ["1"]}, was_cancelled=True),
+        {"data": {}},
+    ]
+    folder = write_tasks(tmp_path / "data", *tasks)
+    scans, said = load(folder)
+    found = [(scan.ref.path, scan.ref.name, scan.label) for scan in scans]
+    b = str(folder / "sub" / "b.png")
+    assert found == [(str(folder / "a.png"), "a.png", 7), (b, "sub/b.png", None), (b, "sub/b.png", 4)]
+    assert said[0] == f"{folder}: 3 labelled scans, Label Studio's JSON export"
+    assert set(said[1:]) == {
+        "left out: 1 of an image that is not there (e.g. 'gone.png')",
+        "left out: 1 with several labels",
+        "left out: 1 with the label 'unclear'",
+        "left out: 1 of a task without an image or an annotation",
+    }
+
+
+def test_boxes_end_with_their_sheet(tmp_path: Path) -> None:
+    boxes = [
+        box("1", left=-40, width=60),
+        box("2", left=80, width=60),
+        box("3", left=100),
+        box("4", top=-60),
+        box("5", width=1),
+        box("6", width=-20),
+        box("7", rotation=30),
+        box("8", width=float("nan")),
+        box("9", width=10**400),
+        {"rectanglelabels": ["9"]},
+        box("stamp"),
+    ]
+    scans, said = load(write_tasks(tmp_path / "data", task(*boxes)))
+    pictures = [decode.read(scan.ref, MAX_PIXELS).grey.shape for scan in scans]
+    assert [(scan.label, scan.ref.name) for scan in scans] == [(1, "a.png box 1"), (2, "a.png box 2")]
+    assert pictures == [(20, 6), (20, 6)]
+    assert set(said[1:]) == {
+        "left out: 4 outside the sheet, or too small",
+        "left out: 1 in a turned box",
+        "left out: 3 in a box without four numbers",
+        "left out: 1 with the label 'stamp'",
+    }
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo"])
+def test_divided_sheets(layout: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    getattr(SHEETS, layout)(data, "_val" if layout == "coco" else "val")
+    getattr(Sheets(IMAGES[:5], LABELS[:5]), layout)(data, "_train2017" if layout == "coco" else "train")
+    assert [len(load(data)[0]), len(load(data, part=TRAIN)[0])] == [12, 5]
+
+
+def test_yolo_without_names_of_classes(tmp_path: Path) -> None:
+    data = SHEETS.yolo(tmp_path / "data")
+    (data / "data.yaml").unlink()
+    assert [scan.label for scan in load(data)[0]] == [9 - label for label in LABELS]
+    for name, text in (("classes.txt", "\n".join("abcdefgh34")), ("data.yaml", "names: {8: 3, 9: '4'}")):
+        (data / name).write_text(text)
+        (data / "labels" / "1.txt").write_text("8 .5 .5 .1 .1\n9 .1 .1 .1 .1 .9\n8 .1 .1 .2 .2 .3 .3 .4 .4\n")
+        (data / "labels" / "0.txt").write_text("")
+        scans, said = load(data / name)
+        assert [scan.label for scan in scans] == [3, 4]
+        assert said[1:] == ["left out: 1 with an outline that is no box"]
+        (data / name).unlink()
+
+
+def test_a_sheet_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    data = SHEETS.coco(tmp_path / "data")
+    (data / "images" / "0.png").write_bytes(b"something")
+    scans, said = load(data)
+    assert [scan.ref.name for scan in scans] == [f"images/1.png box {number}" for number in range(1, 5)]
+    assert said[1:] == ["left out: 8 on a sheet that cannot be read (images/0.png, not_an_image)"]
+
+
+def test_a_large_photo_is_cut_at_full_size(tmp_path: Path) -> None:
+    sheet = np.full((1600, 1200), 255, np.uint8)
+    sheet[800:840, 600:640] = 0
+    write(tmp_path / "data" / "a.jpg", sheet)
+    corner = {"x": 50, "y": 50, "width": 100 / 30, "height": 2.5, "rectanglelabels": ["1"]}
+    (scan,), _ = load(write_tasks(tmp_path / "data", task(corner, image="a.jpg")))
+    grey = decode.read(scan.ref, MAX_PIXELS).grey
+    assert grey.shape == (40, 40) and grey.max() < 30
+
+
+COCO: dict[str, Any] = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 30, "height": 40}],
+    "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]}],
+    "categories": [{"id": 1, "name": "3"}],
+}
+
+
+def coco(name: str = "a.png", **parts: Any) -> str:
+    return json.dumps({**COCO, "images": [{**COCO["images"][0], "file_name": name}], **parts})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", coco("../a.png"), "leaves .*: write paths relative to that folder"),
+        ("a.json", coco("x\\..\\..\\a.png"), "leaves "),
+        ("a.json", coco("/etc/a.png"), "leaves "),
+        ("a.json", coco("C:/a.png"), "leaves "),
+        ("a.json", json.dumps([task(box(), image="/data/local-files/?d=../a.png")]), "leaves "),
+        ("a.json", coco("b\0.png"), "no labelled scans"),
+        ("a.json", coco("b" * 5000), "no labelled scans"),
+        ("a.json", coco(images=[{"id": 1, "file_name": "a.png"}]), "lacks 'width'"),
+        ("a.json", coco(images=[5]), "lacks "),
+        ("a.json", coco(categories=[]), "no labelled scans"),
+        ("a.json", coco(images=[{**COCO["images"][0], "width": 0}]), "no labelled scans"),
+        ("a.json", "[" * 100_000, "is no JSON"),
+        ("a.json", coco()[:-5], "is no JSON"),
+        ("a.json", '"text"', "no labelled scans"),
+        ("a.json", json.dumps([{"text": ["a"] * 100}]), "no labelled scans"),
+        ("a.txt", "0 .5 .5 .1 .1\n0 .5 .5\n" * 11, "no labelled scans"),
+        ("a.txt", "0 .5 .5 .1 .1\n" * 20 + "0 .5 .5\n", "line 21: '0 .5 .5' is no box: export it again"),
+        ("a.txt", "0 .5 .5 .1 1e\n", "no labelled scans"),
+    ],
+)
+def test_wrong_annotations_say_what_is_wrong(name: str, text: str, message: str, tmp_path: Path) -> None:
+    write(tmp_path / "data" / "a.png", SCAN)
+    (tmp_path / "data" / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "data")
+    if name.endswith(".json"):
+        with pytest.raises(InputError, match=message):
+            load(tmp_path / "data" / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("names: [a, b", "is no YAML"),
+        ("names: " + "[" * 5_000, "is no YAML"),
+        ("names: !!python/object/apply:os.system [exit]", "is no YAML"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]", "labelled scans"),
+        (" " * (2 << 20), "has more than 1 MiB"),
+        ("names: [3]", "class 9 has no name"),
+    ],
+)
+def test_wrong_names_of_classes_say_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
+    data = SHEETS.yolo(tmp_path / "data")
+    (data / "data.yaml").write_text(text)
+    if message == "labelled scans":  # it has no names, so class 3 is the digit 3
+        assert len(load(data)[0]) == 12
+        return
+    with pytest.raises(InputError, match=message):
+        load(data)
+
+
+def test_annotations_that_are_too_large_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.data.annotations.MAX_FILES", 1)
+    write(tmp_path / "data" / "sub" / "b.png", SCAN)
+    with pytest.raises(InputError, match="has more than 1 files"):
+        load(write_tasks(tmp_path / "data", task(box(), image="b.png")))
+    with pytest.raises(InputError, match="divide it"):
+        read_text(tmp_path / "data" / "export.json", max_bytes=10)
+
+
+def test_sheets_are_for_extra(tmp_path: Path) -> None:
+    for path in (SHEETS.coco(tmp_path), tmp_path / "annotations" / "instances.json"):
+        with pytest.raises(InputError, match="for scans and sheets, give --extra"):
+            datasets.load(str(path), print)
