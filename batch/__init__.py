@@ -4,4 +4,19 @@
 `tests/test_layers.py` checks them against a table.
 """
 
-__version__ = "0.1.0"
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """Return `__version__` as it was installed; few commands need it, and to look it up takes time."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import metadata
+
+        try:
+            return metadata.version("digitbox")
+        except metadata.PackageNotFoundError:  # a checkout on the path
+            return "0+unknown"

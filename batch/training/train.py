@@ -7,7 +7,6 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.inference.classifier import Classifier, KerasClassifier, build
 from batch.records import CLASSES, SPECS, Input, Manifest
-from batch.training import calibration, examples, litert, model_card, networks
+from batch.training import calibration, examples, litert, model_card, networks, versions
 from batch.training.data.datasets import Dataset, Labelled
 from batch.training.data.own_scans import OwnScan
 from batch.training.evaluation import charts
@@ -100,7 +99,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         datasets=tuple({"name": part.name, "licence": part.licence} for part in data),
         seed=options.seed,
         start="" if options.start is None else model_store.load_manifest(options.start).version,
-        versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+        versions=versions.made_with(),
     )
     classifier = build(files, manifest)
     manifest = calibration.calibrated(classifier, manifest, held_out)

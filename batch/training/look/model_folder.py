@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 from batch.inference import model_store
 from batch.records import CLASSES, SPECS, Input, Manifest
-from batch.training import model_card
+from batch.training import model_card, versions
 from batch.training.look import weigh
 from batch.training.look.sources import Packed
 
@@ -59,7 +58,7 @@ def write(
         datasets=(*DATASETS, FASHION) if len(packed["fashion"]) else DATASETS,
         seed=seed,
         look_training=training,
-        versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+        versions=versions.made_with(),
     )
     manifest = weigh.fitted(manifest, files, packed, scenes)
     files = files | {"card.md": model_card.text(manifest).encode()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from batch.inference.runtimes import load_keras
 from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Grey, Manifest
-from batch.training import litert, model_card
+from batch.training import litert, model_card, versions
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
@@ -108,7 +107,7 @@ def retrain(options: Options, progress: Progress) -> Path:
         seed=options.seed,
         start=start.version,
         look_training=f"{start.look_training} {_say_training(training, options.seed)}",
-        versions={package: metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+        versions=versions.made_with(),
     )
     manifest = _stricter(files, manifest, held_out, progress)
     model = _model(files, manifest)
