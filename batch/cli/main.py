@@ -58,7 +58,7 @@ LAZY_COMMANDS = {
 PLACES = ("outbox", "state")
 CALLS = {"schedule": "run"}  # commands that plan calls of another
 # Options of reading, which these commands take as run does.
-READING = ("model", "runtime", "review_below", "workers", "max_pixels")
+READING = ("model", "runtime", "review_below", "digits", "workers", "max_pixels")
 READING_COMMANDS = ("evaluate", "explain", "explore")
 
 

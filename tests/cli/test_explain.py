@@ -65,6 +65,8 @@ def test_explain_reads_as_a_run_does(
     assert digitbox("explain", "two.png", "--output", "d.png").code == 5
     (tmp_path / "digitbox.toml").write_text("max-pixels = 20\n")
     assert "too_large" in digitbox("explain", "two.png", "--output", "e.png").out
+    (tmp_path / "digitbox.toml").write_text('digits = "5"\n')
+    assert "reads single digits only" in digitbox("explain", "two.png", "--output", "f.png").err
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from batch.images import decode
 from batch.inference import steps
 from batch.preprocessing.look import look_input
 from batch.preprocessing.normalise import DIGIT_PX
+from batch.preprocessing.number_line import strip_of
 from batch.records import Grey, Input
+from batch.text import count
 from batch.training.data.labelled_scans import NONE, LabelledScan
 from batch.training.evaluation import charts
 
@@ -21,20 +24,28 @@ SAMPLES = 12  # of each class
 MAX_AVERAGED = 500  # scans of each class in the mean picture
 
 
+class _Shown(NamedTuple):
+    """A scan, what the model sees of it, and its label."""
+
+    image: Grey
+    digit: Grey
+    label: str
+
+
 def write(
-    folder: Path, scans: Sequence[LabelledScan], seed: int, seen: Input, max_pixels: int
+    folder: Path, scans: Sequence[LabelledScan], seed: int, seen: Input | None, max_pixels: int
 ) -> dict[str, int]:
-    """Write the pictures.
+    """Write the pictures; of numbers, the classes are their lengths, and there are no means.
 
     Args:
         folder: Folder to write to; it is made if it is missing.
         scans: Scans to show.
         seed: Seed of the choice of samples.
-        seen: What the model sees of a scan.
+        seen: What the model sees of a scan; None for the strip that the reader of numbers sees.
         max_pixels: An image with more pixels is left out.
 
     Returns:
-        The number of scans by label.
+        The number of scans by class.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts = Counter(_name(scan) for scan in scans)
@@ -47,36 +58,43 @@ def write(
     for name in names:
         of_class = [scan for scan in scans if _name(scan) == name]
         chosen = [of_class[index] for index in rng.permutation(len(of_class))[:MAX_AVERAGED]]
-        pairs = list(_read(chosen, seen, max_pixels))
-        samples += [(image, name) for image, _ in pairs[:SAMPLES]] + _fillers(pairs)
-        digits += [(digit, name) for _, digit in pairs[:SAMPLES]] + _fillers(pairs)
-        if pairs:
-            mean = np.mean([digit for _, digit in pairs], axis=0)
+        shown_scans = list(_read(chosen, seen, max_pixels))
+        samples += [(shown.image, shown.label) for shown in shown_scans[:SAMPLES]] + _fillers(shown_scans)
+        digits += [(shown.digit, shown.label) for shown in shown_scans[:SAMPLES]] + _fillers(shown_scans)
+        if shown_scans and seen is not None:  # strips have several widths
+            mean = np.mean([shown.digit for shown in shown_scans], axis=0)
             means.append((np.rint(mean).astype(np.uint8), name))
     charts.contact_sheet(samples, folder / "samples.png", SAMPLES)
     charts.contact_sheet(digits, folder / "digits.png", SAMPLES)
-    charts.contact_sheet(means, folder / "means.png", len(names))
+    if means:
+        charts.contact_sheet(means, folder / "means.png", len(names))
     return {name: counts[name] for name in names}
 
 
 def _name(scan: LabelledScan) -> str:
+    if scan.number is not None:
+        return count(len(scan.number), "digit")
     return NONE if scan.label is None else str(scan.label)
 
 
-def _read(scans: Sequence[LabelledScan], seen: Input, max_pixels: int) -> Iterator[tuple[Grey, Grey]]:
-    """Yield the image of each readable scan, and what the model sees: black if the gate refuses it."""
+def _read(scans: Sequence[LabelledScan], seen: Input | None, max_pixels: int) -> Iterator[_Shown]:
+    """Yield each readable scan, and what the model sees: black if the gate refuses it."""
     for scan in scans:
         try:
             image = decode.read(scan.ref, max_pixels).grey
         except ImageError:
             continue
-        if seen is Input.SCAN:
-            yield image, look_input(image)
-            continue
-        digit = steps.prepare(image).digit
-        yield image, np.zeros((DIGIT_PX,) * 2, np.uint8) if digit is None else digit[..., 0]
+        label = scan.number or _name(scan)
+        if seen is None:
+            yield _Shown(image, strip_of(image).picture, label)
+        elif seen is Input.SCAN:
+            yield _Shown(image, look_input(image), label)
+        else:
+            digit = steps.prepare(image).digit
+            black = np.zeros((DIGIT_PX,) * 2, np.uint8)
+            yield _Shown(image, black if digit is None else digit[..., 0], label)
 
 
-def _fillers(pairs: Sequence[tuple[Grey, Grey]]) -> list[tuple[Grey, str]]:
+def _fillers(shown_scans: Sequence[_Shown]) -> list[tuple[Grey, str]]:
     """Return white pictures that fill the row of a class with few scans."""
-    return [(np.full((28, 28), 255, np.uint8), "")] * (SAMPLES - min(SAMPLES, len(pairs)))
+    return [(np.full((28, 28), 255, np.uint8), "")] * (SAMPLES - min(SAMPLES, len(shown_scans)))

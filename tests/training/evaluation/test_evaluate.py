@@ -116,6 +116,11 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     assert result.stdout == "0: 2\n1: 1\nnone: 1\n"
     for name in ("counts", "samples", "digits", "means"):
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
+    (data / "1").rename(data / "042")
+    arguments = [str(data), "--report", str(tmp_path / "n"), "--digits", "3"]
+    result = CliRunner().invoke(explore, arguments, catch_exceptions=False)
+    assert result.stdout == "1 digit: 2\n3 digits: 1\nnone: 1\n"
+    assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
 
 
 def test_record_adds_figures_to_the_model(
