@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+import commands_page
 from batch import errors, records
 from batch.cli import main
 from batch.results import schema
@@ -53,6 +54,11 @@ def test_every_option_is_documented(name: str) -> None:
         if isinstance(parameter, click.Option):
             for flag in (*parameter.opts, *parameter.secondary_opts):
                 assert re.search(rf"`{flag}\b", TEXT), f"{flag} of {name}"
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    page = commands_page.PAGE.read_text(encoding="utf-8")
+    assert page == commands_page.text(), f"make it anew: {commands_page.COMMAND}"
 
 
 def test_every_option_in_the_documents_exists() -> None:
