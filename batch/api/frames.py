@@ -42,9 +42,10 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
 
     Returns:
         A row for each row of the files, in the order in which digitbox published them. What a person said of
-        a scan is its result: then `corrected` holds what the model had said. Types: `prediction` and `page`
-        are integers that may be missing, `confidence` and `p0` to `p9` are floats. `status`, `reason` and
-        `model` are categories, `processed_at` is a time in UTC, and all else is text that may be missing.
+        a scan is its result: then `corrected` holds what the model had said, and `comment` the comment.
+        Types: `prediction` and `page` are integers that may be missing, `confidence` and `p0` to `p9` are
+        floats. `status`, `reason` and `model` are categories, `processed_at` is a time in UTC, and all else
+        is text that may be missing.
 
     Raises:
         ConfigError: The outbox is in object storage.
@@ -68,8 +69,9 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     found: dict[str, None] = {}
     for file in files:
         found |= dict.fromkeys(reader.columns(file))
-    found.pop(corrected.CORRECTED, None)  # an exported file has it
-    columns = [*schema.order_columns(found), corrected.CORRECTED]
+    for name in corrected.EFFECTIVE_COLUMNS:
+        found.pop(name, None)  # an exported file has them
+    columns = [*schema.order_columns(found), *corrected.EFFECTIVE_COLUMNS]
     correct = functools.cache(lambda folder: load(folder).apply)
     # Numbers are text, with their leading zeros; in one table with them, so are digits.
     types = _TYPES | ({"prediction": "string"} if schema.NUMBER_COLUMN in found else {})

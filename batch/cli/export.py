@@ -14,7 +14,7 @@ import click
 
 from batch.cli import values
 from batch.cli.options import outbox_option
-from batch.cli.types import LocalPath, NamedPath
+from batch.cli.types import LocalPath, NamedPath, Whole
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.outbox import corrections
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
@@ -78,6 +78,13 @@ CSV_WRITERS: Mapping[str, Callable[[IO[str], list[str]], Writer]] = {
     "between cells, and a byte order mark.",
 )
 @click.option(
+    "--pictures",
+    "max_pictures",
+    metavar="N",
+    type=Whole(1),
+    help="With xlsx, add the pictures of at most N scans that are not ok, in a last column.",
+)
+@click.option(
     "--output",
     type=NamedPath(readable=False, path_type=Path),
     default=STDOUT,
@@ -93,13 +100,14 @@ def export(
     published: bool,
     format_name: str,
     dialect: str,
+    max_pictures: int | None,
     output: Path,
 ) -> None:
     """Write the rows of many batches as one file: CSV, Parquet or Excel.
 
     digitbox takes exactly the rows that it published, in that order, as the ledger of the outbox has them.
-    What a person said of a scan, with digitbox review or apply, is its result. The last column, corrected,
-    has what the model had said of such a scan. --status looks at the result, too.
+    What a person said of a scan, with digitbox review or apply, is its result. The last columns are corrected
+    and comment: what the model had said of such a scan, and the comment. --status looks at the result, too.
 
     --since and --until compare with the column processed_at. digitbox leaves out files of results that
     somebody removed from the outbox or changed there. It names the first one and ends with 4.
@@ -110,6 +118,7 @@ def export(
       digitbox export --latest --status review | wc -l
       digitbox export --published --output as-read.csv
       digitbox export --format xlsx --output november.xlsx
+      digitbox export --format xlsx --pictures 1000 --output november.xlsx
     """
     choice = RowFilter(since=since, until=until, statuses=statuses, latest=latest)
     schema.check_format(format_name)
@@ -117,6 +126,8 @@ def export(
         raise ConfigError(f"{format_name} cannot be written to stdout: give --output FILE")
     if dialect != "standard" and format_name != "csv":
         raise ConfigError(f"--dialect is for CSV, not for {format_name}: leave it out")
+    if max_pictures and format_name != "xlsx":
+        raise ConfigError("--pictures is for Excel's files: add --format xlsx")
     with ExitStack() as opened:
         ledger = None
         if has_ledger(outbox):
@@ -125,7 +136,14 @@ def export(
         source = PublishedRows(ledger, outbox, choice)
         effective = None if published else corrections.load(outbox)
         export_to = functools.partial(export_rows, source, choice, effective)
-        number = _write(export_to, output, BINARY_WRITERS.get(format_name), CSV_WRITERS[dialect])
+        binary_writer = BINARY_WRITERS.get(format_name)
+        if max_pictures:
+            from batch.report.picture_sheet import PictureWriter
+
+            binary_writer = functools.partial(
+                PictureWriter, ledger=ledger, outbox=outbox, max_pictures=max_pictures
+            )
+        number = _write(export_to, output, binary_writer, CSV_WRITERS[dialect])
     rows = count(number, "row")
     files = count(source.batches, "file")
     console.say(f"{rows} of {files} of results" + ("" if output == STDOUT else f" in {output}"))

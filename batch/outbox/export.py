@@ -16,7 +16,7 @@ from batch.outbox import settled
 from batch.outbox.batches import Batch
 from batch.outbox.ledger import Ledger
 from batch.results import reader, schema
-from batch.results.corrected import CORRECTED, Corrections
+from batch.results.corrected import EFFECTIVE_COLUMNS, Corrections
 from batch.results.scan_keys import scan_key, superseded_keys
 from batch.results.schema import Record
 from batch.results.writers import Writer
@@ -179,7 +179,7 @@ def export_rows(
         if choice.latest:
             latest = LatestRows(source.rows(), has_old_files=source.has_old_files)
             stack.callback(latest.close)
-        columns = names if corrections is None else [*names, CORRECTED]
+        columns = names if corrections is None else [*names, *EFFECTIVE_COLUMNS]
         writer = stack.enter_context(closing(open_writer(columns)))
         for number, row in source.rows():
             if latest is not None and not latest.has(number, row):

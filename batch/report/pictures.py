@@ -147,24 +147,36 @@ def look_closer(entry: Entry, scan: Grey, models: Models) -> tuple[tuple[str, ..
 
 def read_scan(entry: Entry) -> Grey | str:
     """Return the scan, uint8 (height, width), or the code for a missing picture."""
-    if not entry.row.sha256:
+    return find_scan(entry.paths, entry.row.file, entry.row.sha256, entry.row.page)
+
+
+def find_scan(paths: Sequence[str], file: str, sha256: str, page: int | None) -> Grey | str:
+    """Return a scan, uint8 (height, width), or the code for a missing picture.
+
+    Args:
+        paths: Where it may lie.
+        file: Its name in the results.
+        sha256: The digest of its file, which tells which one is right.
+        page: The page; None for a file with one.
+    """
+    if not sha256:
         return UNREAD
     problem = GONE
-    for path in entry.paths:
+    for path in paths:
         if is_remote(path):  # digitbox makes a report without a network
             problem = REMOTE
             continue
         try:
-            image = decode.read(ScanRef(path, entry.row.file), MAX_PIXELS, entry.row.page or 0)
+            image = decode.read(ScanRef(path, file), MAX_PIXELS, page or 0)
         except ValueError:  # the path has a zero byte
             continue
         except ImageError as error:
-            if error.sha256 == entry.row.sha256:
+            if error.sha256 == sha256:
                 return UNDECODABLE
             if error.reason not in (Reason.VANISHED, Reason.UNREADABLE):
                 problem = CHANGED
             continue
-        if image.sha256 == entry.row.sha256:
+        if image.sha256 == sha256:
             return image.grey
         problem = CHANGED
     return problem

@@ -201,12 +201,12 @@ class ResultsFolder:
         Raises:
             InputError: The file cannot be read.
         """
-        by_id: dict[str, _BatchScans] = {}
+        by_id: dict[str, BatchScans] = {}
         for row in reader.read(path):
             if row.batch not in by_id:
-                by_id[row.batch] = _BatchScans(self._ledger, row.batch, self._folder)
+                by_id[row.batch] = BatchScans(self._ledger, row.batch, self._folder)
             correction = self._corrections.find(row.file, row.page, row.sha256, row.source)
-            yield Entry(row, by_id[row.batch].paths(row), correction)
+            yield Entry(row, by_id[row.batch].paths(row.file, row.sha256, row.source, row.page), correction)
 
     def close(self) -> None:
         """Close the ledger."""
@@ -214,8 +214,14 @@ class ResultsFolder:
             self._ledger.close()
 
 
-class _BatchScans:
-    """The places of one batch's scans; without a ledger, the scans are expected near the results."""
+class BatchScans:
+    """The places of one batch's scans; without a ledger, the scans are expected near the results.
+
+    Args:
+        ledger: The ledger of the outbox; None if it has none.
+        batch_id: The batch.
+        folder: The folder of the results.
+    """
 
     def __init__(self, ledger: Ledger | None, batch_id: str, folder: Path) -> None:
         self._folder = folder
@@ -229,10 +235,17 @@ class _BatchScans:
         for same_scans in self._paths.values():
             same_scans.reverse()  # `paths` takes them from the end
 
-    def paths(self, row: Row) -> tuple[str, ...]:
-        """Return where the scan of a row may lie."""
-        same_scans = self._paths.get((row.file, row.sha256))
+    def paths(self, file: str, sha256: str, source: str, page: int | None) -> tuple[str, ...]:
+        """Return where the scan of a row may lie.
+
+        Args:
+            file: The name of the scan in the results.
+            sha256: Its digest.
+            source: Its source; empty if the results do not have it.
+            page: The page; None for a file with one.
+        """
+        same_scans = self._paths.get((file, sha256))
         if same_scans:  # all pages of a file have its paths
-            return same_scans.pop() if row.page is None else same_scans[-1]
-        in_source = (f"{row.source}/{row.file}",) if row.source else ()
-        return (*in_source, str(self._folder / row.file), row.file)
+            return same_scans.pop() if page is None else same_scans[-1]
+        in_source = (f"{source}/{file}",) if source else ()
+        return (*in_source, str(self._folder / file), file)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from batch.lengths import MAX_DIGITS
 from batch.records import Reason, Status
 from batch.results.schema import NUMBER_COLUMN, Record
+from batch.text import inner_text_cell
 
 NONE = "none"
 """As an answer: the scan is not a digit."""
@@ -19,8 +20,11 @@ LABELS = frozenset({*map(str, range(10)), NONE, OPEN})
 """The answers for a single digit."""
 NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 """The answers for a number, beside `NONE` and `OPEN`."""
-CORRECTED = "corrected"
-"""The last column of corrected results: what the model had said of a row that a person answered."""
+CORRECTED, COMMENT = "corrected", "comment"
+EFFECTIVE_COLUMNS = (CORRECTED, COMMENT)
+"""The last columns of corrected results: what the model had said of a row that a person answered, and what
+else that person says.
+"""
 
 _OF_NUMBERS = frozenset({Reason.WRONG_LENGTH, Reason.NOT_A_NUMBER})
 _ScanKey = tuple[str, int | None, str]  # file, page and SHA-256
@@ -98,15 +102,18 @@ class Corrections:
         return "" if correction is None or correction.corrected == OPEN else correction.corrected
 
     def apply(self, record: Record) -> Record:
-        """Return a row of results with its correction, and with the column `CORRECTED`.
+        """Return a row of results with its correction, and with the columns `EFFECTIVE_COLUMNS`.
 
         A corrected row is `ok`, without reason and confidences; `effect` says what else it may be. In results
         with numbers, the prediction is a text, with its leading zeros.
         """
         sha256, source = record["sha256"] or "", record.get("source") or ""
-        label = self.answer(record["file"], record.get("page"), sha256, source)
-        if not label:
-            return {**record, CORRECTED: record.get(CORRECTED)}
+        correction = self.find(record["file"], record.get("page"), sha256, source)
+        if correction is None:
+            return {**record, CORRECTED: record.get(CORRECTED), COMMENT: record.get(COMMENT)}
+        label, comment = correction.corrected, inner_text_cell(correction.comment) or None
+        if label == OPEN:
+            return {**record, CORRECTED: record.get(CORRECTED), COMMENT: comment}
         with_numbers = NUMBER_COLUMN in record
         status, reason = effect(label, with_numbers=with_numbers)
         said = record["reason"] or record["status"]
@@ -119,6 +126,7 @@ class Corrections:
             "status": status.value,
             "reason": None if reason is None else reason.value,
             CORRECTED: said if record["prediction"] is None else str(record["prediction"]),
+            COMMENT: comment,
         }
 
     @property

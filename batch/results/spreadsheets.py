@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any
@@ -10,7 +11,8 @@ from typing import IO, Any
 from batch.clock import iso
 
 MAX_SHEET_ROWS = 1 << 20  # of a sheet of Excel, with the line of column names
-_WIDE = {"file": 40, "sha256": 20, "processed_at": 19, "source": 40}  # columns, in characters
+_WIDE = {"file": 40, "sha256": 20, "processed_at": 19, "source": 40, "scan": 10}  # columns, in characters
+PICTURE_PX = 64  # longer side of a picture
 _TIME = "yyyy-mm-dd hh:mm:ss"
 _CONFIDENCE = "0.000000"
 
@@ -18,7 +20,8 @@ _CONFIDENCE = "0.000000"
 class ExcelWriter:
     """A writer of Excel's files, with numbers, times in UTC and text; text is never a formula or a link.
 
-    A sheet of Excel has at most 1,048,576 lines, so further rows go to further sheets.
+    Bytes are a picture in PNG, which makes its row as high as it needs. A sheet of Excel has at most
+    1,048,576 lines, so further rows go to further sheets.
 
     Args:
         target: The file, open and empty.
@@ -44,6 +47,8 @@ class ExcelWriter:
                 self._sheet.write_string(self._line, column, value)
             elif isinstance(value, datetime):
                 self._sheet.write_datetime(self._line, column, value.replace(tzinfo=None), self._time)
+            elif isinstance(value, bytes):
+                self._add_picture(column, value, str(row[0]))
             elif isinstance(value, float):
                 self._sheet.write_number(self._line, column, value, self._number)
             elif value is not None:
@@ -63,6 +68,21 @@ class ExcelWriter:
         except XlsxFileError as error:
             cause = error.args[0] if error.args else None
             raise cause if isinstance(cause, OSError) else OSError(str(error)) from error
+
+    def _add_picture(self, column: int, png: bytes, words: str) -> None:
+        self._sheet.set_row_pixels(self._line, PICTURE_PX + 2)
+        self._sheet.insert_image(
+            self._line,
+            column,
+            "scan.png",
+            {
+                "image_data": io.BytesIO(png),
+                "x_offset": 1,
+                "y_offset": 1,
+                "object_position": 1,  # it moves and shrinks with its cell, so that rows can be sorted
+                "description": words,  # for screen readers
+            },
+        )
 
     def _begin_sheet(self) -> None:
         number = len(self._book.worksheets()) + 1

@@ -25,6 +25,7 @@ TYPES = {
     "page": "Int32",
     "source": "string",
     "corrected": "string",
+    "comment": "string",
 }
 
 
@@ -79,10 +80,10 @@ def test_corrections_are_applied(tmp_path: Path) -> None:
     saved = tmp_path / "corrections.csv"
     rows = digitbox.read_results(path)
     lines = [
-        f"{row.file},{row.sha256},{row.batch},{label}"
-        for row, label in zip(rows[:2].itertuples(), ("none", "4"), strict=True)
+        f"{row.file},{row.sha256},{row.batch},{said}"
+        for row, said in zip(rows[:2].itertuples(), ("none,=1+1", "4,"), strict=True)
     ]
-    saved.write_text("\n".join(["file,sha256,batch,corrected", *lines]) + "\n")
+    saved.write_text("\n".join(["file,sha256,batch,corrected,comment", *lines]) + "\n")
     applied = CliRunner().invoke(cli, ["apply", str(saved), "--outbox", str(path.parent), "--by", "Anna"])
     assert applied.exit_code == 0
     for results in (path, path.parent):
@@ -92,6 +93,10 @@ def test_corrections_are_applied(tmp_path: Path) -> None:
         assert frame["reason"].astype(object).fillna("").tolist() == ["not_a_digit", "", "vanished"]
         assert frame["confidence"].isna().all()
         assert frame["corrected"].fillna("").tolist() == ["7", "1", ""]
+        assert frame["comment"].fillna("").tolist() == ["'=1+1", "", ""]
+    arguments = ["export", "--outbox", str(path.parent), "--output", str(tmp_path / "all.csv")]
+    assert CliRunner().invoke(cli, arguments).exit_code == 0
+    assert digitbox.read_results(tmp_path / "all.csv").equals(digitbox.read_results(path))
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])

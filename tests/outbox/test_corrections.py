@@ -1,5 +1,7 @@
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -87,6 +89,23 @@ def test_a_missing_source_matches_any(
     ]
     expected = matching[-1] if matching and matching[-1] != "open" else ""
     assert known.answer(file, page, "0" * 64, source) == expected
+
+
+@pytest.mark.parametrize("label", ["3", "open"])
+def test_a_comment_is_in_a_column_of_its_own(label: str) -> None:
+    row: dict[str, Any] = {
+        "file": "a.png",
+        "page": None,
+        "sha256": "0" * 64,
+        "source": "/in",
+        "status": "review",
+    }
+    row |= {"reason": "low_confidence", "prediction": 8, "confidence": 0.5}
+    said = replace(correction("a.png", label, "/in"), comment="hard; =1\u202e")
+    effective = Corrections([said]).apply(row)
+    assert effective["comment"] == "hard;' =1\\u202e"
+    assert (effective["prediction"], effective["corrected"]) == ((3, "8") if label == "3" else (8, None))
+    assert Corrections().apply(row | {"comment": "before"})["comment"] == "before"
 
 
 def test_counts_are_of_effective_statuses(tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_batches_become_one_table_cell_for_cell(digitbox: Digitbox, publish: Pub
     ]
     assert digitbox("export", "--published").out.splitlines() == published
     result = digitbox("export")
-    assert result.out.splitlines() == [f"{published[0]},corrected", *(f"{line}," for line in published[1:])]
+    assert result.out.splitlines() == [
+        f"{published[0]},corrected,comment",
+        *(f"{line},," for line in published[1:]),
+    ]
     assert (result.code, result.err) == (0, "4 rows of 2 files of results\n")
 
 
@@ -87,7 +90,7 @@ def test_a_column_that_a_batch_lacks_is_empty(digitbox: Digitbox, publish: Publi
     first, second = rows_of(digitbox("export").out)
     assert list(first) == list(second)
     probabilities = [f"p{digit}" for digit in range(10)]
-    assert list(second)[-14:] == ["processed_at", *probabilities, "page", "source", "corrected"]
+    assert list(second)[-15:] == ["processed_at", *probabilities, "page", "source", "corrected", "comment"]
     assert (first["p0"], second["p0"]) == ("", "0.987654")
 
 

@@ -12,12 +12,12 @@ import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
 from batch.errors import MissingExtraError
-from batch.records import ScanRef, Status
+from batch.records import After, ScanRef, Status
 from batch.results import schema, spreadsheets
-from batch.results.corrected import CORRECTED
+from batch.results.corrected import EFFECTIVE_COLUMNS
 from command import Digitbox
 from digitbox import read_results
-from published import outcome, publish
+from published import outcome, publish, scan
 
 NAMES = ("=1+1.png", "http://a/b.png", "007.png", "a;b,c.png", '"q".png', "ä.png", "1e5", "{=1}")
 
@@ -43,7 +43,7 @@ def test_excel_gets_every_cell_with_its_type(digitbox: Digitbox, tmp_path: Path)
     names, *rows = rows
     columns = dict(zip(map(str, names), zip(*rows, strict=True), strict=True))
     frame = read_results(path)
-    assert list(columns) == [*schema.COLUMNS, *schema.ORIGIN_COLUMNS, CORRECTED]
+    assert list(columns) == [*schema.COLUMNS, *schema.ORIGIN_COLUMNS, *EFFECTIVE_COLUMNS]
     assert columns["file"] == tuple(frame["file"])
     assert columns["prediction"] == (*range(8), None)
     assert columns["confidence"] == (*[0.25] * 8, None)
@@ -62,6 +62,41 @@ def test_more_rows_than_a_sheet_has_go_to_the_next(tmp_path: Path, monkeypatch: 
     assert [len(rows) for rows in contents] == [3, 3, 2]
     assert [row[1] for rows in contents for row in rows[1:]] == [0, 1, 2, 3, 4]
     assert {rows[0] for rows in contents} == {("file", "page")}
+
+
+@pytest.mark.parametrize("after", [After.LEAVE, After.MOVE])
+def test_excel_shows_the_scans_that_are_not_ok(after: After, digitbox: Digitbox, tmp_path: Path) -> None:
+    refs = [scan(tmp_path / "in", f"{place}.png", size=(30, 40 * place + 40)) for place in range(5)]
+    rows = [
+        outcome(refs[0]),
+        outcome(refs[1], Status.REVIEW),
+        outcome(refs[2], Status.REFUSED, None),
+        outcome(ScanRef(str(tmp_path / "in" / "gone.png"), "gone.png", source="/in"), Status.FAILED, None),
+        outcome(refs[3], Status.REVIEW),
+        outcome(refs[4], Status.REVIEW),
+    ]
+    publish(tmp_path / "outbox", rows, after=after)
+    next(tmp_path.rglob("3.png")).write_bytes(b"changed")
+    for most, last in ((9, None), (2, "no picture: give more --pictures")):
+        arguments = ["--format", "xlsx", "--pictures", str(most), "--output", f"{most}.xlsx"]
+        assert digitbox("export", *arguments).code == 0
+        (cells,) = sheets(tmp_path / f"{most}.xlsx")
+        changed = "no picture: changed" if most == 9 else last
+        shown = ["scan", None, None, None, "no picture: unread" if most == 9 else last, changed, last]
+        assert [row[-1] for row in cells] == shown
+        sheet = openpyxl.load_workbook(tmp_path / f"{most}.xlsx").active
+        assert sheet is not None
+        places = [image.anchor._from.row for image in sheet._images]
+        assert places == ([2, 3, 6] if most == 9 else [2, 3])
+        assert [(image.width, image.height) for image in sheet._images[:2]] == [(24, 64), (16, 64)]
+        assert sheet.row_dimensions[3].height == 49.5  # points
+        assert sheet.row_dimensions[2].height is None
+    for arguments in (["--pictures", "1"], ["--pictures", "0", "--format", "xlsx"]):
+        assert digitbox("export", *arguments, "--output", "no").code == 2
+    (tmp_path / "empty").mkdir()
+    assert (
+        digitbox("export", *arguments[2:], "--pictures", "1", "--output", "e", "--outbox", "empty").code == 0
+    )
 
 
 def test_excel_of_europe_gets_semicolons_and_commas(digitbox: Digitbox, tmp_path: Path) -> None:
