@@ -162,6 +162,25 @@ def test_filters(open_page: Callable[..., Page]) -> None:
     assert page.rows() == []
 
 
+def test_screen_readers_find_a_name_for_every_control(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    roles = {"button", "combobox", "dialog", "searchbox", "spinbutton", "table", "textbox"}
+
+    def controls() -> list[tuple[str, str]]:
+        nodes = page.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        shown = [node for node in nodes if not node["ignored"] and node["role"]["value"] in roles]
+        return [(node["role"]["value"], node["name"]["value"]) for node in shown]
+
+    on_page = controls()
+    assert {("table", "Scans"), ("button", "Open unsure.png"), ("searchbox", "File")} <= set(on_page)
+    page.click("start")
+    in_dialog = controls()
+    assert {("dialog", "unsure.png"), ("textbox", "Comment c"), ("button", "Accept 7 Enter")} <= set(
+        in_dialog
+    )
+    assert [role for role, name in on_page + in_dialog if not name] == []
+
+
 def test_arrow_keys_move_in_the_list_and_enter_opens(open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.browser.find_element("css selector", "#list button").send_keys("\ue015")  # down
