@@ -26,6 +26,7 @@ from batch.training.numbers.networks import COLUMN_CLASSES
 from batch.training.numbers.records import NO_LABEL, Records
 
 MAX_RISK = 0.005  # the share of wrong numbers among those that are ok
+OTHER_COUNT = 0.2  # of a field that holds no number: people's folders have fewer of them than the mixture
 LOOK_WEIGHTS = (0.5, 0.8, 1.2, 1.6)  # tried as the weight of the look
 OTHER_LENGTHS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # tried as the weight of lengths that are not allowed
 WRONG_LENGTH_FRACTION = (
@@ -90,11 +91,11 @@ def fit(
         ),
     )
     spelled = by_weight[weight]
-    shares, right = _answers(spelled, held_out.labels, plain)
+    shares, right, counts = _answers(spelled, held_out.labels, plain)
     slope, offset = _fit_odds(shares, right)
     fitted = dataclasses.replace(plain, slope=slope, offset=offset, look_weight=weight)
     confidences = np.array([fitted.confidence(share) for share in shares.tolist()])
-    below = calibration.threshold_for_risk(confidences, right, MAX_RISK)
+    below = calibration.threshold_for_risk(confidences, right, MAX_RISK, counts)
     known = _with_known_lengths(network, held_out, seed)
     other_length = max(OTHER_LENGTHS, key=lambda weight: _gain(known, held_out, weight))
     fitted = dataclasses.replace(fitted, review_below=below, other_length=other_length)
@@ -136,14 +137,15 @@ def _right(spelled: Sequence[Spelled], labels: Sequence[str | None]) -> int:
 
 def _answers(
     spelled: Sequence[Spelled], labels: Sequence[str | None], thresholds: NumberThresholds
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return the share of each line that is not refused, and whether its number is right."""
-    pairs = [
-        (line.share, line.number == label)
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Return the share of each line that is not refused, whether it is right, and how much it counts."""
+    answers = [
+        (line.share, line.number == label, OTHER_COUNT if label is None else 1.0)
         for line, label in zip(spelled, labels, strict=True)
         if decide(line, thresholds).status is not Status.REFUSED
     ]
-    return np.array([share for share, _ in pairs]), np.array([right for _, right in pairs], np.bool_)
+    shares, right, counts = np.array(answers).reshape(-1, 3).T
+    return shares, right.astype(np.bool_), counts
 
 
 def _fit_odds(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float]:
@@ -180,20 +182,19 @@ def _with_known_lengths(network: LiteRt, held_out: HeldOut, seed: int) -> list[S
     return [lines[row] for row in range(len(held_out.labels))]
 
 
-def _answered(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> int:
+def _answered(
+    shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], counts: npt.NDArray[np.float64]
+) -> int:
     """Return how many of some numbers can be ok at the highest risk."""
-    coverage, risks, _ = metrics.risk_coverage(shares, right)
-    return round(float(coverage[risks <= MAX_RISK].max(initial=0)) * len(shares))
+    coverage, risks, _ = metrics.risk_coverage(shares, right, counts)
+    return round(float(coverage[risks <= MAX_RISK].max(initial=0)) * float(counts.sum()))
 
 
 def _gain(lines: Sequence[Spelled], held_out: HeldOut, weight: float) -> tuple[int, float]:
     """Return how many numbers can be ok at the highest risk with this weight of other lengths."""
     thresholds = NumberThresholds(1.0, 0.0, 0.0, weight)
-    shares, right = [], []
-    for line, label in zip(lines, held_out.labels, strict=True):
+    weighed = []
+    for line in lines:
         rest = line.allowed + line.empty + line.sign
-        weighed = line._replace(share=line.share * (rest + line.other) / (rest + weight * line.other))
-        if decide(weighed, thresholds).status is not Status.REFUSED:
-            shares.append(weighed.share)
-            right.append(line.number == label)
-    return _answered(np.array(shares), np.array(right)), weight
+        weighed.append(line._replace(share=line.share * (rest + line.other) / (rest + weight * line.other)))
+    return _answered(*_answers(weighed, held_out.labels, thresholds)), weight
