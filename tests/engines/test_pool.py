@@ -46,7 +46,7 @@ def test_apart_no_scan_can_kill_this_process(names: list[str]) -> None:
 
 def test_apart_this_process_reads_nothing() -> None:
     with Engine(OwnProcess(), 1, apart=True) as engine:
-        (outcomes,) = engine.map(refs("a"), 10)
+        (outcomes,) = filter(None, engine.map(refs("a"), 10))
     assert outcomes[0].sha256 != str(os.getpid())
 
 
@@ -95,7 +95,8 @@ def test_each_loss_of_a_worker_gives_a_sign_of_life(scan_limit_s: float) -> None
     """A service with many scans that hang must say that it lives."""
     with Engine(FakeReader(), 1, scan_limit_s=scan_limit_s) as engine:
         sizes = [len(outcomes) for outcomes in engine.map(refs("hang", "hang", "hang"), 10)]
-    assert sizes == [0, 0, 0, 0, 3]
+    assert sizes[-1] == sum(sizes) == 3
+    assert sizes.count(0) >= 4  # a slow machine gives more
 
 
 def test_a_worker_that_somebody_stops_costs_no_row(scan_limit_s: float) -> None:
