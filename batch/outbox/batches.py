@@ -101,7 +101,7 @@ def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> N
         (
             (batch_id, os.fsencode(page.ref.path), page.page, page.status.value, _reason_of(page))
             for pages in several
-            for page in _first_of_each(pages)
+            for page in _doubtful_and_first_ok(pages)
         ),
     )
 
@@ -112,28 +112,29 @@ def file_outcome(pages: Sequence[Outcome]) -> Outcome:
     It is the most serious one. The file is not to be read again only because some pages failed for a reason
     that may pass, as the other pages have their rows.
     """
-    worst = min(pages, key=lambda page: (_SEVERITY[page.status], page.reason in TRANSIENT))
+    worst = min(pages, key=lambda page: (SEVERITY[page.status], page.reason in TRANSIENT))
     if worst.reason in TRANSIENT and not all(page.reason in TRANSIENT for page in pages):
         return worst._replace(reason=None)
     return worst
 
 
-def _first_of_each(pages: Iterable[Outcome]) -> Iterable[Outcome]:
-    """Return the first page with each status and reason."""
-    first: dict[tuple[Status, Reason | None], Outcome] = {}
+def _doubtful_and_first_ok(pages: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield each page that is not ok, as a person may answer it, and the first that is."""
+    has_ok = False
     for page in pages:
-        first.setdefault((page.status, page.reason), page)
-    return first.values()
+        if page.status is not Status.OK or not has_ok:
+            yield page
+        has_ok |= page.status is Status.OK
 
 
-_SEVERITY = {Status.FAILED: 0, Status.REVIEW: 1, Status.REFUSED: 2, Status.OK: 3}
+SEVERITY = {Status.FAILED: 0, Status.REVIEW: 1, Status.REFUSED: 2, Status.OK: 3}
 
 PageResult = tuple[int, Status, Reason | None]
 """The number of a page, from 1, and what became of it."""
 
 
 def pages_of(ledger: Ledger, batch_id: str) -> dict[str, list[PageResult]]:
-    """Return the first page of each result in a batch, by the paths of its files of several pages."""
+    """Return the pages of a batch that are not ok, and the first that is, by the paths of their files."""
     if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'pages'"):
         return {}  # a ledger of an older digitbox, opened to read
     found: dict[str, list[PageResult]] = {}

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from batch.locations import Location, state_folder
 from batch.outbox import run_history
+from batch.outbox.batches import SEVERITY, PageResult
 from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
 from batch.outbox.settled import last_members
-from batch.records import Outcome, Status
+from batch.records import Outcome, Reason, Status
 from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.storage.durable import make_folder
 from batch.text import text_cell
@@ -120,21 +121,47 @@ def load(outbox: Location) -> Corrections:
 
 
 def correct_outcome(outcome: Outcome, corrections: Corrections) -> Outcome:
-    """Return the outcome of a scan, from the ledger, with the status and the reason that a person gave it."""
+    """Return the outcome of a scan or a page, with the status and the reason that a person gave it."""
     # The ledger has no source. Bytes and name are the same, so the answer is right for any.
-    correction = corrections.find(text_cell(outcome.ref.name), None, outcome.sha256, "")
+    correction = corrections.find(text_cell(outcome.ref.name), outcome.page or None, outcome.sha256, "")
     if correction is None or correction.corrected == OPEN:
         return outcome
     status, reason = effect(correction.corrected, with_numbers=correction.has_number)
     return outcome._replace(status=status, reason=reason)
 
 
+def correct_results(
+    outcome: Outcome, pages: Sequence[PageResult], corrections: Corrections
+) -> set[tuple[Status, Reason | None]]:
+    """Return each status that a scan or a page of it has, with the reason; a person's answer goes first.
+
+    Args:
+        outcome: The outcome of the scan, from the ledger.
+        pages: If it has several pages, those that are not ok, and the first that is.
+        corrections: What people said.
+    """
+    if not pages:
+        pages = [(0, outcome.status, outcome.reason)]
+    results = {
+        page: outcome._replace(page=page, status=status, reason=reason) for page, status, reason in pages
+    }
+    for page in corrections.pages(text_cell(outcome.ref.name), outcome.sha256):
+        # A page without a result here is one more ok page.
+        results.setdefault(page, outcome._replace(page=page, status=Status.OK, reason=None))
+    corrected = [correct_outcome(result, corrections) for result in results.values()]
+    return {(result.status, result.reason) for result in corrected}
+
+
 def count_by_status(ledger: Ledger, corrections: Corrections) -> dict[Status, int]:
-    """Return the number of scans by effective status; the last row of each scan counts."""
+    """Return the number of scans by effective status; the last row of each scan counts.
+
+    A scan of several pages has the most serious status of a page.
+    """
     counts = dict.fromkeys(Status, 0) | dict(run_history.count_by_status(ledger))
-    for outcome in last_members(ledger, corrections.digests):
+    for outcome, pages in last_members(ledger, corrections.digests):
+        statuses = {status for status, _ in correct_results(outcome, pages, corrections)}
         counts[outcome.status] -= 1
-        counts[correct_outcome(outcome, corrections).status] += 1
+        counts[min(statuses, key=SEVERITY.__getitem__)] += 1
     return counts
 
 

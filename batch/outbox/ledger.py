@@ -54,7 +54,8 @@ ALTER TABLE watcher ADD COLUMN every_s REAL;
     "",
     # 0 in the rows of older versions: the content of such a scan decides whether it is another one.
     "ALTER TABLE members ADD COLUMN ctime_ns INTEGER NOT NULL DEFAULT 0;",
-    # Of a scan of several pages, `members` has one row. This table has the first page of each result.
+    # Of a scan of several pages, `members` has one row. This table has its pages that are not ok, and
+    # the first that is.
     """
 CREATE TABLE pages (
     batch TEXT NOT NULL,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batch.locations import Location, is_remote, state_folder
 from batch.outbox import restoration, settled, turns
-from batch.outbox.corrections import correct_outcome, load
+from batch.outbox.corrections import correct_results, load
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Reason, Status
@@ -38,17 +38,14 @@ class ScanFilter:
     def has(self, scan: Settled, corrections: Corrections) -> bool:
         """Return whether the filter takes a scan, by its row or one of its pages.
 
-        What a person said goes before the row. For a scan with several pages, the rows count alone.
+        What a person said goes before the row.
         """
-        began, results = scan.batch.stamp, scan.results
-        if not scan.pages:
-            outcome = correct_outcome(scan.outcome, corrections)
-            results = {(outcome.status, outcome.reason)}
+        began = scan.batch.stamp
         return (
             any(
                 (not self.statuses or status in self.statuses)
                 and (not self.reasons or reason in self.reasons)
-                for status, reason in results
+                for status, reason in correct_results(scan.outcome, scan.pages, corrections)
             )
             and self.since <= began
             and (not self.until or began < self.until)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, PageResult, outcome_of, pages_of
 from batch.outbox.ledger import Ledger
-from batch.records import After, Outcome, Reason, Status
+from batch.records import After, Outcome
 from batch.results import names
 
 TURN_S = 1.0  # of work on settled scans, until others have their turn
@@ -41,7 +41,7 @@ class Settled:
         outcome: The outcome, without the digit.
         batch: The batch, whose rows are published and whose scans are where they belong.
         is_last: Whether no later row is of a scan like this one.
-        pages: The first page of each result, if the scan has several pages.
+        pages: If the scan has several pages, those that are not ok, and the first that is.
         number: The place of its row in the ledger; later rows have greater ones.
     """
 
@@ -50,12 +50,6 @@ class Settled:
     is_last: bool = True
     pages: tuple[PageResult, ...] = ()
     number: int = 0
-
-    @property
-    def results(self) -> set[tuple[Status, Reason | None]]:
-        """Return each status that the scan or a page of it has, with the reason."""
-        own = (self.outcome.status, self.outcome.reason)
-        return {page[1:] for page in self.pages} or {own}
 
 
 def in_turns(scans: Iterator[Settled]) -> Iterator[Iterator[Settled]]:
@@ -102,17 +96,22 @@ def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settl
         last = page[-1][0]
 
 
-def last_members(ledger: Ledger, digests: Collection[str]) -> Iterator[Outcome]:
-    """Yield the scans with this content that have no later row, without their digits."""
+def last_members(ledger: Ledger, digests: Collection[str]) -> Iterator[tuple[Outcome, Sequence[PageResult]]]:
+    """Yield the scans with this content that have no later row, without their digits, and their pages."""
     wanted = sorted(digests)
+    last_batch, pages = "", {}
     for start in range(0, len(wanted), MAX_DIGESTS):
         chunk = wanted[start : start + MAX_DIGESTS]
         marks = ", ".join("?" * len(chunk))
         rows = ledger.execute(
-            f"SELECT {MEMBER_COLUMNS} FROM members WHERE sha256 IN ({marks}) AND NOT {_HAS_LATER}",  # noqa: S608
+            f"SELECT batch, {MEMBER_COLUMNS} FROM members WHERE sha256 IN ({marks}) AND NOT {_HAS_LATER}",  # noqa: S608
             chunk,
         )
-        yield from map(outcome_of, rows)
+        for batch_id, *row in rows:
+            if batch_id != last_batch:
+                last_batch, pages = batch_id, pages_of(ledger, batch_id)
+            outcome = outcome_of(row)
+            yield outcome, pages.get(outcome.ref.path, ())
 
 
 def published_batches(ledger: Ledger) -> Iterator[Batch]:

@@ -75,7 +75,7 @@ class Corrections:
 
     def __init__(self, corrections: Iterable[Correction] = ()) -> None:
         self._by_scan: defaultdict[_ScanKey, dict[str, tuple[int, Correction]]] = defaultdict(dict)
-        self._digests: set[str] = set()
+        self._pages: defaultdict[str, set[tuple[str, int | None]]] = defaultdict(set)  # by SHA-256
         self._number = 0
         for correction in corrections:
             self.add(correction)
@@ -83,18 +83,22 @@ class Corrections:
     def add(self, correction: Correction) -> None:
         """Take one more correction, which replaces an earlier one of its scan."""
         self._number += 1
-        self._digests.add(correction.sha256)
+        self._pages[correction.sha256].add((correction.file, correction.page))
         scan = self._by_scan[correction.file, correction.page, correction.sha256]
         scan[correction.source] = self._number, correction
 
     def find(self, file: str, page: int | None, sha256: str, source: str) -> Correction | None:
         """Return the last correction of a scan, which may leave it open; None if there is none."""
-        if sha256 not in self._digests:  # so it is for most rows
+        if sha256 not in self._pages:  # so it is for most rows
             return None
         scan = self._by_scan.get((file, page, sha256), {})
         sources = (source, "") if source else scan
         found = [scan[name] for name in sources if name in scan]
         return max(found, key=lambda item: item[0])[1] if found else None
+
+    def pages(self, file: str, sha256: str) -> list[int]:
+        """Return the pages of a file that have a correction."""
+        return [page for name, page in self._pages.get(sha256, ()) if name == file and page is not None]
 
     def answer(self, file: str, page: int | None, sha256: str, source: str) -> str:
         """Return what a scan is, 0 to 9, a number or `NONE`; empty if nobody says."""
@@ -132,7 +136,7 @@ class Corrections:
     @property
     def digests(self) -> frozenset[str]:
         """Return the SHA-256 of all scans that have a correction."""
-        return frozenset(self._digests)
+        return frozenset(self._pages)
 
     def __iter__(self) -> Iterator[Correction]:
         """Yield the last correction of each scan."""

@@ -135,11 +135,16 @@ def test_a_file_of_several_pages_is_one_member(tmp_path: Path) -> None:
         (member,) = batches.members(ledger, "b1")
         assert (member.status, member.reason, member.page) == (Status.FAILED, Reason.DAMAGED, 3)
         assert batches.pages_of(ledger, "b1") == {
-            "/a.pdf": [(1, "ok", None), (2, "refused", "blank"), (3, "failed", "damaged")]
+            "/a.pdf": [
+                (1, "ok", None),
+                (2, "refused", "blank"),
+                (3, "failed", "damaged"),
+                (4, "failed", "damaged"),
+            ]
         }
         assert batches.unsettled(ledger, [member.ref]) == []
         (scan,) = settled.settled_scans(ledger)
-        assert scan.results == {("ok", None), ("refused", "blank"), ("failed", "damaged")}
+        assert scan.pages == tuple(batches.pages_of(ledger, "b1")["/a.pdf"])
         settled.forget_scans(ledger, [scan])
         assert batches.unsettled(ledger, [member.ref]) == [member.ref]
         settled.forget_batches(ledger, [scan.batch])

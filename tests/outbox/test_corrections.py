@@ -11,7 +11,8 @@ from batch.errors import LedgerError
 from batch.outbox import corrections
 from batch.outbox.corrections import CorrectionStore
 from batch.outbox.ledger import open_ledger
-from batch.records import Status
+from batch.outbox.retry import ScanFilter, retry_scans
+from batch.records import Reason, Status
 from batch.results.corrected import Correction, Corrections
 from published import four, publish
 
@@ -132,3 +133,46 @@ def test_counts_are_of_effective_statuses(tmp_path: Path) -> None:
     with open_ledger(outbox, read_only=True) as ledger:
         counts = corrections.count_by_status(ledger, corrections.load(outbox))
     assert counts == {Status.OK: 1, Status.REVIEW: 0, Status.REFUSED: 2, Status.FAILED: 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "in_review", "retried"),
+    [
+        ({}, 1, {"ok", "refused", "review"}),
+        ({2: "3"}, 1, {"ok", "refused", "review"}),
+        ({2: "3", 4: "none"}, 0, {"ok", "refused"}),
+        ({2: "3", 4: "none", 5: "open"}, 0, {"ok", "refused"}),
+        ({2: "3", 3: "7", 4: "2"}, 0, {"ok"}),
+        ({5: "none", 3: "7"}, 1, {"ok", "refused", "review"}),
+        ({2: "open", 4: "3"}, 1, {"ok", "refused", "review"}),
+    ],
+)
+def test_an_answer_counts_for_its_page(
+    tmp_path: Path, said: dict[int, str], in_review: int, retried: set[str]
+) -> None:
+    scan = four(tmp_path / "scans")[0]
+    doubtful = {2: (Status.REVIEW, Reason.LOW_CONFIDENCE), 3: (Status.REFUSED, Reason.BLANK)}
+    doubtful[4] = doubtful[2]
+    pages = []
+    for page in range(1, 6):
+        status, reason = doubtful.get(page, (Status.OK, None))
+        pages.append(scan._replace(page=page, pages=5, status=status, reason=reason))
+    outbox = tmp_path / "out"
+    publish(outbox, pages)
+    with closing(CorrectionStore(outbox)) as store:
+        store.add(
+            [
+                replace(correction(scan.ref.name, label, scan.ref.source), page=page, sha256=scan.sha256)
+                for page, label in said.items()
+            ]
+        )
+    with open_ledger(outbox, read_only=True) as ledger:
+        counts = corrections.count_by_status(ledger, corrections.load(outbox))
+    assert (counts[Status.REVIEW], sum(counts.values())) == (in_review, 1)
+    shown: list[str] = []
+    chosen = set()
+    for status in Status:
+        shown.clear()
+        retry_scans(outbox, ScanFilter(statuses=(status,)), shown.append)
+        chosen |= {status.value} if shown else set()
+    assert chosen == retried
