@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from batch.config import MAX_PIXELS
+from batch.errors import InputError
 from batch.inference import model_store, reader
 from batch.records import Grey, Image, ScanRef
 from batch.training.data import arrays, idx, number_texts, tables
@@ -26,7 +27,7 @@ def find_arrays(path: Path) -> Parts | None:
 
     Args:
         path: A NumPy archive, a .npy file or a folder of them; IDX files or their folder; a CSV of levels; a
-            Parquet file or a folder of them; a text of USPS or Semeion.
+            Parquet file or a folder of them; a text of USPS or Semeion, or a folder of such texts.
 
     Returns:
         The parts; None if the path holds something else.
@@ -41,7 +42,7 @@ def find_arrays(path: Path) -> Parts | None:
         if list(path.glob("*.npy")):
             return arrays.parts_of(arrays.read_numpy(path), str(path))
         files = sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
-        return tables.read_parquet(files) if files else None
+        return tables.read_parquet(files) if files else _find_texts(path)
     start = idx.magic(path)
     if start in (idx.MAGIC_IMAGES, idx.MAGIC_LABELS):
         return idx.read(path)
@@ -54,6 +55,24 @@ def find_arrays(path: Path) -> Parts | None:
     if number_texts.matches(path):
         return number_texts.read(path)
     return tables.read_levels(path) if path.suffix != ".json" and tables.has_levels(path) else None
+
+
+def _find_texts(folder: Path) -> Parts | None:
+    """Read the texts of numbers in a folder, e.g. zip.train and zip.test; None if it has none.
+
+    Raises:
+        InputError: A text is damaged, or two are of the same part.
+    """
+    found: Parts = {}
+    read: list[str] = []
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and number_texts.matches(file):
+            parts = number_texts.read(file)
+            if not parts.keys().isdisjoint(found):
+                raise InputError(f"{folder} has several data sets, {read[-1]} and {file.name}: name one")
+            found = {**found, **parts}
+            read.append(file.name)
+    return found or None
 
 
 def upright(part: LabelledImages, source: str, say: Progress) -> LabelledImages:

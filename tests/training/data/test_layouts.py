@@ -139,6 +139,17 @@ def usps_train(folder: Path) -> Path:
     return folder / "zip.test.gz"
 
 
+def usps_folder(folder: Path) -> Path:
+    usps_train(folder)
+    lines = [
+        " ".join(map(str, [label, *row]))
+        for label, row in zip(OTHER_LABELS, OTHERS.reshape(COUNT, -1), strict=True)
+    ]
+    (folder / "zip.train").write_text("\n".join(lines))
+    (folder / "readme.txt").write_text("Scans of envelopes\n")
+    return folder
+
+
 def libsvm(folder: Path) -> Path:
     lines = [
         " ".join([str(label), *(f"{place}:{level}" for place, level in enumerate(row, 1) if level)])
@@ -173,6 +184,7 @@ MAKERS: list[Callable[[Path], Path]] = [
     without_names,
     hugging_face,
     usps_train,
+    usps_folder,
     libsvm,
     usps_libsvm,
     SHEETS.label_studio,
@@ -228,6 +240,13 @@ def test_wrong_texts_of_numbers_say_what_is_wrong(text: str, message: str, tmp_p
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         datasets.load(str(path), print)
+
+
+def test_a_folder_of_several_texts_of_numbers_says_so(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        usps_libsvm(tmp_path).rename(tmp_path / name)
+    with pytest.raises(InputError, match="has several data sets, a and b: name one"):
+        datasets.load(str(tmp_path), print)
 
 
 def test_a_compressed_text_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
