@@ -72,9 +72,13 @@ def _say_result(result: application.ApplyResult, outbox: Path) -> None:
     words += [f"{result.known} known before"] if result.known else []
     console.say(f"{count(total, 'correction')}: {', '.join(words)}; for the results: digitbox export")
     folder = outbox / LABELLED
-    console.say(
-        f"{count_scans(result.copied)} copied to {folder}; "
-        f"to train with them: digitbox train --from cnn --extra {folder}"
-    )
+    if result.copied or folder.is_dir():
+        console.say(
+            f"{count_scans(result.copied)} copied to {folder}; "
+            f"to train with them: digitbox train --from cnn --extra {folder}"
+        )
+    pages = sum(correction.page is not None and correction.corrected != OPEN for correction in result.added)
+    if pages:
+        console.say(f"{count(pages, 'page')} not copied: digitbox takes no page out of a file of several")
     if result.missing:
         console.say(f"{count_scans(result.missing)} not copied: gone or changed since digitbox read them")

@@ -69,6 +69,26 @@ def test_apply_reports_its_result(outcomes: list[Outcome]) -> None:
     )
 
 
+def test_apply_names_no_folder_that_it_has_not_made(outcomes: list[Outcome]) -> None:
+    result = digitbox("apply", save_correction(outcomes[1], "open"))
+    assert result.stderr == (
+        "1 correction: 0 changed, 0 confirmed, 1 left open; for the results: digitbox export\n"
+    )
+
+
+def test_apply_says_that_it_copies_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = four(tmp_path / "scans")[1]
+    publish(Path("outbox"), [file._replace(page=page, pages=2) for page in (1, 2)])
+    Path("said.csv").write_text(f"file,sha256,corrected,page\nunsure.png,{file.sha256},3,2\n")
+    result = digitbox("apply", "said.csv")
+    assert result.stdout == "unsure.png, page 2: 7 -> 3\n"
+    assert result.stderr == (
+        "1 correction: 1 changed, 0 confirmed; for the results: digitbox export\n"
+        "1 page not copied: digitbox takes no page out of a file of several\n"
+    )
+
+
 def test_corrections_count_everywhere(outcomes: list[Outcome]) -> None:
     digitbox("apply", save_correction(outcomes[1], "3"))
     rows = csv.DictReader(io.StringIO(digitbox("export", "--status", "ok").stdout))
