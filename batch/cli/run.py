@@ -152,7 +152,7 @@ def log_end(stats: RunStats, options: RunOptions) -> None:
 def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
     skipped = f" ({count(summary.skipped, 'other file')} skipped)" if summary.skipped else ""
     if summary.settled:
-        skipped = f"; {summary.settled} had their row before{skipped}"
+        skipped = f"; {summary.settled} had {'its' if summary.settled == 1 else 'their'} row before{skipped}"
     if summary.left and not summary.rows:
         _log.info(f"{summaries.describe(summary)}{skipped}", extra=event("summary"))
         return

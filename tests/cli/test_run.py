@@ -117,7 +117,7 @@ def test_only_what_is_new(digitbox: Digitbox, inbox: Path) -> None:
     assert digitbox("run", "--only-new", "--dry-run").out == "b.png\n"
     result = digitbox("run", "--only-new")
     assert [row["file"] for row in result.rows] == ["b.png"]
-    assert "1 had their row before" in result.err
+    assert "1 had its row before" in result.err
     result = digitbox("run", "--only-new")
     assert (result.code, result.out) == (0, "")
     assert len(digitbox("run").rows) == 2
