@@ -77,8 +77,5 @@ def _say_result(result: application.ApplyResult, outbox: Path) -> None:
             f"{count_scans(result.copied)} copied to {folder}; "
             f"to train with them: digitbox train --from cnn --extra {folder}"
         )
-    pages = sum(correction.page is not None and correction.corrected != OPEN for correction in result.added)
-    if pages:
-        console.say(f"{count(pages, 'page')} not copied: digitbox takes no page out of a file of several")
     if result.missing:
         console.say(f"{count_scans(result.missing)} not copied: gone or changed since digitbox read them")

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+
 from batch.clock import stamp
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.outbox.corrections import CorrectionStore
 from batch.records import Status
+from batch.report.pictures import read_scan
 from batch.report.rows import Entry
 from batch.results.corrected import NONE, OPEN, Correction, is_label
 from batch.storage import durable
@@ -102,7 +105,7 @@ class CopyResult:
 
 
 def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyResult:
-    """Copy scans to the folder of their label, and delete their copies under other labels.
+    """Copy scans and pages to the folder of their label, and delete their copies under other labels.
 
     Args:
         entries: Rows with their labels.
@@ -113,17 +116,16 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
     """
     result = CopyResult()
     for entry, label in entries:
-        if entry.row.status is Status.FAILED or entry.row.page is not None:
-            continue  # training cannot read the one, and reads only the first page of the other
-        suffix = Path(entry.row.file).suffix.lower().lstrip(".")
-        name = f"{entry.row.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
+        if entry.row.status is Status.FAILED:
+            continue  # training cannot read it
+        name = _name_of_copy(entry)
         for other in (outbox / LABELLED).glob(f"*/{name}"):
             if other.parent.name != label and is_label(other.parent.name, with_numbers=True):
                 other.unlink(missing_ok=True)
         target = outbox / LABELLED / label / name
         if label == OPEN or target.exists():
             continue
-        content = _read_scan(entry)
+        content = _read_scan(entry) if entry.row.page is None else _read_page(entry)
         if content is None:
             result.missing += 1
             continue
@@ -131,6 +133,21 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
         durable.replace(target, content)
         result.copied += 1
     return result
+
+
+def _name_of_copy(entry: Entry) -> str:
+    """Return the name under which digitbox copies a scan, or a page of it."""
+    row = entry.row
+    if row.page is not None:
+        return f"{row.sha256[:32]}-{row.page}.png"
+    suffix = Path(row.file).suffix.lower().lstrip(".")
+    return f"{row.sha256[:32]}.{suffix if suffix in IMAGE_SUFFIXES else 'png'}"
+
+
+def _read_page(entry: Entry) -> bytes | None:
+    """Return a page of a file as digitbox saw it, as a PNG; None if the file is gone."""
+    grey = read_scan(entry)
+    return None if isinstance(grey, str) else cv2.imencode(".png", grey)[1].tobytes()
 
 
 def _read_scan(entry: Entry) -> bytes | None:

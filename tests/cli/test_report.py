@@ -1,15 +1,19 @@
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
 
 import click
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from batch.cli.main import cli
 from batch.errors import ConfigError, InputError
-from batch.records import Outcome, Status
+from batch.records import Outcome, ScanRef, Status
+from formats import two
 from published import four, outcome, publish, scan
 
 
@@ -76,17 +80,28 @@ def test_apply_names_no_folder_that_it_has_not_made(outcomes: list[Outcome]) -> 
     )
 
 
-def test_apply_says_that_it_copies_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_apply_copies_a_page_as_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    file = four(tmp_path / "scans")[1]
-    publish(Path("outbox"), [file._replace(page=page, pages=2) for page in (1, 2)])
-    Path("said.csv").write_text(f"file,sha256,corrected,page\nunsure.png,{file.sha256},3,2\n")
-    result = digitbox("apply", "said.csv")
-    assert result.stdout == "unsure.png, page 2: 7 -> 3\n"
-    assert result.stderr == (
-        "1 correction: 1 changed, 0 confirmed; for the results: digitbox export\n"
-        "1 page not copied: digitbox takes no page out of a file of several\n"
+    pages = [two(), 255 - two()]
+    cv2.imwritemulti("cards.tif", pages)
+    sha256 = hashlib.sha256(Path("cards.tif").read_bytes()).hexdigest()
+    ref = ScanRef(str(Path("cards.tif").resolve()), "cards.tif", source=str(tmp_path))
+    publish(
+        Path("outbox"),
+        [
+            Outcome(ref, Status.OK, None, sha256, label=7, confidence=0.9, page=page, pages=2)
+            for page in (1, 2)
+        ],
     )
+    said = Path("said.csv")
+    said.write_text(f"file,sha256,corrected,page\ncards.tif,{sha256},3,2\n")
+    assert digitbox("apply", "said.csv").stdout == "cards.tif, page 2: 7 -> 3\n"
+    (copy,) = Path("outbox/corrected").rglob("*.png")
+    assert copy == Path(f"outbox/corrected/3/{sha256[:32]}-2.png")
+    np.testing.assert_array_equal(cv2.imread(str(copy), cv2.IMREAD_UNCHANGED), pages[1])
+    said.write_text(f"file,sha256,corrected,page\ncards.tif,{sha256},none,2\n")
+    digitbox("apply", "said.csv")
+    assert [path.parent.name for path in Path("outbox/corrected").rglob("*.png")] == ["none"]
 
 
 def test_corrections_count_everywhere(outcomes: list[Outcome]) -> None:
