@@ -111,15 +111,16 @@ def decide(spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
         spelled: What the network says of it.
         thresholds: Thresholds of the model.
     """
-    likeliest = max(
-        (spelled.allowed, None),
-        (spelled.other * thresholds.other_length, Reason.WRONG_LENGTH),
-        (spelled.empty, Reason.BLANK),
-        (spelled.sign, Reason.NOT_A_NUMBER),
-        key=lambda pair: pair[0],
-    )
-    if likeliest[1] is not None or not spelled.number:
-        return NumberDecision(Status.REFUSED, likeliest[1] or Reason.WRONG_LENGTH)
+    against = max(spelled.other * thresholds.other_length, spelled.empty, spelled.sign)
+    if against > spelled.allowed or not spelled.number:
+        # The user's word on the length has no say in why there is no number of that length.
+        _, reason = max(
+            (spelled.other, Reason.WRONG_LENGTH),
+            (spelled.empty, Reason.BLANK),
+            (spelled.sign, Reason.NOT_A_NUMBER),
+            key=lambda pair: pair[0],
+        )
+        return NumberDecision(Status.REFUSED, reason)
     confidence = thresholds.confidence(spelled.share)
     # No digit is less sure than the number.
     digits = tuple(max(confidence, thresholds.confidence(share)) for share in spelled.digit_shares)

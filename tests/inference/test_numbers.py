@@ -14,7 +14,7 @@ from batch.inference import model_store, models, numbers, steps
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.models import Model
-from batch.inference.number_decision import NumberDecision, NumberThresholds
+from batch.inference.number_decision import NumberDecision, NumberThresholds, Spelled, decide
 from batch.inference.number_steps import decide_numbers
 from batch.inference.numbers import BLANK, CLASSES, SIGN, NumberReader
 from batch.inference.reader import Reader, read_pages, read_scans
@@ -75,6 +75,14 @@ def test_another_length_is_refused(text: str, lengths: Lengths) -> None:
 
 def test_nothing_written_is_blank() -> None:
     assert read({"": 1.0}) == NumberDecision(Status.REFUSED, Reason.BLANK)
+
+
+def test_a_number_of_another_length_is_named_so() -> None:
+    line = Spelled("123", 0.0, np.zeros((3, 11)), (), 0.0001, 0.985, 0.0, 0.0149)
+    decision = decide(line, NumberThresholds(1.0, 0.0, 0.5, 0.01))
+    assert decision == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
+    decision = decide(line._replace(other=0.4, sign=0.5999), NumberThresholds(1.0, 0.0, 0.5, 0.01))
+    assert decision == NumberDecision(Status.REFUSED, Reason.NOT_A_NUMBER)
 
 
 def test_a_known_length_decides_between_two_readings() -> None:
