@@ -10,6 +10,11 @@ the command `digitbox run` does. `digitbox.read_results` gives its results to pa
 the command.
 """
 
+if __name__ == "__main__":  # at once: Ctrl-C while Python loads the rest ends it without a traceback
+    from batch.__main__ import main
+
+    main()
+
 from batch import __version__
 from batch.api import Channels, Reader, Result, Results, Source, read, read_results, run
 from batch.errors import (
@@ -46,8 +51,3 @@ __all__ = [
     "read_results",
     "run",
 ]
-
-if __name__ == "__main__":
-    from batch.__main__ import main
-
-    main()

@@ -168,10 +168,11 @@ def heavy_after(code: str, cwd: Path) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def test_ctrl_c_while_it_starts_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["batch", "digitbox"])
+def test_ctrl_c_while_it_starts_is_no_traceback(module: str, tmp_path: Path) -> None:
     (tmp_path / "cv2.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     done = subprocess.run(
-        [sys.executable, "-m", "batch", "--version"],
+        [sys.executable, "-m", module, "--version"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         check=False,
