@@ -19,16 +19,13 @@ from batch.errors import ImageError, InputError
 from batch.images import decode
 from batch.records import Grey, ScanRef
 from batch.storage import dispatch
-from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED
+from batch.training.data.arrays import part_of
 
 MAX_BYTES = 256 << 20  # of a file of annotations, which needs several times as much memory
 MAX_FILES = 1_000_000  # in a folder of sheets
 MIN_SIDE_PX = 4  # of a box; digitbox reads no smaller scan
 
 NOT_A_BOX = "in a box without four numbers"
-
-_PART = re.compile(r"(?<![a-z])(train|test|val|valid|validation)(?![a-z])")
-_PARTS = {"train": TRAIN}
 
 
 class Box(NamedTuple):
@@ -151,12 +148,6 @@ def box_of(sides: Any, width: float, height: float) -> Box | None:
     except (TypeError, ValueError, ArithmeticError):
         return None
     return box if all(map(math.isfinite, box)) else None
-
-
-def part_of(path: str) -> str:
-    """Return the part that a path names; what is for validation is to test on, too."""
-    names = _PART.findall(path.lower())
-    return _PARTS.get(names[-1], TEST) if names else UNDIVIDED
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ TRAIN, TEST, UNDIVIDED = "train", "test", ""
 """The parts of a data set."""
 
 _Array = npt.NDArray[np.generic]
+_PART = re.compile(r"(?<![a-z])(train|test|t10k|val|valid|validation)(?:ing|set)?(?![a-z])")
 
 _NAMES: Mapping[str, Sequence[tuple[str, str]]] = {
     TRAIN: (("x_train", "y_train"), ("train_images", "train_labels")),
@@ -52,6 +54,12 @@ class LabelledImages:
 
 Parts = Mapping[str, LabelledImages]
 """The parts of a data set, by `TRAIN`, `TEST` and `UNDIVIDED`."""
+
+
+def part_of(path: str) -> str:
+    """Return the part that a path names; what is for validation is to test on, too."""
+    words = _PART.findall(path.lower())
+    return UNDIVIDED if not words else TRAIN if words[-1] == TRAIN else TEST
 
 
 def parts_of(arrays: Mapping[str, _Array], source: str) -> dict[str, LabelledImages]:

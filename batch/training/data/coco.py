@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InputError
-from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of, part_of
+from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of
+from batch.training.data.arrays import part_of
 
 LAYOUT = "boxes in COCO's JSON"
 _LISTS = ("images", "annotations", "categories")

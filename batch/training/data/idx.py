@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError
-from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED, LabelledImages, labelled
+from batch.training.data.arrays import LabelledImages, labelled, part_of
 
 MAGIC_IMAGES, MAGIC_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # unsigned bytes, in three dimensions or one
 MAX_BYTES = 4 << 30  # of the images of one file
@@ -46,8 +46,7 @@ def find(path: Path) -> dict[str, tuple[Path, Path]]:
         labels = next((other for other in _other_names(images) if magic(other) == MAGIC_LABELS), None)
         if labels is None:
             raise InputError(f"{images} has no labels: put {next(_other_names(images)).name} beside it")
-        name = images.name.lower()
-        part = TEST if "test" in name or "t10k" in name else TRAIN if "train" in name else UNDIVIDED
+        part = part_of(images.name)
         if part in found:
             others = f"{found[part][0].name} and {images.name}"
             raise InputError(f"{path} has several data sets, {others}: name one")

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Box, Folder, box_of, part_of
+from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Box, Folder, box_of
+from batch.training.data.arrays import part_of
 
 LAYOUT = "Label Studio's JSON export"
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(.+)", re.DOTALL)  # it puts a random word before the name of a file

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError
-from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED, LabelledImages, labelled
+from batch.training.data.arrays import TEST, LabelledImages, labelled, part_of
 
 MAX_BYTES = 1 << 30  # of the text
 MAX_VALUES = 1 << 28  # levels of all images
@@ -42,10 +42,8 @@ def read(path: Path) -> dict[str, LabelledImages]:
     Raises:
         InputError: It is too large or damaged.
     """
-    name = path.name.lower()
-    part = (
-        TEST if "test" in name or name.endswith((".t", ".t.bz2")) else TRAIN if "train" in name else UNDIVIDED
-    )
+    # LIBSVM's own files to test on are called so.
+    part = TEST if path.name.endswith((".t", ".t.bz2")) else part_of(path.name)
     line = _first_line(path)
     if _LIBSVM.fullmatch(line):
         images, labels = _libsvm(path)

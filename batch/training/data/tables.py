@@ -12,7 +12,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
 from batch.images import decode
 from batch.records import Grey
-from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED, LabelledImages, labelled
+from batch.training.data.arrays import UNDIVIDED, LabelledImages, labelled, part_of
 
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "img", "image_path", "name")
 LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
@@ -75,8 +75,7 @@ def read_parquet(paths: list[Path]) -> dict[str, LabelledImages]:
     """
     parts: dict[str, list[Path]] = {}
     for path in paths:
-        part = TEST if "test" in path.name else TRAIN if "train" in path.name else UNDIVIDED
-        parts.setdefault(part, []).append(path)
+        parts.setdefault(part_of(path.name), []).append(path)
     return {part: _read_part(files) for part, files in parts.items()}
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from batch.errors import InputError, MissingExtraError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.training.data import annotations as all_annotations
-from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of, part_of
+from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of
+from batch.training.data.arrays import part_of
 
 LAYOUT = "boxes in YOLO's text"
 NAMES = ("classes.txt", "obj.names", "_darknet.labels")
