@@ -33,15 +33,17 @@ def test_a_scan_of_very_many_pages_holds_up_no_other(scene: Scene, monkeypatch: 
     read_on = watching.Watcher._read_on
 
     def slowly(watcher: watching.Watcher, outbox: Outbox) -> None:
-        """Read on only when the other scan has its row."""
+        """Read on only when the other scan has its row, and let time go by until then."""
         if len(watcher._long) and not began:
             began.append(scene.ticking.now)
             scene.drop("b.png", numbered_scan(1))
         if not began or any(row["file"] == "b.png" for row in scene.rows):
             read_on(watcher, outbox)
+        else:
+            scene.ticking.now += 0.5
 
     monkeypatch.setattr(watching.Watcher, "_read_on", slowly)
-    scene.watch(3000)
+    scene.watch(200)
     scene.check()
     assert [row["file"] for row in scene.rows] == ["b.png"] + 40 * ["a.pdf"]
     assert [row["page"] for row in scene.rows[1:]] == [str(page) for page in range(1, 41)]
@@ -53,10 +55,14 @@ def test_a_watcher_that_stops_in_many_pages_reads_them_later(
 ) -> None:
     monkeypatch.setattr(reader, "MAX_PAGES_AT_ONCE", 3)
     scene.drop("a.pdf", pdfs.cards(40, two()))
-    monkeypatch.setattr(watching.Watcher, "_read_on", lambda *_: None)
+
+    def wait(*_: object) -> None:
+        scene.ticking.now += 1
+
+    monkeypatch.setattr(watching.Watcher, "_read_on", wait)
     scene.watch(40)
     assert scene.rows == []
     monkeypatch.undo()
-    scene.watch(3000)
+    scene.watch(200)
     scene.check()
     assert len(scene.rows) == 40

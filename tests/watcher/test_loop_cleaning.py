@@ -18,6 +18,7 @@ from batch.outbox.prune import Limits, Pruned, prune_outbox
 from batch.outbox.retry import ScanFilter, retry_scans
 from batch.outbox.turns import Role, hold_outbox, hold_turn
 from batch.records import After, Status
+from batch.watcher import pruning
 from faults import KILL_EVERY, fast_folder, killed_at
 from formats import numbered_scan
 from scene import Scene, digests
@@ -152,6 +153,9 @@ def test_a_starting_watcher_waits_for_its_turn_and_stops_at_once(
 
 def test_a_watcher_deletes_old_scans_once_a_day(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(scene)
+    assert pruning.DAY_S == DAY_S
+    day_s = 3_600.0  # a shorter one, since each second of a watcher at rest takes its time here, too
+    monkeypatch.setattr(pruning, "DAY_S", day_s)
     days = [timedelta()]
     monkeypatch.setattr("batch.watcher.pruning.utc_now", lambda: clock.utc_now() + days[0])
     seen: list[tuple[int, int]] = []
@@ -161,11 +165,11 @@ def test_a_watcher_deletes_old_scans_once_a_day(scene: Scene, monkeypatch: pytes
 
     scene.ticking.at(60, look)
     scene.ticking.at(61, lambda: days.append(days.pop() + timedelta(days=100)))
-    scene.ticking.at(DAY_S - 60, look)
-    scene.ticking.at(DAY_S + 60, look)
-    scene.ticking.at(DAY_S + 61, lambda: days.append(days.pop() + timedelta(days=300)))
-    scene.ticking.at(2 * DAY_S + 60, look)
-    scene.watch(2 * DAY_S + 61, rescan_s=3600, keep_done_s=90 * DAY_S, keep_failed_s=365 * DAY_S)
+    scene.ticking.at(day_s - 60, look)
+    scene.ticking.at(day_s + 60, look)
+    scene.ticking.at(day_s + 61, lambda: days.append(days.pop() + timedelta(days=300)))
+    scene.ticking.at(2 * day_s + 60, look)
+    scene.watch(2 * day_s + 61, rescan_s=3600, keep_done_s=90 * DAY_S, keep_failed_s=365 * DAY_S)
     assert seen == [(3, 3), (3, 3), (0, 3), (0, 0)]
     assert Counter(row["file"] for row in rows_of(scene)) == {name: 1 for name, _ in scene.dropped}
     assert [text.split(" old files")[0] for text in scene.log.of("prune")] == ["deleted 3", "deleted 6"]
