@@ -44,7 +44,8 @@ class SettleCheck:
 
     def must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet, because it may still be on its way."""
-        if outcome.status is not Status.FAILED or outcome.reason in (Reason.VANISHED, Reason.NOT_A_FILE):
+        is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
+        if not is_failed or outcome.reason in (Reason.VANISHED, Reason.NOT_A_FILE):
             return False
         return outcome.reason is Reason.CHANGED or self._is_young(outcome.ref, FAILED_PATIENCE)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import pdfs
 from batch.config import RunOptions
 from batch.inputs.settling import SettleCheck
 from batch.records import After, Outcome, Reason, ScanRef, Status
@@ -81,6 +82,26 @@ def test_a_young_failure_may_still_be_on_its_way(digitbox: Digitbox, inbox: Path
     assert names(inbox) == ["empty.png", "half.png"]
     rows = digitbox("run", "--after", "move", "--settle", "0").rows
     assert [row["reason"] for row in rows] == ["empty", "truncated"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("rows_per_file", ["2", "10"])
+def test_a_page_that_fails_stays_with_its_file(
+    place: int, rows_per_file: str, digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = [pdfs.scan(two(side=2000 if number == place else 48)) for number in range(3)]
+    (inbox / "a.pdf").write_bytes(pdfs.write(*pages))
+    (inbox / "b.png").write_bytes(TWO)
+    check = SettleCheck(2, now=lambda: os.stat(inbox / "b.png").st_ctime + 5)
+    monkeypatch.setattr(job, "new_check", lambda _: check)
+    options = ("--after", "move", "--max-pixels", "1000000", "--rows-per-file", rows_per_file)
+    result = digitbox("run", *options)
+    rows = [(row["file"], row["page"], row["reason"] == "too_large") for row in result.rows]
+    assert rows == [
+        *(("a.pdf", str(1 + number), number == place) for number in range(3)),
+        ("b.png", "", False),
+    ]
+    assert (result.code, names(inbox)) == (3, [])
 
 
 @pytest.mark.parametrize("after", ["move", "delete"])
