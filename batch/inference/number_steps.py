@@ -88,6 +88,8 @@ def _agree(decision: NumberDecision, digit: Decision) -> NumberDecision:
         decision: What the reader of numbers says.
         digit: What the others say.
     """
+    if decision.reason is Reason.NOT_A_NUMBER:  # a sign beside a digit is never left out
+        return decision
     if digit.prediction is None or digit.status is Status.REFUSED:
         return _doubted(decision)
     label, confidence = str(digit.prediction.label), digit.prediction.confidence

@@ -10,7 +10,7 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ConfigError, ModelError
-from batch.inference import model_store, models, numbers, steps
+from batch.inference import model_store, models, number_steps, numbers, steps
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.models import Model
@@ -137,6 +137,8 @@ def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
         ("7", (1, Status.OK), (Status.REVIEW, "1")),
         ("7", None, (Status.REVIEW, "7")),
         ("7", (7, Status.REFUSED), (Status.REVIEW, "7")),
+        ("77", (7, Status.OK), (Status.REVIEW, "77")),
+        ("+7", (7, Status.OK), (Status.REFUSED, "")),
     ],
 )
 def test_readers_of_single_digits_have_their_say(
@@ -149,6 +151,7 @@ def test_readers_of_single_digits_have_their_say(
     if digit is not None:
         decision = Decision(Prediction(digit[0], 0.8, ()), digit[1], None)
     monkeypatch.setattr(steps, "examine_all", lambda greys, model: [Examined(decision)] * len(greys))
+    monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [True] * len(greys))
     model = model_of({text: 1.0})
     assert model.numbers is not None
     (found,) = decide_numbers([two()], model, model.numbers)
