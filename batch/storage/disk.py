@@ -105,7 +105,8 @@ def read_start(path: str, max_bytes: int) -> bytes:
         return b""
     try:
         return os.read(descriptor, max_bytes) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-    except OSError:
+    except OSError as error:
+        check_means(error)
         return b""
     finally:
         os.close(descriptor)
@@ -136,7 +137,8 @@ def digest_of(path: str | os.PathLike[str]) -> str:
             return ""
         try:
             return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
+        except OSError as error:
+            check_means(error)
             return ""
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import os
 import signal
 import sys
@@ -76,8 +77,15 @@ def test_a_share_that_goes_away_in_a_read_is_no_fault_of_a_scan(
         raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
 
     monkeypatch.setattr(os, "read", read)
-    with pytest.raises(ShareError):
-        Disk().content(ScanRef(str(path), path.name), 100)
+    monkeypatch.setattr(hashlib, "file_digest", read)
+    reads: list[Callable[[], object]] = [
+        lambda: Disk().content(ScanRef(str(path), path.name), 100),
+        lambda: read_start(str(path), 100),
+        lambda: digest_of(path),
+    ]
+    for call in reads:
+        with pytest.raises(ShareError):
+            call()
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 10, 11, 20, 25])
