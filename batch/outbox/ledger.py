@@ -102,7 +102,7 @@ _FOLDER_ERRORS = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sq
 
 
 class Ledger:
-    """A connection to the ledger; one process writes to it at a time, under the outbox's lock.
+    """A connection to a ledger. One process writes to it at a time; for that of scans, a lock sees to it.
 
     A change is on the disk when its method returns; within a transaction, when `commit` returns.
 
@@ -165,7 +165,15 @@ class Ledger:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut
         for number, step in enumerate(steps[version:], version + 1):
-            self._connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+            try:
+                self._connection.executescript(
+                    f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;"
+                )
+            except sqlite3.OperationalError:
+                self.rollback()
+                (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+                if version < number:
+                    raise  # else another process was faster
 
     def close(self) -> None:
         """Roll back what was not committed, and close the file."""

@@ -1,3 +1,4 @@
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,24 @@ def test_other_processes_see_what_is_added(tmp_path: Path) -> None:
         assert [added.corrected for added in first.refresh()] == ["3", "4"]
         assert first.current.answer("a", None, "0" * 64, "/scans") == "4"
         assert (first.refresh(), second.refresh()) == ([], [correction("a", "4")])
+
+
+def test_two_processes_may_make_the_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, others = sqlite3.connect, []
+
+    class Slow(sqlite3.Connection):
+        """A connection whose process is slower than another to make the tables."""
+
+        def executescript(self, script: str, /) -> sqlite3.Cursor:
+            if not others:
+                others.append("comes")
+                with closing(CorrectionStore(tmp_path)) as store:
+                    store.add([correction("a", "3")])
+            return super().executescript(script)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **options: connect(*a, factory=Slow, **options))
+    with closing(CorrectionStore(tmp_path)) as store:
+        assert store.current.answer("a", None, "0" * 64, "/scans") == "3"
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:
