@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from dataclasses import replace
 
 from batch.errors import ImageError
@@ -164,7 +165,7 @@ def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
     if not any(sizes):
         # Some writers leave the sizes out. The pixels end where they must, or where the next part begins.
         ends = sorted({*offsets, size})
-        sizes = [ends[ends.index(offset) + 1] - offset if offset < size else 1 for offset in offsets]
+        sizes = [ends[bisect_right(ends, offset)] - offset if offset < size else 1 for offset in offsets]
         if compression == _UNCOMPRESSED:
             strips = -(-height // rows)
             last_rows = rows if is_tiled else height - rows * (strips - 1)

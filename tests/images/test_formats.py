@@ -153,6 +153,16 @@ def test_unknown_tags_of_a_tiff_are_not_read() -> None:
     assert reason_of(bomb) == "damaged"  # to read all tags would take hours
 
 
+def test_strips_without_sizes_take_no_time() -> None:
+    number = 100_000
+    offset = 8 + 2 + 12 * 6 + 4
+    tags = {256: (4, 1, 8), 257: (4, 1, number), 258: (3, 1, 8), 259: (3, 1, 5), 278: (4, 1, 1)}
+    first = offset + 4 * number
+    strips = struct.pack(f"<{number}I", *range(first, first + number)) + number * b"\1"
+    data = tiff(tags | {273: (4, number, offset)}, strips)
+    assert formats.parse(data, MAX_PIXELS).height_px == number  # not after many minutes
+
+
 def test_a_jpeg_of_endless_scans_is_damage() -> None:
     data = FORMATS["jpeg-progressive"](two())
     last = data[data.rindex(b"\xff\xda") : -2]
