@@ -19,7 +19,7 @@ from batch.engines.workers import ScanReader
 from batch.errors import ImageError
 from batch.images import decode
 from batch.intervals import wilson_interval
-from batch.records import Grey, Outcome, Status
+from batch.records import Grey, Outcome, Reason, Status, by_file
 from batch.results.writers import CsvWriter
 from batch.text import text_cell
 from batch.training import metrics
@@ -62,12 +62,18 @@ class Answers:
 
 
 def answer(reader: ScanReader, scans: Sequence[LabelledScan], workers: int) -> list[Outcome]:
-    """Read labelled scans as a run does."""
+    """Read labelled scans as a run does; a file of several pages has no label, so it is refused."""
     if "tensorflow" in sys.modules:
         workers = 0  # TensorFlow does not survive a fork
     with Engine(reader, workers) as engine:
         chunks = list(engine.map((scan.ref for scan in scans), SCANS_CHUNK))
-    return [outcome for chunk in chunks for outcome in chunk]
+    files = by_file(outcome for chunk in chunks for outcome in chunk)
+    return [pages[0] if len(pages) == 1 else _several(pages) for pages in files]
+
+
+def _several(pages: Sequence[Outcome]) -> Outcome:
+    first = pages[0]
+    return Outcome(first.ref, Status.REFUSED, Reason.SEVERAL_PAGES, first.sha256, pages=len(pages))
 
 
 def figures(answers: Answers) -> dict[str, Any]:

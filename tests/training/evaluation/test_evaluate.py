@@ -12,7 +12,7 @@ from batch.inference import model_store
 from batch.training.data import labelled_scans
 from batch.training.evaluation import evaluate as evaluation
 from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
-from formats import FORMATS, two
+from formats import FORMATS, SEVERAL_PAGES, two
 
 IMAGES = np.stack([two(), 255 - two(), np.full((48, 48), 230, np.uint8)])
 
@@ -91,12 +91,13 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         (data / label).mkdir(parents=True)
         cv2.imwrite(str(data / label / "a.png"), image)
     (data / "0" / "broken.png").write_bytes(FORMATS["png-8"](two())[:60])
+    (data / "0" / "pages.tif").write_bytes(SEVERAL_PAGES["tiff"](two()))
     result = CliRunner().invoke(
         evaluate, [str(data), "--report", str(tmp_path / "r")], catch_exceptions=False
     )
-    assert "| digits read right | 33.33% | 3 |" in result.stdout
+    assert "| digits read right | 25.00% | 4 |" in result.stdout
     record = json.loads((tmp_path / "r" / "evaluation.json").read_text())
-    assert record["reasons"] == {"ok": 2, "refused blank": 1, "failed truncated": 1}
+    assert record["reasons"] == {"ok": 2, "refused several_pages": 1, "refused blank": 1, "failed truncated": 1}
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
         "evaluation.json",
         "evaluation.md",
@@ -110,6 +111,7 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     assert lines[0] == "file,label,prediction,confidence,status,reason"
     assert [line.split(",")[:2] + line.split(",")[-2:] for line in lines[1:]] == [
         ["0/broken.png", "0", "failed", "truncated"],
+        ["0/pages.tif", "0", "refused", "several_pages"],
         ["1/a.png", "1", "ok", ""],
     ]
     result = CliRunner().invoke(explore, [str(data), "--report", str(tmp_path / "e")], catch_exceptions=False)
