@@ -163,8 +163,9 @@ def _keras_folder() -> Path:
 def _labelled(part: LabelledImages, source: str, say: Progress) -> Labelled:
     """Return images as the training needs them: upright, light on dark, 28x28 pixels."""
     part = layouts.upright(part, source, say)
-    images = np.stack([_fit(image) for image in part.images])
-    return Labelled(~images if layouts.is_dark_on_light(images) else images, _with_others(part.labels))
+    is_dark = layouts.is_dark_on_light(part.images)  # before black paper is put around small ones
+    images = np.stack([_fit(~image if is_dark else image) for image in part.images])
+    return Labelled(images, _with_others(part.labels))
 
 
 def _with_others(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
@@ -173,10 +174,11 @@ def _with_others(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
 
 
 def _fit(image: Grey) -> Grey:
-    """Bring an image to 28x28 pixels: frame a smaller one, and scale a larger one."""
+    """Bring a light image on black to 28x28 pixels: scale a larger one, and frame it. A 1 stays narrow."""
     height, width = image.shape
-    if max(height, width) <= DIGIT_PX:
-        top, left = (DIGIT_PX - height) // 2, (DIGIT_PX - width) // 2
-        frame = (top, DIGIT_PX - height - top), (left, DIGIT_PX - width - left)
-        return np.pad(image, frame)
-    return np.asarray(cv2.resize(image, (DIGIT_PX, DIGIT_PX), interpolation=cv2.INTER_AREA), np.uint8)
+    scale = DIGIT_PX / max(height, width)
+    if scale < 1:
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    top, left = (DIGIT_PX - height) // 2, (DIGIT_PX - width) // 2
+    return np.pad(image, ((top, DIGIT_PX - height - top), (left, DIGIT_PX - width - left)))

@@ -283,6 +283,21 @@ def test_dark_ink_is_made_light_to_train_on(tmp_path: Path) -> None:
     assert "dark on light" in said[0]
 
 
+def test_small_dark_ink_is_made_light_before_it_is_framed(tmp_path: Path) -> None:
+    small = np.ascontiguousarray(IMAGES[:, 4:24, 4:24])
+    data = datasets.load(str(archive(tmp_path, x=255 - small, y=LABELS)), lambda _: None)
+    assert np.array_equal(data.train.images[:, 4:24, 4:24], small)
+    assert data.train.images.sum() == small.sum()
+
+
+def test_a_narrow_digit_stays_narrow(tmp_path: Path) -> None:
+    bars = np.zeros((COUNT, 56, 14), np.uint8)
+    bars[:, 4:52, 5:9] = 255
+    data = datasets.load(str(archive(tmp_path, x=bars, y=LABELS)), lambda _: None)
+    rows, columns = np.nonzero(data.train.images[0] > 127)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (24, 2)
+
+
 @pytest.mark.parametrize("is_turned", [True, False])
 def test_images_on_their_side_are_turned_upright(is_turned: bool, tmp_path: Path) -> None:
     images, labels = digits(0, 60)
