@@ -23,8 +23,8 @@ class Inputs:
     """The inputs of a run, and an iterator over their scans.
 
     Each iteration yields one `ScanRef` for every scan, in the same order each time. If two inputs name a
-    scan, the first gives it its name. The iteration opens no file, and it follows no link except an input
-    that is a link itself.
+    scan, the first gives it its name. The iteration opens a file only if its suffix does not say what it is,
+    and it follows no link except an input that is a link itself.
 
     Attributes:
         skipped: Number of other files that the iteration has met so far.
@@ -223,7 +223,14 @@ class Inputs:
                         is_file = entry.is_file(follow_symlinks=False)
                         self._skip(Skipped(entry.path, Why.OTHER if is_file else Why.LINK))
 
-        return sorted_names(matches())
+        def all_matches() -> Iterator[str]:
+            try:
+                yield from matches()
+            except OSError as error:
+                check_means(error)
+                raise InputError(f"cannot list {folder} to its end: {error.strerror}; try again") from error
+
+        return sorted_names(all_matches())
 
 
 def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:

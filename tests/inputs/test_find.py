@@ -1,6 +1,8 @@
+import errno
 import glob
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.errors import InputError
+from batch.errors import InputError, ShareError
 from batch.inputs import external_sort
 from batch.inputs.find import Inputs, oldest_first
 from batch.inputs.names import has_image_suffix
@@ -214,6 +216,29 @@ def test_a_folder_that_cannot_be_listed_has_a_row(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "scandir", scandir_or_deny)  # root may list what permissions forbid
     assert names(tmp_path) == ["secret", "z.png"]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_listing_that_breaks_off_is_an_error(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "a.png", tmp_path / "b.png")
+    scandir = os.scandir
+
+    class BreakingOff(ExitStack):
+        """A listing that fails after its first entry."""
+
+        def __init__(self, path: str) -> None:
+            super().__init__()
+            self._entries = self.enter_context(scandir(path))
+
+        def __iter__(self) -> Iterator[os.DirEntry[str]]:
+            yield next(self._entries)
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "scandir", BreakingOff)
+    with pytest.raises((InputError, ShareError), match=os.strerror(number)):
+        names(tmp_path)
 
 
 def test_the_outbox_is_never_searched(tmp_path: Path) -> None:
