@@ -45,12 +45,11 @@ def split(data: Sequence[Dataset], own: Sequence[OwnScan], progress: Progress) -
     Raises:
         ConfigError: If the data sets hold no digits.
     """
-    rng = np.random.default_rng(SPLIT_SEED)
     sets = [part.train for part in data]
     digits = [part.take(part.are_digits) for part in sets if part.are_digits.any()]
     if not digits:
         raise ConfigError("the data sets hold no digits to train on: give --data mnist as well")
-    digit_splits = [_hold_out(part, rng) for part in digits]
+    digit_splits = [_hold_out(part) for part in digits]
     held_out = concatenate([part for part, _ in digit_splits])
     progress(f"{sum(len(part) for _, part in digit_splits)} digits to train on, {len(held_out)} held out")
     training = concatenate(_balance([part for _, part in digit_splits]))
@@ -60,9 +59,9 @@ def split(data: Sequence[Dataset], own: Sequence[OwnScan], progress: Progress) -
     return Split(Material(training, own_training), Material(held_out), own_held_out)
 
 
-def _hold_out(images: Labelled, rng: np.random.Generator) -> tuple[Labelled, Labelled]:
-    """Return the images that are held out, at least one, and the others."""
-    order = rng.permutation(len(images))
+def _hold_out(images: Labelled) -> tuple[Labelled, Labelled]:
+    """Return the images that are held out, at least one, and the others; of a data set, always the same."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
     count = max(1, round(len(images) * HELD_OUT_FRACTION))
     return images.take(order[:count]), images.take(order[count:])
 

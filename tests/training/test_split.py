@@ -36,6 +36,13 @@ def test_the_split_is_the_same_each_time() -> None:
     assert np.array_equal(first.training.digits.images, second.training.digits.images)
 
 
+def test_no_other_data_set_changes_what_is_held_out() -> None:
+    data, other = dataset(1200), dataset(240)
+    alone, beside = split_quietly(data), split_quietly(other, data)
+    held_out = {image.tobytes() for image in beside.held_out.digits.images}
+    assert {image.tobytes() for image in alone.held_out.digits.images} <= held_out
+
+
 def test_a_small_data_set_is_repeated() -> None:
     images = split_quietly(dataset(1200), dataset(75))
     assert len(images.training.digits) == 1100 + 4 * (75 - 6)
