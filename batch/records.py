@@ -146,7 +146,7 @@ class Prediction:
         label: The digit, 0 to 9.
         confidence: Calibrated probability that `label` is right, 0 to 1.
         probabilities: Those of the ten digits; they sum to 1.
-        not_a_digit: Probability that the scan is not a digit, 0 to 1; 0 for models without that class.
+        not_a_digit: Probability that the scan is not one digit, 0 to 1; 0 for models without that class.
     """
 
     label: int
@@ -167,7 +167,7 @@ class Outcome(NamedTuple):
             if the scan was refused or failed.
         confidence: Calibrated probability that `label` is right; None if there is no label.
         probabilities: Those of the ten digits; empty if the model did not see the scan.
-        not_a_digit: Probability that the scan is not a digit; None if the model did not see it.
+        not_a_digit: Probability that the scan is not one digit; None if the model did not see it.
         page: The page of the file, from 1; 0 if the file has one page, or could not be read as a whole.
         pages: Number of pages of the file.
         digit_confidences: Those of the digits of a number; empty if no number was read.

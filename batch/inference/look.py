@@ -269,7 +269,7 @@ def _see(network: Network, pictures: Sequence[Grey]) -> Seen:
 
 
 def _prediction(glance: Glance) -> Prediction:
-    return Prediction(glance.label, glance.confidence, glance.probabilities, glance.none)
+    return Prediction(glance.label, glance.confidence, glance.probabilities, glance.several + glance.none)
 
 
 def _refuse(glance: Glance, reason: Reason) -> Decision:

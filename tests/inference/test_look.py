@@ -72,10 +72,10 @@ def outcome(
 
 
 def test_a_sure_look_answers_alone(tmp_path: Path) -> None:
-    seven = outcome(tmp_path, {7: 0.99, NONE: 0.004})
+    seven = outcome(tmp_path, {7: 0.99, NONE: 0.004, SEVERAL: 0.003})
     assert (seven.status, seven.reason, seven.label) == ("ok", None, 7)
     assert seven.confidence == pytest.approx(0.99, abs=1e-5)
-    assert seven.not_a_digit == pytest.approx(0.004, abs=1e-5)
+    assert seven.not_a_digit == pytest.approx(0.007, abs=1e-5)
     assert sum(seven.probabilities) == pytest.approx(1)
     assert seven.probabilities[7] > 0.99
     closer = outcome(tmp_path, UNSURE, {4: 0.96})

@@ -40,7 +40,7 @@ class Answers:
         predictions: Predictions, 0 to 9, or `REFUSED` if there is none.
         confidences: Confidences of the predictions, 0 to 1; 0 if there is none.
         ok: Whether the status is ok.
-        not_a_digit: Probability that the scan is not a digit; 1 if the gate refused it.
+        not_a_digit: Probability that the scan is not one digit; 1 if the gate refused it.
     """
 
     labels: npt.NDArray[np.int64]

@@ -97,7 +97,12 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     )
     assert "| digits read right | 25.00% | 4 |" in result.stdout
     record = json.loads((tmp_path / "r" / "evaluation.json").read_text())
-    assert record["reasons"] == {"ok": 2, "refused several_pages": 1, "refused blank": 1, "failed truncated": 1}
+    assert record["reasons"] == {
+        "ok": 2,
+        "refused several_pages": 1,
+        "refused blank": 1,
+        "failed truncated": 1,
+    }
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
         "evaluation.json",
         "evaluation.md",
@@ -115,13 +120,13 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         ["1/a.png", "1", "ok", ""],
     ]
     result = CliRunner().invoke(explore, [str(data), "--report", str(tmp_path / "e")], catch_exceptions=False)
-    assert result.stdout == "0: 2\n1: 1\nnone: 1\n"
+    assert result.stdout == "0: 3\n1: 1\nnone: 1\n"
     for name in ("counts", "samples", "digits", "means"):
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
     (data / "1").rename(data / "042")
     arguments = [str(data), "--report", str(tmp_path / "n"), "--digits", "3"]
     result = CliRunner().invoke(explore, arguments, catch_exceptions=False)
-    assert result.stdout == "1 digit: 2\n3 digits: 1\nnone: 1\n"
+    assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 1\n"
     assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
 
 
