@@ -62,7 +62,8 @@ def test_other_processes_see_what_is_added(tmp_path: Path) -> None:
 
 
 def test_two_processes_may_make_the_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect, others = sqlite3.connect, []
+    connect = sqlite3.connect
+    others: list[str] = []
 
     class Slow(sqlite3.Connection):
         """A connection whose process is slower than another to make the tables."""

@@ -23,13 +23,20 @@ _MAX_LINE = 1 << 20
 
 def first_row(path: Path) -> list[str]:
     """Return the cells of the first line of a CSV; an empty list if the file is no text."""
+    line = _first_line(path)
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=_delimiter(line)), [])]
+
+
+def _first_line(path: Path) -> str:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline(_MAX_LINE)
+            return file.readline(_MAX_LINE)
     except (OSError, UnicodeDecodeError):
-        return []
-    delimiter = max(DELIMITERS, key=line.count)
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+        return ""
+
+
+def _delimiter(line: str) -> str:
+    return max(DELIMITERS, key=line.count)
 
 
 def has_levels(path: Path) -> bool:
@@ -54,7 +61,7 @@ def read_levels(path: Path) -> dict[str, LabelledImages]:
         raise InputError(f"{path} has no labels: it needs a column {LABEL_COLUMNS[0]}")
     place = 0 if label is None else names.index(label)
     try:
-        table = pd.read_csv(path, header=0 if has_names else None, sep=None if ";" in "".join(names) else ",")
+        table = pd.read_csv(path, header=0 if has_names else None, sep=_delimiter(_first_line(path)))
         values = table.to_numpy(np.float64)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path} is no table of levels: {error}") from error
