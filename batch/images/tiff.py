@@ -53,6 +53,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
             pages.append(_page_or_error(walk, tags, start, max_pixels))
     if not pages:  # a file that holds nothing but a preview is its picture
         tags, _ = walk.directory(first_offset)
+        if tag.INNER_DIRECTORIES in tags:
+            raise ImageError(Reason.UNSUPPORTED, "a raw photo: convert it to JPEG, PNG or TIFF")
         pages = [_page_or_error(walk, tags, first_offset, max_pixels)]
     if len(pages) == 1:
         if isinstance(pages[0], ImageError):

@@ -12,7 +12,7 @@ IMAGE_SUFFIXES = frozenset(
     {"png", "apng", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "bmp", "webp", "gif", "pbm", "pgm", "ppm"}
     | {"pnm", "pdf", "heic", "heif", "hif", "avif", "jp2", "j2k", "j2c", "jpc", "jpf", "jxl"}
 )
-# Images and documents that digitbox does not read. Each gets a row that says so.
+# Images and documents that digitbox does not read. Each gets a row with the reason.
 UNSUPPORTED_SUFFIXES = frozenset(
     {"svg", "psd", "xcf", "ico", "tga", "pcx", "pam", "pfm", "exr", "hdr", "jxr", "dcm", "wmf", "emf"}
     | {"dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf"}

@@ -152,6 +152,23 @@ def test_a_preview_comes_first_in_any_layout(byteorder: str, bigtiff: bool) -> N
     assert is_two(decode.decode(content.getvalue(), MAX_PIXELS))
 
 
+def test_a_raw_photo_is_not_read_from_its_preview() -> None:
+    """As DNG and NEF: a preview, and the photo in a directory of its own inside."""
+    content = io.BytesIO()
+    options = {"photometric": "minisblack", "metadata": None}
+    with tifffile.TiffWriter(content) as writer:
+        writer.write(two(side=24), subfiletype=1, subifds=1, **options)
+        writer.write(two(side=96), **options)
+    with pytest.raises(ImageError) as caught:
+        formats.parse(content.getvalue(), MAX_PIXELS)
+    assert caught.value.reason == "unsupported"
+    content = io.BytesIO()
+    with tifffile.TiffWriter(content) as writer:  # a picture with smaller copies inside
+        writer.write(two(), subifds=1, **options)
+        writer.write(two(side=24), subfiletype=1, **options)
+    assert is_two(decode.decode(content.getvalue(), MAX_PIXELS))
+
+
 def test_a_preview_that_digitbox_does_not_read_is_no_matter() -> None:
     data = bytearray(pages(SCAN, PREVIEW))
     at = data.rindex(struct.pack("<HHIHH", 259, 3, 1, 1, 0))  # of the preview: its compression
