@@ -18,7 +18,7 @@ from batch.records import Reason
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _USUAL_ZEROS = 16  # that the data may end with; those of a single level are mostly zeros
-# By the turn of a picture, a quarter to the left each: how EXIF numbers it, without and with a mirror before.
+# By the turn of a picture, a quarter to the left each: how EXIF numbers it, without and with a mirror after.
 _TURNS = ((1, 2, 4), (8, 7, 5), (3, 4, 2), (6, 5, 7))
 
 

@@ -21,6 +21,7 @@ MIN_SIDE_PX = 4
 
 # The coefficients of a JPEG give it at an eighth, a quarter or a half, faster than as a whole.
 REDUCED_PX = 640  # shortest longer side after that: enough for a small digit in a large scan
+REDUCED_SHORT_PX = 144  # shortest shorter side: enough for the strip of a number in a wide field
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
     (4, cv2.IMREAD_REDUCED_GRAYSCALE_4),
@@ -83,9 +84,11 @@ class Buffer:
         ]
         for position, patch in container.patches:
             self._content[position : position + len(patch)] = np.frombuffer(patch, np.uint8)
-        yield self._content
-        for position, replaced in before:
-            self._content[position : position + len(replaced)] = replaced
+        try:
+            yield self._content
+        finally:
+            for position, replaced in before:
+                self._content[position : position + len(replaced)] = replaced
 
 
 def decode_page(buffer: Buffer, container: Container, max_pixels: int, *, full_size: bool = False) -> Grey:
@@ -145,7 +148,8 @@ def _decode(buffer: Buffer, container: Container, size: tuple[int, int], full_si
     elif container.needs_colour:
         flags |= cv2.IMREAD_COLOR
     if container.kind == "jpeg" and not full_size:
-        factor, reduced = next((step for step in _REDUCED if max(size) >= REDUCED_PX * step[0]), (1, 0))
+        factor = min(max(size) // REDUCED_PX, min(size) // REDUCED_SHORT_PX)
+        factor, reduced = next((step for step in _REDUCED if step[0] <= factor), (1, 0))
         flags = reduced | cv2.IMREAD_IGNORE_ORIENTATION if factor > 1 else flags
         size = -(-size[0] // factor), -(-size[1] // factor)
     pixels = _decode_pixels(buffer, container, flags, size)

@@ -166,6 +166,16 @@ def test_missing_pixels_of_a_jpeg_are_damage(capfd: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="only Linux has memfd")
+@pytest.mark.parametrize(
+    ("size", "reduced"),
+    [((4000, 3000), (1000, 750)), ((5200, 200), (5200, 200)), ((5200, 400), (2600, 200)), ((600, 600),) * 2],
+)
+def test_a_large_jpeg_is_decoded_smaller(size: tuple[int, int], reduced: tuple[int, int]) -> None:
+    """A number in a wide field keeps enough of its height."""
+    data = cv2.imencode(".jpg", np.full(size[::-1], 200, np.uint8))[1].tobytes()
+    assert decode(data).shape[::-1] == reduced
+
+
 def test_a_jpeg_needs_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_space(**_: object) -> None:
         raise OSError(28, "No space left on device")

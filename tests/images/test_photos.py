@@ -79,14 +79,16 @@ def test_a_heic_without_a_picture_is_damage() -> None:
 
 @pytest.mark.parametrize("level", ["SILENT", "WARNING"])
 def test_damage_inside_an_avif_is_noticed(level: str) -> None:
-    before = cv2.utils.logging.setLogLevel(getattr(cv2.utils.logging, f"LOG_LEVEL_{level}"))
     data = PHOTO_FORMATS["AVIF"](two(side=300))
     start, found = data.index(b"mdat") + 60, []
-    for place in range(start, len(data) - 60, 40):
-        damaged = bytearray(data)
-        damaged[place] ^= 0x55
-        found.append(reason_of(bytes(damaged)))
-    cv2.utils.logging.setLogLevel(before)
+    before = cv2.utils.logging.setLogLevel(getattr(cv2.utils.logging, f"LOG_LEVEL_{level}"))
+    try:
+        for place in range(start, len(data) - 60, 40):
+            damaged = bytearray(data)
+            damaged[place] ^= 0x55
+            found.append(reason_of(bytes(damaged)))
+    finally:
+        cv2.utils.logging.setLogLevel(before)
     assert found.count(Reason.DAMAGED) > 0.9 * len(found) > 20
 
 
