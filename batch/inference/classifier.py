@@ -14,7 +14,7 @@ from batch.inference.runtimes import LiteRt, load_keras
 from batch.records import Manifest
 
 Digits = npt.NDArray[np.uint8]
-"""Input of the model: (n, 28, 28, 1), 0 paper to 255 ink; see `views.normalise`."""
+"""Input of the model: (n, 28, 28, 1), 0 paper to 255 ink; see `batch.preprocessing.normalise.normalise`."""
 
 
 class Classifier(Protocol):

@@ -258,15 +258,30 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
             for name, content in files.items():
                 (building / name).write_bytes(content)
             (building / MANIFEST).write_text(_as_json(record), encoding="utf-8")
-            if target.exists():
-                shutil.rmtree(target)
-            os.rename(building, target)
+            _put_in_place(building, target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
     except OSError as error:
         raise ModelError(f"cannot write the model to {target}: {error.strerror}") from error
     return target
+
+
+def _put_in_place(building: Path, target: Path) -> None:
+    """Rename a folder to its place; what was there is removed last, and goes back if the rename fails."""
+    for path in (*building.iterdir(), building):
+        durable.sync(path)
+    if not target.exists():
+        os.rename(building, target)
+        return
+    old = building.with_name(f"{building.name}.old")
+    os.rename(target, old)
+    try:
+        os.rename(building, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def rewrite_card(model_dir: Path, manifest: Manifest, card: str) -> None:

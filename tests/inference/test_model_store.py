@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,26 @@ def test_a_model_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     assert (folder / model_store.TFLITE_FILE).read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["fake"]
     assert not (folder / "old.txt").exists()
+
+
+def test_a_model_stays_if_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_fake_model(tmp_path)
+    before = (folder / model_store.TFLITE_FILE).read_bytes()
+    rename, calls = os.rename, []
+
+    def fail_once(old: Path, new: Path) -> None:
+        calls.append(new)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", fail_once)
+    with pytest.raises(KeyboardInterrupt):
+        model_store.save(tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"new"}, overwrite=True)
+    assert (folder / model_store.TFLITE_FILE).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["fake"]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a" * 65])
