@@ -8,8 +8,9 @@ et al., "Robust fine-tuning of zero-shot models", 2022).
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,6 +62,7 @@ class Settings:
 
 
 SETTINGS = Settings()
+CHUNK_SCANS = 64  # in memory at a time with all their pixels
 
 
 class Lessons(NamedTuple):
@@ -107,9 +109,8 @@ def go_on(
         The new Keras models by name.
     """
     rng = np.random.default_rng(seed)
-    varied = list(_vary_all(own, rng))
-    own_lessons = _lessons(old, [grey for grey, _ in varied], [label for _, label in varied])
-    drawn_lessons = _lessons(old, drawn, None)
+    own_lessons = _lessons(old, _vary_all(own, rng))
+    drawn_lessons = _lessons(old, ((grey, None) for grey in drawn))
     return {
         name: _train(old[name], own_lessons[name], drawn_lessons[name], name, rng, progress) for name in old
     }
@@ -131,10 +132,21 @@ def _vary(grey: Grey, rng: np.random.Generator) -> Grey:
     return np.asarray(varied, np.uint8)
 
 
-def _lessons(old: dict[str, Any], greys: Sequence[Grey], labels: Sequence[int] | None) -> dict[str, Lessons]:
-    """Let the old networks see scans, and return the lessons of each network."""
+def _lessons(old: dict[str, Any], scans: Iterable[tuple[Grey, int | None]]) -> dict[str, Lessons]:
+    """Let the old networks see scans, a few at a time, and return the lessons of each network."""
+    remaining = iter(scans)
+    parts = []
+    while chunk := list(itertools.islice(remaining, CHUNK_SCANS)):
+        parts.append(_lessons_of(old, [grey for grey, _ in chunk], _allowed([label for _, label in chunk])))
+    return {
+        name: Lessons(*map(np.concatenate, zip(*(part[name] for part in parts), strict=True))) for name in old
+    }
+
+
+def _lessons_of(
+    old: dict[str, Any], greys: Sequence[Grey], allowed: npt.NDArray[np.bool_]
+) -> dict[str, Lessons]:
     wholes = np.stack([look_input(grey) for grey in greys])
-    allowed = np.ones((len(greys), CLASSES), bool) if labels is None else _allowed(labels)
     look_logits, look_places = keras_outputs(old["look"], wholes)
     logits, places = keras_outputs(old["close"], wholes)
     nears = np.stack(
@@ -156,11 +168,11 @@ def _lessons(old: dict[str, Any], greys: Sequence[Grey], labels: Sequence[int] |
     }
 
 
-def _allowed(labels: Sequence[int]) -> npt.NDArray[np.bool_]:
-    """Return the classes that labels allow; a scan that is not a digit may show none or several."""
+def _allowed(labels: Sequence[int | None]) -> npt.NDArray[np.bool_]:
+    """Return the classes that labels allow: all without one; what is not a digit may show none or several."""
     allowed = np.zeros((len(labels), CLASSES), bool)
     for row, label in zip(allowed, labels, strict=True):
-        row[[SEVERAL, NONE] if label == NOT_A_DIGIT else label] = True
+        row[slice(None) if label is None else [SEVERAL, NONE] if label == NOT_A_DIGIT else label] = True
     return allowed
 
 
