@@ -12,7 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q numpy==2.4.6 opencv-python-headless==5.0.0.93 tifffile==2026.3.3 \
     imagecodecs==2026.3.6
-"$folder/venv/bin/python" - <<'PYTHON' 2>"$folder/messages"
+"$folder/venv/bin/python" - <<'PYTHON' 2>"$folder/messages" || { cat "$folder/messages"; exit 1; }
 import io
 import cv2, numpy as np, tifffile
 

@@ -146,7 +146,9 @@ def _numbers(manifest: Manifest) -> list[str]:
         manifest.numbers_training,
         "",
         "Measured on fields of held-out writers, from which the thresholds are, too. They are made to be"
-        " harder than most scans:",
+        " harder than most scans:"
+        if manifest.numbers_metrics
+        else "The thresholds are those of the model before. Nobody has measured it since.",
         "",
         *(
             f"- {name}: {_number_sentence(figure)}"

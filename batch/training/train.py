@@ -24,7 +24,7 @@ from batch.training.evaluation import charts
 from batch.training.examples import Examples, Material
 from batch.training.progress import Progress
 from batch.training.recipe import Recipe, fit
-from batch.training.split import split
+from batch.training.split import Split, split
 
 # A training that goes on from a trained model is short, and takes small steps.
 FINE_TUNING_RATE_SHARE = 0.2  # of the network's learning rate
@@ -103,7 +103,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
     )
     classifier = build(files, manifest)
     manifest = calibration.calibrated(classifier, manifest, held_out)
-    figures = _figures(classifier, manifest, held_out, images.own_held_out, data)
+    figures = _figures(classifier, manifest, held_out, images, data)
     manifest = dataclasses.replace(manifest, metrics=figures)
     for name, figure in figures.items():
         progress(f"{name}: {model_card.sentence(figure)}")
@@ -130,11 +130,12 @@ def _figures(
     classifier: Classifier,
     manifest: Manifest,
     held_out: Examples,
-    own_held_out: Sequence[OwnScan],
+    images: Split,
     data: Sequence[Dataset],
 ) -> dict[str, dict[str, float | int]]:
     """Test the classifier that ships on all digits that it was not trained on, and return figures by name."""
-    figures = {"held out": calibration.figures(classifier, manifest, held_out)}
+    own_held_out = images.own_held_out
+    figures = {"held out": calibration.figures(classifier, manifest, held_out, len(images.held_out.digits))}
     if own_held_out:
         no_digits = Labelled(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int32))
         figures["own scans held out"] = calibration.figures(
@@ -143,8 +144,8 @@ def _figures(
     for part in data:
         if part.test is None:
             continue
-        for suffix, images in (("", part.test.images), (", inverted", 255 - part.test.images)):
-            labelled = Labelled(images, part.test.labels).take(part.test.are_digits)
+        for suffix, tested in (("", part.test.images), (", inverted", 255 - part.test.images)):
+            labelled = Labelled(tested, part.test.labels).take(part.test.are_digits)
             if len(labelled):
                 figures[f"{part.name} test{suffix}"] = calibration.figures(
                     classifier, manifest, examples.plain(Material(labelled)), len(labelled)

@@ -103,6 +103,7 @@ def retrain(options: Options, progress: Progress) -> Path:
         version=model_store.version_of(options.name, files),
         files=model_store.digests(files),
         metrics={},
+        numbers_metrics={},  # they are of the looks before
         datasets=(*start.datasets, {"name": f"{len(training)} own scans", "licence": "the user's"}),
         seed=options.seed,
         start=start.version,
