@@ -52,7 +52,7 @@ def run(
         What the run came to: counts by status and reason, seconds, exit code.
 
     Raises:
-        ConfigError: An option is unknown or has a wrong value.
+        ConfigError: There are no inputs, or an option is unknown or has a wrong value.
         RunError: The run cannot go on; its message says what to do.
 
     Examples:
@@ -73,7 +73,9 @@ def run(
             raise ConfigError(f"digitbox.run has no option {name}: known are {', '.join(sorted(declared))}")
         options[name] = _checked(name, value, declared[name])
     state = options.pop("state", None)
-    paths = [inputs] if isinstance(inputs, str | PathLike) else inputs
+    paths = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
+    if not paths:  # the command reads its inbox then, and --after would empty it
+        raise ConfigError("no inputs: name at least one file or folder")
     run_options = RunOptions(
         inputs=tuple(check_location(os.fspath(path)) for path in paths),
         outbox=with_state_folder(parse_outbox(os.fspath(outbox)), None if state is None else Path(state)),

@@ -53,6 +53,19 @@ def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("inputs", [[], (), iter(()), (path for path in ())])
+def test_no_inputs_are_not_the_inbox(
+    inputs: Any, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
+    monkeypatch.chdir(inbox.parent)  # the command would read this inbox
+    assert inbox.name == "inbox"
+    with pytest.raises(digitbox.ConfigError, match="no inputs: name at least one"):
+        digitbox.run(inputs, tmp_path / "out", after="delete", settle_s=0, workers=1)
+    assert [path.name for path in inbox.iterdir()] == ["a.png"]
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_fails_is_in_the_history(inbox: Path, tmp_path: Path) -> None:
     outbox = tmp_path / "out"
     digitbox.run(inbox, outbox, workers=1)
