@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -36,7 +37,13 @@ def day(name: str) -> str:
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the files of results in an outbox, the oldest first."""
-    return sorted(
-        (path for name in FORMATS for path in folder.glob(f"{_PREFIX}*.{name}")), key=lambda path: path.name
-    )
+    """Return the files of results in an outbox, in the order in which digitbox published them.
+
+    The names tell the second. Within one, the time when a file was written decides.
+    """
+    found = []
+    for name in FORMATS:
+        for path in folder.glob(f"{_PREFIX}*.{name}"):
+            with suppress(FileNotFoundError):  # somebody took it away meanwhile
+                found.append((stamp(path.name), path.lstat().st_mtime_ns, path.name, path))
+    return [path for *_, path in sorted(found)]
