@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.errors import ConfigError, InputError
-from batch.locations import is_remote
+from batch.locations import check_location, is_remote
 from batch.outbox.corrections import load
 from batch.outbox.ledger import has_ledger
 from batch.records import Reason, Status
@@ -48,7 +48,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
         is text that may be missing.
 
     Raises:
-        ConfigError: The outbox is in object storage.
+        ConfigError: The outbox is in object storage, or at an address of another kind.
         InputError: There is no such outbox or file, or a file holds no results.
         MissingExtraError: A file is Parquet, and the extra is not installed.
 
@@ -93,6 +93,7 @@ def _typed(part: pd.DataFrame, columns: list[str], types: dict[str, str]) -> pd.
 
 
 def _files(path: str) -> list[Path]:
+    path = check_location(path)
     if is_remote(path):
         raise ConfigError(
             f"read_results needs files on a disk, not {path}: copy its files of results to a folder"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
-import os
 from collections.abc import Iterable
 from itertools import islice
 
@@ -15,6 +14,7 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.errors import DigitboxError
 from batch.images import decode
+from batch.locations import absolute
 from batch.records import Grey, Outcome, Reason, ScanRef, Status
 
 PICTURE_PX = 64  # longer side of the pictures in Jupyter
@@ -75,11 +75,11 @@ class Result(_Pictured):
             outcome.status,
             outcome.reason,
             outcome.probabilities,
-            outcome.ref.path,
+            outcome.ref.name,
             outcome.digit_confidences,
         )
         if outcome.ref.path:
-            object.__setattr__(result, "_picture", os.path.abspath(outcome.ref.path))
+            object.__setattr__(result, "_picture", absolute(outcome.ref.path))
         elif grey is not None:
             object.__setattr__(result, "_picture", grey)
         return result

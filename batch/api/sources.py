@@ -13,6 +13,7 @@ import numpy.typing as npt
 from batch.errors import ConfigError, ImageError
 from batch.images import decode
 from batch.images.pixels import from_pixels
+from batch.locations import check_location
 from batch.records import Image, Reason, ScanRef
 
 
@@ -61,13 +62,14 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         max_pixels: Largest number of pixels that it may have.
 
     Raises:
-        ConfigError: It is no scan, or an array of another shape or type than an image's.
+        ConfigError: It is no scan, or an array of another shape or type than an image's. Or it is an address
+            of another kind than digitbox reads, or has credentials in it.
     """
     if isinstance(source, str | PathLike):
         path = os.fsdecode(source)
         if "\0" in path:
             return ImageError(Reason.UNREADABLE, "a path has no null character")
-        return ScanRef(path, path)
+        return ScanRef(check_location(path), path)
     if isinstance(source, np.ndarray):
         _check_array(source, channels)
         return source

@@ -174,6 +174,35 @@ def test_what_is_no_scan_is_an_error_that_says_so(source: Any, message: str) -> 
         digitbox.read(source)
 
 
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("s3://user:secret@bucket/a.png", "no credentials and no query in an s3:// address"),
+        ("s3://bucket/a.png?token=secret", "no credentials and no query in an s3:// address"),
+        ("https://user:secret@example.org/a.png", "cannot read or write https:// addresses"),
+        ("file://server/secret.png", "write three slashes"),
+        ("s3:///secret.png", "name the bucket"),
+    ],
+)
+def test_addresses_are_checked_and_not_repeated(address: str, message: str) -> None:
+    for source in (address, [address], iter([address])):
+        with pytest.raises(digitbox.ConfigError, match=message) as caught:
+            list(digitbox.read(source))  # type: ignore[call-overload]
+        assert "secret" not in str(caught.value)
+    with pytest.raises(digitbox.ConfigError, match=message) as caught:
+        digitbox.read_results(address)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_of_a_file_is_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "a scan.png"
+    path.write_bytes(SAMPLE.read_bytes())
+    result = digitbox.read(path.as_uri())
+    assert (result.prediction, result.file) == (3, path.as_uri())
+    assert "%20" in result.file
+    assert "data:image/png" in result._repr_html_()
+
+
 def test_an_unknown_order_of_channels_is_an_error() -> None:
     with pytest.raises(digitbox.ConfigError, match="channels must be 'BGR' or 'RGB', not 'rgb'"):
         digitbox.read(pixels_of(), channels="rgb")  # type: ignore[call-overload]
