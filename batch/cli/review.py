@@ -42,7 +42,8 @@ _COPY = "copy its files of results to a folder, and name that"
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. With another than the default, other machines can open the page.",
+    help="Address to listen on. With the name or address by which others reach this machine, they can open "
+    "the page. 0.0.0.0 is no such address.",
 )
 @click.option(
     "--port",

@@ -266,12 +266,12 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
     """Open the socket of a server, at the address of the last one if that is free.
 
     Args:
-        host: Name or IP address to listen on.
+        host: Name or IP address to listen on, by which browsers reach it.
         port: The port; None for that of the last server, else any that is free.
         state: The state folder, which keeps port and secret. Only its owner may read that file.
 
     Raises:
-        ConfigError: The machine has no such address, or the port is taken.
+        ConfigError: The machine has no such address, the address stands for all, or the port is taken.
         OutboxError: The state folder cannot be written.
     """
     last_port, secret = _last_address(state)
@@ -279,6 +279,7 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
     for candidate in [port] if port is not None else [last_port, 0]:
         try:
             family, *_, place = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
+            _check_names_machine(host, str(place[0]))
             listener = socket.create_server(place[:2], family=family)
             break
         except OSError as error:
@@ -295,6 +296,16 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
         listener.close()
         raise OutboxError(f"cannot write to {state}: {error.strerror}; make room, or allow it") from error
     return address, listener
+
+
+def _check_names_machine(host: str, resolved: str) -> None:
+    """Check that an address is not the one that stands for all of a machine, which no browser can open."""
+    address = ipaddress.ip_address(resolved.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    if (mapped or address).is_unspecified:
+        raise ConfigError(
+            f"--host {host} names no machine: give the name or address by which others reach this one"
+        )
 
 
 def is_loopback(host: str) -> bool:

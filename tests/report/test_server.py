@@ -160,6 +160,12 @@ def test_the_address_stays_the_same(tmp_path: Path) -> None:
         listen("no.such.host.invalid", None, state)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "0", "0x0", "::", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])
+def test_an_address_that_browsers_cannot_open_is_refused(host: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"--host {host} names no machine: give the name or address"):
+        listen(host, None, tmp_path)
+
+
 def test_addresses_of_this_machine() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "192.168.1.5", "::", "example.com")))
