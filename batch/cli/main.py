@@ -56,7 +56,6 @@ LAZY_COMMANDS = {
 }
 # Options that other commands share with run. They take them from digitbox.toml, too.
 PLACES = ("outbox", "state")
-CALLS = {"schedule": "run"}  # commands that plan calls of another
 # Options of reading, which these commands take as run does.
 READING = ("model", "runtime", "review_below", "digits", "workers", "max_pixels")
 READING_COMMANDS = ("evaluate", "explain", "explore")
@@ -96,10 +95,9 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     """
     config = read_config(config_file, COMMANDS)
     command = str(context.invoked_subcommand)
-    called = CALLS.get(command, command)
-    if called in COMMANDS:
-        config.check(called, COMMANDS)
-    table = config.by_command.get("run" if command in READING_COMMANDS else called)
+    if command in COMMANDS:
+        config.check(command, COMMANDS)
+    table = config.by_command.get("run" if command in READING_COMMANDS else command)
     context.obj = config.file if config.common or table else None
     places = {name: config.common[name] for name in PLACES if name in config.common}
     of_commands = {name: config.of(name, options) for name, options in COMMANDS.items()}

@@ -52,12 +52,8 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     """
     output = build(OutputOptions, values)
     set_up_log(output)
-    outbox = with_state_folder(values["outbox"], values["state"])
-    options = build(RunOptions, values, inbox=values["inbox"], inputs=inputs, outbox=outbox)
-    if values["report"] and not isinstance(outbox, Path):
-        raise ConfigError("--report needs an outbox on a disk: leave it out, or give --outbox DIR")
-    notifications = build(NotifyOptions, values)
-    notify.check(notifications, outbox)
+    options, notifications = build_options(inputs, values)
+    outbox = options.outbox
     if output.dry_run:
         print_names(options, job.find(options))
         return
@@ -86,6 +82,25 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
             _log.info(f"report: {page}", extra=event("report", path=str(page)))
     if stats.exit_code:
         raise SystemExit(stats.exit_code)
+
+
+def build_options(inputs: tuple[str, ...], values: dict[str, Any]) -> tuple[RunOptions, NotifyOptions]:
+    """Return the options of a run.
+
+    Args:
+        inputs: What to read; empty for the inbox.
+        values: The options by key.
+
+    Raises:
+        ConfigError: They cannot be right.
+    """
+    outbox = with_state_folder(values["outbox"], values["state"])
+    options = build(RunOptions, values, inbox=values["inbox"], inputs=inputs, outbox=outbox)
+    if values["report"] and not isinstance(outbox, Path):
+        raise ConfigError("--report needs an outbox on a disk: leave it out, or give --outbox DIR")
+    notifications = build(NotifyOptions, values)
+    notify.check(notifications, outbox)
+    return options, notifications
 
 
 def set_up_log(output: OutputOptions, *, with_times: bool = False) -> None:

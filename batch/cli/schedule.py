@@ -14,12 +14,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batch.cli.options import given_value
+from batch.cli import run, watch
+from batch.cli.config_file import read_config
+from batch.cli.options import COMMANDS, given_value
 from batch.clock import is_duration
-from batch.config import CONFIG_FILE, RunOptions, WatchOptions
+from batch.config import CONFIG_FILE, RunOptions
 from batch.errors import ConfigError, InputError
 from batch.locations import is_remote, remote_state_folder
-from batch.options import build
 from batch.records import After
 from batch.run import job
 from batch.scheduling import install
@@ -166,7 +167,8 @@ def schedule(
     if at is None and (interval_min is None or interval_min >= 60):
         raise click.UsageError("Missing option '--at'", context)
     run_context = _context_of("run", arguments, context)
-    options = RunOptions(**{name: run_context.params[name] for name in ("inputs", "inbox", "outbox")})
+    params = run_context.params
+    options, _ = run.build_options(params["inputs"], params)  # fails as the run would
     planned = Job(
         name=name,
         command=_command(run_context, arguments),
@@ -190,8 +192,13 @@ def schedule(
 
 
 def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> click.Context:
-    """Return the context of another command, as it would be here."""
+    """Return the context of another command, as it would be here.
+
+    Raises:
+        ConfigError: `digitbox.toml` has an option that the command does not obey.
+    """
     group = context.find_root()
+    read_config(group.params["config_file"], COMMANDS).check(name, COMMANDS)
     assert isinstance(group.command, click.Group)
     command = group.command.get_command(group, name)
     assert command is not None
@@ -204,7 +211,8 @@ def _schedule_watcher(
     """Print or install the service of a watcher."""
     service = Service(name=name, command=_command(watch_context, arguments), folder=_here())
     inbox = Path(service.command[-1])
-    build(WatchOptions, watch_context.params, inbox=inbox)  # fails as the watcher would
+    with watch_context.scope(cleanup=False):  # errors name digitbox watch
+        watch.build_options(watch_context.params["folder"], watch_context.params)  # fails as the watcher would
     if not inbox.is_dir():
         console.say(f"note: as things are now, it would fail: no inbox {inbox}")
     if does_install:

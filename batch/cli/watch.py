@@ -76,7 +76,7 @@ def _reload(context: click.Context, folder: Path | None, values: dict[str, Any])
             key: value if context.get_parameter_source(key) is given else params[key]
             for key, value in values.items()
         }
-        _build(folder, anew)
+        build_options(folder, anew)
     except (click.ClickException, RunError) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
         _log.error(f"the options stay as they were: {text}", extra=event("reload"))
@@ -84,8 +84,14 @@ def _reload(context: click.Context, folder: Path | None, values: dict[str, Any])
     return anew
 
 
-def _build(folder: Path | None, values: dict[str, Any]) -> tuple[WatchOptions, NotifyOptions, ServiceOptions]:
+def build_options(
+    folder: Path | None, values: dict[str, Any]
+) -> tuple[WatchOptions, NotifyOptions, ServiceOptions]:
     """Return the options of a watcher.
+
+    Args:
+        folder: The inbox, if it was named.
+        values: The options by key.
 
     Raises:
         ConfigError: They cannot be right.
@@ -96,7 +102,12 @@ def _build(folder: Path | None, values: dict[str, Any]) -> tuple[WatchOptions, N
     options = build(WatchOptions, values, inbox=inbox)
     notifications = build(NotifyOptions, values)
     notify.check(notifications, options.outbox)
-    return options, notifications, build(ServiceOptions, values)
+    service = build(ServiceOptions, values)
+    if service.metrics_listen is not None:
+        from batch.monitoring import metrics_server  # most watchers serve no metrics
+
+        metrics_server.parse_address(service.metrics_listen)
+    return options, notifications, service
 
 
 def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal) -> None:
@@ -108,7 +119,7 @@ def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal) -> Non
 
     output = build(OutputOptions, values)
     set_up_log(output, with_times=True)
-    options, notifications, service = _build(folder, values)
+    options, notifications, service = build_options(folder, values)
     if output.dry_run:
         print_names(options, inbox_of.find_inputs(options))
         return
@@ -116,7 +127,7 @@ def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal) -> Non
     with ExitStack() as resources:
         observe: Callable[[float], object] | None = None
         if service.metrics_listen is not None:
-            from batch.monitoring import metrics_server  # most watchers serve no metrics
+            from batch.monitoring import metrics_server
 
             server = metrics_server.MetricsServer(stats, state, text_cell(absolute(options.outbox)))
             resources.enter_context(metrics_server.serve(server, service.metrics_listen))

@@ -141,6 +141,19 @@ def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> Non
         ["--at", "02:30", "--workers", "none"],
         ["--at", "02:30", "--outbox", "inbox"],
         ["--at", "02:30", "--outbox", "a\nb"],
+        ["--at", "02:30", "--ping", "nonsense"],
+        ["--at", "02:30", "--summary", "nowhere/x"],
+        ["--at", "02:30", "--metrics-file", "nowhere/x"],
+        ["--at", "02:30", "--report", "--outbox", "s3://b/r"],
+        ["--at", "02:30", "--after", "move", "s3://b/x"],
+        ["--at", "02:30", "--install", "--on-failure", "'"],
+        ["--watch", "--outbox", "s3://b/r"],
+        ["--watch", "--inbox", "s3://b/in"],
+        ["--watch", "s3://b/in"],
+        ["--watch", "--ping", "nonsense"],
+        ["--watch", "--summary", "nowhere/x"],
+        ["--watch", "--metrics-listen", "foo"],
+        ["--watch", "--install", "--metrics-listen", "127.0.0.1:99999"],
         ["--at", "02:30", "--install", "--windows"],
         ["--at", "02:30", "--install", "--uninstall"],
     ],
@@ -148,6 +161,26 @@ def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> Non
 def test_what_is_wrong_is_told_in_a_line(digitbox: Digitbox, home: Path, arguments: list[str]) -> None:
     result = digitbox("schedule", *arguments)
     assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "of_run", "of_watch"),
+    [
+        ("max-files = 3", 0, 2),
+        ("rescan = 60", 2, 0),
+        ("[run]\nmax-files = 3\n[watch]\nrescan = 60", 0, 0),
+        ("ping = 'nonsense'", 2, 2),
+    ],
+)
+def test_the_file_of_options_is_that_of_the_scheduled_command(
+    digitbox: Digitbox, home: Path, tmp_path: Path, text: str, of_run: int, of_watch: int
+) -> None:
+    (tmp_path / "digitbox.toml").write_text(text)
+    for arguments, code in ((["--at", "02:30"], of_run), (["--watch"], of_watch)):
+        result = digitbox("schedule", *arguments)
+        assert result.code == code, result.err
+        assert bool(result.out) is (code == 0)
+    assert digitbox("schedule", "--uninstall").code == 0
 
 
 def test_only_its_own_lines_of_a_crontab_are_replaced(digitbox: Digitbox, home: Path) -> None:
