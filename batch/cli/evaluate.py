@@ -80,4 +80,4 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
         metrics = {**manifest.metrics, record: evaluation.figure(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)
         model_store.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
-    click.echo((report / "evaluation.md").read_text(encoding="utf-8"), nl=False)
+    console.print_line((report / "evaluation.md").read_text(encoding="utf-8").rstrip("\n"))

@@ -18,6 +18,7 @@ from batch.errors import ConfigError, OutboxError
 from batch.inference.explain import explain_scan, stack
 from batch.options import build
 from batch.run import job
+from batch.terminal import console
 
 MAX_SCANS = 50  # in a picture; with more, it would be too high for most programs
 
@@ -50,14 +51,14 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
             f"there are more than {MAX_SCANS} scans, too many for one picture: name those to explain"
         )
     if not refs:
-        click.echo("nothing to explain: no images or PDFs there", err=True)
+        console.say("nothing to explain: no images or PDFs there")
         return
     reader, _ = job.new_reader(options)
     model = reader.load()
     sheets = []
     for ref in refs:
         line, sheet = explain_scan(ref, model, options.max_pixels, page or 0)
-        click.echo(line)
+        console.print_line(line)
         sheets.append(sheet)
     _, picture = cv2.imencode(".png", stack(sheets))
     try:
@@ -67,7 +68,7 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
         raise _taken(output) from error
     except OSError as error:
         raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
-    click.echo(f"picture: {output}", err=True)
+    console.say(f"picture: {output}")
 
 
 def _check_new(output: Path) -> None:

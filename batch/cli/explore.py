@@ -53,5 +53,5 @@ def explore(data: str, report: Path, seed: int, **values: Any) -> None:
         scans = labelled_scans.load(data, Path(scratch), console.say, numbers=with_numbers)
         counts = exploration.write(report, scans, seed, seen, options.max_pixels)
     for name, count in counts.items():
-        click.echo(f"{name}: {count}")
-    click.echo(f"pictures: {report}", err=True)
+        console.print_line(f"{name}: {count}")
+    console.say(f"pictures: {report}")

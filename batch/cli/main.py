@@ -7,6 +7,7 @@ import logging
 import signal
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -63,6 +64,14 @@ READING_COMMANDS = ("evaluate", "explain", "explore")
 
 class _Commands(click.Group):
     """A group that imports some of its commands when they are called."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with console.printing_help():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with console.printing_help():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])

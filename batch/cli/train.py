@@ -14,6 +14,7 @@ from batch.cli.types import Number, Whole
 from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.inference.models import Model
+from batch.terminal import console
 
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset
@@ -156,7 +157,7 @@ def train(
         make_default = make_default or _offer_default(verdict, folder)
     if make_default:
         model_store.make_default(models_dir, name)
-    click.echo(folder)
+    console.print_line(folder)
 
 
 def _network(network: str | None, start: Path | None) -> str:
@@ -184,8 +185,9 @@ def _check_cnn(start: Path | None, folders: tuple[str, ...], *of_mlp: object) ->
         )
 
 
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+def _say(text: str) -> None:
+    for line in text.splitlines():
+        console.say(line)
 
 
 def _compare(old: Model, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:

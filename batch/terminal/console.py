@@ -46,8 +46,36 @@ def print_line(text: str | Path) -> bool:
         _discard_stdout()
         return False
     except OSError as error:
-        raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+        raise _stdout_error(error) from error
     return True
+
+
+@contextmanager
+def printing_help() -> Iterator[None]:
+    """Treat a stdout that is full or that nobody reads as `print_line` does, while click prints help.
+
+    Raises:
+        SystemExit: Nobody reads stdout any more; the exit code is 0.
+        OutboxError: digitbox cannot write to stdout.
+    """
+    try:
+        yield
+    except OSError as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        if trace is None or trace.tb_frame.f_code is not click.echo.__code__:
+            raise
+        if isinstance(error, BrokenPipeError):
+            _discard_stdout()
+            raise SystemExit(ExitCode.OK) from error
+        raise _stdout_error(error) from error
+
+
+def _stdout_error(error: OSError) -> OutboxError:
+    """Return the error for people if digitbox cannot write to stdout; nothing more goes there."""
+    _discard_stdout()
+    return OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere")
 
 
 @contextmanager
@@ -66,8 +94,7 @@ def stdout_table() -> Iterator[IO[str]]:
         _discard_stdout()
         raise SystemExit(ExitCode.OK) from error
     except OSError as error:
-        _discard_stdout()
-        raise OutboxError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+        raise _stdout_error(error) from error
     finally:
         file.detach()
 

@@ -27,21 +27,42 @@ def redirected(inbox: Path, arguments: str, redirection: str) -> subprocess.Comp
     return subprocess.run(command, shell=True, check=False, capture_output=True, env=environment())
 
 
-def test_a_reader_of_stdout_that_has_enough(inbox: Path) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-    read, write = os.pipe()
-    os.close(read)
-    command = [sys.executable, "-m", "batch", "run", str(inbox), "--dry-run"]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False, env=environment())
-    os.close(write)
-    assert (done.returncode, done.stderr) == (0, b"")
+def called(arguments: list[str], folder: Path, stdout: str) -> subprocess.CompletedProcess[bytes]:
+    """Call digitbox with a stdout that nobody reads, or that is full."""
+    if stdout == "closed":
+        read, write = os.pipe()
+        os.close(read)
+    else:
+        write = os.open("/dev/full", os.O_WRONLY)
+    command = [sys.executable, "-m", "batch", *arguments]
+    try:
+        return subprocess.run(
+            command, cwd=folder, stdout=write, stderr=subprocess.PIPE, check=False, env=environment()
+        )
+    finally:
+        os.close(write)
 
 
-def test_a_full_disk_behind_stdout_is_told(inbox: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["run", "--version"], ["run", "inbox", "--dry-run"]]
+)
+def test_a_stdout_that_is_closed_or_full(arguments: list[str], inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
-    done = redirected(inbox, "--dry-run", "> /dev/full")
-    assert done.returncode == 6
-    assert b"stdout" in done.stderr and len(done.stderr.splitlines()) == 1
+    closed = called(arguments, inbox.parent, "closed")
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    full = called(arguments, inbox.parent, "full")
+    message = b"digitbox: cannot write to stdout: No space left on device; send it elsewhere\n"
+    assert (full.returncode, full.stderr) == (6, message)
+
+
+@pytest.mark.slow
+def test_explain_draws_its_picture_though_nobody_reads_its_lines(inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    full = called(["explain", "inbox"], inbox.parent, "full")
+    assert (full.returncode, len(full.stderr.splitlines())) == (6, 1)
+    closed = called(["explain", "inbox"], inbox.parent, "closed")
+    assert (closed.returncode, closed.stderr) == (0, b"picture: explained.png\n")
+    assert (inbox.parent / "explained.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("redirection", ["<&- >&- 2>&-", "2>&-", "2> /dev/full"])
