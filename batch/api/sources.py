@@ -62,8 +62,8 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         max_pixels: Largest number of pixels that it may have.
 
     Raises:
-        ConfigError: It is no scan, or an array of another shape or type than an image's. Or it is an address
-            of another kind than digitbox reads, or has credentials in it.
+        ConfigError: It is no scan, an array of another shape or type than an image's, or a file that is open
+            as text. Or it is an address of another kind than digitbox reads, or has credentials in it.
     """
     if isinstance(source, str | PathLike):
         path = os.fsdecode(source)
@@ -154,6 +154,8 @@ def _content_of(file: Any, max_bytes: int) -> bytes | ImageError:
     """Return the rest of an open file; it stays open."""
     try:
         content = file.read(max_bytes + 1)
+    except UnicodeError as error:
+        raise ConfigError("the file is open as text: open it with mode 'rb', or give its bytes") from error
     except (OSError, ValueError) as error:  # ValueError: the file is closed
         return ImageError(Reason.UNREADABLE, str(error))
     if not isinstance(content, bytes):

@@ -22,6 +22,7 @@ from batch.errors import ConfigError
 from batch.text import text_cell
 
 _ROOT = logging.getLogger("batch")
+_ROOT.addHandler(logging.NullHandler())  # else Python prints warnings in programs that set up no logging
 
 
 def event(name: str, **fields: object) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A run from Python: the command's options, checked like the command's."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 import digitbox
 from batch.outbox.ledger import open_ledger
 from batch.outbox.run_history import last_runs
+from command import environment
 from formats import FORMATS, two
 
 pytestmark = pytest.mark.usefixtures("fake_model")
@@ -73,6 +76,13 @@ def test_a_run_that_fails_is_in_the_history(inbox: Path, tmp_path: Path) -> None
         digitbox.run(inbox, outbox, workers=1, fail_if_empty=True)
     with open_ledger(outbox, read_only=True) as ledger:
         assert [run.exit_code for run in last_runs(ledger, 5)] == [4, 0]
+
+
+def test_warnings_are_not_printed_in_programs_that_set_up_no_logging() -> None:
+    code = "import digitbox, logging; logging.getLogger('batch.run.job').warning('fewer workers')"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, env=environment())
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_a_run_prints_nothing(inbox: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

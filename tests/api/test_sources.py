@@ -187,7 +187,7 @@ def test_what_is_no_scan_is_an_error_that_says_so(source: Any, message: str) -> 
 def test_addresses_are_checked_and_not_repeated(address: str, message: str) -> None:
     for source in (address, [address], iter([address])):
         with pytest.raises(digitbox.ConfigError, match=message) as caught:
-            list(digitbox.read(source))  # type: ignore[call-overload]
+            list(digitbox.read(source))
         assert "secret" not in str(caught.value)
     with pytest.raises(digitbox.ConfigError, match=message) as caught:
         digitbox.read_results(address)
@@ -201,6 +201,15 @@ def test_an_address_of_a_file_is_its_path(tmp_path: Path) -> None:
     assert (result.prediction, result.file) == (3, path.as_uri())
     assert "%20" in result.file
     assert "data:image/png" in result._repr_html_()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "ascii", "latin-1"])
+def test_a_file_that_is_open_as_text_is_an_error(encoding: str) -> None:
+    with (
+        SAMPLE.open(encoding=encoding) as file,
+        pytest.raises(digitbox.ConfigError, match="open it with mode 'rb', or give its bytes"),
+    ):
+        digitbox.read(file)
 
 
 def test_an_unknown_order_of_channels_is_an_error() -> None:
