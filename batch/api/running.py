@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from batch.api.reading import lengths_of
 from batch.config import NotifyOptions, RunOptions, StateOptions
 from batch.errors import ConfigError
@@ -26,9 +28,9 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.DURATION: (int, float),
     Kind.TOLERANCE: (int, str),
     Kind.LENGTHS: (int, str),
-    Kind.FOLDER: (str, PathLike),
     Kind.PATTERNS: (list, tuple),
 }
+_PATHS = ("model", "state")  # options that take a `Path`, too
 _WORDS = {bool: "True or False", int: "a whole number", float: "a number"}
 
 
@@ -73,18 +75,33 @@ def run(
             raise ConfigError(f"digitbox.run has no option {name}: known are {', '.join(sorted(declared))}")
         options[name] = _checked(name, value, declared[name])
     state = options.pop("state", None)
-    paths = [inputs] if isinstance(inputs, str | PathLike) else list(inputs)
+    state = None if state is None else Path(state)
+    is_several = isinstance(inputs, Iterable) and not isinstance(inputs, str | bytes | PathLike)
+    paths: list[Any] = list(inputs) if is_several else [inputs]  # type: ignore[arg-type]
     if not paths:  # the command reads its inbox then, and --after would empty it
         raise ConfigError("no inputs: name at least one file or folder")
     run_options = RunOptions(
-        inputs=tuple(check_location(os.fspath(path)) for path in paths),
-        outbox=with_state_folder(parse_outbox(os.fspath(outbox)), None if state is None else Path(state)),
+        inputs=tuple(check_location(_path("inputs", path)) for path in paths),
+        outbox=with_state_folder(parse_outbox(_path("outbox", outbox)), state),
         **options,
     )
     stats = job.new_stats(run_options)
     with notify.notify_at_end(stats, NotifyOptions(), run_options.outbox, print):
         job.run(run_options, job.find(run_options), lambda _: None, stats)
     return stats.summary()
+
+
+def _path(name: str, value: Any) -> str:
+    """Return a path or an address as text.
+
+    Raises:
+        ConfigError: It is neither, or empty: that would be the current folder.
+    """
+    if not isinstance(value, str | PathLike) or not isinstance(path := os.fspath(value), str):
+        raise ConfigError(f"{name} must be text or a Path, not {value!r}")
+    if not path or "\0" in path:
+        raise ConfigError(f"{name} must be the name of a file or folder, not {path!r}")
+    return path
 
 
 def _checked(name: str, value: Any, option: Option) -> Any:
@@ -99,6 +116,10 @@ def _checked(name: str, value: Any, option: Option) -> Any:
         if value not in option.choices:
             raise ConfigError(f"{name} must be one of {', '.join(map(str, option.choices))}, not {value!r}")
         return option.convert(value) if option.convert else value
+    if name in _PATHS:
+        return _path(name, value)
+    if isinstance(value, np.generic):
+        value = value.item()
     types: tuple[Any, ...] = _TYPES.get(option.kind, (str,))
     is_of_type = isinstance(value, types) and (bool in types or not isinstance(value, bool))
     texts = value if option.kind is Kind.PATTERNS and is_of_type else ()

@@ -47,7 +47,7 @@ class Thresholds:
             ConfigError: `review_below` is not a probability.
         """
         if review_below is not None and not 0 <= review_below <= 1:
-            raise ConfigError(f"--review-below must be from 0 to 1, not {review_below:g}")
+            raise ConfigError(f"review_below must be from 0 to 1, not {review_below:g}")
         below = manifest.review_below if review_below is None else review_below
         return cls(manifest.temperature, below, manifest.output)
 

@@ -100,7 +100,7 @@ def test_an_iterator_is_no_surprise_after_errors() -> None:
 def test_wrong_arguments_are_errors_that_say_so() -> None:
     with pytest.raises(digitbox.ConfigError, match="batch_size must be at least 1"):
         digitbox.read(BLANK, batch_size=0)
-    with pytest.raises(digitbox.ConfigError, match="review"):
+    with pytest.raises(digitbox.ConfigError, match="review_below must be from 0 to 1, not 2"):
         digitbox.read(BLANK, review_below=2)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import digitbox
@@ -47,7 +48,12 @@ def test_a_run_takes_the_options_of_the_command(inbox: Path, tmp_path: Path) -> 
         ({"format": "xml"}, "format must be one of csv, parquet"),
         ({"format": None}, "format must be one of csv, parquet"),
         ({"ignore": "*.png"}, "ignore must be a list of texts"),
-        ({"model": 7}, "model must be text"),
+        ({"model": 7}, "model must be text or a Path, not 7"),
+        ({"model": ""}, "model must be the name of a file or folder, not ''"),
+        ({"state": b"x"}, "state must be text or a Path, not b'x'"),
+        ({"workers": np.int64(0)}, "workers is 0: it must be 1 to 256"),
+        ({"workers": np.float64(2)}, "workers must be a whole number, not 2.0"),
+        ({"workers": np.True_}, "workers must be a whole number, not True"),
     ],
 )
 def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: Path, tmp_path: Path) -> None:
@@ -56,7 +62,37 @@ def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("inputs", [[], (), iter(()), (path for path in ())])
+def test_options_of_numpy_and_paths_are_taken(inbox: Path, fake_model: Path, tmp_path: Path) -> None:
+    (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
+    options: dict[str, Any] = {"workers": np.int64(1), "max_time_s": np.float32(60), "max_failed": np.uint8(1)}
+    options |= {"only_new": np.bool_(True), "digits": np.int64(1), "review_below": np.float32(0.5)}
+    assert digitbox.run(inbox, tmp_path / "out", model=fake_model, state=tmp_path, **options).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outbox", "message"),
+    [
+        ("inbox", "", "outbox must be the name of a file or folder, not ''"),
+        ("inbox", "a\0b", "outbox must be the name of a file or folder"),
+        ("inbox", None, "outbox must be text or a Path, not None"),
+        ("", "out", "inputs must be the name of a file or folder, not ''"),
+        (["inbox", ""], "out", "inputs must be the name of a file or folder, not ''"),
+        (b"inbox", "out", "inputs must be text or a Path, not b'inbox'"),
+        (7, "out", "inputs must be text or a Path, not 7"),
+        (None, "out", "inputs must be text or a Path, not None"),
+    ],
+)
+def test_what_is_no_name_is_an_error(
+    inputs: Any, outbox: Any, message: str, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(digitbox.ConfigError, match=message):
+        digitbox.run(inputs, outbox, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["inbox"]
+
+
+@pytest.mark.parametrize("inputs", [[], (), iter(()), {}])
 def test_no_inputs_are_not_the_inbox(
     inputs: Any, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +114,7 @@ def test_a_run_that_fails_is_in_the_history(inbox: Path, tmp_path: Path) -> None
         assert [run.exit_code for run in last_runs(ledger, 5)] == [4, 0]
 
 
-def test_warnings_are_not_printed_in_programs_that_set_up_no_logging() -> None:
+def test_warnings_are_not_printed_without_logging() -> None:
     code = "import digitbox, logging; logging.getLogger('batch.run.job').warning('fewer workers')"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, check=True, capture_output=True, env=environment())
