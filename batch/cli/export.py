@@ -20,7 +20,7 @@ from batch.outbox import corrections
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import Status
-from batch.results import schema
+from batch.results import names, schema
 from batch.results.spreadsheets import ExcelEuWriter, ExcelWriter
 from batch.results.writers import CsvWriter, ParquetWriter, Writer
 from batch.storage.durable import new_file
@@ -133,6 +133,11 @@ def export(
         if has_ledger(outbox):
             ledger = opened.enter_context(open_ledger(outbox, read_only=True))
             ledger.hold_snapshot()
+        elif names.find(outbox):
+            raise InputError(
+                f"{outbox} has files of results and no ledger: join the files, each begins with the columns, "
+                "or use digitbox.read_results"
+            )
         source = PublishedRows(ledger, outbox, choice)
         effective = None if published else corrections.load(outbox)
         export_to = functools.partial(export_rows, source, choice, effective)

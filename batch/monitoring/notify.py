@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -202,7 +203,7 @@ def _call(
     environment = {**os.environ, **run_environment(run, outbox)}
     problem = hooks.call(command, _as_json(run, results).encode(), environment)
     if problem:
-        _log.warning(f"{option}: {command.split()[0]} {problem}", extra=event("notify"))
+        _log.warning(f"{option}: {shlex.split(command)[0]} {problem}", extra=event("notify"))
 
 
 def run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:

@@ -208,6 +208,19 @@ def test_a_hook_that_fails_or_hangs_is_one_warning(
     assert problem in result.err
 
 
+@pytest.mark.parametrize("quoted", ["'{}' 3 x", '"{}" 3', "'{}' '3'"])
+def test_a_hook_with_a_blank_in_its_path_is_named(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, quoted: str
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    hook = tmp_path / "my tools" / "tell me"
+    hook.parent.mkdir()
+    hook.write_text('#!/bin/sh\nexit "$1"\n')
+    hook.chmod(0o700)
+    result = digitbox("run", "--on-complete", quoted.format(hook), "--quiet")
+    assert result.err == f"digitbox: warning: --on-complete: {hook} ended with 3\n"
+
+
 def test_a_hook_that_is_no_command_is_refused_at_once(digitbox: Digitbox, inbox: Path) -> None:
     for command in ("sh 'half", ""):
         result = digitbox("run", f"--on-failure={command}")

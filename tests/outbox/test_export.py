@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -277,6 +278,19 @@ def test_no_outbox_and_no_ledger_yet(digitbox: Digitbox, tmp_path: Path) -> None
     assert list((tmp_path / "outbox").iterdir()) == []
     assert digitbox("export", "--format", "parquet").code == 2
     assert digitbox("export", "--since", "yesterday").code == 2
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_files_of_results_without_their_ledger(
+    digitbox: Digitbox, publish: Publish, tmp_path: Path, format_name: str
+) -> None:
+    publish(0, read("a.png"), format_name=format_name)
+    shutil.rmtree(tmp_path / "outbox" / STATE)  # as in a copy of an outbox in object storage
+    result = digitbox("export")
+    assert (result.code, result.out, len(result.err.splitlines())) == (4, "", 1)
+    assert "has files of results and no ledger: join the files, each begins with the columns" in result.err
+    assert digitbox("export", "--output", "all.csv").code == 4
+    assert not (tmp_path / "all.csv").exists()
 
 
 def test_while_another_digitbox_writes(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
