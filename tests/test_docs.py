@@ -1,5 +1,7 @@
 """The documents against the product: every option is in them, and every command in them runs."""
 
+import ast
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -8,6 +10,7 @@ import click
 import pytest
 
 import commands_page
+import digitbox
 from batch import errors, records
 from batch.cli import main
 from batch.results import schema
@@ -32,6 +35,11 @@ OF_OTHER_PROGRAMS = {
     ),  # python -m batch.training
 }
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+
+
+def read(name: str) -> str:
+    """Return the text of a file of the checkout."""
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
 def commands() -> dict[str, click.Command]:
@@ -94,6 +102,27 @@ def test_shown_make_targets_exist(line: str) -> None:
 
 def test_shown_commands_are_of_known_kinds() -> None:
     assert {line.split()[0] for line in shown_lines()} <= {"digitbox", "make", "pip"}
+
+
+def test_the_table_for_clusters_has_the_measured_speeds() -> None:
+    speeds = re.findall(r"\| ([\w-]+): digitbox, steady \| ([\d,]+)/s", read("docs/speed.md"))
+    measured = {name: int(figure.replace(",", "")) for name, figure in speeds}
+    source = ast.parse(read("benchmarks/cluster.py"))
+    (kinds,) = (
+        ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "KINDS"
+    )
+    rates = [rate for _, rate in kinds.values()]
+    assert rates == [measured["digits"], measured["scans-png"], measured["photos"]]
+    for kind, rate in zip(kinds, rates, strict=True):  # an actor has one of two cores
+        assert f"| {kind} | {rate / 2:,.0f} |" in read("docs/cluster.md")
+
+
+def test_attributes_of_results_are_documented() -> None:
+    documented = re.findall(r"^\| `(\w+)` \|", read("docs/python.md"), re.MULTILINE)
+    for field in dataclasses.fields(digitbox.Result):
+        assert field.name in documented
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

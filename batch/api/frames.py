@@ -42,10 +42,11 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
 
     Returns:
         A row for each row of the files. Those of an outbox have the order in which digitbox published them.
-        What a person said of a scan is its result: then `corrected` holds what the model had said, and `comment` the comment.
+        What a person said of a scan is its result: then `corrected` holds what the model had said, and
+        `comment` the comment.
         Types: `prediction` and `page` are integers that may be missing, `confidence` and `p0` to `p9` are
-        floats. `status`, `reason` and `model` are categories, `processed_at` is a time in UTC, and all else
-        is text that may be missing.
+        floats. If a file has numbers, all predictions are text, with their leading zeros. `status`, `reason`
+        and `model` are categories, `processed_at` is a time in UTC, and all else is text that may be missing.
 
     Raises:
         ConfigError: The outbox is in object storage, or at an address of another kind.

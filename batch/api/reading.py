@@ -99,8 +99,8 @@ class Reader:
             A result for one scan, a list of results for several, an iterator of results for an iterator.
 
         Raises:
-            ConfigError: Something is no scan, or an array in colour comes without `channels`. Or an address is
-                of another kind than digitbox reads, or has credentials in it.
+            ConfigError: Something is no scan, or an array in colour comes without `channels`. Or an address
+                is of another kind than digitbox reads, or has credentials in it.
         """
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, not {batch_size}")

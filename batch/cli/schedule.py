@@ -211,8 +211,9 @@ def _schedule_watcher(
     """Print or install the service of a watcher."""
     service = Service(name=name, command=_command(watch_context, arguments), folder=_here())
     inbox = Path(service.command[-1])
+    params = watch_context.params
     with watch_context.scope(cleanup=False):  # errors name digitbox watch
-        watch.build_options(watch_context.params["folder"], watch_context.params)  # fails as the watcher would
+        watch.build_options(params["folder"], params)  # fails as the watcher would
     if not inbox.is_dir():
         console.say(f"note: as things are now, it would fail: no inbox {inbox}")
     if does_install:

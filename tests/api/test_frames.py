@@ -1,5 +1,7 @@
 """Published results as a table of pandas."""
 
+import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 import digitbox
 from batch.cli.main import cli
 from batch.records import Reason, ScanRef, Status
+from command import ROOT
 from published import NOON, make_old, outcome, publish, scan
 
 TYPES = {
@@ -122,6 +125,21 @@ def test_an_outbox_without_rows_gives_an_empty_table(tmp_path: Path) -> None:
     frame = digitbox.read_results(tmp_path / "out")
     assert len(frame) == 0
     assert {name: str(kind) for name, kind in frame.dtypes.items()} == TYPES
+
+
+def test_the_documented_last_rows_are_those_of_the_export(tmp_path: Path) -> None:
+    """A file with other content is another scan; one that was read twice is not."""
+    documented = re.search(
+        r"drop_duplicates\((\[.*?\])", (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    )
+    assert documented is not None
+    out = tmp_path / "out"
+    for number, ink_px in enumerate((3, 5, 5)):
+        publish(out, [outcome(scan(tmp_path, "a.png", ink_px))], now=NOON + timedelta(hours=number))
+    last = digitbox.read_results(out).drop_duplicates(json.loads(documented[1]), keep="last")
+    assert last.index.tolist() == [0, 2]
+    exported = CliRunner().invoke(cli, ["export", "--latest", "--outbox", str(out)])
+    assert len(exported.stdout.splitlines()) == 1 + len(last)
 
 
 def test_a_name_of_missing_values_stays_a_name(tmp_path: Path) -> None:

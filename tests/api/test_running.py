@@ -64,7 +64,11 @@ def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: 
 
 def test_options_of_numpy_and_paths_are_taken(inbox: Path, fake_model: Path, tmp_path: Path) -> None:
     (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
-    options: dict[str, Any] = {"workers": np.int64(1), "max_time_s": np.float32(60), "max_failed": np.uint8(1)}
+    options: dict[str, Any] = {
+        "workers": np.int64(1),
+        "max_time_s": np.float32(60),
+        "max_failed": np.uint8(1),
+    }
     options |= {"only_new": np.bool_(True), "digits": np.int64(1), "review_below": np.float32(0.5)}
     assert digitbox.run(inbox, tmp_path / "out", model=fake_model, state=tmp_path, **options).rows == 1
 
