@@ -26,6 +26,7 @@ const savedAnswers = new Map();
 /** Take more rows; a row with a known key replaces the older one of its scan. */
 function addRows(columns) {
   columns.key.forEach((key, position) => {
+    if (indexOfKey.has(key)) data.read_again += 1;
     const index = indexOfKey.get(key) ?? rows.key.length;
     indexOfKey.set(key, index);
     for (const name of Object.keys(rows)) {

@@ -67,8 +67,11 @@ async function poll() {
   }
 }
 
-function takeNews({ columns, answered = [], audit }) {
-  if (columns) addRows(columns);
+function takeNews({ columns, models, sources, answered = [], audit }) {
+  if (columns) {
+    addRows(columns);
+    Object.assign(data, { models: [...new Set([...data.models, ...models])], sources });
+  }
   let isNew = false;
   for (const { key, ...answer } of answered) {
     const index = indexOfKey.get(key);

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,15 +81,16 @@ class LiveRows:
     def __init__(self, outbox: Path, by: str, models: Models, audit_size: int = 0) -> None:
         self.saved = 0
         self._outbox, self._by, self._models = outbox, by, models
-        self._read: set[Path] = set()
         sources = rows.find_sources([outbox])
-        self._rows = rows.collect(sources)
-        self._read.update(sources)
+        found = rows.collect(sources)
+        self._read = set(sources)
+        self._entries = found.entries  # later ones follow, also those of a scan that digitbox read again
+        self._by_key = {entry.key: entry for entry in self._entries}  # the last entry of each scan
+        self._unlisted = found.without_entries()
         self._store = CorrectionStore(outbox)
         self._folder = ResultsFolder(outbox, self._store.current)
-        self._by_key = {entry.key: entry for entry in self._rows.entries}
         self._log: list[dict[str, str]] = []  # answers since the start, of all processes
-        self._audit = _sample(self._rows.entries, audit_size)
+        self._audit = _sample(self._entries, audit_size)
         self._picture_lock = threading.Lock()  # the models, and stderr, take one scan at a time
 
     def close(self) -> None:
@@ -99,10 +101,14 @@ class LiveRows:
     def html(self) -> str:
         """Return the page with all rows as they are now."""
         self.refresh()
-        state = {"by": self._by, "rows": len(self._rows.entries), "answers": len(self._log)}
+        state = {"by": self._by, "rows": len(self._entries), "answers": len(self._log)}
         if self._audit:
             state["audit"] = list(self._audit)
-        current = replace(self._rows, entries=[self._corrected(entry) for entry in self._rows.entries])
+        current = deepcopy(self._unlisted)
+        current.read_again += len(self._entries) - len(self._by_key)
+        for entry in map(self._corrected, self._by_key.values()):
+            current.entries.append(entry)
+            current.add_counts(entry)
         return page.html(current, {}, datetime.now(UTC), str(self._outbox), live=state)
 
     def refresh(self) -> None:
@@ -111,8 +117,9 @@ class LiveRows:
             if path not in self._read:
                 with suppress(InputError):  # somebody took it away again
                     for entry in self._folder.read(path):
-                        self._rows.entries.append(entry)
+                        self._entries.append(entry)
                         self._by_key[entry.key] = entry
+                    self._unlisted.sources.append(path)
                 self._read.add(path)
         self._log += map(_described, self._store.refresh())
 
@@ -124,10 +131,12 @@ class LiveRows:
             answer_count: Number of answers since the start that it knows.
         """
         self.refresh()
-        entries = self._rows.entries[row_count:]
-        found: dict[str, Any] = {"rows": len(self._rows.entries), "answers": len(self._log)}
+        entries = self._entries[row_count:]
+        found: dict[str, Any] = {"rows": len(self._entries), "answers": len(self._log)}
         if entries:
             found["columns"] = page.columns([self._corrected(entry) for entry in entries])
+            found["models"] = page.models(entries)
+            found["sources"] = [path.name for path in self._unlisted.sources]
         if self._log[answer_count:]:
             found["answered"] = self._log[answer_count:]
         if self._audit:
@@ -165,7 +174,7 @@ class LiveRows:
 
     def labelled(self) -> list[tuple[Entry, str]]:
         """Return all rows that have an answer, with their labels."""
-        corrected = map(self._corrected, self._rows.entries)
+        corrected = map(self._corrected, self._entries)
         return [(entry, entry.answer) for entry in corrected if entry.answer]
 
     def picture(self, key: str, *, large: bool) -> bytes | None:

@@ -122,16 +122,20 @@ def columns(entries: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
+def models(entries: Iterable[Entry]) -> list[str]:
+    """Return the names of the models that read the rows."""
+    return list(dict.fromkeys(entry.row.model for entry in entries))
+
+
 def _page_data(
     report_rows: ReportRows, created: datetime, outbox: str, live: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     entries = report_rows.entries
-    rows = [entry.row for entry in entries]
     return {
         "created": iso(created),
         "outbox": outbox,
         "sources": [path.name for path in report_rows.sources],
-        "models": list(dict.fromkeys(row.model for row in rows)),
+        "models": models(entries),
         "counts": {status.value: report_rows.counts[status] for status in Status},
         "digits": [report_rows.digits[digit] for digit in range(10)],
         "confidences": [report_rows.confidences[number] for number in range(CONFIDENCE_BINS)],

@@ -6,7 +6,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batch.errors import InputError
@@ -104,6 +104,19 @@ class ReportRows:
         if entry.row.confidence is not None:
             last_bin = CONFIDENCE_BINS - 1
             self.confidences[min(last_bin, int(entry.row.confidence * CONFIDENCE_BINS))] += 1
+
+    def without_entries(self) -> ReportRows:
+        """Return the same rows without the entries; only the rows that are left out are counted."""
+        listed = ReportRows()
+        for entry in self.entries:
+            listed.add_counts(entry)
+        return replace(
+            self,
+            entries=[],
+            counts=self.counts - listed.counts,
+            digits=self.digits - listed.digits,
+            confidences=self.confidences - listed.confidences,
+        )
 
 
 def find_sources(paths: Sequence[Path]) -> list[Path]:

@@ -69,8 +69,10 @@ def test_answers_of_a_served_page_are_saved_at_once(
     page.wait_for_text("saved", SAVED)
     assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "open"}
     assert {correction.comment for correction in load(page.outbox)} == {"x is not a key here", ""}
+    counted = page.text("statuses")
     page.open()
     page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    assert page.text("statuses") == counted
     page.click("start")
     assert page.text("review-file") == "blank.png"
     page.press("u")  # undo outlives the page
@@ -79,8 +81,9 @@ def test_answers_of_a_served_page_are_saved_at_once(
     page.wait_for_text("saved", SAVED)
     assert wait_for(lambda: labels(page.outbox) == {"unsure.png": "open", "blank.png": "open"})
     later = outcome(scan(tmp_path / "scans", "new.png", 9), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
-    publish(page.outbox, [later], now=NOON + timedelta(hours=1))  # as digitbox watch does meanwhile
+    published = publish(page.outbox, [later], now=NOON + timedelta(hours=1))  # as digitbox watch does
     page.wait_for_text("title", "5 scans read")
+    assert published.name in page.text("facts")
     assert page.errors() == []
 
 

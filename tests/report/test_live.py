@@ -1,6 +1,8 @@
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from batch.errors import InputError
 from batch.outbox.corrections import CorrectionStore, load
 from batch.records import Reason, Status
+from batch.report import rows as report_rows
 from batch.report.live import Audit, LiveRows, WrongAnswersError
 from batch.report.pictures import Models
 from published import NOON, four, outcome, publish, scan
@@ -82,6 +85,45 @@ def test_a_page_that_is_loaded_later_has_the_answers(opened: Opened) -> None:
     columns = rows.changes(0, 0)["columns"]
     assert [answer["corrected"] for answer in columns["answers"].values()] == ["3"]
     assert '"corrected":"3"' in rows.html()
+
+
+def page_data(rows: LiveRows) -> dict[str, Any]:
+    """Return what the script of the page gets, if somebody loads it now."""
+    start = '<script type="application/json" id="data">'
+    return dict(json.loads(rows.html().partition(start)[2].partition("</script>")[0]))
+
+
+def test_a_page_that_is_loaded_later_counts_answers_and_new_rows(
+    opened: Opened, outbox: Path, tmp_path: Path
+) -> None:
+    rows = opened()
+    assert page_data(rows)["counts"] == {"ok": 1, "review": 1, "refused": 1, "failed": 1}
+    rows.save([said(keys(rows)["unsure.png"], "3")])
+    data = page_data(rows)
+    assert data["counts"] == {"ok": 2, "review": 0, "refused": 1, "failed": 1}
+    assert (data["digits"][3], data["digits"][7], sum(data["confidences"])) == (1, 0, 2)
+    again = outcome(scan(tmp_path / "scans", "sure.png"), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    new = outcome(scan(tmp_path / "scans", "new.png", 9), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    published = publish(outbox, [again, new], now=NOON + timedelta(hours=1), model="fake-2")
+    for _ in range(2):  # a page that is loaded changes nothing
+        data = page_data(rows)
+        assert data["counts"] == {"ok": 1, "review": 2, "refused": 1, "failed": 1}
+        assert sum(data["counts"].values()) == len(data["columns"]["key"]) == len(set(data["columns"]["key"]))
+        assert (data["digits"][5], data["read_again"], data["live"]["rows"]) == (2, 1, 6)
+    assert len(data["sources"]) == 2 and data["sources"][-1] == published.name
+    news = rows.changes(4, 0)
+    assert (news["sources"], news["models"]) == (data["sources"], ["fake-2"])
+
+
+def test_a_page_counts_the_rows_that_it_does_not_list(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_rows, "collect", partial(report_rows.collect, max_ok_rows=0))
+    rows = opened()
+    rows.save([said(keys(rows)["unsure.png"], "3")])
+    data = page_data(rows)
+    assert data["counts"] == {"ok": 2, "review": 0, "refused": 1, "failed": 1}
+    assert (data["left_out"], len(data["columns"]["key"]), data["digits"][1]) == (1, 3, 1)
 
 
 WRONG: dict[str, Any] = {
