@@ -53,6 +53,8 @@ class Audit:
 
     def __str__(self) -> str:
         """Return the error rate and its interval in words."""
+        if not self.size:
+            return "no scan was ok, so there was nothing to audit"
         if not self.answered:
             return "no answers yet"
         low, high = wilson_interval(self.wrong, self.answered)
@@ -90,6 +92,7 @@ class LiveRows:
         self._store = CorrectionStore(outbox)
         self._folder = ResultsFolder(outbox, self._store.current)
         self._log: list[dict[str, str]] = []  # answers since the start, of all processes
+        self._is_audit = audit_size > 0
         self._audit = _sample(self._entries, audit_size)
         self._picture_lock = threading.Lock()  # the models, and stderr, take one scan at a time
 
@@ -102,7 +105,7 @@ class LiveRows:
         """Return the page with all rows as they are now."""
         self.refresh()
         state = {"by": self._by, "rows": len(self._entries), "answers": len(self._log)}
-        if self._audit:
+        if self._is_audit:
             state["audit"] = list(self._audit)
         current = deepcopy(self._unlisted)
         current.read_again += len(self._entries) - len(self._by_key)
@@ -139,7 +142,7 @@ class LiveRows:
             found["sources"] = [path.name for path in self._unlisted.sources]
         if self._log[answer_count:]:
             found["answered"] = self._log[answer_count:]
-        if self._audit:
+        if self._is_audit:
             audit = self.audit()
             found["audit"] = {"answered": audit.answered, "size": audit.size, "words": str(audit)}
         return found

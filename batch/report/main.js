@@ -28,7 +28,7 @@ function refreshAnswers() {
 
 function progressWords(doneCount, total) {
   const kind = live?.audit ? ["scan of the audit", "scans of the audit"] : ["doubtful scan", "doubtful scans"];
-  if (!total) return live?.audit ? "No scan is ok: there is nothing to audit." : "No scan needs a review.";
+  if (!total) return live?.audit ? "No scan was ok when this audit began: there is nothing to audit." : "No scan needs a review.";
   if (doneCount === total) return total === 1 ? `The ${kind[0]} is reviewed.` : `All ${grouped(total)} ${kind[1]} are reviewed.`;
   const scans = plural(total, ...kind);
   return doneCount ? `${grouped(doneCount)} of ${scans} reviewed.` : `${scans} to review.`;

@@ -160,3 +160,11 @@ def test_an_audit_ends_with_its_interval(live_page: Callable[..., LivePage], tmp
     page.press("\ue00c")
     page.wait_for_text("audit", "1 of 3 wrong: 33.3% (95% interval 6.1% to 79.2%)")
     assert page.text("progress") == "All 3 scans of the audit are reviewed."
+
+
+def test_an_audit_without_an_ok_scan_says_so(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    doubtful = outcome(scan(tmp_path / "scans", "a.png"), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
+    page = live_page(doubtful, audit=3)
+    assert page.text("progress") == "No scan was ok when this audit began: there is nothing to audit."
+    assert not page.browser.find_element("id", "start").is_enabled()
+    assert page.errors() == []

@@ -197,6 +197,18 @@ def test_audit_takes_ok_rows_and_counts_the_wrong(tmp_path: Path) -> None:
         assert (list(rows._audit), rows.audit().answered) == (sample, 2)
 
 
+def test_an_audit_without_an_ok_row_is_no_review(tmp_path: Path) -> None:
+    doubtful = outcome(scan(tmp_path / "scans", "review.png"), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
+    publish(tmp_path / "out", [doubtful])
+    with closing(LiveRows(tmp_path / "out", "Anna", Models(), 5)) as rows:
+        assert page_data(rows)["live"]["audit"] == []
+        nothing = "no scan was ok, so there was nothing to audit"
+        assert rows.changes(0, 0)["audit"] == {"answered": 0, "size": 0, "words": nothing}
+    with closing(LiveRows(tmp_path / "out", "Anna", Models())) as rows:
+        assert "audit" not in page_data(rows)["live"]
+        assert "audit" not in rows.changes(0, 0)
+
+
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no results in"):
         LiveRows(tmp_path, "Anna", Models())
