@@ -128,21 +128,25 @@ function undoLast() {
   return last;
 }
 
+let undoInMemory = null; // the steps, if the browser does not keep them: they last until the page closes
+
 function undoSteps() {
+  if (undoInMemory) return undoInMemory;
   try {
     return JSON.parse(localStorage.getItem(UNDO)) ?? [];
   } catch {
-    return undoInMemory;
+    return [];
   }
 }
 
-let undoInMemory = [];
-
 function keepUndo(steps) {
-  undoInMemory = steps;
+  undoInMemory = null;
   try {
     localStorage.setItem(UNDO, JSON.stringify(steps));
-  } catch { /* The steps last until the page closes. */ }
+  } catch {
+    undoInMemory = steps;
+    try { localStorage.removeItem(UNDO); } catch { /* It keeps nothing at all. */ } // older steps come after these
+  }
 }
 
 function csvCell(text) {

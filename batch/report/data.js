@@ -123,6 +123,21 @@ function byId(id) {
   return document.getElementById(id);
 }
 
+/**
+ * Return the key of an event, a letter as a small one, since Caps Lock may be on. It is empty with Ctrl, Alt or Meta, and
+ * if a browser fills in a field.
+ */
+function keyOf({ key = "", ctrlKey, metaKey, altKey }) {
+  if (ctrlKey || metaKey || altKey) return "";
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
+/** Switch a button on or off. One that is off gives up the focus, since a browser drops the keys that it gets. */
+function enable(button, isOn) {
+  button.disabled = !isOn;
+  if (!isOn) button.blur();
+}
+
 /** Make a thin bar that is filled to a share of its width. */
 function track(share) {
   const outer = element("div", "track");

@@ -48,7 +48,7 @@ function rowFor(index) {
 /** Say why a scan has its status: who answered, or the reason of the row. */
 function stateWords(index) {
   const answer = answerOf(index);
-  if (answer === null) return isOpen(index) ? `${reasonWords(index)}, left open` : reasonWords(index);
+  if (answer === null) return [reasonWords(index), isOpen(index) && "left open"].filter(Boolean).join(", ");
   const by = lastAnswer(index).by;
   const verb = answer === offerOf(index) ? "confirmed" : "corrected";
   return by ? `${verb} by ${by}` : verb;
@@ -88,13 +88,18 @@ function tilesFor(indices) {
 
 /** Answer the scan of a tile with a key. */
 function pressOnTile(event, index) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || !canBeReviewed(index)) return;
-  const corrected = event.key === "x" ? "none" : /^[0-9]$/.test(event.key) ? typedAnswer(index, event.key) : null;
-  if (event.key === "u") review.undo();
-  else if (corrected !== null) {
-    give([{ index, corrected }]);
-    refreshAnswers();
-  }
+  const key = keyOf(event);
+  if (event.repeat || !canBeReviewed(index)) return;
+  const corrected = key === "x" ? "none" : /^[0-9]$/.test(key) ? typedAnswer(index, key) : null;
+  if (corrected === null) return;
+  give([{ index, corrected }]);
+  refreshAnswers();
+}
+
+/** Undo with a key, wherever the focus is on the page; in a field the key is a letter, and a dialog has its own keys. */
+function pressOnPage(event) {
+  const isElsewhere = event.target.closest?.("input, select, dialog") || document.querySelector("dialog[open]");
+  if (keyOf(event) === "u" && !event.repeat && !isElsewhere) review.undo();
 }
 
 /** Return the indices of the rows that pass the filters, in the chosen order. */
@@ -146,7 +151,7 @@ function applyFilters() {
 
 function showAcceptable() {
   const number = acceptableIndices(list.indices()).length;
-  byId("accept-all").disabled = !number;
+  enable(byId("accept-all"), number);
   byId("accept-all").textContent = number ? `Accept these ${grouped(number)}…` : "Accept these…";
 }
 
@@ -211,6 +216,8 @@ function setUpFilters() {
     setTimeout(readFilters); // the browser empties the fields after this event
   });
   byId("accept-all").addEventListener("click", acceptAll);
+  byId("undo-last").addEventListener("click", () => review.undo());
+  document.addEventListener("keydown", pressOnPage);
   byId("gallery").addEventListener("click", () => {
     byId("gallery").ariaPressed = String(!isGallery());
     byId("table").classList.toggle("gallery", isGallery());

@@ -41,7 +41,8 @@ function showProgress() {
   byId("meter").style.width = `${queue.length ? (doneCount / queue.length) * 100 : 0}%`;
   byId("start").disabled = !queue.length;
   byId("start").textContent = doneCount && doneCount < queue.length ? "Continue the review" : "Review";
-  byId("save").disabled = !ownAnswers.size;
+  enable(byId("undo-last"), undoSteps().length);
+  enable(byId("save"), ownAnswers.size);
   byId("save").textContent = ownAnswers.size ? `Save ${plural(ownAnswers.size, "correction", "corrections")}` : "Save corrections";
   byId("next-step").hidden = !ownAnswers.size || live !== null;
   if (live) byId("saved").textContent = ownAnswers.size ? `Saving ${plural(ownAnswers.size, "answer", "answers")}…` : "Your answers are saved as you give them.";

@@ -31,7 +31,7 @@ function reviewer(onEnd) {
     byId("review-file").textContent = nameWords(index);
     byId("review-file").title = fileWords(index);
     byId("review-scan").replaceChildren(scanPicture(index, true));
-    byId("comment").value = commentOf(index);
+    showComment(index);
     showOffer(index);
     showAnswer(index);
     showDetails(index, pictures.views[index] ?? [], pictures.others[index] ?? []);
@@ -85,6 +85,7 @@ function reviewer(onEnd) {
     byId("undo").disabled = !undoSteps().length;
     byId("previous").disabled = position === 0;
     byId("next").disabled = position === queue.length - 1;
+    if (document.activeElement.matches(".pad :disabled")) stage.focus(); // keys reach the review from there
   }
 
   /** Return the words before an answer: whose it is. */
@@ -95,7 +96,8 @@ function reviewer(onEnd) {
   function answer(corrected) {
     if (corrected === null) return;
     const index = current();
-    give([{ index, corrected, comment: byId("comment").value.trim() }]);
+    give([{ index, corrected, comment: typedComment() }]);
+    showComment(index);
     notePace();
     const next = nextUnanswered();
     const words = answerWords(corrected);
@@ -148,6 +150,7 @@ function reviewer(onEnd) {
   }
 
   function undo() {
+    keepComment();
     const index = undoLast();
     if (index === null) return;
     if (queue.includes(index)) position = queue.indexOf(index);
@@ -159,6 +162,7 @@ function reviewer(onEnd) {
   function move(step) {
     const target = position + step;
     if (target < 0 || target >= queue.length) return;
+    keepComment();
     position = target;
     show();
     announce(description());
@@ -183,9 +187,9 @@ function reviewer(onEnd) {
   }
 
   function press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = keyOf(event);
     if (event.target === byId("comment")) {
-      pressInComment(event);
+      pressInComment(event, key);
       return;
     }
     const isOnButton = event.target.matches("button:focus-visible");
@@ -198,27 +202,42 @@ function reviewer(onEnd) {
       c: () => byId("comment").focus(),
       ArrowRight: () => move(1), ArrowDown: () => move(1),
       ArrowLeft: () => move(-1), ArrowUp: () => move(-1),
-    }[event.key] ?? (/^[0-9]$/.test(event.key) ? () => typeAnswer(event.key) : null);
+    }[key] ?? (/^[0-9]$/.test(key) ? () => typeAnswer(key) : null);
     // A key that is held down answers one scan only.
-    if (!action || (event.repeat && !event.key.startsWith("Arrow"))) return;
+    if (!action || (event.repeat && !key.startsWith("Arrow"))) return;
     event.preventDefault();
     action();
   }
 
   /** Enter keeps the comment, with the answer as it is; Escape leaves the field. */
-  function pressInComment(event) {
-    if (event.key !== "Enter" && event.key !== "Escape") return;
+  function pressInComment(event, key) {
+    if (key !== "Enter" && key !== "Escape") return;
     event.preventDefault();
-    if (event.key === "Escape") byId("comment").value = commentOf(current());
+    if (key === "Escape") showComment(current());
     else keepComment();
     stage.focus();
   }
 
+  function showComment(index) {
+    byId("comment").defaultValue = byId("comment").value = commentOf(index);
+  }
+
+  /** Return true if a person has typed in the field. Another window may have changed the comment meanwhile. */
+  function isCommentTyped() {
+    return byId("comment").value !== byId("comment").defaultValue;
+  }
+
+  function typedComment() {
+    return isCommentTyped() ? byId("comment").value.trim() : commentOf(current());
+  }
+
+  /** Keep a comment of its own. One with an answer belongs to the answer, so that one undo takes back both. */
   function keepComment() {
     const index = current();
-    const comment = byId("comment").value.trim();
+    const comment = typedComment();
     if (comment === commentOf(index)) return;
     give([{ index, corrected: lastAnswer(index)?.corrected ?? "open", comment }]);
+    showComment(index);
     showAnswer(index);
   }
 
@@ -226,14 +245,17 @@ function reviewer(onEnd) {
     byId("keys").append(buttonOf("", String(digit), () => typeAnswer(String(digit))));
   }
   dialog.addEventListener("keydown", press);
-  dialog.addEventListener("close", onEnd);
+  dialog.addEventListener("close", () => {
+    keepComment();
+    onEnd();
+  });
+  window.addEventListener("pagehide", () => { if (dialog.open) keepComment(); });
   byId("accept").addEventListener("click", () => answer(offerOf(current())));
   byId("none").addEventListener("click", () => answer("none"));
   byId("skip").addEventListener("click", () => answer("open"));
   byId("undo").addEventListener("click", undo);
   byId("zoom").addEventListener("click", zoom);
   byId("review-scan").addEventListener("click", zoom);
-  byId("comment").addEventListener("change", keepComment);
   byId("previous").addEventListener("click", () => move(-1));
   byId("next").addEventListener("click", () => move(1));
   byId("close").addEventListener("click", () => dialog.close());
@@ -244,7 +266,9 @@ function reviewer(onEnd) {
     },
     /** Show answers of other windows. */
     update() {
-      if (dialog.open) showAnswer(current());
+      if (!dialog.open) return;
+      showAnswer(current());
+      if (!isCommentTyped()) showComment(current());
     },
   };
 }

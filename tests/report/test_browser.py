@@ -92,6 +92,70 @@ def test_keyboard_corrections_reach_the_results(
     saved.unlink()
 
 
+def accept_all(page: Page) -> None:
+    page.click("accept-all")
+    page.browser.find_element("css selector", "#bulk .primary").click()
+    assert wait_for(lambda: page.text("save") == "Save 3 corrections")  # the dialog closes later
+
+
+def test_one_undo_takes_back_all_that_was_accepted(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    undo = page.browser.find_element("id", "undo-last")
+    assert not undo.is_enabled()
+    for storage_works in (True, False):
+        if not storage_works:  # as when there are too many answers for it
+            page.press("u")  # there is nothing to undo
+            page.browser.execute_script("Storage.prototype.setItem = () => { throw new Error('full'); }")
+        accept_all(page)
+        undo.click()
+        assert (page.text("save"), undo.is_enabled()) == ("Save corrections", False)
+        assert page.text("progress").startswith("2 doubtful scans to review.")
+    for focused in ("", "#list button", "#gallery", "#start"):
+        accept_all(page)
+        if focused:
+            page.browser.execute_script("document.querySelector(arguments[0]).focus()", focused)
+        page.press("U")  # Caps Lock is on
+        assert page.text("save") == "Save corrections", focused
+    accept_all(page)
+    page.browser.find_element("id", "name").send_keys("u")  # a letter here
+    assert page.text("save") == "Save 3 corrections"
+    assert page.errors() == []
+
+
+def test_a_comment_with_an_answer_is_one_step(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    comment = page.browser.find_element("id", "comment")
+    shown = "return document.getElementById('comment').value"
+    page.click("start")
+    for answer in ("#accept", "#keys button", "#review-others button", "#skip"):
+        comment.send_keys("a word")
+        page.browser.find_element("css selector", answer).click()
+        assert (page.text("review-file"), page.browser.execute_script(shown)) == ("blank.png", "")
+        page.press("U")
+        assert (page.text("review-file"), page.text("review-answer")) == ("unsure.png", "")
+        assert (page.browser.execute_script(shown), page.text("undo")) == ("", "Undo u")
+        assert not page.browser.find_element("id", "undo").is_enabled()
+    comment.send_keys("kept without an answer")
+    page.click("next")
+    page.click("previous")
+    assert page.browser.execute_script(shown) == "kept without an answer"
+    page.press("X")
+    page.press("\ue012")  # left
+    assert page.text("review-answer") == "Your answer: not a digit"
+    comment.send_keys(", and more")
+    page.click("close")
+    assert wait_for(lambda: "kept without an answer, and more" in page.text("list"))
+    page.click("undo-last")
+    assert page.digits()[0].split() == ["not", "a", "digit", "instead", "of", "7"]
+    page.click("undo-last")
+    page.click("undo-last")
+    assert page.digits()[0] == "7" and "kept" not in page.text("list")
+    page.browser.find_element("css selector", "[aria-label='Open sure.png']").click()
+    page.press("s")
+    page.press("\ue00c")
+    assert wait_for(lambda: "ok\nleft open" in page.text("list"))
+
+
 SHAPES = {
     "portrait": (30, 90),
     "landscape": (200, 50),
