@@ -307,6 +307,7 @@ def test_hostile_names_are_shown_and_saved_as_text(
     page.click("start")
     page.press("123")
     page.press("\ue00c")
+    wait_for(lambda: page.browser.find_element("id", "save").is_enabled())  # the dialog closes later
     page.click("save")
     saved = wait_for(lambda: downloaded(downloads))
     assert len(apply(saved, page.outbox, "Anna").added) == 3
