@@ -20,7 +20,7 @@ _Row = tuple[bytes, int, int, int, int, int]
 
 BATCH_COLUMNS = "batch, file, batches.sha256, after, state"
 """Columns of a row that `Batch.from_row` takes."""
-MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, ctime_ns, members.sha256, status, reason"
+MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, source, ctime_ns, members.sha256, status, reason"
 """Columns of a row that `outcome_of` takes."""
 MAX_ROWS_PER_PATH = 16  # in the range of many paths; with more, digitbox looks up each path by itself
 
@@ -69,8 +69,9 @@ class Batch:
 
 def outcome_of(row: Sequence[Any]) -> Outcome:
     """Return the outcome, without its digit, of a row with the columns `MEMBER_COLUMNS`."""
-    path, name, size_bytes, mtime_ns, inode, ctime_ns, sha256, status, reason = row
-    ref = ScanRef(os.fsdecode(path), os.fsdecode(name), size_bytes, mtime_ns, inode, ctime_ns=ctime_ns)
+    path, name, size_bytes, mtime_ns, inode, source, ctime_ns, sha256, status, reason = row
+    path, name, source = os.fsdecode(path), os.fsdecode(name), os.fsdecode(source)
+    ref = ScanRef(path, name, size_bytes, mtime_ns, inode, source, ctime_ns)
     return Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
 
 
@@ -92,8 +93,8 @@ def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> N
             yield (batch_id, *_member(file_outcome(pages)))
 
     ledger.execute_many(
-        "INSERT INTO members (batch, path, name, size_bytes, mtime_ns, inode, ctime_ns, sha256, status, "
-        "reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO members (batch, path, name, size_bytes, mtime_ns, inode, source, ctime_ns, sha256, "
+        "status, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows(),
     )
     ledger.execute_many(
@@ -285,6 +286,7 @@ def _member(outcome: Outcome) -> tuple[Any, ...]:
         ref.size_bytes,
         ref.mtime_ns,
         ref.inode,
+        os.fsencode(ref.source),
         ref.ctime_ns,
         outcome.sha256,
         outcome.status.value,

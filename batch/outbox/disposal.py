@@ -76,7 +76,13 @@ def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSE
 
 
 def root_folder(ref: ScanRef) -> str:
-    """Return the folder that a search found a scan in; the scan's own folder if it was named by itself."""
+    """Return the folder that a search found a scan in; the scan's own folder if it was named by itself.
+
+    A link to a scan may lie in another folder than the scan: the scan's own folder counts.
+    """
+    if ref.source and ref.path.startswith(os.path.join(ref.source, "")):
+        return ref.source
+    # Rows of older versions do not say it. Their names do, if a single folder was read.
     if ref.path.endswith(f"/{ref.name}"):
         return ref.path.removesuffix(ref.name)
     return os.path.dirname(ref.path)

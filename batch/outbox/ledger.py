@@ -66,8 +66,11 @@ CREATE TABLE pages (
 );
 CREATE INDEX pages_by_batch ON pages (batch);
 """,
+    # Empty in the rows of older versions.
+    "ALTER TABLE members ADD COLUMN source BLOB NOT NULL DEFAULT x'';",
 )
-_VERSION_OF_CTIME = 4
+# The columns of members that a version added, as they are in the rows of older ones.
+_ADDED_COLUMNS = {4: "0 AS ctime_ns", 6: "x'' AS source"}
 
 
 class Schema(NamedTuple):
@@ -157,9 +160,11 @@ class Ledger:
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
             )
         if self._read_only:
-            if self._schema is LEDGER and version < _VERSION_OF_CTIME:  # nothing can bring it up to date now
+            added = [column for since, column in _ADDED_COLUMNS.items() if version < since]
+            if self._schema is LEDGER and added:  # nothing can bring it up to date now
+                columns = ", ".join(["rowid", "*", *added])
                 self._connection.execute(
-                    "CREATE TEMP VIEW members AS SELECT rowid, *, 0 AS ctime_ns FROM main.members"
+                    f"CREATE TEMP VIEW members AS SELECT {columns} FROM main.members"  # noqa: S608
                 )
             return
         self._connection.execute("PRAGMA journal_mode = WAL")

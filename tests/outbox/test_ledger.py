@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from batch.errors import InputError, LedgerError
-from batch.outbox.ledger import Ledger, has_ledger, open_ledger
+from batch.outbox import batches
+from batch.outbox.ledger import LEDGER, Ledger, has_ledger, open_ledger
+from batch.records import Outcome, ScanRef, Status
 
 ADD_RUN = "INSERT INTO runs VALUES (?, 0, '')"
 
@@ -78,6 +80,20 @@ def test_an_empty_ledger_of_an_unused_outbox_is_new(tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text("other")
     with closing(Ledger(tmp_path / ".digitbox")) as ledger:
         assert runs(ledger) == []
+
+
+@pytest.mark.parametrize("version", range(1, len(LEDGER.steps) + 1))
+def test_members_of_each_version_can_be_read(tmp_path: Path, version: int) -> None:
+    """Who only looks cannot bring the tables up to date."""
+    facts = {"batch": "b1", "path": b"/in/a", "name": b"a", "size_bytes": 1, "mtime_ns": 2, "inode": 3}
+    row = {**facts, "sha256": "5", "status": "ok"}
+    with closing(Ledger(tmp_path, schema=LEDGER._replace(steps=LEDGER.steps[:version]))) as ledger:
+        marks = ", ".join("?" * len(row))
+        ledger.execute(f"INSERT INTO members ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+    expected = [Outcome(ScanRef("/in/a", "a", 1, 2, 3), Status.OK, None, "5")]
+    for read_only in (True, False):
+        with closing(Ledger(tmp_path, read_only=read_only)) as ledger:
+            assert list(batches.members(ledger, "b1")) == expected
 
 
 def test_an_outbox_with_and_without_a_ledger(tmp_path: Path) -> None:

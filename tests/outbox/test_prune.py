@@ -80,12 +80,16 @@ def test_scans_in_their_place_are_not_read_again(digitbox: Digitbox, inbox: Path
     assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["c.png"]
 
 
+@pytest.mark.parametrize(
+    "inputs", [["inbox"], ["inbox", "other"], ["inbox/*.png"], ["inbox/a.png", "inbox/b.png"]]
+)
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_the_ledger_keeps_scans_of_an_unmounted_input(
-    digitbox: Digitbox, inbox: Path, outbox: Path, is_gone: bool
+    digitbox: Digitbox, inbox: Path, outbox: Path, is_gone: bool, inputs: list[str]
 ) -> None:
     fill(inbox, "a.png", "b.png")
-    digitbox("run")
+    fill(inbox.parent / "other", "c.png")
+    digitbox("run", *inputs)
     inbox.rename(inbox.parent / "away")
     if not is_gone:
         inbox.mkdir()
@@ -94,7 +98,20 @@ def test_the_ledger_keeps_scans_of_an_unmounted_input(
     if not is_gone:
         inbox.rmdir()
     (inbox.parent / "away").rename(inbox)
-    assert digitbox("run", "--only-new").rows == []
+    assert digitbox("run", "--only-new", *inputs).rows == []
+
+
+def test_the_folder_of_a_linked_scan_is_where_the_scan_lies(
+    digitbox: Digitbox, inbox: Path, outbox: Path, tmp_path: Path
+) -> None:
+    fill(inbox, "a.png")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "link.png").symlink_to(inbox / "a.png")
+    digitbox("run", "links/link.png")
+    (inbox / "a.png").unlink()
+    assert prune_outbox(outbox, Limits(LATER, LATER)).kept == 1
+    fill(inbox, "b.png")
+    assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 1
 
 
 def test_superseded_rows_go_though_the_scan_stays(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:

@@ -159,9 +159,11 @@ def test_printed_names_are_escaped(digitbox: Digitbox, inbox: Path) -> None:
     assert os.listdir(os.fsencode(inbox)) == [b"a\n\x1b[31m\xff.png"]
 
 
-def test_retry_does_not_make_a_missing_inbox(digitbox: Digitbox, inbox: Path) -> None:
+@pytest.mark.parametrize("inputs", [["inbox"], ["inbox", "other"], ["inbox/*.png"], ["inbox/bad.png"]])
+def test_retry_does_not_make_a_missing_inbox(digitbox: Digitbox, inbox: Path, inputs: list[str]) -> None:
     fill(inbox, bad=b"text")
-    digitbox("run", "--after", "move", "--settle", "0")
+    fill(inbox.parent / "other")
+    digitbox("run", *inputs, "--after", "move", "--settle", "0")
     inbox.rmdir()
     result = digitbox("retry")
     assert (result.code, len(result.err.splitlines())) == (4, 1)
