@@ -74,12 +74,13 @@ def restore(place: Path, outcome: Outcome, batch: Batch, outbox: Path) -> Path:
     make_folder(Path(ref.path).parent)
     first = target_of(outcome, batch, outbox)
     aside = aside_of(first, outcome, batch)
-    if place != aside:
-        os.rename(place, aside)
-    else:
+    is_resumed = place == aside
+    if is_resumed:
         place = first
+    else:
+        os.rename(place, aside)
     try:
-        target = _move_back(aside, Path(ref.path))
+        target = _move_back(aside, Path(ref.path), is_resumed=is_resumed)
     except OSError:
         give_back(aside, place)
         raise
@@ -94,8 +95,14 @@ def restore(place: Path, outcome: Outcome, batch: Batch, outbox: Path) -> Path:
     return target
 
 
-def _move_back(aside: Path, first_target: Path) -> Path:
-    """Move a scan under its hidden name to a path, or to a numbered one if that is taken; return it."""
+def _move_back(aside: Path, first_target: Path, *, is_resumed: bool) -> Path:
+    """Move a scan under its hidden name to a path, or to a numbered one if that is taken; return it.
+
+    Args:
+        aside: The hidden name.
+        first_target: The path.
+        is_resumed: Whether a kill may have come between the two steps of this move.
+    """
     is_other_mount = are_on_other_mounts(aside, first_target.parent)
     for target in numbered(first_target):
         try:
@@ -104,7 +111,9 @@ def _move_back(aside: Path, first_target: Path) -> Path:
                 return target
             copy_new(aside, target, digest_of(aside))
         except FileExistsError:
-            # A kill may have come between the two steps of this move.
+            # Without a kill, an equal file in the way is another scan.
+            if not is_resumed:
+                continue
             if not (_is_link(aside, target) or (is_other_mount and _are_alike(aside, target))):
                 continue
         os.unlink(aside)

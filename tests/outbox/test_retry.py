@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import pdfs
-from batch.outbox import batches, settled
+from batch.outbox import batches, restoration, settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import Limits, prune_outbox
 from batch.outbox.publisher import Outbox
@@ -173,29 +173,41 @@ def test_retry_does_not_make_a_missing_inbox(digitbox: Digitbox, inbox: Path, in
     assert names(inbox) == ["bad.png"]
 
 
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.EPERM])
-def test_retry_to_another_device_or_without_links(
-    digitbox: Digitbox, inbox: Path, code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=["same mount", "another mount", "no call", "no links"])
+def way_back(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let `retry` find a system on which scans go back in another way."""
+    way: str = request.param
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if way == "another mount":
+        monkeypatch.setattr(restoration, "are_on_other_mounts", lambda *_: True)
+    if way in ("no call", "no links"):
+        monkeypatch.setattr(durable, "rename_without_replacing", lambda *_: False)
+    if way == "no links":
+        monkeypatch.setattr(os, "link", refuse)
+    return way
+
+
+def test_retry_passes_over_a_taken_name_on_any_mount(digitbox: Digitbox, inbox: Path, way_back: str) -> None:
     fill(inbox, bad=b"text")
     digitbox("run", "--after", "move", "--settle", "0")
+    (failed,) = Path("outbox/failed").rglob("bad.png")
+    inode = failed.stat().st_ino
     fill(inbox, bad=b"in the way")
-    link = os.link
-
-    def fail(source: Path, target: Path, **settings: bool) -> None:
-        if code == errno.EPERM or source.parent != Path(target).parent:
-            raise OSError(code, os.strerror(code))
-        link(source, target, **settings)
-
-    monkeypatch.setattr(os, "link", fail)
     assert digitbox("retry").code == 0
+    assert ((inbox / "bad-2.png").stat().st_ino != inode) == (way_back == "another mount")
     assert names(inbox) == ["bad-2.png", "bad.png"]
     assert (inbox / "bad-2.png").read_bytes() == b"text"
     assert names(Path("outbox/failed")) == []
 
 
 @pytest.mark.slow
-def test_another_retry_finishes_a_killed_one(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way_back", ["same mount", "another mount"], indirect=True)
+def test_another_retry_finishes_a_killed_one(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, way_back: str
+) -> None:
     """Every scan is there once, and in the end all are new."""
     fill(inbox, one=TWO[:60], two=TWO[:61])
     digitbox("run", "--after", "move", "--settle", "0")
@@ -268,6 +280,7 @@ def test_scans_that_a_deleting_run_could_not_read_go_back(digitbox: Digitbox, in
     assert names(inbox) == ["bad.png"]
 
 
+@pytest.mark.usefixtures("way_back")
 def test_equal_scans_that_failed_one_after_another_go_back(digitbox: Digitbox, inbox: Path) -> None:
     """Somebody drops the same damaged scan again, with its time. Each of them lies in failed/."""
     for _ in range(3):
