@@ -11,10 +11,9 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from batch.locations import Location, state_folder
-from batch.outbox import run_history
+from batch.outbox import settled
 from batch.outbox.batches import SEVERITY, PageResult
 from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
-from batch.outbox.settled import last_members
 from batch.records import Outcome, Reason, Status
 from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.storage.durable import make_folder
@@ -122,7 +121,7 @@ def load(outbox: Location) -> Corrections:
 
 def correct_outcome(outcome: Outcome, corrections: Corrections) -> Outcome:
     """Return the outcome of a scan or a page, with the status and the reason that a person gave it."""
-    # The ledger has no source. Bytes and name are the same, so the answer is right for any.
+    # Older rows have no source. Bytes and name are the same, so the answer is right for any.
     correction = corrections.find(text_cell(outcome.ref.name), outcome.page or None, outcome.sha256, "")
     if correction is None or correction.corrected == OPEN:
         return outcome
@@ -157,8 +156,8 @@ def count_by_status(ledger: Ledger, corrections: Corrections) -> dict[Status, in
 
     A scan of several pages has the most serious status of a page.
     """
-    counts = dict.fromkeys(Status, 0) | dict(run_history.count_by_status(ledger))
-    for outcome, pages in last_members(ledger, corrections.digests):
+    counts = dict.fromkeys(Status, 0) | settled.count_by_status(ledger)
+    for outcome, pages in settled.last_members(ledger, corrections.digests):
         statuses = {status for status, _ in correct_results(outcome, pages, corrections)}
         counts[outcome.status] -= 1
         counts[min(statuses, key=SEVERITY.__getitem__)] += 1

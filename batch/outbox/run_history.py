@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from batch.outbox.ledger import Ledger
-from batch.records import RunSummary, Status
+from batch.records import RunSummary
 
 MAX_RUNS = 10_000  # entries that the ledger keeps: with a run every five minutes, those of a month
 
@@ -66,15 +65,6 @@ def last_success(ledger: Ledger) -> RunSummary | None:
         return None
     rows = ledger.execute("SELECT summary FROM runs WHERE exit_code = 0 ORDER BY rowid DESC LIMIT 1")
     return _summary(rows[0][0]) if rows else None
-
-
-def count_by_status(ledger: Ledger) -> Mapping[Status, int]:
-    """Return the number of scans by status; the last row of each scan counts."""
-    rows = ledger.execute(
-        "SELECT status, COUNT(*) FROM (SELECT status, MAX(rowid) FROM members "
-        "GROUP BY path, size_bytes, mtime_ns) GROUP BY status"
-    )
-    return {Status(status): count for status, count in rows}
 
 
 def write_heartbeat(ledger: Ledger, heartbeat: Heartbeat) -> None:

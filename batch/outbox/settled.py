@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, PageResult, outcome_of, pages_of
 from batch.outbox.ledger import Ledger
-from batch.records import After, Outcome
+from batch.records import After, Outcome, Status
 from batch.results import names
 
 TURN_S = 1.0  # of work on settled scans, until others have their turn
@@ -112,6 +112,12 @@ def last_members(ledger: Ledger, digests: Collection[str]) -> Iterator[tuple[Out
                 last_batch, pages = batch_id, pages_of(ledger, batch_id)
             outcome = outcome_of(row)
             yield outcome, pages.get(outcome.ref.path, ())
+
+
+def count_by_status(ledger: Ledger) -> dict[Status, int]:
+    """Return the number of scans by status; the last row of each scan counts."""
+    rows = ledger.execute(f"SELECT status, COUNT(*) FROM members WHERE NOT {_HAS_LATER} GROUP BY status")  # noqa: S608
+    return {Status(status): count for status, count in rows}
 
 
 def published_batches(ledger: Ledger) -> Iterator[Batch]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.outbox import batches, run_history
+from batch.outbox import batches, run_history, settled
 from batch.outbox import ledger as ledgers
 from batch.outbox.batches import Batch, State
 from batch.outbox.ledger import Ledger
@@ -27,8 +27,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
         yield ledger
 
 
-def outcome(number: int, reason: Reason | None = None, mtime_ns: int = 1) -> Outcome:
-    ref = ScanRef(f"/{number}.png", f"{number}.png", 1, mtime_ns, 1)
+def outcome(number: int, reason: Reason | None = None) -> Outcome:
+    ref = ScanRef(f"/{number}.png", f"{number}.png", 1, 1, 1)
     status = Status.OK if reason is None else Status.FAILED
     return Outcome(ref, status, reason, label=7, confidence=0.5)
 
@@ -87,19 +87,6 @@ def test_a_heartbeat_knows_since_when(ledger: Ledger) -> None:
     assert len(ledger.execute("SELECT 1 FROM watcher")) == 1
 
 
-def test_the_last_row_of_a_scan_counts(ledger: Ledger) -> None:
-    for number, outcomes in enumerate(
-        [
-            [outcome(1, Reason.UNREADABLE), outcome(2, Reason.TRUNCATED), outcome(3)],
-            [outcome(1)],
-            [outcome(3, mtime_ns=2)],
-        ]
-    ):
-        batches.add_members(ledger, str(number), outcomes)
-        batches.prepare(ledger, Batch(str(number), f"{number}.csv", "", After.LEAVE, State.DISPOSED))
-    assert run_history.count_by_status(ledger) == {Status.OK: 3, Status.FAILED: 1}
-
-
 def test_a_ledger_of_the_first_version(tmp_path: Path) -> None:
     first = ledgers.LEDGER._replace(steps=ledgers.LEDGER.steps[:1])
     with closing(Ledger(tmp_path, schema=first)) as old:
@@ -110,7 +97,7 @@ def test_a_ledger_of_the_first_version(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path, read_only=True)) as opened:  # which cannot bring it up to date
         assert (run_history.last_runs(opened, 5), run_history.last_success(opened)) == ([], None)
         assert run_history.read_heartbeat(opened) == Heartbeat(1, "/in", "watching", "", "then")
-        assert run_history.count_by_status(opened) == {Status.OK: 1}
+        assert settled.count_by_status(opened) == {Status.OK: 1}
         assert batches.unsettled(opened, [outcome(1).ref]) == []
     with closing(Ledger(tmp_path)) as opened:
         run_history.write_run(opened, RUN)
