@@ -203,7 +203,12 @@ def _old_folders(
         return
     if not os.path.isdir(folder):
         return
-    for day in sorted(folder.iterdir()):
+    try:
+        days = sorted(folder.iterdir())
+    except OSError as error:
+        pruned.problems.append(error)
+        return
+    for day in days:
         if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
             continue  # digitbox did not make it
         try:
@@ -232,7 +237,8 @@ def _remove(path: str, pruned: Pruned, *, dry_run: bool) -> None:
             else:
                 os.unlink(path)
         except OSError as error:
-            pruned.problems.append(error)
+            if not isinstance(error, FileNotFoundError):  # somebody else deletes there, too
+                pruned.problems.append(error)
             files_now, size_now_bytes = _measure(path)
             files, size_bytes = files - files_now, size_bytes - size_now_bytes
     pruned.files += files
@@ -240,13 +246,17 @@ def _remove(path: str, pruned: Pruned, *, dry_run: bool) -> None:
 
 
 def _measure(path: str) -> tuple[int, int]:
-    """Return the number and the size in bytes of the files in a folder, or of one file."""
+    """Return the number and the size in bytes of the files in a folder, or of one file.
+
+    A file that is gone meanwhile, or that nobody may look at, does not count.
+    """
     count = size_bytes = 0
     is_folder = os.path.isdir(path) and not os.path.islink(path)
     for parent, _, file_names in os.walk(path) if is_folder else [("", [], [path])]:
         for name in file_names:
-            count += 1
-            size_bytes += os.lstat(os.path.join(parent, name)).st_size
+            with suppress(OSError):
+                size_bytes += os.lstat(os.path.join(parent, name)).st_size
+                count += 1
     return count, size_bytes
 
 

@@ -1,11 +1,15 @@
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batch.locations import STATE
+from batch.outbox import prune as prune_module
 from batch.outbox import settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import Limits, prune_outbox
@@ -184,6 +188,66 @@ def test_an_error_names_what_cannot_be_removed(
     assert result.code == 6
     assert "0 files of done/" in result.err
     assert "cannot remove done/2020-01-01/0a/a.png: Permission denied" in result.err
+
+
+@pytest.mark.parametrize("what", ["batch", "file"])
+def test_somebody_may_delete_in_done_meanwhile(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    for batch in ("0a", "0b"):
+        fill(outbox / "done" / "2020-01-01" / batch, "a.png")
+    (outbox / "done" / "2020-01-01" / "0c.png").touch()
+    digitbox("run", "--only-new", str(inbox))
+    remove = prune_module._remove
+
+    def remove_late(path: str, *arguments: Any, **settings: Any) -> None:
+        if what == "batch":
+            shutil.rmtree(outbox / "done" / "2020-01-01" / "0b", ignore_errors=True)
+        else:
+            (outbox / "done" / "2020-01-01" / "0c.png").unlink(missing_ok=True)
+        remove(path, *arguments, **settings)
+
+    monkeypatch.setattr(prune_module, "_remove", remove_late)
+    pruned = prune_outbox(outbox, Limits(LATER, LATER))
+    assert (pruned.files, pruned.problems) == (2, [])
+    assert not list((outbox / "done").iterdir())
+
+
+def test_a_file_that_goes_while_its_folder_is_removed(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of the folder goes the next time."""
+    fill(outbox / "done" / "2020-01-01" / "0a", "a.png", "b.png")
+    digitbox("run", "--only-new", str(inbox))
+
+    def lose(path: str) -> None:
+        os.unlink(os.path.join(path, "a.png"))
+        os.unlink(os.path.join(path, "a.png"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", lose)
+        pruned = prune_outbox(outbox, Limits(LATER, LATER))
+    assert (pruned.files, pruned.problems) == (1, [])
+    assert prune_outbox(outbox, Limits(LATER, LATER)).files == 1
+
+
+def test_a_folder_that_may_not_be_listed_is_a_problem(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("done", "failed"):
+        fill(outbox / kind / "2020-01-01" / "0a", "a.png")
+    digitbox("run", "--only-new", str(inbox))
+    iterdir = Path.iterdir
+
+    def denied(folder: Path) -> Iterator[Path]:
+        if folder.name == "done":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    result = digitbox("prune", "--older-than", "1d")
+    assert (result.code, "cannot remove outbox/done: Permission denied" in result.err) == (6, True)
+    assert not list(iterdir(outbox / "failed"))
 
 
 def test_an_unfinished_batch_stays(
