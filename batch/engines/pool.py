@@ -65,6 +65,7 @@ class _Part:
         chunk: The chunk that they belong to.
         places: Their places in it.
         suspicion: What a scan did to a worker if this one is read alone because it may have done it.
+            Without `paged`, it may still be one of very many pages, which the caller reads later.
         paged: The pages of the only scan, if they come one after the other.
     """
 
@@ -77,6 +78,12 @@ class _Part:
     def alone(cls, chunk: _Chunk, place: int, ref: ScanRef, suspicion: Reason | None = None) -> Self:
         """Return a part with a single scan, whose pages come one after the other."""
         return cls(chunk, range(place, place + 1), suspicion, PagedScan(ref))
+
+    def split(self, suspicion: Reason) -> list[_Part]:
+        """Return a part for each scan, as one of them did something to a worker."""
+        if len(self.places) > 1 and not self.chunk.reads_long:
+            return [_Part(self.chunk, range(place, place + 1), suspicion) for place in self.places]
+        return [_Part.alone(self.chunk, place, self.chunk.refs[place], suspicion) for place in self.places]
 
     def add(self, outcomes: list[Outcome]) -> list[_Part]:
         """Take the outcomes of the scans; return a part for each scan of very many pages."""
@@ -319,8 +326,7 @@ class Pool:
             if not part.finish():
                 self._waiting.appendleft(part)
         else:  # each scan gets a worker for itself
-            alone = [_Part.alone(part.chunk, place, part.chunk.refs[place], reason) for place in part.places]
-            self._waiting.extendleft(reversed(alone))
+            self._waiting.extendleft(reversed(part.split(reason)))
 
     def _add_worker(self) -> bool:
         """Start a worker; return whether the system has the means."""
@@ -345,6 +351,8 @@ class Pool:
 
     def _read_here(self, part: _Part) -> None:
         """Read scans in this process. A scan that may have killed or stopped a worker fails at once."""
+        if part.paged is None and part.suspicion is not None:
+            (part,) = part.split(part.suspicion)
         try:
             if part.paged is None:
                 refs = part.chunk.refs[part.places.start : part.places.stop]

@@ -1,10 +1,13 @@
+import errno
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from batch.engines import pool
 from batch.engines.local import Engine
 from batch.engines.paged import MAX_LOSSES, PagedScan, PageRequest
-from batch.engines.workers import Beat
+from batch.engines.workers import Beat, ScanReader, Worker
 from batch.records import Outcome, Reason, ScanRef, Status
 from engine_runs import refs
 from fakes import FakeReader
@@ -47,6 +50,30 @@ def test_a_scan_of_many_pages_can_be_left_for_later() -> None:
         assert [outcome.reason for outcome in chunk] == [None, "several_pages", None]
         steps = list(engine.read_long(chunk[1].ref))
     assert [len(step) for step in steps if step] == [100]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_a_crash_beside_a_scan_of_many_pages_leaves_it_for_later(size: int) -> None:
+    names = ["crash", "100-pages", "3-pages-crash-at-2", "b"]
+    with Engine(FakeReader(), 1) as engine:
+        chunks = engine.map(refs(*names), size, reads_long=False)
+        reasons = [(outcome.page, outcome.reason) for chunk in chunks for outcome in chunk]
+    of_pages = [(1, None), (2, "worker_crashed"), (3, None)]
+    assert reasons == [(0, "worker_crashed"), (0, "several_pages"), *of_pages, (0, None)]
+
+
+def test_without_workers_a_scan_that_may_crash_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = iter([Worker])
+
+    def only_one(reader: ScanReader, **settings: Any) -> Worker:
+        for worker in workers:
+            return worker(reader, **settings)
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+    with Engine(FakeReader(), 1) as engine:
+        monkeypatch.setattr(pool, "Worker", only_one)
+        chunks = list(engine.map(refs("crash", "100-pages"), 2, reads_long=False))
+    assert [outcome.reason for chunk in chunks for outcome in chunk] == 2 * ["worker_crashed"]
 
 
 def test_pages_of_a_scan_that_changes_meanwhile_are_dropped() -> None:
