@@ -42,7 +42,7 @@ def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> N
     if ledger.exists(folder):
         with closing(Ledger(folder, read_only=True)) as opened:
             runs = run_history.last_runs(opened, last)
-    ends = [_end(run, is_last=number == 0) for number, run in enumerate(runs)]
+    ends = [_end(run, folder, is_last=number == 0) for number, run in enumerate(runs)]
     if as_json:
         console.print_line(
             json.dumps([{**as_json_object(run), "end": end} for run, end in zip(runs, ends, strict=True)])
@@ -55,11 +55,11 @@ def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> N
         console.print_line(row)
 
 
-def _end(run: RunSummary, *, is_last: bool) -> str:
+def _end(run: RunSummary, folder: Path, *, is_last: bool) -> str:
     """Return how a run ended: its exit code, `running` or `killed`."""
     if run.exit_code is not None:
         return str(run.exit_code)
-    return "running" if is_last and run_history.is_running(run) else "killed"
+    return "running" if is_last and run_history.is_running(run, folder) else "killed"
 
 
 def _columns(runs: Sequence[RunSummary], ends: Sequence[str]) -> Iterator[str]:

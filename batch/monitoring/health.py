@@ -14,7 +14,7 @@ from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
 from batch.locations import Location, state_folder
-from batch.outbox import batches, corrections, run_history, turns
+from batch.outbox import batches, corrections, processes, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
@@ -97,10 +97,10 @@ def check_health(
         health.watcher = run_history.read_heartbeat(ledger)
         counts = corrections.count_by_status(ledger, corrections.load(outbox))
         health.counts |= {status.value: count for status, count in counts.items()}
-        if runs and run_history.is_running(runs[0]):
+        if runs and run_history.is_running(runs[0], folder):
             health.running = runs.pop(0)
         health.last_run = runs[0] if runs else None
-        _judge_watcher(health, now, turns.last_sign(folder))
+        _judge_watcher(health, now, folder)
         if listing is not None and isinstance(outbox, Path):
             health.books = check_books(ledger, outbox, listing)
             health.problems += health.books.problems
@@ -134,11 +134,13 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
             health.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
 
 
-def _judge_watcher(health: Health, now: float, sign_at: float | None) -> None:
+def _judge_watcher(health: Health, now: float, folder: Path) -> None:
     beat, newest = health.watcher, health.running or health.last_run
     if beat is None:
         return
-    age_s = now - max(seconds_of(beat.beat_at), sign_at or 0.0)
+    sign_at = turns.last_sign(folder)
+    seen_at = max(seconds_of(beat.beat_at), sign_at or 0.0)
+    age_s = now - seen_at
     max_age_s = MAX_SILENCE_S
     if sign_at is None:
         max_age_s = OLD_MAX_MISSED * (beat.every_s or OLD_PATIENCE_S) + OLD_PATIENCE_S
@@ -146,7 +148,7 @@ def _judge_watcher(health: Health, now: float, sign_at: float | None) -> None:
         health.watcher_state = "stopped"
     elif newest is not None and newest.command == "run" and newest.started_at > beat.beat_at:
         health.watcher_state = "gone"  # since then, a run has taken its outbox
-    elif not run_history.is_alive(beat.pid):
+    elif not processes.is_alive(beat.pid, seen_at, turns.lock_of(folder)):
         health.watcher_state = "gone"
         health.problems.append(
             f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again, digitbox watch"

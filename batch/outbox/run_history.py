@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
+from batch.clock import seconds_of
+from batch.outbox import processes, turns
 from batch.outbox.ledger import Ledger
 from batch.records import RunSummary
 
@@ -100,20 +103,16 @@ def read_heartbeat(ledger: Ledger) -> Heartbeat | None:
     return Heartbeat(pid, os.fsdecode(inbox), *values)
 
 
-def is_running(run: RunSummary) -> bool:
-    """Return whether the run of the newest entry goes on; an older one without an exit code was killed."""
-    return run.exit_code is None and is_alive(run.pid)
+def is_running(run: RunSummary, folder: Path) -> bool:
+    """Return whether the run of the newest entry goes on; an older one without an exit code was killed.
 
-
-def is_alive(pid: int) -> bool:
-    """Return whether this machine has such a process."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
+    Args:
+        run: The entry.
+        folder: The state folder of its outbox.
+    """
+    return run.exit_code is None and processes.is_alive(
+        run.pid, seconds_of(run.started_at), turns.lock_of(folder)
+    )
 
 
 def _has_runs(ledger: Ledger) -> bool:

@@ -112,6 +112,11 @@ def last_sign(folder: Path) -> float | None:
         return None
 
 
+def lock_of(folder: Path) -> Path:
+    """Return the lock that each process holds which writes to an outbox."""
+    return folder / "lock"
+
+
 def _watcher_lock(folder: Path) -> Path:
     return folder / f"{Role.WATCHER}.lock"
 

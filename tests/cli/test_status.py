@@ -18,7 +18,7 @@ import pytest
 from batch.clock import iso
 from batch.monitoring.health import check_health
 from batch.outbox import ledger as ledgers
-from batch.outbox import run_history
+from batch.outbox import processes, run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary
@@ -56,6 +56,12 @@ def beat(state: str, hours: float, **more: Any) -> Heartbeat:
 def outbox(tmp_path: Path) -> Path:
     (tmp_path / "outbox" / ".digitbox").mkdir(parents=True)
     return tmp_path / "outbox"
+
+
+@pytest.fixture(autouse=True)
+def _long_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be older than the entries that name it."""
+    monkeypatch.setattr(processes, "_began_at", lambda _: 0.0)
 
 
 def problems(outbox: Path, *entries: RunSummary | Heartbeat, max_age_s: float | None = None) -> list[str]:
