@@ -25,7 +25,7 @@ from batch.records import Outcome, Reason, Status, by_file
 from batch.results import schema
 from batch.run import job
 from batch.terminal.log import Repeated, event
-from batch.text import count_scans, text_cell
+from batch.text import count, count_scans, text_cell
 from batch.watcher.arrivals import Arrivals
 from batch.watcher.events import Events
 from batch.watcher.inbox import InboxMonitor, find_inputs
@@ -38,7 +38,7 @@ from batch.watcher.systemd import notify, watchdog_interval_s
 _log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
-MAX_ROWS = 10_000  # in a batch; digitbox does nothing else while it reads one, not even a heartbeat
+MAX_SCANS = 10_000  # in a batch; digitbox does nothing else while it reads one, not even a heartbeat
 
 
 def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) -> None:
@@ -92,7 +92,7 @@ class Watcher:
         self._news, self._stop, self._clock = news, stop, clock
         self._inbox = InboxMonitor(options, events)
         self._disposal_warning = Repeated(_log, "retire")
-        self._max_rows = min(options.rows_per_file, MAX_ROWS)
+        self._max_scans = min(options.rows_per_file, MAX_SCANS)
         self._silence_s, self._signed = min(watchdog_interval_s(), turns.SIGN_S), -math.inf
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
@@ -206,7 +206,7 @@ class Watcher:
         ready, max_wait_s = len(self._tracker.ready), self._options.max_wait_s
         if not ready:
             return math.inf
-        if ready >= self._max_rows:
+        if ready >= self._max_scans:
             return -math.inf
         next_batch = self._read_at + max_wait_s
         is_last = ready == len(self._tracker)  # no other is on its way
@@ -216,20 +216,24 @@ class Watcher:
         self._read_at = started = self._clock()
         ready_since = self._tracker.ready_since
         counts: Counter[Status] = Counter()
+        scans = 0
         # While a scan was being written, it may have looked new, and have the content of its row by now.
-        refs = outbox.unsettled(self._tracker.take(self._max_rows))
+        refs = outbox.unsettled(self._tracker.take(self._max_scans))
         for outcomes in self._engine.map(refs, self._options.batch_size, reads_long=False):
             rows = self._rows_of(outcomes)
             outbox.add(rows)
             self._sign()
             counts.update(outcome.status for outcome in rows)
+            scans += sum(outcome.is_last_page for outcome in rows)
             self._say_problems(rows)
             if self._stop.is_asked():  # the other scans stay in the inbox
                 break
-        self._publish(outbox, counts, started, ready_since)
+        self._publish(outbox, counts, scans, started, ready_since)
         self._arrivals.find_more()
 
-    def _publish(self, outbox: Outbox, counts: Counter[Status], started: float, ready_since: float) -> None:
+    def _publish(
+        self, outbox: Outbox, counts: Counter[Status], scans: int, started: float, ready_since: float
+    ) -> None:
         """Publish what is staged, and log it."""
         try:
             outbox.publish()
@@ -239,15 +243,17 @@ class Watcher:
         if results:
             of_each = ", ".join(f"{counts[status]} {status.value}" for status in Status)
             seconds = self._clock() - started
-            scans = count_scans(counts.total())
+            files = count_scans(scans)
+            if counts.total() != scans:
+                files += f" of {count(counts.total(), 'page')}"
             facts = event(
                 "batch",
-                scans=counts.total(),
+                scans=scans,
                 **{status.value: counts[status] for status in Status},
                 seconds=round(seconds, 3),
                 results=str(results[-1]),
             )
-            _log.info(f"{scans}: {of_each}; {seconds:.1f} s; {results[-1].name}", extra=facts)
+            _log.info(f"{files}: {of_each}; {seconds:.1f} s; {results[-1].name}", extra=facts)
         self._disposal_warning.warn(outbox.not_disposed)
 
     def _tell_published(self, outbox: Outbox, seconds: float, latency_s: float) -> list[Path]:
@@ -280,7 +286,7 @@ class Watcher:
             outbox.add(rows)
             self._say_problems(rows)
             counts = Counter(outcome.status for outcome in rows)
-            self._publish(outbox, counts, self._long.since, self._long.since)
+            self._publish(outbox, counts, 1, self._long.since, self._long.since)
 
     def _must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet because it may still be on its way."""

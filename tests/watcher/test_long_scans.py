@@ -16,6 +16,8 @@ def test_pages_are_rows_of_one_batch(scene: Scene) -> None:
     scene.drop("c.tif", SEVERAL_PAGES["tiff"](two()))
     scene.watch(60, rows_per_file=3)
     scene.check()
+    (line,) = scene.log.of("batch")
+    assert line.startswith("3 scans of 8 pages: 8 ok, 0 review, 0 refused, 0 failed; ")
     pages = [(row["file"], row["page"]) for row in scene.rows]
     assert pages == [
         ("a.png", ""),
