@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator
 
@@ -23,27 +24,32 @@ class LongScans:
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self.since = 0.0
         self._engine, self._clock = engine, clock
-        self._waiting: deque[ScanRef] = deque()
+        self._waiting: deque[tuple[ScanRef, float]] = deque()
         self._pages: Generator[list[Outcome], None, None] | None = None
 
     def __len__(self) -> int:
         """Return the number of scans that have no row yet."""
         return len(self._waiting)
 
-    def add(self, ref: ScanRef) -> None:
-        """Add a scan."""
-        self._waiting.append(ref)
+    @property
+    def ready_since(self) -> float:
+        """Return when the scan that has waited longest became whole; inf if none waits."""
+        return self._waiting[0][1] if self._waiting else math.inf
+
+    def add(self, ref: ScanRef, ready_since: float) -> None:
+        """Add a scan, and when it became whole."""
+        self._waiting.append((ref, ready_since))
 
     def has(self, path: str) -> bool:
         """Return whether the scan at a path has its row soon."""
-        return any(ref.path == path for ref in self._waiting)
+        return any(ref.path == path for ref, _ in self._waiting)
 
     def read_on(self) -> list[Outcome]:
         """Read on in the first scan for a moment; return all of its outcomes when it is read."""
         if self._pages is None:
             if not self._waiting:
                 return []
-            self._pages, self.since = self._engine.read_long(self._waiting[0]), self._clock()
+            self._pages, self.since = self._engine.read_long(self._waiting[0][0]), self._clock()
         outcomes = next(self._pages)
         if outcomes:
             self._stop()

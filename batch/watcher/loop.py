@@ -171,7 +171,8 @@ class Watcher:
             self._read_on(outbox)
             self._arrivals.settle(now)
             state = self._news.state
-            state.backlog, state.ready_since = len(self._tracker), self._tracker.ready_since
+            state.backlog = len(self._tracker) + len(self._long)
+            state.ready_since = min(self._tracker.ready_since, self._long.ready_since)
             self._news.sign()
             due = self._batch_due()
             if now >= due:
@@ -220,7 +221,7 @@ class Watcher:
         # While a scan was being written, it may have looked new, and have the content of its row by now.
         refs = outbox.unsettled(self._tracker.take(self._max_scans))
         for outcomes in self._engine.map(refs, self._options.batch_size, reads_long=False):
-            rows = self._rows_of(outcomes)
+            rows = self._rows_of(outcomes, ready_since)
             outbox.add(rows)
             self._sign()
             counts.update(outcome.status for outcome in rows)
@@ -269,24 +270,25 @@ class Watcher:
                 text = f"{name}: {outcome.status}, {reason}"
                 _log.debug(text, extra=event("scan", file=name, status=outcome.status, reason=reason))
 
-    def _rows_of(self, outcomes: list[Outcome]) -> list[Outcome]:
+    def _rows_of(self, outcomes: list[Outcome], ready_since: float) -> list[Outcome]:
         """Return the outcomes that get a row now; put scans of very many pages on their list."""
         rows: list[Outcome] = []
         for pages in by_file(outcomes):
             if pages[0].is_announcement:
-                self._long.add(pages[0].ref)
+                self._long.add(pages[0].ref, ready_since)
             elif not self._must_wait(pages[0]):
                 rows += pages
         return rows
 
     def _read_on(self, outbox: Outbox) -> None:
         """Read on in the scan of very many pages that is due, and publish it when all are read."""
-        rows = self._rows_of(self._long.read_on())
+        ready_since = self._long.ready_since
+        rows = self._rows_of(self._long.read_on(), ready_since)
         if rows:
             outbox.add(rows)
             self._say_problems(rows)
             counts = Counter(outcome.status for outcome in rows)
-            self._publish(outbox, counts, 1, self._long.since, self._long.since)
+            self._publish(outbox, counts, 1, self._long.since, ready_since)
 
     def _must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet because it may still be on its way."""

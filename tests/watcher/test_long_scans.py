@@ -1,9 +1,12 @@
 """Scans of several and of very many pages: each page is a row, and no other scan waits."""
 
+from dataclasses import replace
+
 import pytest
 
 import pdfs
 from batch.inference import reader
+from batch.monitoring.news import State
 from batch.outbox.publisher import Outbox
 from batch.watcher import loop as watching
 from formats import SEVERAL_PAGES, numbered_scan, two
@@ -32,6 +35,7 @@ def test_a_scan_of_very_many_pages_holds_up_no_other(scene: Scene, monkeypatch: 
     monkeypatch.setattr(reader, "MAX_PAGES_AT_ONCE", 3)
     scene.drop("a.pdf", pdfs.cards(40, two()))
     began: list[float] = []
+    waiting: list[State] = []
     read_on = watching.Watcher._read_on
 
     def slowly(watcher: watching.Watcher, outbox: Outbox) -> None:
@@ -42,6 +46,7 @@ def test_a_scan_of_very_many_pages_holds_up_no_other(scene: Scene, monkeypatch: 
         if not began or any(row["file"] == "b.png" for row in scene.rows):
             read_on(watcher, outbox)
         else:
+            waiting.append(replace(watcher._news.state))
             scene.ticking.now += 0.5
 
     monkeypatch.setattr(watching.Watcher, "_read_on", slowly)
@@ -50,6 +55,9 @@ def test_a_scan_of_very_many_pages_holds_up_no_other(scene: Scene, monkeypatch: 
     assert [row["file"] for row in scene.rows] == ["b.png"] + 40 * ["a.pdf"]
     assert [row["page"] for row in scene.rows[1:]] == [str(page) for page in range(1, 41)]
     assert len({row["batch"] for row in scene.rows[1:]}) == 1
+    assert {state.backlog for state in waiting} >= {1, 2}
+    assert {state.ready_since <= began[0] for state in waiting} == {True}
+    assert scene.latencies[-1] > 0.5 * len(waiting)
 
 
 def test_a_watcher_that_stops_in_many_pages_reads_them_later(
