@@ -14,7 +14,7 @@ from batch.errors import OutboxError
 from batch.outbox.ledger import has_ledger
 from batch.outbox.prune import Limits, prune_outbox
 from batch.terminal import console
-from batch.text import count_scans
+from batch.text import count, count_scans
 
 
 @click.command()
@@ -51,10 +51,11 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
         raise click.BadParameter("that is before all time: give a shorter age") from error
     done = prune_outbox(outbox, limits, dry_run=dry_run)
     would = "would be " if dry_run else ""
+    batches = "1 batch" if done.batches == 1 else f"{done.batches:,} batches"
     console.say(
-        f"from before {limits.first:%Y-%m-%d}: {done.files} files of done/ and failed/ "
-        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {count_scans(done.scans)}, {done.superseded} "
-        f"superseded rows and {done.batches} batches {would}forgotten by the ledger"
+        f"from before {limits.first:%Y-%m-%d}: {count(done.files, 'file')} of done/ and failed/ "
+        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {count_scans(done.scans)}, "
+        f"{count(done.superseded, 'superseded row')} and {batches} {would}forgotten by the ledger"
     )
     if done.kept:
         console.say(

@@ -30,7 +30,7 @@ from pathlib import Path
 from batch.errors import BusyError
 from batch.storage import locks
 
-PATIENCE_S = 300.0  # a watcher reads a batch in one turn, and gives no sign meanwhile
+PATIENCE_S = 300.0  # a watcher reads a batch in one turn
 POLL_S = 0.02  # between two attempts to take the turn
 SIGN_S = 5.0  # at most between two signs of life of a watcher that nothing holds up
 

@@ -13,7 +13,7 @@ from batch.errors import BusyError
 from batch.outbox.prune import Limits, Pruned
 from batch.outbox.publisher import Outbox
 from batch.terminal.log import event
-from batch.text import count_scans
+from batch.text import count, count_scans
 
 _log = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ class DailyPruning:
     def _say(self, pruned: Pruned) -> None:
         if pruned.files or pruned.scans:
             _log.info(
-                f"deleted {pruned.files} old files of done/ and failed/ ({pruned.size_bytes / 1e6:,.1f} MB); "
-                f"the ledger forgot {count_scans(pruned.scans)}",
+                f"deleted {count(pruned.files, 'old file')} of done/ and failed/ "
+                f"({pruned.size_bytes / 1e6:,.1f} MB); the ledger forgot {count_scans(pruned.scans)}",
                 extra=event("prune", files=pruned.files, bytes=pruned.size_bytes, scans=pruned.scans),
             )
         for note in pruned.notes:

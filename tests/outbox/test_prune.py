@@ -144,7 +144,7 @@ def test_young_scans_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None
     before = files(outbox)
     result = digitbox("prune", "--older-than", "1d")
     assert (result.code, result.out) == (0, "")
-    assert "1 files of done/ and failed/ (0.0 MB) removed; 0 scans" in result.err
+    assert "1 file of done/ and failed/ (0.0 MB) removed; 0 scans" in result.err
     assert files(outbox) == before - 1
     assert counts(outbox) == [2, 1]
     day = max(path.name for path in (outbox / "done").iterdir())  # the clock may have gone past midnight
