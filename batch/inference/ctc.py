@@ -54,76 +54,69 @@ def length_masses(frames: Frames, digits: int, most: int) -> Floats:
     return np.asarray(blank + digit.sum(axis=2))
 
 
-def best_numbers(frames: Frames, digits: int, most: int) -> list[list[Path | None]]:
-    """Find the number of each length on the most likely path, exactly (Viterbi).
+class BestNumbers:
+    """The number of each length on the most likely path of each line, exactly (Viterbi 1967).
 
     Args:
         frames: Probabilities by frame.
         digits: Number of classes that are digits; they come first.
         most: Highest length.
-
-    Returns:
-        For each line the paths of 0 to `most` digits; None where no path has so many.
     """
-    count, steps, _ = frames.shape
-    with np.errstate(divide="ignore"):
-        logs = np.log(frames)
-    states = digits + 1  # a digit that goes on, or the blank after it
-    best = np.full((count, most + 1, states), -np.inf)
-    best[:, 0, digits] = 0.0
-    came: list[npt.NDArray[np.int8]] = []
-    for step in range(steps):
-        frame = logs[:, step]
-        # Into a digit from the number that is one shorter: from its best state, or from its second best for
-        # the digit that is the best, since a digit after itself needs a blank.
-        last = best.argmax(axis=2)
-        ahead = best.max(axis=2)
-        others = best.copy()
-        np.put_along_axis(others, last[:, :, None], -np.inf, axis=2)
-        second = others.argmax(axis=2)
-        is_same = last[:, :-1, None] == np.arange(digits)
-        source = np.where(is_same, second[:, :-1, None], last[:, :-1, None])
-        entering = np.where(is_same, others.max(axis=2)[:, :-1, None], ahead[:, :-1, None])
-        stays = best[:, 1:, :digits]
-        enters = entering > stays
-        onward = best.copy()
-        onward[:, 1:, :digits] = np.where(enters, entering, stays) + frame[:, None, :digits]
-        onward[:, 0, :digits] = -np.inf
-        onward[:, :, digits] = ahead + frame[:, None, -1]
-        origin = np.empty((count, most + 1, states), np.int8)
-        # A negative origin: the state goes on. Another one: the state before, of a number one shorter.
-        origin[:, 1:, :digits] = np.where(enters, source, -1)
-        origin[:, 0, :digits] = -1
-        origin[:, :, digits] = last
-        came.append(origin)
-        best = onward
-    ends, scores = best.argmax(axis=2), best.max(axis=2)
-    return [
-        [
-            _trace(came, line, length, int(ends[line, length]), digits)
-            if np.isfinite(scores[line, length])
-            else None
-            for length in range(most + 1)
-        ]
-        for line in range(count)
-    ]
 
+    def __init__(self, frames: Frames, digits: int, most: int) -> None:
+        self._digits = digits
+        count, steps, _ = frames.shape
+        with np.errstate(divide="ignore"):
+            logs = np.log(frames)
+        states = digits + 1  # a digit that goes on, or the blank after it
+        best = np.full((count, most + 1, states), -np.inf)
+        best[:, 0, digits] = 0.0
+        self._came: list[npt.NDArray[np.int8]] = []
+        for step in range(steps):
+            frame = logs[:, step]
+            # Into a digit from the number that is one shorter: from its best state, or from its second best
+            # for the digit that is the best, since a digit after itself needs a blank.
+            last = best.argmax(axis=2)
+            ahead = best.max(axis=2)
+            others = best.copy()
+            np.put_along_axis(others, last[:, :, None], -np.inf, axis=2)
+            second = others.argmax(axis=2)
+            is_same = last[:, :-1, None] == np.arange(digits)
+            source = np.where(is_same, second[:, :-1, None], last[:, :-1, None])
+            entering = np.where(is_same, others.max(axis=2)[:, :-1, None], ahead[:, :-1, None])
+            stays = best[:, 1:, :digits]
+            enters = entering > stays
+            onward = best.copy()
+            onward[:, 1:, :digits] = np.where(enters, entering, stays) + frame[:, None, :digits]
+            onward[:, 0, :digits] = -np.inf
+            onward[:, :, digits] = ahead + frame[:, None, -1]
+            origin = np.empty((count, most + 1, states), np.int8)
+            # A negative origin: the state goes on. Another one: the state before, of a number one shorter.
+            origin[:, 1:, :digits] = np.where(enters, source, -1)
+            origin[:, 0, :digits] = -1
+            origin[:, :, digits] = last
+            self._came.append(origin)
+            best = onward
+        self._ends, self._scores = best.argmax(axis=2), best.max(axis=2)
 
-def _trace(came: Sequence[npt.NDArray[np.int8]], line: int, length: int, state: int, digits: int) -> Path:
-    """Follow a path back from its last state."""
-    number: list[int] = []
-    middles: list[float] = []
-    last = len(came) - 1  # frame of the digit
-    for frame in range(len(came) - 1, -1, -1):
-        source = int(came[frame][line, length, state])
-        if state == digits:
-            state, last = source, frame - 1
-        elif source >= 0:
-            number.append(state)
-            middles.append((frame + last) / 2)
-            length -= 1
-            state, last = source, frame - 1
-    return Path(tuple(reversed(number)), tuple(reversed(middles)))
+    def path(self, line: int, length: int) -> Path | None:
+        """Return the most likely path of a line with so many digits; None if it has none."""
+        if not np.isfinite(self._scores[line, length]):
+            return None
+        number: list[int] = []
+        middles: list[float] = []
+        state = int(self._ends[line, length])
+        last = len(self._came) - 1  # frame of the digit
+        for frame in range(len(self._came) - 1, -1, -1):
+            source = int(self._came[frame][line, length, state])
+            if state == self._digits:
+                state, last = source, frame - 1
+            elif source >= 0:
+                number.append(state)
+                middles.append((frame + last) / 2)
+                length -= 1
+                state, last = source, frame - 1
+        return Path(tuple(reversed(number)), tuple(reversed(middles)))
 
 
 def probability(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Floats:

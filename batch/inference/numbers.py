@@ -118,21 +118,21 @@ def spell(logits: npt.NDArray[np.float32], lengths: Lengths, other_length: float
     """
     frames = _softmax(logits)
     masses = ctc.length_masses(frames, DIGITS, MAX_DIGITS)
-    candidates = ctc.best_numbers(frames, DIGITS, lengths.most)
+    candidates = ctc.BestNumbers(frames, DIGITS, lengths.most)
     best = [ctc.Path((), ())] * len(frames)
     shares = np.zeros(len(frames))
-    for length in range(lengths.least, lengths.most + 1):
-        # A number is at most as likely as all numbers of its length.
-        rows = [
-            row
-            for row, paths in enumerate(candidates)
-            if paths[length] is not None and masses[row, length] > shares[row]
-        ]
-        if not rows:
+    lines = np.arange(len(frames))
+    for order in (-masses[:, lengths.least : lengths.most + 1]).argsort(axis=1, kind="stable").T:
+        # A number is at most as likely as all numbers of its length, and the likeliest lengths come first.
+        found = {
+            row: path
+            for row, length in zip(lines.tolist(), (lengths.least + order).tolist(), strict=True)
+            if masses[row, length] > shares[row] and (path := candidates.path(row, length)) is not None
+        }
+        if not found:
             continue
-        found = [path for row in rows if (path := candidates[row][length]) is not None]
-        likely = ctc.probability(frames[rows], [path.number for path in found]).tolist()
-        for row, path, share in zip(rows, found, likely, strict=True):
+        likely = ctc.probability(frames[[*found]], [path.number for path in found.values()]).tolist()
+        for (row, path), share in zip(found.items(), likely, strict=True):
             if share > shares[row]:
                 shares[row], best[row] = share, path
     within = masses[:, lengths.least : lengths.most + 1].sum(axis=1)

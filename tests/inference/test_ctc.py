@@ -58,22 +58,24 @@ def test_masses_sum_all_numbers_of_a_length(steps: int) -> None:
 @pytest.mark.parametrize("steps", [1, 2, 5, 6])
 def test_the_best_number_of_a_length_is_on_the_best_path(steps: int) -> None:
     lines = frames(20 + steps, steps)
-    for line, numbers in zip(lines, ctc.best_numbers(lines, DIGITS, 4), strict=True):
+    numbers = ctc.BestNumbers(lines, DIGITS, 4)
+    for row, line in enumerate(lines):
         best: dict[int, float] = defaultdict(float)
         spelled: dict[int, tuple[int, ...]] = {}
         for word, share in all_paths(line):
             if len(word) < 5 and all(symbol < DIGITS for symbol in word) and share > best[len(word)]:
                 best[len(word)], spelled[len(word)] = share, word
-        assert [path and path.number for path in numbers] == [spelled.get(length) for length in range(5)]
+        paths = [numbers.path(row, length) for length in range(5)]
+        assert [path and path.number for path in paths] == [spelled.get(length) for length in range(5)]
 
 
 def test_a_digit_after_itself_needs_a_blank() -> None:
     sure = np.full((1, 3, CLASSES), 1e-9)
     sure[0, :, 1] = 1.0
-    assert ctc.best_numbers(sure, DIGITS, 2)[0][1] == ((1,), (1.0,))
+    assert ctc.BestNumbers(sure, DIGITS, 2).path(0, 1) == ((1,), (1.0,))
     assert ctc.length_masses(sure, DIGITS, 2)[0] == pytest.approx([0, 1, 0], abs=1e-6)
     sure[0, 1] = 1e-9, 1e-9, 1e-9, 1.0
-    assert ctc.best_numbers(sure, DIGITS, 2)[0][2] == ((1, 1), (0.0, 2.0))
+    assert ctc.BestNumbers(sure, DIGITS, 2).path(0, 2) == ((1, 1), (0.0, 2.0))
 
 
 def test_substitutions_are_the_shares_of_a_place() -> None:

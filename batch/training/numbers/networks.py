@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.preprocessing.number_line import STRIP
-from batch.training.look.networks import GROUND, UNIT
+from batch.training.look.networks import GROUND, NORM_EPSILON, NORM_MOMENTUM, UNIT
 from batch.training.numbers.mixture import FRAMES, SIGN
 
 CLASSES = SIGN + 2  # ten digits, what is no digit, and the blank of CTC
@@ -17,6 +17,7 @@ BLANK = CLASSES - 1
 COLUMN_CLASSES = FRAMES * CLASSES  # logits of one column
 # Filters, and strides down and along, of the first convolutions.
 TRUNK = ((16, 2, 2), (40, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1))
+REFINED = 3  # the convolution of these that a residual block follows
 ACROSS, ALONG = 192, 192  # filters over the whole height that is left, and along the line
 
 
@@ -29,21 +30,48 @@ def build() -> Any:
     """
     x = inputs = keras.Input((STRIP.height_px, None, 1), name="strip")
     for index, (filters, down, right) in enumerate(TRUNK):
-        kernel = 6 if index == 0 else 3
-        x = keras.layers.Conv2D(
-            filters, kernel, (down, right), "same", activation="relu", name=f"conv{index}"
-        )(x)
+        kernel = (6, 6) if index == 0 else (3, 3)
+        x = _relu(_convolve(x, filters, kernel, f"conv{index}", strides=(down, right)))
+        if index == REFINED:
+            x = _refine(x, (3, 3), f"refine{index}")
     rows = x.shape[1]
     x = keras.layers.ZeroPadding2D((0, 1), name="beside")(x)
-    x = keras.layers.Conv2D(
-        ACROSS, (rows, 3), activation="relu", kernel_initializer="he_normal", name="across"
-    )(x)
-    x = keras.layers.Conv2D(
-        ALONG, (1, 5), padding="same", activation="relu", kernel_initializer="he_normal", name="along"
-    )(x)
+    x = _relu(_convolve(x, ACROSS, (rows, 3), "across", padding="valid"))
+    x = _relu(_convolve(x, ALONG, (1, 5), "along"))
+    x = _refine(x, (1, 5), "refine_along")
     x = keras.layers.Conv2D(COLUMN_CLASSES, (1, 3), padding="same", name="frames")(x)
     outputs = keras.layers.Reshape((-1, CLASSES), name="logits")(x)
     return keras.Model(inputs, outputs)
+
+
+def _convolve(
+    x: Any,
+    filters: int,
+    kernel: tuple[int, int],
+    name: str,
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "same",
+    gamma: str = "ones",
+) -> Any:
+    """Add a convolution and its norm, which the conversion joins (Ioffe and Szegedy 2015)."""
+    x = keras.layers.Conv2D(
+        filters, kernel, strides, padding, use_bias=False, kernel_initializer="he_normal", name=name
+    )(x)
+    return keras.layers.BatchNormalization(
+        epsilon=NORM_EPSILON, momentum=NORM_MOMENTUM, gamma_initializer=gamma, name=f"{name}_norm"
+    )(x)
+
+
+def _relu(x: Any) -> Any:
+    return keras.layers.ReLU()(x)
+
+
+def _refine(x: Any, kernel: tuple[int, int], name: str) -> Any:
+    """Add a residual block; at first it changes nothing (He et al. 2016)."""
+    filters = x.shape[-1]
+    y = _relu(_convolve(x, filters, kernel, f"{name}_first"))
+    y = _convolve(y, filters, kernel, f"{name}_second", gamma="zeros")
+    return _relu(keras.layers.Add(name=name)([x, y]))
 
 
 def scaled(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
