@@ -20,8 +20,7 @@ from batch.inference.look import Glance
 from batch.inference.number_decision import MIN_SHARE, NumberDecision, NumberThresholds, Spelled, decide
 from batch.inference.runtimes import LiteRt
 from batch.lengths import MAX_DIGITS, Lengths
-from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import STRIP, WIDTHS_PX, cut_digits
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures
 from batch.records import Grey, Manifest
 
 SIGN, BLANK = (
@@ -202,8 +201,8 @@ def ask_look(
         The lines, with the likeliest digit in each place. Neither the length nor what is refused changes.
     """
     pairs = zip(strips, lines, strict=True)
-    digits = [digit for strip, line in pairs for digit in cut_digits(strip, line.middles)]
-    glances = iter(look.glance_twice([look_input(digit) for digit in digits]) if digits else ())
+    pictures = [picture for strip, line in pairs for picture in digit_pictures(strip, line.middles)]
+    glances = iter(look.glance_twice(pictures) if pictures else ())
     joined = []
     for line in lines:
         if not line.number:

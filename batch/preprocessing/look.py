@@ -74,7 +74,16 @@ def look_input(grey: Grey) -> Grey:
     Returns:
         The scan in the middle, in its own proportions, uint8 (64, 64): paper at 48, ink up to 255.
     """
-    small = _shrink(cv2.bitwise_not(grey) if is_ink_dark(grey) else grey)
+    return light_input(cv2.bitwise_not(grey) if is_ink_dark(grey) else grey)
+
+
+def light_input(light: Grey) -> Grey:
+    """Make the picture of a scan whose ink is known to be lighter than the paper; see `look_input`.
+
+    Args:
+        light: Grey image, uint8 (height, width), at least one pixel.
+    """
+    small = _shrink(light)
     height, width = small.shape
     top, left = (LOOK.side_px - height) // 2, (LOOK.side_px - width) // 2
     return np.asarray(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from batch.preprocessing.look import LOOK, is_ink_dark, level_curve, reduce
+from batch.preprocessing.look import LOOK, is_ink_dark, level_curve, light_input, reduce
 from batch.records import Grey
 
 WIDTHS_PX = (56, 80, 120, 160, 240, 360)
@@ -116,23 +116,23 @@ def strip_of(grey: Grey) -> Strip:
     return Strip(np.asarray(picture), (left - before * step) * to_grey, step * to_grey)
 
 
-def cut_digits(strip: Grey, middles: Sequence[float]) -> list[Grey]:
-    """Cut the digits of a number out of its strip.
+def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:
+    """Cut the digits of a number out of its strip, and make the pictures of them that the look sees.
 
     Args:
         strip: Picture of a strip, uint8 (40, width).
         middles: The columns in which the digits have their middles, from left to right.
 
     Returns:
-        A picture of each, from half way to the digit before to half way to the one after it.
+        A picture of each, uint8 (64, 64), from half way to the digit before to half way to the one after it.
     """
     cuts = [(before + after) / 2 for before, after in itertools.pairwise(middles)]
-    digits = []
+    pictures = []
     for middle, left, right in zip(middles, [0.0, *cuts], [*cuts, float(strip.shape[1])], strict=True):
         first = max(0, math.floor(max(left, middle - STRIP.reach_px)))
         last = min(strip.shape[1], math.ceil(min(right, middle + STRIP.reach_px)))
-        digits.append(strip[:, first : max(last, first + 1)])
-    return digits
+        pictures.append(light_input(strip[:, first : max(last, first + 1)]))
+    return pictures
 
 
 def find_line(levels: Grey) -> tuple[int, int, int, int]:

@@ -16,8 +16,7 @@ from batch.inference.number_decision import NumberThresholds, Spelled, decide
 from batch.inference.numbers import Glancing, NumberReader, ask_look
 from batch.inference.runtimes import LiteRt
 from batch.lengths import ANY, MAX_DIGITS, Lengths
-from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import cut_digits
+from batch.preprocessing.number_line import digit_pictures
 from batch.records import Grey, Status
 from batch.training import calibration, metrics
 from batch.training.evaluation import numbers as evaluation
@@ -122,8 +121,9 @@ class _Seen:
 
     def __init__(self, look: Glancing, held_out: HeldOut, lines: Sequence[Spelled]) -> None:
         pairs = zip(held_out.strips, lines, strict=True)
-        digits = [digit for strip, line in pairs for digit in cut_digits(strip, line.middles)]
-        self._glances = look.glance_twice([look_input(digit) for digit in digits])
+        self._glances = look.glance_twice(
+            [picture for strip, line in pairs for picture in digit_pictures(strip, line.middles)]
+        )
 
     def glance_twice(self, pictures: Sequence[Grey]) -> list[Glance]:
         """Return what the looks say of these digits, which are those of the lines."""
