@@ -15,7 +15,7 @@ from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
 from batch.training.look.frames import print_frame, print_type
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
-from batch.training.look.mixture import SEVERAL, pick, pick_extras, pick_pen
+from batch.training.look.mixture import LETTERS_BESIDE, NO_DIGIT_LETTERS, SEVERAL, pick, pick_extras, pick_pen
 from batch.training.look.none_scenes import none_scene
 from batch.training.look.sources import BITMAPS, Sources
 from batch.training.look.studio import Studio
@@ -80,7 +80,8 @@ class Renderer:
         digit = self._digits()
         length = int(pick(LENGTHS, random))
         if kind == "word":
-            pieces = [self._character() for _ in range(random.randint(2, 7))]
+            pieces = [self._character(LETTERS_BESIDE) for _ in range(random.randint(1, 6))]
+            pieces.insert(random.randint(0, len(pieces)), self._character(NO_DIGIT_LETTERS))
         else:
             pieces = [digit(label) for label in self._label(length)]
         if kind == "signed":
@@ -137,8 +138,8 @@ class Renderer:
 
         return write
 
-    def _character(self) -> Piece:
-        glyph = character_glyph(self._studio, CHARACTERS)
+    def _character(self, characters: str) -> Piece:
+        glyph = character_glyph(self._studio, characters)
         longest = max(glyph.width, glyph.height)
         size = self._studio.random.uniform(0.6, 1.1) / (longest if longest > 1 else 1)
         return Piece(glyph, size, SIGN)
@@ -148,7 +149,7 @@ class Renderer:
         u = random.uniform
         kind = pick(SIGNS_DRAWN, random)
         if kind == "character":
-            return self._character()
+            return self._character(CHARACTERS)
         if kind == "dot":
             size = u(0.03, 0.09)
             strokes = [line((0, 0), (size, size * u(-1, 1)), (size * u(0, 1), size))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from batch.records import Grey
-from batch.training.look.mixture import Shares
+from batch.training.look.mixture import NO_DIGIT_LETTERS, Shares
 
 SIGN = 10  # the class of everything written that is no digit
 MAX_LENGTH = 12  # characters of a label
@@ -26,7 +26,7 @@ HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "dr
 GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells": 0.18}
 GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
 SIGNS_DRAWN: Shares = {"dot": 0.38, "comma": 0.20, "minus": 0.18, "equals": 0.04, "character": 0.20}
-CHARACTERS = "/+%$#*()&?abcdefghkmnprtuvwxyzABCDEFGHKLMNPRTUVWXY"
+CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits make digits doubtful
 CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
 MILDER: Shares = {"low-resolution": 0.35, "slip": 0.25, "tile": 0.5, "shadow": 0.5, "fax": 0.5}
