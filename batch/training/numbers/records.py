@@ -99,7 +99,7 @@ class Pool:
         capacity: Fields of one width that the pool holds at most.
     """
 
-    def __init__(self, capacity: int = 24_000):
+    def __init__(self, capacity: int = 3_000):
         self._capacity = capacity
         self._rings: dict[int, Records] = {}
         self.added = dict.fromkeys(WIDTHS_PX, 0)

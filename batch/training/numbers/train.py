@@ -34,7 +34,7 @@ PLACED_UNTIL = 0.06  # part of the training in which the loss knows where the ch
 FIRST_FIELDS = 3_000  # in the pool before the first step
 CHUNK_FIELDS = 64  # that a worker renders at a time
 COLUMNS = 5_760  # of the strips of one step, all together
-REPEATS = 3.0  # how often each field is seen, on average
+REPEATS = 1.3  # how often each field is seen, on average
 
 
 @dataclass(frozen=True)
