@@ -31,6 +31,7 @@ class StripSpec:
         margin_px: Ground on each side, so that no ink lies at the very rim.
         base_px: A scan is reduced until it is less high; a line of a third of it still fills the strip.
         find_px: The height, at most, at which the line is looked for.
+        max_columns: A wider scan holds no line that fills the strip, and to look for it would take minutes.
         ground: Level of the paper, as in the look's picture.
         ink_level: Levels above the paper nearby from which a pixel counts as ink.
         open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
@@ -50,6 +51,7 @@ class StripSpec:
     margin_px: int = 2
     base_px: int = 144
     find_px: int = 72
+    max_columns: int = 10_000
     ground: int = LOOK.ground
     ink_level: int = 120
     open_fraction: float = 0.3
@@ -146,6 +148,8 @@ def find_line(levels: Grey) -> tuple[int, int, int, int]:
         not clear where the line is.
     """
     height, width = levels.shape
+    if width > STRIP.max_columns:
+        return 0, height, 0, width
     factor = -(-height // STRIP.find_px)
     small = reduce(levels, factor) if factor > 1 else levels
     rows, columns = small.shape

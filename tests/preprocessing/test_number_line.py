@@ -102,3 +102,8 @@ def test_columns_of_the_strip_are_known_in_the_scan() -> None:
     strip = strip_of(scan)
     column = int(strip.picture.max(axis=0).argmax())
     assert strip.left + strip.columns * column == pytest.approx(202, abs=4)
+
+
+def test_no_line_is_looked_for_in_a_very_wide_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cv2, "morphologyEx")  # it would take minutes
+    assert strip_of(field(72, 100_000, 1)).picture.shape == (STRIP.height_px, WIDTHS_PX[-1])
