@@ -91,7 +91,7 @@ def fit(
     )
     spelled = by_weight[weight]
     shares, right, counts = _answers(spelled, held_out.labels, plain)
-    slope, offset = _fit_odds(shares, right)
+    slope, offset = _fit_odds(shares, right, counts)
     fitted = dataclasses.replace(plain, slope=slope, offset=offset, look_weight=weight)
     confidences = np.array([fitted.confidence(share) for share in shares.tolist()])
     below = calibration.threshold_for_risk(confidences, right, MAX_RISK, counts)
@@ -148,7 +148,9 @@ def _answers(
     return shares, right.astype(np.bool_), counts
 
 
-def _fit_odds(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _fit_odds(
+    shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], counts: npt.NDArray[np.float64]
+) -> tuple[float, float]:
     """Fit a logistic regression of being right on the log odds of the share, by Newton's method."""
     clipped = np.clip(shares, MIN_SHARE, 1 - MIN_SHARE)
     odds = np.log(clipped / (1 - clipped))
@@ -158,8 +160,8 @@ def _fit_odds(shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> 
     weights = np.array([0.5, 0.0])
     for _ in range(NEWTON_STEPS):
         likely = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (target - likely)
-        curvature = (design * (likely * (1 - likely))[:, None]).T @ design + 1e-6 * np.eye(2)
+        gradient = design.T @ (counts * (target - likely))
+        curvature = (design * (counts * likely * (1 - likely))[:, None]).T @ design + 1e-6 * np.eye(2)
         weights = weights + np.linalg.solve(curvature, gradient)
     return float(weights[0]), float(weights[1])
 

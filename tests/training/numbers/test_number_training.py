@@ -15,7 +15,7 @@ def test_the_fitted_confidence_is_calibrated() -> None:
     rng = np.random.default_rng(1)
     odds = rng.normal(3, 3, 20_000)
     right = rng.random(20_000) < 1 / (1 + np.exp(-(0.6 * odds - 0.5)))
-    slope, offset = calibrate._fit_odds(1 / (1 + np.exp(-odds)), right)
+    slope, offset = calibrate._fit_odds(1 / (1 + np.exp(-odds)), right, np.ones(len(odds)))
     assert (slope, offset) == pytest.approx((0.6, -0.5), abs=0.05)
     thresholds = NumberThresholds(slope, offset, 0.0, 1.0)
     assert thresholds.confidence(0.5) == pytest.approx(1 / (1 + np.exp(0.5)), abs=0.02)
