@@ -65,7 +65,9 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
         return decisions
     answered = _answered(greys, model)
     single = [
-        index for index, decision in enumerate(decisions) if answered[index] or len(decision.number) == 1
+        index
+        for index, decision in enumerate(decisions)
+        if answered[index] or len(decision.number) == 1 or decision.reason is Reason.BLANK
     ]
     digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):

@@ -139,6 +139,8 @@ def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
         ("7", (7, Status.REFUSED), (Status.REVIEW, "7")),
         ("77", (7, Status.OK), (Status.REVIEW, "77")),
         ("+7", (7, Status.OK), (Status.REFUSED, "")),
+        ("", (7, Status.REVIEW), (Status.REVIEW, "7")),
+        ("", None, (Status.REFUSED, "")),
     ],
 )
 def test_readers_of_single_digits_have_their_say(
@@ -151,7 +153,7 @@ def test_readers_of_single_digits_have_their_say(
     if digit is not None:
         decision = Decision(Prediction(digit[0], 0.8, ()), digit[1], None)
     monkeypatch.setattr(steps, "examine_all", lambda greys, model: [Examined(decision)] * len(greys))
-    monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [True] * len(greys))
+    monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [len(text) > 1])
     model = model_of({text: 1.0})
     assert model.numbers is not None
     (found,) = decide_numbers([two()], model, model.numbers)
