@@ -41,6 +41,9 @@ def live_page(browser: Any, tmp_path: Path, fake_model: Path) -> Iterator[Callab
         return LivePage(browser, servers[-1])
 
     yield open_it
+    # A page whose server has ended asks on, and its errors would be those of the next test.
+    browser.get("about:blank")
+    browser.get_log("browser")
     for server in servers:
         server.end()
 
