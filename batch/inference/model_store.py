@@ -232,7 +232,7 @@ def check_target(models_dir: Path, name: str, overwrite: bool) -> None:
 
 
 def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overwrite: bool = False) -> Path:
-    """Write a model folder, whole or not at all.
+    """Write a model folder as a whole; after an error all is as before.
 
     Args:
         models_dir: Folder of models; digitbox makes it if it is missing.

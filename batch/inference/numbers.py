@@ -17,7 +17,7 @@ from batch.errors import ConfigError, ModelError
 from batch.inference import ctc, model_store
 from batch.inference.decision import DIGITS
 from batch.inference.look import Glance
-from batch.inference.number_decision import MIN_SHARE, NumberDecision, NumberThresholds, Spelled, decide
+from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled
 from batch.inference.runtimes import LiteRt
 from batch.lengths import MAX_DIGITS, Lengths
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures
@@ -73,19 +73,15 @@ class NumberReader:
         self.thresholds, self.lengths = thresholds, lengths
         self._network, self._look = network, look
 
-    def read(self, strips: Sequence[Grey]) -> list[NumberDecision]:
-        """Read lines.
+    def spell(self, strips: Sequence[Grey]) -> list[Spelled]:
+        """Read lines; `number_decision.decide` decides on each.
 
         Args:
             strips: The strip of each scan, see `batch.preprocessing.number_line`.
 
         Returns:
-            A decision for each, in the same order. It does not depend on the others.
+            What the network and the looks say of each, in the same order. It does not depend on the others.
         """
-        return [decide(spelled, self.thresholds) for spelled in self.spell(strips)]
-
-    def spell(self, strips: Sequence[Grey]) -> list[Spelled]:
-        """Return what the network and the looks say of lines, in the same order."""
         spelled: dict[int, Spelled] = {}
         by_width: dict[int, list[int]] = {}
         for index, strip in enumerate(strips):

@@ -50,8 +50,8 @@ class Spelling:
 
 def read(shares: dict[str, float], lengths: Lengths = ANY, **changes: float) -> NumberDecision:
     thresholds = dataclasses.replace(PLAIN, **changes)
-    (decision,) = NumberReader(Spelling(shares), thresholds, lengths).read([STRIP])
-    return decision
+    (line,) = NumberReader(Spelling(shares), thresholds, lengths).spell([STRIP])
+    return decide(line, thresholds)
 
 
 @pytest.mark.parametrize("text", ["1", "7", "42", "0042", "000", "1111111", "90210"])
@@ -119,9 +119,9 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     reader = NumberReader(Width(), PLAIN, ANY)
     widths = [WIDTHS_PX[index % 3] for index in (2, 0, 1, 1, 0, 2, 2, 0)] * 30
     strips = [np.full((40, width), 48, np.uint8) for width in widths]
-    together = reader.read(strips)
+    together = [decide(line, PLAIN) for line in reader.spell(strips)]
     assert [decision.number for decision in together] == [str(width) for width in widths]
-    assert together[:3] == [reader.read([strip])[0] for strip in strips[:3]]
+    assert together[:3] == [decide(reader.spell([strip])[0], PLAIN) for strip in strips[:3]]
 
 
 def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:

@@ -136,7 +136,7 @@ def test_the_model_of_a_training_reads_numbers(trained: tuple[Path, int, str]) -
     assert "## Numbers" in (folder / "card.md").read_text(encoding="utf-8")
     reader = models.load(folder, manifest, digits=ANY).numbers
     assert reader is not None
-    assert len(reader.read([np.full((40, width), 48, np.uint8) for width in WIDTHS_PX])) == len(WIDTHS_PX)
+    assert len(reader.spell([np.full((40, width), 48, np.uint8) for width in WIDTHS_PX])) == len(WIDTHS_PX)
 
 
 @pytest.mark.slow
