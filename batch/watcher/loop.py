@@ -38,7 +38,7 @@ from batch.watcher.systemd import notify, watchdog_interval_s
 _log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
-MAX_SCANS = 10_000  # in a batch; digitbox does nothing else while it reads one, not even a heartbeat
+MAX_SCANS = 10_000  # in a batch; digitbox does nothing else while it reads one
 
 
 def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) -> None:
