@@ -274,13 +274,15 @@ def _put_in_place(building: Path, target: Path) -> None:
     if not target.exists():
         os.rename(building, target)
         return
-    old = building.with_name(f"{building.name}.old")
-    os.rename(target, old)
-    try:
-        os.rename(building, target)
-    except BaseException:
-        os.rename(old, target)
-        raise
+    old = building  # once the two have taken each other's name
+    if not durable.exchange(building, target):
+        old = building.with_name(f"{building.name}.old")
+        os.rename(target, old)
+        try:
+            os.rename(building, target)
+        except BaseException:
+            os.rename(old, target)
+            raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -24,8 +24,8 @@ _DEVICE_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_C
 _STREAMS = ("/dev/std", "/dev/fd/", "/proc/")  # other names of what is open, e.g. of a log
 _cleaned: set[str] = set()  # folders in which this process has removed leftovers
 
-# Of the headers of Linux: paths are relative to the current folder, and nothing is replaced.
-_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
+# Of the headers of Linux: paths are relative to the current folder; nothing is replaced; two change places.
+_AT_FDCWD, _RENAME_NOREPLACE, _RENAME_EXCHANGE = -100, 1, 2
 
 
 def sync(path: Path) -> None:
@@ -131,10 +131,26 @@ def rename_without_replacing(source: Path, target: Path) -> bool:
         FileExistsError: The name is taken.
         OSError: The file cannot be renamed.
     """
+    return _rename(source, target, _RENAME_NOREPLACE)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders take each other's name in one step, by renameat2 of Linux.
+
+    Returns:
+        False if the system or the file system has no such call.
+
+    Raises:
+        OSError: One of them is missing, or cannot be renamed.
+    """
+    return _rename(one, other, _RENAME_EXCHANGE)
+
+
+def _rename(source: Path, target: Path, flag: int) -> bool:
     call = _renameat2()
     if call is None:
         return False
-    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE) == 0:
+    if call(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), flag) == 0:
         return True
     number = ctypes.get_errno()
     if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from batch.errors import ConfigError, ModelError
 from batch.inference import model_store
 from batch.records import CLASSES, SPECS, Input
+from batch.storage import durable
 from fakes import MANIFEST, save_fake_model
 
 
@@ -175,10 +177,24 @@ def test_a_model_stays_if_the_new_one_cannot_take_its_place(
             raise KeyboardInterrupt
         rename(old, new)
 
+    monkeypatch.setattr(durable, "exchange", lambda *_: False)
     monkeypatch.setattr(os, "rename", fail_once)
     with pytest.raises(KeyboardInterrupt):
         model_store.save(tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"new"}, overwrite=True)
     assert (folder / model_store.TFLITE_FILE).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["fake"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such call")
+def test_a_model_that_is_replaced_is_never_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_fake_model(tmp_path)
+
+    def missing(old: Path, new: Path) -> None:
+        raise AssertionError(f"there is no model while {old} becomes {new}")
+
+    monkeypatch.setattr(os, "rename", missing)
+    model_store.save(tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"new"}, overwrite=True)
+    assert (folder / model_store.TFLITE_FILE).read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["fake"]
 
 

@@ -77,6 +77,16 @@ def test_one_call_renames_and_replaces_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such call")
+def test_two_folders_change_places_in_one_call(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / name).mkdir(parents=True)
+    assert durable.exchange(tmp_path / "a", tmp_path / "b")
+    assert [path.name for path in (*(tmp_path / "a").iterdir(), *(tmp_path / "b").iterdir())] == ["b", "a"]
+    with pytest.raises(FileNotFoundError):
+        durable.exchange(tmp_path / "a", tmp_path / "gone")
+
+
 @pytest.mark.parametrize("write", [durable.write_new, durable.replace])
 def test_a_full_disk_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, bytes], None]
