@@ -18,8 +18,9 @@ from batch.inference import model_store, models
 from batch.lengths import ANY
 from batch.preprocessing.number_line import WIDTHS_PX
 from batch.training.__main__ import main
+from batch.training.evaluation.number_scans import LAYOUTS
 from batch.training.look import weigh
-from batch.training.look.evaluate import LAYOUTS, NUMBERS
+from batch.training.look.evaluate import NUMBERS
 from batch.training.look.sources import load
 from command import ROOT
 

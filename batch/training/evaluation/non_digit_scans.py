@@ -61,9 +61,7 @@ KINDS: Mapping[str, _Make] = {
     "pictures": _picture,
     "noise": _noise,
     "blank-paper": _blank_paper,
-    "numbers-close": partial(number_scans.draw_row, min_gap_px=0, max_gap_px=4),
-    "numbers-gaps": partial(number_scans.draw_row, min_gap_px=8, max_gap_px=30),
-    "numbers-columns": partial(number_scans.draw_column, min_gap_px=3, max_gap_px=20),
+    **{f"numbers-{layout}": draw for layout, draw in number_scans.LAYOUTS.items()},
 }
 """Functions that make a scan of a kind from digits, by name."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import cv2
 import numpy as np
 
@@ -33,6 +36,14 @@ def draw_column(rng: np.random.Generator, digits: Grey, min_gap_px: int, max_gap
     """Draw digits one below another; see `draw_row`."""
     inks = [np.ascontiguousarray(ink.T) for ink in _inks(rng, digits, int(rng.choice(DIGITS_IN_A_COLUMN)))]
     return _on_paper(rng, np.ascontiguousarray(_join(rng, inks, min_gap_px, max_gap_px).T))
+
+
+LAYOUTS: Mapping[str, Callable[[np.random.Generator, Grey], Grey]] = {
+    "close": partial(draw_row, min_gap_px=0, max_gap_px=4),
+    "gaps": partial(draw_row, min_gap_px=8, max_gap_px=30),
+    "columns": partial(draw_column, min_gap_px=3, max_gap_px=20),
+}
+"""Functions that draw a number from digits, by the way in which these stand."""
 
 
 def _inks(rng: np.random.Generator, digits: Grey, count: int) -> list[Grey]:

@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 import look_sources
 from batch.inference import model_store
+from batch.training.evaluation.number_scans import LAYOUTS
 from batch.training.look import weigh
-from batch.training.look.evaluate import LAYOUTS, NUMBERS, figures, fit, numbers
+from batch.training.look.evaluate import NUMBERS, figures, fit, numbers
 from batch.training.look.farm import Farm, seed_of
 from batch.training.look.pool import Pool
 from batch.training.look.records import RECORD
