@@ -325,6 +325,19 @@ SEVERAL_PAGES: dict[str, Callable[[Grey], bytes]] = {
 """Writers of files with two pages or frames, by name."""
 
 
+def second_page_damaged() -> bytes:
+    """Write a TIFF of two pages, and damage the pixels of the second."""
+    data = _pillow(
+        "TIFF",
+        Pillow.fromarray(two()),
+        save_all=True,
+        append_images=[Pillow.fromarray(255 - two())],
+        compression="tiff_adobe_deflate",
+    )
+    start = data.rindex(b"\x78\x9c") + 20
+    return data[:start] + bytes(4) + data[start + 4 :]
+
+
 def two(paper: int = 235, ink: int = 25, side: int = 48) -> Grey:
     """Draw a handwritten 2 on even ground: uint8 (side, side)."""
     image = np.full((side, side), paper, np.uint8)

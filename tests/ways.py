@@ -10,7 +10,7 @@ from batch.config import RunOptions
 from batch.engines.local import Engine
 from batch.records import After
 from batch.run import job
-from formats import FORMATS, SEVERAL_PAGES, two
+from formats import FORMATS, SEVERAL_PAGES, second_page_damaged, two
 from scene import Scene
 
 SCANS = {
@@ -19,7 +19,10 @@ SCANS = {
     "half.png": FORMATS["png-8"](two())[:90],
     "sub/a.png": FORMATS["png-8"](255 - two()),
     "sub/deep/pages.tif": SEVERAL_PAGES["tiff"](two()),
+    "sub/half.tif": second_page_damaged(),
 }
+FAILED = {"half.png", "sub/half.tif"}
+"""The scans that go to failed/: of one of them, only a page has failed."""
 ROWS = Counter({name: 2 if name.endswith(".tif") else 1 for name in SCANS})
 """Number of rows that each scan has: one for each page."""
 

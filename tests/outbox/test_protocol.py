@@ -25,7 +25,7 @@ from fakes import MANIFEST
 from faults import KILL_EVERY, before_each_call, calls_of, fast_folder, killed_at
 from others import as_another, become_another, needs_root, open_to_all
 from scene import Scene
-from ways import ROWS, SCANS, run, watch
+from ways import FAILED, ROWS, SCANS, run, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 
@@ -91,17 +91,18 @@ def check(folder: Path, after: After) -> None:
         for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     ]
     assert Counter(row["file"] for row in rows) == ROWS
-    assert len({row["batch"] for row in rows if row["page"]}) == 1
+    assert {len({row["batch"] for row in rows if row["file"] == name}) for name in SCANS} == {1}
     for row in rows:
         assert row["sha256"] == hashlib.sha256(SCANS[row["file"]]).hexdigest()
-        assert row["status"] == ("failed" if row["file"] == "half.png" else "ok")
+        failed = row["file"] == "half.png" or (row["file"], row["page"]) == ("sub/half.tif", "2")
+        assert row["status"] == ("failed" if failed else "ok")
     remaining = {name: content for name, content in files(folder / "inbox") if content}
     done = Counter(name.split("/", 2)[2] for name, _ in files(folder / "outbox" / "done"))
-    failed = Counter(name.split("/", 2)[2] for name, _ in files(folder / "outbox" / "failed"))
+    in_failed = Counter(name.split("/", 2)[2] for name, _ in files(folder / "outbox" / "failed"))
     assert remaining == (SCANS if after is After.LEAVE else {})
     if after is After.MOVE:
-        assert done == Counter([name for name in SCANS if name != "half.png"])
-        assert failed == Counter(["half.png", "half.png.json"])
+        assert done == Counter(SCANS.keys() - FAILED)
+        assert in_failed == Counter([*FAILED, *(f"{name}.json" for name in FAILED)])
     assert not list((folder / "outbox" / ".digitbox" / "staging").iterdir())
 
 
