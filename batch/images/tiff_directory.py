@@ -13,31 +13,13 @@ X_RESOLUTION, Y_RESOLUTION, PLANES = 282, 283, 284
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 322, 323, 324, 325
 EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 INNER_DIRECTORIES = 330
-_PAGE_TAGS = (
-    *(NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, ORIENTATION, X_RESOLUTION, Y_RESOLUTION, INNER_DIRECTORIES),
-)
+_PAGE_TAGS = (NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, ORIENTATION, X_RESOLUTION, Y_RESOLUTION)
 _PIXEL_TAGS = (BITS, SAMPLES, SAMPLE_FORMAT, EXTRA_SAMPLES, PHOTOMETRIC, PLANES, COMPRESSION)
 _PART_TAGS = (STRIPS, STRIP_ROWS, STRIP_SIZES, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES)
-_TAGS = frozenset((*_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
-# Kinds of numbers in a directory: their sizes in bytes, and how `struct` calls those that digitbox reads.
-_SIZES = {
-    1: 1,
-    2: 1,
-    3: 2,
-    4: 4,
-    5: 8,
-    6: 1,
-    7: 1,
-    8: 2,
-    9: 4,
-    10: 8,
-    11: 4,
-    12: 8,
-    13: 4,
-    16: 8,
-    17: 8,
-    18: 8,
-}
+_TAGS = frozenset((INNER_DIRECTORIES, *_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
+# Kinds of numbers in a directory by their size in bytes, and how `struct` calls those that digitbox reads.
+_KINDS = {1: (1, 2, 6, 7), 2: (3, 8), 4: (4, 9, 11, 13), 8: (5, 10, 12, 16, 17, 18)}
+_SIZES = {kind: size for size, kinds in _KINDS.items() for kind in kinds}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 13: "I", 16: "Q", 18: "Q"}
 _FLOATS = frozenset((11, 12))
 _FRACTION = 5  # two numbers of 32 bits
