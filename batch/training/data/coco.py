@@ -20,8 +20,9 @@ def matches(content: Any) -> bool:
 
 
 def read(content: Any, source: Path, annotations: Annotations) -> None:
-    """Add the boxes of a file.
+    """Add the boxes of a file. Of several images with one name, the last counts.
 
+    Label Studio writes an image for each person who has labelled a sheet.
     The sheets lie beside the file, or below its folder. If that is named annotations, they may also lie
     beside this folder.
 
@@ -46,6 +47,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
         raise InputError(
             f"{source} lacks {error}, which COCO's images and boxes have: export it again"
         ) from error
+    last = {name: image_id for image_id, (name, _, _) in images.items()}
     of_source = part_of(folder.name_of(source))
     files = {}
     for image_id, category_id, box in boxes:
@@ -53,7 +55,9 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
         if image_id not in files:
             files[image_id] = folder.find(name, source)
         file = files[image_id]
-        if file is None:
+        if name and last[name] != image_id:
+            annotations.left_out["of a sheet that a later image has, too"] += 1
+        elif file is None:
             annotations.left_out[f"of an image that is not there (e.g. {name!r})"] += 1
         elif category_id not in categories:
             annotations.left_out["of an unknown category"] += 1

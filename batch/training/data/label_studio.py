@@ -34,7 +34,10 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
         InputError: A path leaves the folder of the file.
     """
     folder = Folder(source.parent)
-    for task in content:
+    last = {_number(task): index for index, task in enumerate(content)}
+    for index, task in enumerate(content):
+        if _number(task) is not None and last[_number(task)] != index:
+            continue
         if not _is_task(task):
             annotations.left_out["of a task without an image or an annotation"] += 1
             continue
@@ -54,6 +57,12 @@ def _is_task(task: Any) -> bool:
     return (
         isinstance(task, dict) and bool(_address(task)) and ("data" not in task or _results(task) is not None)
     )
+
+
+def _number(task: Any) -> int | None:
+    """Return the number of the task; None if it has none. The short form has a task for each annotation."""
+    number = task.get("id") if isinstance(task, dict) else None
+    return number if isinstance(number, int) else None
 
 
 def _address(task: dict[str, Any]) -> str:

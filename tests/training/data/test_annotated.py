@@ -68,6 +68,24 @@ def test_labels_of_whole_scans(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("is_short", [False, True])
+def test_the_last_annotation_of_a_task_counts(is_short: bool, tmp_path: Path) -> None:
+    """The short form of Label Studio 1.x and 2.x has a task of the same number for each annotation."""
+    tasks: list[dict[str, Any]]
+    if is_short:
+        tasks = [
+            {"id": 2, "image": "a.png", "label": [box(label)], "annotation_id": number}
+            for number, label in enumerate("95")
+        ]
+    else:
+        tasks = [{"id": 2} | task(box("9"))]
+        tasks[0]["annotations"] += task(box("5"))["annotations"]
+    scans, said = load(
+        write_tasks(tmp_path / "data", {"id": 1, "image": "a.png", "label": [box("7")]}, *tasks)
+    )
+    assert [scan.label for scan in scans] == [7, 5] and said[1:] == []
+
+
 def test_boxes_end_with_their_sheet(tmp_path: Path) -> None:
     boxes = [
         box("1", left=-40, width=60),
@@ -143,6 +161,19 @@ COCO: dict[str, Any] = {
 
 def coco(name: str = "a.png", **parts: Any) -> str:
     return json.dumps({**COCO, "images": [{**COCO["images"][0], "file_name": name}], **parts})
+
+
+def test_the_last_image_of_a_sheet_counts(tmp_path: Path) -> None:
+    """Label Studio's COCO has an image for each person who has labelled the sheet."""
+    images = [{**COCO["images"][0], "id": number} for number in (1, 2)]
+    boxes = [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]}] * 2
+    boxes.append({"image_id": 2, "category_id": 2, "bbox": [0, 0, 10, 10]})
+    categories = [{"id": 1, "name": "3"}, {"id": 2, "name": "8"}]
+    write(tmp_path / "data" / "a.png", SCAN)
+    (tmp_path / "data" / "a.json").write_text(coco(images=images, annotations=boxes, categories=categories))
+    scans, said = load(tmp_path / "data")
+    assert [scan.label for scan in scans] == [8]
+    assert said[1:] == ["left out: 2 of a sheet that a later image has, too"]
 
 
 @pytest.mark.parametrize(
