@@ -26,6 +26,7 @@ from batch.terminal.log import event
 from batch.text import text_cell
 
 if TYPE_CHECKING:
+    from batch.monitoring.news import State
     from batch.watcher.signals import StopSignal
 
 _log = logging.getLogger(__name__)
@@ -51,16 +52,25 @@ def watch(folder: Path | None, **values: Any) -> None:
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
+    from batch.monitoring.news import State
     from batch.watcher.signals import StopSignal
 
     context = click.get_current_context()
     stop = StopSignal()
     with stop.listen():
-        _watch(folder, values, stop)
+        _watch(folder, values, stop, State())
         while stop.must_reload and not stop.number:
             stop.must_reload = False
-            values = _reload(context, folder, values)
-            _watch(folder, values, stop)
+            before, values, state = values, _reload(context, folder, values), State()
+            try:
+                _watch(folder, values, stop, state)
+            except RunError as error:
+                if state.is_watching or values == before:
+                    raise
+                set_up_log(build(OutputOptions, before), with_times=True)
+                _say_kept(str(error))
+                values = before
+                _watch(folder, values, stop, State())
     if stop.number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)
 
@@ -79,9 +89,13 @@ def _reload(context: click.Context, folder: Path | None, values: dict[str, Any])
         build_options(folder, anew)
     except (click.ClickException, RunError) as error:
         text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        _log.error(f"the options stay as they were: {text}", extra=event("reload"))
+        _say_kept(text)
         return values
     return anew
+
+
+def _say_kept(why: str) -> None:
+    _log.error(f"the options stay as they were: {why}", extra=event("reload"))
 
 
 def build_options(
@@ -110,9 +124,9 @@ def build_options(
     return options, notifications, service
 
 
-def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal) -> None:
+def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal, state: State) -> None:
     """Watch with these options until a signal comes."""
-    from batch.monitoring.news import News, State
+    from batch.monitoring.news import News
     from batch.run import job
     from batch.watcher import inbox as inbox_of
     from batch.watcher import loop
@@ -123,7 +137,7 @@ def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal) -> Non
     if output.dry_run:
         print_names(options, inbox_of.find_inputs(options))
         return
-    stats, state = job.new_stats(options), State()
+    stats = job.new_stats(options)
     with ExitStack() as resources:
         observe: Callable[[float], object] | None = None
         if service.metrics_listen is not None:

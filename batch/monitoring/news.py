@@ -35,12 +35,14 @@ class State:
     """The facts of a watcher that change from moment to moment.
 
     Attributes:
+        is_watching: Whether the start has succeeded.
         backlog: Number of files that wait or are ready.
         ready_since: Time when the oldest ready scan became whole, by the watcher's clock; inf if none is.
         pauses: Number of pauses so far.
         problem: Reason of the present pause; empty if there is none.
     """
 
+    is_watching: bool = False
     backlog: int = 0
     ready_since: float = math.inf
     pauses: int = 0

@@ -122,19 +122,19 @@ class Watcher:
             OutboxError: At the start, digitbox cannot write to the outbox.
         """
         self._inbox.lock()
-        pause_s, is_started = 0.0, False
+        pause_s, state = 0.0, self._news.state
         while not self._stop.is_asked():
             try:
-                if is_started:
+                if state.is_watching:
                     self._check_outbox()
                 outbox = open_outbox()
                 outbox.while_waiting = self._while_waiting
                 with outbox:
-                    if not is_started:
+                    if not state.is_watching:
                         self._engine.start()
                         _log.info(f"watching {self._options.inbox}", extra=event("started", pid=os.getpid()))
                         notify("READY=1", f"STATUS=watching {self._options.inbox}")
-                        is_started = True
+                        state.is_watching = True
                     self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
                     self._arrivals.rescan_due = -math.inf
                     while not self._stop.is_asked():
@@ -150,7 +150,7 @@ class Watcher:
             except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if self._stop.is_asked():
                     break
-                if not is_started:
+                if not state.is_watching:
                     raise
                 notify(f"STATUS=paused: {error}")
                 if not pause_s:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from batch.config import WatchOptions
+from batch.run import job
 from batch.watcher import loop
+from batch.watcher.inbox import find_inputs
 from batch.watcher.signals import StopSignal
 from command import Digitbox
 
@@ -22,6 +24,8 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[WatchOptions], list[S
     steps: list[Step] = []
 
     def watch(options: WatchOptions, _stats: object, _news: object, stop: StopSignal) -> None:
+        job.new_reader(options)
+        find_inputs(options)
         seen.append(options)
         if not steps:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -59,6 +63,10 @@ def test_the_file_is_read_again_and_given_options_stay(
         ("settle = ", "digitbox.toml"),
         ("outbox = 'inbox'", "must not lie in each other"),
         ("summary = 'gone/summary.json'", "no folder gone"),
+        ("model = 'nope'", "no model 'nope'"),
+        ("inbox = 'nope'", "nope"),
+        ("log-file = 'gone/log'", "gone/log"),
+        ("[watch]\nmetrics-listen = '192.0.2.1:9999'", "cannot listen on 192.0.2.1:9999"),
     ],
 )
 def test_a_wrong_file_leaves_the_options_as_they_were(
@@ -69,6 +77,7 @@ def test_a_wrong_file_leaves_the_options_as_they_were(
     says: str,
 ) -> None:
     seen, steps = watched
+    (tmp_path / "inbox").mkdir()
     file = tmp_path / "digitbox.toml"
     file.write_text("rescan = 10\n")
     steps.append(lambda: file.write_text(text))
