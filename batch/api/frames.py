@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch.api.arguments import path_texts
 from batch.errors import ConfigError, InputError
 from batch.locations import check_location, is_remote
 from batch.outbox.corrections import load
@@ -49,7 +50,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
         and `model` are categories, `processed_at` is a time in UTC, and all else is text that may be missing.
 
     Raises:
-        ConfigError: The outbox is in object storage, or at an address of another kind.
+        ConfigError: Something is no path, or an address: results in object storage must be copied first.
         InputError: There is no such outbox or file, or a file holds no results.
         MissingExtraError: A file is Parquet, and the extra is not installed.
 
@@ -65,8 +66,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    paths = [results] if isinstance(results, str | PathLike) else results
-    files = [file for path in paths for file in _files(os.fspath(path))]
+    files = [file for path in path_texts("results", results) for file in _files(path)]
     found: dict[str, None] = {}
     for file in files:
         found |= dict.fromkeys(reader.columns(file))

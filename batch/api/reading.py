@@ -12,13 +12,13 @@ from typing import Any, cast, overload
 import numpy as np
 
 from batch.api import sources
+from batch.api.arguments import checked
 from batch.api.results import Result, Results, shrink
 from batch.api.sources import Channels, Opened, Source
 from batch.config import MAX_PIXELS
-from batch.errors import ConfigError, ImageError
+from batch.errors import ImageError
 from batch.images.decode import CHUNK_BYTES
 from batch.inference import model_store, reader
-from batch.lengths import Lengths, parse_lengths
 from batch.records import Image, ScanRef
 from batch.terminal import stderr
 
@@ -61,8 +61,14 @@ class Reader:
         max_pixels: int = MAX_PIXELS,
         digits: int | str = 1,
     ) -> None:
-        folder = model_store.find(None if model is None else os.fspath(model))
-        self._reader = reader.Reader(folder, "litert", review_below, max_pixels, lengths_of(digits))
+        folder = model_store.find(checked("model", model))
+        self._reader = reader.Reader(
+            folder,
+            "litert",
+            checked("review_below", review_below),
+            checked("max_pixels", max_pixels),
+            checked("digits", digits),
+        )
         with _turn:
             self._reader.load()
 
@@ -102,8 +108,7 @@ class Reader:
             ConfigError: Something is no scan, or an array in colour comes without `channels`. Or an address
                 is of another kind than digitbox reads, or has credentials in it.
         """
-        if batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, not {batch_size}")
+        batch_size = checked("batch_size", batch_size)
         if sources.is_one(source):
             (result,) = self._read([self._open(cast(Source, source), channels)], channels)
             return result
@@ -147,18 +152,6 @@ class Reader:
                 with stderr.silence():  # the decoders print warnings, and the results say the same
                     outcomes = reader.read_images(decoded(), model)
         return [Result.of(outcome, grey) for outcome, grey in zip(outcomes, greys, strict=True)]
-
-
-def lengths_of(digits: int | str) -> Lengths:
-    """Return the numbers of digits that a scan may hold.
-
-    Raises:
-        ConfigError: `digits` is neither a number, nor a range, nor `any`.
-    """
-    try:
-        return parse_lengths(str(digits))
-    except ValueError as error:
-        raise ConfigError(f"digits: {error}") from error
 
 
 @overload
@@ -242,7 +235,8 @@ def read(
         inbox/sample-02-box.jpg 5
         inbox/sample-03-pencil.png 8
     """
-    folder = model_store.find(None if model is None else os.fspath(model))
+    folder = model_store.find(checked("model", model))
+    review_below = checked("review_below", review_below)
     try:
         manifest = os.stat(folder / model_store.MANIFEST)
         version = manifest.st_ino, manifest.st_mtime_ns

@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,10 +99,19 @@ def test_an_iterator_is_no_surprise_after_errors() -> None:
 
 
 def test_wrong_arguments_are_errors_that_say_so() -> None:
-    with pytest.raises(digitbox.ConfigError, match="batch_size must be at least 1"):
-        digitbox.read(BLANK, batch_size=0)
-    with pytest.raises(digitbox.ConfigError, match="review_below must be from 0 to 1, not 2"):
-        digitbox.read(BLANK, review_below=2)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"batch_size": 0}, "batch_size is 0: it must be 1 to 65,536"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number, not 2.5"),
+        ({"batch_size": "4"}, "batch_size must be a whole number, not '4'"),
+        ({"review_below": 2}, "review_below is 2: it must be 0 to 1"),
+        ({"review_below": "0.9"}, "review_below must be a number, not '0.9'"),
+        ({"review_below": True}, "review_below must be a number, not True"),
+        ({"model": 5}, "model must be text or a Path, not 5"),
+        ({"digits": "few"}, "digits: "),
+    ]
+    for arguments, message in wrong:
+        with pytest.raises(digitbox.ConfigError, match=message):
+            digitbox.read(BLANK, **arguments)
 
 
 def test_what_threads_write_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,126 @@
+"""The arguments of the Python interface: checked as the command checks its options."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from batch.config import RunOptions, StateOptions
+from batch.errors import ConfigError
+from batch.lengths import Lengths, parse_lengths
+from batch.options import Kind, Option
+from batch.tolerance import Tolerance
+
+_TYPES: dict[Kind, tuple[type, ...]] = {
+    Kind.WHOLE: (int,),
+    Kind.NUMBER: (int, float),
+    Kind.FLAG: (bool,),
+    Kind.DURATION: (int, float),
+    Kind.TOLERANCE: (int, str),
+    Kind.LENGTHS: (int, str),
+    Kind.PATTERNS: (list, tuple),
+}
+_PATHS = ("model", "state")  # options that take a `Path`, too
+_WORDS = {bool: "True or False", int: "a whole number", float: "a number"}
+
+
+@functools.cache
+def declared() -> Mapping[str, Option]:
+    """Return the options that programs may give, by name."""
+    return {
+        field.name: field.metadata["option"]
+        for record in (RunOptions, StateOptions)
+        for field in dataclasses.fields(record)
+        if "option" in field.metadata and field.name != "outbox"  # an argument by itself
+    }
+
+
+def path_text(name: str, value: Any) -> str:
+    """Return a path or an address as text.
+
+    Raises:
+        ConfigError: It is neither, or empty: that would be the current folder.
+    """
+    if not isinstance(value, str | PathLike) or not isinstance(path := os.fspath(value), str):
+        raise ConfigError(f"{name} must be text or a Path, not {value!r}")
+    if not path or "\0" in path:
+        raise ConfigError(f"{name} must be the name of a file or folder, not {path!r}")
+    return path
+
+
+def checked(name: str, value: Any) -> Any:
+    """Return the value of an option as its field holds it.
+
+    Args:
+        name: A key of `declared()`.
+        value: The value that was given.
+
+    Raises:
+        ConfigError: The option does not take this value.
+    """
+    option = declared()[name]
+    if value is None and option.unset:
+        return None
+    if option.choices:
+        if value not in option.choices:
+            raise ConfigError(f"{name} must be one of {', '.join(map(str, option.choices))}, not {value!r}")
+        return option.convert(value) if option.convert else value
+    if name in _PATHS:
+        return path_text(name, value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    types: tuple[Any, ...] = _TYPES.get(option.kind, (str,))
+    is_of_type = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+    texts = value if option.kind is Kind.PATTERNS and is_of_type else ()
+    if not is_of_type or not all(isinstance(text, str) for text in texts):
+        words = _WORDS.get(types[-1], "a list of texts" if list in types else "text")
+        raise ConfigError(f"{name} must be {words}, not {value!r}")
+    too_low = option.low is not None and not value >= option.low  # not a number is too low, too
+    if too_low or (option.high is not None and value > option.high):
+        raise ConfigError(f"{name} is {value:,}: it must be {_range(option)}")
+    if option.kind is Kind.DURATION and not 0 < value < 1e9:
+        raise ConfigError(f"{name} is {value}: give seconds, more than 0")
+    if option.kind is Kind.TOLERANCE:
+        try:
+            return Tolerance.parse(str(value))
+        except ValueError as error:
+            raise ConfigError(f"{name}: {error}") from error
+    if option.kind is Kind.LENGTHS:
+        return lengths_of(value)
+    return tuple(value) if option.kind is Kind.PATTERNS else value
+
+
+def path_texts(name: str, given: Any) -> list[str]:
+    """Return one path or address, or several, as texts.
+
+    Raises:
+        ConfigError: Something is neither, or empty, or an open file.
+    """
+    is_several = isinstance(given, Iterable) and not isinstance(given, str | bytes | PathLike)
+    if hasattr(given, "read"):
+        raise ConfigError(f"{name} must be the path of a file, not the open file")
+    return [path_text(name, path) for path in (given if is_several else [given])]
+
+
+def _range(option: Option) -> str:
+    if option.high is None:
+        return f"at least {option.low:,}"
+    return f"{option.low:,} to {option.high:,}"
+
+
+def lengths_of(digits: int | str) -> Lengths:
+    """Return the numbers of digits that a scan may hold.
+
+    Raises:
+        ConfigError: `digits` is neither a number, nor a range, nor `any`.
+    """
+    try:
+        return parse_lengths(str(digits))
+    except ValueError as error:
+        raise ConfigError(f"digits: {error}") from error
