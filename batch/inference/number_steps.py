@@ -15,9 +15,9 @@ from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import strip_of
 from batch.records import REFUSALS, Grey, Image, Outcome, Reason, ScanRef, Status
 
-# From this probability of a sign the readers of single digits have no say. Set by eye, on drawn digits with
-# dots and on held-out scenes of one digit.
-SURE_SIGN = 0.9
+# Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
+# first, a digit is for review. From the second, the readers of single digits have no say.
+UNSURE_SIGN, SURE_SIGN = 0.2, 0.9
 
 
 def read_numbers(
@@ -76,8 +76,10 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     ]
     digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):
-        if decisions[index].reason is not Reason.NOT_A_NUMBER or lines[index].sign < SURE_SIGN:
-            decisions[index] = _agree(decisions[index], digit.decision)
+        sign = lines[index].sign
+        if decisions[index].reason is not Reason.NOT_A_NUMBER or sign < SURE_SIGN:
+            agreed = _agree(decisions[index], digit.decision)
+            decisions[index] = _doubted(agreed) if sign >= UNSURE_SIGN else agreed
     return decisions
 
 
