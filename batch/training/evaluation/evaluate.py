@@ -238,16 +238,21 @@ def write(
     worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MAX_MISTAKES]
     pictures = [(picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]
     charts.contact_sheet(pictures, folder / "mistakes.png")
-    _write_misread(folder / "misread.csv", [(scans[index], outcomes[index]) for index in wrong.tolist()])
+    write_misread(folder / "misread.csv", [(scans[index], outcomes[index]) for index in wrong.tolist()])
     return result
 
 
-def _write_misread(target: Path, misread: Sequence[tuple[LabelledScan, Outcome]]) -> None:
-    """Write a line for each scan that was read wrong, refused or not read, in the order of the scans."""
+def write_misread(target: Path, misread: Sequence[tuple[LabelledScan, Outcome]]) -> None:
+    """Write a line for each scan that was read wrong, refused or not read, in the order of the scans.
+
+    Args:
+        target: The file.
+        misread: These scans with their outcomes.
+    """
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = CsvWriter(file, ("file", "label", "prediction", "confidence", "status", "reason"))
         for scan, outcome in misread:
-            label = "none" if scan.label is None else str(scan.label)
+            label = scan.number or ("none" if scan.label is None else str(scan.label))
             reason = outcome.reason and outcome.reason.value
             answer = outcome.label, outcome.confidence, outcome.status.value, reason
             writer.add((text_cell(scan.ref.name), label, *answer))

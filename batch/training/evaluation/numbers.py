@@ -14,7 +14,7 @@ from batch.records import Outcome, Reason, Status
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
 from batch.training.evaluation import charts
-from batch.training.evaluation.evaluate import MAX_MISTAKES, picture, share
+from batch.training.evaluation.evaluate import MAX_MISTAKES, picture, share, write_misread
 
 
 class Answer(NamedTuple):
@@ -145,7 +145,7 @@ def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[st
 def write(
     folder: Path, title: str, model: str, scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
-    """Write `evaluation.json`, `evaluation.md` and the charts to a folder.
+    """Write `evaluation.json`, `evaluation.md`, `misread.csv` and the charts to a folder.
 
     Args:
         folder: Folder to write to; it is made if it is missing.
@@ -172,6 +172,7 @@ def write(
         charts.reliability(confidences[answered], right[answered], folder / "reliability.png")
         charts.risk_coverage(confidences, right, folder / "risk-coverage.png")
     wrong = [row for row, answer in enumerate(answers) if answer.number != answer.label]
+    write_misread(folder / "misread.csv", [(scans[row], outcomes[row]) for row in wrong])
     wrong.sort(key=lambda row: -answers[row].confidence)
     charts.contact_sheet(
         [(picture(scans[row]), _caption(answers[row], outcomes[row].reason)) for row in wrong[:MAX_MISTAKES]],

@@ -88,6 +88,8 @@ def test_the_report_has_every_figure(tmp_path: Path) -> None:
     assert "| refused not_a_number | 1 |" in text
     record = json.loads((tmp_path / "report" / "evaluation.json").read_text(encoding="utf-8"))
     assert record["numbers"] == result["numbers"]
+    misread = (tmp_path / "report" / "misread.csv").read_text(encoding="utf-8").splitlines()
+    assert misread[1:] == ["b.png,7,,,refused,not_a_number", "c.png,none,1,0.300000,review,low_confidence"]
     assert {path.name for path in (tmp_path / "report").glob("*.png")} == {
         "mistakes.png",
         "reliability.png",
