@@ -36,14 +36,22 @@ class Inputs:
         recursive: True to search folders to the bottom.
         outbox: The outbox of the run, which digitbox never searches.
         ignored: Patterns of names that the user wants ignored; see `is_ignored`.
+        may_be_empty: Whether a pattern in a folder may match nothing, e.g. as earlier runs moved its scans.
 
     Raises:
         InputError: An input is missing, cannot be listed, or matches nothing.
     """
 
     def __init__(
-        self, inputs: Sequence[str], recursive: bool, outbox: Location, ignored: Sequence[str] = ()
+        self,
+        inputs: Sequence[str],
+        recursive: bool,
+        outbox: Location,
+        ignored: Sequence[str] = (),
+        *,
+        may_be_empty: bool = False,
     ) -> None:
+        self._may_be_empty = may_be_empty
         self._inputs, self._ignored, self._outbox = inputs, ignored, outbox
         self._recursive = recursive
         self._levels = PathPattern(["**" if recursive else "*"])
@@ -99,7 +107,7 @@ class Inputs:
         """Check that an input exists and can be listed."""
         if is_remote(path):
             objects = self._objects(path)
-            if glob.has_magic(path) and next(objects, None) is None:
+            if glob.has_magic(path) and next(objects, None) is None and not self._may_be_empty:
                 raise InputError(f"nothing matches {path}: check the pattern, and quote it for the shell")
         elif os.path.lexists(path):
             if not os.path.exists(path):
@@ -107,6 +115,8 @@ class Inputs:
             if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
                 raise InputError(f"cannot list {path}: permission denied; allow it, or name another folder")
         elif glob.has_magic(path):
+            if self._may_be_empty and os.path.isdir(_glob_root(path) or "."):
+                return
             if next(self._glob(path), None) is None and not self.skipped:
                 raise InputError(
                     f"no file matches {path}: check the pattern, and quote it for the shell; "

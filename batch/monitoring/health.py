@@ -13,7 +13,7 @@ from batch.clock import seconds_of, spoken
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
-from batch.locations import Location, state_folder
+from batch.locations import Location, is_remote, state_folder
 from batch.outbox import batches, corrections, processes, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
 from batch.outbox.ledger import Ledger
@@ -120,10 +120,11 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
             health.problems.append("the last run was killed; the next one goes on with what is left")
         elif run.exit_code == ExitCode.SOME_FAILED:
             failed = count_scans(run.counts.get(Status.FAILED, 0))
-            health.problems.append(
-                f"{failed} of the last {run.command} could not be read: see them with digitbox export "
-                "--status failed, and read them again with digitbox retry"
-            )
+            if health.counts[Status.FAILED]:  # else they have been corrected, or wait to be read again
+                health.problems.append(
+                    f"{failed} of the last {run.command} could not be read: see them with digitbox export "
+                    "--status failed, and read them again with digitbox retry"
+                )
         elif run.exit_code not in (None, ExitCode.OK):
             health.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
     if max_age_s is not None and not is_watched:
@@ -176,8 +177,9 @@ def _count_waiting(health: Health, ledger: Ledger, outbox: Location, run: RunSum
     is_watched = run is not None and run.command == "watch"
     attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
+    there = [path for path in inputs if not _has_left(ledger, path)]
     try:
-        for chunk in dispatch.identify_all(Inputs(inputs, recursive, outbox, ignore)):
+        for chunk in dispatch.identify_all(Inputs(there, recursive, outbox, ignore, may_be_empty=True)):
             for ref in batches.unsettled(ledger, chunk, attempts):
                 # A run gives a row to a folder with the name of an image. A watcher gives it none.
                 if is_watched and os.path.isdir(ref.path):
@@ -191,3 +193,10 @@ def _count_waiting(health: Health, ledger: Ledger, outbox: Location, run: RunSum
     health.waiting = count
     if oldest_ns < math.inf:
         health.oldest_waiting_at = oldest_ns / 1e9
+
+
+def _has_left(ledger: Ledger, path: str) -> bool:
+    """Return whether an input was a file that has its row, and that digitbox or somebody else took away."""
+    return (
+        not is_remote(path) and not os.path.lexists(path) and batches.has_row(ledger, os.path.realpath(path))
+    )

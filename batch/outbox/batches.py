@@ -244,6 +244,11 @@ def _has_row_without_version(rows: Counter[_Row], facts: _Facts) -> bool:
     return any(row[:3] == facts[:3] and not row[5] for row in rows)
 
 
+def has_row(ledger: Ledger, path: str) -> bool:
+    """Return whether any scan at an absolute path has a row."""
+    return bool(ledger.execute("SELECT 1 FROM members WHERE path = ? LIMIT 1", (os.fsencode(path),)))
+
+
 def awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
     """Return whether this very file has its row, and digitbox has still to move or delete it."""
     rows = ledger.execute(

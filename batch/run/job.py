@@ -48,7 +48,13 @@ def find(options: RunOptions) -> Inputs:
     Raises:
         InputError: An input does not exist.
     """
-    return Inputs(options.inputs or (options.inbox,), options.recursive, options.outbox, options.ignore)
+    return Inputs(
+        options.inputs or (options.inbox,),
+        options.recursive,
+        options.outbox,
+        options.ignore,
+        may_be_empty=options.only_new or options.after is not After.LEAVE,
+    )
 
 
 def new_stats(options: RunOptions | WatchOptions) -> RunStats:

@@ -84,11 +84,7 @@ WATCH = run(9, 5, None, command="watch", pid=os.getpid())
         ([run(1, 5)], ""),
         ([run(1, 30, 5, error="no model"), run(2, 5)], ""),
         ([run(1, 30), run(2, 5, 5, error="no model")], "ended with 5: no model"),
-        (
-            [run(1, 30), run(2, 5, 3, counts={"failed": 1, "ok": 3})],
-            "1 scan of the last run could not be read: see them with digitbox export --status failed, and "
-            "read them again with digitbox retry",
-        ),
+        ([run(1, 30), run(2, 5, 3, counts={"failed": 1, "ok": 3})], ""),  # none is failed now
         ([run(1, 30), run(2, 5, 143, error="stopped by SIGTERM")], "ended with 143"),
         ([run(1, 30), run(2, 5, None)], "was killed"),
         ([run(1, 30, None), run(2, 5)], ""),
@@ -180,6 +176,34 @@ def test_what_waits(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     result = digitbox("status")
     assert (result.code, result.err) == (1, "")
     assert "no such file or folder" in result.out
+
+
+def test_a_failed_scan_is_a_problem_until_it_is_new_again(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "half.png").write_bytes(TWO[:90])
+    assert digitbox("run").code == 3
+    result = digitbox("status")
+    assert result.code == 1
+    assert (
+        "1 scan of the last run could not be read: see them with digitbox export --status failed, and read "
+        "them again with digitbox retry"
+    ) in result.out
+    assert digitbox("retry").err.startswith("1 scan is new")
+    result = digitbox("status")
+    assert result.code == 0 and "waiting        1 scan" in result.out
+
+
+@pytest.mark.parametrize("after", ["move", "delete"])
+@pytest.mark.parametrize("name", ["a.png", "*.png"])
+def test_scans_that_have_left_do_not_wait(name: str, after: str, digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    run = ("run", f"{inbox}/{name}", "--after", after, "--settle", "0")
+    assert digitbox(*run).code == 0
+    result = digitbox("status")
+    assert result.code == 0 and "waiting        0 scans" in result.out
+    again = digitbox(*run)
+    assert again.code == (0 if "*" in name else 4)
+    result = digitbox("status", f"{inbox}/b.png")
+    assert result.code == 1 and "no such file or folder" in result.out
 
 
 def test_the_outbox_of_the_file_is_looked_at(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:

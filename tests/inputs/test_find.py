@@ -172,6 +172,14 @@ def test_a_glob_searches_as_deep_as_it_matches(tmp_path: Path, monkeypatch: pyte
             names(pattern)
 
 
+def test_a_glob_whose_scans_may_have_left_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scans").mkdir()
+    assert list(Inputs(["scans/*.png", "*.png"], True, NOWHERE, may_be_empty=True)) == []
+    with pytest.raises(InputError, match="no file matches gone"):
+        Inputs(["gone/*.png"], True, NOWHERE, may_be_empty=True)
+
+
 def test_a_glob_matches_a_folder_named_like_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path / "x.png" / "y.png")
     monkeypatch.chdir(tmp_path)
