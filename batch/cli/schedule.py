@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -195,14 +196,19 @@ def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> 
     """Return the context of another command, as it would be here.
 
     Raises:
-        ConfigError: `digitbox.toml` has an option that the command does not obey.
+        ConfigError: `digitbox.toml` has an option that the command does not obey, or it would only print.
     """
     group = context.find_root()
     read_config(group.params["config_file"], COMMANDS).check(name, COMMANDS)
     assert isinstance(group.command, click.Group)
     command = group.command.get_command(group, name)
     assert command is not None
-    return command.make_context(name, list(arguments), parent=group)
+    planned = command.make_context(name, list(arguments), parent=group)
+    if planned.params["dry_run"]:
+        raise ConfigError(
+            "--dry-run reads nothing, every time: leave it out. Without --install, this command only prints"
+        )
+    return planned
 
 
 def _schedule_watcher(
@@ -312,6 +318,6 @@ def _say_notes(options: RunOptions, planned: Job, kind: str) -> None:
             "files of the store's own tools"
         )
     try:
-        job.find(options)
+        job.find(dataclasses.replace(options, only_new=True))  # as the command has it
     except InputError as error:
         console.say(f"note: as things are now, it would fail: {error}")

@@ -154,6 +154,8 @@ def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> Non
         ["--watch", "--summary", "nowhere/x"],
         ["--watch", "--metrics-listen", "foo"],
         ["--watch", "--install", "--metrics-listen", "127.0.0.1:99999"],
+        ["--at", "02:30", "--install", "--dry-run"],
+        ["--watch", "--install", "--dry-run"],
         ["--at", "02:30", "--install", "--windows"],
         ["--at", "02:30", "--install", "--uninstall"],
     ],
