@@ -156,8 +156,8 @@ def log_end(stats: RunStats, options: RunOptions) -> None:
         _log.warning(sentence, extra=event("drift"))
     if stats.unfinished:
         _log.warning(
-            f"{count_scans(stats.unfinished)} left for the next run: somebody still writes to them, or they "
-            f"have changed in the last {stats.unfinished_s:g} s",
+            f"{count_scans(stats.unfinished)} left for the next run: still being written, or changed "
+            f"in the last {stats.unfinished_s:g} s",
             extra=event("unfinished", scans=stats.unfinished),
         )
     if stats.not_disposed:

@@ -17,7 +17,7 @@ from formats import FORMATS, two
 from others import as_another, needs_root, open_to_all
 
 TWO = FORMATS["png-8"](two())
-LEFT = "left for the next run: somebody still writes to them, or they have changed in the last"
+LEFT = "left for the next run: still being written, or changed in the last"
 
 
 def names(folder: Path) -> list[str]:
