@@ -76,9 +76,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture(autouse=True)
-def _not_quiet() -> None:
-    """A command that was told to be quiet is no reason for the next one to be."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Make the log anew before all fixtures: the command before may have been told to be quiet."""
     log.set_up()
 
 
