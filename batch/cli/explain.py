@@ -55,11 +55,9 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
         return
     reader, _ = job.new_reader(options)
     model = reader.load()
-    sheets = []
-    for ref in refs:
-        line, sheet = explain_scan(ref, model, options.max_pixels, page or 0)
-        console.print_line(line)
-        sheets.append(sheet)
+    lines, sheets = zip(
+        *(explain_scan(ref, model, options.max_pixels, page or 0) for ref in refs), strict=True
+    )
     _, picture = cv2.imencode(".png", stack(sheets))
     try:
         with output.open("xb") as file:
@@ -69,6 +67,8 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
     except OSError as error:
         raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
     console.say(f"picture: {output}")
+    for line in lines:
+        console.print_line(line)
 
 
 def _check_new(output: Path) -> None:

@@ -120,7 +120,7 @@ def build_options(
     if service.metrics_listen is not None:
         from batch.monitoring import metrics_server  # most watchers serve no metrics
 
-        metrics_server.parse_address(service.metrics_listen)
+        metrics_server.check(service.metrics_listen)
     return options, notifications, service
 
 

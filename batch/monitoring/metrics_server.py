@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 import time
@@ -33,6 +34,18 @@ def parse_address(text: str) -> tuple[str, int]:
     return match["host"].strip("[]"), int(match["port"])
 
 
+def check(address: str) -> None:
+    """Check that metrics can be served there.
+
+    Raises:
+        ConfigError: The text is no address.
+        MissingExtraError: The extra `metrics` is not installed.
+    """
+    parse_address(address)
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise MissingExtraError("--metrics-listen", "metrics")
+
+
 class MetricsServer:
     """A server of a watcher's metrics.
 
@@ -41,18 +54,13 @@ class MetricsServer:
         state: State of the watcher.
         outbox: Value of the label `outbox`.
         clock: Returns the time of `State.ready_since`.
-
-    Raises:
-        MissingExtraError: The extra `metrics` is not installed.
     """
 
     def __init__(
         self, stats: RunStats, state: State, outbox: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        try:
-            from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
-        except ImportError as error:
-            raise MissingExtraError("--metrics-listen", "metrics") from error
+        from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+
         self._stats, self._state, self._outbox, self._clock = stats, state, outbox, clock
         self.registry = CollectorRegistry()
         self._latency = Histogram(

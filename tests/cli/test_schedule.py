@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import re
 import shlex
@@ -369,3 +370,12 @@ def test_a_watcher_is_installed_and_taken_away(
 def test_a_watcher_without_an_inbox_is_told(digitbox: Digitbox, home: Path) -> None:
     result = digitbox("schedule", "--watch", "gone")
     assert (result.code, "it would fail: no inbox" in result.err) == (0, True)
+
+
+def test_a_watcher_without_its_extra_is_not_planned(
+    digitbox: Digitbox, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    result = digitbox("schedule", "--watch", "--metrics-listen", "127.0.0.1:9600", "--install")
+    assert (result.code, "'metrics'" in result.err) == (7, True)
+    assert not (home / ".config" / "systemd" / "user" / "digitbox-watch.service").exists()

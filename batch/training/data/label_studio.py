@@ -34,9 +34,10 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
         InputError: A path leaves the folder of the file.
     """
     folder = Folder(source.parent)
-    last = {_number(task): index for index, task in enumerate(content)}
-    for index, task in enumerate(content):
-        if _number(task) is not None and last[_number(task)] != index:
+    numbers = [_number(task) for task in content]
+    last = {number: index for index, number in enumerate(numbers)}
+    for index, (number, task) in enumerate(zip(numbers, content, strict=True)):
+        if number is not None and last[number] != index:
             continue
         if not _is_task(task):
             annotations.left_out["of a task without an image or an annotation"] += 1
