@@ -64,6 +64,14 @@ def test_every_option_is_documented(name: str) -> None:
                 assert re.search(rf"`{flag}\b", TEXT), f"{flag} of {name}"
 
 
+@pytest.mark.parametrize("name", ["", *commands()])
+def test_words_beside_an_example_are_a_comment(name: str) -> None:
+    text = (commands()[name] if name else main.cli).help or ""
+    examples = [line for block in text.split("\b")[1:] for line in block.splitlines() if "digitbox " in line]
+    assert [line for line in examples if re.search(r"\S {2,}[^\s#]", line)] == []
+    assert all(shlex.split(line, comments=True) for line in examples)
+
+
 def test_the_page_of_commands_is_up_to_date() -> None:
     page = commands_page.PAGE.read_text(encoding="utf-8")
     assert page == commands_page.text(), f"make it anew: {commands_page.COMMAND}"

@@ -53,7 +53,8 @@ CSV_WRITERS: Mapping[str, Callable[[IO[str], list[str]], Writer]] = {
 @click.option(
     "--latest",
     is_flag=True,
-    help="Write only the last row of each scan.",
+    help="Write only the last row of each scan. Rows are of one scan if source, file, page and sha256 are "
+    "the same. A scan that you named in another way, e.g. by its file, is another one.",
 )
 @click.option(
     "--published",

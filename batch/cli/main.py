@@ -97,10 +97,10 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     """Read scans of single handwritten digits into a CSV of predictions and confidences.
 
     \b
-    digitbox run                 read the images and PDFs in inbox/
-    digitbox run SCANS/ a.png    read this folder and this file
-    digitbox watch               read scans as they arrive
-    digitbox run --help          show all options
+    digitbox run                 # read the images and PDFs in inbox/
+    digitbox run SCANS/ a.png    # read this folder and this file
+    digitbox watch               # read scans as they arrive
+    digitbox run --help          # show all options
     """
     config = read_config(config_file, COMMANDS)
     command = str(context.invoked_subcommand)

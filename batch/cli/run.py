@@ -47,7 +47,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
       digitbox run
       digitbox run form-boxes/ --outbox results/ --probabilities
       digitbox run 'scans/2024-*/*.tif' --review-below 0.9
-      digitbox run --only-new --max-time 6h        every night
+      digitbox run --only-new --max-time 6h        # every night
       digitbox run s3://bucket/scans/ --outbox s3://bucket/results/
     """
     output = build(OutputOptions, values)

@@ -113,7 +113,7 @@ def train(
     \b
     Examples:
       digitbox train --from cnn --extra my-labelled-scans/ --name office
-      digitbox train --network mlp                      the teaching notebook's network
+      digitbox train --network mlp                      # the teaching notebook's network
       digitbox train --network mlp --output sigmoid --name mlp-sigmoid
       digitbox run --model office inbox/
     """

@@ -157,6 +157,13 @@ def test_the_latest_rows_of_scans_of_the_same_name(digitbox: Digitbox, publish: 
     ]
 
 
+def test_a_scan_by_another_name_is_another_one(digitbox: Digitbox, publish: Publish) -> None:
+    publish(0, read("a.png", source="/in"))
+    publish(1, read("in/a.png", source="/in"))
+    assert names_of(digitbox("export", "--latest").out) == ["a.png", "in/a.png"]
+    assert "A scan that you named in another way" in " ".join(digitbox("export", "--help").out.split())
+
+
 @pytest.mark.parametrize("format_name", ["csv", "parquet"])
 def test_the_latest_rows_with_results_of_older_versions(
     digitbox: Digitbox, publish: Publish, format_name: str
