@@ -123,7 +123,7 @@ class Inputs:
                     "/** at its end matches everything in a folder"
                 )
         else:
-            raise InputError(f"{_why_missing(path)}; name what to read, e.g. digitbox run SCANS/")
+            raise InputError(f"{_why_missing(path)}; name what to read, e.g. SCANS/")
 
     def _objects(self, address: str) -> Iterator[ScanRef | Skipped]:
         from batch.inputs import object_store  # imports packages that most runs do not need

@@ -110,9 +110,7 @@ def input_error(address: str, error: StoreError) -> InputError:
     """Return the error of a run that can read nothing from a store."""
     bucket = "/".join(address.split("/")[:3])
     if error.cause in (Cause.NO_BUCKET, Cause.GONE):
-        return InputError(
-            f"no such bucket: {bucket}; name what to read, e.g. digitbox run s3://bucket/scans/"
-        )
+        return InputError(f"no such bucket: {bucket}; name what to read, e.g. s3://bucket/scans/")
     if error.cause is Cause.DENIED:
         return InputError(
             f"access to {address} is denied ({error}): "

@@ -19,6 +19,13 @@ def test_no_input_makes_four(digitbox: Digitbox) -> None:
     assert "cannot look for" in digitbox("run", "x" * 300).err
 
 
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_no_message_names_another_command(command: str, digitbox: Digitbox) -> None:
+    result = digitbox(command, "gone.png")
+    message = "digitbox: no such file or folder: gone.png; name what to read, e.g. SCANS/\n"
+    assert (result.code, result.err) == (4, message)
+
+
 def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     assert digitbox("run", "--workers", "none").code == 2
     assert digitbox("run", "--no-such-option").code == 2

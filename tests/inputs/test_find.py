@@ -201,7 +201,7 @@ def test_a_file_whose_name_looks_like_a_glob(tmp_path: Path) -> None:
 
 def test_a_missing_input_fails_at_once(tmp_path: Path) -> None:
     touch(tmp_path / "a.png")
-    with pytest.raises(InputError, match="digitbox run"):
+    with pytest.raises(InputError, match="name what to read"):
         Inputs([str(tmp_path / "a.png"), str(tmp_path / "b.png")], True, NOWHERE)
     (tmp_path / "dangling.png").symlink_to("gone")
     with pytest.raises(InputError, match="link to nothing"):
