@@ -9,7 +9,7 @@ from typing import Any
 
 from batch.errors import ConfigError
 from batch.lengths import ONE, Lengths
-from batch.locations import Location, RemoteOutbox, is_remote
+from batch.locations import OUTBOX, Location, RemoteOutbox, is_remote
 from batch.options import Kind, option
 from batch.records import After
 from batch.tolerance import Tolerance
@@ -43,7 +43,7 @@ class ReadOptions:
     """
 
     outbox: Location = option(
-        Path("outbox"),
+        OUTBOX,
         Kind.OUTBOX,
         "Folder for the results, or an address such as s3://bucket/results. digitbox makes it if needed.",
         metavar="DIR|ADDRESS",
@@ -215,7 +215,7 @@ class WatchOptions(ReadOptions):
     """
 
     outbox: Path = option(
-        Path("outbox"), Kind.OUTBOX, "Folder for the results. digitbox makes it if needed.", metavar="DIR"
+        OUTBOX, Kind.OUTBOX, "Folder for the results. digitbox makes it if needed.", metavar="DIR"
     )
     inbox: Path = Path(INBOX)
     after: After = _after(After.MOVE)

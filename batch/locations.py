@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from batch.errors import ConfigError
 
+OUTBOX = Path("outbox")
+"""The outbox if nobody names one."""
 SCHEMES = ("s3", "gs", "az")
 STATE = ".digitbox"
 """Folder of a local outbox that holds its lock, its ledger and its staged files."""
@@ -132,6 +135,21 @@ def remote_state_folder(folder: Path | None) -> Path:
         return Path.home() / ".local" / "state" / "digitbox"
     except RuntimeError as error:
         raise ConfigError("no home folder to keep the ledger in: give --state DIR") from error
+
+
+def command_line(words: str, outbox: Location) -> str:
+    """Return a digitbox command for an outbox, to show in a message.
+
+    Args:
+        words: The command with its other options.
+        outbox: The outbox; the command line names it if it is not the default.
+    """
+    line = f"digitbox {words}"
+    if outbox != OUTBOX:
+        line += f" --outbox {shlex.quote(str(outbox))}"
+    if isinstance(outbox, RemoteOutbox) and outbox.states is not None:
+        line += f" --state {shlex.quote(str(outbox.states))}"
+    return line
 
 
 def absolute(place: str | Location) -> str:

@@ -8,6 +8,7 @@ import click
 
 from batch.cli.options import by_option, outbox_option
 from batch.cli.types import LocalPath, NamedPath
+from batch.locations import command_line
 from batch.report import apply as application
 from batch.report.answers import LABELLED, is_confirmed
 from batch.results.corrected import OPEN
@@ -70,7 +71,8 @@ def _say_result(result: application.ApplyResult, outbox: Path) -> None:
     words = [f"{changed} changed", f"{confirmed} confirmed"]
     words += [f"{opened} left open"] if opened else []
     words += [f"{result.known} known before"] if result.known else []
-    console.say(f"{count(total, 'correction')}: {', '.join(words)}; for the results: digitbox export")
+    export = command_line("export", outbox)
+    console.say(f"{count(total, 'correction')}: {', '.join(words)}; for the results: {export}")
     folder = outbox / LABELLED
     if result.copied or folder.is_dir():
         console.say(

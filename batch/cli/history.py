@@ -14,8 +14,8 @@ from batch.cli.types import Whole
 from batch.clock import spoken
 from batch.locations import Location, state_folder, with_state_folder
 from batch.monitoring.summary import as_json_object
-from batch.outbox import ledger, run_history
-from batch.outbox.ledger import Ledger
+from batch.outbox import run_history
+from batch.outbox.ledger import Ledger, has_ledger
 from batch.records import RunSummary, Status
 from batch.terminal import console
 from batch.text import text_cell
@@ -39,7 +39,7 @@ def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> N
     runs = []
     outbox = with_state_folder(outbox, state)
     folder = state_folder(outbox)
-    if ledger.exists(folder):
+    if has_ledger(outbox):
         with closing(Ledger(folder, read_only=True)) as opened:
             runs = run_history.last_runs(opened, last)
     ends = [_end(run, folder, is_last=number == 0) for number, run in enumerate(runs)]

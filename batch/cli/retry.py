@@ -12,7 +12,7 @@ from batch.cli import values
 from batch.cli.options import outbox_option, state_option
 from batch.cli.types import ScanPath
 from batch.errors import InputError
-from batch.locations import Location, with_state_folder
+from batch.locations import Location, command_line, with_state_folder
 from batch.outbox.ledger import has_ledger
 from batch.outbox.retry import ScanFilter, real_path, retry_scans
 from batch.records import Reason, Status
@@ -83,8 +83,10 @@ def retry(
     if number:
         verb = "would be" if dry_run else "is" if number == 1 else "are"
         were = "it was" if result.brought_back == 1 else "they were"
-        back = "" if not result.brought_back else f", {result.brought_back} of them back where {were} read"
-        how = "" if dry_run else "; read with digitbox run --only-new, or digitbox watch"
+        some = "" if number == 1 else f"{result.brought_back} of them "
+        back = "" if not result.brought_back else f", {some}back where {were} read"
+        how = f"; read with {command_line('run --only-new', outbox)}, or {command_line('watch', outbox)}"
+        how = "" if dry_run else how
         console.say(f"{count_scans(number)} {verb} new{back}{how}")
     elif not result.problems:
         console.say("nothing to retry: no such scans")

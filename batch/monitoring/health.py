@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from batch.clock import seconds_of, spoken
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
-from batch.locations import Location, is_remote, state_folder
+from batch.locations import Location, command_line, is_remote, state_folder
 from batch.outbox import batches, corrections, processes, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
 from batch.outbox.ledger import Ledger
@@ -100,7 +101,7 @@ def check_health(
         if runs and run_history.is_running(runs[0], folder):
             health.running = runs.pop(0)
         health.last_run = runs[0] if runs else None
-        _judge_watcher(health, now, folder)
+        _judge_watcher(health, now, outbox)
         if listing is not None and isinstance(outbox, Path):
             health.books = check_books(ledger, outbox, listing)
             health.problems += health.books.problems
@@ -121,9 +122,10 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
         elif run.exit_code == ExitCode.SOME_FAILED:
             failed = count_scans(run.counts.get(Status.FAILED, 0))
             if health.counts[Status.FAILED]:  # else they have been corrected, or wait to be read again
+                see, again = (command_line(words, outbox) for words in ("export --status failed", "retry"))
                 health.problems.append(
-                    f"{failed} of the last {run.command} could not be read: see them with digitbox export "
-                    "--status failed, and read them again with digitbox retry"
+                    f"{failed} of the last {run.command} could not be read: see them with {see}, and read "
+                    f"them again with {again}"
                 )
         elif run.exit_code not in (None, ExitCode.OK):
             health.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
@@ -135,10 +137,11 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
             health.problems.append(f"the last success is {spoken(now - seconds_of(success.finished_at))} ago")
 
 
-def _judge_watcher(health: Health, now: float, folder: Path) -> None:
+def _judge_watcher(health: Health, now: float, outbox: Location) -> None:
     beat, newest = health.watcher, health.running or health.last_run
     if beat is None:
         return
+    folder = state_folder(outbox)
     sign_at = turns.last_sign(folder)
     seen_at = max(seconds_of(beat.beat_at), sign_at or 0.0)
     age_s = now - seen_at
@@ -151,8 +154,9 @@ def _judge_watcher(health: Health, now: float, folder: Path) -> None:
         health.watcher_state = "gone"  # since then, a run has taken its outbox
     elif not processes.is_alive(beat.pid, seen_at, turns.lock_of(folder)):
         health.watcher_state = "gone"
+        again = command_line(f"watch {shlex.quote(beat.inbox)}", outbox)
         health.problems.append(
-            f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again, digitbox watch"
+            f"the watcher is gone, its last sign {spoken(age_s)} ago: start it again, {again}"
         )
     elif age_s > max_age_s:
         health.watcher_state = "stale"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from batch.clock import iso
+from batch.locations import RemoteOutbox, command_line
 from batch.monitoring.health import check_health
 from batch.outbox import ledger as ledgers
 from batch.outbox import processes, run_history
@@ -148,10 +149,19 @@ def test_without_a_ledger(digitbox: Digitbox, tmp_path: Path) -> None:
     assert (result.code, result.err) == (1, "")
     assert "nothing has been read into outbox yet" in result.out
     assert json.loads(digitbox("status", "--json").out)["healthy"] is False
-    result = digitbox("history")
-    assert (result.code, result.out) == (0, "")
-    assert digitbox("history", "--json").out == "[]\n"
     assert not (tmp_path / "outbox").exists()
+
+
+def test_the_history_of_no_outbox_and_without_a_run(digitbox: Digitbox, tmp_path: Path) -> None:
+    for arguments in ((), ("--json",), ("--outbox", "typo")):
+        result = digitbox("history", *arguments)
+        assert (result.code, result.out) == (4, "")
+        assert "give the --outbox of your runs" in result.err
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "outbox").mkdir()
+    result = digitbox("history")
+    assert (result.code, result.out, result.err) == (0, "", "no runs yet in outbox\n")
+    assert digitbox("history", "--json").out == "[]\n"
 
 
 def test_what_waits(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
@@ -190,6 +200,29 @@ def test_a_failed_scan_is_a_problem_until_it_is_new_again(digitbox: Digitbox, in
     assert digitbox("retry").err.startswith("1 scan is new")
     result = digitbox("status")
     assert result.code == 0 and "waiting        1 scan" in result.out
+
+
+def test_the_commands_to_give_next_name_the_outbox(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "half.png").write_bytes(TWO[:90])
+    assert digitbox("run", "--outbox", "a b").code == 3
+    said = digitbox("status", "--outbox", "a b").out
+    assert "with digitbox export --status failed --outbox 'a b', and read" in said
+    assert "again with digitbox retry --outbox 'a b'\n" in said
+    assert digitbox("retry", "--outbox", "a b").err == (
+        "1 scan is new; read with digitbox run --only-new --outbox 'a b', or digitbox watch --outbox 'a b'\n"
+    )
+
+
+def test_a_watcher_that_is_gone_is_started_with_its_folders(outbox: Path) -> None:
+    (found,) = problems(outbox, replace(WATCH, pid=NOBODY), beat("watching", 0.01, pid=NOBODY))
+    assert found.endswith(f": start it again, digitbox watch /in --outbox {outbox}")
+
+
+def test_a_command_for_an_outbox_in_a_store_names_its_state() -> None:
+    address = "s3://bucket/results"
+    assert command_line("export", RemoteOutbox(address)) == f"digitbox export --outbox {address}"
+    with_state = command_line("export", RemoteOutbox(address, Path("/s")))
+    assert with_state == f"digitbox export --outbox {address} --state /s"
 
 
 @pytest.mark.parametrize("after", ["move", "delete"])

@@ -276,7 +276,7 @@ def test_a_scan_that_its_writer_completed_in_failed_goes_back(digitbox: Digitbox
 def test_scans_that_a_deleting_run_could_not_read_go_back(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox, good=TWO, bad=TWO[:60])
     digitbox("run", "--after", "delete", "--settle", "0")
-    assert digitbox("retry").err.startswith("1 scan is new, 1 of them back")
+    assert digitbox("retry").err.startswith("1 scan is new, back where it was read; ")
     assert names(inbox) == ["bad.png"]
 
 
