@@ -125,7 +125,7 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
         OutboxError: The outbox cannot be written.
         LedgerError: The ledger is damaged.
     """
-    problems: list[str] = []
+    problems: dict[int, str] = {}  # by line
     lines = [line for line in _parse(file, problems) if line]
     entries = _find_entries(lines, outbox)
     found: dict[int, Entry] = {}
@@ -133,25 +133,18 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
     for line in lines:
         entry = next(filter(line.matches, entries.get(line.scan, ())), None)
         if entry is None:
-            problems.append(
-                f"line {line.number}: no row of {line.scan[0]!r} with this sha256 in {outbox}: "
-                "name its outbox with --outbox"
-            )
+            problems[line.number] = _why_not_found(line, entries.get(line.scan, ()), outbox)
             continue
         if not is_label(line.label, with_numbers=entry.row.has_number):
             labels = f"a number of at most {MAX_DIGITS} digits" if entry.row.has_number else "0 to 9"
-            problems.append(
-                f"line {line.number}: corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
-            )
+            problems[line.number] = f"corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
             continue
         found[line.number] = entry
         first = first_lines.setdefault(entry.key, line)
         if first.label != line.label:
-            problems.append(
-                f"line {line.number}: it says {line.label}, but line {first.number} says {first.label}"
-            )
+            problems[line.number] = f"it says {line.label}, but line {first.number} says {first.label}"
     if problems:
-        raise WrongLinesError(file, problems)
+        raise WrongLinesError(file, [f"line {number}: {text}" for number, text in sorted(problems.items())])
     new = [
         Answer(found[line.number], line.label, line.reviewed_at, line.comment)
         for line in first_lines.values()
@@ -167,18 +160,17 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
     return ApplyResult(added, len(new) - len(added), copies.copied, copies.missing)
 
 
-def _parse(file: Path, problems: list[str]) -> Iterator[_Line]:
+def _parse(file: Path, problems: dict[int, str]) -> Iterator[_Line]:
     """Yield the lines that are right, and note what is wrong with the others."""
     for number, record in reader.table(file, COLUMNS):
         label, sha256 = record["corrected"].strip().lower(), record["sha256"].strip()
         page = record.get("page", "").strip()
         if not _DIGEST.fullmatch(sha256):
-            problems.append(
-                f"line {number}: sha256 is {sha256!r}: a spreadsheet may have changed it; "
-                "save the corrections again"
+            problems[number] = (
+                f"sha256 is {sha256!r}: a spreadsheet may have changed it; save the corrections again"
             )
         elif page and not page.isdecimal():
-            problems.append(f"line {number}: page is {page!r}: it must be a number, or empty")
+            problems[number] = f"page is {page!r}: it must be a number, or empty"
         else:
             yield _Line(
                 number,
@@ -189,6 +181,17 @@ def _parse(file: Path, problems: list[str]) -> Iterator[_Line]:
                 record.get("reviewed_at", "").strip(),
                 record.get("comment", "").strip().removeprefix("'")[:MAX_COMMENT],  # it hides a formula
             )
+
+
+def _why_not_found(line: _Line, entries: Sequence[Entry], outbox: Path) -> str:
+    """Return what does not fit in a line, given the rows of its file and sha256."""
+    row = f"no row of {line.scan[0]!r} with this sha256 in {outbox}"
+    if not entries:
+        return f"{row}: name its outbox with --outbox"
+    if all(line.source not in ("", entry.row.source) for entry in entries):
+        return f"{row} has the source {line.source!r}: name its outbox with --outbox"
+    page = f"the page {line.page}" if line.page else "an empty page"
+    return f"{row} has {page}: save the corrections again"
 
 
 def _find_entries(lines: Sequence[_Line], outbox: Path) -> dict[_Scan, list[Entry]]:

@@ -48,7 +48,29 @@ def test_a_line_for_another_page_is_wrong(scene: Scene) -> None:
     scene.file.write_text(scene.file.read_text().replace(f"{REVIEWED_AT},,", f"{REVIEWED_AT},2,"))
     with pytest.raises(WrongLinesError) as raised:
         apply(scene.file, scene.outbox, "Anna")
-    assert "no row of 'unsure.png'" in raised.value.problems[0]
+    (problem,) = raised.value.problems
+    assert problem.startswith("line 2: no row of 'unsure.png' with this sha256 in ")
+    assert problem.endswith(" has the page 2: save the corrections again")
+
+
+def test_a_line_without_the_page_of_its_scan_is_wrong(tmp_path: Path) -> None:
+    pages = [outcome(scan(tmp_path / "scans", "a.tif"), Status.REVIEW)._replace(page=page) for page in (1, 2)]
+    published = publish(tmp_path / "out", pages)
+    file = save(tmp_path / "corrections.csv", [(pages[0], "4")], published)
+    with pytest.raises(WrongLinesError) as raised:
+        apply(file, tmp_path / "out", "Anna")
+    (problem,) = raised.value.problems
+    assert problem.endswith(" has an empty page: save the corrections again")
+
+
+def test_wrong_lines_are_said_in_order(scene: Scene) -> None:
+    save(scene.file, [(scene.unsure, "x"), (scene.sure, "2"), (scene.unsure, "3")], scene.published)
+    lines = scene.file.read_text().splitlines()
+    lines[3] = lines[3].replace(scene.unsure.sha256, "1.5E+60")
+    scene.file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(WrongLinesError) as raised:
+        apply(scene.file, scene.outbox, "Anna")
+    assert [problem.split(":")[0] for problem in raised.value.problems] == ["line 2", "line 4"]
 
 
 WRONG = {
@@ -57,7 +79,7 @@ WRONG = {
     "a digest": ({"sha256": "1.5E+60"}, "sha256 is '1.5E\\+60': a spreadsheet"),
     "another scan": ({"sha256": "0" * 64}, "no row of 'unsure.png' with this sha256 in"),
     "another file": ({"file": "else.png"}, "no row of 'else.png' with this sha256 in"),
-    "another source": ({"source": "/elsewhere"}, "no row of 'unsure.png' with this sha256 in"),
+    "another source": ({"source": "/elsewhere"}, "sha256 in .* has the source '/elsewhere'"),
     "a page": ({"page": "one"}, "page is 'one'"),
 }
 
