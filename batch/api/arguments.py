@@ -27,14 +27,20 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
     Kind.PATTERNS: (list, tuple),
 }
 _PATHS = ("model", "state")  # options that take a `Path`, too
-_WORDS = {bool: "True or False", int: "a whole number", float: "a number"}
+_WORDS: dict[tuple[Any, ...], str] = {
+    (int,): "a whole number",
+    (int, float): "a number",
+    (bool,): "True or False",
+    (int, str): "a whole number or text",
+    (list, tuple): "a list of texts",
+}
 
 
 @functools.cache
-def declared() -> Mapping[str, Option]:
-    """Return the options that programs may give, by name."""
+def declared() -> Mapping[str, tuple[Option, Any]]:
+    """Return the options that programs may give with their defaults, by name."""
     return {
-        field.name: field.metadata["option"]
+        field.name: (field.metadata["option"], field.default)
         for record in (RunOptions, StateOptions)
         for field in dataclasses.fields(record)
         if "option" in field.metadata and field.name != "outbox"  # an argument by itself
@@ -64,8 +70,8 @@ def checked(name: str, value: Any) -> Any:
     Raises:
         ConfigError: The option does not take this value.
     """
-    option = declared()[name]
-    if value is None and option.unset:
+    option, default = declared()[name]
+    if value is None and default is None:
         return None
     if option.choices:
         if value not in option.choices:
@@ -79,8 +85,7 @@ def checked(name: str, value: Any) -> Any:
     is_of_type = isinstance(value, types) and (bool in types or not isinstance(value, bool))
     texts = value if option.kind is Kind.PATTERNS and is_of_type else ()
     if not is_of_type or not all(isinstance(text, str) for text in texts):
-        words = _WORDS.get(types[-1], "a list of texts" if list in types else "text")
-        raise ConfigError(f"{name} must be {words}, not {value!r}")
+        raise ConfigError(f"{name} must be {_WORDS.get(types, 'text')}, not {value!r}")
     too_low = option.low is not None and not value >= option.low  # not a number is too low, too
     if too_low or (option.high is not None and value > option.high):
         raise ConfigError(f"{name} is {value:,}: it must be {_range(option)}")

@@ -237,6 +237,7 @@ def read(
     """
     folder = model_store.find(checked("model", model))
     review_below = checked("review_below", review_below)
+    checked("digits", digits)
     try:
         manifest = os.stat(folder / model_store.MANIFEST)
         version = manifest.st_ino, manifest.st_mtime_ns

@@ -108,10 +108,15 @@ def test_wrong_arguments_are_errors_that_say_so() -> None:
         ({"review_below": True}, "review_below must be a number, not True"),
         ({"model": 5}, "model must be text or a Path, not 5"),
         ({"digits": "few"}, "digits: "),
+        ({"digits": 2.0}, "digits must be a whole number or text, not 2.0"),
+        ({"digits": None}, "digits must be a whole number or text, not None"),
     ]
     for arguments, message in wrong:
         with pytest.raises(digitbox.ConfigError, match=message):
             digitbox.read(BLANK, **arguments)
+        if "batch_size" not in arguments:
+            with pytest.raises(digitbox.ConfigError, match=message):
+                digitbox.Reader(**arguments)
 
 
 def test_what_threads_write_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,9 @@ def test_a_run_takes_the_options_of_the_command(inbox: Path, tmp_path: Path) -> 
         ({"max_files": 0}, "max_files is 0: it must be at least 1"),
         ({"max_time_s": 0}, "max_time_s is 0: give seconds"),
         ({"max_failed": "101%"}, "max_failed: '101%' is neither a number of scans"),
-        ({"max_failed": 0.5}, "max_failed must be "),
+        ({"max_failed": 0.5}, "max_failed must be a whole number or text, not 0.5"),
+        ({"max_failed": None}, "max_failed must be a whole number or text, not None"),
+        ({"rows_per_file": None}, "rows_per_file must be a whole number, not None"),
         ({"only_new": 1}, "only_new must be True or False"),
         ({"after": "burn"}, "after must be one of leave, move, delete, not 'burn'"),
         ({"format": "xml"}, "format must be one of csv, parquet"),
@@ -71,6 +73,15 @@ def test_options_of_numpy_and_paths_are_taken(inbox: Path, fake_model: Path, tmp
     }
     options |= {"only_new": np.bool_(True), "digits": np.int64(1), "review_below": np.float32(0.5)}
     assert digitbox.run(inbox, tmp_path / "out", model=fake_model, state=tmp_path, **options).rows == 1
+    # As by default:
+    options |= {
+        "max_files": None,
+        "max_time_s": None,
+        "review_below": None,
+        "ray_address": None,
+        "state": None,
+    }
+    assert digitbox.run(inbox, tmp_path / "again", model=fake_model, **options).rows == 1
 
 
 @pytest.mark.parametrize(
