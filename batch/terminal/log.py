@@ -68,6 +68,8 @@ def set_up(
         log_file.setFormatter(_Json() if log_format == "json" else _Sentences(True, with_times))
         _ROOT.addHandler(log_file)
     _ROOT.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # TensorFlow gives the root logger of Python a handler, which would print the lines again.
+    _ROOT.propagate = False
 
 
 class Repeated:

@@ -18,6 +18,7 @@ from batch.inference import model_store
 from batch.inference.classifier import Classifier, KerasClassifier, build
 from batch.records import CLASSES, SPECS, Input, Manifest
 from batch.training import calibration, examples, litert, model_card, networks, versions
+from batch.training.data import own_scans
 from batch.training.data.datasets import Dataset, Labelled
 from batch.training.data.own_scans import OwnScan
 from batch.training.evaluation import charts
@@ -96,7 +97,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         temperature=1.0,
         review_below=0.5,
         files=model_store.digests(files),
-        datasets=tuple({"name": part.name, "licence": part.licence} for part in data),
+        datasets=_describe(data, images.training.own),
         seed=options.seed,
         start="" if options.start is None else model_store.load_manifest(options.start).version,
         versions=versions.made_with(),
@@ -151,6 +152,12 @@ def _figures(
                     classifier, manifest, examples.plain(Material(labelled)), len(labelled)
                 )
     return figures
+
+
+def _describe(data: Sequence[Dataset], own: Sequence[OwnScan]) -> tuple[dict[str, str], ...]:
+    """Return the entries of the manifest for all that the model was trained on."""
+    entries = [{"name": part.name, "licence": part.licence} for part in data]
+    return tuple([*entries, own_scans.entry(own)] if own else entries)
 
 
 def _start_model(options: TrainOptions) -> Any:

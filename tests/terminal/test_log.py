@@ -34,6 +34,16 @@ def test_sentences_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ("3 scans\ndigitbox: warning: no room\ndigitbox: no model: name one\n")
 
 
+def test_a_line_is_printed_once_whatever_a_library_sets_up(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = logging.StreamHandler(sys.stderr)  # as TensorFlow does
+    logging.getLogger().addHandler(handler)
+    try:
+        LOGGER.info("held out: 9 of 10")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capsys.readouterr().err == "held out: 9 of 10\n"
+
+
 def test_details_are_said_only_if_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     log.set_up(verbose=True)
     LOGGER.debug("a.png: failed")

@@ -139,7 +139,10 @@ def test_go_on_from_a_model_with_own_scans(data: str, models: Path, tmp_path: Pa
     # No run looks for its default model in this folder.
     assert f"digitbox run --model {tmp_path / 'office'}" in result.stderr
     assert manifest.start == model_store.load_manifest(models / "mlp").version
-    assert manifest.start in (tmp_path / "office" / "card.md").read_text()
+    card = (tmp_path / "office" / "card.md").read_text()
+    assert manifest.start in card
+    own = [line for line in result.stderr.splitlines() if "own scans to train on" in line]
+    assert f"- {own[0].split()[0]} own scans: the user's\n" in card
 
 
 def test_refuse_data_without_digits(tmp_path: Path) -> None:

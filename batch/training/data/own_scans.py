@@ -11,7 +11,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode
 from batch.records import Grey
-from batch.text import text_cell
+from batch.text import count, text_cell
 from batch.training.data import labelled_scans
 from batch.training.data.arrays import TRAIN
 from batch.training.data.datasets import NOT_A_DIGIT
@@ -54,6 +54,11 @@ def split(scans: Sequence[OwnScan]) -> tuple[list[OwnScan], list[OwnScan]]:
     for scan in scans:
         (held_out if _is_held_out(scan[0]) else training).append(scan)
     return held_out, training
+
+
+def entry(scans: Sequence[OwnScan]) -> dict[str, str]:
+    """Return the entry of own scans among the data sets of a manifest."""
+    return {"name": count(len(scans), "own scan"), "licence": "the user's"}
 
 
 def _is_held_out(grey: Grey) -> bool:

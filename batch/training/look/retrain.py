@@ -104,7 +104,7 @@ def retrain(options: Options, progress: Progress) -> Path:
         files=model_store.digests(files),
         metrics={},
         numbers_metrics={},  # they are of the looks before
-        datasets=(*start.datasets, {"name": f"{len(training)} own scans", "licence": "the user's"}),
+        datasets=(*start.datasets, own_scans.entry(training)),
         seed=options.seed,
         start=start.version,
         look_training=f"{start.look_training} {_say_training(training, options.seed)}",
