@@ -51,11 +51,14 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
     of_source = part_of(folder.name_of(source))
     files = {}
     for image_id, category_id, box in boxes:
-        name, width, height = images.get(image_id, ("", 0.0, 0.0))
+        if image_id not in images:
+            annotations.left_out["of an image that the file does not list"] += 1
+            continue
+        name, width, height = images[image_id]
         if image_id not in files:
             files[image_id] = folder.find(name, source)
         file = files[image_id]
-        if name and last[name] != image_id:
+        if last[name] != image_id:
             annotations.left_out["of a sheet that a later image has, too"] += 1
         elif file is None:
             annotations.left_out[f"of an image that is not there (e.g. {name!r})"] += 1

@@ -29,6 +29,7 @@ LAYOUTS = (
     f"a {LABELS_FILE} with the columns file and label, folders named 0 to 9 and none, "
     "labels of Label Studio, COCO or YOLO, or a data set"
 )
+FOR_NUMBERS = "digitbox evaluate and explore take numbers with --digits"
 _NO_DIGIT = ("", "-", "-1", NONE)
 MAX_REASONS = 10  # for what is left out, each in a line
 _CLASSES = (*map(str, range(10)), NONE)
@@ -94,6 +95,9 @@ def load(
         chosen = parts[next(name for name in (part, *_others(part)) if name in parts)]
         chosen = layouts.upright(chosen, source, say)
         return list(_write(chosen.images, chosen.labels.tolist(), scratch, numbers))
+    names = {*_names(path, True)} - {*_CLASSES}
+    if not numbers and any((path / name).is_dir() for name in names):
+        raise InputError(f"{source} has folders with numbers as names: {FOR_NUMBERS}")
     return _checked([], source)
 
 
@@ -106,7 +110,11 @@ def _annotated(
     known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
     for annotation in chosen:
         if not _is_label(annotation.label, numbers):
-            annotations.left_out[f"with the label {annotation.label[:40]!r}"] += 1
+            is_number = _NUMBER.fullmatch(annotation.label.strip()) is not None
+            what = (
+                f"a number as label; {FOR_NUMBERS}" if is_number else f"the label {annotation.label[:40]!r}"
+            )
+            annotations.left_out[f"with {what}"] += 1
     scans = [
         _labelled(ScanRef(str(whole.file), whole.name), whole.label, source, numbers)
         for whole in known
@@ -146,7 +154,8 @@ def _labelled(ref: ScanRef, text: str, where: str, numbers: bool) -> LabelledSca
         return LabelledScan(ref, None, text)
     if not _is_label(text, numbers):
         one_of = f"a number of at most {MAX_DIGITS} digits" if numbers else "0 to 9"
-        raise InputError(f"{where}: {text!r} is no label: {one_of}, or none")
+        advice = f"; {FOR_NUMBERS}" if _NUMBER.fullmatch(text) else ""
+        raise InputError(f"{where}: {text!r} is no label: {one_of}, or none{advice}")
     return LabelledScan(ref, int(text))
 
 

@@ -17,7 +17,9 @@ LAYOUT = "boxes in YOLO's text"
 NAMES = ("classes.txt", "obj.names", "_darknet.labels")
 MAX_YAML_BYTES = 1 << 20
 _NOT_BOXES = ("classes.txt", "train.txt", "test.txt", "val.txt", "valid.txt", "notes.txt")
-_BOX = re.compile(r"\s*(\d{1,6})((?:\s+[-+.\deE]{1,40}){4,})\s*")
+_SAMPLE = 10  # files, and lines of each, to tell by that a folder has boxes
+_BOX = re.compile(r"\s*\d{1,6}(?:\s+[-+.\deE]{1,40}){4,}\s*")
+_LINE = re.compile(r"\s*(\d{1,6})((?:\s+\S{1,40}){4,})\s*")  # numbers may be wrong, e.g. nan
 
 
 def find(folder: Path) -> list[tuple[Path, Path]]:
@@ -29,10 +31,8 @@ def find(folder: Path) -> list[tuple[Path, Path]]:
             raise InputError(f"{folder} has more than {count} files of text: give a smaller folder")
         if path.name not in _NOT_BOXES and (sheet := sheets.of(path)) is not None:
             found.append((path, sheet))
-    first = next((path for path, _ in found if path.stat().st_size), None)
-    if first is None or not all(map(_BOX.fullmatch, itertools.islice(_lines(first), 10))):
-        return []
-    return found
+    texts = itertools.islice((path for path, _ in found if path.stat().st_size), _SAMPLE)
+    return found if any(map(_has_box, texts)) else []
 
 
 def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -> None:
@@ -52,7 +52,7 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
         name = folder.name_of(sheet)
         part = part_of(folder.name_of(path.parent))
         for number, line in enumerate(_lines(path), 1):
-            if (match := _BOX.fullmatch(line)) is None:
+            if (match := _LINE.fullmatch(line)) is None:
                 raise InputError(f"{path}, line {number}: {line[:50]!r} is no box: export it again")
             sides = match[2].split()
             if len(sides) > 5:  # the outline of a shape; a fifth number is a confidence
@@ -67,6 +67,10 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
                 raise InputError(f"{path}, line {number}: class {match[1]} has no name: add it to {NAMES[0]}")
             centred = box._replace(left=box.left - box.width / 2, top=box.top - box.height / 2)
             annotations.add(part, Annotation(sheet, name, label, centred))
+
+
+def _has_box(path: Path) -> bool:
+    return any(map(_BOX.fullmatch, itertools.islice(_lines(path), _SAMPLE)))
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -99,6 +99,8 @@ def test_boxes_end_with_their_sheet(tmp_path: Path) -> None:
         box("9", width=10**400),
         {"rectanglelabels": ["9"]},
         box("stamp"),
+        box("31723"),
+        box("0042"),
     ]
     scans, said = load(write_tasks(tmp_path / "data", task(*boxes)))
     pictures = [decode.read(scan.ref, MAX_PIXELS).grey.shape for scan in scans]
@@ -109,6 +111,7 @@ def test_boxes_end_with_their_sheet(tmp_path: Path) -> None:
         "left out: 1 in a turned box",
         "left out: 3 in a box without four numbers",
         "left out: 1 with the label 'stamp'",
+        f"left out: 2 with a number as label; {labelled_scans.FOR_NUMBERS}",
     }
 
 
@@ -132,6 +135,26 @@ def test_yolo_without_names_of_classes(tmp_path: Path) -> None:
         assert [scan.label for scan in scans] == [3, 4]
         assert said[1:] == ["left out: 1 with an outline that is no box"]
         (data / name).unlink()
+
+
+@pytest.mark.parametrize("number", ["abc", "nan", "1e", "-", "1e999"])
+def test_a_wrong_number_costs_only_its_box(number: str, tmp_path: Path) -> None:
+    data = SHEETS.yolo(tmp_path / "data")
+    file = data / "labels" / "0.txt"
+    count = len(load(data)[0])
+    file.write_text(f"1 {number} .5 .1 .1\n{file.read_text()}")
+    scans, said = load(data)
+    assert len(scans) == count
+    assert said[1:] == ["left out: 1 in a box without four numbers"]
+
+
+def test_a_box_of_an_image_that_the_file_does_not_list(tmp_path: Path) -> None:
+    write(tmp_path / "data" / "a.png", SCAN)
+    boxes = [*COCO["annotations"], {**COCO["annotations"][0], "image_id": 99}]
+    (tmp_path / "data" / "a.json").write_text(coco(annotations=boxes))
+    scans, said = load(tmp_path / "data")
+    assert [scan.label for scan in scans] == [3]
+    assert said[1:] == ["left out: 1 of an image that the file does not list"]
 
 
 def test_a_sheet_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
@@ -194,7 +217,9 @@ def test_the_last_image_of_a_sheet_counts(tmp_path: Path) -> None:
         ("a.json", coco()[:-5], "is no JSON"),
         ("a.json", '"text"', "no labelled scans"),
         ("a.json", json.dumps([{"text": ["a"] * 100}]), "no labelled scans"),
-        ("a.txt", "0 .5 .5 .1 .1\n0 .5 .5\n" * 11, "no labelled scans"),
+        ("a.txt", "0 .5 .5 .1 .1\n0 .5 .5\n" * 11, "line 2: '0 .5 .5' is no box: export it again"),
+        ("a.txt", "3.0 .5 .5 .1 .1\n3 .5 .5 .1 .1\n", "line 1: '3.0 .5 .5 .1 .1' is no box: export it again"),
+        ("a.txt", "3 words or four, not boxes\n" * 3, "no labelled scans"),
         ("a.txt", "0 .5 .5 .1 .1\n" * 20 + "0 .5 .5\n", "line 21: '0 .5 .5' is no box: export it again"),
         ("a.txt", "0 .5 .5 .1 1e\n", "no labelled scans"),
     ],

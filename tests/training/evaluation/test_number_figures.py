@@ -1,6 +1,7 @@
 """Tests of the figures of numbers."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -63,8 +64,12 @@ def test_labels_are_numbers_in_a_list_or_as_folders(tmp_path: Path) -> None:
         ("7/b.png", "7"),
         ("none/c.png", None),
     ]
-    with pytest.raises(InputError, match="'0042' is no label: 0 to 9, or none"):
+    with pytest.raises(InputError, match=r"'0042' is no label: 0 to 9, or none; .* with --digits"):
         labelled_scans.load(str(tmp_path / "list"), tmp_path, lambda _: None)
+    for name in ("7", "none"):
+        shutil.rmtree(tmp_path / "folders" / name)
+    with pytest.raises(InputError, match=r"folders with numbers as names: .* with --digits"):
+        labelled_scans.load(str(tmp_path / "folders"), tmp_path, lambda _: None)
     (tmp_path / "list" / "labels.csv").write_text("file,label\na.png,4.2\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"'4\.2' is no label: a number of at most 12 digits, or none"):
         labelled_scans.load(str(tmp_path / "list"), tmp_path, lambda _: None, numbers=True)
