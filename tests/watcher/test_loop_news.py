@@ -130,9 +130,7 @@ def test_an_error_that_ends_the_watcher_is_told(tmp_path: Path, monkeypatch: pyt
     assert (failure["exit_code"], failure["error"]) == (4, "no inbox")
 
 
-def test_slow_programs_hold_up_no_scan(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_slow_programs_hold_up_no_scan(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
     has_begun, is_over = threading.Event(), threading.Event()
