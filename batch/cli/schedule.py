@@ -21,6 +21,7 @@ from batch.cli.options import COMMANDS, given_value
 from batch.clock import is_duration
 from batch.config import CONFIG_FILE, RunOptions
 from batch.errors import ConfigError, InputError
+from batch.inputs.find import absolute_input
 from batch.locations import is_remote, remote_state_folder
 from batch.records import After
 from batch.run import job
@@ -263,7 +264,7 @@ def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str,
     if params["after"] == After.LEAVE and not params["only_new"]:
         words.append("--only-new")
     inputs = params["inputs"] or (params["inbox"],)
-    return *words, *map(_absolute, inputs)
+    return *words, *map(absolute_input, inputs)
 
 
 def _option_words(option: click.Option, run_context: click.Context, arguments: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from batch.errors import InputError, check_means
 from batch.inputs.content import has_image_content
 from batch.inputs.external_sort import sorted_names
-from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, is_ignored, is_scan
+from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, is_ignored, is_scan, plain_name
 from batch.inputs.overlap import Searches
 from batch.locations import Location, is_remote
 from batch.records import ScanRef
@@ -72,7 +72,7 @@ class Inputs:
         found: dict[str, None] = {}
         for path in self._inputs:
             if not is_remote(path) and not os.path.isdir(path):
-                folder = os.path.dirname(path) if os.path.lexists(path) else _glob_root(path)
+                folder = os.path.dirname(path) if os.path.lexists(path) else _split(path)[0]
                 found[os.path.realpath(folder or ".")] = None
         return [Path(folder) for folder in found if os.path.isdir(folder)]
 
@@ -115,12 +115,14 @@ class Inputs:
             if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
                 raise InputError(f"cannot list {path}: permission denied; allow it, or name another folder")
         elif glob.has_magic(path):
-            if self._may_be_empty and os.path.isdir(_glob_root(path) or "."):
+            if self._may_be_empty and _has_folder(path):
                 return
             if next(self._glob(path), None) is None and not self.skipped:
+                hint = "/** at its end matches everything in a folder"
+                if "[" in path:
+                    hint = "write [[] for a [ in a name"
                 raise InputError(
-                    f"no file matches {path}: check the pattern, and quote it for the shell; "
-                    "/** at its end matches everything in a folder"
+                    f"no file matches {path}: check the pattern, and quote it for the shell; {hint}"
                 )
         else:
             raise InputError(f"{_why_missing(path)}; name what to read, e.g. SCANS/")
@@ -152,11 +154,10 @@ class Inputs:
 
     def _glob(self, pattern: str) -> Iterator[ScanRef]:
         """Yield the scans that a pattern matches; `glob.iglob` follows links in circles and has no order."""
-        prefix = _glob_root(pattern)
-        parts = pattern.removeprefix(prefix).split("/")
+        prefix, parts = _split(pattern)
         root = os.path.realpath(prefix or ".")
         if os.path.isdir(root):
-            levels = PathPattern([part for part in parts if part])
+            levels = PathPattern(parts)
             yield from self._walk(root, prefix, levels)
             self._searches.add_folder(root, levels)
 
@@ -265,11 +266,31 @@ def oldest_first(refs: Iterable[ScanRef]) -> Iterator[ScanRef]:
         yield ScanRef(path_and_name[: start - 1], path_and_name[start:], source=sources[int(number)])
 
 
-def _glob_root(pattern: str) -> str:
-    """Return the part of a pattern that is a plain folder; it ends with a slash, or is empty."""
-    return "".join(
-        f"{part}/" for part in itertools.takewhile(lambda part: not glob.has_magic(part), pattern.split("/"))
-    )
+def absolute_input(path: str) -> str:
+    """Return an input as text that names the same scans in any folder."""
+    if is_remote(path) or os.path.isabs(path):
+        return path
+    is_pattern = glob.has_magic(path) and not os.path.lexists(path)
+    return str(Path(glob.escape(os.getcwd()) if is_pattern else os.getcwd(), path))
+
+
+def _split(pattern: str) -> tuple[str, list[str]]:
+    """Return the plain folder that a pattern begins with, and the patterns of the levels below it.
+
+    The folder ends with a slash, or is empty.
+    """
+    *folders, name = pattern.split("/")
+    root = list(itertools.takewhile(lambda folder: folder is not None, map(plain_name, folders)))
+    levels = [*folders[len(root) :], name]
+    return "".join(f"{folder}/" for folder in root), [level for level in levels if level]
+
+
+def _has_folder(pattern: str) -> bool:
+    """Return whether a pattern has wildcards, and its part before the last name or `**` matches a folder."""
+    root, levels = _split(pattern)
+    folders = itertools.takewhile(lambda level: level != "**", levels[:-1])
+    matches = glob.iglob("/".join([glob.escape(root or "."), *folders]))
+    return any(plain_name(level) is None for level in levels) and any(map(os.path.isdir, matches))
 
 
 def _why_missing(path: str) -> str:

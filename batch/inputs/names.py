@@ -32,6 +32,9 @@ _IMAGE = re.compile(
     rf"[^./][^/]*\.(?:{'|'.join(sorted(IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES))})\Z", re.IGNORECASE | re.ASCII
 )
 
+# A character as `glob.escape` writes it, or a wildcard.
+_TOKEN = re.compile(r"\[([*?[])\]|[*?]|\[!?+\]?+[^]]*\]")
+
 
 class Why(StrEnum):
     """The reason why a search passes over a file."""
@@ -106,6 +109,13 @@ class PathPattern:
             if pattern == "**" and position in positions:
                 positions.add(position + 1)
         return frozenset(positions)
+
+
+def plain_name(pattern: str) -> str | None:
+    """Return the only name that a pattern matches; None if it has wildcards."""
+    if any(token[1] is None for token in _TOKEN.finditer(pattern)):
+        return None
+    return _TOKEN.sub(r"\1", pattern)
 
 
 def has_image_suffix(name: str) -> bool:

@@ -15,10 +15,10 @@ from batch.engines.local import Engine
 from batch.errors import ExitCode, InputError
 from batch.inference import model_store
 from batch.inference.reader import Reader
-from batch.inputs.find import Inputs
+from batch.inputs.find import Inputs, absolute_input
 from batch.inputs.settling import SettleCheck
 from batch.lengths import ONE
-from batch.locations import absolute, state_folder
+from batch.locations import state_folder
 from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
@@ -60,7 +60,7 @@ def find(options: RunOptions) -> Inputs:
 def new_stats(options: RunOptions | WatchOptions) -> RunStats:
     """Return the statistics of a run or a watcher that begins now."""
     if isinstance(options, RunOptions):
-        command, inputs = "run", [absolute(path) for path in options.inputs or (options.inbox,)]
+        command, inputs = "run", [absolute_input(path) for path in options.inputs or (options.inbox,)]
     else:
         command, inputs = "watch", [os.path.abspath(options.inbox)]
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)

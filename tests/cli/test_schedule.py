@@ -109,6 +109,18 @@ def test_what_is_scheduled_runs_and_reads_only_what_is_new(
         assert words.count("--only-new") == ("--only-new" in how)
 
 
+def test_a_glob_in_a_folder_with_brackets_finds_scans(
+    digitbox: Digitbox, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "Scans [2026]"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    monkeypatch.chdir(folder)
+    words = words_of(digitbox("schedule", "--cron", "--at", "02:30", "*.png", "--outbox", "../out").out)
+    monkeypatch.chdir("/")
+    assert digitbox(*words[words.index("run") :], "--dry-run").out == f"{folder}/a.png\n"
+
+
 def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> None:
     has_systemd = Path("/run/systemd/system").is_dir()
     assert ("[Timer]" in digitbox("schedule", "--at", "02:30").out) == has_systemd

@@ -188,6 +188,18 @@ def test_what_waits(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     assert "no such file or folder" in result.out
 
 
+def test_scans_of_a_glob_wait_in_a_folder_with_brackets(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Scans [2026]").mkdir()
+    monkeypatch.chdir(tmp_path / "Scans [2026]")
+    for name, waiting in (("a.png", 0), ("b.png", 1)):
+        Path(name).write_bytes(TWO)
+        if not waiting:
+            assert digitbox("run", "*.png", "--outbox", "../out").code == 0
+        assert f"waiting        {waiting} scan" in digitbox("status", "--outbox", "../out").out
+
+
 def test_a_failed_scan_is_a_problem_until_it_is_new_again(digitbox: Digitbox, inbox: Path) -> None:
     (inbox / "half.png").write_bytes(TWO[:90])
     assert digitbox("run").code == 3

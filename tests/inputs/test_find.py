@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batch.errors import InputError, ShareError
 from batch.inputs import external_sort
-from batch.inputs.find import Inputs, oldest_first
+from batch.inputs.find import Inputs, absolute_input, oldest_first
 from batch.inputs.names import has_image_suffix
 from batch.storage import dispatch
 from found import NOWHERE, names, touch
@@ -178,6 +178,38 @@ def test_a_glob_whose_scans_may_have_left_is_empty(tmp_path: Path, monkeypatch: 
     assert list(Inputs(["scans/*.png", "*.png"], True, NOWHERE, may_be_empty=True)) == []
     with pytest.raises(InputError, match="no file matches gone"):
         Inputs(["gone/*.png"], True, NOWHERE, may_be_empty=True)
+
+
+@pytest.mark.parametrize("pattern", ["x[1]/*.png", "no*dir/a.png", "no*dir/**/a.png", "a[", "x[[]1]/a.png"])
+def test_an_empty_glob_needs_wildcards_and_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    """Otherwise a mistake in the name of the folder looks like a night without scans."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x[1]").mkdir()
+    (tmp_path / "x2" / "y").mkdir(parents=True)
+    for empty in ("x[[]1]/*.png", "x[12]/**/z/*.png", "x?/y/*.png", "**/*.png"):
+        assert list(Inputs([empty], True, NOWHERE, may_be_empty=True)) == []
+    with pytest.raises(InputError, match=r"write \[\[\] for a \[" if "[" in pattern else "no file matches"):
+        Inputs([pattern], True, NOWHERE, may_be_empty=True)
+
+
+@pytest.mark.parametrize("folder", ["Scans [2026]", "a*b", "a?", "[", "x[!]y]", "]["])
+def test_a_glob_is_the_same_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    here = tmp_path / folder
+    touch(here / "b.png", here / "sub" / "a.png", here / "[1].png", tmp_path / "Scans 2" / "a.png")
+    monkeypatch.chdir(here)
+    given = ["*.png", "sub/*.png", "[[]1].png", "[1].png", "sub", "sub/a.png", str(here / "sub")]
+    found = [list(Inputs([path], True, NOWHERE)) for path in given]
+    absolute = [absolute_input(path) for path in given]
+    monkeypatch.chdir("/")
+    for path, refs in zip(absolute, found, strict=True):
+        again = list(Inputs([path], True, NOWHERE))
+        assert [(ref.path, ref.source) for ref in again] == [(ref.path, ref.source) for ref in refs]
+        assert again[0].name in (refs[0].name, f"{here}/{refs[0].name}")
+    assert absolute_input("s3://b/*.png") == "s3://b/*.png"
 
 
 def test_a_glob_matches_a_folder_named_like_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,12 @@
+import fnmatch
+import glob
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.inputs.names import has_image_suffix, is_ignored, is_scan
+from batch.inputs.names import has_image_suffix, is_ignored, is_scan, plain_name
 from found import names, touch
 
 
@@ -60,3 +62,12 @@ def test_rare_suffixes_of_jpeg_are_scans(name: str) -> None:
 def test_bins_and_snapshots_are_not_searched(tmp_path: Path, name: str) -> None:
     touch(*(tmp_path / folder / "deleted.png" for folder in (name, f"sub/{name}/deeper")), tmp_path / "a.png")
     assert names(tmp_path) == ["a.png"]
+
+
+@given(st.text("[]*?!ab", max_size=8))
+def test_a_name_is_plain_if_it_is_the_only_match(name: str) -> None:
+    assert plain_name(glob.escape(name)) == name
+    plain = plain_name(name)
+    assert plain is None or fnmatch.fnmatchcase(plain, name)
+    assert plain is not None or glob.has_magic(name)
+    assert all(plain_name(pattern) is None for pattern in (f"*{name}", f"{name}?", "[ab]", "[!]]", "[]*]"))
