@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
@@ -89,6 +90,8 @@ def checked(name: str, value: Any) -> Any:
     too_low = option.low is not None and not value >= option.low  # not a number is too low, too
     if too_low or (option.high is not None and value > option.high):
         raise ConfigError(f"{name} is {value:,}: it must be {_range(option)}")
+    if option.kind is Kind.NUMBER and value > sys.float_info.max:
+        raise ConfigError(f"{name} must be a finite number, not {value!r}")
     if option.kind is Kind.DURATION and not 0 < value < 1e9:
         raise ConfigError(f"{name} is {value}: give seconds, more than 0")
     if option.kind is Kind.TOLERANCE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,20 @@ class Whole(click.IntRange):
 
 
 class Number(click.FloatRange):
-    """A number."""
+    """A number; it refuses nan, which no bound refuses, and inf."""
 
     name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: It is no finite number, or out of bounds.
+        """
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"give a finite number, not {value}", param, ctx)
+        return number
 
 
 class ScanPath(NamedPath):

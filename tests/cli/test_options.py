@@ -6,7 +6,7 @@ from click.shell_completion import get_completion_class
 
 from batch.cli import main
 from batch.cli.options import given_value
-from command import ROOT
+from command import ROOT, Digitbox
 
 
 class Share:
@@ -48,3 +48,30 @@ def test_the_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatc
         assert [item.value for item in completion.get_completions([], "expl")] == ["explain", "explore"]
         options = [item.value for item in completion.get_completions(["run"], "--re")]
         assert options == ["--review-below", "--recursive", "--report"]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "NaN", "1e999"])
+def test_no_option_takes_what_is_no_finite_number(text: str) -> None:
+    context = click.Context(main.cli)
+    commands = [main.cli.get_command(context, name) for name in main.cli.list_commands(context)]
+    options = [option for command in commands if command is not None for option in command.params]
+    numbers = [option for option in options if isinstance(option.type, click.FloatRange | type(click.FLOAT))]
+    assert len(numbers) > 5
+    for option in numbers:
+        with pytest.raises(click.BadParameter):
+            option.type.convert(text, option, context)
+
+
+def test_a_scan_stays_if_settle_is_no_number(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").touch()
+    file = tmp_path / "digitbox.toml"
+    result = digitbox("run", "--after", "delete", "--settle", "nan")
+    assert (result.code, "give a finite number, not nan" in result.err) == (2, True)
+    monkeypatch.setenv("DIGITBOX_SETTLE", "nan")
+    assert digitbox("run", "--after", "delete").code == 2
+    monkeypatch.delenv("DIGITBOX_SETTLE")
+    file.write_text("settle = nan")
+    assert digitbox("run", "--after", "delete").code == 2
+    assert (inbox / "a.png").exists()
