@@ -7,8 +7,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from click.core import ParameterSource
 from batch.cli import run, watch
 from batch.cli.config_file import read_config
 from batch.cli.options import COMMANDS, given_value
-from batch.clock import is_duration
-from batch.config import CONFIG_FILE, RunOptions
-from batch.errors import ConfigError, InputError
+from batch.clock import is_duration, parse_duration
+from batch.config import CONFIG_FILE, ReadOptions, RunOptions
+from batch.errors import ConfigError, InputError, ModelError, RunError
 from batch.inputs.find import absolute_input
 from batch.locations import is_remote, remote_state_folder
 from batch.records import After
+from batch.results import schema
 from batch.run import job
 from batch.scheduling import install
 from batch.scheduling.units import (
@@ -38,7 +39,7 @@ from batch.scheduling.units import (
     watcher_unit,
     windows_task,
 )
-from batch.terminal import console
+from batch.terminal import console, log
 
 NAME, WATCHER = "digitbox-nightly", "digitbox-watch"
 HOUR = "hour"  # an interval with a name
@@ -70,6 +71,8 @@ def _times(
             if len(words) > 1:
                 raise click.BadParameter("an interval stands alone")
             try:
+                if parse_duration(word) == timedelta(days=1):
+                    return (DAY,), None
                 return (), parse_interval(word)
             except ValueError as error:
                 raise click.BadParameter(str(error)) from error
@@ -91,6 +94,10 @@ def _name(_: click.Context, __: click.Parameter, text: str | None) -> str | None
     return text
 
 
+def _kind_option(kind: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(f"--{kind}", "kinds", multiple=True, flag_value=kind, help=text)
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[RUN OPTIONS]... [INPUT]...")
 @click.option("--at", metavar="HH:MM", callback=_time, help="Local time of the run.")
@@ -105,11 +112,9 @@ def _name(_: click.Context, __: click.Parameter, text: str | None) -> str | None
     help="Run every day, every hour (at the minute of --at), on weekdays, e.g. mon,thu, or in an interval, "
     "e.g. 15m or 6h.  [default: day]",
 )
-@click.option("--systemd", "kind", flag_value=SYSTEMD, help="Use a service and a timer of systemd.")
-@click.option("--cron", "kind", flag_value=CRON, help="Use a line of a crontab.")
-@click.option(
-    "--windows", "kind", flag_value=WINDOWS, help="Use a task of Windows, which starts digitbox in WSL."
-)
+@_kind_option(SYSTEMD, "Use a service and a timer of systemd.")
+@_kind_option(CRON, "Use a line of a crontab.")
+@_kind_option(WINDOWS, "Use a task of Windows, which starts digitbox in WSL.")
 @click.option("--install", "does_install", is_flag=True, help="Install the schedule for this user.")
 @click.option("--uninstall", "does_uninstall", is_flag=True, help="Remove what --install installed.")
 @click.option(
@@ -124,7 +129,7 @@ def schedule(
     at: Any,
     does_watch: bool,
     every: tuple[tuple[str, ...], int | None],
-    kind: str | None,
+    kinds: tuple[str, ...],
     does_install: bool,
     does_uninstall: bool,
     name: str | None,
@@ -147,6 +152,9 @@ def schedule(
       digitbox schedule --uninstall
     """
     name = name or (WATCHER if does_watch else NAME)
+    if len(set(kinds)) > 1:
+        raise click.UsageError("give only one of --systemd, --cron and --windows", context)
+    kind = kinds[0] if kinds else None
     if does_watch and kind in (CRON, WINDOWS):
         raise ConfigError(
             "--watch needs systemd, which keeps the watcher running: leave --cron and --windows out"
@@ -179,6 +187,7 @@ def schedule(
         every=days,
         interval_min=interval_min,
     )
+    _check_reading(options, params)
     _say_notes(options, planned, kind)
     if does_install:
         for line in install.install(planned, kind == SYSTEMD):
@@ -220,7 +229,12 @@ def _schedule_watcher(
     inbox = Path(service.command[-1])
     params = watch_context.params
     with watch_context.scope(cleanup=False):  # errors name digitbox watch
-        watch.build_options(params["folder"], params)  # fails as the watcher would
+        options, _, service_options = watch.build_options(params["folder"], params)  # as the watcher would
+    _check_reading(options, params)
+    if (address := service_options.metrics_listen) is not None:
+        from batch.monitoring import metrics_server
+
+        _say_failure(lambda: metrics_server.check_host(address), ConfigError)
     if not inbox.is_dir():
         console.say(f"note: as things are now, it would fail: no inbox {inbox}")
     if does_install:
@@ -318,7 +332,26 @@ def _say_notes(options: RunOptions, planned: Job, kind: str) -> None:
             f"note: {variables[0]} is not set for the scheduled run: keep credentials and the server in the "
             "files of the store's own tools"
         )
+    planned_options = dataclasses.replace(options, only_new=True)  # as the command has it
+    _say_failure(lambda: job.find(planned_options), InputError)
+
+
+def _check_reading(options: ReadOptions, params: dict[str, Any]) -> None:
+    """Check the format, the model and the log file; print a note on what may be there in time.
+
+    Raises:
+        ConfigError: The options ask for numbers, and the model reads none.
+        MissingExtraError: The format needs an extra that is not installed.
+    """
+    schema.check_format(options.format)
+    _say_failure(lambda: job.new_reader(options), ModelError)
+    if (file := params["log_file"]) is not None:
+        _say_failure(lambda: log.check_file(file), ConfigError)
+
+
+def _say_failure(check: Callable[[], object], kind: type[RunError]) -> None:
+    """Print a note if a check fails now with an error of this kind."""
     try:
-        job.find(dataclasses.replace(options, only_new=True))  # as the command has it
-    except InputError as error:
+        check()
+    except kind as error:
         console.say(f"note: as things are now, it would fail: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -44,6 +45,27 @@ def check(address: str) -> None:
     parse_address(address)
     if importlib.util.find_spec("prometheus_client") is None:
         raise MissingExtraError("--metrics-listen", "metrics")
+
+
+def check_host(address: str) -> None:
+    """Check that the host of an address is this machine; its port may be in use.
+
+    Raises:
+        ConfigError: The text is no address, or digitbox cannot listen there.
+    """
+    host, _ = parse_address(address)
+    try:
+        family, _, _, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(place)
+    except OSError as error:
+        raise _listen_error(address, error) from error
+
+
+def _listen_error(address: str, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"--metrics-listen: cannot listen on {address}: {error.strerror}; name another address"
+    )
 
 
 class MetricsServer:
@@ -134,9 +156,7 @@ def serve(server: MetricsServer, address: str) -> Iterator[None]:
     try:
         httpd, thread = start_http_server(port, host, server.registry)
     except OSError as error:
-        raise ConfigError(
-            f"--metrics-listen: cannot listen on {address}: {error.strerror}; name another port"
-        ) from error
+        raise _listen_error(address, error) from error
     try:
         yield
     finally:

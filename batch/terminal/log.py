@@ -6,6 +6,7 @@ listen to the logger `batch`. Only the command line calls `set_up`.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import logging.handlers
@@ -72,6 +73,18 @@ def set_up(
     _ROOT.propagate = False
 
 
+def check_file(path: Path) -> None:
+    """Check that digitbox can append to a log file, and make none.
+
+    Raises:
+        ConfigError: Its folder does not exist, or digitbox may not write there.
+    """
+    place = path if os.path.exists(path) else path.parent
+    if not os.access(place, os.W_OK):
+        problem = os.strerror(errno.EACCES if os.path.exists(place) else errno.ENOENT)
+        raise _file_error(path, problem)
+
+
 class Repeated:
     """A warning that may come again and again; the log gets it when it changes.
 
@@ -111,9 +124,7 @@ class _LogFile(logging.handlers.WatchedFileHandler):
         try:
             super().__init__(path, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
-            raise ConfigError(
-                f"cannot write to the log file {path}: {error.strerror}; give another --log-file"
-            ) from error
+            raise _file_error(path, error.strerror) from error
 
     def emit(self, record: logging.LogRecord) -> None:
         # If the folder of the file is gone, Python's handler raises the error.
@@ -128,6 +139,10 @@ class _LogFile(logging.handlers.WatchedFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Ignore the error, e.g. a full disk."""
+
+
+def _file_error(path: Path, problem: str | None) -> ConfigError:
+    return ConfigError(f"cannot write to the log file {path}: {problem}; give another --log-file")
 
 
 class _Sentences(logging.Formatter):

@@ -2,6 +2,7 @@ import importlib.util
 import os
 import re
 import shlex
+import socket
 import stat
 import sys
 import time as clock
@@ -171,6 +172,13 @@ def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> Non
         ["--watch", "--install", "--dry-run"],
         ["--at", "02:30", "--install", "--windows"],
         ["--at", "02:30", "--install", "--uninstall"],
+        ["--at", "02:30", "--cron", "--systemd"],
+        ["--at", "02:30", "--windows", "--cron"],
+        ["--uninstall", "--systemd", "--cron"],
+        ["--at", "02:30", "--every", "48h"],
+        ["--at", "02:30", "--every", "1d,mon"],
+        ["--at", "02:30", "--digits", "5"],
+        ["--watch", "--digits", "5"],
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(digitbox: Digitbox, home: Path, arguments: list[str]) -> None:
@@ -335,6 +343,43 @@ def test_a_time_that_the_clock_leaves_out_is_told(
     said = digitbox("schedule", "--at", "02:30", "--systemd").err
     assert "on 2027-03-28 there is no 02:30" in said
     assert digitbox("schedule", "--at", "03:30", "--systemd").err == ""
+
+
+@pytest.mark.parametrize("arguments", [["--at", "02:30", "--cron"], ["--watch"]])
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--model", "nope", "no model 'nope'"),
+        ("--log-file", "gone/log", "cannot write to the log file gone/log: No such file or directory"),
+        ("--metrics-listen", "192.0.2.1:9600", "cannot listen on 192.0.2.1:9600"),
+    ],
+)
+def test_what_may_change_until_the_run_is_a_note(
+    digitbox: Digitbox, home: Path, arguments: list[str], option: str, value: str, problem: str
+) -> None:
+    if option == "--metrics-listen":
+        pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
+        arguments = ["--watch"]
+    result = digitbox("schedule", *arguments, option, value)
+    (line,) = result.err.splitlines()
+    assert (result.code, result.out != "") == (0, True)
+    assert line.startswith("note: as things are now, it would fail: ") and problem in line
+
+
+def test_a_running_watcher_and_a_log_are_no_problem(digitbox: Digitbox, home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
+    (tmp_path / "log").touch()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        result = digitbox("schedule", "--watch", "--metrics-listen", address, "--log-file", "log")
+    assert (result.code, result.err) == (0, "")
+
+
+@pytest.mark.parametrize("interval", ["24h", "1d", "1440m"])
+def test_an_interval_of_a_day_is_every_day(digitbox: Digitbox, home: Path, interval: str) -> None:
+    result = digitbox("schedule", "--cron", "--every", interval, "--at", "04:00")
+    assert result.out.startswith("0 4 * * * cd ")
+    assert digitbox("schedule", "--cron", "--every", interval).code == 2
 
 
 def test_every_fifteen_minutes(digitbox: Digitbox, home: Path) -> None:
