@@ -127,13 +127,19 @@ class Scene:
         self.dropped[name, hashlib.sha256(content).hexdigest()] += 1
 
     def watch(
-        self, until_s: float, read: Callable[[ScanReader], ScanReader] = lambda reader: reader, **options: Any
+        self,
+        until_s: float,
+        read: Callable[[ScanReader], ScanReader] = lambda reader: reader,
+        *,
+        goes_on: bool = False,
+        **options: Any,
     ) -> None:
         """Watches until that time.
 
         Args:
             until_s: when it is told to stop.
             read: wraps the reader of scans.
+            goes_on: whether it has watched before a signal had it begin anew.
             options: of the watcher.
         """
         stop = StopAt(self.ticking, until_s)
@@ -159,7 +165,7 @@ class Scene:
                 lambda: self.ticking.now,
             )
             with news, closing(watcher):
-                watcher.run(lambda: job.new_outbox(settings, manifest, stats))
+                watcher.run(lambda: job.new_outbox(settings, manifest, stats), goes_on=goes_on)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
+from click.core import ParameterSource
+
 from batch.config import CONFIG_FILE
 from batch.errors import ConfigError
 from batch.locations import is_trusted
@@ -91,6 +94,15 @@ def read_config(path: Path | None, commands: Mapping[str, Mapping[str, Option]])
             f"from them, or name the file with --config {file}"
         )
     return config
+
+
+def file_of(error: click.ClickException) -> str:
+    """Return the start of a message on a wrong value: the file that has it, or an empty text."""
+    if not (isinstance(error, click.BadParameter) and error.ctx and error.param):
+        return ""
+    if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
+        return ""
+    return f"{error.ctx.find_root().params['config_file'] or CONFIG_FILE}: "
 
 
 def _content(file: Path, *, is_named: bool) -> dict[str, Any]:

@@ -10,14 +10,12 @@ from types import FrameType
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from batch.cli.config_file import read_config
+from batch.cli.config_file import file_of, read_config
 from batch.cli.options import COMMANDS, version_option
 from batch.cli.run import run
 from batch.cli.types import NamedPath
 from batch.cli.watch import watch
-from batch.config import CONFIG_FILE
 from batch.errors import ExitCode, RunError
 from batch.terminal import console, log
 
@@ -122,15 +120,6 @@ cli.add_command(run)
 cli.add_command(watch)
 
 
-def _file_of(error: click.ClickException) -> str:
-    """Return the start of a message on a wrong value: the file that has it, or an empty text."""
-    if not (isinstance(error, click.BadParameter) and error.ctx and error.param):
-        return ""
-    if error.ctx.get_parameter_source(str(error.param.name)) is not ParameterSource.DEFAULT_MAP:
-        return ""
-    return f"{error.ctx.find_root().params['config_file'] or CONFIG_FILE}: "
-
-
 def _terminate(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
     raise SystemExit(ExitCode.TERMINATED)
@@ -156,7 +145,7 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "digitbox"
-        _log.error(f"{_file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
+        _log.error(f"{file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
         raise SystemExit(ExitCode.USAGE) from error
     except RunError as error:
         _log.error(str(error))

@@ -52,6 +52,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     """
     output = build(OutputOptions, values)
     set_up_log(output)
+    say_config_file()
     options, notifications = build_options(inputs, values)
     outbox = options.outbox
     if output.dry_run:
@@ -116,7 +117,6 @@ def set_up_log(output: OutputOptions, *, with_times: bool = False) -> None:
         with_times=with_times,
         file=output.log_file,
     )
-    say_config_file()
 
 
 def say_config_file() -> None:

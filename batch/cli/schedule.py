@@ -229,9 +229,9 @@ def _schedule_watcher(
     inbox = Path(service.command[-1])
     params = watch_context.params
     with watch_context.scope(cleanup=False):  # errors name digitbox watch
-        options, _, service_options = watch.build_options(params["folder"], params)  # as the watcher would
-    _check_reading(options, params)
-    if (address := service_options.metrics_listen) is not None:
+        planned = watch.build_options(params["folder"], params)  # fails as the watcher would
+    _check_reading(planned.options, params)
+    if (address := planned.service.metrics_listen) is not None:
         from batch.monitoring import metrics_server
 
         _say_failure(lambda: metrics_server.check_host(address), ConfigError)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
 
+from batch.cli.config_file import file_of
 from batch.cli.options import options as options_of
 from batch.cli.options import version_option
-from batch.cli.run import print_names, set_up_log
+from batch.cli.run import print_names, say_config_file, set_up_log
 from batch.cli.types import LocalPath
 from batch.config import OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
 from batch.errors import ConfigError, ExitCode, RunError
@@ -32,6 +33,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _BY_SCHEDULE = "use digitbox schedule instead, to call digitbox run --only-new every hour or night"
+
+
+class WatcherOptions(NamedTuple):
+    """All options of a watcher."""
+
+    options: WatchOptions
+    notifications: NotifyOptions
+    service: ServiceOptions
+    output: OutputOptions
+
+    @property
+    def places(self) -> tuple[Path, Path]:
+        """Return the inbox and the outbox."""
+        return self.options.inbox, self.options.outbox
 
 
 @click.command()
@@ -52,55 +67,93 @@ def watch(folder: Path | None, **values: Any) -> None:
       digitbox watch
       digitbox watch /srv/scans --outbox /srv/digits --log-format json
     """
-    from batch.monitoring.news import State
+    from batch.watcher.inbox import find_inputs
     from batch.watcher.signals import StopSignal
 
-    context = click.get_current_context()
     stop = StopSignal()
     with stop.listen():
-        _watch(folder, values, stop, State())
-        while stop.must_reload and not stop.number:
-            stop.must_reload = False
-            before, values, state = values, _reload(context, folder, values), State()
-            try:
-                _watch(folder, values, stop, state)
-            except RunError as error:
-                if state.is_watching or values == before:
-                    raise
-                set_up_log(build(OutputOptions, before), with_times=True)
-                _say_kept(str(error))
-                values = before
-                _watch(folder, values, stop, State())
+        set_up_log(build(OutputOptions, values), with_times=True)
+        say_config_file()
+        planned = build_options(folder, values)
+        if planned.output.dry_run:
+            print_names(planned.options, find_inputs(planned.options))
+        else:
+            _watch_on(planned, stop, folder, values)
     if stop.number == signal.SIGINT:
         raise SystemExit(ExitCode.INTERRUPTED)
 
 
-def _reload(context: click.Context, folder: Path | None, values: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with what `digitbox.toml` says now; those before if it is wrong."""
+def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, values: dict[str, Any]) -> None:
+    """Watch until a signal to stop; after SIGHUP, begin anew.
+
+    If the new options fail, the watcher goes on with the last ones with which it has watched. A folder that
+    it has watched may be gone at that moment, e.g. with its share.
+    """
+    from batch.monitoring.news import State
+
+    good: WatcherOptions | None = None
+    state = State()
+    _watch(planned, stop, state)
+    while stop.must_reload and not stop.number:
+        stop.must_reload = False
+        good = planned if state.is_watching else good
+        new, state = _reload(folder, values), State()
+        planned = new or planned
+        try:
+            if planned == good:
+                with suppress(ConfigError):  # the log file is that before, and may come back
+                    set_up_log(planned.output, with_times=True)
+            else:
+                set_up_log(planned.output, with_times=True)
+            if new is not None:
+                say_config_file()
+            _watch(planned, stop, state, goes_on=good is not None and planned.places == good.places)
+        except RunError as error:
+            if state.is_watching or good is None or planned == good:
+                raise
+            with suppress(ConfigError):
+                set_up_log(good.output, with_times=True)
+            _say_kept(str(error))
+            planned, state = good, State()
+            _watch(planned, stop, state, goes_on=True)
+
+
+def _reload(folder: Path | None, values: dict[str, Any]) -> WatcherOptions | None:
+    """Return the options with what `digitbox.toml` says now; None, and a message, if it is wrong.
+
+    Args:
+        folder: The inbox, if it was named.
+        values: The options of the start by key; those of the command line stay.
+    """
+    context = click.get_current_context()
     root = context.find_root()
     try:
         root.invoke(root.command.callback, **root.params)  # type: ignore[arg-type]
         params = context.command.make_context("watch", [], parent=root).params
         given = ParameterSource.COMMANDLINE
-        anew = {
-            key: value if context.get_parameter_source(key) is given else params[key]
-            for key, value in values.items()
-        }
-        build_options(folder, anew)
-    except (click.ClickException, RunError) as error:
-        text = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        _say_kept(text)
-        return values
-    return anew
+        planned = build_options(
+            folder,
+            {
+                key: value if context.get_parameter_source(key) is given else params[key]
+                for key, value in values.items()
+            },
+        )
+        if planned.output.dry_run:
+            raise ConfigError(f"{root.obj}: dry-run reads nothing: leave it out")
+    except click.ClickException as error:
+        _say_kept(f"{file_of(error)}{error.format_message().rstrip('.')}")
+        return None
+    except RunError as error:
+        _say_kept(str(error))
+        return None
+    return planned
 
 
 def _say_kept(why: str) -> None:
     _log.error(f"the options stay as they were: {why}", extra=event("reload"))
 
 
-def build_options(
-    folder: Path | None, values: dict[str, Any]
-) -> tuple[WatchOptions, NotifyOptions, ServiceOptions]:
+def build_options(folder: Path | None, values: dict[str, Any]) -> WatcherOptions:
     """Return the options of a watcher.
 
     Args:
@@ -121,30 +174,24 @@ def build_options(
         from batch.monitoring import metrics_server  # most watchers serve no metrics
 
         metrics_server.check(service.metrics_listen)
-    return options, notifications, service
+    return WatcherOptions(options, notifications, service, build(OutputOptions, values))
 
 
-def _watch(folder: Path | None, values: dict[str, Any], stop: StopSignal, state: State) -> None:
-    """Watch with these options until a signal comes."""
+def _watch(planned: WatcherOptions, stop: StopSignal, state: State, *, goes_on: bool = False) -> None:
+    """Watch with these options until a signal comes; see `loop.watch` for `goes_on`."""
     from batch.monitoring.news import News
     from batch.run import job
-    from batch.watcher import inbox as inbox_of
     from batch.watcher import loop
 
-    output = build(OutputOptions, values)
-    set_up_log(output, with_times=True)
-    options, notifications, service = build_options(folder, values)
-    if output.dry_run:
-        print_names(options, inbox_of.find_inputs(options))
-        return
+    options = planned.options
     stats = job.new_stats(options)
     with ExitStack() as resources:
         observe: Callable[[float], object] | None = None
-        if service.metrics_listen is not None:
+        if planned.service.metrics_listen is not None:
             from batch.monitoring import metrics_server
 
             server = metrics_server.MetricsServer(stats, state, text_cell(absolute(options.outbox)))
-            resources.enter_context(metrics_server.serve(server, service.metrics_listen))
+            resources.enter_context(metrics_server.serve(server, planned.service.metrics_listen))
             observe = server.observe
-        news = News(stats, state, notifications, options.outbox, console.print_line, observe)
-        loop.watch(options, stats, resources.enter_context(news), stop)
+        news = News(stats, state, planned.notifications, options.outbox, console.print_line, observe)
+        loop.watch(options, stats, resources.enter_context(news), stop, goes_on=goes_on)

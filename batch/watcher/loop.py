@@ -41,7 +41,9 @@ MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
 MAX_SCANS = 10_000  # in a batch; digitbox does nothing else while it reads one
 
 
-def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) -> None:
+def watch(
+    options: WatchOptions, stats: RunStats, news: News, stop: StopSignal, *, goes_on: bool = False
+) -> None:
     """Read the scans in the inbox, and new ones as they arrive, until a signal says to stop.
 
     Args:
@@ -49,22 +51,24 @@ def watch(options: WatchOptions, stats: RunStats, news: News, stop: StopSignal) 
         stats: Counts the outcomes.
         news: Gets each published batch and each pause.
         stop: The signal to stop, which the caller listens to.
+        goes_on: Whether this process has watched the same inbox and outbox just now. Then it waits for them.
 
     Raises:
         InputError: There is no inbox. RunError: The start fails, see `job.run`. Later, the watcher waits for
-        an outbox that it cannot write to.
+        an inbox that is gone, and for an outbox that it cannot write to.
     """
     events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
     stop.wake = events.wake
     with ExitStack() as resources:
         schema.check_format(options.format)
         reader, manifest = job.new_reader(options)
-        find_inputs(options)  # raises if there is no inbox
+        if not goes_on:
+            find_inputs(options)  # raises if there is no inbox
         # A scan that kills its reader must not kill the watcher, which would read it again after a new start.
         engine = resources.enter_context(job.new_engine(options, reader, apart=True))
         watcher = Watcher(options, engine, events, news, stop)
         resources.callback(watcher.close)
-        watcher.run(lambda: job.new_outbox(options, manifest, stats))
+        watcher.run(lambda: job.new_outbox(options, manifest, stats), goes_on=goes_on)
 
 
 class Watcher:
@@ -109,20 +113,24 @@ class Watcher:
         self._long.clear()
         self._inbox.close()
 
-    def run(self, open_outbox: Callable[[], Outbox]) -> None:
+    def run(self, open_outbox: Callable[[], Outbox], *, goes_on: bool = False) -> None:
         """Read and publish until the signal to stop.
 
         It pauses while digitbox cannot write to the outbox, lacks open files, or cannot reach the scans.
 
         Args:
             open_outbox: A function that opens the outbox anew.
+            goes_on: Whether the start waits for the inbox and the outbox, too.
 
         Raises:
             BusyError: At the start, another process has the inbox or the outbox.
             OutboxError: At the start, digitbox cannot write to the outbox.
         """
-        self._inbox.lock()
         pause_s, state = 0.0, self._news.state
+        if goes_on:
+            self._start()
+        else:
+            self._inbox.lock()
         while not self._stop.is_asked():
             try:
                 if state.is_watching:
@@ -131,10 +139,7 @@ class Watcher:
                 outbox.while_waiting = self._while_waiting
                 with outbox:
                     if not state.is_watching:
-                        self._engine.start()
-                        _log.info(f"watching {self._options.inbox}", extra=event("started", pid=os.getpid()))
-                        notify("READY=1", f"STATUS=watching {self._options.inbox}")
-                        state.is_watching = True
+                        self._start()
                     self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
                     self._arrivals.rescan_due = -math.inf
                     while not self._stop.is_asked():
@@ -158,6 +163,12 @@ class Watcher:
                 pause_s = min(MAX_PAUSE_S, max(1.0, 2 * pause_s))
                 self._pause(pause_s, str(error))
         _log.info("stopped", extra=event("stopped"))
+
+    def _start(self) -> None:
+        self._engine.start()
+        _log.info(f"watching {self._options.inbox}", extra=event("started", pid=os.getpid()))
+        notify("READY=1", f"STATUS=watching {self._options.inbox}")
+        self._news.state.is_watching = True
 
     def _serve(self, outbox: Outbox) -> bool:
         """Do what is due, or wait until something is; return whether digitbox read a batch."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batch.config import WatchOptions
+from batch.monitoring.news import News
 from batch.run import job
 from batch.watcher import loop
 from batch.watcher.inbox import find_inputs
@@ -23,10 +24,12 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[WatchOptions], list[S
     seen: list[WatchOptions] = []
     steps: list[Step] = []
 
-    def watch(options: WatchOptions, _stats: object, _news: object, stop: StopSignal) -> None:
+    def watch(options: WatchOptions, _stats: object, news: News, stop: StopSignal, *, goes_on: bool) -> None:
         job.new_reader(options)
-        find_inputs(options)
+        if not goes_on:
+            find_inputs(options)
         seen.append(options)
+        news.state.is_watching = True
         if not steps:
             os.kill(os.getpid(), signal.SIGTERM)
         else:
@@ -58,7 +61,12 @@ def test_the_file_is_read_again_and_given_options_stay(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("settle = 'x'", "settle"),
+        ("settle = 'x'", "digitbox.toml: settle"),
+        ("review-below = 7", "digitbox.toml: Invalid value for '--review-below'"),
+        ("runtime = 'x'", "digitbox.toml: Invalid value for '--runtime'"),
+        ("digits = 0", "digitbox.toml: Invalid value for '--digits'"),
+        ("log-file = 'inbox'", "digitbox.toml: Invalid value for '--log-file'"),
+        ("dry-run = true", "digitbox.toml: dry-run reads nothing"),
         ("no-such-key = 1", "no-such-key"),
         ("settle = ", "digitbox.toml"),
         ("outbox = 'inbox'", "must not lie in each other"),
@@ -84,6 +92,30 @@ def test_a_wrong_file_leaves_the_options_as_they_were(
     file.write_text("rescan = 10\n")
     steps.append(lambda: file.write_text(text))
     result = digitbox("watch")
-    (line,) = [line for line in result.err.splitlines() if "stay as they were" in line]
-    assert (result.code, says in line) == (0, True)
-    assert seen == [seen[0]] * 2
+    *before, line = result.err.splitlines()
+    assert (result.code, "stay as they were" in line, says in line) == (0, True, True), result.err
+    assert len(before) <= 2 and all(" options: digitbox.toml" in line for line in before)
+    assert (result.out, seen) == ("", [seen[0]] * 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "settle = 3", "model = 'nope'", "inbox = 'nope'", "log-file = 'gone/x'"]
+)
+def test_a_share_that_is_away_ends_no_watcher(
+    digitbox: Digitbox, tmp_path: Path, watched: tuple[list[WatchOptions], list[Step]], text: str
+) -> None:
+    """Its inbox, its log file and its summary are gone when SIGHUP comes, e.g. from logrotate."""
+    seen, steps = watched
+    share = tmp_path / "share"
+    (share / "in").mkdir(parents=True)
+    options = "inbox = 'share/in'\nlog-file = 'share/log'\nsummary = 'share/summary'\n"
+    file = tmp_path / "digitbox.toml"
+    file.write_text(options)
+    steps.append(lambda: (share.rename(tmp_path / "away"), file.write_text(f"{text}\n")))
+    steps.append(lambda: file.write_text(options))
+    steps.append(lambda: (tmp_path / "away").rename(share))
+    result = digitbox("watch")
+    assert (result.code, len(seen)) == (0, 4), result.err
+    assert seen[0] == seen[2] == seen[3]
+    (share / "in").rename(tmp_path / "lost")
+    assert digitbox("watch").code == 4  # at its start, a watcher needs its inbox

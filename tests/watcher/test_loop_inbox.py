@@ -1,12 +1,17 @@
 """What can befall the inbox and those who watch it: scans are found all the same."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
+from batch.config import NotifyOptions, WatchOptions
 from batch.errors import BusyError, InputError
+from batch.monitoring.news import News, State
+from batch.run import job
 from batch.storage import locks
-from batch.watcher import arrivals
+from batch.watcher import arrivals, loop
+from batch.watcher.signals import StopSignal
 from formats import numbered_scan
 from scene import Scene
 
@@ -63,6 +68,26 @@ def test_an_inbox_that_is_taken_away_is_waited_for(scene: Scene) -> None:
     scene.check()
     assert scene.ticking.starts == 2
     assert len(scene.log.of("inbox")) == 1
+
+
+def test_after_a_reload_it_waits_for_an_inbox_that_is_gone(scene: Scene) -> None:
+    away = scene.folder / "away"
+    scene.drop("a.png", numbered_scan(1))
+    scene.inbox.rename(away)
+    scene.ticking.at(30, lambda: [away.rename(scene.inbox)])
+    scene.watch(60, goes_on=True)
+    scene.check()
+    assert scene.log.of("inbox") == [f"the inbox {scene.inbox} is gone: waiting for it"]
+
+
+def test_a_start_needs_its_inbox_and_a_reload_does_not(scene: Scene) -> None:
+    options = WatchOptions(inbox=scene.folder / "gone", outbox=scene.outbox, workers=1)
+    stats, stop = job.new_stats(options), StopSignal()
+    stop.number = signal.SIGTERM
+    with News(stats, State(), NotifyOptions(), scene.outbox, print) as news:
+        with pytest.raises(InputError, match="no inbox"):
+            loop.watch(options, stats, news, stop)
+        loop.watch(options, stats, news, stop, goes_on=True)
 
 
 def test_an_inbox_that_is_replaced_is_listened_to(scene: Scene) -> None:

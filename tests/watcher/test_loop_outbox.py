@@ -313,3 +313,22 @@ def test_a_disk_that_is_read_only_at_the_start(tmp_path: Path, fake_model: Path,
         with pytest.raises(OutboxError, match="Read-only") as caught:
             scene.watch(1000)
         assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_after_a_reload_it_waits_for_an_outbox(scene: Scene, is_file: bool) -> None:
+    away = scene.folder / "away"
+    scene.drop("a.png", numbered_scan(1))
+    scene.outbox.rename(away)
+    if is_file:
+        scene.outbox.touch()
+
+    def bring_back() -> None:
+        if is_file:
+            scene.outbox.unlink()
+        away.rename(scene.outbox)
+
+    scene.ticking.at(30, bring_back)
+    scene.watch(120, goes_on=True)
+    scene.check()
+    assert [len(scene.log.of(event)) for event in ("started", "paused", "resumed")] == [1, 1, 1]
