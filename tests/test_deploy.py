@@ -16,7 +16,7 @@ from batch.monitoring.news import State
 from batch.outbox.run_stats import RunStats
 from command import ROOT
 from others import needs_root
-from test_docs import commands
+from test_docs import understood
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted([*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")])
@@ -50,7 +50,7 @@ def test_the_commands_are_understood(path: Path) -> None:
     (line,) = lines_of(path)
     assert "%" not in line
     name, *arguments = shlex.split(line)
-    params = commands()[name].make_context(name, arguments).params
+    params = understood(name, arguments).params
     assert str(params["outbox"]) == "/srv/digitbox/outbox"
     assert params["inputs" if name == "run" else "folder"] in (
         ("/srv/digitbox/inbox",),
@@ -103,7 +103,7 @@ def test_the_commands_of_containers_are_understood() -> None:
     found = container_commands()
     assert len(found) == 5
     for _, (name, *arguments) in found:
-        params = commands()[name].make_context(name, list(map(str, arguments))).params
+        params = understood(name, list(map(str, arguments))).params
         assert str(params["outbox"]) == "/outbox"
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from batch.config import NotifyOptions, WatchOptions
+from batch.engines.local import Engine
 from batch.errors import BusyError, InputError
 from batch.monitoring.news import News, State
 from batch.run import job
 from batch.storage import locks
 from batch.watcher import arrivals, loop
 from batch.watcher.signals import StopSignal
+from fakes import Reading
 from formats import numbered_scan
 from scene import Scene
 
@@ -80,7 +82,8 @@ def test_after_a_reload_it_waits_for_an_inbox_that_is_gone(scene: Scene) -> None
     assert scene.log.of("inbox") == [f"the inbox {scene.inbox} is gone: waiting for it"]
 
 
-def test_a_start_needs_its_inbox_and_a_reload_does_not(scene: Scene) -> None:
+def test_a_start_needs_its_inbox_and_a_reload_does_not(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "new_engine", lambda *_, **__: Engine(Reading(lambda *_: []), 0))
     options = WatchOptions(inbox=scene.folder / "gone", outbox=scene.outbox, workers=1)
     stats, stop = job.new_stats(options), StopSignal()
     stop.number = signal.SIGTERM
