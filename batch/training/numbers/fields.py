@@ -33,6 +33,7 @@ from batch.training.numbers.mixture import (
     SIGNS_DRAWN,
     Field,
 )
+from batch.training.numbers.signs import draw_sign
 from batch.training.numbers.surroundings import draw_line_beyond, draw_neighbour, print_cells
 
 EMPTY_KINDS = {"blank", "frame", "texture", "fragment"}  # of `look.none_scenes`; nothing is written there
@@ -146,28 +147,12 @@ class Renderer:
 
     def _sign(self) -> Piece:
         studio, random = self._studio, self._studio.random
-        u = random.uniform
         kind = pick(SIGNS_DRAWN, random)
         if kind == "character":
             return self._character(CHARACTERS)
-        if kind == "dot":
-            size = u(0.03, 0.09)
-            strokes = [line((0, 0), (size, size * u(-1, 1)), (size * u(0, 1), size))]
-            y = u(0.88, 1.05)
-        elif kind == "comma":
-            size = u(0.12, 0.3)
-            strokes = [line((size * u(0.2, 0.7), 0), (size * u(0.3, 0.7), size * 0.4), (0, size))]
-            y = u(0.8, 0.98)
-        else:
-            size = u(0.3, 0.65)
-            strokes = [line((0, 0), (size, size * u(-0.15, 0.15)))]
-            if kind == "equals":
-                rise = u(0.15, 0.3)
-                strokes.append(line((0, rise), (size * u(0.85, 1.1), rise + size * u(-0.1, 0.1))))
-            y = u(0.35, 0.62)
-        glyph = stroke_glyph(studio, strokes, 0.2)
-        longest = max(glyph.width, glyph.height)
-        return Piece(glyph, size / longest, SIGN, y)
+        sign = draw_sign(kind, random)
+        glyph = stroke_glyph(studio, sign.strokes, 0.2)
+        return Piece(glyph, sign.size / max(glyph.width, glyph.height), SIGN, sign.top)
 
     def _fraction(self, whole: Sequence[Piece], digit: Callable[[int], Piece]) -> Field | None:
         """Render a number with a fraction behind it."""

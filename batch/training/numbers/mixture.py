@@ -25,7 +25,10 @@ HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "dr
 # Lowest and highest gap between two digits, in heights of a digit.
 GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells": 0.18}
 GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
-SIGNS_DRAWN: Shares = {"dot": 0.38, "comma": 0.20, "minus": 0.18, "equals": 0.04, "character": 0.20}
+SIGNS_DRAWN: Shares = {
+    "dot": 0.30, "comma": 0.15, "minus": 0.13, "equals": 0.03, "colon": 0.05, "apostrophe": 0.05,
+    "degree": 0.04, "bracket": 0.10, "character": 0.15,
+}  # fmt: skip
 CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits make digits doubtful
 CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
