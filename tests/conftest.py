@@ -1,6 +1,7 @@
 import os
 import shutil
 import signal
+import stat
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -212,3 +213,38 @@ def browser(downloads: Path) -> Iterator[Any]:
     opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield opened
     opened.quit()
+
+
+# Keeps the crontab in a file, as the real one does in a place of its own.
+CRONTAB = """#!/bin/sh
+[ -e "$HOME/denied" ] && { echo "you ($USER) are not allowed to use this program" >&2; exit 1; }
+case "$1" in
+-l) [ -e "$HOME/tab" ] || { echo "no crontab for $USER" >&2; exit 1; }; cat "$HOME/tab" ;;
+-) cat > "$HOME/tab.new" && mv "$HOME/tab.new" "$HOME/tab" ;;
+esac
+"""
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >> "$HOME/called"
+[ -e "$HOME/denied" ] && { echo "Failed to connect to bus" >&2; exit 1; }
+exit 0
+"""
+SYSTEMD_RUN = """#!/bin/sh
+[ ! -e "$HOME/no-namespaces" ]
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a crontab and a systemctl."""
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    for folder in (home, programs, tmp_path / "inbox"):
+        folder.mkdir()
+    for name, text in (("crontab", CRONTAB), ("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(stat.S_IRWXU)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USER", "nobody")
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("WSL_DISTRO_NAME", raising=False)
+    return home

@@ -1,9 +1,6 @@
-import importlib.util
 import os
 import re
 import shlex
-import socket
-import stat
 import sys
 import time as clock
 from collections.abc import Iterator
@@ -16,40 +13,6 @@ from batch.cli import schedule as module
 from batch.cli.schedule import this_program
 from batch.scheduling.units import NAMESPACE_LINES, Job, missing_days
 from command import Digitbox
-
-# Keeps the crontab in a file, as the real one does in a place of its own.
-CRONTAB = """#!/bin/sh
-[ -e "$HOME/denied" ] && { echo "you ($USER) are not allowed to use this program" >&2; exit 1; }
-case "$1" in
--l) [ -e "$HOME/tab" ] || { echo "no crontab for $USER" >&2; exit 1; }; cat "$HOME/tab" ;;
--) cat > "$HOME/tab.new" && mv "$HOME/tab.new" "$HOME/tab" ;;
-esac
-"""
-SYSTEMCTL = """#!/bin/sh
-echo "$@" >> "$HOME/called"
-[ -e "$HOME/denied" ] && { echo "Failed to connect to bus" >&2; exit 1; }
-exit 0
-"""
-SYSTEMD_RUN = """#!/bin/sh
-[ ! -e "$HOME/no-namespaces" ]
-"""
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a crontab and a systemctl."""
-    home, programs = tmp_path / "home", tmp_path / "bin"
-    for folder in (home, programs, tmp_path / "inbox"):
-        folder.mkdir()
-    for name, text in (("crontab", CRONTAB), ("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
-        (programs / name).write_text(text)
-        (programs / name).chmod(stat.S_IRWXU)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USER", "nobody")
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.delenv("WSL_DISTRO_NAME", raising=False)
-    return home
 
 
 @pytest.fixture
@@ -366,15 +329,6 @@ def test_what_may_change_until_the_run_is_a_note(
     assert line.startswith("note: as things are now, it would fail: ") and problem in line
 
 
-def test_a_running_watcher_and_a_log_are_no_problem(digitbox: Digitbox, home: Path, tmp_path: Path) -> None:
-    pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
-    (tmp_path / "log").touch()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        result = digitbox("schedule", "--watch", "--metrics-listen", address, "--log-file", "log")
-    assert (result.code, result.err) == (0, "")
-
-
 @pytest.mark.parametrize("interval", ["24h", "1d", "1440m"])
 def test_an_interval_of_a_day_is_every_day(digitbox: Digitbox, home: Path, interval: str) -> None:
     result = digitbox("schedule", "--cron", "--every", interval, "--at", "04:00")
@@ -388,51 +342,3 @@ def test_every_fifteen_minutes(digitbox: Digitbox, home: Path) -> None:
         "5 2-23/6 * * * cd "
     )
     assert "every 15 minutes" in digitbox("schedule", "--cron", "--every", "15m", "--install").err
-
-
-def test_a_watcher_is_installed_and_taken_away(
-    digitbox: Digitbox, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = home / ".config" / "systemd" / "user"
-    monkeypatch.setenv("DIGITBOX_KEEP_DONE", "90d")
-    given = ["--watch", "--settle", "3", "--outbox", "out box", "inbox"]
-    printed = digitbox("schedule", *given).out
-    result = digitbox("schedule", *given, "--install")
-    assert (result.code, result.out) == (0, "")
-    assert os.listdir(folder) == ["digitbox-watch.service"]
-    text = (folder / "digitbox-watch.service").read_text()
-    assert text in printed
-    (line,) = re.findall("^ExecStart=(.*)$", text, re.MULTILINE)
-    words = shlex.split(line)
-    assert words[words.index("watch") :] == [
-        "watch",
-        "--outbox",
-        f"{tmp_path}/out box",
-        "--settle",
-        "3.0",
-        "--keep-done",
-        "90d",
-        f"{tmp_path}/inbox",
-    ]
-    assert (home / "called").read_text().splitlines()[-2:] == [
-        "--user enable --now digitbox-watch.service",
-        "--user restart digitbox-watch.service",
-    ]
-    result = digitbox("schedule", "--watch", "--uninstall")
-    assert "uninstalled digitbox-watch.service" in result.err
-    assert os.listdir(folder) == []
-    assert "--user disable --now digitbox-watch.service" in (home / "called").read_text()
-
-
-def test_a_watcher_without_an_inbox_is_told(digitbox: Digitbox, home: Path) -> None:
-    result = digitbox("schedule", "--watch", "gone")
-    assert (result.code, "it would fail: no inbox" in result.err) == (0, True)
-
-
-def test_a_watcher_without_its_extra_is_not_planned(
-    digitbox: Digitbox, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    result = digitbox("schedule", "--watch", "--metrics-listen", "127.0.0.1:9600", "--install")
-    assert (result.code, "'metrics'" in result.err) == (7, True)
-    assert not (home / ".config" / "systemd" / "user" / "digitbox-watch.service").exists()
