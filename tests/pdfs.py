@@ -100,8 +100,8 @@ def cards(count: int, grey: Grey) -> bytes:
     return write(*(scan(grey, kind="g4" if number % 2 else "jpeg") for number in range(count)))
 
 
-def strips(grey: Grey, height_px: int = 16) -> PdfPage:
-    """Return a page whose image is cut into strips."""
+def strips(grey: Grey, height_px: int = 16, kind: str = "flate") -> PdfPage:
+    """Return a page whose image is cut into strips; see `scan`."""
     height, width = grey.shape
     scale = 72 / DPI
     drawing, images = "", []
@@ -109,7 +109,7 @@ def strips(grey: Grey, height_px: int = 16) -> PdfPage:
         strip = np.ascontiguousarray(grey[top : top + height_px])
         bottom = height - top - len(strip)
         drawing += f"q {width * scale} 0 0 {len(strip) * scale} 0 {bottom * scale} cm /I{place} Do Q "
-        images.append(image(strip))
+        images.append(image(strip, kind))
     return PdfPage(width * scale, height * scale, drawing, images)
 
 

@@ -40,6 +40,7 @@ def open_pages(data: bytes, max_pixels: int, *, full_size: bool = False) -> Iter
     elif container.pages > 1:
         yield Pages(container.pages, lambda first: _frames(buffer, container, first))
     else:
+        pixels.check_side(container.height_px, container.width_px)
         decoded = functools.partial(pixels.decode_page, buffer, container, max_pixels, full_size=full_size)
         yield Pages(1, lambda _: iter((decoded(),)))
 
@@ -50,6 +51,7 @@ def _listed(buffer: Buffer, container: Container, first: int, max_pixels: int) -
             yield page
             continue
         try:
+            pixels.check_side(page.height_px, page.width_px)
             grey = pixels.decode_page(buffer, page, max_pixels)
         except ImageError as error:
             yield error

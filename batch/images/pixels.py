@@ -92,7 +92,7 @@ class Buffer:
 
 
 def decode_page(buffer: Buffer, container: Container, max_pixels: int, *, full_size: bool = False) -> Grey:
-    """Decode a page that OpenCV or the extra reads.
+    """Decode a page that OpenCV or the extra reads, however small it is.
 
     Args:
         buffer: The file.
@@ -106,10 +106,8 @@ def decode_page(buffer: Buffer, container: Container, max_pixels: int, *, full_s
     Raises:
         ImageError: The page has no usable image; the error has the reason.
     """
-    size = container.height_px, container.width_px
-    check_side(*size)
     with reporting():
-        grey = _decode(buffer, container, size, full_size)
+        grey = _decode(buffer, container, full_size)
         grey = np.asarray(orientation.make_square(grey, container.aspect, max_pixels), np.uint8)
         return orientation.turn_upright(grey, container.orientation)
 
@@ -137,8 +135,9 @@ def reporting() -> Iterator[None]:
         raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
 
 
-def _decode(buffer: Buffer, container: Container, size: tuple[int, int], full_size: bool) -> Grey:
+def _decode(buffer: Buffer, container: Container, full_size: bool) -> Grey:
     """Decode a file to grey as its pixels lie."""
+    size = container.height_px, container.width_px
     if container.needs_extra:
         return to_grey(extra.decode(buffer.data, container))
     # OpenCV turns some images upright and not others, so digitbox turns all of them.

@@ -85,6 +85,11 @@ def test_a_page_that_cannot_be_read_costs_no_other_page() -> None:
     ]
 
 
+def test_a_tiny_page_costs_no_other_page() -> None:
+    tiny, scan = read(tiff(Pillow.fromarray(two()[:3]), Pillow.fromarray(two())))
+    assert isinstance(tiny, ImageError) and tiny.reason == "too_small" and isinstance(scan, Image)
+
+
 def test_pages_are_decoded_when_somebody_asks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = []
     imdecode = cv2.imdecode
