@@ -20,10 +20,12 @@ _TAGS = frozenset((INNER_DIRECTORIES, *_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
 # Kinds of numbers in a directory by their size in bytes, and how `struct` calls those that digitbox reads.
 _KINDS = {1: (1, 2, 6, 7), 2: (3, 8), 4: (4, 9, 11, 13), 8: (5, 10, 12, 16, 17, 18)}
 _SIZES = {kind: size for size, kinds in _KINDS.items() for kind in kinds}
-_NUMBERS = {1: "B", 3: "H", 4: "I", 11: "f", 12: "d", 13: "I", 16: "Q", 18: "Q"}
+# What digitbox reads is never negative, so the numbers with a sign (6, 8, 9, 17) are read without one.
+_NUMBERS = {
+    1: "B", 3: "H", 4: "I", 6: "B", 8: "H", 9: "I", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "Q", 18: "Q",
+}  # fmt: skip
 _FLOATS = frozenset((11, 12))
 _FRACTION = 5  # two numbers of 32 bits
-_SHORT = 3
 
 Tags = dict[int, tuple[float, ...]]
 """The numbers of a page by tag."""
@@ -82,18 +84,14 @@ class Walk:
     def directory(self, offset: int) -> tuple[Tags, int]:
         """Return the numbers of a page by tag, and the offset of the next page (0 after the last)."""
         layout = self.layout
-        (count,) = self.unpack(layout.count, offset)
-        start = offset + struct.calcsize("=" + layout.count)
-        end = start + layout.entry_bytes * count
-        if end + layout.offset_bytes > len(self.data):
+        entries = self._entries(offset)
+        if entries.stop + layout.offset_bytes > len(self.data):
             raise_truncated("a TIFF directory is cut off")
-        self.spend(end - start)
+        self.spend(entries.stop - entries.start)
         tags: Tags = {}
-        for entry in range(start, end, layout.entry_bytes):
-            tag, kind, values = self.unpack("HH" + layout.offset, entry)
-            position, size = entry + 4 + layout.offset_bytes, _SIZES.get(kind, 1) * values
-            if size > layout.offset_bytes:
-                (position,) = self.unpack(layout.offset, position)
+        for entry in entries:
+            tag, kind, values, position = self._entry(entry)
+            size = _SIZES.get(kind, 1) * values
             if position + size > len(self.data):
                 raise_truncated("a TIFF directory points beyond the end")
             is_density = tag in (X_RESOLUTION, Y_RESOLUTION)
@@ -106,15 +104,26 @@ class Walk:
                 self.spend(8)
                 dividend, divisor = self.unpack("II", position)
                 tags[tag] = (dividend / divisor if divisor else 0.0,)
-        return tags, self.unpack(layout.offset, end)[0]
+        return tags, self.unpack(layout.offset, entries.stop)[0]
 
     def upright(self, offset: int) -> tuple[tuple[int, bytes], ...]:
         """Return the bytes that make the page at an offset upright; see `Container.patches`."""
-        layout = self.layout
-        (count,) = self.unpack(layout.count, offset)
-        start = offset + struct.calcsize("=" + layout.count)
-        for entry in range(start, start + layout.entry_bytes * count, layout.entry_bytes):
-            tag, kind = self.unpack("HH", entry)
-            if tag == ORIENTATION and kind == _SHORT:
-                return ((entry + 4 + layout.offset_bytes, struct.pack(self.order + "H", 1)),)
+        for entry in self._entries(offset):
+            tag, kind, _, position = self._entry(entry)
+            if tag == ORIENTATION and kind in _NUMBERS:
+                return ((position, struct.pack(self.order + _NUMBERS[kind], 1)),)
         return ()
+
+    def _entries(self, offset: int) -> range:
+        """Return the positions of the entries of a directory; it ends where they end."""
+        (count,) = self.unpack(self.layout.count, offset)
+        start = offset + struct.calcsize("=" + self.layout.count)
+        return range(start, start + self.layout.entry_bytes * count, self.layout.entry_bytes)
+
+    def _entry(self, start: int) -> tuple[int, int, int, int]:
+        """Return tag, kind, number of values and their position, of the entry at a position."""
+        tag, kind, values = self.unpack("HH" + self.layout.offset, start)
+        position = start + 4 + self.layout.offset_bytes
+        if _SIZES.get(kind, 1) * values > self.layout.offset_bytes:
+            (position,) = self.unpack(self.layout.offset, position)
+        return tag, kind, values, position

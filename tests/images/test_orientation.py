@@ -115,6 +115,20 @@ def test_every_format_is_turned_upright(name: str, orientation: int) -> None:
     assert np.mean((image > 127) == (upright > 127)) > 0.99
 
 
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("tile", [None, (32, 32)])
+@pytest.mark.parametrize("kind", "BbHhIiQq")
+def test_the_orientation_of_a_tiff_may_be_any_integer(
+    kind: str, tile: tuple[int, int] | None, bigtiff: bool
+) -> None:
+    upright, content = two()[:, : SHAPE[1]], io.BytesIO()
+    tag = [(274, kind, 1, 3, True)]
+    tifffile.imwrite(
+        content, lay(upright, 3), photometric="minisblack", tile=tile, bigtiff=bigtiff, extratags=tag
+    )
+    assert np.array_equal(decode.decode(content.getvalue(), MAX_PIXELS), upright)
+
+
 @pytest.mark.parametrize(
     "exif", [b"", b"II*\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x09", b"junk" * 9, b"II*\0\xff\xff\xff\xff"]
 )
