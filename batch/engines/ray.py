@@ -326,7 +326,7 @@ def _failures() -> Iterator[None]:
         yield
     except RayError as error:
         if re.search(r"(ModuleNotFound|Import)Error: .*'batch", str(error)):
-            raise version_error("none, or an old one") from error
+            raise version_error(__version__, "none, or an old one") from error
         if isinstance(error, RayTaskError):
             raise
         raise ConfigError(

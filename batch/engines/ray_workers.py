@@ -21,15 +21,16 @@ NO_SCANS = pickle.dumps([])  # a chunk that has its answer already
 END = b""  # comes after the last chunk
 
 
-def version_error(found: str) -> ConfigError:
-    """Return the error for a machine of the cluster whose digitbox differs from this one.
+def version_error(version: str, found: str) -> ConfigError:
+    """Return the error for a machine of the cluster whose digitbox differs from that of the run.
 
     Args:
+        version: The version of the digitbox that began the run.
         found: What that machine has, in words.
     """
     return ConfigError(
-        f"digitbox here is {__version__}, and a machine of the Ray cluster has {found}: "
-        f"pip install 'digitbox[ray]=={__version__}' on all"
+        f"digitbox here is {version}, and a machine of the Ray cluster has {found}: "
+        f"pip install 'digitbox[ray]=={version}' on all"
     )
 
 
@@ -119,7 +120,7 @@ class Worker:
         self._size = size
         try:
             if version != __version__:
-                raise version_error(f"version {__version__}")
+                raise version_error(version, f"version {__version__}")
             with suppress(OSError):  # absolute paths need no folder
                 os.chdir(folder)
             scan_reader = pickle.loads(reader)  # noqa: S301  # from the process of the run
