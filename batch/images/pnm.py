@@ -46,10 +46,13 @@ def _image(data: bytes, first: int, max_pixels: int) -> tuple[Container, int]:
     check_size(width, height, max_pixels)
     if not 0 < white < 65536:
         raise ImageError(Reason.UNSUPPORTED, "an unusual PNM: convert it to PNG")
-    values = width * height * (3 if kind in (3, 6) else 1)
+    is_coloured = kind in (3, 6)
+    values = width * height * (3 if is_coloured else 1)
+    # The grey of 16 bits that OpenCV gives would hide ink, because digitbox stretches it.
+    page = Container("pnm", width, height, is_coloured=is_coloured, needs_colour=is_coloured and white > 255)
     if kind <= 3:
         _check_text(data, position, kind, values, white)
-        return Container("pnm", width, height, is_coloured=kind == 3), len(data)
+        return page, len(data)
     start = position + 1
     end = start + ((width + 7) // 8 * height if kind == 4 else values * (2 if white > 255 else 1))
     row_bytes = (end - start) // max(1, height)
@@ -57,8 +60,7 @@ def _image(data: bytes, first: int, max_pixels: int) -> tuple[Container, int]:
         raise_truncated("the pixels of a PNM are cut off")
     check_pixels(data, start, end, max(1, row_bytes))
     # OpenCV stretches a darker white by itself in P1 to P3.
-    container_white = white if kind in (5, 6) and white < 255 else 255
-    return Container("pnm", width, height, white=container_white, is_coloured=kind == 6), end
+    return replace(page, white=white if kind in (5, 6) and white < 255 else 255), end
 
 
 def _header(data: bytes, position: int, length: int) -> tuple[list[int], int]:

@@ -69,12 +69,18 @@ def save(kind: str, bgr: Bgr) -> bytes:
         tifffile.imwrite(content, planes, photometric="rgb", planarconfig="separate")
     elif kind == "png 16":
         return bytes(cv2.imencode(".png", bgr.astype(np.uint16) * 257)[1])
+    elif kind == "ppm 16":
+        return bytes(cv2.imencode(".ppm", bgr.astype(np.uint16) * 257)[1])
+    elif kind == "plain ppm 16":
+        rgb = bgr[..., ::-1].astype(np.uint16) * 257
+        return f"P3 {bgr.shape[1]} {bgr.shape[0]} 65535\n{' '.join(map(str, rgb.ravel()))}\n".encode()
     else:
         image.save(content, kind)
     return content.getvalue()
 
 
-KINDS = ["PNG", "jpeg", "webp", "TIFF", "BMP", "PPM", "palette", "gif", "png 16", "tiff 16", "tiff planes 16"]
+KINDS_8 = ["PNG", "jpeg", "webp", "TIFF", "BMP", "PPM", "palette", "gif"]
+KINDS = [*KINDS_8, "png 16", "tiff 16", "tiff planes 16", "ppm 16", "plain ppm 16"]
 
 
 def agreement(grey: Grey, seed: int) -> float:
