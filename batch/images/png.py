@@ -9,6 +9,7 @@ from batch.images import exif, orientation
 from batch.images.completeness import Container, check_pages, check_size, raise_damaged, raise_truncated
 
 _GREY = 0
+_DEPTHS = frozenset((1, 2, 4, 8, 16))
 _GAMMA = frozenset((b"sRGB", b"gAMA"))
 
 
@@ -18,6 +19,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     if data[12:16] != b"IHDR":
         raise_damaged("the first chunk of a PNG must be IHDR")
+    if depth not in _DEPTHS:
+        raise_damaged("its PNG header makes no sense")
     check_size(width, height, max_pixels)
     pages, frames, has_alpha, has_pixels, transparent, has_gamma = 1, 0, colour >= 4, False, -1, False
     lie, density = exif.Exif(), 1.0

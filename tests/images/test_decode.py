@@ -105,9 +105,9 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(width: int, height: int, pixels: bytes) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b"")
+def png(width: int, height: int, pixels: bytes, depth: int = 8) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", header), chunk(b"tRNS", b"\0\0"), chunk(b"IDAT", pixels), chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
@@ -145,6 +145,13 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(1 << 40)
     assert failure(path).reason == "too_large"
+
+
+@pytest.mark.parametrize("depth", [0, 3, 5, 32, 255])
+def test_a_png_of_unknown_bits_is_damaged(depth: int) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(png(48, 48, zlib.compress(bytes(48 * 49)), depth))
+    assert caught.value.reason == "damaged"
 
 
 def test_missing_pixels_of_a_png_are_damage() -> None:
