@@ -38,7 +38,7 @@ def open_pages(data: bytes, max_pixels: int, *, full_size: bool = False) -> Iter
     elif container.kind in codecs.KINDS:
         yield codecs.open_images(data, container, max_pixels)
     elif container.pages > 1:
-        yield Pages(container.pages, lambda first: _frames(buffer, container, first))
+        yield Pages(container.pages, lambda first: _frames(buffer, container, first, max_pixels))
     else:
         pixels.check_side(container.height_px, container.width_px)
         decoded = functools.partial(pixels.decode_page, buffer, container, max_pixels, full_size=full_size)
@@ -59,13 +59,13 @@ def _listed(buffer: Buffer, container: Container, first: int, max_pixels: int) -
             yield grey
 
 
-def _frames(buffer: Buffer, container: Container, first: int) -> Iterator[Page]:
+def _frames(buffer: Buffer, container: Container, first: int, max_pixels: int) -> Iterator[Page]:
     frame_bytes = container.width_px * container.height_px * _FRAME_BYTES_PER_PIXEL
-    count = max(1, FRAMES_BYTES // max(1, frame_bytes))
+    count = max(1, FRAMES_BYTES // frame_bytes)
     for start in range(first, container.pages + 1, count):
         last = min(container.pages, start + count - 1)
         try:
-            greys = pixels.decode_frames(buffer, container, start, last)
+            greys = pixels.decode_frames(buffer, container, start, last, max_pixels)
         except ImageError as error:
             yield from [error] * (last - start + 1)
         else:

@@ -179,7 +179,7 @@ def _decode_pixels(
     return pixels
 
 
-def decode_frames(buffer: Buffer, container: Container, first: int, last: int) -> list[Page]:
+def decode_frames(buffer: Buffer, container: Container, first: int, last: int, max_pixels: int) -> list[Page]:
     """Decode frames of an animation as a program would show them.
 
     Args:
@@ -187,6 +187,7 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int) -
         container: What it holds; all frames have one size.
         first: The first frame, from 1.
         last: The last frame.
+        max_pixels: Largest number of pixels that a frame may have.
 
     Returns:
         A grey image for each frame, or why there is none.
@@ -201,7 +202,7 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int) -
         if frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8 and not colour.shows_ink(grey):
             ink = colour.find_ink(np.asarray(frame, np.uint8))
             grey = grey if ink is None else ink
-        grey = np.asarray(orientation.make_square(grey, container.aspect, grey.size * 8), np.uint8)
+        grey = np.asarray(orientation.make_square(grey, container.aspect, max_pixels), np.uint8)
         greys.append(orientation.turn_upright(grey, container.orientation))
     missing = ImageError(Reason.DAMAGED, "the frame is missing")
     return greys + [missing] * (last - first + 1 - len(greys))

@@ -114,6 +114,17 @@ def test_frames_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == list(range(200, 210))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_frames_that_are_not_square_stay_below_the_limit(count: int) -> None:
+    frames = [Pillow.fromarray(two(paper=200 + number, side=100)) for number in range(count)]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    data = bytearray(content.getvalue())
+    data[12] = 255  # a pixel is more than four times as wide as high
+    found = list(decode.decode_pages(bytes(data), 100 * 100))
+    assert [image.grey.shape for image in found if isinstance(image, Image)] == [(24, 100)] * count
+
+
 def test_too_many_pages_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(completeness, "MAX_PAGES", 1)
     for name, write in SEVERAL_PAGES.items():
