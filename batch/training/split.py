@@ -43,16 +43,17 @@ def split(data: Sequence[Dataset], own: Sequence[OwnScan], progress: Progress) -
         progress: Receives a line for the digits and one for the own scans.
 
     Raises:
-        ConfigError: If the data sets hold no digits.
+        ConfigError: If the data sets hold no digits, or a single one, which is held out.
     """
     sets = [part.train for part in data]
     digits = [part.take(part.are_digits) for part in sets if part.are_digits.any()]
-    if not digits:
-        raise ConfigError("the data sets hold no digits to train on: give --data mnist as well")
     digit_splits = [_hold_out(part) for part in digits]
+    training_parts = [part for _, part in digit_splits if len(part)]
+    if not training_parts:
+        raise ConfigError("the data sets hold no digits to train on: give --data mnist as well")
     held_out = concatenate([part for part, _ in digit_splits])
-    progress(f"{sum(len(part) for _, part in digit_splits)} digits to train on, {len(held_out)} held out")
-    training = concatenate(_balance([part for _, part in digit_splits]))
+    progress(f"{sum(map(len, training_parts))} digits to train on, {len(held_out)} held out")
+    training = concatenate(_balance(training_parts))
     own_held_out, own_training = own_scans.split([scan for scan in own if scan[1] != NOT_A_DIGIT])
     if own:
         progress(f"{len(own_training)} own scans to train on, {len(own_held_out)} held out")

@@ -65,3 +65,10 @@ def test_progress_counts_both_sides() -> None:
 def test_refuse_data_without_digits() -> None:
     with pytest.raises(ConfigError, match="no digits to train on"):
         split_quietly(dataset(24, digits=False))
+
+
+def test_a_single_digit_is_held_out_and_not_trained_on() -> None:
+    with pytest.raises(ConfigError, match="no digits to train on"):
+        split_quietly(dataset(1))
+    images = split_quietly(dataset(1200), dataset(1))
+    assert (len(images.training.digits), len(images.held_out.digits)) == (1100, 101)
