@@ -42,7 +42,15 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             image["id"]: (str(image["file_name"]), float(image["width"]), float(image["height"]))
             for image in content["images"]
         }
-        boxes = [(box["image_id"], box["category_id"], box.get("bbox")) for box in content["annotations"]]
+        boxes = [
+            (
+                box["image_id"],
+                images.get(box["image_id"]),
+                categories.get(box["category_id"]),
+                box.get("bbox"),
+            )
+            for box in content["annotations"]
+        ]
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise InputError(
             f"{source} lacks {error}, which COCO's images and boxes have: export it again"
@@ -50,11 +58,11 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
     last = {name: image_id for image_id, (name, _, _) in images.items()}
     of_source = part_of(folder.name_of(source))
     files = {}
-    for image_id, category_id, box in boxes:
-        if image_id not in images:
+    for image_id, image, label, box in boxes:
+        if image is None:
             annotations.left_out["of an image that the file does not list"] += 1
             continue
-        name, width, height = images[image_id]
+        name, width, height = image
         if image_id not in files:
             files[image_id] = folder.find(name, source)
         file = files[image_id]
@@ -62,11 +70,11 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             annotations.left_out["of a sheet that a later image has, too"] += 1
         elif file is None:
             annotations.left_out[f"of an image that is not there (e.g. {name!r})"] += 1
-        elif category_id not in categories:
+        elif label is None:
             annotations.left_out["of an unknown category"] += 1
         elif (shares := box_of(box, width, height)) is None:
             annotations.left_out[NOT_A_BOX] += 1
         else:
             of_file = folder.name_of(file)
             part = of_source or part_of(os.path.dirname(of_file))
-            annotations.add(part, Annotation(file, of_file, categories[category_id], shares))
+            annotations.add(part, Annotation(file, of_file, label, shares))

@@ -80,7 +80,10 @@ def _address(task: dict[str, Any]) -> str:
 
 def _names(address: str) -> list[str]:
     """Return the names that the file of an image may have below the folder of the export."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a host in brackets that is no address
+        return [address]
     local = parse_qs(parts.query).get("d", [""])[0]  # of files on the server's own disk
     path = unquote(local or parts.path)
     last = PurePosixPath(path).name
