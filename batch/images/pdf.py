@@ -40,7 +40,8 @@ _END, _END_BYTES = b"%%EOF", 2048  # bytes at the end of a file in which its las
 _LINEAR_BYTES = 1024  # in which a file made for the web gives its length
 _LINEAR = re.compile(rb"/Linearized\b.*?/L\s+(\d+)", re.DOTALL)
 _GREYS = (0, 1, 4)  # PDFium's numbers for colour spaces: none said, grey, calibrated grey
-_NO_PAGES = re.compile(rb"/Count\s+0\b")
+# PDFium does not open such a file. An outline may have a count of 0, too.
+_NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]{0,200}/Count\s+0\b|/Count\s+0\b[^>]{0,200}/Type\s*/Pages\b")
 _TEXT_FILTERS = ("ASCIIHexDecode", "AHx", "ASCII85Decode", "A85")
 _BYTE_FILTERS = ("FlateDecode", "Fl", "LZWDecode", "LZW", "RunLengthDecode", "RL", "Crypt")
 _IMAGE_FILTERS = ("DCTDecode", "DCT", "CCITTFaxDecode", "CCF", "JBIG2Decode", "JPXDecode")

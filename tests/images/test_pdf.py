@@ -138,9 +138,24 @@ ENCRYPTED = f"/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'41' * 32}>/U<{'42' * 3
             "truncated",
         ),
         (pdfs.write(), "empty"),
+        (
+            pdfs.write().replace(b"<</Type/Pages/Count 0/Kids[]>>", b"<</Count 0/Kids[]/Type /Pages>>"),
+            "empty",
+        ),
+        (b"%PDF-1.7\n1 0 obj\n<</Type/Outlines/Count 0>>\nendobj\n%%EOF\n", "damaged"),
         (pdfs.write(pdfs.scan(two()), trailer=ENCRYPTED), "encrypted"),
     ],
-    ids=["only a start", "only an end", "cut", "zeros", "web", "no page", "password"],
+    ids=[
+        "only a start",
+        "only an end",
+        "cut",
+        "zeros",
+        "web",
+        "no page",
+        "no page, either",
+        "no tree of pages",
+        "password",
+    ],
 )
 def test_a_pdf_that_cannot_be_read_has_a_reason(data: bytes, reason: str) -> None:
     for _ in range(2):  # PDFium remembers errors
