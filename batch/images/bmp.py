@@ -17,7 +17,7 @@ from batch.images.completeness import (
 from batch.records import Reason
 
 _OLD_HEADER_BYTES = 12  # OS/2 1.x; the only header with numbers of 16 bits and no compression
-_HEADER_BYTES = frozenset((_OLD_HEADER_BYTES, 16, 40, 52, 56, 64, 108, 124))
+HEADER_BYTES = frozenset((_OLD_HEADER_BYTES, 40, 52, 56, 64, 108, 124))  # that OpenCV reads
 _DEPTHS = frozenset((1, 2, 4, 8, 16, 24, 32))
 _UNCOMPRESSED = frozenset((0, 3, 6))  # plain, with colour masks, with colour and alpha masks
 _RUN_LENGTHS = frozenset((1, 2))
@@ -26,12 +26,14 @@ _RUN_LENGTHS = frozenset((1, 2))
 def parse(data: bytes, max_pixels: int) -> Container:
     """Read the header and check that all pixels are there; see `formats.parse`."""
     file_size, pixels_start, header = struct.unpack_from("<I4xII", data, 2)
+    if header not in HEADER_BYTES:
+        raise ImageError(Reason.UNSUPPORTED, "an unusual BMP: convert it to PNG")
     if header == _OLD_HEADER_BYTES:
         width, height, _, depth = struct.unpack_from("<HHHH", data, 18)
         compression, pixels_size = 0, 0
     else:
         width, height, _, depth, compression, pixels_size = struct.unpack_from("<iiHHII", data, 18)
-    if depth not in _DEPTHS or header not in _HEADER_BYTES:
+    if depth not in _DEPTHS:
         raise_damaged("its BMP header makes no sense")
     check_size(abs(width), abs(height), max_pixels)
     if compression in _UNCOMPRESSED:

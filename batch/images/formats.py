@@ -47,7 +47,7 @@ _PARSERS: tuple[tuple[bytes, _Parser], ...] = (
 )
 START_BYTES = 1024  # of a file, in which its kind must show; the first line of a PDF may stand there
 # The sizes of headers that BMPs have, and how PNMs go on.
-_BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
+_BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in bmp.HEADER_BYTES)
 _PNM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s")
 _UNSUPPORTED = (
     b"%!PS",

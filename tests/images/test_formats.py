@@ -65,6 +65,10 @@ def test_black_ground_is_not_an_unfinished_copy(name: str) -> None:
         (b"\0\0\0\x18ftypmp42" + bytes(12) + b"mp42", "unsupported"),
         (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "not_an_image"),
         (b"P7\nWIDTH 2\n", "unsupported"),
+        (
+            b"BM" + struct.pack("<IHHIIIIHH", 1230, 0, 0, 30, 16, 20, 20, 1, 24) + bytes(1200),
+            "unsupported",
+        ),
         (b"II+\0\x08\0\0\0" + b"\xff" * 8, "truncated"),
         (b"P2 2 2 70000 1 2 3 4\n", "unsupported"),
         (b"P5\n99999999999 1\n255\n", "damaged"),
