@@ -113,6 +113,8 @@ def is_known(start: bytes) -> bool:
         return start[6:10] == bytes(4) and start[14:18] in _BMP_HEADERS
     if start.startswith(b"RIFF"):
         return start[8:12] == b"WEBP"
+    if start[4:8] == b"ftyp":
+        return heif.is_picture(start)
     if _PNM.match(start):
         return True
     if start[:1] == b"P" and start[1:2] in b"1234567fF" and not start.startswith(b"P7\nWIDTH"):

@@ -17,6 +17,7 @@ from batch.records import Reason
 
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
+_RAW_BRANDS = frozenset((b"crx ",))  # of raw photos, which digitbox does not read
 _USUAL_ZEROS = 16  # that the data may end with; those of a single level are mostly zeros
 # By the turn of a picture, a quarter to the left each: how EXIF numbers it, without and with a mirror after.
 _TURNS = ((1, 2, 4), (8, 7, 5), (3, 4, 2), (6, 5, 7))
@@ -25,7 +26,7 @@ _TURNS = ((1, 2, 4), (8, 7, 5), (3, 4, 2), (6, 5, 7))
 def parse(data: bytes, max_pixels: int) -> Container:
     """Walk over the boxes; see `formats.parse`."""
     found = list(boxes.walk(data))
-    brands = _brands(data, found[0])
+    brands = _brands(data[found[0].start : found[0].end])
     if not brands & (_HEIC_BRANDS | _AVIF_BRANDS):
         raise ImageError(Reason.UNSUPPORTED, "convert it to PNG, JPEG or TIFF")
     for box in found:
@@ -62,8 +63,14 @@ def parse(data: bytes, max_pixels: int) -> Container:
     )
 
 
-def _brands(data: bytes, first: Box) -> set[bytes]:
-    body = data[first.start : first.end]
+def is_picture(start: bytes) -> bool:
+    """Return whether a file is a picture, by its first bytes: voice memos and films begin alike."""
+    body = start[8 : int.from_bytes(start[:4], "big")]
+    return not _brands(body).isdisjoint(_HEIC_BRANDS | _AVIF_BRANDS | _RAW_BRANDS)
+
+
+def _brands(body: bytes) -> set[bytes]:
+    """Return the names of the kinds of files that a file says it is."""
     return {body[:4], *(body[start : start + 4] for start in range(8, len(body), 4))}
 
 

@@ -98,6 +98,7 @@ def test_other_files_have_a_reason(data: bytes, reason: str) -> None:
         b"II\xbc\x01\x20",
         b"FUJIFILMCCD-RAW 0201",
         b"P7\nWIDTH 2\n",
+        b"\0\0\0\x18ftypcrx \0\0\0\1crx isom",
     ],
 )
 def test_other_images_and_documents_are_known_by_their_content(start: bytes) -> None:
@@ -113,6 +114,10 @@ def test_other_images_and_documents_are_known_by_their_content(start: bytes) -> 
         b"Pf, said he\n",
         b"BM is a name\n",
         b"PDF\n",
+        b"\0\0\0\x1cftypM4A \0\0\0\0M4A isommp42",
+        b"\0\0\0\x18ftypmp42\0\0\0\0isommp42",
+        b"\0\0\0\x14ftypqt  \0\0\0\0qt  ",
+        b"\0\0\0\x10ftypqt  \0\0\0\0heic",  # a name after the list counts no more
     ],
 )
 def test_other_files_are_not_taken_for_images(start: bytes) -> None:
