@@ -299,9 +299,7 @@ def rewrite_card(model_dir: Path, manifest: Manifest, card: str) -> None:
     """
     try:
         for name, text in (("card.md", card), (MANIFEST, _as_json(manifest))):
-            part = model_dir / f".{name}"
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, model_dir / name)
+            durable.replace(model_dir / name, text.encode())
     except OSError as error:
         raise ModelError(f"cannot write to the model in {model_dir}: {error.strerror}") from error
 

@@ -1,6 +1,7 @@
 """Tests of model folders: found, verified, saved whole."""
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -183,6 +184,21 @@ def test_a_model_stays_if_the_new_one_cannot_take_its_place(
         model_store.save(tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"new"}, overwrite=True)
     assert (folder / model_store.TFLITE_FILE).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["fake"]
+
+
+def test_a_card_is_on_the_disk_before_it_replaces_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_fake_model(tmp_path)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(ModelError, match="No space left on device"):
+        model_store.rewrite_card(folder, dataclasses.replace(MANIFEST, review_below=0.5), "new")
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such call")
