@@ -106,7 +106,7 @@ def decode_opened(opened: Opened, channels: Channels | None, max_pixels: int) ->
     if isinstance(opened, ImageError):
         return opened
     if isinstance(opened, ScanRef):
-        (((_, image),),) = decode.read_all([opened], max_pixels, max_pages=1)
+        ((_, image),) = decode.read_all([opened], max_pixels, max_pages=1)
         return image
     if isinstance(opened, bytes):
         return decode.decode_content(opened or ImageError(Reason.EMPTY, "there are no bytes"), max_pixels)

@@ -67,7 +67,7 @@ def read_pages(ref: ScanRef, max_pixels: int, first: int = 1, beat: Beat = lambd
 
 def read_all(
     refs: Iterable[ScanRef], max_pixels: int, max_pages: int | None = None, beat: Beat = lambda: None
-) -> Iterator[list[Read]]:
+) -> Iterator[Read]:
     """Read and decode the pages of files in their order; fetch many objects of a store at the same time.
 
     digitbox reads a chunk of files before it decodes them. A processor's cache has room for the instructions
@@ -81,18 +81,16 @@ def read_all(
         beat: A function that it calls again and again while it reads files.
 
     Yields:
-        A chunk of pages, each with its image or with the error that it has none.
+        A page with its image, or with the error that it has none. digitbox decodes it when it is asked for.
 
     Raises:
         InputError: Object storage cannot be read any more.
     """
     contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES, beat)
     for chunk in _chunks(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
-        yield from in_chunks(
-            (ref, page)
-            for ref, content in chunk
-            for page in decode_pages(content, max_pixels, max_pages=max_pages)
-        )
+        for ref, content in chunk:
+            for page in decode_pages(content, max_pixels, max_pages=max_pages):
+                yield ref, page
 
 
 def in_chunks(images: Iterable[Read]) -> Iterator[list[Read]]:

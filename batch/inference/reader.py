@@ -40,8 +40,7 @@ def read_scans(
     Raises:
         InputError: Object storage cannot be read.
     """
-    images = itertools.chain.from_iterable(decode.read_all(refs, max_pixels, MAX_PAGES_AT_ONCE, beat))
-    return read_images(_with_beats(images, beat), model)
+    return read_images(_with_beats(decode.read_all(refs, max_pixels, MAX_PAGES_AT_ONCE, beat), beat), model)
 
 
 def _with_beats(images: Iterator[decode.Read], beat: Callable[[], object]) -> Iterator[decode.Read]:

@@ -210,7 +210,7 @@ def test_a_chunk_has_few_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for number, content in enumerate(contents):
         (tmp_path / str(number)).write_bytes(content)
         refs.append(ScanRef(str(tmp_path / str(number)), str(number)))
-    chunks = list(images_decode.read_all(refs, MAX_PIXELS))
+    chunks = list(images_decode.in_chunks(images_decode.read_all(refs, MAX_PIXELS)))
     assert list(map(len, chunks)) == [2, 4, 1]
     read = [file for chunk in chunks for file in chunk]
     assert [ref.name for ref, _ in read] == [ref.name for ref in refs]
@@ -219,7 +219,7 @@ def test_a_chunk_has_few_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_an_error_keeps_no_pixels_alive(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(FORMATS["png-8"](two())[:-5])
-    (((_, error),),) = images_decode.read_all([ScanRef(str(tmp_path / "a.png"), "a")], MAX_PIXELS)
+    ((_, error),) = images_decode.read_all([ScanRef(str(tmp_path / "a.png"), "a")], MAX_PIXELS)
     assert isinstance(error, ImageError)
     assert (error.__traceback__, error.__cause__, error.__context__) == (None, None, None)
 

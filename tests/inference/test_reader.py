@@ -3,12 +3,15 @@
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from batch.config import MAX_PIXELS
+from batch.images import pixels
 from batch.inference.reader import Reader
-from batch.records import ScanRef
+from batch.records import Grey, ScanRef
 from formats import FORMATS, two
 
 
@@ -46,3 +49,22 @@ def test_a_checked_reader_needs_no_model_folder(fake_model: Path) -> None:
     shutil.rmtree(fake_model)
     model = pickle.loads(pickle.dumps(reader)).load()
     assert model.thresholds.review_below == 0.7
+
+
+def test_a_reader_gives_a_sign_of_life_before_each_image(
+    tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refs = []
+    for number in range(4):
+        (tmp_path / f"{number}.png").write_bytes(FORMATS["png-8"](two(paper=200 + number)))
+        refs.append(ScanRef(str(tmp_path / f"{number}.png"), f"{number}.png"))
+    events: list[str] = []
+    decode_page = pixels.decode_page
+
+    def noting(*arguments: Any, **options: Any) -> Grey:
+        events.append("decode")
+        return decode_page(*arguments, **options)
+
+    monkeypatch.setattr(pixels, "decode_page", noting)
+    Reader(fake_model, "litert", None, MAX_PIXELS)(refs, lambda: events.append("beat"))
+    assert " ".join(events).count("beat decode") == events.count("decode") == 4
