@@ -164,7 +164,7 @@ def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = _be_silen
         beat: A function that the reader calls before each image.
 
     Returns:
-        One outcome for each scan, in the same order.
+        One outcome for each page of each scan, in the same order.
 
     Raises:
         RunError: The run cannot go on.

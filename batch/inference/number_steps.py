@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from batch.errors import ImageError
-from batch.images import decode
 from batch.inference import steps
 from batch.inference.decision import Decision
 from batch.inference.models import Model
@@ -13,42 +11,11 @@ from batch.inference.number_decision import NumberDecision, decide
 from batch.inference.numbers import NumberReader
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import strip_of
-from batch.records import REFUSALS, Grey, Image, Outcome, Reason, ScanRef, Status
+from batch.records import Grey, Reason, Status
 
 # Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
 # first, a digit is for review. From the second, the readers of single digits have no say.
 UNSURE_SIGN, SURE_SIGN = 0.2, 0.9
-
-
-def read_numbers(
-    images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model, numbers: NumberReader
-) -> list[Outcome]:
-    """Read a batch of decoded scans that hold numbers.
-
-    Args:
-        images: Each scan with its image, or with the error that it has none.
-        model: The loaded model.
-        numbers: Its reader of numbers.
-
-    Returns:
-        One outcome for each scan, in the same order.
-    """
-    outcomes = []
-    for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
-        greys = [image.grey for _, image in chunk if isinstance(image, Image)]
-        decisions = iter(decide_numbers(greys, model, numbers))
-        for ref, image in chunk:
-            if isinstance(image, ImageError):
-                outcomes.append(unread(ref, image.reason, image.sha256, image.page, image.pages))
-            else:
-                outcomes.append(_decided(ref, image, next(decisions)))
-    return outcomes
-
-
-def unread(ref: ScanRef, reason: Reason, sha256: str, page: int, pages: int) -> Outcome:
-    """Return the outcome of a scan, or of a page, that has no image to look at."""
-    status = Status.REFUSED if reason in REFUSALS else Status.FAILED
-    return Outcome(ref, status, reason, sha256, page=page, pages=pages)
 
 
 def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -> list[NumberDecision]:
@@ -114,14 +81,3 @@ def _doubted(decision: NumberDecision) -> NumberDecision:
     if decision.status is Status.OK:
         return decision._replace(status=Status.REVIEW, reason=Reason.LOW_CONFIDENCE)
     return decision
-
-
-def _decided(ref: ScanRef, image: Image, decision: NumberDecision) -> Outcome:
-    outcome = Outcome(ref, decision.status, decision.reason, image.sha256, page=image.page, pages=image.pages)
-    if decision.status is Status.REFUSED:
-        return outcome
-    return outcome._replace(
-        label=decision.number,
-        confidence=decision.confidence,
-        digit_confidences=decision.digit_confidences,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from batch.images import decode
 from batch.inference import model_store, models
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.models import Model
-from batch.inference.number_steps import read_numbers, unread
+from batch.inference.number_decision import NumberDecision
+from batch.inference.number_steps import decide_numbers
 from batch.inference.steps import examine_all
 from batch.lengths import ONE, Lengths
-from batch.records import Image, Manifest, Outcome, ScanRef, Status
+from batch.records import REFUSALS, Image, Manifest, Outcome, ScanRef, Status
+from batch.storage.base import Beat
 from batch.terminal import stderr
 
 MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others
 
 
 def read_scans(
-    refs: Sequence[ScanRef], model: Model, max_pixels: int, beat: Callable[[], object] = lambda: None
+    refs: Sequence[ScanRef], model: Model, max_pixels: int, beat: Beat = lambda: None
 ) -> list[Outcome]:
     """Read a batch of scans: decode each, show it to the model, decide.
 
@@ -43,7 +45,7 @@ def read_scans(
     return read_images(_with_beats(decode.read_all(refs, max_pixels, MAX_PAGES_AT_ONCE, beat), beat), model)
 
 
-def _with_beats(images: Iterator[decode.Read], beat: Callable[[], object]) -> Iterator[decode.Read]:
+def _with_beats(images: Iterator[decode.Read], beat: Beat) -> Iterator[decode.Read]:
     while True:
         beat()
         image = next(images, None)
@@ -59,7 +61,7 @@ def read_pages(
     first: int = 1,
     *,
     one_by_one: bool = False,
-    beat: Callable[[], object] = lambda: None,
+    beat: Beat = lambda: None,
 ) -> Iterator[list[Outcome]]:
     """Read the pages of one file, a few at a time, however many it has.
 
@@ -95,22 +97,37 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
     Returns:
         One outcome for each scan, in the same order.
     """
-    if model.numbers is not None:
-        return read_numbers(images, model, model.numbers)
     outcomes = []
     for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory
-        examined = iter(examine_all([image.grey for _, image in chunk if isinstance(image, Image)], model))
+        greys = [image.grey for _, image in chunk if isinstance(image, Image)]
+        decisions: Iterator[Decision | NumberDecision]
+        if model.numbers is not None:
+            decisions = iter(decide_numbers(greys, model, model.numbers))
+        else:
+            decisions = (examined.decision for examined in examine_all(greys, model))
         for ref, image in chunk:
             if isinstance(image, ImageError):
-                outcomes.append(unread(ref, image.reason, image.sha256, image.page, image.pages))
+                status = Status.REFUSED if image.reason in REFUSALS else Status.FAILED
+                outcomes.append(
+                    Outcome(ref, status, image.reason, image.sha256, page=image.page, pages=image.pages)
+                )
             else:
-                outcomes.append(_decided(ref, image, next(examined).decision))
+                outcomes.append(_decided(ref, image, next(decisions)))
     return outcomes
 
 
-def _decided(ref: ScanRef, image: Image, decision: Decision) -> Outcome:
-    status, reason, prediction = decision.status, decision.reason, decision.prediction
-    outcome = Outcome(ref, status, reason, image.sha256, page=image.page, pages=image.pages)
+def _decided(ref: ScanRef, image: Image, decision: Decision | NumberDecision) -> Outcome:
+    status = decision.status
+    outcome = Outcome(ref, status, decision.reason, image.sha256, page=image.page, pages=image.pages)
+    if isinstance(decision, NumberDecision):
+        if status is Status.REFUSED:
+            return outcome
+        return outcome._replace(
+            label=decision.number,
+            confidence=decision.confidence,
+            digit_confidences=decision.digit_confidences,
+        )
+    prediction = decision.prediction
     if prediction is None:
         return outcome
     outcome = outcome._replace(probabilities=prediction.probabilities, not_a_digit=prediction.not_a_digit)
@@ -152,7 +169,7 @@ class Reader:
             setattr(self, name, value)
         self._loaded = None
 
-    def __call__(self, refs: Sequence[ScanRef], beat: Callable[[], object] = lambda: None) -> list[Outcome]:
+    def __call__(self, refs: Sequence[ScanRef], beat: Beat = lambda: None) -> list[Outcome]:
         """Read a batch of scans; load the model first if this process has not.
 
         Args:
@@ -165,7 +182,7 @@ class Reader:
         Raises:
             InputError: Object storage cannot be read.
             ModelError: The model is missing or damaged.
-            ConfigError: `review_below` is not a probability.
+            ConfigError: `review_below` is not a probability; or the model or the runtime reads no numbers.
             MissingExtraError: The runtime is not installed.
         """
         model = self.load()
@@ -178,7 +195,7 @@ class Reader:
         first: int = 1,
         *,
         one_by_one: bool = False,
-        beat: Callable[[], object] = lambda: None,
+        beat: Beat = lambda: None,
     ) -> Iterator[list[Outcome]]:
         """Read the pages of one file; see `read_pages`. Load the model first if this process has not.
 
@@ -198,7 +215,7 @@ class Reader:
 
         Raises:
             ModelError: The model is missing or damaged.
-            ConfigError: `review_below` is not a probability.
+            ConfigError: `review_below` is not a probability; or the model or the runtime reads no numbers.
         """
         return self._read_files()[0]
 
@@ -210,7 +227,7 @@ class Reader:
 
         Raises:
             ModelError: The model is missing or damaged.
-            ConfigError: `review_below` is not a probability.
+            ConfigError: `review_below` is not a probability; or the model or the runtime reads no numbers.
             MissingExtraError: The runtime is not installed.
         """
         if self._loaded is None:
