@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from batch.errors import ConfigError, ImageError
 from batch.images import decode
+from batch.images.completeness import check_size
 from batch.images.pixels import from_pixels
 from batch.locations import check_location
 from batch.records import Image, Reason, ScanRef
@@ -183,8 +184,7 @@ def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
     from PIL import ImageOps
 
     width, height = image.size
-    if width * height > max_pixels:
-        raise ImageError(Reason.TOO_LARGE, f"{width} x {height} pixels are more than {max_pixels}")
+    check_size(width, height, max_pixels)
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:

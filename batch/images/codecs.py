@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images import colour, orientation
+from batch.images import orientation
 from batch.images.completeness import Container, check_pages, check_size, raise_damaged
 from batch.images.extra import ADVICE, FAILURES
 from batch.images.pixels import Page, Pages, check_avif, check_side, reporting, to_grey
@@ -96,17 +96,7 @@ def _upright(pixels: npt.NDArray[Any], turn: int) -> Grey:
             pixels = pixels[..., [0, 0, 0, 1]]
         elif pixels.ndim == 3:
             pixels = pixels[..., [2, 1, 0, *range(3, pixels.shape[2])]]
-        pixels = np.ascontiguousarray(pixels)
-        grey = to_grey(pixels)
-        if (
-            pixels.ndim == 3
-            and pixels.shape[2] == 3
-            and pixels.dtype == np.uint8
-            and not colour.shows_ink(grey)
-        ):
-            ink = colour.find_ink(np.asarray(pixels, np.uint8))
-            grey = grey if ink is None else ink
-        return orientation.turn_upright(grey, turn)
+        return orientation.turn_upright(to_grey(np.ascontiguousarray(pixels)), turn)
 
 
 @contextmanager

@@ -32,19 +32,19 @@ class Container:
     """The structure of an image file, as its headers describe it.
 
     Attributes:
-        kind: `png`, `jpeg`, `tiff`, `bmp`, `webp`, `gif` or `pnm`.
+        kind: The format, e.g. `png`; `codecs.KINDS` are those that OpenCV does not decode.
         width_px: Width in pixels, before any rotation.
         height_px: Height in pixels, before any rotation.
         pages: Number of pages or frames, at least 1.
         page_list: What each page of a TIFF or PNM of several pages holds, or why it cannot be read. The other
             attributes but `kind` and `pages` have no meaning then.
         has_alpha: True if pixels can be transparent.
-        white: The brightest value that 8-bit pixels can have, 1 to 255.
+        white: The brightest value that pixels can have: 1 to 255, or up to 65535 in `codecs.KINDS`.
         orientation: How to turn the pixels upright, as EXIF and TIFF number it: 1 (upright) to 8.
         aspect: The width of a pixel divided by its height.
-        is_coloured: True if pixels can have a colour.
+        is_coloured: True if pixels can have a colour; not set for `codecs.KINDS`.
         needs_colour: True if the grey that OpenCV decodes is not that of the colours.
-        needs_extra: True if OpenCV does not read it, or reads it wrong, and the extra `formats` does.
+        needs_extra: True if OpenCV does not read a TIFF, or reads it wrong, and the extra `formats` does.
         is_inverted: True if OpenCV gives the inverse.
         transparent: The grey that is transparent in a PNG without an alpha channel, or -1.
         page_offset: Position of the directory of the page of a TIFF.

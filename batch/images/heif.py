@@ -58,8 +58,6 @@ def parse(data: bytes, max_pixels: int) -> Container:
         white=(1 << depth) - 1 if depth > 8 else 255,
         # `pi_heif` turns pictures upright itself.
         orientation=_TURNS[turn][mirror] if is_avif else 1,
-        is_coloured=True,
-        needs_extra=True,
     )
 
 

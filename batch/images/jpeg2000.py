@@ -36,14 +36,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
         raise_truncated("the end of a JPEG 2000 is missing")
     if channels > 4:
         raise ImageError(Reason.UNSUPPORTED, "an unusual JPEG 2000: convert it to PNG")
-    return Container(
-        "jpeg 2000",
-        width,
-        height,
-        white=(1 << (depth & 0x7F) + 1) - 1,
-        is_coloured=channels >= 3,
-        needs_extra=True,
-    )
+    return Container("jpeg 2000", width, height, white=(1 << (depth & 0x7F) + 1) - 1)
 
 
 def _check_colours(data: bytes, header: boxes.Box) -> None:

@@ -43,7 +43,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
     check_size(width, height, max_pixels)
     if _is_moving(bits):
         raise ImageError(Reason.UNSUPPORTED, "a moving JPEG XL: convert it to GIF or PDF")
-    return Container("jpeg xl", width, height, is_coloured=True, needs_extra=True)
+    return Container("jpeg xl", width, height)
 
 
 def _size(bits: _Bits) -> tuple[int, int]:

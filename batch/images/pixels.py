@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from batch.errors import ImageError
 from batch.images import colour, extra, orientation, transparency
-from batch.images.completeness import Container
+from batch.images.completeness import Container, check_size
 from batch.records import Grey, Reason
 from batch.terminal import stderr
 
@@ -198,11 +198,7 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int, m
         _, animation = cv2.imdecodeanimation(content, first - 1, last - first + 1)
     greys: list[Page] = []
     for frame in animation.frames:
-        grey = to_grey(frame)
-        if frame.ndim == 3 and frame.shape[2] == 3 and frame.dtype == np.uint8 and not colour.shows_ink(grey):
-            ink = colour.find_ink(np.asarray(frame, np.uint8))
-            grey = grey if ink is None else ink
-        grey = np.asarray(orientation.make_square(grey, container.aspect, max_pixels), np.uint8)
+        grey = np.asarray(orientation.make_square(to_grey(frame), container.aspect, max_pixels), np.uint8)
         greys.append(orientation.turn_upright(grey, container.orientation))
     missing = ImageError(Reason.DAMAGED, "the frame is missing")
     return greys + [missing] * (last - first + 1 - len(greys))
@@ -271,10 +267,8 @@ def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
     height, width = pixels.shape[:2]
     if not pixels.size:
         raise ImageError(Reason.EMPTY, "the array has no pixels")
-    if height * width > max_pixels:
-        raise ImageError(Reason.TOO_LARGE, f"{width} x {height} pixels are more than {max_pixels}")
-    if min(height, width) < MIN_SIDE_PX:
-        raise ImageError(Reason.TOO_SMALL, f"{width} x {height} pixels are too few for a digit")
+    check_size(width, height, max_pixels)
+    check_side(height, width)
     if pixels.dtype == np.bool_ or (pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1):
         pixels = np.rint(pixels.astype(np.float32) * 255).astype(np.uint8)
     return to_grey(pixels)
