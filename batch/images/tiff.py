@@ -88,7 +88,7 @@ def _page_or_error(walk: Walk, tags: Tags, offset: int, max_pixels: int) -> Cont
 
 def _is_no_page(tags: Tags) -> bool:
     """Return whether a directory holds a preview or a mask of another page."""
-    kind, old_kind = int(_first(tags, tag.NEW_SUBFILE, 0)), int(_first(tags, tag.OLD_SUBFILE, 0))
+    kind, old_kind = _first(tags, tag.NEW_SUBFILE, 0), _first(tags, tag.OLD_SUBFILE, 0)
     return bool(kind & (_PREVIEW | _MASK)) or old_kind == _OLD_PREVIEW
 
 

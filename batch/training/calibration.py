@@ -122,6 +122,6 @@ def threshold_for_risk(
     Returns:
         The threshold; 1.0 if no threshold reaches the risk.
     """
-    coverage, risks, levels = metrics.risk_coverage(np.asarray(confidences), correct, weights)
+    _, risks, levels = metrics.risk_coverage(np.asarray(confidences), correct, weights)
     low_enough = np.flatnonzero(risks <= risk)
-    return float(levels[low_enough[-1]]) if coverage.size and low_enough.size else 1.0
+    return float(levels[low_enough[-1]]) if low_enough.size else 1.0

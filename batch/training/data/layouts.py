@@ -37,8 +37,8 @@ def find_arrays(path: Path) -> Parts | None:
         MissingExtraError: It is Parquet, and the extra is not installed.
     """
     if path.is_dir():
-        if idx.find(path):
-            return idx.read(path)
+        if parts := idx.read(path):
+            return parts
         if list(path.glob("*.npy")):
             return arrays.parts_of(arrays.read_numpy(path), str(path))
         files = sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))

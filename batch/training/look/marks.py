@@ -30,7 +30,7 @@ def draw_ring(studio: Studio, ink: Grey, box: Box, pen_px: float, height: int, w
             max(min(radius_x, room[0]), half * 0.9),
             max(min(radius_y, room[1]), half * 0.9),
         )
-    ring = arc(middle_x, middle_y, radius_x, radius_y, u(-180, 180), 0, 2)
+    random.random()  # the scenes of a seed must stay the same
     start = u(-180, 180)
     ring = arc(middle_x, middle_y, radius_x, radius_y, start, start + u(340, 385), 40)
     ring += np.float32(0.02 * half) * np.sin(np.linspace(0, u(4, 12), 40, dtype=np.float32))[:, None]

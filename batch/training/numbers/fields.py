@@ -17,7 +17,7 @@ from batch.training.look.frames import print_frame, print_type
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
 from batch.training.look.mixture import LETTERS_BESIDE, NO_DIGIT_LETTERS, SEVERAL, pick, pick_extras, pick_pen
 from batch.training.look.none_scenes import none_scene
-from batch.training.look.sources import BITMAPS, Sources
+from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
 from batch.training.numbers.layout import Piece, lay_out
 from batch.training.numbers.legible import Written, are_apart, are_visible
@@ -128,7 +128,7 @@ class Renderer:
             if hand == "unipen" and one_writer and (indices := self._hands[writer].get(str(label))):
                 index = random.choice(indices)
                 glyph = stroke_glyph(studio, sources.digits.strokes_of(index))
-            elif hand == "swiss" and label not in (1, 9) and hand in BITMAPS:
+            elif hand == "swiss" and label not in (1, 9):
                 glyph = digit_glyph(studio, label, hand)
             elif hand == "drawn" and label in favourites and random.random() < 0.6:
                 glyph = favourites[label]

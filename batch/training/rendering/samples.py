@@ -23,6 +23,7 @@ from batch.training.data import datasets
 from batch.training.data.datasets import Labelled
 from batch.training.rendering import strokes
 from batch.training.rendering.appearance import Appearance
+from batch.training.rendering.conditions import BOX
 from batch.training.rendering.render import render
 
 SEED = 20
@@ -51,7 +52,6 @@ class Sample:
     paper: tuple[int, int, int] = (240, 247, 250)
 
 
-BOX = (130.0, 130.0, 130.0, 130.0)
 BLUE_INK = (130, 60, 30)
 SAMPLES = (
     Sample("sample-01-pen.png", 3, Appearance(digit_fraction=0.6, light=(0.05, 0.08, 0.03)), BLUE_INK),
