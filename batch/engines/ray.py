@@ -139,7 +139,7 @@ class RayEngine:
                 feed.put.remote(sent, pickle.dumps(chunk) if chunk else END, answered)
                 has_more = bool(chunk)
                 sent += has_more
-                if sent % CHUNKS_PER_SIZE_CHECK == 0:
+                if has_more and sent % CHUNKS_PER_SIZE_CHECK == 0:
                     self._measure_room()
             if answered < sent:
                 yield _outcomes(next(answers), answered)
@@ -218,14 +218,15 @@ class RayEngine:
         self._connected.callback(has_ended.set)
         head = _host_of(ray.get_runtime_context().gcs_address)
         threading.Thread(target=_exit_with_head, args=(head, has_ended), daemon=True).start()
-        self._measure_room()
-
-    def _measure_room(self) -> None:
-        """Look how many workers the cluster has room for."""
-        cores = int(self._ray.cluster_resources().get("CPU", 0))
-        if not cores:
+        if not self._measure_room():
             raise ConfigError(f"the Ray cluster at {self._address} has no CPU: start a node that has some")
-        self._room = min(cores, self._workers or cores)
+
+    def _measure_room(self) -> bool:
+        """Look how many workers the cluster has room for; return False if it has no CPU at this moment."""
+        cores = int(self._ray.cluster_resources().get("CPU", 0))
+        if cores:
+            self._room = min(cores, self._workers or cores)
+        return cores > 0
 
     def _unreachable(self, error: Exception) -> ConfigError:
         if self._address == "local":

@@ -197,6 +197,16 @@ def test_an_error_of_a_worker_ends_the_run() -> None:
         ray._outcomes(answer_of(MissingExtraError("--runtime tensorflow", "train")), 0)
 
 
+@pytest.mark.usefixtures("has_ray")
+def test_a_cluster_whose_only_node_is_replaced_keeps_its_room() -> None:
+    resources = {"CPU": 4.0}
+    with RayEngine(FakeReader(), address="auto") as engine:
+        engine._ray = types.SimpleNamespace(cluster_resources=lambda: resources)
+        assert engine._measure_room() and engine._room == 4
+        resources.clear()
+        assert not engine._measure_room() and engine._room == 4
+
+
 def test_a_worker_of_another_version_reads_nothing() -> None:
     pyarrow = pytest.importorskip("pyarrow")
     worker = Worker("0.0.9", b"what it could not load", "/", 10)
