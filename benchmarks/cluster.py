@@ -221,6 +221,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.workers < 2:
         parser.error("--workers must be at least 2: a local run with one worker reads in the driver")
+    if len(set(options.counts)) < 2:
+        parser.error("--counts must be two numbers or more: the rates follow from their difference")
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         rows, figures = measure(sorted(options.counts), options.workers, Path(scratch))
     cores = len(os.sched_getaffinity(0))

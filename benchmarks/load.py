@@ -146,14 +146,13 @@ def main() -> int:
     parser.add_argument("--rest", type=float, default=120, help="seconds of rest")
     parser.add_argument("--folder", type=Path, help="where to make inbox and outbox, e.g. another disk")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="digitbox-", dir=options.folder) as folder:
-        watcher = Watcher(Path(folder), 2.0)
-        try:
-            wrong = under_load(watcher, options.rate, options.minutes)
-            fill(watcher.outbox / "done", options.done)
-            at_rest(watcher, options.rest)
-        finally:
-            watcher.end()
+    with (
+        tempfile.TemporaryDirectory(prefix="digitbox-", dir=options.folder) as folder,
+        Watcher(Path(folder), 2.0) as watcher,
+    ):
+        wrong = under_load(watcher, options.rate, options.minutes)
+        fill(watcher.outbox / "done", options.done)
+        at_rest(watcher, options.rest)
     print("each scan has one row" if not wrong else f"{wrong} scans have no row, or several")
     return bool(wrong)
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -25,7 +26,7 @@ LATENCY_SCANS = 12
 
 
 class Watcher:
-    """A `digitbox watch` and its use of the machine.
+    """A `digitbox watch` and its use of the machine; use it with `with`, which stops it.
 
     Args:
         folder: Folder for its inbox and its outbox.
@@ -59,21 +60,26 @@ class Watcher:
     def wait_for(self, files: int) -> None:
         """Wait until the outbox has that many CSVs."""
         while sum(1 for _ in self.outbox.glob("*.csv")) < files:
+            self.check()
             time.sleep(0.005)
 
-    def end(self) -> None:
-        """Stop the watcher."""
+    def check(self) -> None:
+        """Fail if the watcher has ended."""
+        if (code := self.process.poll()) is not None:
+            raise RuntimeError(f"the watcher has ended with {code}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(60)
 
 
 def latencies(folder: Path, scans: Scans) -> list[float]:
     """Return seconds beyond `--settle` from a whole file to its CSV, one scan at a time."""
-    watcher = Watcher(folder, 2.0)
-    try:
+    with Watcher(folder, 2.0) as watcher:
         return _latencies(watcher, scans)
-    finally:
-        watcher.end()
 
 
 def _latencies(watcher: Watcher, scans: Scans) -> list[float]:
@@ -88,12 +94,11 @@ def _latencies(watcher: Watcher, scans: Scans) -> list[float]:
 
 def at_rest(folder: Path, scans: Scans, seconds: float) -> None:
     """Print CPU and latency at rest, with the default options."""
-    watcher = Watcher(folder, 2.0)
-    latency = _latencies(watcher, scans)
-    before = watcher.cpu_s()
-    time.sleep(seconds)
-    cpu_s = watcher.cpu_s() - before
-    watcher.end()
+    with Watcher(folder, 2.0) as watcher:
+        latency = _latencies(watcher, scans)
+        before = watcher.cpu_s()
+        time.sleep(seconds)
+        cpu_s = watcher.cpu_s() - before
     print(f"at rest, {seconds:.0f} s: {cpu_s:.2f} s of CPU")
     median, longest = statistics.median(latency), max(latency)
     print(f"one scan at a time, beyond --settle: median {median:.3f} s, most {longest:.3f} s")
@@ -101,17 +106,17 @@ def at_rest(folder: Path, scans: Scans, seconds: float) -> None:
 
 def memory(folder: Path, scans: Scans, files: int) -> None:
     """Print the memory of the watcher and its workers after each round of scans."""
-    watcher = Watcher(folder, 0.5)
-    started = time.monotonic()
-    for start in range(0, files, ROUND_SCANS):
-        for number in range(start, start + ROUND_SCANS):
-            (watcher.inbox / f"{number}.png").write_bytes(scans.whole())
-        while any(watcher.inbox.iterdir()):
-            time.sleep(0.05)
-        sizes = " + ".join(f"{size:.0f}" for size in watcher.memory_mib())
-        seconds = time.monotonic() - started
-        print(f"{start + ROUND_SCANS:7} scans, {seconds:5.0f} s: {sizes} MiB", flush=True)
-    watcher.end()
+    with Watcher(folder, 0.5) as watcher:
+        started = time.monotonic()
+        for start in range(0, files, ROUND_SCANS):
+            for number in range(start, start + ROUND_SCANS):
+                (watcher.inbox / f"{number}.png").write_bytes(scans.whole())
+            while any(watcher.inbox.iterdir()):
+                watcher.check()
+                time.sleep(0.05)
+            sizes = " + ".join(f"{size:.0f}" for size in watcher.memory_mib())
+            seconds = time.monotonic() - started
+            print(f"{start + ROUND_SCANS:7} scans, {seconds:5.0f} s: {sizes} MiB", flush=True)
 
 
 def main() -> None:
