@@ -18,19 +18,19 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode
-from batch.inference import model_store, steps
+from batch.inference import model_store
 from batch.inference.models import Model
 from batch.inference.reader import Reader
-from batch.records import Grey, Status
+from batch.records import Grey
 from batch.training.data import labelled_scans
 from batch.training.data.labelled_scans import LabelledScan
+from batch.training.evaluation import compare
 from batch.training.evaluation.corruptions import CORRUPTIONS
 from batch.training.rendering.appearance import Appearance
 from batch.training.rendering.conditions import CONDITIONS
 from batch.training.rendering.render import render
 
 SEED = 7
-SCANS_AT_ONCE = 256
 DIGITS = 1000  # of each condition
 
 
@@ -57,18 +57,9 @@ def count(scans: list[tuple[Grey, int]], model: Model) -> Counts:
         scans: Images with the digit that each shows.
         model: The model that reads them.
     """
-    right = ok = wrong = 0
-    for start in range(0, len(scans), SCANS_AT_ONCE):
-        part = scans[start : start + SCANS_AT_ONCE]
-        for examined, (_, label) in zip(
-            steps.examine_all([image for image, _ in part], model), part, strict=True
-        ):
-            status, prediction = examined.decision.status, examined.decision.prediction
-            is_right = prediction is not None and status is not Status.REFUSED and prediction.label == label
-            right += is_right
-            ok += status is Status.OK
-            wrong += status is Status.OK and not is_right
-    return Counts(len(scans), right, ok, wrong)
+    answers = compare.answers(model, scans)
+    right = compare.are_right(answers)
+    return Counts(len(scans), int(right.sum()), int(answers.ok.sum()), int((answers.ok & ~right).sum()))
 
 
 def rendered(digits: list[tuple[Grey, int]], look: Appearance) -> list[tuple[Grey, int]]:
