@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from batch.storage import durable
 from batch.training import litert, work_folder
-from batch.training.look import convert, evaluate, model_folder, weigh
+from batch.training.look import convert, evaluate, model_folder
 from batch.training.look.augment import augment
 from batch.training.look.farm import CALIBRATION_WORKER, Farm, seed_of
 from batch.training.look.members import Member
@@ -51,13 +51,13 @@ class Options:
     """
 
     images: int
-    batch: int = 256
-    fresh: float = 0.5
-    workers: int = 1
-    held_out: int = 20_000
-    scenes: int = weigh.SCENES
-    seed: int = 1
-    checkpoint_seconds: float = 180.0
+    batch: int
+    fresh: float
+    workers: int
+    held_out: int
+    scenes: int
+    seed: int
+    checkpoint_seconds: float
 
     @property
     def chunk(self) -> int:

@@ -49,9 +49,9 @@ class Options:
     """
 
     fields: int
-    workers: int = 1
-    seed: int = 1
-    checkpoint_seconds: float = 180.0
+    workers: int
+    seed: int
+    checkpoint_seconds: float
 
 
 class Reader(Learner):
