@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from batch.inference import look
 from batch.records import Grey
 
 Field = npt.NDArray[np.float32]  # levels of a scan that is not yet rounded, or points (n, 2) as x, y
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the scan
 Shares = dict[str, float]
 
-SEVERAL, NONE = 10, 11
-LABELS = (*"0123456789", "several", "none")
+SEVERAL, NONE = look.SEVERAL, look.NONE
 
 SCENES: Shares = {"digit": 0.62, "several": 0.20, "none": 0.18}
 # 1, 4, 7 and 9 vary most from hand to hand.

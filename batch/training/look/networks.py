@@ -7,13 +7,12 @@ from typing import Any
 
 import keras
 
-from batch.preprocessing.look import SIDE_PX
-from batch.training.look.mixture import LABELS
+from batch.inference import look_networks
+from batch.preprocessing.look import LOOK, SIDE_PX
 
-GROUND = 48.0  # the level of the paper in a picture of `look_input`
-UNIT = 128.0  # levels; a network sees (level - GROUND) / UNIT, so that the ground is 0, as padding is
-CLASSES = len(LABELS)
-PLACE = 4  # numbers that say where the digit is, see `records.RECORD`
+# A network sees (level - GROUND) / UNIT, so that the ground is 0, as padding is.
+GROUND, UNIT = float(LOOK.ground), float(look_networks.KERAS_UNIT)
+CLASSES, PLACE = look_networks.CLASSES, look_networks.PLACE
 WEIGHT_SCALE = 1 / 3  # of the first weights; PyTorch's default, with which an engineer found the rates
 NORM_EPSILON, NORM_MOMENTUM = 1e-3, 0.98
 

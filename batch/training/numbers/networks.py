@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+from batch.inference import numbers
 from batch.preprocessing.number_line import STRIP
 from batch.training.look.networks import GROUND, NORM_EPSILON, NORM_MOMENTUM, UNIT
-from batch.training.numbers.mixture import FRAMES, SIGN
+from batch.training.numbers.mixture import FRAMES
 
-CLASSES = SIGN + 2  # ten digits, what is no digit, and the blank of CTC
-BLANK = CLASSES - 1
+CLASSES, BLANK = numbers.CLASSES, numbers.BLANK
 COLUMN_CLASSES = FRAMES * CLASSES  # logits of one column
 # Filters, and strides down and along, of the first convolutions.
 TRUNK = ((16, 2, 2), (40, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1))

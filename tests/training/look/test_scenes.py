@@ -9,7 +9,7 @@ from batch.preprocessing.look import SIDE_PX, look_input
 from batch.training.look import mixture
 from batch.training.look.digit_scenes import composed_scene, digit_scene
 from batch.training.look.drawn_digits import draw_digit
-from batch.training.look.mixture import LABELS, NONE, SEVERAL, Scene
+from batch.training.look.mixture import NONE, SEVERAL, Scene
 from batch.training.look.none_scenes import none_scene
 from batch.training.look.records import RecordMaker, box_in_picture
 from batch.training.look.scenes import Renderer
@@ -49,7 +49,7 @@ def check(scene: Scene) -> None:
     assert scene.grey.dtype == np.uint8
     assert min(height, width) >= 6
     assert max(height, width) <= 700
-    assert 0 <= scene.label < len(LABELS)
+    assert 0 <= scene.label <= NONE
     assert (scene.box is not None) == (scene.label < SEVERAL)
     picture, box = look_input(scene.grey), box_in_picture(scene)
     assert picture.shape == (SIDE_PX, SIDE_PX)
