@@ -19,7 +19,7 @@ from batch.cli import run, watch
 from batch.cli.config_file import read_config
 from batch.cli.options import COMMANDS, given_value
 from batch.clock import is_duration, parse_duration
-from batch.config import CONFIG_FILE, ReadOptions, RunOptions
+from batch.config import ReadOptions, RunOptions
 from batch.errors import ConfigError, InputError, ModelError, RunError
 from batch.inputs.find import absolute_input
 from batch.locations import is_remote, remote_state_folder
@@ -263,10 +263,11 @@ def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str,
         run_context: The context of the run, as it would be here.
         arguments: The words that it was made from.
     """
-    config_file = run_context.find_root().params["config_file"] or Path(CONFIG_FILE)
+    # The job runs in this folder, so it finds a digitbox.toml here by itself, and refuses one that others changed.
+    config_file = run_context.find_root().params["config_file"]
     words = [
         *this_program(),
-        *(["--config", _absolute(config_file)] if config_file.exists() else []),
+        *(["--config", _absolute(config_file)] if config_file else []),
         run_context.info_name or "",
     ]
     for option in run_context.command.params:

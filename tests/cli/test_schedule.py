@@ -53,12 +53,25 @@ def test_paths_options_and_variables_are_written_down(
     program, *words = words_of(result.out)
     assert Path(program).is_absolute()
     assert words == [
-        *("--config", f"{tmp_path}/digitbox.toml", "run", "--outbox", f"{tmp_path}/out box"),
+        *("run", "--outbox", f"{tmp_path}/out box"),
         *("--model", f"{tmp_path}/my-model", "--workers", "3", "--probabilities", "--no-recursive"),
         *("--ignore", "-x.png", "--ignore", "y", "--only-new"),
         *(f"{tmp_path}/scans/**/*.tif", f"{tmp_path}/inbox"),
     ]
     assert "as things are now, it would fail: no file matches" in result.err
+
+
+@pytest.mark.parametrize("command", ["run", "watch"])
+def test_only_a_config_file_that_the_user_names_is_written_down(
+    digitbox: Digitbox, home: Path, tmp_path: Path, command: str
+) -> None:
+    """A named file counts whoever can write to it; one that the scheduled run finds must be the user's own."""
+    (tmp_path / "digitbox.toml").write_text("batch-size = 8\n")
+    how = ["--watch"] if command == "watch" else ["--cron", "--at", "02:30"]
+    assert "--config" not in digitbox("schedule", *how).out
+    assert f"--config {tmp_path}/digitbox.toml {command}" in digitbox(
+        "--config", "digitbox.toml", "schedule", *how
+    ).out
 
 
 def test_what_is_scheduled_runs_and_reads_only_what_is_new(
