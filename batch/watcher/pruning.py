@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from batch.clock import utc_now
 from batch.config import WatchOptions
-from batch.errors import BusyError
+from batch.errors import BusyError, OutboxError
 from batch.outbox.prune import Limits, Pruned
 from batch.outbox.publisher import Outbox
 from batch.terminal.log import event
@@ -18,7 +18,7 @@ from batch.text import count, count_scans
 _log = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
-BUSY_S = 600.0  # until the next attempt, if somebody cleans up at that moment
+BUSY_S = 600.0  # until the next attempt, if somebody cleans up at that moment, or the ledger cannot be written
 
 
 class DailyPruning:
@@ -56,6 +56,9 @@ class DailyPruning:
             self._end(DAY_S)
         except BusyError:
             self._end(BUSY_S)
+        except OutboxError:
+            self._end(BUSY_S)  # the watcher may be able to read scans meanwhile
+            raise
         except OSError as error:
             _log.warning(f"cannot delete old scans: {error}", extra=event("prune"))
             self._end(DAY_S)

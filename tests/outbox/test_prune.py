@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from batch.errors import OutboxError
 from batch.locations import STATE
 from batch.outbox import prune as prune_module
 from batch.outbox import settled
-from batch.outbox.ledger import open_ledger
+from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.prune import Limits, prune_outbox
 from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, ScanRef, Status
@@ -277,6 +278,28 @@ def test_a_mostly_empty_ledger_shrinks(
     before = ledger.stat().st_size
     assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 200
     assert ledger.stat().st_size < before / 2
+
+
+def test_a_ledger_that_has_no_room_to_shrink_keeps_its_size(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite needs room for a copy; without it, all is removed that is old, and that is no failure."""
+    monkeypatch.setattr(settled, "MIN_FREE_PAGES", 2)
+    for number in range(200):
+        fill(inbox, f"{number:0200}.png")
+    digitbox("run", "--after", "move", "--settle", "0")
+    ledger = outbox / STATE / "ledger.sqlite3"
+    before = ledger.stat().st_size
+    execute = Ledger.execute
+
+    def without_room(self: Ledger, sql: str, *values: Any) -> Any:
+        if sql == "VACUUM":
+            raise OutboxError("cannot write to the ledger: database or disk is full")
+        return execute(self, sql, *values)
+
+    monkeypatch.setattr(Ledger, "execute", without_room)
+    pruned = prune_outbox(outbox, Limits(LATER, LATER))
+    assert (pruned.scans, pruned.files, ledger.stat().st_size) == (200, 200, before)
 
 
 def test_exit_codes_of_wrong_calls(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:

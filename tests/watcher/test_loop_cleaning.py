@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from batch import clock
+from batch.errors import OutboxError
 from batch.outbox import prune, settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import Limits, Pruned, prune_outbox
@@ -184,6 +185,20 @@ def test_a_watcher_prunes_later_while_somebody_cleans_up(scene: Scene) -> None:
         scene.watch(100, keep_done_s=DAY_S)
     scene.check()
     assert not scene.log.of("paused") and not scene.log.of("prune")
+
+
+def test_a_watcher_reads_on_although_pruning_fails(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        starts.append(scene.ticking.now)
+        raise OutboxError("cannot write to the ledger: database or disk is full")
+
+    starts: list[float] = []
+    monkeypatch.setattr(prune, "_prune_ledger", fail)
+    fill(scene)
+    scene.ticking.at(100, lambda: scene.drop("late.png", numbered_scan(9)))
+    scene.watch(pruning.BUSY_S + 100, keep_done_s=30 * DAY_S)
+    scene.check()
+    assert (len(starts), len(scene.log.of("paused")), len(scene.log.of("resumed"))) == (2, 2, 2)
 
 
 @pytest.mark.slow
