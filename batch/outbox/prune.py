@@ -131,7 +131,8 @@ def _make_room(outbox: Path, limits: Limits, pruned: Pruned, now: datetime) -> b
             turns.hold_outbox(folder, turns.Role.CLEANER, busy=busy),
             closing(Ledger(folder, read_only=True)) as ledger,
         ):
-            steps = _prune_folders(ledger, outbox, limits, pruned, dry_run=False, now=now)
+            misdated = _misdated(ledger, limits, now)
+            steps = _prune_folders(ledger, outbox, limits, misdated, pruned, dry_run=False, now=now)
             turns.take_turns(lambda: turns.hold_turn(folder), steps)
     except (OSError, OutboxError):
         return False
@@ -144,7 +145,7 @@ def prune(
 ) -> Iterator[None]:
     """Do the work of `prune_outbox`, and yield after each step. Each step needs the turn."""
     misdated = _misdated(ledger, limits, now)
-    yield from _prune_folders(ledger, outbox, limits, pruned, dry_run=dry_run, now=now)
+    yield from _prune_folders(ledger, outbox, limits, misdated, pruned, dry_run=dry_run, now=now)
     yield from _prune_ledger(ledger, outbox, limits, misdated, pruned, dry_run=dry_run)
     if not dry_run:
         with suppress(OutboxError):  # it needs room for a copy for a while; the ledger is as right without it
@@ -152,9 +153,15 @@ def prune(
 
 
 def _prune_folders(
-    ledger: Ledger, outbox: Path, limits: Limits, pruned: Pruned, *, dry_run: bool, now: datetime
+    ledger: Ledger,
+    outbox: Path,
+    limits: Limits,
+    misdated: set[str],
+    pruned: Pruned,
+    *,
+    dry_run: bool,
+    now: datetime,
 ) -> Iterator[None]:
-    misdated = _misdated(ledger, limits, now)
     # No process writes to folders of finished batches. Those of later batches are not on the list.
     kept = {batch.batch_id for batch in batches.unfinished(ledger)}
     folders: list[tuple[str, list[str]]] = []

@@ -69,8 +69,7 @@ class Outbox:
         with_probabilities: Add the columns p0 to p9.
         with_numbers: Add the column of the confidences of a number's digits.
         after: What becomes of scans that have their row.
-        only_new: Take a scan for a settled one if `batches.unsettled` does, though digitbox moved or deleted
-            that.
+        only_new: Leave out a scan that is like one that digitbox has moved or deleted.
         attempts: How many rows with a failure that may pass settle a scan.
         stats: The figures of the run, which has an entry in the ledger then; None outside a run.
         role: What this process does. A watcher shares the outbox with commands that clean up.
@@ -159,7 +158,7 @@ class Outbox:
         Raises:
             BusyError: A prune or retry is at work.
             OutboxError: The ledger cannot be written.
-            OSError: done/ or failed/ cannot be listed.
+            OSError: The lock of who cleans up cannot be opened.
         """
         assert isinstance(self._place, Path)  # a watcher's outbox is on a disk
         busy = f"a prune or retry is at work in {self._place}"
