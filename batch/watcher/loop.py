@@ -319,9 +319,11 @@ class Watcher:
         self._arrivals.plan_rescan(now, self._clock())
 
     def _check_outbox(self) -> None:
-        # If somebody unmounted the disk, a new outbox would be on another one.
-        if not os.path.isdir(self._options.outbox):
-            raise OutboxError(f"the outbox {self._options.outbox} is gone: bring it back, or make it")
+        # A new outbox would be on another disk if somebody unmounted this one; its mount point is a folder still.
+        if not os.path.isdir(self._options.outbox / STATE):
+            raise OutboxError(
+                f"the outbox {self._options.outbox} is gone: bring it back, or start the watcher again"
+            )
 
     def _pause(self, seconds: float, detail: str) -> None:
         self._news.pause(detail)

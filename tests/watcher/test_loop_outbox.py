@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from batch.errors import OutboxError
+from batch.locations import STATE
 from batch.outbox import batches, disposal
 from batch.outbox import publisher as outboxes
 from batch.outbox.ledger import FILE
@@ -141,15 +142,21 @@ def test_a_ledger_that_cannot_be_written_is_waited_for(scene: Scene, monkeypatch
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
 
 
+@pytest.mark.parametrize("is_mount", [False, True])
 @pytest.mark.parametrize("time_s", [5, 10.5, 12.5, 15])
-def test_an_outbox_that_is_taken_away_is_waited_for(scene: Scene, time_s: float) -> None:
+def test_an_outbox_that_is_taken_away_is_waited_for(scene: Scene, time_s: float, is_mount: bool) -> None:
+    """It makes no other in its place, nor in the folder on which its disk was mounted."""
     away = scene.folder / "away"
 
     def take_away() -> None:
         scene.outbox.rename(away)
+        if is_mount:
+            scene.outbox.mkdir()
 
     def bring_back() -> None:
-        assert not scene.outbox.exists()  # it makes no other in its place
+        if is_mount:
+            scene.outbox.rmdir()  # fails if anything is in it
+        assert not scene.outbox.exists()
         away.rename(scene.outbox)
 
     scene.drop("early.png", numbered_scan(1))
@@ -319,6 +326,7 @@ def test_a_disk_that_is_read_only_at_the_start(tmp_path: Path, fake_model: Path,
 def test_after_a_reload_it_waits_for_an_outbox(scene: Scene, is_file: bool) -> None:
     away = scene.folder / "away"
     scene.drop("a.png", numbered_scan(1))
+    (scene.outbox / STATE).mkdir()  # it has been watched
     scene.outbox.rename(away)
     if is_file:
         scene.outbox.touch()
