@@ -69,7 +69,7 @@ class Outbox:
         with_probabilities: Add the columns p0 to p9.
         with_numbers: Add the column of the confidences of a number's digits.
         after: What becomes of scans that have their row.
-        only_new: Leave out a scan that is like one that digitbox has moved or deleted.
+        only_new: Leave out scans that are like one that has its row.
         attempts: How many rows with a failure that may pass settle a scan.
         stats: The figures of the run, which has an entry in the ledger then; None outside a run.
         role: What this process does. A watcher shares the outbox with commands that clean up.
@@ -179,10 +179,10 @@ class Outbox:
     def unsettled(self, refs: Sequence[ScanRef]) -> list[ScanRef]:
         """Return the scans that have no row.
 
-        If digitbox moves or deletes scans, a settled scan is only there because it could not be. With
-        `only_new`, the user wants scans left out that are like a settled one.
+        With `only_new`, they are not like a settled one either. Without it, a settled scan is only there
+        because digitbox could not move or delete it.
         """
-        if self._after is After.LEAVE or self._only_new:
+        if self._only_new:
             return batches.unsettled(self._ledger, refs, self._attempts)
         return [ref for ref in refs if not (self.not_disposed and batches.awaits_disposal(self._ledger, ref))]
 

@@ -95,7 +95,7 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats |
         resources.enter_context(engine)
         check = new_check(options)
         # With move and delete, too: a scan that digitbox could not move or delete has its row.
-        reads_all = options.after is After.LEAVE and not options.only_new
+        reads_all = options.after is After.LEAVE and not options.leaves_out_settled
         refs = Selection(
             inputs,
             stats,
@@ -151,7 +151,7 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as resources:
         unsettled = None
-        if options.only_new and ledger.exists(folder):
+        if options.leaves_out_settled and ledger.exists(folder):
             known = resources.enter_context(closing(Ledger(folder, read_only=True)))
             unsettled = partial(batches.unsettled, known, attempts=options.attempts)
         check = new_check(options) if isinstance(options, RunOptions) else None
@@ -205,7 +205,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None 
         with_probabilities=options.probabilities,
         with_numbers=options.digits != ONE,
         after=options.after,
-        only_new=options.only_new,
+        only_new=options.leaves_out_settled,
         attempts=options.attempts,
         stats=stats,
         role=Role.WATCHER if isinstance(options, WatchOptions) else Role.RUN,

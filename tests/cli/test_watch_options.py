@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from batch.cli.main import cli
+from command import Digitbox
 from formats import FORMATS, two
 from scene import Scene
 
@@ -45,3 +46,14 @@ def test_a_dry_run_prints_what_would_be_read_and_changes_nothing(tmp_path: Path)
     arguments = ["watch", str(inbox), "--outbox", str(outbox), "--dry-run"]
     assert CliRunner().invoke(cli, arguments, catch_exceptions=False).stdout == "a.png\nsub/b.png\n"
     assert not outbox.exists()
+
+
+@pytest.mark.parametrize("given", [("--after", "leave"), ("--only-new",)])
+def test_a_dry_run_leaves_out_what_the_watcher_leaves_out(
+    inbox: Path, digitbox: Digitbox, given: tuple[str, ...]
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    assert digitbox("run", "--only-new").code == 0
+    (inbox / "b.png").write_bytes(TWO)
+    assert digitbox("watch", "--dry-run", *given).out == "b.png\n"
+    assert digitbox("watch", "--dry-run").out == "a.png\nb.png\n"  # it would move both
