@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
+
+_COUNT = re.compile(r"\d{1,12}", re.ASCII)
+_SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)%", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +15,11 @@ class Tolerance:
     """The number of scans that may fail, or their share of all scans that were read.
 
     Attributes:
-        limit: The number of scans, or the fraction of them.
+        limit: The number of scans, or the exact fraction of them.
         is_fraction: True if `limit` is a fraction.
     """
 
-    limit: float = 0
+    limit: int | Fraction = 0
     is_fraction: bool = False
 
     @classmethod
@@ -25,10 +29,10 @@ class Tolerance:
         Raises:
             ValueError: It is neither a number of scans nor a share of them.
         """
-        if re.fullmatch(r"\d{1,12}", text):
+        if _COUNT.fullmatch(text):
             return cls(int(text))
-        if re.fullmatch(r"\d{1,3}(\.\d{1,9})?%", text) and float(text[:-1]) <= 100:
-            return cls(float(text[:-1]) / 100, is_fraction=True)
+        if (share := _SHARE.fullmatch(text)) and (limit := Fraction(share[1]) / 100) <= 1:
+            return cls(limit, is_fraction=True)
         raise ValueError(f"{text!r} is neither a number of scans, as 10, nor a share of them, as 2.5%")
 
     def bears(self, failed: int, rows: int) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 
 import click
@@ -14,7 +13,6 @@ from batch.lengths import Lengths, parse_lengths
 from batch.tolerance import Tolerance
 
 _Value = TypeVar("_Value")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def parse_moment(text: str, now: datetime, *, day_ends: bool = False) -> datetime:
@@ -36,13 +34,22 @@ def parse_moment(text: str, now: datetime, *, day_ends: bool = False) -> datetim
         if is_duration(text):
             return now - parse_duration(text)
         moment = datetime.fromisoformat(text)
-        if _DAY.fullmatch(text) and day_ends:
+        if day_ends and _is_day(text):
             moment += timedelta(days=1)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(
             f"{text!r} is no time: give a day (2026-11-01), a time (2026-11-01T08:30) or a duration (7d, 12h)"
         ) from error
+
+
+def _is_day(text: str) -> bool:
+    """Return whether a text is a day of ISO 8601, without a time."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> timedelta | None:

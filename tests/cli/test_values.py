@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
 from typing import Any
 
 import click
@@ -31,9 +32,16 @@ def test_a_moment_is_a_day_a_time_or_an_age(text: str, moment: datetime) -> None
     assert parse_moment(text, NOW) == moment
 
 
-def test_the_day_of_an_end_is_taken_in_whole() -> None:
-    assert parse_moment("2026-11-30", NOW, day_ends=True) == datetime(2026, 12, 1, tzinfo=UTC)
-    assert parse_moment("2026-11-30T10:00", NOW, day_ends=True) == datetime(2026, 11, 30, 10, tzinfo=UTC)
+@pytest.mark.parametrize("day", ["2026-11-30", "20261130", "2026-W49-1", "2026W491"])
+def test_the_day_of_an_end_is_taken_in_whole(day: str) -> None:
+    assert parse_moment(day, NOW, day_ends=True) == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-11-30T10:00", "2026-11-30 10", "2026-11-30t10", "20261130T10", "2026-11-30_10"]
+)
+def test_the_time_of_an_end_is_taken_as_it_is(time: str) -> None:
+    assert parse_moment(time, NOW, day_ends=True) == datetime(2026, 11, 30, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,7 @@ def test_every_zone_means_the_same_moment(naive: datetime, minutes: int) -> None
     [
         ("0", Tolerance(0)),
         ("10", Tolerance(10)),
-        ("2.5%", Tolerance(0.025, is_fraction=True)),
+        ("2.5%", Tolerance(Fraction(1, 40), is_fraction=True)),
         ("100%", Tolerance(1, is_fraction=True)),
     ],
 )
@@ -69,7 +77,7 @@ def test_tolerances(text: str, wanted: Tolerance) -> None:
     assert tolerance(NOWHERE, NOWHERE, text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "%", "five", "1e3", "5 %"])
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "101%", "%", "five", "1e3", "5 %", "\u0665", "\u0665%"])
 def test_what_is_no_tolerance(text: str) -> None:
     with pytest.raises(click.BadParameter, match=r"2\.5%"):
         tolerance(NOWHERE, NOWHERE, text)
@@ -78,5 +86,7 @@ def test_what_is_no_tolerance(text: str) -> None:
 def test_what_may_fail() -> None:
     assert Tolerance(0).bears(0, 0) and not Tolerance(0).bears(1, 100)
     assert Tolerance(2).bears(2, 2) and not Tolerance(2).bears(3, 1000)
-    share = Tolerance(0.1, is_fraction=True)
-    assert share.bears(0, 0) and share.bears(10, 100) and not share.bears(11, 100)
+    for percent in range(101):
+        share = Tolerance.parse(f"{percent}%")
+        assert share.bears(0, 0) and share.bears(percent, 100) and not share.bears(percent + 1, 100)
+    assert Tolerance.parse("0.7%").bears(7, 1000) and not Tolerance.parse("0.7%").bears(8, 1000)
