@@ -42,14 +42,20 @@ class Arrivals:
         inbox: The inbox.
         events: The events of the inbox.
         is_begun: Returns whether digitbox has begun to read the scan at a path.
+        clock: A function that returns seconds and only goes forward.
     """
 
     def __init__(
-        self, options: WatchOptions, inbox: InboxMonitor, events: Events, is_begun: Callable[[str], bool]
+        self,
+        options: WatchOptions,
+        inbox: InboxMonitor,
+        events: Events,
+        is_begun: Callable[[str], bool],
+        clock: Callable[[], float],
     ) -> None:
         self.rescan_due = -math.inf
         self._options, self._inbox, self._events, self._is_begun = options, inbox, events, is_begun
-        self._rescan_took_s = 0.0
+        self._clock, self._rescan_took_s = clock, 0.0
         self._has_more = False  # files in the inbox than the tracker has
         self._is_guessing = False  # whether the log has said that digitbox cannot see who writes
         self._others = OtherFiles(inbox.path)
@@ -58,15 +64,16 @@ class Arrivals:
 
     def forget(self) -> None:
         """Forget all files; the next rescan finds them again."""
-        self.tracker = StabilityTracker(self._options.settle_s, self._inbox.path, self._events.is_open)
+        self.tracker = StabilityTracker(
+            self._options.settle_s, self._clock, self._inbox.path, self._events.is_open
+        )
 
-    def look(self, path: str, heard: float, now: float, unsettled: Unsettled) -> None:
+    def look(self, path: str, heard: float, unsettled: Unsettled) -> None:
         """Look at the path of an event.
 
         Args:
             path: The path.
             heard: When the event came. A file counts as unchanged since then, however long a batch took.
-            now: The time.
             unsettled: See `Unsettled`.
         """
         name = os.path.relpath(path, self._inbox.path)
@@ -76,7 +83,7 @@ class Arrivals:
         if any(names.is_ignored(part, self._options.ignore) for part in parts):
             return
         if os.path.isdir(path) and not os.path.islink(path):
-            self.rescan_soon(now)  # files in a folder that somebody moves in make no events
+            self.rescan_soon()  # files in a folder that somebody moves in make no events
         elif len(self.tracker) >= MAX_TRACKED:
             self._has_more = True
         elif self._is_begun(path):
@@ -86,9 +93,9 @@ class Arrivals:
         ):
             self.tracker.look(path, name, heard)
 
-    def settle(self, now: float) -> None:
+    def settle(self) -> None:
         """Make files ready that are whole, and log once if the system does not say who writes to files."""
-        self.tracker.settle(now)
+        self.tracker.settle()
         if self.tracker.is_guessing and not self._is_guessing:
             self._is_guessing = True
             patience_s = self._options.settle_s * UNKNOWN_PATIENCE
@@ -98,21 +105,28 @@ class Arrivals:
                 extra=event("guessing"),
             )
 
-    def rescan_soon(self, now: float) -> None:
+    def rescan_soon(self) -> None:
         """Plan a rescan soon, and only one for many reasons."""
-        self.rescan_due = min(self.rescan_due, now + max(SOON_S, 5 * self._rescan_took_s))
+        self.rescan_due = min(self.rescan_due, self._clock() + max(SOON_S, 5 * self._rescan_took_s))
 
     def find_more(self) -> None:
         """Plan a rescan now if all files are done that the tracker had room for, and there are others."""
         if self._has_more and not len(self.tracker):
             self.rescan_due = -math.inf
 
-    def rescan(self, now: float, unsettled: Unsettled) -> None:
-        """Look at the whole inbox, since events may have been lost.
+    def rescan(self, unsettled: Unsettled) -> None:
+        """Look at the whole inbox, since events may have been lost, and plan the next rescan.
 
         Raises:
             BusyError: The inbox came back, and another process has it.
         """
+        began = self._clock()
+        self._look_at_all(unsettled)
+        self._rescan_took_s = self._clock() - began
+        # A slow look leaves as much time for scans as it took.
+        self.rescan_due = began + max(self._inbox.next_look_s, 2 * self._rescan_took_s)
+
+    def _look_at_all(self, unsettled: Unsettled) -> None:
         self._has_more = False
         if not self._inbox.is_there():
             return
@@ -129,7 +143,7 @@ class Arrivals:
                 if len(self.tracker) >= MAX_TRACKED:
                     self._has_more = True
                     break
-                self.tracker.look(ref.path, ref.name, now)
+                self.tracker.look(ref.path, ref.name)
             self._inbox.warning.warn("")
             self._folders_warning.warn(
                 f"folders that cannot be listed: {closed_count}" if closed_count else ""
@@ -137,8 +151,3 @@ class Arrivals:
             self._others.end()
         except (InputError, OSError) as error:  # a network share may be going away
             self._inbox.warning.warn(f"cannot look at the inbox: {error}")
-
-    def plan_rescan(self, began: float, now: float) -> None:
-        """Plan the next rescan after one that is done."""
-        self._rescan_took_s = now - began
-        self.rescan_due = began + self._inbox.next_look_s

@@ -101,7 +101,7 @@ class Watcher:
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
         self._read_at = -math.inf  # when digitbox began to read the last batch
-        self._arrivals = Arrivals(options, self._inbox, events, self._long.has)
+        self._arrivals = Arrivals(options, self._inbox, events, self._long.has, clock)
 
     @property
     def _tracker(self) -> StabilityTracker:
@@ -172,31 +172,31 @@ class Watcher:
 
     def _serve(self, outbox: Outbox) -> bool:
         """Do what is due, or wait until something is; return whether digitbox read a batch."""
-        now = self._clock()
         self._sign()
         with outbox.turn():
             if self._events.were_lost():
-                self._arrivals.rescan_soon(now)
-            if now >= self._arrivals.rescan_due:
-                self._rescan(outbox, now)
+                self._arrivals.rescan_soon()
+            if self._clock() >= self._arrivals.rescan_due:
+                self._rescan(outbox)
             self._read_on(outbox)
-            self._arrivals.settle(now)
+            self._arrivals.settle()
             state = self._news.state
             state.backlog = len(self._tracker) + len(self._long)
             state.ready_since = min(self._tracker.ready_since, self._long.ready_since)
             self._news.sign()
             due = self._batch_due()
-            if now >= due:
+            if self._clock() >= due:
                 self._read(outbox)
                 return True
-            if now >= self._pruning.due:
+            if self._clock() >= self._pruning.due:
                 self._pruning.go_on(outbox)
+        now = self._clock()
         dues = self._arrivals.rescan_due, self._tracker.due(), due, self._pruning.due, now + self._silence_s
         times = self._events.wait(0 if self._long else min(dues) - now)
         if times:
             with outbox.turn():
                 for path, heard in times.items():
-                    self._arrivals.look(path, heard, self._clock(), outbox.unsettled)
+                    self._arrivals.look(path, heard, outbox.unsettled)
         return False
 
     def _sign(self) -> None:
@@ -303,20 +303,19 @@ class Watcher:
 
     def _must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet because it may still be on its way."""
-        ref, now = outcome.ref, self._clock()
+        ref = outcome.ref
         if outcome.reason is Reason.CHANGED or self._tracker.is_written(ref.path):
-            self._tracker.look(ref.path, ref.name, now)
+            self._tracker.look(ref.path, ref.name)
             return True
         is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
-        return is_failed and self._tracker.put_back(ref, now)
+        return is_failed and self._tracker.put_back(ref)
 
-    def _rescan(self, outbox: Outbox, now: float) -> None:
+    def _rescan(self, outbox: Outbox) -> None:
         """Look at the whole inbox, and try once more to dispose of scans that had to stay."""
         outbox.dispose_rest()
         self._disposal_warning.warn(outbox.not_disposed)
-        self._arrivals.rescan(now, outbox.unsettled)
+        self._arrivals.rescan(outbox.unsettled)
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
-        self._arrivals.plan_rescan(now, self._clock())
 
     def _check_outbox(self) -> None:
         # A new outbox would be on another disk if somebody unmounted this one; its mount point is a folder still.

@@ -55,6 +55,7 @@ class StabilityTracker:
 
     Args:
         settle_s: Seconds for which a file must not change.
+        clock: A function that returns seconds and only goes forward.
         source: Folder of all its scans, for their rows.
         is_open: A function that returns whether a path is open by its events; None if they do not say.
     """
@@ -62,6 +63,7 @@ class StabilityTracker:
     def __init__(
         self,
         settle_s: float,
+        clock: Callable[[], float],
         source: str = "",
         is_open: Callable[[str], bool | None] = lambda _: None,
     ) -> None:
@@ -69,7 +71,7 @@ class StabilityTracker:
         self.ready_since = math.inf
         self.is_guessing = False
         self._settle_s, self._source = max(MIN_SETTLE_S, settle_s), source
-        self._is_open = is_open
+        self._clock, self._is_open = clock, is_open
         self._waiting: dict[str, _Waiting] = {}
         self._dues: list[
             tuple[float, str]
@@ -83,15 +85,16 @@ class StabilityTracker:
         """Return the number of files that wait or are ready."""
         return len(self._waiting) + len(self.ready)
 
-    def look(self, path: str, name: str, now: float) -> None:
+    def look(self, path: str, name: str, heard: float | None = None) -> None:
         """Look at a file that is new or may have changed. Pass over anything but regular files.
 
         Args:
             path: Path of the file.
             name: Name for its row.
-            now: The time.
+            heard: Since when the file counts as unchanged: the time of its last event. None for now.
         """
         identity = _identity(path)
+        now = self._clock() if heard is None else heard  # a look can take long: the time is that after it
         if identity is None:
             self._waiting.pop(path, None)
             return
@@ -103,14 +106,15 @@ class StabilityTracker:
         elif (due := max(now, self._guessed_due(path, known.since))) < known.due and not known.is_last_look:
             self._plan(path, known, due)  # somebody has closed it, or events were lost
 
-    def settle(self, now: float) -> None:
+    def settle(self) -> None:
         """Make files ready that have not changed for long enough and that nobody writes to."""
-        while self._dues and self._dues[0][0] <= now:
+        began = self._clock()
+        while self._dues and self._dues[0][0] <= began:
             due, path = heapq.heappop(self._dues)
             waiting = self._waiting.get(path)
             if waiting is None or waiting.due != due:
                 continue
-            identity = _identity(path)
+            identity, now = _identity(path), self._clock()
             if identity is None:
                 del self._waiting[path]
             elif identity != waiting.identity:
@@ -147,7 +151,7 @@ class StabilityTracker:
         self.ready_since = self.ready_since if self.ready else math.inf
         return refs
 
-    def put_back(self, ref: ScanRef, now: float) -> bool:
+    def put_back(self, ref: ScanRef) -> bool:
         """Take back a scan that digitbox could not read, for a second and last look some time later.
 
         Returns:
@@ -157,7 +161,7 @@ class StabilityTracker:
         if ref.path in self._last_looks or identity is None:
             self._last_looks.discard(ref.path)
             return False
-        self._wait(ref.path, ref.name, identity, now, patiently=True)
+        self._wait(ref.path, ref.name, identity, self._clock(), patiently=True)
         return True
 
     def is_written(self, path: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
 from batch.errors import BusyError, InputError
+from batch.locations import STATE
 from batch.monitoring.news import News, State
 from batch.run import job
 from batch.storage import locks
@@ -74,6 +75,7 @@ def test_an_inbox_that_is_taken_away_is_waited_for(scene: Scene) -> None:
 
 def test_after_a_reload_it_waits_for_an_inbox_that_is_gone(scene: Scene) -> None:
     away = scene.folder / "away"
+    (scene.outbox / STATE).mkdir()  # it has been watched
     scene.drop("a.png", numbered_scan(1))
     scene.inbox.rename(away)
     scene.ticking.at(30, lambda: [away.rename(scene.inbox)])

@@ -1,15 +1,17 @@
 """Scans that somebody still writes to: digitbox waits for him, even if he is another user."""
 
 import hashlib
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from batch.outbox.publisher import Outbox
-from batch.records import Outcome
+from batch.records import Outcome, ScanRef
+from batch.storage import dispatch
 from formats import FORMATS, numbered_scan
 from others import as_another, needs_root, open_to_all
 from scene import Scene, first
@@ -18,6 +20,48 @@ PATIENTLY_S = 10.0  # a second look at what could not be read
 
 
 # Writers
+
+
+def test_a_look_that_takes_long_makes_no_file_older(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file counts as unchanged since somebody looked at it, not since the look at the inbox began."""
+    look_s, settle_s = 5.0, 2.0
+    changes: list[float] = []
+
+    def slow_look(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
+        scene.ticking.now += look_s
+        if not changes:
+            changes.append(scene.ticking.now)
+            with (scene.inbox / "a.png").open("ab") as file:
+                file.write(b"more")
+        yield from identify_all(refs)
+
+    def note(_: object) -> None:
+        begins.append(scene.ticking.now)
+
+    begins: list[float] = []
+    identify_all = dispatch.identify_all
+    monkeypatch.setattr(dispatch, "identify_all", slow_look)
+    scene.drop("a.png", numbered_scan(1))
+    scene.ticking.at(look_s + 0.01, lambda: [scene.inbox / "a.png"])  # the event of the change
+    scene.watch(60, first(note), settle_s=settle_s)
+    assert begins[0] >= changes[0] + settle_s
+
+
+@pytest.mark.parametrize("look_s", [0.0, 1.0, 10.0])
+def test_slow_looks_leave_time_for_scans(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, look_s: float
+) -> None:
+    def slow_look(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
+        looks.append(scene.ticking.now)
+        scene.ticking.now += look_s
+        return identify_all(refs)
+
+    looks: list[float] = []
+    identify_all = dispatch.identify_all
+    monkeypatch.setattr(dispatch, "identify_all", slow_look)
+    scene.watch(60, rescan_s=6)
+    gaps = [after - before for before, after in itertools.pairwise(looks)]
+    assert gaps == pytest.approx([max(6, 2 * look_s)] * len(gaps), abs=0.1) and gaps
 
 
 def test_a_writer_slower_than_files_settle(scene: Scene) -> None:
