@@ -263,7 +263,7 @@ def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str,
         run_context: The context of the run, as it would be here.
         arguments: The words that it was made from.
     """
-    # The job runs in this folder, so it finds a digitbox.toml here by itself, and refuses one that others changed.
+    # The job runs in this folder. It finds a digitbox.toml here by itself, and can refuse it then.
     config_file = run_context.find_root().params["config_file"]
     words = [
         *this_program(),

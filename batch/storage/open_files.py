@@ -13,7 +13,7 @@ from pathlib import Path
 from batch.errors import check_means
 
 # File systems on which other machines write, by the beginnings of their kinds.
-REMOTE_KINDS = (
+_REMOTE_KINDS = (
     "nfs",
     "cifs",
     "smb",
@@ -66,7 +66,7 @@ def has_open_writer(descriptor: int) -> bool | None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return False
-    if not hasattr(fcntl, "F_SETLEASE") or _is_remote(status.st_dev):
+    if not hasattr(fcntl, "F_SETLEASE") or is_remote(status.st_dev):
         return None
     try:
         # A writer that comes in this instant makes the kernel ask for the lease back, by a signal. A process
@@ -80,7 +80,7 @@ def has_open_writer(descriptor: int) -> bool | None:
 
 
 @functools.cache
-def _is_remote(device: int) -> bool:
+def is_remote(device: int) -> bool:
     """Return whether a device is a file system on which other machines write."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
@@ -89,6 +89,6 @@ def _is_remote(device: int) -> bool:
     number = f"{os.major(device)}:{os.minor(device)}"
     # A line is "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue".
     return any(
-        line.split(" ", 3)[2:3] == [number] and line.rpartition(" - ")[2].startswith(REMOTE_KINDS)
+        line.split(" ", 3)[2:3] == [number] and line.rpartition(" - ")[2].startswith(_REMOTE_KINDS)
         for line in mounts.splitlines()
     )

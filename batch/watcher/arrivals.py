@@ -131,7 +131,7 @@ class Arrivals:
         if not self._inbox.is_there():
             return
         try:
-            inputs = find_inputs(self._options)
+            inputs = find_inputs(self._options, self._inbox.path)
             self._others.begin()
             inputs.show_skipped = self._others.add
             closed_count = 0

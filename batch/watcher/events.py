@@ -22,8 +22,6 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from batch.storage.open_files import REMOTE_KINDS
-
 _EVENT_TYPES: list[type[FileSystemEvent]] = [
     DirCreatedEvent,
     DirMovedEvent,
@@ -152,24 +150,26 @@ class _Handler(FileSystemEventHandler):
 
     def lose(self) -> None:
         """Note that events did not arrive."""
-        self.has_lost = True
         self.is_open = {}
-        self._paths.put(("", 0.0))
+        if not self.has_lost:
+            self.has_lost = True
+            self._paths.put(("", 0.0))  # ends a wait; the queue must not grow with each loss
 
     def _follow(self, event: FileSystemEvent, path: str) -> None:
         """Note whether the file of an event is open."""
+        known = self.is_open  # `lose`, called by another thread, puts an empty one in its place
         is_open: bool | None = None  # a new name may be that of a file that somebody moved or linked here
         if isinstance(event, FileMovedEvent):
-            is_open = self.is_open.pop(os.fsdecode(event.src_path), None)
+            is_open = known.pop(os.fsdecode(event.src_path), None)
         elif isinstance(event, FileModifiedEvent | FileClosedEvent):
             is_open = isinstance(event, FileModifiedEvent)
         elif not isinstance(event, FileCreatedEvent):
             return
-        self.is_open.pop(path, None)  # so that the newest stand last
+        known.pop(path, None)  # so that the newest stand last
         if is_open is not None:
-            self.is_open[path] = is_open
-        if len(self.is_open) > MAX_KNOWN:
-            del self.is_open[next(iter(self.is_open))]
+            known[path] = is_open
+        if len(known) > MAX_KNOWN:
+            del known[next(iter(known))]
 
 
 class _LogHandler(logging.Handler):
@@ -202,19 +202,3 @@ def _skip_delay() -> None:
         from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
         InotifyMoveEventGrouper.delay = 0.0
-
-
-def needs_polling(folder: Path) -> bool:
-    """Return whether a folder lies on a file system that may have no events for this machine."""
-    nearest = ("", "")
-    try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    real = str(folder.resolve())
-    for line in mounts.splitlines():
-        _device, place, kind, *_ = line.split(" ")
-        place = place.replace("\\040", " ")
-        if (real == place or real.startswith(place.rstrip("/") + "/")) and len(place) >= len(nearest[0]):
-            nearest = place, kind
-    return nearest[1].startswith(REMOTE_KINDS)

@@ -11,31 +11,36 @@ from batch.config import WatchOptions
 from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.storage import locks
+from batch.storage.open_files import is_remote
 from batch.terminal.log import Repeated, event
-from batch.watcher.events import Events, needs_polling
+from batch.watcher.events import Events
 
 _log = logging.getLogger(__name__)
 
 POLL_S = 5.0  # between looks at an inbox without events, or at one that is gone
 
 
-def find_inputs(options: WatchOptions) -> Inputs:
+def find_inputs(options: WatchOptions, path: str | None = None) -> Inputs:
     """Find the scans in the inbox.
+
+    Args:
+        options: The options of the watcher.
+        path: The real path of the inbox, as a watcher knows it; None for that of now.
 
     Raises:
         InputError: There is no inbox, or digitbox cannot list it.
     """
-    if not os.path.isdir(options.inbox):
+    path = path or os.path.realpath(options.inbox)
+    if not os.path.isdir(path):
         raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
-    root = os.path.realpath(options.inbox)
-    return Inputs([root], options.recursive, options.outbox, options.ignore)
+    return Inputs([path], options.recursive, options.outbox, options.ignore)
 
 
 class InboxMonitor:
     """The watched folder, which may go away and come back.
 
     Attributes:
-        path: Its real path.
+        path: Its real path, which stays if the inbox is a link that somebody changes.
         rescan_s: Seconds between two looks at all of it.
         warning: The warning about the folder.
 
@@ -92,25 +97,29 @@ class InboxMonitor:
             self.warning.warn(f"the inbox {self._name} is gone: waiting for it")
             return False
         if not self._polls and not self._events.are_alive():
-            try:
-                if needs_polling(Path(self.path)):
-                    raise OSError("it is on a network file system")
-                self._events.start()
-            except OSError as error:
+            cause = "it is on a network file system" if is_remote(identity[0]) else self._start_events()
+            if cause:
                 self._polls, self.rescan_s = True, min(self.rescan_s, POLL_S)
-                cause = error.strerror or str(error)
                 _log.warning(
                     f"no events of the inbox ({cause}): looking every {self.rescan_s:g} s instead",
                     extra=event("polling"),
                 )
         return True
 
+    def _start_events(self) -> str:
+        """Start the events; return why that failed, or an empty text."""
+        try:
+            self._events.start()
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
     def _lock_folder(self, identity: tuple[int, int] | None) -> None:
         self._lock.close()
         self._locked = None
         if identity is not None:
             try:
-                self._lock.enter_context(locks.hold_folders([self._name], exclusive=True))
+                self._lock.enter_context(locks.hold_folders([Path(self.path)], exclusive=True))
             except OSError as error:
                 raise InputError(f"cannot open the inbox {self._name}: {error.strerror}") from error
         self._locked = identity

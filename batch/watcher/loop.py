@@ -318,7 +318,7 @@ class Watcher:
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
 
     def _check_outbox(self) -> None:
-        # A new outbox would be on another disk if somebody unmounted this one; its mount point is a folder still.
+        # After an unmount, a new outbox would be on another disk. The mount point is still a folder.
         if not os.path.isdir(self._options.outbox / STATE):
             raise OutboxError(
                 f"the outbox {self._options.outbox} is gone: bring it back, or start the watcher again"

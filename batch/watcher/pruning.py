@@ -18,7 +18,7 @@ from batch.text import count, count_scans
 _log = logging.getLogger(__name__)
 
 DAY_S = 86_400.0
-BUSY_S = 600.0  # until the next attempt, if somebody cleans up at that moment, or the ledger cannot be written
+BUSY_S = 600.0  # until the next attempt, if somebody cleans up at that moment, or the disk is full
 
 
 class DailyPruning:

@@ -65,7 +65,7 @@ def test_paths_options_and_variables_are_written_down(
 def test_only_a_config_file_that_the_user_names_is_written_down(
     digitbox: Digitbox, home: Path, tmp_path: Path, command: str
 ) -> None:
-    """A named file counts whoever can write to it; one that the scheduled run finds must be the user's own."""
+    """A named file counts whoever can write to it; one that the run finds must be the user's own."""
     (tmp_path / "digitbox.toml").write_text("batch-size = 8\n")
     how = ["--watch"] if command == "watch" else ["--cron", "--at", "02:30"]
     assert "--config" not in digitbox("schedule", *how).out

@@ -139,18 +139,23 @@ def test_the_system_does_not_tell_other_users(tmp_path: Path) -> None:
             assert has_writer(folder / "a") is True
 
 
-def test_network_folders_say_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("kind", "tells"), [("ext4", True), ("nfs4", False), ("cifs", False), ("fuse.sshfs", False)]
+)
+def test_network_folders_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, tells: bool
+) -> None:
     """NFS and SMB refuse leases on files without a writer, and do not know the writers elsewhere."""
     path = tmp_path / "a"
     path.write_bytes(b"content")
     device = os.stat(path).st_dev
-    line = f"36 35 {os.major(device)}:{os.minor(device)} / /mnt rw shared:1 - nfs4 server:/ rw\n"
+    line = f"36 35 {os.major(device)}:{os.minor(device)} / /my\\040scans rw shared:1 - {kind} server:/ rw\n"
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"a line of - another form\n{line}")
-    open_files._is_remote.cache_clear()
+    open_files.is_remote.cache_clear()
     try:
-        assert has_writer(path) is None
+        assert has_writer(path) is (False if tells else None)
     finally:
-        open_files._is_remote.cache_clear()
+        open_files.is_remote.cache_clear()
 
 
 def test_a_scan_with_a_writer_is_not_read(tmp_path: Path) -> None:

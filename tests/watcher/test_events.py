@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.events import FileCreatedEvent
 
 import waiting
 from batch.watcher import events
-from batch.watcher.events import Events, needs_polling
+from batch.watcher.events import Events
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="events differ")
 
@@ -184,18 +185,15 @@ def test_it_is_known_that_there_were_too_many(
     waiting.wait_for(heard.were_lost)
 
 
+def test_events_that_nobody_takes_have_a_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "MAX_WAITING", 10)
+    full = Events(folder, recursive=True)
+    for number in range(50):
+        full._handler.on_any_event(FileCreatedEvent(str(folder / str(number))))
+    assert full._queue.qsize() == 11  # one more, which ends the wait
+    assert (full.were_lost(), len(full.wait(FOREVER_S))) == (True, 10)
+
+
 def test_a_wait_may_be_ended(heard: Events) -> None:
     heard.wake()
     assert heard.wait(FOREVER_S) == {}
-
-
-@pytest.mark.parametrize(
-    ("kind", "is_remote"), [("ext4", False), ("nfs4", True), ("cifs", True), ("fuse.sshfs", True)]
-)
-def test_network_folders_are_looked_at(monkeypatch: pytest.MonkeyPatch, kind: str, is_remote: bool) -> None:
-    mounts = (
-        f"/dev/root / ext4 rw 0 0\nserver:/scans /mnt/my\\040scans {kind} rw 0 0\nproc /proc proc rw 0 0\n"
-    )
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: mounts)
-    assert needs_polling(Path("/mnt/my scans/inbox")) == is_remote
-    assert not needs_polling(Path("/mnt/my"))

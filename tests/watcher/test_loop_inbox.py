@@ -12,7 +12,7 @@ from batch.locations import STATE
 from batch.monitoring.news import News, State
 from batch.run import job
 from batch.storage import locks
-from batch.watcher import arrivals, loop
+from batch.watcher import arrivals, inbox, loop
 from batch.watcher.signals import StopSignal
 from fakes import Reading
 from formats import numbered_scan
@@ -36,6 +36,20 @@ def test_without_watches_it_looks_itself_and_says_so_once(scene: Scene) -> None:
     assert scene.log.of("polling") == [
         "no events of the inbox (inotify watch limit reached): looking every 5 s instead"
     ]
+
+
+def test_on_a_network_it_looks_itself_and_says_so_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = scene.inbox.stat().st_dev
+    monkeypatch.setattr(inbox, "is_remote", lambda of: of == device)
+    scene.ticking.at(40.1, lambda: scene.drop("a.png", numbered_scan(1)) and None)
+    scene.watch(50)
+    scene.check()
+    assert scene.log.of("polling") == [
+        "no events of the inbox (it is on a network file system): looking every 5 s instead"
+    ]
+    assert not scene.ticking.starts
 
 
 def test_it_may_be_told_to_look_itself(scene: Scene) -> None:
@@ -105,6 +119,40 @@ def test_an_inbox_that_is_replaced_is_listened_to(scene: Scene) -> None:
     scene.watch(65)
     scene.check()
     assert scene.ticking.starts == 2
+
+
+def test_a_link_that_is_switched_leaves_the_watcher_where_it_is(scene: Scene) -> None:
+    """It reads the folder whose lock it holds; another watcher may take the other one."""
+    first, second = scene.folder / "first", scene.folder / "second"
+    scene.inbox.rmdir()
+    for folder in (first, second):
+        folder.mkdir()
+    scene.inbox.symlink_to(first)
+
+    def switch() -> None:
+        scene.inbox.unlink()
+        scene.inbox.symlink_to(second)
+        (second / "other.png").write_bytes(numbered_scan(2))
+
+    def drop() -> None:
+        scene.note("late.png", numbered_scan(3))
+        (first / "late.png").write_bytes(numbered_scan(3))
+
+    def try_locks() -> None:
+        with locks.hold(second, exclusive=True, busy=""):
+            free.append(second)
+        with pytest.raises(BusyError), locks.hold(first, exclusive=True, busy=""):
+            pass
+
+    free: list[Path] = []
+    scene.drop("a.png", numbered_scan(1))
+    scene.ticking.at(20, switch)
+    scene.ticking.at(25, drop)
+    scene.ticking.at(100, try_locks)
+    scene.watch(150)
+    scene.check()
+    assert {row["source"] for row in scene.rows} == {str(first.resolve())}
+    assert free
 
 
 def test_no_inbox_and_one_that_cannot_be_opened(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
