@@ -22,7 +22,7 @@ import errno
 import logging
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -58,6 +58,7 @@ class Outbox:
         published: The files of results so far, with those of an earlier process that it published on the way
             in; an address is text.
         while_waiting: Called while another process has its turn; may raise an exception to give up.
+        sign: Called before each scan that digitbox moves or deletes, as all of them can take long.
         not_disposed: Why digitbox could not move or delete scans that have their row; empty if it could.
 
     Args:
@@ -95,6 +96,7 @@ class Outbox:
         self.published: list[Path | str] = []
         self.not_disposed = ""
         self.while_waiting: Callable[[], object] = lambda: None
+        self.sign: Callable[[], object] = lambda: None
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
@@ -299,12 +301,18 @@ class Outbox:
             batches.set_state(self._ledger, batch.batch_id, state)
         if batch.after is not After.LEAVE:
             assert isinstance(self._place, Path)  # the options leave objects where they are
-            problems = dispose(batches.members(self._ledger, batch.batch_id), batch, self._place)
+            members = self._signing(batches.members(self._ledger, batch.batch_id))
+            problems = dispose(members, batch, self._place)
             if problems:
                 scans = count_scans(len(problems))
                 self.not_disposed = f"{scans} could not be {_PAST[batch.after]}: {_message(problems[0])}"
             else:
                 batches.set_state(self._ledger, batch.batch_id, State.DISPOSED)
+
+    def _signing(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        for outcome in outcomes:
+            self.sign()
+            yield outcome
 
     def _write_end(self, error: BaseException | None) -> None:
         if self._stats is None:

@@ -6,12 +6,13 @@ import itertools
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from batch.config import WatchOptions
 from batch.errors import InputError
 from batch.inputs import names
 from batch.inputs.content import has_image_content
+from batch.inputs.names import Skipped
 from batch.inputs.settling import UNKNOWN_PATIENCE
 from batch.records import ScanRef
 from batch.storage import dispatch
@@ -43,6 +44,7 @@ class Arrivals:
         events: The events of the inbox.
         is_begun: Returns whether digitbox has begun to read the scan at a path.
         clock: A function that returns seconds and only goes forward.
+        sign: Called now and then in a look at the whole inbox, which can take long.
     """
 
     def __init__(
@@ -52,10 +54,11 @@ class Arrivals:
         events: Events,
         is_begun: Callable[[str], bool],
         clock: Callable[[], float],
+        sign: Callable[[], object],
     ) -> None:
         self.rescan_due = -math.inf
         self._options, self._inbox, self._events, self._is_begun = options, inbox, events, is_begun
-        self._clock, self._rescan_took_s = clock, 0.0
+        self._clock, self._sign, self._rescan_took_s = clock, sign, 0.0
         self._has_more = False  # files in the inbox than the tracker has
         self._is_guessing = False  # whether the log has said that digitbox cannot see who writes
         self._others = OtherFiles(inbox.path)
@@ -133,9 +136,9 @@ class Arrivals:
         try:
             inputs = find_inputs(self._options, self._inbox.path)
             self._others.begin()
-            inputs.show_skipped = self._others.add
+            inputs.show_skipped = self._skip
             closed_count = 0
-            new_refs = map(unsettled, dispatch.identify_all(inputs))
+            new_refs = map(unsettled, self._signing(dispatch.identify_all(inputs)))
             for ref in itertools.chain.from_iterable(new_refs):
                 if self._is_begun(ref.path):
                     continue
@@ -151,3 +154,12 @@ class Arrivals:
             self._others.end()
         except (InputError, OSError) as error:  # a network share may be going away
             self._inbox.warning.warn(f"cannot look at the inbox: {error}")
+
+    def _skip(self, skipped: Skipped) -> None:
+        self._sign()
+        self._others.add(skipped)
+
+    def _signing(self, chunks: Iterator[list[ScanRef]]) -> Iterator[list[ScanRef]]:
+        for chunk in chunks:
+            self._sign()
+            yield chunk

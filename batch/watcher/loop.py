@@ -33,7 +33,7 @@ from batch.watcher.long_scans import LongScans
 from batch.watcher.pruning import DailyPruning
 from batch.watcher.signals import StopSignal
 from batch.watcher.stability import StabilityTracker
-from batch.watcher.systemd import notify, watchdog_interval_s
+from batch.watcher.systemd import MORE_TIME, notify, watchdog_interval_s
 
 _log = logging.getLogger(__name__)
 
@@ -98,10 +98,11 @@ class Watcher:
         self._disposal_warning = Repeated(_log, "retire")
         self._max_scans = min(options.rows_per_file, MAX_SCANS)
         self._silence_s, self._signed = min(watchdog_interval_s(), turns.SIGN_S), -math.inf
+        self._sign_s = min(1.0, self._silence_s / 2)
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
         self._read_at = -math.inf  # when digitbox began to read the last batch
-        self._arrivals = Arrivals(options, self._inbox, events, self._long.has, clock)
+        self._arrivals = Arrivals(options, self._inbox, events, self._long.has, clock, self._sign)
 
     @property
     def _tracker(self) -> StabilityTracker:
@@ -136,7 +137,7 @@ class Watcher:
                 if state.is_watching:
                     self._check_outbox()
                 outbox = open_outbox()
-                outbox.while_waiting = self._while_waiting
+                outbox.while_waiting, outbox.sign = self._while_waiting, self._sign
                 with outbox:
                     if not state.is_watching:
                         self._start()
@@ -200,11 +201,15 @@ class Watcher:
         return False
 
     def _sign(self) -> None:
-        """Give a sign of life to systemd and, every second, to `digitbox status`."""
-        notify("WATCHDOG=1")
+        """Give a sign of life to systemd and `digitbox status`, if the last one is not of just now.
+
+        A start finishes what an earlier process left, so it may take longer than systemd allows by itself.
+        """
         now = self._clock()
-        if now >= self._signed + 1:
+        if now >= self._signed + self._sign_s:
             self._signed = now
+            is_starting = not self._news.state.is_watching
+            notify("WATCHDOG=1", *([MORE_TIME] if is_starting else []))
             turns.give_sign(self._options.outbox / STATE)
 
     def _while_waiting(self) -> None:

@@ -7,11 +7,12 @@ import os
 import socket
 from contextlib import suppress
 
+MORE_TIME = "EXTEND_TIMEOUT_USEC=60000000"  # a start or a stop may take another minute
 PATIENCE_S = 1.0  # for a systemd that does not listen; the work goes on then
 
 
 def notify(*assignments: str) -> None:
-    """Send `READY=1`, `WATCHDOG=1`, `STOPPING=1` or `STATUS=...`, if systemd listens.
+    """Send `READY=1`, `WATCHDOG=1`, `STOPPING=1`, `STATUS=...` or `MORE_TIME`, if systemd listens.
 
     The protocol is sd_notify(3): a datagram to the socket that `$NOTIFY_SOCKET` names. The name is a path, or
     an abstract socket if it begins with an @.

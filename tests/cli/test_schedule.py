@@ -69,9 +69,10 @@ def test_only_a_config_file_that_the_user_names_is_written_down(
     (tmp_path / "digitbox.toml").write_text("batch-size = 8\n")
     how = ["--watch"] if command == "watch" else ["--cron", "--at", "02:30"]
     assert "--config" not in digitbox("schedule", *how).out
-    assert f"--config {tmp_path}/digitbox.toml {command}" in digitbox(
-        "--config", "digitbox.toml", "schedule", *how
-    ).out
+    assert (
+        f"--config {tmp_path}/digitbox.toml {command}"
+        in digitbox("--config", "digitbox.toml", "schedule", *how).out
+    )
 
 
 def test_what_is_scheduled_runs_and_reads_only_what_is_new(

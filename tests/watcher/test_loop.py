@@ -1,14 +1,20 @@
 """What can befall scans on their way: each has one row, and is in done/ or failed/."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pdfs
 from batch.engines.workers import Beat, ScanReader
+from batch.outbox import disposal, publisher, turns
 from batch.records import Outcome, ScanRef
+from batch.storage import dispatch
+from batch.watcher import loop
+from batch.watcher.systemd import MORE_TIME
 from fakes import Reading
 from formats import numbered_scan, two
 from scene import Scene, after_reading, first
@@ -65,6 +71,55 @@ def test_a_watcher_gives_signs_while_it_reads_and_while_it_rests(scene: Scene) -
     scene.watch(60, read, batch_size=2, rescan_s=300)
     assert len(seen) == 6 and min(seen) > 0
     assert sign.stat().st_mtime > 0
+
+
+def test_a_watcher_gives_signs_while_it_looks_and_while_it_moves_scans(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share can take long for each of them; `digitbox status` must not call the watcher dead."""
+    signs = [0.0]
+
+    def slowly(call: Callable[..., Any]) -> Callable[..., Any]:
+        def calling(*arguments: Any) -> Any:
+            scene.ticking.now += 0.5
+            return call(*arguments)
+
+        return calling
+
+    monkeypatch.setattr(turns, "give_sign", lambda _: signs.append(scene.ticking.now))
+    monkeypatch.setattr(disposal, "_move", slowly(disposal._move))
+    monkeypatch.setattr(dispatch, "identify", slowly(dispatch.identify))
+    monkeypatch.setattr(dispatch, "CHUNK_SCANS", 4)
+    for number in range(40):
+        scene.drop(f"{number}.png", numbered_scan(number))
+    for number in range(10):
+        (scene.inbox / f"{number}.txt").write_text("no scan")
+    scene.watch(200)
+    scene.check()
+    gaps = [after - before for before, after in itertools.pairwise(signs)]
+    assert max(gaps) <= turns.SIGN_S + 0.5 * 4
+
+
+def test_a_start_that_has_scans_to_move_asks_systemd_for_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def note(*lines: str) -> None:
+        sent.extend(line for line in lines if line in ("READY=1", MORE_TIME))
+
+    sent: list[str] = []
+    scene.drop("a.png", numbered_scan(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(publisher, "dispose", killed)
+        with pytest.raises(KeyboardInterrupt):
+            scene.watch(10)
+    monkeypatch.setattr(loop, "notify", note)
+    scene.ticking.now = 0
+    scene.watch(10)
+    scene.check()
+    assert sent == [MORE_TIME, "READY=1"]
 
 
 def test_scans_that_trickle_in_wait_no_longer_than_asked(scene: Scene) -> None:
