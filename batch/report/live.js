@@ -50,7 +50,7 @@ function noteTrouble(error) {
 async function poll() {
   try {
     const news = await askServer(`changes?rows=${live.rows}&answers=${live.answers}`);
-    if (news.rows < live.rows || news.answers < live.answers) { // another server than the one that made this page
+    if (news.server !== live.server) { // another one than made this page; its rows may be in another order
       await sendAnswers();
       if (!ownAnswers.size) location.reload();
       return;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -82,6 +83,7 @@ class LiveRows:
 
     def __init__(self, outbox: Path, by: str, models: Models, audit_size: int = 0) -> None:
         self.saved = 0
+        self._id = secrets.token_hex(8)  # rows and answers count from the beginning of this one
         self._outbox, self._by, self._models = outbox, by, models
         sources = rows.find_sources([outbox])
         found = rows.collect(sources)
@@ -104,7 +106,12 @@ class LiveRows:
     def html(self) -> str:
         """Return the page with all rows as they are now."""
         self.refresh()
-        state = {"by": self._by, "rows": len(self._entries), "answers": len(self._log)}
+        state = {
+            "server": self._id,
+            "by": self._by,
+            "rows": len(self._entries),
+            "answers": len(self._log),
+        }
         if self._is_audit:
             state["audit"] = list(self._audit)
         current = deepcopy(self._unlisted)
@@ -135,7 +142,7 @@ class LiveRows:
         """
         self.refresh()
         entries = self._entries[row_count:]
-        found: dict[str, Any] = {"rows": len(self._entries), "answers": len(self._log)}
+        found: dict[str, Any] = {"server": self._id, "rows": len(self._entries), "answers": len(self._log)}
         if entries:
             found["columns"] = page.columns([self._corrected(entry) for entry in entries])
             found["models"] = page.models(entries)

@@ -90,7 +90,9 @@ def test_answers_of_a_served_page_are_saved_at_once(
     assert page.errors() == []
 
 
-def test_answers_wait_for_a_server_that_is_gone(live_page: Callable[..., LivePage]) -> None:
+def test_answers_wait_for_a_server_that_is_gone(
+    live_page: Callable[..., LivePage], tmp_path: Path
+) -> None:
     page = live_page()
     page.server.end()
     page.click("start")
@@ -99,11 +101,14 @@ def test_answers_wait_for_a_server_that_is_gone(live_page: Callable[..., LivePag
     assert wait_for(lambda: "digitbox review does not answer: start it again." in page.text("trouble"))
     assert "2 answers wait in this browser." in page.text("trouble")
     assert labels(page.outbox) == {}
+    later = outcome(scan(tmp_path / "scans", "new.png", 9), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    publish(page.outbox, [later], now=NOON + timedelta(hours=1))
     again = Serving(page.outbox)
     assert again.address == page.server.address
     page.wait_for_text("saved", SAVED)
     assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "5"}
-    assert wait_for(lambda: page.text("trouble") == "")
+    page.wait_for_text("progress", "2 of 3 doubtful scans reviewed.")
+    assert page.text("trouble") == ""
     again.end()
 
 

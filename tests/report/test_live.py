@@ -76,7 +76,14 @@ def test_a_window_hears_of_answers_and_results(opened: Opened, outbox: Path, tmp
     news = first.changes(news["rows"], news["answers"])
     assert (news["columns"]["file"], news["rows"], news.get("answered")) == (["new.png"], 5, None)
     first.save([said(news["columns"]["key"][0], "6")])
-    assert set(first.changes(5, 1)) == {"rows", "answers", "answered"}
+    assert set(first.changes(5, 1)) == {"server", "rows", "answers", "answered"}
+
+
+def test_a_window_can_tell_one_server_from_the_next(opened: Opened) -> None:
+    """The next one sorts its rows anew, so the count of those that a window knows says nothing there."""
+    first, second = opened(), opened()
+    assert page_data(first)["live"]["server"] == first.changes(4, 0)["server"]
+    assert first.changes(4, 0)["server"] != second.changes(4, 0)["server"]
 
 
 def test_a_page_that_is_loaded_later_has_the_answers(opened: Opened) -> None:
