@@ -15,6 +15,7 @@ from batch.cli.values import lengths, seconds, tolerance
 from batch.config import OF_RUN, OF_WATCH, RunOptions, StateOptions
 from batch.locations import RemoteOutbox
 from batch.options import Kind, Option, options_of
+from batch.text import text_cell
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -74,12 +75,12 @@ state_option = options(StateOptions)
 def _name_of_person(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
     if value is None:
         try:
-            return getpass.getuser()
+            return text_cell(getpass.getuser())
         except (OSError, KeyError):  # no entry for this user
             return "unknown"
     if not value.strip():
         raise click.BadParameter("it must be a name", context, parameter)
-    return value.strip()
+    return text_cell(value.strip())
 
 
 by_option = click.option(

@@ -12,6 +12,7 @@ from batch.clock import seconds_of
 from batch.outbox import processes, turns
 from batch.outbox.ledger import Ledger
 from batch.records import RunSummary
+from batch.text import text_cell
 
 MAX_RUNS = 10_000  # entries that the ledger keeps: with a run every five minutes, those of a month
 
@@ -79,7 +80,7 @@ def write_heartbeat(ledger: Ledger, heartbeat: Heartbeat) -> None:
         pid,
         os.fsencode(heartbeat.inbox),
         state,
-        heartbeat.detail,
+        text_cell(heartbeat.detail),  # a path in it may have bytes that are no text
         beat_at,
         since,
         heartbeat.every_s,

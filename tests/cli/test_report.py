@@ -59,7 +59,7 @@ def test_report_refuses_wrong_paths() -> None:
 
 
 def test_apply_reports_its_result(outcomes: list[Outcome]) -> None:
-    result = digitbox("apply", save_correction(outcomes[1], "3"), "--by", "Anna")
+    result = digitbox("apply", save_correction(outcomes[1], "3"), "--by", "J\udcf6rg")
     assert result.stdout == "unsure.png: 7 -> 3\n"
     assert result.stderr == (
         "1 correction: 1 changed, 0 confirmed; for the results: digitbox export\n"

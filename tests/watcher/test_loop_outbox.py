@@ -87,6 +87,20 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert says(scene) == ("stopped", "")
 
 
+def test_a_full_disk_is_waited_for_in_a_folder_whose_name_is_no_text(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(scene.folder / os.fsdecode(b"b\xfcro"))
+    monkeypatch.setattr(outboxes, "sync", full(scene, sync, 60, is_staged))
+    scene.drop("a.png", numbered_scan(1))
+    seen: list[tuple[str, str]] = []
+    scene.ticking.at(59, lambda: seen.append(says(scene)))
+    scene.watch(200)
+    scene.check()
+    ((state, detail),) = seen
+    assert state == "paused" and "b\\xfcro" in detail
+
+
 @pytest.mark.parametrize("name", ["scan", "other"])
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN])
 def test_scans_wait_while_no_file_can_be_opened(
