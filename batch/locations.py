@@ -165,7 +165,8 @@ def is_trusted(path: Path) -> bool:
         path: What must exist.
     """
     try:
-        return all(_is_ours(os.stat(place)) for place in (path, path.resolve().parent))
+        places = path, path.absolute().parent, path.resolve().parent  # the path may be a link
+        return all(_is_ours(os.stat(place)) for place in places)
     except OSError:
         return False
 

@@ -100,6 +100,19 @@ def test_others_that_can_write_are_not_trusted(tmp_path: Path, place: str, mode:
     assert is_trusted(path) == (mode == 0o755 or (mode == 0o775 and is_own_group))
 
 
+@pytest.mark.parametrize("place", ["folder", "linked"])
+def test_a_link_is_trusted_only_if_both_folders_are(tmp_path: Path, place: str) -> None:
+    folder, linked = tmp_path / "folder", tmp_path / "linked"
+    for made in (folder, linked):
+        made.mkdir(mode=0o755)
+    (linked / "file").touch(0o644)
+    path = folder / "file"
+    path.symlink_to(linked / "file")
+    assert is_trusted(path)
+    (tmp_path / place).chmod(0o757)
+    assert not is_trusted(path)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
 def test_a_file_of_somebody_else_is_not_trusted(tmp_path: Path) -> None:
     path = tmp_path / "file"

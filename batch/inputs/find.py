@@ -72,7 +72,8 @@ class Inputs:
         found: dict[str, None] = {}
         for path in self._inputs:
             if not is_remote(path) and not os.path.isdir(path):
-                folder = os.path.dirname(path) if os.path.lexists(path) else _split(path)[0]
+                is_file = os.path.lexists(path)  # the scan of a link lies in a folder of its own
+                folder = os.path.dirname(os.path.realpath(path)) if is_file else _split(path)[0]
                 found[os.path.realpath(folder or ".")] = None
         return [Path(folder) for folder in found if os.path.isdir(folder)]
 

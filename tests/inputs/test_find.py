@@ -85,8 +85,10 @@ def test_the_folders_of_files_and_globs(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "a.png", tmp_path / "in" / "b.png", tmp_path / "in" / "sub" / "c.png")
     (tmp_path / "link").symlink_to("in")
+    (tmp_path / "linked.png").symlink_to("in/b.png")
     for paths, expected in (
         (["in"], []),
+        (["linked.png"], ["in"]),
         (["a.png"], ["."]),
         (["in/b.png", "link/b.png"], ["in"]),
         (["in/*.png", "in/**/*.png", "*.png"], ["in", "."]),
