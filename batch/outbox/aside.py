@@ -21,6 +21,8 @@ from batch.storage.disk import digest_of
 from batch.storage.durable import rename_new
 from batch.storage.open_files import has_writer
 
+MAX_NAME_BYTES, MAX_SUFFIX_BYTES = 240, 50  # of a name that gets a number; a file system takes 255 bytes
+
 
 class InUseError(OSError):
     """The error for a scan that somebody has open for writing."""
@@ -110,8 +112,14 @@ def is_scan(path: Path, outcome: Outcome, *, is_renamed: bool = False, by_conten
 def numbered(path: Path) -> Iterator[Path]:
     """Yield a path, and then without end the numbered ones that take its place if it is taken."""
     yield path
+    stem, suffix = path.stem[:200], path.suffix
+    if len(os.fsencode(suffix)) > MAX_SUFFIX_BYTES:
+        stem, suffix = path.name, ""
+    if len(os.fsencode(stem + suffix)) > MAX_NAME_BYTES:
+        room = MAX_NAME_BYTES - len(os.fsencode(suffix))
+        stem = os.fsencode(stem)[:room].decode("utf-8", "ignore")  # no half of a letter at its end
     for number in count(2):
-        yield path.with_name(f"{path.stem[:200]}-{number}{path.suffix}")
+        yield path.with_name(f"{stem}-{number}{suffix}")
 
 
 def _is_file(path: Path) -> bool:

@@ -209,3 +209,15 @@ def test_a_copy_that_a_kill_left_is_not_made_twice(place: Path, monkeypatch: pyt
     assert dispose(place, outcome, After.MOVE) == []
     monkeypatch.undo()
     assert (contents(place / "in"), list(contents(place / "out").values())) == ({}, [CONTENT])
+
+
+@pytest.mark.parametrize(
+    "name", ["\u626b" * 83 + "aa.png", "a" * 251 + ".png", "a." + "b" * 253, "\udcff" * 255]
+)
+def test_a_long_name_gets_a_number_all_the_same(tmp_path: Path, name: str) -> None:
+    """A file system takes 255 bytes, however many letters these are."""
+    (tmp_path / name).write_bytes(b"another one")
+    (tmp_path / ".x.part").write_bytes(b"scan")
+    given = aside.give_back(tmp_path / ".x.part", tmp_path / name)
+    assert (given.read_bytes(), given.name == name) == (b"scan", False)
+    assert (tmp_path / name).read_bytes() == b"another one"
