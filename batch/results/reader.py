@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,16 @@ def _number(cell: str) -> float:
     return float(cell.replace(",", "."))
 
 
+def _time(cell: str) -> datetime:
+    """Read a time, from which a spreadsheet may have taken its zone, UTC."""
+    time = datetime.fromisoformat(cell)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "prediction": int,
     "confidence": _number,
-    "processed_at": datetime.fromisoformat,
+    "processed_at": _time,
     "page": int,
     **dict.fromkeys(PROBABILITY_COLUMNS, _number),
 }

@@ -1,5 +1,6 @@
 """Published results as a table of pandas."""
 
+import csv
 import io
 import json
 import re
@@ -110,6 +111,20 @@ def test_what_a_spreadsheet_saved_is_read(tmp_path: Path, delimiter: str) -> Non
     saved = tmp_path / "saved.csv"
     text = "\r\n".join(line.replace(",", delimiter).replace("0.25", "0,25") for line in lines)
     saved.write_text("\ufeff" + text + "\r\n", encoding="utf-8", newline="")
+    pd.testing.assert_frame_equal(digitbox.read_results(saved), digitbox.read_results(path))
+
+
+def test_a_time_without_a_zone_is_utc(tmp_path: Path) -> None:
+    """A spreadsheet writes times in a form of its own."""
+    path = three(tmp_path)
+    saved = tmp_path / "saved.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    at = header.index("processed_at")
+    for row in rows:
+        row[at] = row[at].replace("T", " ").removesuffix("Z")
+    with saved.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
     pd.testing.assert_frame_equal(digitbox.read_results(saved), digitbox.read_results(path))
 
 
