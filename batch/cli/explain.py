@@ -18,6 +18,7 @@ from batch.errors import ConfigError, OutboxError
 from batch.inference.explain import explain_scan, stack
 from batch.options import build
 from batch.run import job
+from batch.storage import durable
 from batch.terminal import console
 
 MAX_SCANS = 50  # in a picture; with more, it would be too high for most programs
@@ -60,8 +61,7 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
     )
     _, picture = cv2.imencode(".png", stack(sheets))
     try:
-        with output.open("xb") as file:
-            file.write(bytes(picture))
+        durable.write_new(output, bytes(picture))
     except FileExistsError as error:
         raise _taken(output) from error
     except OSError as error:

@@ -99,7 +99,7 @@ def find_saved(folders: Sequence[Path]) -> Path:
 
 def download_folder() -> Path:
     """Return the folder in which browsers save files: the one of the desktop's settings, or ~/Downloads."""
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # without a home, there is no such folder
     settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "user-dirs.dirs"
     with suppress(OSError, UnicodeDecodeError):
         match = re.search(r'^XDG_DOWNLOAD_DIR="(.+)"$', settings.read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,3 +1,6 @@
+import resource
+import signal
+import sys
 from pathlib import Path
 
 import cv2
@@ -48,6 +51,23 @@ def test_explain_says_before_its_work_what_it_cannot_do(digitbox: Digitbox, tmp_
         assert (result.code, result.out, result.err) == (code, "", f"digitbox: {message}\n")
     (many / "50.png").unlink()
     assert len(digitbox("explain", "many").out.splitlines()) == 50
+
+
+def test_explain_leaves_no_half_picture_on_a_full_disk(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "two.png").write_bytes(TWO)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python would keep half of a module
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        result = digitbox("explain", "two.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert (result.code, list(tmp_path.glob("explained*"))) == (6, [])
+    assert "cannot write explained.png" in result.err
 
 
 def test_explain_reads_as_a_run_does(

@@ -150,3 +150,13 @@ def test_hostile_names_are_corrected(tmp_path: Path) -> None:
     file = save(tmp_path / "corrections.csv", [(hostile, "4") for hostile in outcomes], published)
     assert apply(file, tmp_path / "out", "Anna").copied == 1  # the same bytes four times
     assert [row["prediction"] for row in exported(tmp_path / "out").values()] == ["4"] * 4
+
+
+def test_without_a_home_there_are_no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(path: str) -> str:
+        return path
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", no_home)
+    with pytest.raises(InputError, match=r"no corrections\*\.csv in ~/Downloads"):
+        find_saved([download_folder()])
