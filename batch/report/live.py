@@ -249,7 +249,7 @@ def _checked_list(content: object) -> list[object]:
 def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:
     """Return the keys of ok rows, chosen at random: a key is a digest, so the lowest are a random choice.
 
-    The same rows are chosen each time, so that an audit goes on after a pause.
+    Of the same rows it chooses the same ones, so that an audit goes on after a pause.
     """
     keys = (entry.key for entry in entries if entry.row.status is Status.OK and entry.row.sha256)
     return tuple(heapq.nsmallest(size, keys))

@@ -90,9 +90,7 @@ def test_answers_of_a_served_page_are_saved_at_once(
     assert page.errors() == []
 
 
-def test_answers_wait_for_a_server_that_is_gone(
-    live_page: Callable[..., LivePage], tmp_path: Path
-) -> None:
+def test_answers_wait_for_a_server_that_is_gone(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
     page = live_page()
     page.server.end()
     page.click("start")
