@@ -135,11 +135,6 @@ class ReadOptions:
     )
     attempts: int = 1
 
-    @property
-    def leaves_out_settled(self) -> bool:
-        """Return whether digitbox leaves out scans that are like one that has its row."""
-        return self.only_new
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions(ReadOptions):
@@ -262,11 +257,6 @@ class WatchOptions(ReadOptions):
         needs_trust=True,
         unset="digitbox keeps them",
     )
-
-    @property
-    def leaves_out_settled(self) -> bool:
-        """Return whether digitbox leaves out scans that are like one that has its row."""
-        return self.only_new or self.after is After.LEAVE
 
     def __post_init__(self) -> None:
         """Check options against each other."""

@@ -95,7 +95,7 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats |
         resources.enter_context(engine)
         check = new_check(options)
         # With move and delete, too: a scan that digitbox could not move or delete has its row.
-        reads_all = options.after is After.LEAVE and not options.leaves_out_settled
+        reads_all = options.after is After.LEAVE and not leaves_out_settled(options)
         refs = Selection(
             inputs,
             stats,
@@ -141,6 +141,12 @@ def _share(run: RunSummary, status: Status) -> drift.Counts:
     return run.counts.get(status, 0), run.rows
 
 
+def leaves_out_settled(options: ReadOptions) -> bool:
+    """Return whether digitbox leaves out scans that are like one that has its row."""
+    watches_in_place = isinstance(options, WatchOptions) and options.after is After.LEAVE
+    return options.only_new or watches_in_place
+
+
 def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     """Yield the scans that a run would read now, and change nothing.
 
@@ -151,7 +157,7 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as resources:
         unsettled = None
-        if options.leaves_out_settled and ledger.exists(folder):
+        if leaves_out_settled(options) and ledger.exists(folder):
             known = resources.enter_context(closing(Ledger(folder, read_only=True)))
             unsettled = partial(batches.unsettled, known, attempts=options.attempts)
         check = new_check(options) if isinstance(options, RunOptions) else None
@@ -205,7 +211,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None 
         with_probabilities=options.probabilities,
         with_numbers=options.digits != ONE,
         after=options.after,
-        only_new=options.leaves_out_settled,
+        only_new=leaves_out_settled(options),
         attempts=options.attempts,
         stats=stats,
         role=Role.WATCHER if isinstance(options, WatchOptions) else Role.RUN,

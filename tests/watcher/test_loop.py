@@ -73,7 +73,7 @@ def test_a_watcher_gives_signs_while_it_reads_and_while_it_rests(scene: Scene) -
     assert sign.stat().st_mtime > 0
 
 
-def test_a_watcher_gives_signs_while_it_looks_and_while_it_moves_scans(
+def test_a_watcher_gives_signs_while_it_looks_and_moves_scans(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A share can take long for each of them; `digitbox status` must not call the watcher dead."""
@@ -100,7 +100,7 @@ def test_a_watcher_gives_signs_while_it_looks_and_while_it_moves_scans(
     assert max(gaps) <= turns.SIGN_S + 0.5 * 4
 
 
-def test_a_start_that_has_scans_to_move_asks_systemd_for_time(
+def test_a_start_with_scans_to_move_asks_systemd_for_time(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:

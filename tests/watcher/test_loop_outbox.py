@@ -87,9 +87,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert says(scene) == ("stopped", "")
 
 
-def test_a_full_disk_is_waited_for_in_a_folder_whose_name_is_no_text(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_in_a_folder_whose_name_is_no_text(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(scene.folder / os.fsdecode(b"b\xfcro"))
     monkeypatch.setattr(outboxes, "sync", full(scene, sync, 60, is_staged))
     scene.drop("a.png", numbered_scan(1))
