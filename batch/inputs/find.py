@@ -13,10 +13,12 @@ from pathlib import Path
 from batch.errors import InputError, check_means
 from batch.inputs.content import has_image_content
 from batch.inputs.external_sort import sorted_names
-from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, is_ignored, is_scan, plain_name
+from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, has_star, is_ignored, is_scan, plain_name
 from batch.inputs.overlap import Searches
 from batch.locations import Location, is_remote
 from batch.records import ScanRef
+
+_NAME_IT = "name what to read, e.g. SCANS/"
 
 
 class Inputs:
@@ -37,6 +39,7 @@ class Inputs:
         outbox: The outbox of the run, which digitbox never searches.
         ignored: Patterns of names that the user wants ignored; see `is_ignored`.
         may_be_empty: Whether a pattern in a folder may match nothing, e.g. as earlier runs moved its scans.
+            One without a `*` must match, as it may be the name of a file or folder that is gone.
 
     Raises:
         InputError: An input is missing, cannot be listed, or matches nothing.
@@ -108,7 +111,8 @@ class Inputs:
         """Check that an input exists and can be listed."""
         if is_remote(path):
             objects = self._objects(path)
-            if glob.has_magic(path) and next(objects, None) is None and not self._may_be_empty:
+            may_be_empty = self._may_be_empty and has_star(path)
+            if glob.has_magic(path) and next(objects, None) is None and not may_be_empty:
                 raise InputError(f"nothing matches {path}: check the pattern, and quote it for the shell")
         elif os.path.lexists(path):
             if not os.path.exists(path):
@@ -116,9 +120,11 @@ class Inputs:
             if os.path.isdir(path) and not os.access(path, os.R_OK | os.X_OK):
                 raise InputError(f"cannot list {path}: permission denied; allow it, or name another folder")
         elif glob.has_magic(path):
-            if self._may_be_empty and _has_folder(path):
+            if self._may_be_empty and has_star(path) and _has_folder(path):
                 return
             if next(self._glob(path), None) is None and not self.skipped:
+                if not has_star(path):
+                    raise InputError(f"{_why_missing(path)}, and no file matches it as a glob; {_NAME_IT}")
                 hint = "/** at its end matches everything in a folder"
                 if "[" in path:
                     hint = "write [[] for a [ in a name"
@@ -126,7 +132,7 @@ class Inputs:
                     f"no file matches {path}: check the pattern, and quote it for the shell; {hint}"
                 )
         else:
-            raise InputError(f"{_why_missing(path)}; name what to read, e.g. SCANS/")
+            raise InputError(f"{_why_missing(path)}; {_NAME_IT}")
 
     def _objects(self, address: str) -> Iterator[ScanRef | Skipped]:
         from batch.inputs import object_store  # imports packages that most runs do not need
@@ -287,11 +293,11 @@ def _split(pattern: str) -> tuple[str, list[str]]:
 
 
 def _has_folder(pattern: str) -> bool:
-    """Return whether a pattern has wildcards, and its part before the last name or `**` matches a folder."""
+    """Return whether the part of a pattern before its last name or its first `**` matches a folder."""
     root, levels = _split(pattern)
     folders = itertools.takewhile(lambda level: level != "**", levels[:-1])
     matches = glob.iglob("/".join([glob.escape(root or "."), *folders]))
-    return any(plain_name(level) is None for level in levels) and any(map(os.path.isdir, matches))
+    return any(map(os.path.isdir, matches))
 
 
 def _why_missing(path: str) -> str:

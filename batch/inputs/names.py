@@ -118,6 +118,11 @@ def plain_name(pattern: str) -> str | None:
     return _TOKEN.sub(r"\1", pattern)
 
 
+def has_star(pattern: str) -> bool:
+    """Return whether a pattern has a `*` as a wildcard; names rarely have one, unlike `?` or `[1]`."""
+    return any(token[0] == "*" for token in _TOKEN.finditer(pattern))
+
+
 def has_image_suffix(name: str) -> bool:
     """Return whether the suffix of a name is that of an image or a document."""
     return _IMAGE.search(name) is not None

@@ -97,6 +97,9 @@ def test_a_glob_in_a_folder_with_brackets_finds_scans(
     words = words_of(digitbox("schedule", "--cron", "--at", "02:30", "*.png", "--outbox", "../out").out)
     monkeypatch.chdir("/")
     assert digitbox(*words[words.index("run") :], "--dry-run").out == f"{folder}/a.png\n"
+    folder.rename(tmp_path / "away")
+    note = digitbox("schedule", "--cron", "--at", "02:30", str(folder)).err
+    assert f"as things are now, it would fail: no such file or folder: {folder}" in note
 
 
 def test_the_kind_is_what_the_machine_has(digitbox: Digitbox, home: Path) -> None:

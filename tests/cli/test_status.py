@@ -198,6 +198,9 @@ def test_scans_of_a_glob_wait_in_a_folder_with_brackets(
         if not waiting:
             assert digitbox("run", "*.png", "--outbox", "../out").code == 0
         assert f"waiting        {waiting} scan" in digitbox("status", "--outbox", "../out").out
+    folder = (tmp_path / "Scans [2026]").rename(tmp_path / "away").with_name("Scans [2026]")
+    gone = digitbox("status", str(folder), "--outbox", str(tmp_path / "out"))
+    assert gone.code == 1 and f"no such file or folder: {folder}" in gone.out
 
 
 def test_a_failed_scan_is_a_problem_until_it_is_new_again(digitbox: Digitbox, inbox: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_glob_whose_scans_may_have_left_is_empty(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("pattern", ["x[1]/*.png", "no*dir/a.png", "no*dir/**/a.png", "a[", "x[[]1]/a.png"])
-def test_an_empty_glob_needs_wildcards_and_a_folder(
+def test_an_empty_glob_needs_a_star_and_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str
 ) -> None:
     """Otherwise a mistake in the name of the folder looks like a night without scans."""
@@ -192,8 +192,18 @@ def test_an_empty_glob_needs_wildcards_and_a_folder(
     (tmp_path / "x2" / "y").mkdir(parents=True)
     for empty in ("x[[]1]/*.png", "x[12]/**/z/*.png", "x?/y/*.png", "**/*.png"):
         assert list(Inputs([empty], True, NOWHERE, may_be_empty=True)) == []
-    with pytest.raises(InputError, match=r"write \[\[\] for a \[" if "[" in pattern else "no file matches"):
+    with pytest.raises(InputError, match=r"write \[\[\] for a \[" if "]/*" in pattern else "no file matches"):
         Inputs([pattern], True, NOWHERE, may_be_empty=True)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+@pytest.mark.parametrize("name", ["Scans [2026]", "s[1]/inbox", "why?", "a[[]b", "x[*]y", "[!x]"])
+def test_a_name_that_is_gone_is_no_empty_glob(tmp_path: Path, name: str, kind: str) -> None:
+    """Otherwise a share that is not mounted looks like a night without scans."""
+    touch(tmp_path / "s1" / "inbox" / "a.png")  # what the name may match as a pattern
+    path = str(tmp_path / name) + (".png" if kind == "file" else "")
+    with pytest.raises(InputError, match=r"no such file or folder: .*; name what to read"):
+        Inputs([path], True, NOWHERE, may_be_empty=True)
 
 
 @pytest.mark.parametrize("folder", ["Scans [2026]", "a*b", "a?", "[", "x[!]y]", "]["])

@@ -201,6 +201,13 @@ def test_a_missing_input_has_a_message(bucket: str, below: str, message: str) ->
         Inputs([f"s3://{bucket}/{below}"], True, NOWHERE)
 
 
+def test_only_a_pattern_with_a_star_may_match_nothing(bucket: str) -> None:
+    assert list(Inputs([f"s3://{bucket}/top/none/*.png"], True, NOWHERE, may_be_empty=True)) == []
+    for name in ("Scans [2026]", "Scans [2026]/", "why?"):
+        with pytest.raises(InputError, match="nothing matches s3://"):
+            Inputs([f"s3://{bucket}/top/{name}"], True, NOWHERE, may_be_empty=True)
+
+
 def test_an_empty_bucket_is_not_a_missing_bucket(store: Store) -> None:
     assert list(Inputs([f"s3://{store.bucket()}/"], True, NOWHERE)) == []
     for below in ("", "/", "/x", "/x/", "/*.png"):
