@@ -60,6 +60,7 @@ def publish(
     format_name: str = "csv",
     after: After = After.LEAVE,
     model: str = "fake-1",
+    with_numbers: bool = False,
     now: datetime = NOON,
 ) -> Path:
     """Publish rows in an outbox; return the file."""
@@ -69,6 +70,7 @@ def publish(
         rows_per_file=1000,
         model=model,
         with_probabilities=False,
+        with_numbers=with_numbers,
         after=after,
         now=lambda: now,
     ) as box:

@@ -80,7 +80,8 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     for file in files:
         records = map(correct(file.parent), reader.records(file))
         while chunk := list(islice(records, CHUNK_ROWS)):
-            parts.append(_typed(pd.DataFrame.from_records(chunk), columns, types))
+            # As objects: pandas would make floats of whole numbers beside None, and text of these.
+            parts.append(_typed(pd.DataFrame(chunk, dtype=object), columns, types))
     frame = pd.concat(parts, ignore_index=True)
     for name, known in _CATEGORIES.items():
         words = [*map(str, known), *sorted(set(frame[name].dropna()) - set(known))]

@@ -80,6 +80,19 @@ def test_rows_of_many_files_are_in_one_table(tmp_path: Path) -> None:
     assert digitbox.read_results(first)["file"].tolist() == ["a.png", "b.png", "c.png"]
 
 
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_digits_are_text_in_one_table_with_numbers(tmp_path: Path, format_name: str) -> None:
+    out = three(tmp_path, format_name=format_name).parent
+    number = outcome(scan(tmp_path, "d.png"))._replace(label="007", digit_confidences=(0.9, 0.9, 0.9))
+    publish(out, [number], format_name=format_name, with_numbers=True, now=NOON + timedelta(hours=1))
+    frame = digitbox.read_results(out)
+    assert frame["prediction"].tolist() == ["7", "1", pd.NA, "007"]
+    assert {name: str(kind) for name, kind in frame.dtypes.items() if name in TYPES} == {
+        **TYPES,
+        "prediction": "string",
+    }
+
+
 def test_corrections_are_applied(tmp_path: Path) -> None:
     path = three(tmp_path)
     saved = tmp_path / "corrections.csv"
