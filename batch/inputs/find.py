@@ -13,7 +13,16 @@ from pathlib import Path
 from batch.errors import InputError, check_means
 from batch.inputs.content import has_image_content
 from batch.inputs.external_sort import sorted_names
-from batch.inputs.names import PathPattern, Skipped, Why, has_image_suffix, has_star, is_ignored, is_scan, plain_name
+from batch.inputs.names import (
+    PathPattern,
+    Skipped,
+    Why,
+    has_image_suffix,
+    has_star,
+    is_ignored,
+    is_scan,
+    plain_name,
+)
 from batch.inputs.overlap import Searches
 from batch.locations import Location, is_remote
 from batch.records import ScanRef
