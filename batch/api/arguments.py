@@ -87,6 +87,8 @@ def checked(name: str, value: Any) -> Any:
     texts = value if option.kind is Kind.PATTERNS and is_of_type else ()
     if not is_of_type or not all(isinstance(text, str) for text in texts):
         raise ConfigError(f"{name} must be {_WORDS.get(types, 'text')}, not {value!r}")
+    if option.kind is Kind.WHOLE and value > sys.maxsize:
+        raise ConfigError(f"{name} is too large: give a smaller number")
     too_low = option.low is not None and not value >= option.low  # not a number is too low, too
     if too_low or (option.high is not None and value > option.high):
         raise ConfigError(f"{name} is {value:,}: it must be {_range(option)}")

@@ -12,7 +12,7 @@ import cv2
 
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
-from batch.cli.types import NamedPath, ScanPath
+from batch.cli.types import NamedPath, ScanPath, Whole
 from batch.config import RunOptions
 from batch.errors import ConfigError, OutboxError
 from batch.inference.explain import explain_scan, stack
@@ -27,9 +27,7 @@ MAX_SCANS = 50  # in a picture; with more, it would be too high for most program
 @click.command()
 @click.argument("scans", nargs=-1, required=True, metavar="SCAN...", type=ScanPath(readable=False))
 @run_options("model", "runtime", "review_below", "max_pixels", "digits")
-@click.option(
-    "--page", type=click.IntRange(1), metavar="N", help="Explain this page of a file of several pages."
-)
+@click.option("--page", type=Whole(1), metavar="N", help="Explain this page of a file of several pages.")
 @click.option(
     "--output",
     type=NamedPath(dir_okay=False, path_type=Path),

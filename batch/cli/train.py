@@ -83,7 +83,12 @@ if TYPE_CHECKING:
     help="Function that turns the last layer of an mlp into probabilities.  [default: softmax]",
 )
 @click.option(
-    "--seed", metavar="N", type=Whole(0), default=1, show_default=True, help="Seed of every random choice."
+    "--seed",
+    metavar="N",
+    type=Whole(0, 2**32 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of every random choice.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a model of the same name.")
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,20 @@ class NamedPath(click.Path):
 
 
 class Whole(click.IntRange):
-    """A whole number."""
+    """A whole number that everything can count to."""
 
     name = "whole number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number.
+
+        Raises:
+            click.BadParameter: It is no whole number, or out of bounds.
+        """
+        number = super().convert(value, param, ctx)
+        if number > sys.maxsize:
+            self.fail(f"give a smaller number than {value}", param, ctx)
+        return number
 
 
 class Number(click.FloatRange):

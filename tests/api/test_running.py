@@ -43,6 +43,8 @@ def test_a_run_takes_the_options_of_the_command(inbox: Path, tmp_path: Path) -> 
         ({"settle_s": 10**400}, "settle_s must be a finite number, not 1000"),
         ({"review_below": "0.5"}, "review_below must be a number"),
         ({"max_files": 0}, "max_files is 0: it must be at least 1"),
+        ({"max_files": 10**30}, "max_files is too large: give a smaller number"),
+        ({"rows_per_file": 10**9999}, "rows_per_file is too large"),
         ({"max_time_s": 0}, "max_time_s is 0: give seconds"),
         ({"max_failed": "101%"}, "max_failed: '101%' is neither a number of scans"),
         ({"max_failed": 0.5}, "max_failed must be a whole number or text, not 0.5"),

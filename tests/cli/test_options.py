@@ -62,6 +62,21 @@ def test_no_option_takes_what_is_no_finite_number(text: str) -> None:
             option.type.convert(text, option, context)
 
 
+def test_no_option_takes_a_number_beyond_all_counts(digitbox: Digitbox, tmp_path: Path) -> None:
+    """Neither the list of scans nor SQLite counts that far."""
+    context = click.Context(main.cli)
+    commands = [main.cli.get_command(context, name) for name in main.cli.list_commands(context)]
+    options = [option for command in commands if command is not None for option in command.params]
+    numbers = [option for option in options if isinstance(option.type, click.IntRange | type(click.INT))]
+    assert len(numbers) > 10
+    for option in numbers:
+        with pytest.raises(click.BadParameter):
+            option.type.convert("99999999999999999999", option, context)
+    (tmp_path / "digitbox.toml").write_text("max-files = 99999999999999999999")
+    result = digitbox("run", "--dry-run")
+    assert (result.code, "give a smaller number than 99999999999999999999" in result.err) == (2, True)
+
+
 def test_a_scan_stays_if_settle_is_no_number(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
