@@ -124,7 +124,7 @@ def train(
     """
     start_dir = None if start is None else model_store.find(start)
     network = _network(network, start_dir)
-    name = name or network
+    name = network if name is None else name
     model_store.check_target(models_dir, name, overwrite)
     check_extra("digitbox train", "tensorflow", "matplotlib", "seaborn")
     if network == "cnn":

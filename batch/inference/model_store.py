@@ -221,14 +221,16 @@ def check_target(models_dir: Path, name: str, overwrite: bool) -> None:
         overwrite: Whether the new model may replace one of this name.
 
     Raises:
-        ConfigError: The name is not plain, or it is taken and `overwrite` is not set.
+        ConfigError: The name is not plain, or that of something else than a model; or it is taken and
+            `overwrite` is not set.
     """
     if not NAME_PATTERN.fullmatch(name):
         raise ConfigError(f"--name must be letters, digits, dots, dashes and underscores, not {name!r}")
-    if (models_dir / name).exists() and not overwrite:
-        raise ConfigError(
-            f"{models_dir / name} exists: choose another --name, or give --overwrite to replace it"
-        )
+    target = models_dir / name
+    if name == CURRENT or (os.path.lexists(target) and not target.is_dir()):
+        raise ConfigError(f"{target} is not for a model: choose another --name")
+    if target.exists() and not overwrite:
+        raise ConfigError(f"{target} exists: choose another --name, or give --overwrite to replace it")
 
 
 def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overwrite: bool = False) -> Path:

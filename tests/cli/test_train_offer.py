@@ -1,4 +1,4 @@
-"""What is asked after a training, without one."""
+"""What is checked before a training and asked after one, without one."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from batch.cli import train
 from batch.inference import model_store
 from batch.training.evaluation.compare import Verdict
+from command import Digitbox
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,12 @@ def test_a_worse_model_is_never_offered_as_the_default(
         monkeypatch.setattr(stream, "isatty", lambda: terminal)
     assert train._offer_default(found, tmp_path / folder / "office") is (asked is not None)
     assert questions == ([] if asked is None else [asked])
+
+
+@pytest.mark.parametrize("name", ["", model_store.CURRENT])
+def test_a_name_is_checked_before_the_training(
+    digitbox: Digitbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # without it, no training begins
+    result = digitbox("train", "--network", "mlp", "--name", name)
+    assert (result.code, "--name" in result.err) == (2, True)

@@ -218,3 +218,12 @@ def test_a_model_that_is_replaced_is_never_missing(tmp_path: Path, monkeypatch: 
 def test_the_name_of_a_model_is_plain(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--name"):
         model_store.check_target(tmp_path, name, False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_model_takes_the_place_of_models_only(tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "notes").touch()
+    (tmp_path / "link").symlink_to("gone")
+    for name in (model_store.CURRENT, "notes", "link"):
+        with pytest.raises(ConfigError, match=f"{name} is not for a model: choose another --name"):
+            model_store.check_target(tmp_path, name, overwrite)
