@@ -15,7 +15,7 @@ from batch.outbox import settled
 from batch.outbox.batches import SEVERITY, PageResult
 from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
 from batch.records import Outcome, Reason, Status
-from batch.results.corrected import OPEN, Correction, Corrections, effect
+from batch.results.corrected import OF_DIGITS, OF_NUMBERS, OPEN, Correction, Corrections, effect
 from batch.storage.durable import make_folder
 from batch.text import text_cell
 
@@ -125,7 +125,9 @@ def correct_outcome(outcome: Outcome, corrections: Corrections) -> Outcome:
     correction = corrections.find(text_cell(outcome.ref.name), outcome.page or None, outcome.sha256, "")
     if correction is None or correction.corrected == OPEN:
         return outcome
-    status, reason = effect(correction.corrected, with_numbers=correction.has_number)
+    # The ledger does not have what was read. The scan may have been read otherwise since the answer.
+    is_number = outcome.reason in OF_NUMBERS or (correction.has_number and outcome.reason not in OF_DIGITS)
+    status, reason = effect(correction.corrected, with_numbers=is_number)
     return outcome._replace(status=status, reason=reason)
 
 

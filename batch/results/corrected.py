@@ -26,7 +26,10 @@ EFFECTIVE_COLUMNS = (CORRECTED, COMMENT)
 else that person says.
 """
 
-_OF_NUMBERS = frozenset({Reason.WRONG_LENGTH, Reason.NOT_A_NUMBER})
+OF_DIGITS = frozenset({Reason.SEVERAL_DIGITS, Reason.NOT_A_DIGIT})
+"""The reasons that only scans of single digits have."""
+OF_NUMBERS = frozenset({Reason.WRONG_LENGTH, Reason.NOT_A_NUMBER})
+"""The reasons that only scans of numbers have."""
 _ScanKey = tuple[str, int | None, str]  # file, page and SHA-256
 
 
@@ -61,7 +64,7 @@ class Correction:
     @property
     def has_number(self) -> bool:
         """Return whether it is of a number for sure; one of a single digit does not say."""
-        return self.said in _OF_NUMBERS or any(
+        return self.said in OF_NUMBERS or any(
             len(label) > 1 and label.isdigit() for label in (self.said, self.corrected)
         )
 

@@ -158,6 +158,20 @@ def test_retry_knows_what_a_person_said_of_a_number(tmp_path: Path) -> None:
     assert correct_outcome(last, said).status is Status.OK
 
 
+def test_retry_knows_a_number_that_was_read_as_a_digit_since(tmp_path: Path) -> None:
+    file = corrections(tmp_path, publish(tmp_path), [(0, "0043"), (1, "none")])
+    applying.apply(file, tmp_path, by="me")
+    said = load(tmp_path)
+    for name, was, corrected in (
+        ("0.png", Reason.SEVERAL_DIGITS, Reason.SEVERAL_DIGITS),
+        ("1.png", Reason.NOT_A_DIGIT, Reason.NOT_A_DIGIT),
+        ("1.png", Reason.WRONG_LENGTH, Reason.NOT_A_NUMBER),
+    ):
+        outcome = Outcome(ScanRef(f"/in/{name}", name), Status.REFUSED, was, name[0] * 64)
+        found = correct_outcome(outcome, said)
+        assert (found.status, found.reason) == (Status.REFUSED, corrected)
+
+
 def test_a_labelled_scan_moves_to_the_folder_of_its_last_number(tmp_path: Path) -> None:
     scan = tmp_path / "a.png"
     scan.write_bytes(b"scan")
