@@ -232,8 +232,9 @@ def write(
         charts.confusion(np.array(result["digits"]["confusion"]), folder / "confusion.png")
         charts.reliability(answers.confidences[answered], right[answered], folder / "reliability.png")
         charts.risk_coverage(answers.confidences[digit], right[digit], folder / "risk-coverage.png")
+    failed = np.array([outcome.status is Status.FAILED for outcome in outcomes], np.bool_)
     wrong = np.flatnonzero(
-        answers.labels != np.where(answers.predictions == REFUSED, NO_DIGIT, answers.predictions)
+        failed | (answers.labels != np.where(answers.predictions == REFUSED, NO_DIGIT, answers.predictions))
     )
     worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MAX_MISTAKES]
     pictures = [(picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]

@@ -171,7 +171,11 @@ def write(
         answered = np.array([answer.number is not None for answer in shown])
         charts.reliability(confidences[answered], right[answered], folder / "reliability.png")
         charts.risk_coverage(confidences, right, folder / "risk-coverage.png")
-    wrong = [row for row, answer in enumerate(answers) if answer.number != answer.label]
+    wrong = [
+        row
+        for row, answer in enumerate(answers)
+        if answer.number != answer.label or outcomes[row].status is Status.FAILED
+    ]
     write_misread(folder / "misread.csv", [(scans[row], outcomes[row]) for row in wrong])
     wrong.sort(key=lambda row: -answers[row].confidence)
     charts.contact_sheet(

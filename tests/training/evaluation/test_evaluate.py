@@ -91,6 +91,7 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         (data / label).mkdir(parents=True)
         cv2.imwrite(str(data / label / "a.png"), image)
     (data / "0" / "broken.png").write_bytes(FORMATS["png-8"](two())[:60])
+    (data / "none" / "broken.png").write_bytes(FORMATS["png-8"](two())[:60])
     (data / "0" / "pages.tif").write_bytes(SEVERAL_PAGES["tiff"](two()))
     result = CliRunner().invoke(
         evaluate, [str(data), "--report", str(tmp_path / "r")], catch_exceptions=False
@@ -101,7 +102,7 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         "ok": 2,
         "refused several_pages": 1,
         "refused blank": 1,
-        "failed truncated": 1,
+        "failed truncated": 2,
     }
     assert {path.name for path in (tmp_path / "r").iterdir()} == {
         "evaluation.json",
@@ -118,15 +119,16 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         ["0/broken.png", "0", "failed", "truncated"],
         ["0/pages.tif", "0", "refused", "several_pages"],
         ["1/a.png", "1", "ok", ""],
+        ["none/broken.png", "none", "failed", "truncated"],
     ]
     result = CliRunner().invoke(explore, [str(data), "--report", str(tmp_path / "e")], catch_exceptions=False)
-    assert result.stdout == "0: 3\n1: 1\nnone: 1\n"
+    assert result.stdout == "0: 3\n1: 1\nnone: 2\n"
     for name in ("counts", "samples", "digits", "means"):
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
     (data / "1").rename(data / "042")
     arguments = [str(data), "--report", str(tmp_path / "n"), "--digits", "3"]
     result = CliRunner().invoke(explore, arguments, catch_exceptions=False)
-    assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 1\n"
+    assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 2\n"
     assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
 
 

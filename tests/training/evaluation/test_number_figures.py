@@ -76,7 +76,7 @@ def test_labels_are_numbers_in_a_list_or_as_folders(tmp_path: Path) -> None:
 
 
 def test_the_report_has_every_figure(tmp_path: Path) -> None:
-    names = {"a.png": "0042", "b.png": "7", "c.png": "none"}
+    names = {"a.png": "0042", "b.png": "7", "c.png": "none", "d.png": "none"}
     write(tmp_path, names)
     lines = "".join(f"{name},{label}\n" for name, label in names.items())
     (tmp_path / "labels.csv").write_text("file,label\n" + lines, encoding="utf-8")
@@ -85,16 +85,21 @@ def test_the_report_has_every_figure(tmp_path: Path) -> None:
         Outcome(scans[0].ref, Status.OK, None, "", "0042", 0.99),
         Outcome(scans[1].ref, Status.REFUSED, Reason.NOT_A_NUMBER),
         Outcome(scans[2].ref, Status.REVIEW, Reason.LOW_CONFIDENCE, "", "1", 0.3),
+        Outcome(scans[3].ref, Status.FAILED, Reason.TRUNCATED),
     ]
     result = numbers.write(tmp_path / "report", "mine", "fake-1", scans, outcomes)
     text = (tmp_path / "report" / "evaluation.md").read_text(encoding="utf-8")
     assert "| numbers read right | 50.00% | 2 | 9.45% to 90.55% |" in text
-    assert "| no number, answered at all | 100.00% | 1 |" in text
+    assert "| no number, answered at all | 50.00% | 2 |" in text
     assert "| refused not_a_number | 1 |" in text
     record = json.loads((tmp_path / "report" / "evaluation.json").read_text(encoding="utf-8"))
     assert record["numbers"] == result["numbers"]
     misread = (tmp_path / "report" / "misread.csv").read_text(encoding="utf-8").splitlines()
-    assert misread[1:] == ["b.png,7,,,refused,not_a_number", "c.png,none,1,0.300000,review,low_confidence"]
+    assert misread[1:] == [
+        "b.png,7,,,refused,not_a_number",
+        "c.png,none,1,0.300000,review,low_confidence",
+        "d.png,none,,,failed,truncated",
+    ]
     assert {path.name for path in (tmp_path / "report").glob("*.png")} == {
         "mistakes.png",
         "reliability.png",
