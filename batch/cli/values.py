@@ -35,7 +35,7 @@ def parse_moment(text: str, now: datetime, *, day_ends: bool = False) -> datetim
             return now - parse_duration(text)
         moment = datetime.fromisoformat(text)
         if day_ends and _is_day(text):
-            moment += timedelta(days=1)
+            moment += min(timedelta(days=1), datetime.max - moment)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(

@@ -46,11 +46,15 @@ def test_the_time_of_an_end_is_taken_as_it_is(time: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "tomorrow", "2026-13-01", "7", "d", "-7d", "1.5d", "9999-12-31", "99999999d", "\u0667d", "7d\n8d"],
+    ["", "tomorrow", "2026-13-01", "7", "d", "-7d", "1.5d", "99999999d", "\u0667d", "7d\n8d"],
 )
 def test_what_is_no_moment_is_told_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="is no time: give a day"):
         parse_moment(text, NOW, day_ends=True)
+
+
+def test_the_last_day_of_all_has_an_end() -> None:
+    assert parse_moment("9999-12-31", NOW, day_ends=True) == datetime.max.replace(tzinfo=UTC)
 
 
 @given(st.integers(0, 10_000), st.sampled_from("mhdw"))
