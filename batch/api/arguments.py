@@ -75,7 +75,7 @@ def checked(name: str, value: Any) -> Any:
     if value is None and default is None:
         return None
     if option.choices:
-        if value not in option.choices:
+        if not isinstance(value, str) or value not in option.choices:
             raise ConfigError(f"{name} must be one of {', '.join(map(str, option.choices))}, not {value!r}")
         return option.convert(value) if option.convert else value
     if name in _PATHS:

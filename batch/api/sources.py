@@ -64,8 +64,11 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
 
     Raises:
         ConfigError: It is no scan, an array of another shape or type than an image's, or a file that is open
-            as text. Or it is an address of another kind than digitbox reads, or has credentials in it.
+            as text. Or it is an address of another kind than digitbox reads, or has credentials in it. Or
+            there is no such order of channels.
     """
+    if not isinstance(channels, str | None) or channels not in (None, "BGR", "RGB"):
+        raise ConfigError(f"channels must be 'BGR' or 'RGB', not {channels!r}")
     if isinstance(source, str | PathLike):
         path = os.fsdecode(source)
         if "\0" in path:
@@ -132,8 +135,6 @@ def _check_array(pixels: npt.NDArray[Any], channels: Channels | None) -> None:
         raise ConfigError(
             f"an array of shape {shape} is no image: give (height, width) or (height, width, 3)"
         )
-    if channels not in (None, "BGR", "RGB"):
-        raise ConfigError(f"channels must be 'BGR' or 'RGB', not {channels!r}")
     if channels is None and pixels.ndim == 3 and shape[2] > 1:
         raise ConfigError(
             "an array in colour needs the order of its channels: give channels='BGR' if it is from OpenCV, "

@@ -51,6 +51,8 @@ def test_a_run_takes_the_options_of_the_command(inbox: Path, tmp_path: Path) -> 
         ({"max_failed": None}, "max_failed must be a whole number or text, not None"),
         ({"rows_per_file": None}, "rows_per_file must be a whole number, not None"),
         ({"only_new": 1}, "only_new must be True or False"),
+        ({"after": np.array(["move", "leave"])}, "after must be one of leave, move, delete, not array"),
+        ({"after": ["move"]}, "after must be one of"),
         ({"after": "burn"}, "after must be one of leave, move, delete, not 'burn'"),
         ({"format": "xml"}, "format must be one of csv, parquet"),
         ({"format": None}, "format must be one of csv, parquet"),

@@ -212,6 +212,8 @@ def test_a_file_that_is_open_as_text_is_an_error(encoding: str) -> None:
         digitbox.read(file)
 
 
-def test_an_unknown_order_of_channels_is_an_error() -> None:
-    with pytest.raises(digitbox.ConfigError, match="channels must be 'BGR' or 'RGB', not 'rgb'"):
-        digitbox.read(pixels_of(), channels="rgb")  # type: ignore[call-overload]
+@pytest.mark.parametrize("channels", ["rgb", "", np.array(["RGB", "BGR"])])
+@pytest.mark.parametrize("source", [np.full((28, 28), 255, np.uint8), SAMPLE, b""])
+def test_an_unknown_order_of_channels_is_an_error(source: Any, channels: Any) -> None:
+    with pytest.raises(digitbox.ConfigError, match="channels must be 'BGR' or 'RGB', not "):
+        digitbox.read(source, channels=channels)
