@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,12 +61,12 @@ class Annotations:
     Attributes:
         layout: The layout, in words.
         found: The annotations by part.
-        left_out: How many annotations digitbox leaves out, by reason.
+        left_out: How many annotations digitbox leaves out, by part and reason.
     """
 
     layout: str
     found: dict[str, list[Annotation]] = field(default_factory=dict)
-    left_out: Counter[str] = field(default_factory=Counter)
+    left_out: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, part: str, annotation: Annotation) -> None:
         """Add an annotation to a part."""

@@ -60,21 +60,21 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
     files = {}
     for image_id, image, label, box in boxes:
         if image is None:
-            annotations.left_out["of an image that the file does not list"] += 1
+            annotations.left_out[of_source]["of an image that the file does not list"] += 1
             continue
         name, width, height = image
         if image_id not in files:
             files[image_id] = folder.find(name, source)
         file = files[image_id]
+        of_file = "" if file is None else folder.name_of(file)
+        part = of_source or part_of(os.path.dirname(of_file))
         if last[name] != image_id:
-            annotations.left_out["of a sheet that a later image has, too"] += 1
+            annotations.left_out[part]["of a sheet that a later image has, too"] += 1
         elif file is None:
-            annotations.left_out[f"of an image that is not there (e.g. {name!r})"] += 1
+            annotations.left_out[part][f"of an image that is not there (e.g. {name!r})"] += 1
         elif label is None:
-            annotations.left_out["of an unknown category"] += 1
+            annotations.left_out[part]["of an unknown category"] += 1
         elif (shares := box_of(box, width, height)) is None:
-            annotations.left_out[NOT_A_BOX] += 1
+            annotations.left_out[part][NOT_A_BOX] += 1
         else:
-            of_file = folder.name_of(file)
-            part = of_source or part_of(os.path.dirname(of_file))
             annotations.add(part, Annotation(file, of_file, label, shares))

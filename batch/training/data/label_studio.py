@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Box, Folder, box_of
-from batch.training.data.arrays import part_of
+from batch.training.data.arrays import UNDIVIDED, part_of
 
 LAYOUT = "Label Studio's JSON export"
 _UPLOAD = re.compile(r"[0-9a-f]{8}-(.+)", re.DOTALL)  # it puts a random word before the name of a file
@@ -40,18 +40,21 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
         if number is not None and last[number] != index:
             continue
         if not _is_task(task):
-            annotations.left_out["of a task without an image or an annotation"] += 1
+            annotations.left_out[UNDIVIDED]["of a task without an image or an annotation"] += 1
             continue
         address = _address(task)
         file = next(filter(None, (folder.find(name, source) for name in _names(address))), None)
+        name = "" if file is None else folder.name_of(file)
+        part = part_of(os.path.dirname(name))
         for label, box, problem in _labels(task):
             if file is None:
-                annotations.left_out[f"of an image that is not there (e.g. {_names(address)[-1]!r})"] += 1
+                annotations.left_out[part][
+                    f"of an image that is not there (e.g. {_names(address)[-1]!r})"
+                ] += 1
             elif problem:
-                annotations.left_out[problem] += 1
+                annotations.left_out[part][problem] += 1
             else:
-                name = folder.name_of(file)
-                annotations.add(part_of(os.path.dirname(name)), Annotation(file, name, label, box))
+                annotations.add(part, Annotation(file, name, label, box))
 
 
 def _is_task(task: Any) -> bool:

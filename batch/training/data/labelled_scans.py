@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,9 @@ def _annotated(
 ) -> list[LabelledScan]:
     """Return the labelled scans, and the boxes on labelled sheets as scans of their own."""
     found = annotations.found
-    chosen = found.get(next((name for name in (part, *_others(part)) if name in found), part), [])
+    part = next((name for name in (part, *_others(part)) if name in found), part)
+    chosen = found.get(part, [])
+    left_out = sum((annotations.left_out[name] for name in {part, UNDIVIDED}), Counter[str]())
     known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
     for annotation in chosen:
         if not _is_label(annotation.label, numbers):
@@ -114,18 +117,18 @@ def _annotated(
             what = (
                 f"a number as label; {FOR_NUMBERS}" if is_number else f"the label {annotation.label[:40]!r}"
             )
-            annotations.left_out[f"with {what}"] += 1
+            left_out[f"with {what}"] += 1
     scans = [
         _labelled(ScanRef(str(whole.file), whole.name), whole.label, source, numbers)
         for whole in known
         if whole.box is None
     ]
     boxes = (annotation for annotation in known if annotation.box is not None)
-    for number, (box, name, picture) in enumerate(cut_out(boxes, annotations.left_out)):
+    for number, (box, name, picture) in enumerate(cut_out(boxes, left_out)):
         ref = ScanRef(_write_picture(picture, scratch, number), name)
         scans.append(_labelled(ref, box.label, source, numbers))
     say(f"{source}: {len(scans)} labelled scans, {annotations.layout}")
-    for reason, count in annotations.left_out.most_common(MAX_REASONS):
+    for reason, count in left_out.most_common(MAX_REASONS):
         say(f"left out: {count} {reason}")
     return _checked(scans, source)
 

@@ -56,11 +56,11 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
                 raise InputError(f"{path}, line {number}: {line[:50]!r} is no box: export it again")
             sides = match[2].split()
             if len(sides) > 5:  # the outline of a shape; a fifth number is a confidence
-                annotations.left_out["with an outline that is no box"] += 1
+                annotations.left_out[part]["with an outline that is no box"] += 1
                 continue
             box = box_of(sides[:4], 1, 1)
             if box is None:
-                annotations.left_out[NOT_A_BOX] += 1
+                annotations.left_out[part][NOT_A_BOX] += 1
                 continue
             label = names.get(int(match[1]), "") if names else match[1]
             if not label:

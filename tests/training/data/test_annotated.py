@@ -10,7 +10,7 @@ from batch.errors import InputError
 from batch.images import decode
 from batch.training.data import datasets, labelled_scans
 from batch.training.data.annotations import read_text
-from batch.training.data.arrays import TRAIN
+from batch.training.data.arrays import TEST, TRAIN
 from batch.training.data.labelled_scans import LabelledScan
 from sheets import Sheets, write
 
@@ -18,6 +18,7 @@ SCAN = np.full((40, 30), 200, np.uint8)
 IMAGES = np.stack([SCAN - level for level in range(12)])
 LABELS = np.arange(12) % 10
 SHEETS = Sheets(IMAGES, LABELS)
+EXTRAS: list[dict[str, Any]] = [{}, {"bbox": [1, 2]}, {"category_id": 99}]
 
 
 def load(path: Path, **options: Any) -> tuple[list[LabelledScan], list[str]]:
@@ -121,6 +122,38 @@ def test_divided_sheets(layout: str, tmp_path: Path) -> None:
     getattr(SHEETS, layout)(data, "_val" if layout == "coco" else "val")
     getattr(Sheets(IMAGES[:5], LABELS[:5]), layout)(data, "_train2017" if layout == "coco" else "train")
     assert [len(load(data)[0]), len(load(data, part=TRAIN)[0])] == [12, 5]
+
+
+def test_what_is_left_out_is_of_the_part_that_is_read(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        for name in "ab":
+            write(tmp_path / part / f"{name}.png", SCAN)
+    wrong = [box("3"), box("7", rotation=30), box("8", left=100)]
+    tasks = [task(*wrong[: 2 + (part == "val")], image=f"{part}/a.png") for part in ("train", "val")]
+    (tmp_path / "export.json").write_text(json.dumps([*tasks, {"data": {}}]))
+    assert set(load(tmp_path)[1][1:]) == {
+        "left out: 1 in a turned box",
+        "left out: 1 outside the sheet, or too small",
+        "left out: 1 of a task without an image or an annotation",
+    }
+    (tmp_path / "export.json").unlink()
+    files = [{"id": number, "file_name": f"{part}/b.png"} for number, part in enumerate(("train", "val"))]
+    sheets = [{**COCO["images"][0], **file} for file in files]
+    boxes = [{**COCO["annotations"][0], "image_id": number, **extra} for number in (0, 1) for extra in EXTRAS]
+    (tmp_path / "all.json").write_text(coco(images=sheets, annotations=boxes))
+    for part in (TEST, TRAIN):
+        assert sorted(load(tmp_path, part=part)[1][1:]) == [
+            "left out: 1 in a box without four numbers",
+            "left out: 1 of an unknown category",
+        ]
+    (tmp_path / "all.json").unlink()
+    for part in ("train", "val"):
+        (tmp_path / part / "a.txt").write_text("3 .5 .5 .5 .5\n3 nan .5 .1 .1\n3 .1 .1 .2 .2 .3 .3 .4 .4\n")
+    for part in (TEST, TRAIN):
+        assert sorted(load(tmp_path, part=part)[1][1:]) == [
+            "left out: 1 in a box without four numbers",
+            "left out: 1 with an outline that is no box",
+        ]
 
 
 def test_yolo_without_names_of_classes(tmp_path: Path) -> None:
