@@ -267,6 +267,7 @@ class Manifest:
         numbers_review_below: Confidence below which a number is `review`.
         numbers_other_length: Weight of lengths of a number that the user does not allow.
         numbers_look_weight: Weight of what the look says of the digits of a number.
+        numbers_look_slope: Slope of the same in the confidence.
         numbers_version: Version of the reader of numbers, for the CSV; empty for a model without one.
         numbers_metrics: Its figures.
         numbers_training: How it was trained, in words; empty for a model without one.
@@ -299,6 +300,7 @@ class Manifest:
     numbers_review_below: float = 1.0
     numbers_other_length: float = 1.0
     numbers_look_weight: float = 0.0
+    numbers_look_slope: float = 0.0
     numbers_version: str = ""
     numbers_metrics: Mapping[str, object] = field(default_factory=dict)
     numbers_training: str = ""

@@ -130,7 +130,10 @@ def _parse_manifest(data: Any) -> Manifest:
     """Build a manifest from JSON; raise TypeError, ValueError or KeyError where it is damaged."""
     if not isinstance(data, dict):
         raise TypeError("it is not a JSON object")
-    wrong = {field.name for field in dataclasses.fields(Manifest)}.symmetric_difference(data)
+    fields = dataclasses.fields(Manifest)
+    # The manifest of an older digitbox lacks what came later, and that has a default.
+    data = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING} | data
+    wrong = {field.name for field in fields}.symmetric_difference(data)
     if wrong:
         raise KeyError(f"missing or unknown: {', '.join(sorted(wrong))}")
     spec = data["preprocess"]

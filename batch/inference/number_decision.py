@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.inference.ctc import Floats
 from batch.records import Manifest, Reason, Status
 
 MIN_SHARE = 1e-12  # of a probability; the logarithm of 0 has no use
+UNSEEN = 0.5  # the probability of a digit that the looks were not asked about: it says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +23,11 @@ class NumberThresholds:
         slope: Slope of the confidence's log odds over those of the probability (Platt 1999), above 0.
         offset: What is added to them.
         review_below: A number with a lower confidence goes to review, 0 to 1.
-        look_weight: Weight of what the look says of each digit, 0 for nothing; see `ask_look`.
         other_length: Weight of the lengths that the user does not allow, 0 to 1. With 1 the user's word
             counts for nothing, with 0 the network's.
+        look_weight: Weight of what the looks say of each digit, 0 for nothing; see `ask_look`.
+        look_slope: What the log odds of the looks on the least sure digit add to those of the confidence,
+            at least 0.
     """
 
     slope: float
@@ -31,6 +35,7 @@ class NumberThresholds:
     review_below: float
     other_length: float
     look_weight: float = 0.0
+    look_slope: float = 0.0
 
     @classmethod
     def of(cls, manifest: Manifest, review_below: float | None = None) -> NumberThresholds:
@@ -47,13 +52,24 @@ class NumberThresholds:
             below,
             manifest.numbers_other_length,
             manifest.numbers_look_weight,
+            manifest.numbers_look_slope,
         )
 
-    def confidence(self, share: float) -> float:
-        """Return the calibrated probability that a number is right, given that of the network."""
-        share = min(max(share, MIN_SHARE), 1 - MIN_SHARE)
-        odds = self.slope * np.log(share / (1 - share)) + self.offset
+    def confidence(self, share: float, seen: float = UNSEEN) -> float:
+        """Return the calibrated probability that a number is right.
+
+        Args:
+            share: Its probability, 0 to 1.
+            seen: The probability of its least sure digit, by the looks alone, 0 to 1.
+        """
+        odds = self.slope * log_odds(share) + self.look_slope * log_odds(seen) + self.offset
         return float(1 / (1 + np.exp(-odds)))
+
+
+def log_odds(probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the logarithm of the odds of probabilities, 0 to 1; it is bounded."""
+    clipped = np.clip(probability, MIN_SHARE, 1 - MIN_SHARE)
+    return np.asarray(np.log(clipped / (1 - clipped)))
 
 
 class Spelled(NamedTuple):
@@ -68,6 +84,7 @@ class Spelled(NamedTuple):
         other: Probability of a number of another length, 0 to 1.
         empty: Probability of no character at all, 0 to 1.
         sign: Probability of a character that is no digit, 0 to 1.
+        seen: The probability of each digit by the looks alone, 0 to 1; empty if they were not asked.
     """
 
     number: str
@@ -78,12 +95,18 @@ class Spelled(NamedTuple):
     other: float
     empty: float
     sign: float
+    seen: tuple[float, ...] = ()
 
     @property
     def digit_shares(self) -> list[float]:
         """The probability of each digit, 0 to 1."""
         rows = zip(self.places.tolist(), map(int, self.number), strict=True)
         return [place[digit] for place, digit in rows]
+
+    @property
+    def least_seen(self) -> float:
+        """The probability of the least sure digit by the looks alone, 0 to 1."""
+        return min(self.seen, default=UNSEEN)
 
 
 class NumberDecision(NamedTuple):
@@ -121,9 +144,13 @@ def decide(spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
             key=lambda pair: pair[0],
         )
         return NumberDecision(Status.REFUSED, reason)
-    confidence = thresholds.confidence(spelled.share)
+    confidence = thresholds.confidence(spelled.share, spelled.least_seen)
+    seen = spelled.seen or (UNSEEN,) * len(spelled.number)
     # No digit is less sure than the number.
-    digits = tuple(max(confidence, thresholds.confidence(share)) for share in spelled.digit_shares)
+    digits = tuple(
+        max(confidence, thresholds.confidence(*shares))
+        for shares in zip(spelled.digit_shares, seen, strict=True)
+    )
     if confidence < thresholds.review_below:
         return NumberDecision(Status.REVIEW, Reason.LOW_CONFIDENCE, spelled.number, confidence, digits)
     return NumberDecision(Status.OK, None, spelled.number, confidence, digits)

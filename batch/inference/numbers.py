@@ -217,7 +217,14 @@ def ask_look(
         rows = np.arange(len(number))
         was = before[rows, list(map(int, line.number))]
         share = min(1.0, line.share * float(np.prod(places[rows, number] / was)))
-        joined.append(line._replace(number="".join(map(str, number.tolist())), share=share, places=places))
+        joined.append(
+            line._replace(
+                number="".join(map(str, number.tolist())),
+                share=share,
+                places=places,
+                seen=tuple(seen[rows, number].tolist()),
+            )
+        )
     return joined
 
 

@@ -157,10 +157,11 @@ def _numbers(manifest: Manifest) -> list[str]:
         ),
         "",
         f"A number is ok from a confidence of {manifest.numbers_review_below:g}. The log odds of the"
-        f" confidence are {manifest.numbers_slope:g} times those of the network, and"
-        f" {manifest.numbers_offset:+g}. The look's word on"
-        f" each digit has the weight {manifest.numbers_look_weight:g}. Lengths that the user does not allow"
-        f" count {manifest.numbers_other_length:g} times.",
+        f" confidence are {manifest.numbers_slope:g} times those of the number,"
+        f" {manifest.numbers_look_slope:+g} times those of its least sure digit by the looks alone, and"
+        f" {manifest.numbers_offset:+g}. In the number, the looks' word on each digit has the weight"
+        f" {manifest.numbers_look_weight:g}. Lengths that the user does not allow count"
+        f" {manifest.numbers_other_length:g} times.",
     ]
 
 

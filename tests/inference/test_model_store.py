@@ -69,7 +69,7 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
         {"temperature": "1"},
         {"look_above": ["high"]},
         {"look_above": [0.9]},
-        {"look_above": None},
+        {"look_above": 3},
         {"look_weights": [[1.0]]},
         {"look_weights": 1.0},
         {"classes": 12},
@@ -88,6 +88,13 @@ def test_a_damaged_manifest_is_an_error(changes: dict[str, Any], tmp_path: Path)
     edit(folder, **changes)
     with pytest.raises(ModelError, match="damaged"):
         model_store.load_manifest(folder)
+
+
+def test_the_manifest_of_an_older_digitbox_lacks_what_came_later(tmp_path: Path) -> None:
+    folder = save_fake_model(tmp_path)
+    edit(folder, numbers_look_slope=None)
+    assert "numbers_look_slope" not in (folder / model_store.MANIFEST).read_text()
+    assert model_store.load_manifest(folder).numbers_look_slope == 0
 
 
 def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -109,6 +109,16 @@ def test_slope_and_offset_never_change_the_number() -> None:
     assert plain.confidence > doubting.confidence
 
 
+def test_a_digit_that_the_looks_doubt_makes_the_number_less_sure() -> None:
+    thresholds = dataclasses.replace(PLAIN, look_slope=0.5)
+    (line,) = NumberReader(Spelling({"427": 1.0}), thresholds, ANY).spell([STRIP])
+    sure, doubted, unasked = (
+        decide(line._replace(seen=seen), thresholds) for seen in ((0.99, 0.99, 0.98), (0.99, 0.2, 0.98), ())
+    )
+    assert sure.confidence > unasked.confidence > doubted.confidence
+    assert doubted.confidence < doubted.digit_confidences[1] < min(doubted.digit_confidences[::2])
+
+
 def test_a_row_does_not_depend_on_the_others() -> None:
     class Width:
         """A network that spells the width of the strip."""

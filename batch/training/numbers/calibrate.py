@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from batch.inference.decision import probabilities
 from batch.inference.look import Glance
-from batch.inference.number_decision import NumberThresholds, Spelled, decide
+from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled, decide, log_odds
 from batch.inference.numbers import Glancing, NumberReader, ask_look
 from batch.inference.runtimes import LiteRt
 from batch.lengths import ANY, MAX_DIGITS, Lengths
 from batch.preprocessing.number_line import digit_pictures
 from batch.records import Grey, Status
-from batch.training import calibration, metrics
+from batch.training import calibration
 from batch.training.evaluation import numbers as evaluation
 from batch.training.numbers.mixture import SIGN
 from batch.training.numbers.networks import COLUMN_CLASSES
@@ -26,13 +26,13 @@ from batch.training.numbers.records import NO_LABEL, Records
 
 MAX_RISK = 0.005  # the share of wrong numbers among those that are ok
 OTHER_COUNT = 0.2  # of a field that holds no number: people's folders have fewer of them than the mixture
-LOOK_WEIGHTS = (0.5, 0.8, 1.2, 1.6)  # tried as the weight of the look
+LOOK_WEIGHTS = (0.3, 0.5, 0.8, 1.2, 1.6)  # tried as the weight of the look
 OTHER_LENGTHS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # tried as the weight of lengths that are not allowed
 WRONG_LENGTH_FRACTION = (
     0.1  # of the fields that lack a digit, or have one too many, where the length is known
 )
+LENGTH_DRAWS = 3  # lengths that a user gives for each field; the best weight of others depends on them
 NEWTON_STEPS = 30
-MIN_SHARE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ class HeldOut:
 def fit(
     content: bytes, look: Glancing, held_out: HeldOut, seed: int
 ) -> tuple[NumberThresholds, dict[str, Any]]:
-    """Fit slope, offset, the weights of the look and of other lengths, and the threshold for review.
+    """Fit the confidence, the weights of the looks and of other lengths, and the threshold for review.
+
+    The weight of the looks is the one under which the written digits are the most likely. That of other
+    lengths is the one under which what is right and wrong is the most likely.
 
     Args:
         content: Content of the .tflite file that ships.
@@ -80,32 +83,25 @@ def fit(
     network = LiteRt(content, "the reader of numbers", COLUMN_CLASSES)
     plain = NumberThresholds(1.0, 0.0, 0.0, 1.0)
     lines = NumberReader(network, plain, ANY).spell(held_out.strips)
+    is_read = np.array([decide(line, plain).status is not Status.REFUSED for line in lines])
     seen = _Seen(look, held_out, lines)
-    by_weight = {weight: ask_look(held_out.strips, lines, seen, weight) for weight in LOOK_WEIGHTS}
-    weight = max(
-        LOOK_WEIGHTS,
-        key=lambda weight: (
-            _answered(*_answers(by_weight[weight], held_out.labels, plain)),
-            _right(by_weight[weight], held_out.labels),
-        ),
+    joined = {weight: ask_look(held_out.strips, lines, seen, weight) for weight in LOOK_WEIGHTS}
+    weight = max(LOOK_WEIGHTS, key=lambda weight: _likelihood(joined[weight], held_out.labels))
+    spelled = joined[weight]
+    answers = _answers(spelled, held_out.labels).take(is_read)
+    odds = _fit_odds(answers)
+    below = calibration.threshold_for_risk(odds.confidences(answers), answers.right, MAX_RISK, answers.counts)
+    fitted = NumberThresholds(
+        odds.slope, odds.offset, below, _best_other_length(network, held_out, seed), weight, odds.look_slope
     )
-    spelled = by_weight[weight]
-    shares, right, counts = _answers(spelled, held_out.labels, plain)
-    slope, offset = _fit_odds(shares, right, counts)
-    fitted = dataclasses.replace(plain, slope=slope, offset=offset, look_weight=weight)
-    confidences = np.array([fitted.confidence(share) for share in shares.tolist()])
-    below = calibration.threshold_for_risk(confidences, right, MAX_RISK, counts)
-    known = _with_known_lengths(network, held_out, seed)
-    other_length = max(OTHER_LENGTHS, key=lambda weight: _gain(known, held_out, weight))
-    fitted = dataclasses.replace(fitted, review_below=below, other_length=other_length)
-    answers = []
+    given = []
     for label, line in zip(held_out.labels, spelled, strict=True):
         decision = decide(line, fitted)
         is_ok = decision.status is Status.OK
-        answers.append(evaluation.Answer(label, decision.number or None, decision.confidence, is_ok))
-    figures = {"all": evaluation.figures(answers)}
+        given.append(evaluation.Answer(label, decision.number or None, decision.confidence, is_ok))
+    figures = {"all": evaluation.figures(given)}
     for kind in sorted(set(held_out.kinds)):
-        of_kind = [answer for answer, word in zip(answers, held_out.kinds, strict=True) if word == kind]
+        of_kind = [answer for answer, word in zip(given, held_out.kinds, strict=True) if word == kind]
         figures[kind] = evaluation.figures(of_kind)
     return fitted, figures
 
@@ -131,39 +127,96 @@ class _Seen:
         return self._glances
 
 
-def _right(spelled: Sequence[Spelled], labels: Sequence[str | None]) -> int:
-    return sum(line.number == label for line, label in zip(spelled, labels, strict=True))
+def _likelihood(spelled: Sequence[Spelled], labels: Sequence[str | None]) -> float:
+    """Return the mean log probability of the digits that are written, where the length is right.
 
-
-def _answers(
-    spelled: Sequence[Spelled], labels: Sequence[str | None], thresholds: NumberThresholds
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Return the share of each line that is not refused, whether it is right, and how much it counts."""
-    answers = [
-        (line.share, line.number == label, OTHER_COUNT if label is None else 1.0)
+    They get the temperature that suits them best: how sure the numbers may be is for the odds to say.
+    """
+    rows = [
+        (place, int(digit))
         for line, label in zip(spelled, labels, strict=True)
-        if decide(line, thresholds).status is not Status.REFUSED
+        if label and len(label) == len(line.number)
+        for place, digit in zip(line.places, label, strict=True)
     ]
-    shares, right, counts = np.array(answers).reshape(-1, 3).T
-    return shares, right.astype(np.bool_), counts
+    logits = np.log(np.maximum([place for place, _ in rows], MIN_SHARE))
+    digits = np.array([digit for _, digit in rows])
+    temperature = calibration.fit_temperature(logits, digits)
+    likely = probabilities(logits, "softmax", temperature)[range(len(digits)), digits]
+    return float(np.log(np.maximum(likely, MIN_SHARE)).mean())
 
 
-def _fit_odds(
-    shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], counts: npt.NDArray[np.float64]
-) -> tuple[float, float]:
-    """Fit a logistic regression of being right on the log odds of the share, by Newton's method."""
-    clipped = np.clip(shares, MIN_SHARE, 1 - MIN_SHARE)
-    odds = np.log(clipped / (1 - clipped))
-    design = np.stack([odds, np.ones_like(odds)], 1)
+class _Answers(NamedTuple):
+    """The numbers that were read of n fields.
+
+    Attributes:
+        shares: Log odds of their probabilities, float64 (n,).
+        seen: Log odds of their least sure digits, by the looks alone, float64 (n,).
+        right: Whether they are right, bool (n,).
+        counts: How much each field counts, float64 (n,).
+    """
+
+    shares: npt.NDArray[np.float64]
+    seen: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
+    counts: npt.NDArray[np.float64]
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> _Answers:
+        """Return those of some fields."""
+        return _Answers(*(column[rows] for column in self))
+
+
+class _Odds(NamedTuple):
+    """A logistic regression of being right.
+
+    Attributes:
+        slope: Slope of the log odds of the probability.
+        look_slope: That of the log odds of the least sure digit, by the looks alone, at least 0.
+        offset: What is added to them.
+        loss: Mean negative log likelihood of the answers that it was fitted to.
+    """
+
+    slope: float
+    look_slope: float
+    offset: float
+    loss: float
+
+    def confidences(self, answers: _Answers) -> npt.NDArray[np.float64]:
+        """Return the probability that each answer is right."""
+        odds = self.slope * answers.shares + self.look_slope * answers.seen + self.offset
+        return np.asarray(1 / (1 + np.exp(-odds)))
+
+
+def _answers(spelled: Sequence[Spelled], labels: Sequence[str | None]) -> _Answers:
+    return _Answers(
+        log_odds([line.share for line in spelled]),
+        log_odds([line.least_seen for line in spelled]),
+        np.array([line.number == label for line, label in zip(spelled, labels, strict=True)]),
+        np.array([OTHER_COUNT if label is None else 1.0 for label in labels]),
+    )
+
+
+def _fit_odds(answers: _Answers) -> _Odds:
+    """Fit the odds of being right by Newton's method."""
+    _, _, right, counts = answers
     # Platt's targets: no answer is certain, however many there are.
     target = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
-    weights = np.array([0.5, 0.0])
-    for _ in range(NEWTON_STEPS):
-        likely = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (counts * (target - likely))
-        curvature = (design * (counts * likely * (1 - likely))[:, None]).T @ design + 1e-6 * np.eye(2)
-        weights = weights + np.linalg.solve(curvature, gradient)
-    return float(weights[0]), float(weights[1])
+    columns = [answers.shares, np.ones(len(right))]
+    # Where nobody asked the looks, or they know nothing that the network does not, the share is all.
+    for features in ([*columns, answers.seen], columns):
+        design = np.stack(features, 1)
+        weights = np.zeros(design.shape[1])
+        weights[0] = 0.5
+        for _ in range(NEWTON_STEPS):
+            likely = 1 / (1 + np.exp(-design @ weights))
+            gradient = design.T @ (counts * (target - likely))
+            curvature = (design * (counts * likely * (1 - likely))[:, None]).T @ design
+            weights = weights + np.linalg.solve(curvature + 1e-6 * np.eye(len(weights)), gradient)
+        likely = np.clip(1 / (1 + np.exp(-design @ weights)), MIN_SHARE, 1 - MIN_SHARE)
+        losses = -np.where(right, np.log(likely), np.log(1 - likely))
+        slope, offset, look_slope = [*weights.tolist(), 0.0][:3]
+        if look_slope >= 0:
+            break
+    return _Odds(slope, look_slope, offset, float(np.average(losses, weights=counts)))
 
 
 def _with_known_lengths(network: LiteRt, held_out: HeldOut, seed: int) -> list[Spelled]:
@@ -184,19 +237,26 @@ def _with_known_lengths(network: LiteRt, held_out: HeldOut, seed: int) -> list[S
     return [lines[row] for row in range(len(held_out.labels))]
 
 
-def _answered(
-    shares: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], counts: npt.NDArray[np.float64]
-) -> int:
-    """Return how many of some numbers can be ok at the highest risk."""
-    coverage, risks, _ = metrics.risk_coverage(shares, right, counts)
-    return round(float(coverage[risks <= MAX_RISK].max(initial=0)) * float(counts.sum()))
+def _best_other_length(network: LiteRt, held_out: HeldOut, seed: int) -> float:
+    """Return the weight of lengths that are not allowed under which the answers are the most likely.
 
+    Args:
+        network: The loaded network.
+        held_out: The fields.
+        seed: Seed of the lengths that a user is made to give, several times for each field.
+    """
+    lines = [
+        line for draw in range(LENGTH_DRAWS) for line in _with_known_lengths(network, held_out, seed + draw)
+    ]
+    labels = [*held_out.labels] * LENGTH_DRAWS
 
-def _gain(lines: Sequence[Spelled], held_out: HeldOut, weight: float) -> tuple[int, float]:
-    """Return how many numbers can be ok at the highest risk with this weight of other lengths."""
-    thresholds = NumberThresholds(1.0, 0.0, 0.0, weight)
-    weighed = []
-    for line in lines:
-        rest = line.allowed + line.empty + line.sign
-        weighed.append(line._replace(share=line.share * (rest + line.other) / (rest + weight * line.other)))
-    return _answered(*_answers(weighed, held_out.labels, thresholds)), weight
+    def loss(weight: float) -> float:
+        weighed = []
+        for line in lines:
+            rest = line.allowed + line.empty + line.sign
+            weighed.append(
+                line._replace(share=line.share * (rest + line.other) / (rest + weight * line.other))
+            )
+        return _fit_odds(_answers(weighed, labels)).loss
+
+    return min(OTHER_LENGTHS, key=loss)

@@ -76,6 +76,7 @@ def _install(
         numbers_review_below=round(thresholds.review_below, 6),
         numbers_other_length=thresholds.other_length,
         numbers_look_weight=thresholds.look_weight,
+        numbers_look_slope=round(thresholds.look_slope, 6),
         numbers_metrics=figures,
         numbers_training=(
             f"It saw {fields} fields, {rendered} of them different, composed of the digits, letters and "

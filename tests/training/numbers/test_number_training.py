@@ -9,15 +9,22 @@ from batch.preprocessing.number_line import WIDTHS_PX
 
 
 @pytest.mark.slow
-def test_the_fitted_confidence_is_calibrated() -> None:
+@pytest.mark.parametrize("look_slope", [0.3, 0.0, -0.3])
+def test_the_fitted_confidence_is_calibrated(look_slope: float) -> None:
     from batch.training.numbers import calibrate
 
     rng = np.random.default_rng(1)
     odds = rng.normal(3, 3, 20_000)
-    right = rng.random(20_000) < 1 / (1 + np.exp(-(0.6 * odds - 0.5)))
-    slope, offset = calibrate._fit_odds(1 / (1 + np.exp(-odds)), right, np.ones(len(odds)))
-    assert (slope, offset) == pytest.approx((0.6, -0.5), abs=0.05)
-    thresholds = NumberThresholds(slope, offset, 0.0, 1.0)
+    seen = rng.normal(1, 2, 20_000) if look_slope else np.zeros(20_000)
+    right = rng.random(20_000) < 1 / (1 + np.exp(-(0.6 * odds + look_slope * seen - 0.5)))
+    fitted = calibrate._fit_odds(calibrate._Answers(odds, seen, right, np.ones(len(odds))))
+    if look_slope < 0:  # looks that are wrong about what they are sure of have no say
+        assert fitted.look_slope == 0
+        return
+    assert fitted[:3] == pytest.approx((0.6, look_slope, -0.5), abs=0.05)
+    thresholds = NumberThresholds(
+        fitted.slope, fitted.offset, 0.0, 1.0, look_weight=1.0, look_slope=fitted.look_slope
+    )
     assert thresholds.confidence(0.5) == pytest.approx(1 / (1 + np.exp(0.5)), abs=0.02)
     assert thresholds.confidence(0.0) < thresholds.confidence(1.0) < 1
 
