@@ -1,7 +1,7 @@
 """From a grey scan of any size to the strip that the reader of numbers sees: one line, 40 pixels high.
 
-The network of the numbers was trained on strips from this very function, so a change of one byte here needs
-another training, see `batch.inference.numbers`.
+The network of the numbers was trained on strips from this very function. So a change of one byte here needs
+another training (`batch.inference.numbers`), or held-out fields that show that it reads as well as before.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def find_line(levels: Grey) -> tuple[int, int, int, int]:
 
 
 def _tall_columns(ink: Grey) -> npt.NDArray[np.bool_]:
-    """Return which columns hold pieces of ink, 0 or 1, that are as tall as writing; none if there are too many."""
+    """Return which columns hold pieces of ink, 0 or 1, as tall as writing; none if there are too many."""
     columns = np.zeros(ink.shape[1], np.bool_)
     count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     if count <= STRIP.max_pieces + 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from batch.errors import ConfigError
+from batch.text import count
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT, Dataset, Labelled, concatenate
 from batch.training.data.own_scans import OwnScan
@@ -56,15 +57,15 @@ def split(data: Sequence[Dataset], own: Sequence[OwnScan], progress: Progress) -
     training = concatenate(_balance(training_parts))
     own_held_out, own_training = own_scans.split([scan for scan in own if scan[1] != NOT_A_DIGIT])
     if own:
-        progress(f"{len(own_training)} own scans to train on, {len(own_held_out)} held out")
+        progress(f"{count(len(own_training), 'own scan')} to train on, {len(own_held_out)} held out")
     return Split(Material(training, own_training), Material(held_out), own_held_out)
 
 
 def _hold_out(images: Labelled) -> tuple[Labelled, Labelled]:
     """Return the images that are held out, at least one, and the others; of a data set, always the same."""
     order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
-    count = max(1, round(len(images) * HELD_OUT_FRACTION))
-    return images.take(order[:count]), images.take(order[count:])
+    size = max(1, round(len(images) * HELD_OUT_FRACTION))
+    return images.take(order[:size]), images.take(order[size:])
 
 
 def _balance(sets: Sequence[Labelled]) -> list[Labelled]:

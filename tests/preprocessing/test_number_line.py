@@ -25,7 +25,7 @@ SHAPES = [
         (1400, 1000),
     ],
 ]
-# Another value means other strips than those the network was trained on: train it anew.
+# Another value means other strips than those the network knows: train it anew, or try it on held-out fields.
 DIGEST = "3a77d86b829818088470b3d12fbb55ca5de8345bae7f6c4005cdf712a97dfb62"
 
 

@@ -20,6 +20,7 @@ from batch.inference.runtimes import load_keras
 from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Grey, Manifest
+from batch.text import count
 from batch.training import litert, model_card, versions
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
@@ -76,7 +77,7 @@ def retrain(options: Options, progress: Progress) -> Path:
     model_store.check_target(options.models_dir, options.name, options.overwrite)
     start = model_store.load_manifest(options.start)
     held_out, training = own_scans.split(options.own)
-    progress(f"{len(training)} own scans to train on, {len(held_out)} held out")
+    progress(f"{count(len(training), 'own scan')} to train on, {len(held_out)} held out")
     if not training:
         raise ConfigError("there is no scan to train on: give labelled scans with --extra")
     old = {

@@ -162,7 +162,7 @@ class _Answers(NamedTuple):
 
     def take(self, rows: npt.NDArray[np.bool_]) -> _Answers:
         """Return those of some fields."""
-        return _Answers(*(column[rows] for column in self))
+        return _Answers(self.shares[rows], self.seen[rows], self.right[rows], self.counts[rows])
 
 
 class _Odds(NamedTuple):
