@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 MAX_DIGITS = 12  # of a number; a longer one does not fit the strip that the network sees
 
+NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
+"""A number as text, with its leading zeros."""
 _RANGE = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?", re.ASCII)
 
 

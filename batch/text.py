@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./-][\x21-\x7e ]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./][\x21-\x7e ]*")
 # Spreadsheets run a cell with such a start as a formula. In East Asian locales, full-width signs count, too.
 _FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 _FORMULA_AFTER_SPLIT = re.compile(rf';(?=[\s"]*[{re.escape("".join(_FORMULA_STARTS))}])')
@@ -22,7 +22,7 @@ def text_cell(text: str) -> str:
         The text with control characters, undecodable bytes and marks that turn the direction of writing as
         `\\x0a`, `\\xff` or `\\u202e`. An apostrophe stands in front if the text would start a formula.
     """
-    if not (_PLAIN.fullmatch(text) and text[0] != "-"):
+    if not _PLAIN.fullmatch(text):
         text = "".join(map(_escape, text))
         if text.lstrip().startswith(_FORMULA_STARTS):
             text = "'" + text

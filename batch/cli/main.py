@@ -36,23 +36,11 @@ Exit codes:
   130  stopped by Ctrl-C
   143  stopped by SIGTERM; watch ends with 0
 """
-# Commands that import more than `run` does. digitbox imports them when somebody calls them.
-LAZY_COMMANDS = {
-    "config": "batch.cli.config",
-    "evaluate": "batch.cli.evaluate",
-    "explore": "batch.cli.explore",
-    "train": "batch.cli.train",
-    "explain": "batch.cli.explain",
-    "export": "batch.cli.export",
-    "prune": "batch.cli.prune",
-    "retry": "batch.cli.retry",
-    "schedule": "batch.cli.schedule",
-    "history": "batch.cli.history",
-    "status": "batch.cli.status",
-    "apply": "batch.cli.apply",
-    "report": "batch.cli.report",
-    "review": "batch.cli.review",
-}
+# Commands, and their modules, that import more than `run` does. digitbox imports them on a call.
+LAZY_COMMANDS = (
+    "config", "evaluate", "explore", "train", "explain", "export", "prune", "retry", "schedule", "history",
+    "status", "apply", "report", "review",
+)  # fmt: skip
 # Options that other commands share with run. They take them from digitbox.toml, too.
 PLACES = ("outbox", "state")
 # Options of reading, which these commands take as run does.
@@ -76,7 +64,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in LAZY_COMMANDS:
-            command = getattr(importlib.import_module(LAZY_COMMANDS[cmd_name]), cmd_name)
+            command = getattr(importlib.import_module(f"batch.cli.{cmd_name}"), cmd_name)
             assert isinstance(command, click.Command)
             return command
         return super().get_command(ctx, cmd_name)

@@ -24,8 +24,6 @@ COMMANDS: dict[str, dict[str, Option]] = {
     for command, records in (("run", OF_RUN), ("watch", OF_WATCH))
 }
 """The keys of `digitbox.toml`, by the command that obeys them."""
-OPTIONS: dict[str, Option] = {key: option for options in COMMANDS.values() for key, option in options.items()}
-"""All keys of `digitbox.toml`."""
 
 input_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=ScanPath(readable=False))
 

@@ -20,7 +20,7 @@ from batch.monitoring import notify
 from batch.monitoring import summary as summaries
 from batch.options import build
 from batch.outbox.run_stats import RunStats
-from batch.records import Outcome, RunSummary, Status
+from batch.records import Outcome, RunSummary
 from batch.run import job
 from batch.terminal import console, log
 from batch.terminal.log import event
@@ -69,7 +69,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
             def show(outcomes: list[Outcome]) -> None:
                 advance(sum(outcome.is_last_page for outcome in outcomes))
                 if output.verbose:
-                    log_problems(outcomes)
+                    summaries.log_problems(outcomes)
 
             job.run(options, scans, show, stats)
         if notifications.summary != notify.STDOUT:
@@ -130,16 +130,6 @@ def print_names(options: ReadOptions, scans: Inputs) -> None:
     for ref in job.preview(options, scans):
         if not console.print_line(text_cell(ref.name)):
             break
-
-
-def log_problems(outcomes: list[Outcome]) -> None:
-    """Log a line for each scan that is not ok."""
-    for outcome in outcomes:
-        if outcome.status is not Status.OK:
-            name, reason = text_cell(outcome.ref.name), outcome.reason or ""
-            facts = event("scan", file=name, page=outcome.page, status=outcome.status, reason=reason)
-            page = f", page {outcome.page}" if outcome.page else ""
-            _log.debug(f"{name}{page}: {outcome.status}, {reason}", extra=facts)
 
 
 def log_skipped(skipped: Skipped) -> None:

@@ -35,7 +35,6 @@ HOOK_VARIABLE = "DIGITBOX_RUN_ID"
 COMPLETE = (ExitCode.OK, ExitCode.SOME_FAILED)  # exit codes with which all results are published
 FACTS = ("command", "exit_code", "error", "started_at", "finished_at", "seconds", "model", "seen", "left")
 """Keys of the summary that become variables in the environment of a hook."""
-COUNTS = ("ok", "review", "refused", "failed")  # the same for the keys of its `counts`
 
 
 def check(notifications: NotifyOptions, outbox: Location) -> None:
@@ -217,7 +216,7 @@ def run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
         The variables `DIGITBOX_RUN_...`, each in printable text on one line; the outbox is a path as it is.
     """
     values = summary.as_json_object(run)
-    facts = {name: values[name] for name in FACTS} | {name: values["counts"][name] for name in COUNTS}
+    facts = {name: values[name] for name in FACTS} | values["counts"]
     variables = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in facts.items()}
     return {HOOK_VARIABLE: run.run, "DIGITBOX_RUN_OUTBOX": absolute(outbox), **variables}
 

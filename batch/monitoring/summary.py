@@ -1,15 +1,19 @@
-"""A run as a JSON object, for programs, and as a few words, for people."""
+"""A run as a JSON object, for programs, and as a few words, for people; its scans as lines of the log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from batch.locations import absolute
-from batch.records import RunSummary, Status
+from batch.records import Outcome, RunSummary, Status
+from batch.terminal.log import event
 from batch.text import count_scans, text_cell
+
+_log = logging.getLogger(__name__)
 
 
 def as_json_object(summary: RunSummary, results: Sequence[Path | str] | None = None) -> dict[str, Any]:
@@ -56,3 +60,13 @@ def describe_drift(summary: RunSummary) -> list[str]:
         "see whether scanner, paper or forms have changed"
         for status, jump in summary.drift.items()
     ]
+
+
+def log_problems(outcomes: list[Outcome]) -> None:
+    """Log a line for each scan that is not ok."""
+    for outcome in outcomes:
+        if outcome.status is not Status.OK:
+            name, reason = text_cell(outcome.ref.name), outcome.reason or ""
+            facts = event("scan", file=name, page=outcome.page, status=outcome.status, reason=reason)
+            page = f", page {outcome.page}" if outcome.page else ""
+            _log.debug(f"{name}{page}: {outcome.status}, {reason}", extra=facts)

@@ -14,7 +14,7 @@ it back while it waits for scans. In `prune` and `retry`, a step takes about a s
 
 The time of `watcher.lock` is that of the watcher's last sign of life.
 
-Without the last lock, a process that needs the next turn at once would always be faster than one that waits.
+Without `next.lock`, a process that needs the next turn at once would always be faster than one that waits.
 Older versions hold `lock` alone, so they and this one exclude each other.
 """
 

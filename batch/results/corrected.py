@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from batch.lengths import MAX_DIGITS
+from batch.lengths import NUMBER
 from batch.records import Reason, Status
 from batch.results.schema import NUMBER_COLUMN, Record
 from batch.text import inner_text_cell
@@ -18,8 +17,6 @@ OPEN = "open"
 """As an answer: nobody can say; it withdraws an earlier answer."""
 LABELS = frozenset({*map(str, range(10)), NONE, OPEN})
 """The answers for a single digit."""
-NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
-"""The answers for a number, beside `NONE` and `OPEN`."""
 CORRECTED, COMMENT = "corrected", "comment"
 EFFECTIVE_COLUMNS = (CORRECTED, COMMENT)
 """The last columns of corrected results: what the model had said of a row that a person answered, and what

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from typing import Any
 
 from batch.clock import iso
 from batch.errors import InputError, MissingExtraError
-from batch.lengths import MAX_DIGITS
+from batch.lengths import NUMBER
 from batch.records import Status
 from batch.results.schema import COLUMNS, NUMBER_COLUMN, PROBABILITY_COLUMNS, Record
 from batch.results.writers import ROWS_PER_GROUP
 
 _AS_WRITTEN = "name a file as digitbox wrote it"
-_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 _DELIMITERS = ",;\t"  # spreadsheets put one of these between cells, by country
 
 
@@ -198,7 +196,7 @@ def _prediction(record: Record) -> int | str | None:
     if prediction in ("", None):
         return None
     if NUMBER_COLUMN in record:
-        if not _NUMBER.fullmatch(str(prediction)):
+        if not NUMBER.fullmatch(str(prediction)):
             raise ValueError(f"{prediction!r} is no number")
         return str(prediction)
     if not 0 <= int(prediction) <= 9:

@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from batch.clock import iso, utc_now
@@ -17,6 +17,7 @@ from batch.engines.local import Engine
 from batch.errors import BusyError, MeansError, OutboxError, RunError, ShareError
 from batch.locations import STATE
 from batch.monitoring.news import News
+from batch.monitoring.summary import log_problems
 from batch.outbox import run_history, turns
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
@@ -25,7 +26,7 @@ from batch.records import Outcome, Reason, Status, by_file
 from batch.results import schema
 from batch.run import job
 from batch.terminal.log import Repeated, event
-from batch.text import count, count_scans, text_cell
+from batch.text import count, count_scans
 from batch.watcher.arrivals import Arrivals
 from batch.watcher.events import Events
 from batch.watcher.inbox import InboxMonitor, find_inputs
@@ -54,8 +55,9 @@ def watch(
         goes_on: Whether this process has watched the same inbox and outbox just now. Then it waits for them.
 
     Raises:
-        InputError: There is no inbox. RunError: The start fails, see `job.run`. Later, the watcher waits for
-        an inbox that is gone, and for an outbox that it cannot write to.
+        InputError: There is no inbox.
+        RunError: The start fails, see `job.run`. Later, the watcher waits for an inbox that is gone, and for
+            an outbox that it cannot write to.
     """
     events = Events(Path(os.path.realpath(options.inbox)), options.recursive)
     stop.wake = events.wake
@@ -95,7 +97,7 @@ class Watcher:
         self._options, self._engine, self._events = options, engine, events
         self._news, self._stop, self._clock = news, stop, clock
         self._inbox = InboxMonitor(options, events)
-        self._disposal_warning = Repeated(_log, "retire")
+        self._disposal_warning = Repeated(_log, "disposal")
         self._max_scans = min(options.rows_per_file, MAX_SCANS)
         self._silence_s, self._signed = min(watchdog_interval_s(), turns.SIGN_S), -math.inf
         self._sign_s = min(1.0, self._silence_s / 2)
@@ -125,6 +127,7 @@ class Watcher:
 
         Raises:
             BusyError: At the start, another process has the inbox or the outbox.
+            InputError: At the start, digitbox cannot open the inbox.
             OutboxError: At the start, digitbox cannot write to the outbox.
         """
         pause_s, state = 0.0, self._news.state
@@ -242,7 +245,7 @@ class Watcher:
             self._sign()
             counts.update(outcome.status for outcome in rows)
             scans += sum(outcome.is_last_page for outcome in rows)
-            self._say_problems(rows)
+            log_problems(rows)
             if self._stop.is_asked():  # the other scans stay in the inbox
                 break
         self._publish(outbox, counts, scans, started, ready_since)
@@ -279,13 +282,6 @@ class Watcher:
         self._news.published(results, seconds, latency_s)
         return results
 
-    def _say_problems(self, outcomes: list[Outcome]) -> None:
-        for outcome in outcomes:
-            if outcome.status is not Status.OK:
-                name, reason = text_cell(outcome.ref.name), outcome.reason or ""
-                text = f"{name}: {outcome.status}, {reason}"
-                _log.debug(text, extra=event("scan", file=name, status=outcome.status, reason=reason))
-
     def _rows_of(self, outcomes: list[Outcome], ready_since: float) -> list[Outcome]:
         """Return the outcomes that get a row now; put scans of very many pages on their list."""
         rows: list[Outcome] = []
@@ -302,7 +298,7 @@ class Watcher:
         rows = self._rows_of(self._long.read_on(), ready_since)
         if rows:
             outbox.add(rows)
-            self._say_problems(rows)
+            log_problems(rows)
             counts = Counter(outcome.status for outcome in rows)
             self._publish(outbox, counts, 1, self._long.since, ready_since)
 
@@ -337,12 +333,11 @@ class Watcher:
     def _pause(self, seconds: float, detail: str) -> None:
         self._news.pause(detail)
         with suppress(RunError):  # the ledger may be writable although the results are not
-            ledger = Ledger(self._options.outbox / STATE)
             beat = run_history.Heartbeat(
                 os.getpid(), self._inbox.path, "paused", detail, iso(utc_now()), every_s=seconds
             )
-            run_history.write_heartbeat(ledger, beat)
-            ledger.close()
+            with closing(Ledger(self._options.outbox / STATE)) as ledger:
+                run_history.write_heartbeat(ledger, beat)
         self._pruning.stop()
         self._long.clear()
         self._arrivals.forget()

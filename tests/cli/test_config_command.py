@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from batch.cli import run, watch
-from batch.cli.options import OPTIONS
+from batch.cli.options import COMMANDS
 from batch.config import OF_RUN, OF_WATCH
 from batch.inference import model_store
 from batch.lengths import Lengths
@@ -41,7 +41,9 @@ def test_each_value_says_where_it_comes_from(
 def test_every_option_of_both_is_there_with_its_default(digitbox: Digitbox) -> None:
     found = json.loads(digitbox("config", "--json").out)
     assert found["config_file"] is None
-    assert {name for command in ("run", "watch") for name in found[command]} == set(OPTIONS)
+    assert {name for command in ("run", "watch") for name in found[command]} == {
+        key for options in COMMANDS.values() for key in options
+    }
     for command, records in ((run.run, OF_RUN), (watch.watch, OF_WATCH)):
         defaults = {key: default for key, (_, default) in options_of(*records).items()}
         shown = {name: one["value"] for name, one in found[str(command.name)].items()}

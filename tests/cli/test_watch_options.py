@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from batch.cli.main import cli
 from command import Digitbox
-from formats import FORMATS, two
+from formats import FORMATS, second_page_damaged, two
 from scene import Scene
 
 TWO = FORMATS["png-8"](two())
@@ -34,8 +34,9 @@ def test_only_new_leaves_out_scans_that_were_moved_away(scene: Scene, only_new: 
 def test_scans_that_are_not_ok_are_details_of_the_log(scene: Scene) -> None:
     scene.drop("a.png", TWO)
     scene.drop("half.png", TWO[:90])
+    scene.drop("cards.tif", second_page_damaged())
     scene.watch(60)
-    assert scene.log.of("scan") == ["half.png: failed, truncated"]
+    assert scene.log.of("scan") == ["cards.tif, page 2: failed, damaged", "half.png: failed, truncated"]
 
 
 def test_a_dry_run_prints_what_would_be_read_and_changes_nothing(tmp_path: Path) -> None:

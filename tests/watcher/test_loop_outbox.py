@@ -79,7 +79,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     ((rows, (state, detail)),) = seen
     if place == "explain":  # the row is what counts; a scan that cannot be moved is tried again
         assert (rows, state) == (6, "watching")
-        assert scene.log.of("retire") == [
+        assert scene.log.of("disposal") == [
             "1 scan could not be moved to done/ or failed/: No space left on device"
         ]
         return
@@ -208,7 +208,7 @@ def test_a_scan_that_cannot_be_moved_has_one_row(scene: Scene, monkeypatch: pyte
     scene.ticking.now = 0
     scene.watch(150)  # a watcher that was started anew does not read it either
     scene.check()
-    assert len(scene.log.of("retire")) == 2
+    assert len(scene.log.of("disposal")) == 2
 
 
 @pytest.mark.parametrize("after", [After.MOVE, After.DELETE])

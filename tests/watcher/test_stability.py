@@ -227,5 +227,7 @@ def test_a_scan_that_is_opened_after_it_was_read_stays(scene: Scene) -> None:
         scene.ticking.at(29, lambda: read_at.append(path.exists()))
         scene.watch(90)
     assert read_at == [True]
-    assert scene.log.of("retire") == ["1 scan could not be moved to done/ or failed/: somebody writes to it"]
+    assert scene.log.of("disposal") == [
+        "1 scan could not be moved to done/ or failed/: somebody writes to it"
+    ]
     scene.check()
