@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.inference.classifier import Digits
 from batch.terminal import stderr
@@ -34,21 +36,46 @@ def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
         representative: Digits like those it will see, (n, 28, 28, channels), to quantise weights and
             activations to int8 (Jacob et al. 2018); None keeps them float.
     """
+    with _converter(model) as converter:
+        if representative is not None:
+            _quantise(converter, (digit[np.newaxis] for digit in representative[:MAX_REPRESENTATIVE]))
+        return bytes(converter.convert())
+
+
+def int8_bytes(model: Any, examples: Iterable[npt.NDArray[np.float32]]) -> bytes:
+    """Return the content of the .tflite file: uint8 pictures in, float32 outputs, int8 inside.
+
+    Args:
+        model: Keras model with float32 input.
+        examples: Inputs like those it will see, (1, ...) each. The ranges of the activations come from them,
+            and that of the input is what uint8 stands for.
+    """
+    import tensorflow as tf
+
+    with _converter(model) as converter:
+        _quantise(converter, examples)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.uint8
+        converter.inference_output_type = tf.float32
+        return bytes(converter.convert())
+
+
+@contextmanager
+def _converter(model: Any) -> Iterator[Any]:
+    """Yield LiteRT's converter for a Keras model, in silence."""
     import tensorflow as tf
 
     with tempfile.TemporaryDirectory(prefix="digitbox-") as folder, warnings.catch_warnings():
-        # The converter takes the statistics from the digits, and yet warns that it has none.
+        # The converter takes the statistics from the examples, and yet warns that it has none.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
         with stderr.silence():
             # TFLiteConverter.from_keras_model prints the whole signature to stdout.
             model.export(folder, format="tf_saved_model", verbose=False)
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-            if representative is not None:
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-                converter.representative_dataset = lambda: _one_by_one(representative)
-            return bytes(converter.convert())
+            yield tf.lite.TFLiteConverter.from_saved_model(folder)
 
 
-def _one_by_one(digits: Digits) -> Iterator[list[Any]]:
-    for digit in digits[:MAX_REPRESENTATIVE]:
-        yield [digit[np.newaxis]]
+def _quantise(converter: Any, examples: Iterable[npt.NDArray[Any]]) -> None:
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([example] for example in examples)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
+from batch.inference import look_networks
 from batch.preprocessing.look import SIDE_PX
-from batch.terminal import stderr
+from batch.training import litert
 from batch.training.look.networks import CLASSES, NORM_EPSILON, PLACE, Network, scaled
 
 Weights = npt.NDArray[np.float32]
@@ -114,22 +111,7 @@ def int8_bytes(folded: Any, calibration: Pictures) -> bytes:
     # With the full range, the input's scale is 1/128 and its zero is the ground: levels go in as they are.
     pictures[0, 0, :2] = 0, 255
 
-    def examples() -> Iterator[list[Any]]:
-        for picture in scaled(pictures):
-            yield [picture[np.newaxis]]
-
-    with tempfile.TemporaryDirectory(prefix="digitbox-") as folder, warnings.catch_warnings():
-        # The converter takes the statistics from the pictures, and yet warns that it has none.
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
-        with stderr.silence():
-            _in_blocks(folded).export(folder, format="tf_saved_model", verbose=False)
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = examples
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.uint8
-            converter.inference_output_type = tf.float32
-            return bytes(converter.convert())
+    return litert.int8_bytes(_in_blocks(folded), np.split(scaled(pictures), len(pictures)))
 
 
 def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
@@ -144,16 +126,10 @@ def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
 
 def litert_outputs(content: bytes, pictures: Pictures) -> tuple[Weights, Weights]:
     """Return logits, (n, 12), and places, (n, 4), of the content of a LiteRT file."""
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    (scan,) = interpreter.get_input_details()
-    by_size = {int(output["shape"][-1]): output["index"] for output in interpreter.get_output_details()}
-    logits, places = [], []
-    for start in range(0, len(pictures), CHUNK):
-        chunk = pictures[start : start + CHUNK, :, :, np.newaxis]
-        interpreter.resize_tensor_input(scan["index"], chunk.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(scan["index"], chunk)
-        interpreter.invoke()
-        logits.append(interpreter.get_tensor(by_size[CLASSES]))
-        places.append(interpreter.get_tensor(by_size[PLACE]))
+    network = look_networks.LiteRtNetwork(content, "the network")
+    chunks = [
+        network.see(pictures[start : start + CHUNK, :, :, np.newaxis])
+        for start in range(0, len(pictures), CHUNK)
+    ]
+    logits, places = zip(*chunks, strict=True)
     return np.concatenate(logits), np.concatenate(places)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from batch.terminal import stderr
+from batch.training import litert
 from batch.training.numbers.networks import scaled
 from batch.training.numbers.records import Records
 
@@ -32,20 +28,5 @@ def int8_bytes(model: Any, calibration: dict[int, Records]) -> bytes:
     strips[0] = strips[0].copy()
     strips[0][0, :2] = 0, 255
 
-    def examples() -> Iterator[list[Any]]:
-        for strip in strips:
-            yield [scaled(strip[None])]
-
     frames = keras.Model(model.input, model.get_layer("frames").output)
-    with tempfile.TemporaryDirectory(prefix="digitbox-") as folder, warnings.catch_warnings():
-        # The converter takes the statistics from the pictures, and yet warns that it has none.
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
-        with stderr.silence():
-            frames.export(folder, format="tf_saved_model", verbose=False)
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = examples
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-            converter.inference_input_type = tf.uint8
-            converter.inference_output_type = tf.float32
-            return bytes(converter.convert())
+    return litert.int8_bytes(frames, (scaled(strip[None]) for strip in strips))
