@@ -75,5 +75,5 @@ $(VENV)/run.stamp: $(BIN)/python setup.cfg pyproject.toml
 	@touch $@
 
 $(VENV)/test.stamp: $(BIN)/python setup.cfg pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[train,parquet,excel,s3,ray,review,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[train,formats,parquet,excel,s3,ray,metrics,review,test,lint]'
 	@touch $(VENV)/run.stamp $@
