@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from batch.report import pictures, rows, write
 from published import NOON
+from waiting import wait_for
 
 
 class Page:
@@ -38,6 +40,18 @@ class Page:
 
     def click(self, name: str) -> None:
         self.browser.find_element("id", name).click()
+
+    def click_on(self, selector: str) -> None:
+        """Click on the first such element, also if the page draws it anew at that moment."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        def is_done() -> bool:
+            with suppress(StaleElementReferenceException):
+                self.browser.find_element("css selector", selector).click()
+                return True
+            return False
+
+        wait_for(is_done)
 
     def press(self, keys: str) -> None:
         for key in keys:

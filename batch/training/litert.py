@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,11 @@ def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
     """
     with _converter(model) as converter:
         if representative is not None:
-            _quantise(converter, (digit[np.newaxis] for digit in representative[:MAX_REPRESENTATIVE]))
+            _quantise(converter, [digit[np.newaxis] for digit in representative[:MAX_REPRESENTATIVE]])
         return bytes(converter.convert())
 
 
-def int8_bytes(model: Any, examples: Iterable[npt.NDArray[np.float32]]) -> bytes:
+def int8_bytes(model: Any, examples: Sequence[npt.NDArray[np.float32]]) -> bytes:
     """Return the content of the .tflite file: uint8 pictures in, float32 outputs, int8 inside.
 
     Args:
@@ -74,7 +74,7 @@ def _converter(model: Any) -> Iterator[Any]:
             yield tf.lite.TFLiteConverter.from_saved_model(folder)
 
 
-def _quantise(converter: Any, examples: Iterable[npt.NDArray[Any]]) -> None:
+def _quantise(converter: Any, examples: Sequence[npt.NDArray[Any]]) -> None:
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

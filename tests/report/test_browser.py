@@ -94,7 +94,7 @@ def test_keyboard_corrections_reach_the_results(
 
 def accept_all(page: Page) -> None:
     page.click("accept-all")
-    page.browser.find_element("css selector", "#bulk .primary").click()
+    page.click_on("#bulk .primary")
     assert wait_for(lambda: page.text("save") == "Save 3 corrections")  # the dialog closes later
 
 
@@ -129,7 +129,7 @@ def test_a_comment_with_an_answer_is_one_step(open_page: Callable[..., Page]) ->
     page.click("start")
     for answer in ("#accept", "#keys button", "#review-others button", "#skip"):
         comment.send_keys("a word")
-        page.browser.find_element("css selector", answer).click()
+        page.click_on(answer)
         assert (page.text("review-file"), page.browser.execute_script(shown)) == ("blank.png", "")
         page.press("U")
         assert (page.text("review-file"), page.text("review-answer")) == ("unsure.png", "")
@@ -150,7 +150,7 @@ def test_a_comment_with_an_answer_is_one_step(open_page: Callable[..., Page]) ->
     page.click("undo-last")
     page.click("undo-last")
     assert page.digits()[0] == "7" and "kept" not in page.text("list")
-    page.browser.find_element("css selector", "[aria-label='Open sure.png']").click()
+    page.click_on("[aria-label='Open sure.png']")
     page.press("s")
     page.press("\ue00c")
     assert wait_for(lambda: "ok\nleft open" in page.text("list"))
@@ -201,7 +201,7 @@ def test_enter_stores_what_the_page_offers(open_page: Callable[..., Page]) -> No
     assert offers == [("7", "Accept 7"), ("not a digit", "Accept not a digit")]
     assert page.text("review-answer") == "Your answer: not a digit"
     page.press("\ue00c")
-    page.browser.find_element("css selector", "[aria-label='Open broken.png']").click()
+    page.click_on("[aria-label='Open broken.png']")
     assert page.text("review-prediction").splitlines()[0] == "not read"
     page.press("\ue007")
     assert page.text("review-answer") == ""
@@ -211,18 +211,18 @@ def test_enter_stores_what_the_page_offers(open_page: Callable[..., Page]) -> No
 
 def test_filters(open_page: Callable[..., Page]) -> None:
     page = open_page()
-    page.browser.find_element("css selector", "[data-status=review]").click()
+    page.click_on("[data-status=review]")
     assert page.rows() == ["unsure.png"]
-    page.browser.find_element("css selector", "[data-status=failed]").click()
+    page.click_on("[data-status=failed]")
     assert page.rows() == ["unsure.png", "broken.png"]
-    page.browser.find_element("css selector", "button[type=reset]").click()
+    page.click_on("button[type=reset]")
     assert wait_for(lambda: len(page.rows()) == 4)
     page.browser.find_element("id", "name").send_keys("SURE")
     assert page.rows() == ["unsure.png", "sure.png"]
     page.browser.find_element("id", "low").send_keys("0.5")
     assert page.rows() == ["sure.png"]
     assert page.text("shown") == "1 of 4 scans"
-    page.browser.find_element("css selector", "[data-digit='7']").click()
+    page.click_on("[data-digit='7']")
     assert page.rows() == []
 
 

@@ -134,7 +134,7 @@ def test_gallery_and_bulk_accept_with_the_mouse(live_page: Callable[..., LivePag
         outcome(scan(folder, f"{n}.png", n), Status.REVIEW, 7, Reason.LOW_CONFIDENCE) for n in range(1, 9)
     ]
     page = live_page(*reviewed, outcome(scan(folder, "sure.png", 12)))
-    page.browser.find_element("css selector", "[data-digit='7']").click()
+    page.click_on("[data-digit='7']")
     page.click("gallery")
     tiles = page.browser.find_elements("css selector", ".tile")
     assert [tile.accessible_name for tile in tiles[:2]] == ["1.png: 7", "2.png: 7"] and len(tiles) == 8
@@ -148,7 +148,7 @@ def test_gallery_and_bulk_accept_with_the_mouse(live_page: Callable[..., LivePag
     assert wait_for(lambda: page.text("shown") == "6 of 9 scans")
     page.click("accept-all")
     assert page.text("bulk-words") == "Say that digitbox is right about these 6 scans?"
-    page.browser.find_element("css selector", "#bulk .primary").click()
+    page.click_on("#bulk .primary")
     page.wait_for_text("progress", "All 8 doubtful scans are reviewed.")
     page.wait_for_text("saved", SAVED)
     assert sorted(labels(page.outbox).values()) == ["1", "4", *["7"] * 6]

@@ -152,7 +152,7 @@ def test_numbers_are_trained_alone(
     before = model_store.load_manifest(model)
     shutil.copytree(trained[0] / "numbers", out / "numbers")  # its training is done
     result = CliRunner().invoke(main, [str(sources), str(out), *OPTIONS, "--numbers-of", str(model)])
-    assert (result.exit_code, result.stdout) == (0, f"{model}\n")
+    assert (result.exit_code, result.stdout) == (0, f"{model}\n"), result.exception
     after = model_store.load_manifest(model)
     assert after.version == before.version  # rows of single digits stay what they are
     assert after.numbers_version.startswith("cnn-numbers-")

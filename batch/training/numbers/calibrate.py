@@ -32,7 +32,7 @@ WRONG_LENGTH_FRACTION = (
     0.1  # of the fields that lack a digit, or have one too many, where the length is known
 )
 LENGTH_DRAWS = 3  # lengths that a user gives for each field; the best weight of others depends on them
-NEWTON_STEPS = 30
+NEWTON_STEPS, MAX_STEP = 30, 1.0  # of each weight: a hardly trained network would make it larger and larger
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,8 @@ def _likelihood(spelled: Sequence[Spelled], labels: Sequence[str | None]) -> flo
         if label and len(label) == len(line.number)
         for place, digit in zip(line.places, label, strict=True)
     ]
+    if not rows:  # a network that has hardly been trained
+        return -np.inf
     logits = np.log(np.maximum([place for place, _ in rows], MIN_SHARE))
     digits = np.array([digit for _, digit in rows])
     temperature = calibration.fit_temperature(logits, digits)
@@ -183,7 +185,12 @@ class _Odds(NamedTuple):
     def confidences(self, answers: _Answers) -> npt.NDArray[np.float64]:
         """Return the probability that each answer is right."""
         odds = self.slope * answers.shares + self.look_slope * answers.seen + self.offset
-        return np.asarray(1 / (1 + np.exp(-odds)))
+        return _probability(odds)
+
+
+def _probability(odds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return probabilities of log odds of any size."""
+    return np.asarray((1 + np.tanh(odds / 2)) / 2)
 
 
 def _answers(spelled: Sequence[Spelled], labels: Sequence[str | None]) -> _Answers:
@@ -207,16 +214,17 @@ def _fit_odds(answers: _Answers) -> _Odds:
         weights = np.zeros(design.shape[1])
         weights[0] = 0.5
         for _ in range(NEWTON_STEPS):
-            likely = 1 / (1 + np.exp(-design @ weights))
+            likely = _probability(design @ weights)
             gradient = design.T @ (counts * (target - likely))
             curvature = (design * (counts * likely * (1 - likely))[:, None]).T @ design
-            weights = weights + np.linalg.solve(curvature + 1e-6 * np.eye(len(weights)), gradient)
-        likely = np.clip(1 / (1 + np.exp(-design @ weights)), MIN_SHARE, 1 - MIN_SHARE)
+            step = np.linalg.solve(curvature + 1e-6 * np.eye(len(weights)), gradient)
+            weights = weights + np.clip(step, -MAX_STEP, MAX_STEP)
+        likely = np.clip(_probability(design @ weights), MIN_SHARE, 1 - MIN_SHARE)
         losses = -np.where(right, np.log(likely), np.log(1 - likely))
         slope, offset, look_slope = [*weights.tolist(), 0.0][:3]
         if look_slope >= 0:
             break
-    return _Odds(slope, look_slope, offset, float(np.average(losses, weights=counts)))
+    return _Odds(slope, look_slope, offset, float(counts @ losses / max(1.0, counts.sum())))
 
 
 def _with_known_lengths(network: LiteRt, held_out: HeldOut, seed: int) -> list[Spelled]:

@@ -29,4 +29,4 @@ def int8_bytes(model: Any, calibration: dict[int, Records]) -> bytes:
     strips[0][0, :2] = 0, 255
 
     frames = keras.Model(model.input, model.get_layer("frames").output)
-    return litert.int8_bytes(frames, (scaled(strip[None]) for strip in strips))
+    return litert.int8_bytes(frames, [scaled(strip[None]) for strip in strips])
