@@ -161,27 +161,6 @@ def set_state(ledger: Ledger, batch_id: str, state: State) -> None:
     ledger.execute("UPDATE batches SET state = ? WHERE batch = ?", (state.value, batch_id))
 
 
-def take_over(ledger: Ledger, folder: str, after: After) -> int:
-    """Have the scans of a folder moved or deleted that have their row and were left there.
-
-    Args:
-        ledger: The ledger of the outbox.
-        folder: The real path of the folder. A batch with a scan from elsewhere stays as it is.
-        after: What becomes of the scans.
-
-    Returns:
-        The number of batches that wait for their disposal now.
-    """
-    first, end = os.fsencode(f"{folder}/"), os.fsencode(f"{folder}0")  # the paths below the folder
-    return ledger.execute_many(
-        "UPDATE batches SET after = ?, state = 'published' WHERE after = 'leave' AND state = 'retired' "
-        "AND EXISTS (SELECT 1 FROM members WHERE members.batch = batches.batch) "
-        "AND NOT EXISTS "
-        "(SELECT 1 FROM members WHERE members.batch = batches.batch AND (path < ? OR path >= ?))",
-        [(after.value, first, end)],
-    )
-
-
 def delete(ledger: Ledger, batch_id: str) -> None:
     """Delete a batch with its members."""
     with ledger.transaction():
@@ -200,9 +179,9 @@ def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
 
 
 def unfinished(ledger: Ledger) -> list[Batch]:
-    """Return the batches that still have a step to go, the newest first: a scan goes with its last row."""
+    """Return the batches that still have a step to go, the oldest first."""
     rows = ledger.execute(
-        f"SELECT {BATCH_COLUMNS} FROM batches WHERE state != 'retired' ORDER BY rowid DESC"  # noqa: S608
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE state != 'retired' ORDER BY rowid"  # noqa: S608
     )
     return [Batch.from_row(row) for row in rows]
 

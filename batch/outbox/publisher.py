@@ -239,18 +239,6 @@ class Outbox:
             self._finish(batch)
         return self._place / batch.file
 
-    def take_over(self, inbox: str) -> bool:
-        """Have scans of a watched inbox moved or deleted, too, that were left there with their row.
-
-        Args:
-            inbox: Its real path.
-
-        Returns:
-            Whether there are any. `dispose_rest` moves or deletes them.
-        """
-        with self._reporting():
-            return self._after is not After.LEAVE and batches.take_over(self._ledger, inbox, self._after) > 0
-
     def dispose_rest(self) -> None:
         """Try once more to move or delete the scans that digitbox could not move or delete before.
 

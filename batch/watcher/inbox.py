@@ -74,14 +74,6 @@ class InboxMonitor:
         """
         self._lock_folder(self._identity())
 
-    def is_empty(self) -> bool:
-        """Return whether digitbox finds nothing in the folder, e.g. since its disk is not mounted."""
-        try:
-            with os.scandir(self.path) as entries:
-                return next(entries, None) is None
-        except OSError:
-            return True
-
     def close(self) -> None:
         """End the events and give the lock back."""
         self._events.stop()

@@ -313,11 +313,6 @@ class Watcher:
 
     def _rescan(self, outbox: Outbox) -> None:
         """Look at the whole inbox, and try once more to dispose of scans that had to stay."""
-        if not self._inbox.is_empty() and outbox.take_over(self._inbox.path):
-            _log.info(
-                f"scans with a row were left here: --after {self._options.after} counts for them, too",
-                extra=event("disposal"),
-            )
         outbox.dispose_rest()
         self._disposal_warning.warn(outbox.not_disposed)
         self._arrivals.rescan(outbox.unsettled)

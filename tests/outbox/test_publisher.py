@@ -2,22 +2,20 @@ import errno
 import fcntl
 import os
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import published
 from batch.errors import BusyError, OutboxError
 from batch.outbox.publisher import Outbox
-from batch.outbox.turns import Role
-from batch.records import After, Outcome, ScanRef, Status
+from batch.records import Outcome, ScanRef, Status
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
-def outbox(folder: Path, rows_per_file: int = 100, **settings: Any) -> Outbox:
+def outbox(folder: Path, rows_per_file: int = 100) -> Outbox:
     return Outbox(
         folder,
         format_name="csv",
@@ -25,7 +23,6 @@ def outbox(folder: Path, rows_per_file: int = 100, **settings: Any) -> Outbox:
         model="m-1",
         with_probabilities=False,
         now=lambda: NOON,
-        **settings,
     )
 
 
@@ -188,20 +185,3 @@ def test_all_pages_of_a_file_are_in_one_batch(tmp_path: Path, counts: list[int],
         box.add(outcomes)
     found = [len(Path(path).read_text().splitlines()) - 1 for path in box.published]
     assert found == batches
-
-
-def test_scans_that_were_left_go_with_their_last_row(tmp_path: Path) -> None:
-    """A batch with a scan from elsewhere stays, also from a folder whose name only begins alike."""
-    inbox, beside, folder = (tmp_path / name for name in ("inbox", "inbox-2", "out"))
-    read = [published.outcome(published.scan(inbox, name)) for name in ("a.png", "b.png")]
-    other = published.outcome(published.scan(beside, "c.png"))
-    published.publish(folder, [read[1], other])
-    published.publish(folder, read[:1])
-    last = published.publish(folder, read[:1], now=NOON + timedelta(hours=1))
-    for after in (After.LEAVE, After.MOVE):
-        with outbox(folder, after=after, role=Role.WATCHER) as box, box.turn():
-            assert box.take_over(str(inbox)) is (after is After.MOVE)
-            box.dispose_rest()
-    assert os.listdir(inbox) == ["b.png"] and os.listdir(beside) == ["c.png"]
-    (moved,) = (folder / "done").rglob("a.png")
-    assert moved.parent.name == last.stem.split("-")[-1]

@@ -5,7 +5,6 @@ import json
 import os
 import sqlite3
 import subprocess
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -18,14 +17,13 @@ from batch.locations import STATE
 from batch.outbox import batches, disposal
 from batch.outbox import publisher as outboxes
 from batch.outbox.ledger import FILE
-from batch.records import After
 from batch.results import writers
 from batch.storage import disk as disks
 from batch.storage import locks
 from batch.storage.durable import sync
 from faults import fast_folder
 from formats import numbered_scan
-from scene import Scene, digests
+from scene import Scene
 
 
 def says(scene: Scene) -> tuple[str, str]:
@@ -209,26 +207,6 @@ def test_a_scan_that_cannot_be_moved_has_one_row(scene: Scene, monkeypatch: pyte
     scene.watch(150)  # a watcher that was started anew does not read it either
     scene.check()
     assert len(scene.log.of("disposal")) == 2
-
-
-@pytest.mark.parametrize("after", [After.MOVE, After.DELETE])
-def test_scans_that_were_left_go_without_a_second_row(scene: Scene, after: After) -> None:
-    for number in range(3):
-        scene.drop(f"{number}.png", numbered_scan(number))
-    scene.drop("half.png", numbered_scan(3)[:90])
-    scene.watch(30, after=After.LEAVE)
-    scene.inbox.rename(scene.folder / "disk")
-    scene.inbox.mkdir()  # it is not mounted
-    scene.watch(60, after=after)
-    scene.inbox.rmdir()
-    (scene.folder / "disk").rename(scene.inbox)
-    scene.drop("new.png", numbered_scan(4))
-    scene.watch(90, after=after)
-    assert Counter(row["file"] for row in scene.rows) == Counter(name for name, _ in scene.dropped)
-    assert not os.listdir(scene.inbox)
-    assert len(list(digests(scene.outbox / "failed"))) == 1
-    assert len(list(digests(scene.outbox / "done"))) == (4 if after is After.MOVE else 0)
-    assert len(scene.log.of("disposal")) == 1
 
 
 def test_another_scan_in_the_place_of_one_that_cannot_be_moved(
