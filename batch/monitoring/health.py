@@ -171,14 +171,14 @@ def _judge_watcher(health: Health, now: float, outbox: Location) -> None:
 
 
 def _count_waiting(health: Health, ledger: Ledger, outbox: Location, run: RunSummary | None) -> None:
+    is_watched = run is not None and run.command == "watch"
     inputs = health.inputs or (run.inputs if run else ())
-    if not inputs and health.watcher is not None:
-        inputs = (health.watcher.inbox,)
+    if health.watcher is not None and not health.inputs and (is_watched or not inputs):
+        inputs = (health.watcher.inbox,)  # if the inbox is a link, the folder that it led to at the start
     health.inputs = tuple(inputs)
     if not inputs:
         return
     recursive, ignore = (run.recursive, run.ignore) if run else (True, ())
-    is_watched = run is not None and run.command == "watch"
     attempts = 1 if is_watched else ATTEMPTS
     count, oldest_ns = 0, math.inf
     there = [path for path in inputs if not _has_left(ledger, path)]

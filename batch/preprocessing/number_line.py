@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from batch.preprocessing.look import LOOK, is_ink_dark, level_curve, light_input, reduce
 from batch.records import Grey
@@ -35,7 +34,6 @@ class StripSpec:
         max_columns: A wider scan holds no line that fills the strip, and to look for it would take minutes.
         ground: Level of the paper, as in the look's picture.
         ink_level: Levels above the paper nearby from which a pixel counts as ink.
-        pale_level: The same for paler digits beside the others.
         open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
         rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
             height, too.
@@ -56,7 +54,6 @@ class StripSpec:
     max_columns: int = 10_000
     ground: int = LOOK.ground
     ink_level: int = 120
-    pale_level: int = 60
     open_fraction: float = 0.3
     rule_fraction: float = 0.5
     upright_fraction: float = 0.75
@@ -158,8 +155,7 @@ def find_line(levels: Grey) -> tuple[int, int, int, int]:
     rows, columns = small.shape
     reach = max(3, round(STRIP.open_fraction * rows)) | 1
     paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
-    above_paper = cv2.subtract(small, paper)
-    ink = (above_paper > STRIP.ink_level).view(np.uint8)
+    ink = (cv2.subtract(small, paper) > STRIP.ink_level).view(np.uint8)
     run = max(rows, round(STRIP.rule_fraction * columns))
     upright = _without_runs(ink, (max(4, round(STRIP.upright_fraction * rows)), 1))
     ink = _without_runs(ink, (1, run))
@@ -180,10 +176,8 @@ def find_line(levels: Grey) -> tuple[int, int, int, int]:
     above = STRIP.above_fraction * (bottom - top) + 1 + missing / 2
     # Here the upright runs count: one may be a 1 as high as the scan.
     inked = ink[top:bottom].any(axis=0)
-    # A dot may stand a little below the digits, and a digit may be paler than the others.
+    # A dot may stand a little below the digits.
     inked |= upright[max(0, round(top - above)) : round(bottom + above)].any(axis=0)
-    pale = _without_runs((above_paper > STRIP.pale_level).view(np.uint8), (1, run))
-    inked |= _tall_columns(pale[top:bottom])
     beside = STRIP.beside_fraction * (bottom - top)
     written = np.flatnonzero(inked)
     first, last = int(written[0]), int(written[-1]) + 1
@@ -193,17 +187,6 @@ def find_line(levels: Grey) -> tuple[int, int, int, int]:
         max(0, round((first - beside) * factor)),
         min(width, round((last + beside) * factor)),
     )
-
-
-def _tall_columns(ink: Grey) -> npt.NDArray[np.bool_]:
-    """Return which columns hold pieces of ink, 0 or 1, as tall as writing; none if there are too many."""
-    columns = np.zeros(ink.shape[1], np.bool_)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    if count <= STRIP.max_pieces + 1:
-        for left, _, width, height, _ in stats[1:].tolist():
-            if height >= STRIP.tall_fraction * ink.shape[0]:
-                columns[left : left + width] = True
-    return columns
 
 
 def _without_runs(ink: Grey, kernel: tuple[int, int]) -> Grey:

@@ -137,8 +137,8 @@ class Watcher:
             self._inbox.lock()
         while not self._stop.is_asked():
             try:
-                if state.is_watching:
-                    self._check_outbox()
+                if state.is_watching and (loss := self._loss()):
+                    raise OutboxError(loss)
                 outbox = open_outbox()
                 outbox.while_waiting, outbox.sign = self._while_waiting, self._sign
                 with outbox:
@@ -161,11 +161,12 @@ class Watcher:
                     break
                 if not state.is_watching:
                     raise
-                notify(f"STATUS=paused: {error}")
+                detail = self._loss() or str(error)
+                notify(f"STATUS=paused: {detail}")
                 if not pause_s:
-                    _log.warning(f"paused, trying again from time to time: {error}", extra=event("paused"))
+                    _log.warning(f"paused, trying again from time to time: {detail}", extra=event("paused"))
                 pause_s = min(MAX_PAUSE_S, max(1.0, 2 * pause_s))
-                self._pause(pause_s, str(error))
+                self._pause(pause_s, detail)
         _log.info("stopped", extra=event("stopped"))
 
     def _start(self) -> None:
@@ -318,12 +319,14 @@ class Watcher:
         self._arrivals.rescan(outbox.unsettled)
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
 
-    def _check_outbox(self) -> None:
-        # After an unmount, a new outbox would be on another disk. The mount point is still a folder.
-        if not os.path.isdir(self._options.outbox / STATE):
-            raise OutboxError(
-                f"the outbox {self._options.outbox} is gone: bring it back, or start the watcher again"
-            )
+    def _loss(self) -> str:
+        """Return words for an outbox that is gone, or an empty text.
+
+        After an unmount, a new outbox would be on another disk. The mount point is still a folder.
+        """
+        if os.path.isdir(self._options.outbox / STATE):
+            return ""
+        return f"the outbox {self._options.outbox} is gone: bring it back, or start the watcher again"
 
     def _pause(self, seconds: float, detail: str) -> None:
         self._news.pause(detail)

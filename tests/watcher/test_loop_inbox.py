@@ -1,6 +1,7 @@
 """What can befall the inbox and those who watch it: scans are found all the same."""
 
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
 from batch.errors import BusyError, InputError
 from batch.locations import STATE
+from batch.monitoring.health import check_health
 from batch.monitoring.news import News, State
 from batch.run import job
 from batch.storage import locks
@@ -142,15 +144,22 @@ def test_a_link_that_is_switched_leaves_the_watcher_where_it_is(scene: Scene) ->
         with pytest.raises(BusyError), locks.hold(first, exclusive=True, busy=""):
             pass
 
+    def ask() -> None:
+        health = check_health((), scene.outbox, datetime.now(UTC).timestamp())
+        waiting.append((health.waiting, health.problems))
+
     free: list[Path] = []
+    waiting: list[object] = []
     scene.drop("a.png", numbered_scan(1))
     scene.ticking.at(20, switch)
     scene.ticking.at(25, drop)
     scene.ticking.at(100, try_locks)
+    scene.ticking.at(110, ask)
     scene.watch(150)
     scene.check()
     assert {row["source"] for row in scene.rows} == {str(first.resolve())}
     assert free
+    assert waiting == [(0, [])]
 
 
 def test_no_inbox_and_one_that_cannot_be_opened(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

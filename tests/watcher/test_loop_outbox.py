@@ -179,6 +179,7 @@ def test_an_outbox_that_is_taken_away_is_waited_for(scene: Scene, time_s: float,
     scene.watch(200)
     scene.check()
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
+    assert "is gone: bring it back" in scene.log.of("paused")[0]
 
 
 def test_an_outbox_that_cannot_be_written_at_the_start(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,9 +51,13 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             )
             for box in content["annotations"]
         ]
-    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+    except KeyError as error:
         raise InputError(
             f"{source} lacks {error}, which COCO's images and boxes have: export it again"
+        ) from error
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        raise InputError(
+            f"{source} has images or boxes that are not as COCO's are ({error}): export it again"
         ) from error
     last = {name: image_id for image_id, (name, _, _) in images.items()}
     of_source = part_of(folder.name_of(source))
