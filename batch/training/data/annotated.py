@@ -29,13 +29,13 @@ def find(path: Path) -> Annotations | None:
         contents = [(file, read_json(file)) for file in files]
         for layout in (coco, label_studio):
             if matching := [(file, content) for file, content in contents if layout.matches(content)]:
-                annotations = Annotations(layout.LAYOUT)
+                annotations = Annotations(layout.LAYOUT, path.parent if is_named else path)
                 for file, content in matching:
                     layout.read(content, file, annotations)
                 return annotations
     root = path.parent if path.name in yolo.NAMES or path.suffix.lower() in (".yaml", ".yml") else path
     if root.is_dir() and (boxes := yolo.find(root)):
-        annotations = Annotations(yolo.LAYOUT)
+        annotations = Annotations(yolo.LAYOUT, root)
         yolo.read(boxes, root, annotations)
         return annotations
     return None

@@ -60,11 +60,13 @@ class Annotations:
 
     Attributes:
         layout: The layout, in words.
+        root: The folder of the data set, in which names say what is to train on and to test on.
         found: The annotations by part.
         left_out: How many annotations digitbox leaves out, by part and reason.
     """
 
     layout: str
+    root: Path
     found: dict[str, list[Annotation]] = field(default_factory=dict)
     left_out: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 

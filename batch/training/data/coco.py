@@ -60,7 +60,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             f"{source} has images or boxes that are not as COCO's are ({error}): export it again"
         ) from error
     last = {name: image_id for image_id, (name, _, _) in images.items()}
-    of_source = part_of(folder.name_of(source))
+    of_source = part_of(os.path.relpath(source, annotations.root))
     files = {}
     for image_id, image, label, box in boxes:
         if image is None:
@@ -71,7 +71,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             files[image_id] = folder.find(name, source)
         file = files[image_id]
         of_file = "" if file is None else folder.name_of(file)
-        part = of_source or part_of(os.path.dirname(of_file))
+        part = of_source or part_of(os.path.dirname(of_file or name))
         if last[name] != image_id:
             annotations.left_out[part]["of a sheet that a later image has, too"] += 1
         elif file is None:

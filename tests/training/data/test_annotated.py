@@ -124,6 +124,16 @@ def test_divided_sheets(layout: str, tmp_path: Path) -> None:
     assert [len(load(data)[0]), len(load(data, part=TRAIN)[0])] == [12, 5]
 
 
+def test_a_part_is_a_folder_with_its_own_boxes(tmp_path: Path) -> None:
+    """Roboflow writes COCO so; sheets of several parts may have the same name."""
+    for part, count in (("train", 5), ("valid", 12)):
+        written = Sheets(IMAGES[:count], LABELS[:count]).coco(tmp_path / "written" / part)
+        (written / "images").rename(tmp_path / part)
+        (written / "annotations" / "instances.json").rename(tmp_path / part / "_annotations.coco.json")
+    assert [len(load(tmp_path)[0]), len(load(tmp_path, part=TRAIN)[0])] == [12, 5]
+    assert [len(load(tmp_path / part)[0]) for part in ("train", "valid")] == [5, 12]
+
+
 def test_what_is_left_out_is_of_the_part_that_is_read(tmp_path: Path) -> None:
     for part in ("train", "val"):
         for name in "ab":
@@ -137,13 +147,15 @@ def test_what_is_left_out_is_of_the_part_that_is_read(tmp_path: Path) -> None:
         "left out: 1 of a task without an image or an annotation",
     }
     (tmp_path / "export.json").unlink()
-    files = [{"id": number, "file_name": f"{part}/b.png"} for number, part in enumerate(("train", "val"))]
-    sheets = [{**COCO["images"][0], **file} for file in files]
+    names = ("train/b.png", "val/b.png", "train/gone.png", "val/gone.png")
+    sheets = [{**COCO["images"][0], "id": number, "file_name": name} for number, name in enumerate(names)]
     boxes = [{**COCO["annotations"][0], "image_id": number, **extra} for number in (0, 1) for extra in EXTRAS]
+    boxes += [{**COCO["annotations"][0], "image_id": number} for number in (2, 3)]
     (tmp_path / "all.json").write_text(coco(images=sheets, annotations=boxes))
-    for part in (TEST, TRAIN):
+    for name, part in (("val", TEST), ("train", TRAIN)):
         assert sorted(load(tmp_path, part=part)[1][1:]) == [
             "left out: 1 in a box without four numbers",
+            f"left out: 1 of an image that is not there (e.g. '{name}/gone.png')",
             "left out: 1 of an unknown category",
         ]
     (tmp_path / "all.json").unlink()
