@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from batch.report import pictures, rows, write
 from published import NOON
-from waiting import wait_for
 
 
 class Page:
@@ -24,7 +24,7 @@ class Page:
         self.browser.get(self.path.as_uri())
 
     def text(self, name: str) -> str:
-        return str(self.browser.find_element("id", name).text)
+        return str(self._on(f"#{name}", lambda found: found.text))
 
     def rows(self) -> list[str]:
         """Return the file names of the rows on the screen."""
@@ -39,19 +39,18 @@ class Page:
         return list(self.browser.execute_script(script, selector))
 
     def click(self, name: str) -> None:
-        self.browser.find_element("id", name).click()
+        self.click_on(f"#{name}")
 
     def click_on(self, selector: str) -> None:
-        """Click on the first such element, also if the page draws it anew at that moment."""
+        self._on(selector, lambda found: found.click())
+
+    def _on(self, selector: str, act: Callable[[Any], Any]) -> Any:
+        """Do something with the first such element, again if the page draws it anew at that moment."""
         from selenium.common.exceptions import StaleElementReferenceException
 
-        def is_done() -> bool:
+        while True:
             with suppress(StaleElementReferenceException):
-                self.browser.find_element("css selector", selector).click()
-                return True
-            return False
-
-        wait_for(is_done)
+                return act(self.browser.find_element("css selector", selector))
 
     def press(self, keys: str) -> None:
         for key in keys:
