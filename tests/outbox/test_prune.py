@@ -267,14 +267,19 @@ def test_an_unfinished_batch_stays(
     assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 3
 
 
-def test_a_mostly_empty_ledger_shrinks(
-    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def large_ledger(digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a ledger of so many scans that it shrinks once they are pruned."""
     monkeypatch.setattr(settled, "MIN_FREE_PAGES", 2)
     for number in range(200):
         fill(inbox, f"{number:0200}.png")
     digitbox("run", "--after", "move", "--settle", "0")
-    ledger = outbox / STATE / "ledger.sqlite3"
+    return outbox / STATE / "ledger.sqlite3"
+
+
+def test_a_mostly_empty_ledger_shrinks(
+    digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = large_ledger(digitbox, inbox, outbox, monkeypatch)
     before = ledger.stat().st_size
     assert prune_outbox(outbox, Limits(LATER, LATER)).scans == 200
     assert ledger.stat().st_size < before / 2
@@ -284,11 +289,7 @@ def test_a_ledger_that_has_no_room_to_shrink_keeps_its_size(
     digitbox: Digitbox, inbox: Path, outbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite needs room for a copy; without it, all is removed that is old, and that is no failure."""
-    monkeypatch.setattr(settled, "MIN_FREE_PAGES", 2)
-    for number in range(200):
-        fill(inbox, f"{number:0200}.png")
-    digitbox("run", "--after", "move", "--settle", "0")
-    ledger = outbox / STATE / "ledger.sqlite3"
+    ledger = large_ledger(digitbox, inbox, outbox, monkeypatch)
     before = ledger.stat().st_size
     execute = Ledger.execute
 
