@@ -36,6 +36,8 @@ class Searches:
         """Return whether a search has found a scan, or a folder with the name of an image."""
         if path in self._files:
             return True
+        if not self._folders:  # the usual run has one input, and asks this of each of a million files
+            return False
         if not any(levels.is_match(below) for levels, below in self._reached(path)):
             return False
         name = os.path.basename(path)
