@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,20 @@ BASE = {
 }
 # From bytes to a decision.
 READING = {"storage", "images", "preprocessing", "inputs", "inference"}
+# The top level of the checkout.
+FOLDERS = {".ci", "batch", "benchmarks", "deploy", "docs", "findings", "inbox", "models", "outbox", "tests"}
+FILES = {
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "digitbox.py",
+    "pyproject.toml",
+    "ruff.toml",
+    "setup.cfg",
+}
 # Package (or module at the top) to the packages that it may import, beside itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "records": set(),
@@ -60,7 +75,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": BASE
     | {"storage", "images", "preprocessing", "inputs", "results", "inference", "engines", "terminal"},
 }
-PURE = {"preprocessing"}
 # What stands above the packages may import all of them.
 TOP = {"cli", "__main__", "api"}
 HEAVY = (
@@ -129,6 +143,14 @@ def test_the_table_has_no_circle() -> None:
 def test_arrows_run_down(module: str) -> None:
     packages = {package(name) for name in imported(modules()[module])}
     assert packages - {package(module)} <= MAY_IMPORT[package(module)]
+
+
+def test_the_top_level_has_nothing_but_what_belongs_there() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("needs git and its folder")
+    listed = subprocess.run([git, "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True)
+    assert {path.split("/")[0] for path in listed.stdout.splitlines()} == FOLDERS | FILES
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
