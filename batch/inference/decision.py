@@ -117,3 +117,10 @@ def review(prediction: Prediction, review_below: float) -> Decision:
     if prediction.confidence < review_below:
         return Decision(prediction, Status.REVIEW, Reason.LOW_CONFIDENCE)
     return Decision(prediction, Status.OK, None)
+
+
+def doubted(decision: Decision) -> Decision:
+    """Return the decision for review, if it was ok."""
+    if decision.status is not Status.OK:
+        return decision
+    return Decision(decision.prediction, Status.REVIEW, Reason.LOW_CONFIDENCE)

@@ -20,6 +20,7 @@ from batch.inference.look_networks import CLASSES, Network, Networks, Seen
 from batch.inference.model_store import LOOKS
 from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
+from batch.preprocessing.number_line import written_part
 from batch.records import Grey, Manifest, Prediction, Reason, Status
 
 SEVERAL, NONE = DIGITS, DIGITS + 1  # classes after the ten digits
@@ -63,7 +64,7 @@ class Sight(NamedTuple):
     Attributes:
         decision: The answer.
         glances: What digitbox knew after each look that it needed. A scan without ink has none.
-        place: Where the last look was; None if it was not needed.
+        place: Where the last look was; None if that was the whole scan.
     """
 
     decision: Decision
@@ -139,12 +140,28 @@ class Looks:
     def see(self, greys: Sequence[Grey]) -> list[Sight]:
         """Look at some scans, and again at those of which digitbox is not sure.
 
+        A digit in a long scan may be too small to be seen. If the scan looks blank, what is written is looked
+        at alone, and a person checks it.
+
         Args:
             greys: Grey images, uint8 (height, width), at least one pixel.
 
         Returns:
             What was seen of each, in the same order. It does not depend on the others.
         """
+        sights = self._see(greys)
+        parts = {
+            index: part
+            for index, (grey, sight) in enumerate(zip(greys, sights, strict=True))
+            if sight.decision.reason is Reason.BLANK and (part := written_part(grey)) is not None
+        }
+        again = self._see([cut(greys[index], part) for index, part in parts.items()])
+        for (index, part), sight in zip(parts.items(), again, strict=True):
+            sights[index] = sight._replace(decision=decision.doubted(sight.decision), place=part)
+        return sights
+
+    def _see(self, greys: Sequence[Grey]) -> list[Sight]:
+        """Look at whole scans, and at the places of their digits."""
         pictures = [look_input(grey) for grey in greys]
         sights = [Sight(Decision(None, Status.REFUSED, Reason.BLANK))] * len(greys)
         glances: dict[int, list[Glance]] = {index: [] for index in range(len(greys))}

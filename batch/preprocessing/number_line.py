@@ -15,7 +15,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from batch.preprocessing.look import LOOK, is_ink_dark, level_curve, light_input, reduce
+from batch.preprocessing.look import LOOK, Place, is_ink_dark, level_curve, light_input, reduce
 from batch.records import Grey
 
 WIDTHS_PX = (56, 80, 120, 160, 240, 360)
@@ -45,6 +45,7 @@ class StripSpec:
         above_fraction: Paper above and below the line, as a share of its height.
         beside_fraction: Paper to the left and right, the same.
         reach_px: Columns of the strip to each side of a digit's middle that a digit may take.
+        long_ratio: A scan so many times as long as wide shows its digits to the look as specks.
     """
 
     height_px: int = 40
@@ -64,6 +65,7 @@ class StripSpec:
     above_fraction: float = 0.1
     beside_fraction: float = 0.5
     reach_px: float = 22.0
+    long_ratio: float = 5.0
 
 
 STRIP = StripSpec()
@@ -116,6 +118,21 @@ def strip_of(grey: Grey) -> Strip:
     )
     to_grey, step = grey.shape[1] / base.shape[1], width / columns
     return Strip(np.asarray(picture), (left - before * step) * to_grey, step * to_grey)
+
+
+def written_part(grey: Grey) -> Place | None:
+    """Return the part of a long scan in which something is written; None if the scan is not long.
+
+    Args:
+        grey: Grey image, uint8 (height, width), at least one pixel.
+    """
+    height, width = grey.shape
+    if max(height, width) < STRIP.long_ratio * min(height, width):
+        return None
+    strip = strip_of(grey if width >= height else cv2.transpose(grey))
+    first = max(0, math.floor(strip.left))
+    last = min(max(height, width), math.ceil(strip.left + strip.columns * strip.picture.shape[1]))
+    return Place(first, 0, last, height) if width >= height else Place(0, first, width, last)
 
 
 def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:

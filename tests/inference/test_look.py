@@ -18,7 +18,7 @@ from batch.inference.look import NONE, SEVERAL, LookRules, Looks
 from batch.inference.look_networks import CLASSES, Networks, Pictures, Seen
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
-from batch.records import Outcome, ScanRef
+from batch.records import Outcome, Reason, ScanRef, Status
 from fakes import MANIFEST
 from formats import FORMATS, two
 
@@ -105,6 +105,24 @@ def test_only_an_unsure_look_looks_closer_and_at_the_place() -> None:
     assert isinstance(close, Saying)
     whole, near = close.pictures
     assert (near > 200).mean() > 3 * (whole > 200).mean() > 0
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_speck_in_a_long_scan_is_looked_at_alone(upright: bool) -> None:
+    scan = np.full((40, 900), 200, np.uint8)
+    scan[15:30, 700:703] = 20
+    blank = np.full((40, 900), 200, np.uint8)
+    looks = model_with({7: 0.99}, {}).looks
+    assert looks is not None
+    sights = looks.see([np.ascontiguousarray(grey.T) if upright else grey for grey in (scan, blank)])
+    assert [(sight.decision.status, sight.decision.reason) for sight in sights] == [
+        (Status.REVIEW, Reason.LOW_CONFIDENCE),
+        (Status.REFUSED, Reason.BLANK),
+    ]
+    assert sights[0].decision.prediction is not None and sights[0].decision.prediction.label == 7
+    assert sights[0].place is not None
+    start, end = (sights[0].place[1], sights[0].place[3]) if upright else sights[0].place[::2]
+    assert 640 < start < 700 and 703 < end < 760
 
 
 def test_a_sure_second_look_is_the_last() -> None:
