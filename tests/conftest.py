@@ -130,7 +130,7 @@ def digitbox(
 ) -> Digitbox:
     """Runs the command in this process, in an empty folder, with a fake model."""
     monkeypatch.chdir(tmp_path)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
 
     def call(*arguments: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["digitbox", *arguments])

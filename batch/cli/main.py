@@ -34,7 +34,7 @@ Exit codes:
   8    the ledger of the outbox is damaged
   75   another digitbox is writing to the outbox, or reading the inbox
   130  stopped by Ctrl-C
-  143  stopped by SIGTERM; watch ends with 0
+  143  stopped by SIGTERM, or its terminal closed; watch ends with 0
 """
 # Commands, and their modules, that import more than `run` does. digitbox imports them on a call.
 LAZY_COMMANDS = (
@@ -121,6 +121,8 @@ def _interrupt(number: int, _: FrameType | None) -> None:
 def main() -> None:
     """Run `digitbox`. Only a bug ends in a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _terminate)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
     console.open_streams()

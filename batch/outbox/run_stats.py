@@ -98,7 +98,7 @@ class RunStats:
         if isinstance(error, KeyboardInterrupt):
             text = "stopped by Ctrl-C"
         elif isinstance(error, SystemExit):
-            text = "stopped by SIGTERM"
+            text = "stopped by SIGTERM or SIGHUP"
         else:
             text = str(error) or repr(error)
         self.end(exit_code_of(error), text)

@@ -162,14 +162,15 @@ def test_ctrl_c_keeps_what_was_published(
     assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
 
 
-def test_sigterm_keeps_what_was_published(
-    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_stop_keeps_what_was_published(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)
 
     def stopped(*_: object) -> object:
         yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr(local.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
