@@ -196,7 +196,7 @@ class RayEngine:
         elif self._host is not None:
             try:
                 socket.create_connection(self._host, PATIENCE_S).close()
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
                 raise self._unreachable(error) from error
         try:
             with _silent_start():

@@ -42,6 +42,13 @@ def test_a_wrong_address_is_refused_before_anything_else(
     assert not (tmp_path / "outbox").exists()
 
 
+@pytest.mark.usefixtures("has_ray")
+def test_a_host_that_cannot_be_is_a_wrong_option() -> None:
+    with RayEngine(FakeReader(), address="a..b:10001") as engine:
+        with pytest.raises(ConfigError, match=r"no Ray cluster at a\.\.b:10001"):
+            engine._connect()
+
+
 def test_without_ray_the_extra_is_named(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
