@@ -44,9 +44,9 @@ def test_a_wrong_address_is_refused_before_anything_else(
 
 @pytest.mark.usefixtures("has_ray")
 def test_a_host_that_cannot_be_is_a_wrong_option() -> None:
-    with RayEngine(FakeReader(), address="a..b:10001") as engine:
-        with pytest.raises(ConfigError, match=r"no Ray cluster at a\.\.b:10001"):
-            engine._connect()
+    engine = RayEngine(FakeReader(), address="a..b:10001")
+    with pytest.raises(ConfigError, match=r"no Ray cluster at a\.\.b:10001"):
+        engine._connect()
 
 
 def test_without_ray_the_extra_is_named(
