@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from click.core import ParameterSource
 
 from batch.cli.options import given_value
 from batch.config import CONFIG_FILE
+from batch.locations import absolute
 from batch.terminal import console
 from batch.text import text_cell
 
@@ -74,7 +74,7 @@ def config(context: click.Context, as_json: bool) -> None:
     flag of run or watch goes before all of them.
     """
     group = context.find_root()
-    config_file = Path(os.path.abspath(group.params["config_file"] or CONFIG_FILE))
+    config_file = Path(absolute(str(group.params["config_file"] or CONFIG_FILE)))
     assert isinstance(group.command, click.Group)
     by_command = {}
     for name in COMMANDS:
