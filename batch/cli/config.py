@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from batch.cli.options import given_value
 from batch.config import CONFIG_FILE
 from batch.locations import absolute
+from batch.monitoring.ping import without_secrets
 from batch.terminal import console
 from batch.text import text_cell
 
@@ -54,6 +55,8 @@ def settings_of(command: click.Command, context: click.Context, config_file: Pat
         value = given_value(parameter, inner)
         if isinstance(value, Path):
             value = str(value)
+        if name == "ping" and value is not None:
+            value = without_secrets(value)
         source = inner.get_parameter_source(name)
         if source is ParameterSource.ENVIRONMENT:
             settings[name] = Setting(value, "environment", str(parameter.envvar))

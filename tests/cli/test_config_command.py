@@ -100,6 +100,16 @@ def test_models_beside_the_scans_are_not_trusted(tmp_path: Path, monkeypatch: py
     assert len(model_store.folders()) == 1
 
 
+def test_the_secrets_of_a_ping_are_not_shown(digitbox: Digitbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for address, shown in (
+        ("https://anna:secret@example.org/secret", "https://example.org/..."),
+        ("secret", "..."),
+    ):
+        monkeypatch.setenv("DIGITBOX_PING", address)
+        for result in (digitbox("config"), digitbox("config", "--json")):
+            assert shown in result.out and "secret" not in result.out
+
+
 @pytest.mark.parametrize(
     "arguments", [["config"], ["status", "--json"], ["run", "--dry-run"], ["schedule", "--at", "2:30"]]
 )
