@@ -10,14 +10,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batch.cli.options import given_value
+from batch.cli.options import COMMANDS, given_value
 from batch.config import CONFIG_FILE
 from batch.locations import absolute
 from batch.monitoring.ping import without_secrets
 from batch.terminal import console
 from batch.text import text_cell
-
-COMMANDS = ("run", "watch")
 
 
 @dataclass(frozen=True, slots=True)

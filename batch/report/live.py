@@ -24,7 +24,7 @@ from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import names
 from batch.results.corrected import Correction, is_label
-from batch.results.scan_keys import scan_key
+from batch.results.scan_keys import short_key
 from batch.terminal import stderr
 
 _log = logging.getLogger(__name__)
@@ -256,7 +256,7 @@ def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:
 
 
 def _described(correction: Correction) -> dict[str, str]:
-    key = scan_key(correction.file, correction.source, correction.page, correction.sha256)[:8].hex()
+    key = short_key(correction.file, correction.source, correction.page, correction.sha256)
     return {
         "key": key,
         "corrected": correction.corrected,
