@@ -109,14 +109,14 @@ def _table(settings_by_command: dict[str, dict[str, Setting]]) -> list[str]:
         for command, setting in by_command.items():
             which = "" if len(by_command) == len(COMMANDS) and len(values) == 1 else f" ({command})"
             origin = f"{setting.source} {setting.where}".strip()
-            row = (name.replace("_", "-") + which, _as_toml(setting.value), text_cell(origin))
+            row = (name.replace("_", "-") + which, _shown(setting.value), text_cell(origin))
             if row not in rows:
                 rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return [f"{option:<{widths[0]}}  {value:<{widths[1]}}  {origin}" for option, value, origin in rows]
 
 
-def _as_toml(value: Any) -> str:
+def _shown(value: Any) -> str:
     """Return a value as digitbox.toml has it; a dash for none."""
     if value is None:
         return "-"

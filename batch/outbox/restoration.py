@@ -122,13 +122,13 @@ def _move_back(aside: Path, first_target: Path, *, is_resumed: bool) -> Path:
     raise AssertionError("numbers do not end")
 
 
-def _is_link(path: Path, other: Path) -> bool:
-    return os.path.samestat(os.lstat(path), os.lstat(other))
+def _is_link(first: Path, second: Path) -> bool:
+    return os.path.samestat(os.lstat(first), os.lstat(second))
 
 
-def _are_alike(path: Path, other: Path) -> bool:
-    times = {os.lstat(either).st_mtime_ns for either in (path, other)}
-    return len(times) == 1 and digest_of(path) == digest_of(other) != ""
+def _are_alike(first: Path, second: Path) -> bool:
+    times = {os.lstat(path).st_mtime_ns for path in (first, second)}
+    return len(times) == 1 and digest_of(first) == digest_of(second) != ""
 
 
 def _is_copy(path: Path, outcome: Outcome) -> bool:

@@ -84,7 +84,7 @@ def has_open_writer(descriptor: int) -> bool | None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return False
-    if not hasattr(fcntl, "F_SETLEASE") or is_remote(status.st_dev):
+    if not hasattr(fcntl, "F_SETLEASE") or is_network_device(status.st_dev):
         return None
     try:
         # A writer that comes in this instant makes the kernel ask for the lease back, by a signal. A process
@@ -98,7 +98,7 @@ def has_open_writer(descriptor: int) -> bool | None:
 
 
 @functools.cache
-def is_remote(device: int) -> bool:
+def is_network_device(device: int) -> bool:
     """Return whether a device is a file system on which other machines write."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")

@@ -160,11 +160,11 @@ def test_network_folders_say_nothing(
     device = os.stat(path).st_dev
     line = f"36 35 {os.major(device)}:{os.minor(device)} / /my\\040scans rw shared:1 - {kind} server:/ rw\n"
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"a line of - another form\n{line}")
-    open_files.is_remote.cache_clear()
+    open_files.is_network_device.cache_clear()
     try:
         assert has_writer(path) is (False if tells else None)
     finally:
-        open_files.is_remote.cache_clear()
+        open_files.is_network_device.cache_clear()
 
 
 def test_a_scan_with_a_writer_is_not_read(tmp_path: Path) -> None:
