@@ -122,9 +122,10 @@ def beside(target: Path, prefix: str, suffix: str) -> Path:
 
 def reasons_of(target: Path, outcome: Outcome, batch: Batch) -> list[Path]:
     """Return the files that say why a scan failed, and no scan that has such a name."""
-    taken = takewhile(os.path.lexists, numbered(beside(target, "", ".json")))
+    paths = numbered(beside(target, "", ".json"))
+    places = [next(paths), *takewhile(os.path.lexists, paths)]  # a scan may have left the first
     facts = outcome.sha256.encode(), batch.batch_id.encode()
-    starts = ((path, read_start(str(path), MAX_REASON_BYTES)) for path in taken)
+    starts = ((path, read_start(str(path), MAX_REASON_BYTES)) for path in places)
     return [path for path, start in starts if all(fact in start for fact in facts)]
 
 

@@ -226,14 +226,14 @@ def test_a_reason_takes_no_name_of_a_scan(place: Path, names: tuple[str, str]) -
     assert json.loads(reason.read_text())["file"] == "a.png"
 
 
-def test_the_way_back_takes_no_scan_for_a_reason(place: Path) -> None:
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_way_back_takes_no_scan_for_a_reason(place: Path, order: tuple[int, int]) -> None:
     (place / "in" / "a.png.json").write_bytes(OTHER)
     outcomes = [read(place / "in" / name, Status.FAILED) for name in ("a.png.json", "a.png")]
     moved = [disposal.target_of(outcome, batch(After.MOVE), place / "out") for outcome in outcomes]
     assert disposal.dispose(outcomes, batch(After.MOVE), place / "out") == []
-    restoration.restore(moved[1], outcomes[1], batch(After.MOVE), place / "out")
-    assert moved[0].read_bytes() == OTHER
-    restoration.restore(moved[0], outcomes[0], batch(After.MOVE), place / "out")
+    for number in order:
+        restoration.restore(moved[number], outcomes[number], batch(After.MOVE), place / "out")
     assert {path.name: path.read_bytes() for path in (place / "in").iterdir()} == {
         "a.png": CONTENT,
         "a.png.json": OTHER,
