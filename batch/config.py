@@ -9,7 +9,7 @@ from typing import Any
 
 from batch.errors import ConfigError
 from batch.lengths import ONE, Lengths
-from batch.locations import OUTBOX, Location, RemoteOutbox, is_remote
+from batch.locations import OUTBOX, Location, RemoteOutbox, from_root, is_remote
 from batch.options import Kind, option
 from batch.records import After
 from batch.tolerance import Tolerance
@@ -388,7 +388,4 @@ def _real_path(location: str | Location) -> Path:
     path = str(location)
     if is_remote(path):
         return Path(path)  # an address, only to compare it
-    try:
-        return Path(os.path.realpath(path))
-    except OSError as error:
-        raise ConfigError("the current folder is gone: change to one that exists") from error
+    return Path(os.path.realpath(from_root(path)))

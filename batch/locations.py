@@ -153,9 +153,27 @@ def command_line(words: str, outbox: Location) -> str:
 
 
 def absolute(place: str | Location) -> str:
-    """Return a location as text that means the same in any folder."""
+    """Return a location as text that means the same in any folder.
+
+    Raises:
+        ConfigError: The path is of the current folder, which is gone.
+    """
     text = str(place)
-    return text if isinstance(place, RemoteOutbox) or is_remote(text) else os.path.abspath(text)
+    return text if is_remote(text) else os.path.normpath(from_root(text))
+
+
+def from_root(path: str) -> str:
+    """Return a path from the root of the file system, with its dots as they are: links may come before them.
+
+    Raises:
+        ConfigError: The path is of the current folder, which is gone.
+    """
+    if os.path.isabs(path):
+        return path
+    try:
+        return os.path.join(os.getcwd(), path)
+    except FileNotFoundError as error:
+        raise ConfigError("the current folder is gone: change to one that exists") from error
 
 
 def is_trusted(path: Path) -> bool:

@@ -191,6 +191,11 @@ class Outcome(NamedTuple):
         return self.reason is Reason.SEVERAL_PAGES and self.pages > 1
 
     @property
+    def may_be_unfinished(self) -> bool:
+        """Return whether the file failed as a whole, as one still on its way does; a page fails for good."""
+        return self.status is Status.FAILED and not self.page
+
+    @property
     def is_last_page(self) -> bool:
         """Return whether no page of its file comes after this one."""
         return self.page in (0, self.pages)

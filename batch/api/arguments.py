@@ -106,16 +106,16 @@ def checked(name: str, value: Any) -> Any:
     return tuple(value) if option.kind is Kind.PATTERNS else value
 
 
-def path_texts(name: str, given: Any) -> list[str]:
+def path_texts(name: str, paths: Any) -> list[str]:
     """Return one path or address, or several, as texts.
 
     Raises:
         ConfigError: Something is neither, or empty, or an open file.
     """
-    is_several = isinstance(given, Iterable) and not isinstance(given, str | bytes | PathLike)
-    if hasattr(given, "read"):
+    is_several = isinstance(paths, Iterable) and not isinstance(paths, str | bytes | PathLike)
+    if hasattr(paths, "read"):
         raise ConfigError(f"{name} must be the path of a file, not the open file")
-    return [path_text(name, path) for path in (given if is_several else [given])]
+    return [path_text(name, path) for path in (paths if is_several else [paths])]
 
 
 def _range(option: Option) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from os import PathLike
 from typing import IO, Any, Literal, Protocol, cast
@@ -195,10 +196,6 @@ def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
         return _in_order(np.asarray(upright.convert("RGB")), "RGB")
     except MemoryError as error:
         raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-    ) as error:  # a file that Pillow opened is damaged or closed
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+        # A file that Pillow opened is damaged or closed.
         raise ImageError(Reason.DAMAGED, f"Pillow cannot load it: {error}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from batch.cli.options import by_option, outbox_option
-from batch.cli.types import LocalPath, NamedPath
+from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath
 from batch.locations import command_line
 from batch.report import apply as application
 from batch.report.answers import LABELLED, is_confirmed
@@ -22,7 +22,7 @@ MAX_PROBLEMS = 20  # messages on the screen; a wrong file may have one for each 
 @click.argument("corrections", required=False, type=NamedPath(readable=False, path_type=Path))
 @outbox_option(
     "Folder with the results that the report was made from.",
-    LocalPath("copy its files of results to a folder, and name that"),
+    LocalPath(COPY_RESULTS),
 )
 @by_option
 def apply(corrections: Path | None, outbox: Path, by: str) -> None:

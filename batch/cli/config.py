@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from batch.cli.options import given_value
+from batch.cli.options import COMMANDS, given_value
 from batch.config import CONFIG_FILE
+from batch.locations import absolute
+from batch.monitoring.ping import without_secrets
 from batch.terminal import console
 from batch.text import text_cell
-
-COMMANDS = ("run", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,8 @@ def settings_of(command: click.Command, context: click.Context, config_file: Pat
         value = given_value(parameter, inner)
         if isinstance(value, Path):
             value = str(value)
+        if name == "ping" and value is not None:
+            value = without_secrets(value)
         source = inner.get_parameter_source(name)
         if source is ParameterSource.ENVIRONMENT:
             settings[name] = Setting(value, "environment", str(parameter.envvar))
@@ -74,7 +75,7 @@ def config(context: click.Context, as_json: bool) -> None:
     flag of run or watch goes before all of them.
     """
     group = context.find_root()
-    config_file = Path(os.path.abspath(group.params["config_file"] or CONFIG_FILE))
+    config_file = Path(absolute(str(group.params["config_file"] or CONFIG_FILE)))
     assert isinstance(group.command, click.Group)
     by_command = {}
     for name in COMMANDS:
@@ -108,14 +109,14 @@ def _table(settings_by_command: dict[str, dict[str, Setting]]) -> list[str]:
         for command, setting in by_command.items():
             which = "" if len(by_command) == len(COMMANDS) and len(values) == 1 else f" ({command})"
             origin = f"{setting.source} {setting.where}".strip()
-            row = (name.replace("_", "-") + which, _as_toml(setting.value), text_cell(origin))
+            row = (name.replace("_", "-") + which, _shown(setting.value), text_cell(origin))
             if row not in rows:
                 rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return [f"{option:<{widths[0]}}  {value:<{widths[1]}}  {origin}" for option, value, origin in rows]
 
 
-def _as_toml(value: Any) -> str:
+def _shown(value: Any) -> str:
     """Return a value as digitbox.toml has it; a dash for none."""
     if value is None:
         return "-"

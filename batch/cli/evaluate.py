@@ -12,6 +12,7 @@ import click
 from batch.cli.extras import check_extra
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
+from batch.cli.types import NamedPath
 from batch.config import ReadOptions
 from batch.engines.limits import usable_cores
 from batch.errors import ConfigError
@@ -23,11 +24,11 @@ from batch.terminal import console
 
 
 @click.command()
-@click.argument("data", metavar="DATA", type=click.Path(readable=False))
+@click.argument("data", metavar="DATA", type=NamedPath(readable=False))
 @run_options("model", "runtime", "review_below", "max_pixels", "digits", "workers")
 @click.option(
     "--report",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NamedPath(file_okay=False, path_type=Path),
     default=Path("evaluation"),
     show_default=True,
     help="Folder for evaluation.json, evaluation.md and the pictures. digitbox replaces such files.",

@@ -13,9 +13,10 @@ import cv2
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
 from batch.cli.types import NamedPath, ScanPath, Whole
-from batch.config import RunOptions
+from batch.config import ReadOptions
 from batch.errors import ConfigError, OutboxError
 from batch.inference.explain import explain_scan, stack
+from batch.inputs.find import Inputs
 from batch.options import build
 from batch.run import job
 from batch.storage import durable
@@ -42,9 +43,9 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
     scan. It writes one picture with every step from the scan to the model's input and the decision.
     """
     say_config_file()
-    options = build(RunOptions, values, inputs=scans)
+    options = build(ReadOptions, values)
     _check_new(output)
-    refs = list(islice(job.find(options), MAX_SCANS + 1))
+    refs = list(islice(Inputs(scans, options.recursive, options.outbox), MAX_SCANS + 1))
     if len(refs) > MAX_SCANS:
         raise ConfigError(
             f"there are more than {MAX_SCANS} scans, too many for one picture: name those to explain"

@@ -11,7 +11,7 @@ import click
 from batch.cli.extras import check_extra
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
-from batch.cli.types import Whole
+from batch.cli.types import NamedPath, Whole
 from batch.config import ReadOptions
 from batch.inference import model_store
 from batch.lengths import ONE
@@ -20,10 +20,10 @@ from batch.terminal import console
 
 
 @click.command()
-@click.argument("data", metavar="DATA", type=click.Path(readable=False))
+@click.argument("data", metavar="DATA", type=NamedPath(readable=False))
 @click.option(
     "--report",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NamedPath(file_okay=False, path_type=Path),
     default=Path("exploration"),
     show_default=True,
     help="Folder for the pictures. digitbox replaces files of these names.",

@@ -49,21 +49,21 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
         limits = Limits.of_ages(now, older_than, older_than)
     except OverflowError as error:
         raise click.BadParameter("that is before all time: give a shorter age") from error
-    done = prune_outbox(outbox, limits, dry_run=dry_run)
+    pruned = prune_outbox(outbox, limits, dry_run=dry_run)
     would = "would be " if dry_run else ""
-    batches = "1 batch" if done.batches == 1 else f"{done.batches:,} batches"
+    batches = "1 batch" if pruned.batches == 1 else f"{pruned.batches:,} batches"
     console.say(
-        f"from before {limits.first:%Y-%m-%d}: {count(done.files, 'file')} of done/ and failed/ "
-        f"({done.size_bytes / 1e6:,.1f} MB) {would}removed; {count_scans(done.scans)}, "
-        f"{count(done.superseded, 'superseded row')} and {batches} {would}forgotten by the ledger"
+        f"from before {limits.first:%Y-%m-%d}: {count(pruned.files, 'file')} of done/ and failed/ "
+        f"({pruned.size_bytes / 1e6:,.1f} MB) {would}removed; {count_scans(pruned.scans)}, "
+        f"{count(pruned.superseded, 'superseded row')} and {batches} {would}forgotten by the ledger"
     )
-    if done.kept:
+    if pruned.kept:
         console.say(
-            f"{count_scans(done.kept)} not forgotten: the folder they were read from is not there, or "
+            f"{count_scans(pruned.kept)} not forgotten: the folder they were read from is not there, or "
             "empty; perhaps a disk is not mounted"
         )
-    for note in done.notes:
+    for note in pruned.notes:
         console.say(note)
-    if done.problems:
-        first = done.problems[0]
+    if pruned.problems:
+        first = pruned.problems[0]
         raise OutboxError(f"cannot remove {first.filename}: {first.strerror}; change that, and call it again")

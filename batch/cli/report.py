@@ -8,14 +8,12 @@ from pathlib import Path
 import click
 
 from batch.cli.options import outbox_option
-from batch.cli.types import LocalPath, NamedPath, Whole
+from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath, Whole
 from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.locations import Location
 from batch.report import pictures, rows, write
 from batch.terminal import console
-
-_COPY = "copy its files of results to a folder, and name that"
 
 
 @click.command()
@@ -23,7 +21,7 @@ _COPY = "copy its files of results to a folder, and name that"
     "results",
     nargs=-1,
     metavar="[OUTBOX|CSV]...",
-    type=LocalPath(_COPY),
+    type=LocalPath(COPY_RESULTS),
 )
 @outbox_option("Folder of the results, if no OUTBOX or CSV is given.", metavar="DIR")
 @click.option(
@@ -63,7 +61,7 @@ def report(
         write.check_new(output)
     if not results:
         if not isinstance(outbox, Path):
-            raise ConfigError(f"digitbox report needs files on a disk, not {outbox}: {_COPY}")
+            raise ConfigError(f"digitbox report needs files on a disk, not {outbox}: {COPY_RESULTS}")
         results = (outbox,)
     paths = rows.find_sources(results)
     models = pictures.Models(None if model is None else model_store.find(model))

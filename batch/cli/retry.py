@@ -83,8 +83,8 @@ def retry(
     if number:
         verb = "would be" if dry_run else "is" if number == 1 else "are"
         were = "it was" if result.brought_back == 1 else "they were"
-        some = "" if number == 1 else f"{result.brought_back} of them "
-        back = "" if not result.brought_back else f", {some}back where {were} read"
+        those = "" if number == 1 else f"{result.brought_back} of them "
+        back = "" if not result.brought_back else f", {those}back where {were} read"
         how = f"; read with {command_line('run --only-new', outbox)}, or {command_line('watch', outbox)}"
         how = "" if dry_run else how
         console.say(f"{count_scans(number)} {verb} new{back}{how}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from batch.cli.options import by_option, outbox_option
-from batch.cli.types import LocalPath, Whole
+from batch.cli.types import COPY_RESULTS, LocalPath, Whole
 from batch.cli.values import seconds
 from batch.errors import ConfigError, MissingExtraError
 from batch.inference import model_store
@@ -21,11 +21,9 @@ from batch.report.pictures import Models
 from batch.terminal import console
 from batch.text import count, text_cell
 
-_COPY = "copy its files of results to a folder, and name that"
-
 
 @click.command()
-@click.argument("results", required=False, metavar="[OUTBOX]", type=LocalPath(_COPY))
+@click.argument("results", required=False, metavar="[OUTBOX]", type=LocalPath(COPY_RESULTS))
 @outbox_option("Folder of the results, if no OUTBOX is given.", metavar="DIR")
 @by_option
 @click.option(
@@ -96,7 +94,7 @@ def review(
         raise MissingExtraError("digitbox review", "review") from error
     place = outbox if results is None else results
     if not isinstance(place, Path):
-        raise ConfigError(f"digitbox review needs files on a disk, not {place}: {_COPY}")
+        raise ConfigError(f"digitbox review needs files on a disk, not {place}: {COPY_RESULTS}")
     models = Models(None if model is None else model_store.find(model))
     with closing(LiveRows(place, by, models, audit or 0)) as rows:
         address, listener = server.listen(host, port, state_folder(place))

@@ -12,7 +12,7 @@ import click
 from batch.cli.options import input_argument, version_option
 from batch.cli.options import options as options_of
 from batch.config import OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
-from batch.errors import ConfigError
+from batch.errors import ConfigError, InputError
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped
 from batch.locations import with_state_folder
@@ -72,17 +72,28 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
                     summaries.log_problems(outcomes)
 
             job.run(options, scans, show, stats)
-        if notifications.summary != notify.STDOUT:
-            for path in stats.results:
-                console.print_line(path)
-        log_end(stats, options)
-        if values["report"] and stats.results:
-            from batch.cli.report import write_report
-
-            page = write_report(tuple(map(Path, stats.results)), quiet=output.quiet)
+        try:  # whoever reads the paths may take the results away at once
+            page = _write_page(stats.results, output) if values["report"] and stats.results else None
+        finally:
+            if notifications.summary != notify.STDOUT:
+                for path in stats.results:
+                    console.print_line(path)
+            log_end(stats, options)
+        if page is not None:
             _log.info(f"report: {page}", extra=event("report", path=str(page)))
     if stats.exit_code:
         raise SystemExit(stats.exit_code)
+
+
+def _write_page(results: Sequence[Path | str], output: OutputOptions) -> Path | None:
+    """Write the report of a run; None if somebody has taken its results away already."""
+    from batch.cli.report import write_report
+
+    try:
+        return write_report(tuple(map(Path, results)), quiet=output.quiet)
+    except InputError as error:
+        _log.warning(f"there is no report: {error}", extra=event("report"))
+        return None
 
 
 def build_options(inputs: tuple[str, ...], values: dict[str, Any]) -> tuple[RunOptions, NotifyOptions]:

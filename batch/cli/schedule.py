@@ -22,7 +22,7 @@ from batch.clock import is_duration, parse_duration
 from batch.config import ReadOptions, RunOptions
 from batch.errors import ConfigError, InputError, ModelError, RunError
 from batch.inputs.find import absolute_input
-from batch.locations import is_remote, remote_state_folder
+from batch.locations import absolute, is_remote, remote_state_folder
 from batch.records import After
 from batch.results import schema
 from batch.run import job
@@ -182,7 +182,7 @@ def schedule(
     planned = Job(
         name=name,
         command=_command(run_context, arguments),
-        folder=_here(),
+        folder=absolute("."),
         at=at or datetime.min.time(),
         every=days,
         interval_min=interval_min,
@@ -225,7 +225,7 @@ def _schedule_watcher(
     watch_context: click.Context, arguments: Sequence[str], name: str, does_install: bool
 ) -> None:
     """Print or install the service of a watcher."""
-    service = Service(name=name, command=_command(watch_context, arguments), folder=_here())
+    service = Service(name=name, command=_command(watch_context, arguments), folder=absolute("."))
     inbox = Path(service.command[-1])
     params = watch_context.params
     with watch_context.scope(cleanup=False):  # errors name digitbox watch
@@ -247,13 +247,6 @@ def _schedule_watcher(
 def _print_units(units: dict[str, str]) -> None:
     for file, text in units.items():
         console.print_line(f"# {install.units_folder() / file}\n{text}")
-
-
-def _here() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError as error:
-        raise ConfigError("the current folder is gone: change to one that exists") from error
 
 
 def _command(run_context: click.Context, arguments: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batch.cli.extras import check_extra
-from batch.cli.types import Number, Whole
+from batch.cli.types import NamedPath, Number, Whole
 from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.inference.models import Model
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "--extra",
     "folders",
     multiple=True,
-    type=click.Path(readable=False),
+    type=NamedPath(readable=False),
     help="Train on your own labelled scans, as for digitbox evaluate, or as digitbox apply writes them. "
     "digitbox holds out about a fifth of them, and the card says how well it reads those. You can give it "
     "several times.",
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 @click.option(
     "--models",
     "models_dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NamedPath(file_okay=False, path_type=Path),
     default=Path("models"),
     show_default=True,
     help="Folder of models; digitbox writes the new model there.",

@@ -12,6 +12,9 @@ import click
 from batch.errors import ConfigError
 from batch.locations import RemoteOutbox, check_location, parse_outbox
 
+COPY_RESULTS = "copy its files of results to a folder, and name that"
+"""The advice of commands that need the results of an outbox on a disk."""
+
 
 class NamedPath(click.Path):
     """A path that is not empty. Otherwise an unset shell variable would name the current folder."""

@@ -130,11 +130,11 @@ def _reload(folder: Path | None, values: dict[str, Any]) -> WatcherOptions | Non
     try:
         root.invoke(root.command.callback, **root.params)  # type: ignore[arg-type]
         params = context.command.make_context("watch", [], parent=root).params
-        given = ParameterSource.COMMANDLINE
+        by_user = ParameterSource.COMMANDLINE
         planned = build_options(
             folder,
             {
-                key: value if context.get_parameter_source(key) is given else params[key]
+                key: value if context.get_parameter_source(key) is by_user else params[key]
                 for key, value in values.items()
             },
         )

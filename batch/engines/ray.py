@@ -10,7 +10,6 @@ import pickle
 import re
 import signal
 import socket
-import sys
 import threading
 import time
 import warnings
@@ -25,6 +24,8 @@ from batch.engines.workers import ScanReader
 from batch.errors import ConfigError, ExitCode, InputError, MissingExtraError, RunError
 from batch.records import Outcome, Reason, ScanRef
 from batch.terminal import stderr
+
+_log = logging.getLogger(__name__)
 
 ADDRESS = "RAY_ADDRESS"  # Ray's own variable, which `ray job submit` sets
 MAX_CHUNK_SCANS = 2048  # each chunk costs this process a few milliseconds, however many scans it has
@@ -196,7 +197,7 @@ class RayEngine:
         elif self._host is not None:
             try:
                 socket.create_connection(self._host, PATIENCE_S).close()
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
                 raise self._unreachable(error) from error
         try:
             with _silent_start():
@@ -310,11 +311,7 @@ def _exit_with_head(head: tuple[str, int], has_ended: threading.Event) -> None:
         except OSError:
             misses += 1
     where = f"{head[0]}:{head[1]}"
-    print(
-        f"digitbox: the Ray cluster failed: its head {where} is lost; what was published stays: run again",
-        file=sys.stderr,
-        flush=True,
-    )
+    _log.error(f"the Ray cluster failed: its head {where} is lost; what was published stays: run again")
     os._exit(ExitCode.USAGE)
 
 

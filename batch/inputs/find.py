@@ -24,7 +24,7 @@ from batch.inputs.names import (
     plain_name,
 )
 from batch.inputs.overlap import Searches
-from batch.locations import Location, is_remote
+from batch.locations import Location, absolute, is_remote
 from batch.records import ScanRef
 
 _NAME_IT = "name what to read, e.g. SCANS/"
@@ -287,7 +287,8 @@ def absolute_input(path: str) -> str:
     if is_remote(path) or os.path.isabs(path):
         return path
     is_pattern = glob.has_magic(path) and not os.path.lexists(path)
-    return str(Path(glob.escape(os.getcwd()) if is_pattern else os.getcwd(), path))
+    folder = absolute(".")
+    return str(Path(glob.escape(folder) if is_pattern else folder, path))
 
 
 def _split(pattern: str) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from batch.records import Outcome, Reason, ScanRef, Status
+from batch.records import Outcome, Reason, ScanRef
 from batch.storage.open_files import has_writer
 
 FAILED_PATIENCE = 5  # times longer that an empty or unreadable file must not change: it may be on its way
@@ -44,8 +44,7 @@ class SettleCheck:
 
     def must_wait(self, outcome: Outcome) -> bool:
         """Return whether a scan gets no row yet, because it may still be on its way."""
-        is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
-        if not is_failed or outcome.reason in (Reason.VANISHED, Reason.NOT_A_FILE):
+        if not outcome.may_be_unfinished or outcome.reason in (Reason.VANISHED, Reason.NOT_A_FILE):
             return False
         return outcome.reason is Reason.CHANGED or self._is_young(outcome.ref, FAILED_PATIENCE)
 

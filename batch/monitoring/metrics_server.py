@@ -58,14 +58,13 @@ def check_host(address: str) -> None:
         family, _, _, _, place = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.bind(place)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _listen_error(address, error) from error
 
 
-def _listen_error(address: str, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"--metrics-listen: cannot listen on {address}: {error.strerror}; name another address"
-    )
+def _listen_error(address: str, error: OSError | UnicodeError) -> ConfigError:
+    why = error.strerror if isinstance(error, OSError) else error  # no host can have such a name
+    return ConfigError(f"--metrics-listen: cannot listen on {address}: {why}; name another address")
 
 
 class MetricsServer:
@@ -155,7 +154,7 @@ def serve(server: MetricsServer, address: str) -> Iterator[None]:
     host, port = parse_address(address)
     try:
         httpd, thread = start_http_server(port, host, server.registry)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _listen_error(address, error) from error
     try:
         yield

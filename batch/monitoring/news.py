@@ -101,8 +101,9 @@ class News:
         if self._thread.ident is None:
             return
         with suppress(queue.Full):
+            end = time.monotonic() + END_S
             self._tasks.put(None, timeout=END_S)
-            self._thread.join(END_S)
+            self._thread.join(max(0.0, end - time.monotonic()))
 
     def published(self, results: Sequence[Path], seconds: float, latency_s: float) -> None:
         """Tell of a batch that the watcher has published.

@@ -21,6 +21,7 @@ from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
 from batch.outbox.run_stats import RunStats
+from batch.outbox.turns import lock_of
 from batch.records import RunSummary
 from batch.storage import durable, locks
 from batch.terminal.log import event
@@ -102,7 +103,7 @@ def _write_entry(stats: RunStats, outbox: Location) -> None:
     state = state_folder(outbox)
     with suppress(RunError, OSError):
         if ledger_exists(state):
-            with locks.hold(state / "lock", exclusive=True, busy=""), closing(Ledger(state)) as ledger:
+            with locks.hold(lock_of(state), exclusive=True, busy=""), closing(Ledger(state)) as ledger:
                 run_history.write_run(ledger, stats.summary())
 
 

@@ -30,6 +30,16 @@ def check(address: str) -> None:
         raise ConfigError("this is no address: give one of http or https, e.g. https://example.org/uuid")
 
 
+def without_secrets(address: str) -> str:
+    """Return the beginning of an address; user, password and path may be secrets."""
+    try:
+        check(address)
+    except ConfigError:
+        return "..."
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.hostname}/..."
+
+
 def ping(address: str, *, failed: bool, timeout_s: float = TIMEOUT_S) -> str:
     """Send a GET request to a monitor.
 

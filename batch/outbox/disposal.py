@@ -16,18 +16,20 @@ from batch.outbox.aside import aside_of, give_back, is_scan, numbered, set_aside
 from batch.outbox.batches import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
-from batch.storage.disk import digest_of
+from batch.storage.disk import digest_of, read_start
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
 DONE, FAILED = "done", "failed"
+MAX_REASON_BYTES = 1 << 16  # of a file that says why a scan failed; the name in it takes the most
 
 
 def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSError]:
     """Move or delete the scans of a published batch; a scan that is another file by now stays.
 
     Only regular files go. Scans keep their sub-folders under `done/<date>/<batch>/` or
-    `failed/<date>/<batch>/`. A .json beside a failed scan says why it failed. Disposal overwrites nothing. If
-    someone has renamed a scan in its folder, digitbox finds it there, and moves it under the name in its row.
+    `failed/<date>/<batch>/`. A .json beside a failed scan says why it failed. Disposal overwrites nothing: a
+    file whose name is taken gets a number. If someone has renamed a scan in its folder, digitbox finds it
+    there, and moves it under the name in its row.
 
     Args:
         outcomes: The members of the batch.
@@ -118,6 +120,15 @@ def beside(target: Path, prefix: str, suffix: str) -> Path:
     return target.with_name(prefix + os.fsdecode(name) + suffix)
 
 
+def reasons_of(target: Path, outcome: Outcome, batch: Batch) -> list[Path]:
+    """Return the files that say why a scan failed, and no scan that has such a name."""
+    paths = numbered(beside(target, "", ".json"))
+    places = [next(paths), *takewhile(os.path.lexists, paths)]  # a scan may have left the first
+    facts = outcome.sha256.encode(), batch.batch_id.encode()
+    starts = ((path, read_start(str(path), MAX_REASON_BYTES)) for path in places)
+    return [path for path, start in starts if all(fact in start for fact in facts)]
+
+
 def copy_new(source: Path, target: Path, sha256: str) -> None:
     """Copy a file to a name on another device that must be free, whole or not at all.
 
@@ -130,7 +141,7 @@ def copy_new(source: Path, target: Path, sha256: str) -> None:
         FileExistsError: The name is taken.
         OSError: The disk is full or fails, or the copy differs.
     """
-    part = beside(target, ".", ".part")
+    part = beside(target, ".digitbox-", ".part")
     try:
         shutil.copyfile(source, part, follow_symlinks=False)
         with suppress(OSError):  # some network shares refuse times and rights
@@ -197,5 +208,17 @@ def _write_reason(outcome: Outcome, batch: Batch, target: Path) -> None:
         "results": batch.file,
     }
     path = beside(target, "", ".json")
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    sync(path)
+    part = beside(path, ".digitbox-", ".part")
+    try:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        sync(part)
+        for free in numbered(path):  # a scan may have the name
+            try:
+                rename_new(part, free)
+            except FileExistsError:
+                if digest_of(free) != digest_of(part):
+                    continue  # else a kill came after it
+            break
+    finally:
+        part.unlink(missing_ok=True)
+    sync(path.parent)

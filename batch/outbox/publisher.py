@@ -124,7 +124,7 @@ class Outbox:
             make_folder(self._staging)
             busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
             stack.enter_context(turns.hold_outbox(self._state, self._role, busy=busy))
-            self._lock = os.stat(self._state / "lock")
+            self._lock = os.stat(turns.lock_of(self._state))
             with self.turn():
                 probe = self._staging / f"probe-{secrets.token_hex(4)}"
                 probe.write_bytes(b"?")
@@ -247,7 +247,7 @@ class Outbox:
         """
         self.not_disposed = ""
         with self._reporting():
-            if not os.path.samestat(os.stat(self._state / "lock"), self._lock):
+            if not os.path.samestat(os.stat(turns.lock_of(self._state)), self._lock):
                 raise FileNotFoundError(errno.ENOENT, "it was replaced")
             for batch in batches.unfinished(self._ledger):
                 self._finish(batch)

@@ -11,7 +11,7 @@ from pathlib import Path
 from batch.locations import Location, is_remote
 from batch.outbox.aside import aside_of, give_back, is_scan, numbered
 from batch.outbox.batches import Batch
-from batch.outbox.disposal import beside, copy_new, moved_paths, root_folder, target_of
+from batch.outbox.disposal import copy_new, moved_paths, reasons_of, root_folder, target_of
 from batch.records import After, Outcome, Reason, Status
 from batch.storage.disk import digest_of
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
@@ -86,7 +86,8 @@ def restore(place: Path, outcome: Outcome, batch: Batch, outbox: Path) -> Path:
         raise
     sync(target.parent)
     if outcome.status is Status.FAILED:
-        beside(place, "", ".json").unlink(missing_ok=True)
+        for path in reasons_of(place, outcome, batch):
+            path.unlink(missing_ok=True)
     for folder in place.parents:  # remove those that are empty now
         if folder.parent == outbox:
             break
@@ -121,13 +122,13 @@ def _move_back(aside: Path, first_target: Path, *, is_resumed: bool) -> Path:
     raise AssertionError("numbers do not end")
 
 
-def _is_link(path: Path, other: Path) -> bool:
-    return os.path.samestat(os.lstat(path), os.lstat(other))
+def _is_link(first: Path, second: Path) -> bool:
+    return os.path.samestat(os.lstat(first), os.lstat(second))
 
 
-def _are_alike(path: Path, other: Path) -> bool:
-    times = {os.lstat(either).st_mtime_ns for either in (path, other)}
-    return len(times) == 1 and digest_of(path) == digest_of(other) != ""
+def _are_alike(first: Path, second: Path) -> bool:
+    times = {os.lstat(path).st_mtime_ns for path in (first, second)}
+    return len(times) == 1 and digest_of(first) == digest_of(second) != ""
 
 
 def _is_copy(path: Path, outcome: Outcome) -> bool:

@@ -7,7 +7,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 
 from batch.clock import iso, utc_now
@@ -38,7 +37,6 @@ class RunStats:
         recursive: Whether the run searches folders to the bottom.
         ignore: Patterns of the names that it passes over.
         clock: Returns seconds that only go forward.
-        now: Returns the time of day, UTC.
     """
 
     def __init__(
@@ -49,7 +47,6 @@ class RunStats:
         recursive: bool = True,
         ignore: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.seen = self.settled = self.skipped = self.unfinished = 0
         self.unfinished_s = 0.0
@@ -58,11 +55,11 @@ class RunStats:
         self.exit_code: int | None = None
         self.results: Sequence[Path | str] = ()
         self.not_disposed = ""
-        self._command, self._clock, self._now = command, clock, now
+        self._command, self._clock = command, clock
         self._inputs = tuple(inputs) if len(inputs) <= MAX_INPUTS else ()
         self._recursive, self._ignore = recursive, tuple(ignore)
         self._run = secrets.token_hex(6)
-        self._began, self._started_at = clock(), iso(now())
+        self._began, self._started_at = clock(), iso(utc_now())
         self._finished_at: str | None = None
         self._took_s = 0.0
         self._error = ""
@@ -90,7 +87,7 @@ class RunStats:
     def end(self, exit_code: int, error: str = "") -> None:
         """Set how and when the run ended."""
         if self._finished_at is None:
-            self._finished_at, self._took_s = iso(self._now()), self.seconds
+            self._finished_at, self._took_s = iso(utc_now()), self.seconds
         self.exit_code, self._error = int(exit_code), error
 
     def end_by(self, error: BaseException) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import cv2
 
 from batch.clock import stamp
+from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.outbox.corrections import CorrectionStore
 from batch.records import Status
@@ -18,6 +18,7 @@ from batch.report.pictures import read_scan
 from batch.report.rows import Entry
 from batch.results.corrected import NONE, OPEN, Correction, is_label
 from batch.storage import durable
+from batch.storage.open_files import open_regular
 
 LABELLED = "corrected"
 """Folder of the outbox with the corrected scans, in folders named 0 to 9 and none, or as their numbers."""
@@ -154,10 +155,12 @@ def _read_scan(entry: Entry) -> bytes | None:
     """Return the bytes that digitbox read, or None if they are gone."""
     for path in entry.paths:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = open_regular(path)
+            if descriptor is None:
+                continue
             with open(descriptor, "rb") as file:
                 content = file.read()
-        except (OSError, ValueError):  # gone, or its name has a zero byte
+        except (OSError, RunError, ValueError):  # gone, or its name has a zero byte
             continue
         if hashlib.sha256(content).hexdigest() == entry.row.sha256:
             return content

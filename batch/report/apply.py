@@ -22,6 +22,7 @@ COLUMNS = ("file", "sha256", "corrected")
 """The columns that a file of corrections must have; digitbox also reads `source`, `page` and `comment`."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_HIDDEN_FORMULA = re.compile(r"^'(?=[=+@-])")  # so the page of a report keeps spreadsheets from running it
 _Scan = tuple[str, str]  # file and SHA-256
 
 
@@ -179,7 +180,7 @@ def _parse(file: Path, problems: dict[int, str]) -> Iterator[_Line]:
                 page,
                 label,
                 record.get("reviewed_at", "").strip(),
-                record.get("comment", "").strip().removeprefix("'")[:MAX_COMMENT],  # it hides a formula
+                _HIDDEN_FORMULA.sub("", record.get("comment", "").strip())[:MAX_COMMENT],
             )
 
 

@@ -24,7 +24,7 @@ from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import names
 from batch.results.corrected import Correction, is_label
-from batch.results.scan_keys import scan_key
+from batch.results.scan_keys import short_key
 from batch.terminal import stderr
 
 _log = logging.getLogger(__name__)
@@ -167,11 +167,11 @@ class LiveRows:
             WrongAnswersError: A page cannot have sent this.
             OutboxError: The disk is full, or another process holds the file for long.
         """
-        given = [self._parse(item) for item in _checked_list(content)]
+        new = [self._parse(item) for item in _checked_list(content)]
         self._log += map(_described, self._store.refresh())
-        self.saved += len(answers.save(self._store, given, self._by))
+        self.saved += len(answers.save(self._store, new, self._by))
         self._log += map(_described, self._store.refresh())
-        return [(answer.entry, answer.label) for answer in given]
+        return [(answer.entry, answer.label) for answer in new]
 
     def copy_labelled(self, labelled: Iterable[tuple[Entry, str]]) -> None:
         """Copy scans to the folder of their label; a full disk is no reason to refuse answers."""
@@ -213,11 +213,11 @@ class LiveRows:
 
     def audit(self) -> Audit:
         """Return what the audit has found so far."""
-        said = {key: self._corrected(self._by_key[key]).answer for key in self._audit}
+        labels = {key: self._corrected(self._by_key[key]).answer for key in self._audit}
         wrong = [
-            key for key, label in said.items() if label and label != str(self._by_key[key].row.prediction)
+            key for key, label in labels.items() if label and label != str(self._by_key[key].row.prediction)
         ]
-        return Audit(len(said), sum(map(bool, said.values())), len(wrong))
+        return Audit(len(labels), sum(map(bool, labels.values())), len(wrong))
 
     def _corrected(self, entry: Entry) -> Entry:
         row = entry.row
@@ -256,7 +256,7 @@ def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:
 
 
 def _described(correction: Correction) -> dict[str, str]:
-    key = scan_key(correction.file, correction.source, correction.page, correction.sha256)[:8].hex()
+    key = short_key(correction.file, correction.source, correction.page, correction.sha256)
     return {
         "key": key,
         "corrected": correction.corrected,

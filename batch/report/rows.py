@@ -19,7 +19,7 @@ from batch.records import Status
 from batch.results import names, reader
 from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.results.reader import Row
-from batch.results.scan_keys import scan_key, superseded_keys
+from batch.results.scan_keys import scan_key, short_key, superseded_keys
 from batch.text import text_cell
 
 MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
@@ -44,7 +44,7 @@ class Entry:
     @property
     def key(self) -> str:
         """Return a name for the scan, 16 hex digits: the same for the same source, file, page and content."""
-        return scan_key(self.row.file, self.row.source, self.row.page, self.row.sha256)[:8].hex()
+        return short_key(self.row.file, self.row.source, self.row.page, self.row.sha256)
 
     @property
     def answer(self) -> str:

@@ -282,10 +282,10 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
             _check_names_machine(host, str(place[0]))
             listener = socket.create_server(place[:2], family=family)
             break
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
             if candidate in (port, 0):
                 raise ConfigError(
-                    f"cannot listen on {host}, port {candidate}: {error.strerror}; "
+                    f"cannot listen on {host}, port {candidate}: {getattr(error, 'strerror', error)}; "
                     "give another --host or --port"
                 ) from error
     assert listener is not None

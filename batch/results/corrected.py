@@ -100,11 +100,6 @@ class Corrections:
         """Return the pages of a file that have a correction."""
         return [page for name, page in self._pages.get(sha256, ()) if name == file and page is not None]
 
-    def answer(self, file: str, page: int | None, sha256: str, source: str) -> str:
-        """Return what a scan is, 0 to 9, a number or `NONE`; empty if nobody says."""
-        correction = self.find(file, page, sha256, source)
-        return "" if correction is None or correction.corrected == OPEN else correction.corrected
-
     def apply(self, record: Record) -> Record:
         """Return a row of results with its correction, and with the columns `EFFECTIVE_COLUMNS`.
 

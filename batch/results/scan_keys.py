@@ -12,6 +12,11 @@ def scan_key(file: str, source: str | None, page: int | None, sha256: str | None
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
+def short_key(file: str, source: str | None, page: int | None, sha256: str | None) -> str:
+    """Return the key of a scan as short text, for a page."""
+    return scan_key(file, source, page, sha256)[:8].hex()
+
+
 def superseded_keys(
     file: str, source: str | None, page: int | None, sha256: str | None, *, has_old_files: bool
 ) -> Iterator[bytes]:

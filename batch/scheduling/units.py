@@ -149,8 +149,6 @@ def watcher_unit(service: Service, *, has_namespaces: bool = True) -> dict[str, 
 {MADE_BY}
 [Unit]
 Description=digitbox reads scans as they arrive
-StartLimitIntervalSec=10min
-StartLimitBurst=5
 
 [Service]
 Type=notify
@@ -158,7 +156,8 @@ WorkingDirectory={folder}
 ExecStart={words}
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
-RestartSec=10
+# A minute apart, systemd never gives up.
+RestartSec=60
 # Wrong options, no model, no extra, or a damaged ledger: another start would not help.
 RestartPreventExitStatus=2 5 7 8
 WatchdogSec=15min

@@ -14,11 +14,7 @@ from batch.errors import ImageError, check_means
 from batch.records import Reason, ScanRef
 from batch.storage.base import Beat, Content, check_size
 from batch.storage.durable import sync
-from batch.storage.open_files import has_open_writer
-
-# digitbox follows no link, and does not wait for the writer of a pipe.
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-
+from batch.storage.open_files import OPEN_FLAGS, has_open_writer, open_regular
 
 CHUNK_BYTES = 8 << 20  # of a large file, between two signs of life: a slow share takes minutes for all of it
 
@@ -38,7 +34,7 @@ class Disk:
         """Return the content of one scan; see `Storage`."""
         is_identified = ref.size_bytes >= 0
         try:
-            descriptor = os.open(ref.path, _OPEN_FLAGS)
+            descriptor = os.open(ref.path, OPEN_FLAGS)
         except OSError as error:
             return ref if is_identified else identify_file(ref), _open_error(error)
         try:
@@ -98,13 +94,11 @@ def read_start(path: str, max_bytes: int) -> bytes:
     Raises:
         MeansError, ShareError: See `check_means`.
     """
-    try:
-        descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError as error:
-        check_means(error)
+    descriptor = open_regular(path)
+    if descriptor is None:
         return b""
     try:
-        return os.read(descriptor, max_bytes) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+        return os.read(descriptor, max_bytes)
     except OSError as error:
         check_means(error)
         return b""
@@ -127,14 +121,10 @@ def digest_of(path: str | os.PathLike[str]) -> str:
     Raises:
         MeansError, ShareError: See `check_means`.
     """
-    try:
-        descriptor = os.open(path, _OPEN_FLAGS)
-    except OSError as error:
-        check_means(error)
+    descriptor = open_regular(path)
+    if descriptor is None:
         return ""
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
         try:
             return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:

@@ -134,7 +134,7 @@ def rename_without_replacing(source: Path, target: Path) -> bool:
     return _rename(source, target, _RENAME_NOREPLACE)
 
 
-def exchange(one: Path, other: Path) -> bool:
+def exchange(first: Path, second: Path) -> bool:
     """Let two files or folders take each other's name in one step, by renameat2 of Linux.
 
     Returns:
@@ -143,7 +143,7 @@ def exchange(one: Path, other: Path) -> bool:
     Raises:
         OSError: One of them is missing, or cannot be renamed.
     """
-    return _rename(one, other, _RENAME_EXCHANGE)
+    return _rename(first, second, _RENAME_EXCHANGE)
 
 
 def _rename(source: Path, target: Path, flag: int) -> bool:

@@ -1,4 +1,4 @@
-"""The test whether a process has a file open for writing, by the leases of Linux."""
+"""The safe way to open a file, and the test whether a process writes to it, by the leases of Linux."""
 
 from __future__ import annotations
 
@@ -26,7 +26,25 @@ _REMOTE_KINDS = (
     "virtiofs",
     "prl_fs",
 )
-_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+# digitbox follows no link, and does not wait for the writer of a pipe.
+OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def open_regular(path: str | os.PathLike[str]) -> int | None:
+    """Open a regular file to read; return None if digitbox cannot open it, or if it is a link or a device.
+
+    Raises:
+        MeansError, ShareError: See `check_means`.
+    """
+    try:
+        descriptor = os.open(path, OPEN_FLAGS)
+    except OSError as error:
+        check_means(error)
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def has_writer(path: str | os.PathLike[str]) -> bool | None:
@@ -40,7 +58,7 @@ def has_writer(path: str | os.PathLike[str]) -> bool | None:
         MeansError, ShareError: See `check_means`.
     """
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = os.open(path, OPEN_FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -66,7 +84,7 @@ def has_open_writer(descriptor: int) -> bool | None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         return False
-    if not hasattr(fcntl, "F_SETLEASE") or is_remote(status.st_dev):
+    if not hasattr(fcntl, "F_SETLEASE") or is_network_device(status.st_dev):
         return None
     try:
         # A writer that comes in this instant makes the kernel ask for the lease back, by a signal. A process
@@ -80,7 +98,7 @@ def has_open_writer(descriptor: int) -> bool | None:
 
 
 @functools.cache
-def is_remote(device: int) -> bool:
+def is_network_device(device: int) -> bool:
     """Return whether a device is a file system on which other machines write."""
     try:
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")

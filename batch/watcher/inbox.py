@@ -11,7 +11,7 @@ from batch.config import WatchOptions
 from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.storage import locks
-from batch.storage.open_files import is_remote
+from batch.storage.open_files import is_network_device
 from batch.terminal.log import Repeated, event
 from batch.watcher.events import Events
 
@@ -97,7 +97,8 @@ class InboxMonitor:
             self.warning.warn(f"the inbox {self._name} is gone: waiting for it")
             return False
         if not self._polls and not self._events.are_alive():
-            cause = "it is on a network file system" if is_remote(identity[0]) else self._start_events()
+            is_network = is_network_device(identity[0])
+            cause = "it is on a network file system" if is_network else self._start_events()
             if cause:
                 self._polls, self.rescan_s = True, min(self.rescan_s, POLL_S)
                 _log.warning(

@@ -309,8 +309,7 @@ class Watcher:
         if outcome.reason is Reason.CHANGED or self._tracker.is_written(ref.path):
             self._tracker.look(ref.path, ref.name)
             return True
-        is_failed = outcome.status is Status.FAILED and not outcome.page  # a page fails for good
-        return is_failed and self._tracker.put_back(ref)
+        return outcome.may_be_unfinished and self._tracker.put_back(ref)
 
     def _rescan(self, outbox: Outbox) -> None:
         """Look at the whole inbox, and try once more to dispose of scans that had to stay."""

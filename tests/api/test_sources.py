@@ -100,6 +100,17 @@ def test_an_image_of_pillow_is_turned_upright_and_put_on_paper(tmp_path: Path) -
     assert digitbox.read(palette).prediction == 2
 
 
+def test_an_image_of_pillow_with_damaged_exif_is_a_result() -> None:
+    exif = PIL.Image.Exif()
+    exif[0x010F], exif[0x0112] = "text", 6
+    numbers = exif.tobytes().replace(b"\x01\x0f\x00\x02", b"\x01\x55\x00\x02")  # a number that is text
+    assert numbers != exif.tobytes()
+    content = io.BytesIO()
+    PIL.Image.fromarray(DARK).save(content, "JPEG", exif=numbers)
+    with PIL.Image.open(content) as image:
+        assert digitbox.read(image).reason is Reason.DAMAGED
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

@@ -98,3 +98,29 @@ def test_models_beside_the_scans_are_not_trusted(tmp_path: Path, monkeypatch: py
     assert model_store.folders()[0] == Path("models")
     (tmp_path / "models").chmod(0o757)
     assert len(model_store.folders()) == 1
+
+
+def test_the_secrets_of_a_ping_are_not_shown(digitbox: Digitbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for address, shown in (
+        ("https://anna:secret@example.org/secret", "https://example.org/..."),
+        ("secret", "..."),
+    ):
+        monkeypatch.setenv("DIGITBOX_PING", address)
+        for result in (digitbox("config"), digitbox("config", "--json")):
+            assert shown in result.out and "secret" not in result.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["config"], ["status", "--json"], ["run", "--dry-run"], ["schedule", "--at", "2:30"]]
+)
+def test_a_current_folder_that_is_gone_is_no_bug(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = digitbox(*arguments)
+    assert (result.code, result.err) == (
+        2,
+        "digitbox: the current folder is gone: change to one that exists\n",
+    )

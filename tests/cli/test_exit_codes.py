@@ -57,6 +57,12 @@ def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) 
         ["explain", ""],
         ["export", "--output", ""],
         ["--config", "", "run"],
+        ["evaluate", ""],
+        ["evaluate", "x", "--report", ""],
+        ["explore", ""],
+        ["explore", "x", "--report", ""],
+        ["train", "--extra", ""],
+        ["train", "--models", ""],
     ],
     ids=" ".join,
 )

@@ -99,3 +99,10 @@ def test_commands_that_look_closer_take_the_model_of_a_run(
     result = digitbox(name, ".")
     assert result.code == 5
     assert "no model 'gone'" in result.err
+
+
+def test_explain_takes_scans_of_the_outbox(digitbox: Digitbox, tmp_path: Path) -> None:
+    done = tmp_path / "outbox" / "done"
+    done.mkdir(parents=True)
+    (done / "two.png").write_bytes(TWO)
+    assert digitbox("explain", "outbox").out.startswith("done/two.png: ")

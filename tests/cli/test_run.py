@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from batch import __version__
+from batch.cli import report
 from batch.engines import local
+from batch.errors import InputError, OutboxError
 from batch.images import pages
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
@@ -335,6 +337,32 @@ def test_the_version_is_there_in_every_place(name: str, digitbox: Digitbox) -> N
     assert (
         digitbox(name, "--version").out == digitbox("--version").out == f"digitbox, version {__version__}\n"
     )
+
+
+def test_a_run_without_a_report_is_good_if_its_csv_is_gone(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(*_: object, **__: object) -> Path:
+        raise InputError("no such file: results.csv")
+
+    (inbox / "two.png").write_bytes(TWO)
+    monkeypatch.setattr(report, "write_report", take)
+    done = digitbox("run", "--report", "--quiet")
+    assert (done.code, len(done.rows)) == (0, 1)
+    assert done.err == "digitbox: warning: there is no report: no such file: results.csv\n"
+
+
+def test_a_run_says_its_results_after_the_page_is_written(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> Path:
+        assert capfd.readouterr().out == ""
+        raise OutboxError("no room for the report")
+
+    (inbox / "two.png").write_bytes(TWO)
+    monkeypatch.setattr(report, "write_report", fail)
+    done = digitbox("run", "--report")
+    assert (done.code, len(done.rows)) == (6, 1)
 
 
 def test_a_page_beside_the_results_when_told(digitbox: Digitbox, inbox: Path) -> None:

@@ -332,6 +332,7 @@ def test_a_time_that_the_clock_leaves_out_is_told(
         ("--model", "nope", "no model 'nope'"),
         ("--log-file", "gone/log", "cannot write to the log file gone/log: No such file or directory"),
         ("--metrics-listen", "192.0.2.1:9600", "cannot listen on 192.0.2.1:9600"),
+        ("--metrics-listen", "a..b:9600", "cannot listen on a..b:9600"),
     ],
 )
 def test_what_may_change_until_the_run_is_a_note(

@@ -42,6 +42,13 @@ def test_a_wrong_address_is_refused_before_anything_else(
     assert not (tmp_path / "outbox").exists()
 
 
+@pytest.mark.usefixtures("has_ray")
+def test_a_host_that_cannot_be_is_a_wrong_option() -> None:
+    engine = RayEngine(FakeReader(), address="a..b:10001")
+    with pytest.raises(ConfigError, match=r"no Ray cluster at a\.\.b:10001"):
+        engine._connect()
+
+
 def test_without_ray_the_extra_is_named(
     digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,21 +125,25 @@ def test_the_listing_can_be_read_again_from_its_beginning() -> None:
     assert asyncio.run(play()) == [NO_SCANS, b"b", b"c", END, b"c"]
 
 
-def test_a_run_does_not_outlive_the_head_of_its_cluster() -> None:
+def test_a_run_does_not_outlive_the_head_of_its_cluster(tmp_path: Path) -> None:
     with socket.socket() as lost:
         lost.bind(("127.0.0.1", 0))  # nobody else can listen there meanwhile
         port = lost.getsockname()[1]
         code = (
             "import threading; from batch.engines import ray; ray.HEAD_CHECK_S = 0\n"
+            "from pathlib import Path; from batch.terminal import log; log.set_up(file=Path('log'))\n"
             f"ray._exit_with_head(('127.0.0.1', {port}), threading.Event())"
         )
         command = [sys.executable, "-c", code]
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False
+        )
     assert (done.returncode, done.stderr) == (
         2,
         f"digitbox: the Ray cluster failed: its head 127.0.0.1:{port} is lost; what was published stays: "
         "run again\n",
     )
+    assert (tmp_path / "log").read_text().endswith(done.stderr)
 
 
 def test_a_head_that_answers_keeps_the_run_going(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from batch.outbox import aside, disposal
+from batch.outbox import aside, disposal, restoration
 from batch.outbox.batches import Batch, State
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.storage import durable
@@ -209,6 +210,35 @@ def test_a_copy_that_a_kill_left_is_not_made_twice(place: Path, monkeypatch: pyt
     assert dispose(place, outcome, After.MOVE) == []
     monkeypatch.undo()
     assert (contents(place / "in"), list(contents(place / "out").values())) == ({}, [CONTENT])
+
+
+@pytest.mark.parametrize("names", [("a.png.json", "a.png"), ("a.png", "a.png.json")])
+def test_a_reason_takes_no_name_of_a_scan(place: Path, names: tuple[str, str]) -> None:
+    (place / "in" / "a.png.json").write_bytes(OTHER)
+    of_name = {name: read(place / "in" / name, Status.FAILED) for name in names}
+    for name in names:
+        assert dispose(place, of_name[name], After.MOVE) == []
+    moved = disposal.target_of(of_name["a.png"], batch(After.MOVE), place / "out")
+    assert moved.read_bytes() == CONTENT
+    found = [path.read_bytes() for path in moved.parent.iterdir()]
+    assert (len(found), found.count(OTHER)) == (4, 1)
+    (reason,) = disposal.reasons_of(moved, of_name["a.png"], batch(After.MOVE))
+    assert json.loads(reason.read_text())["file"] == "a.png"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_the_way_back_takes_no_scan_for_a_reason(place: Path, order: tuple[int, int]) -> None:
+    (place / "in" / "a.png.json").write_bytes(OTHER)
+    outcomes = [read(place / "in" / name, Status.FAILED) for name in ("a.png.json", "a.png")]
+    moved = [disposal.target_of(outcome, batch(After.MOVE), place / "out") for outcome in outcomes]
+    assert disposal.dispose(outcomes, batch(After.MOVE), place / "out") == []
+    for number in order:
+        restoration.restore(moved[number], outcomes[number], batch(After.MOVE), place / "out")
+    assert {path.name: path.read_bytes() for path in (place / "in").iterdir()} == {
+        "a.png": CONTENT,
+        "a.png.json": OTHER,
+    }
+    assert list((place / "out" / "failed").rglob("*.json")) == []
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -212,3 +213,27 @@ def test_corrections_in_an_old_ledger_count(scene: Scene) -> None:
     assert (scene.apply((scene.unsure, "3")).known, scene.audit()) == (1, [])
     scene.apply((scene.unsure, "8"))
     assert scene.results()["unsure.png"][0] == "8"
+
+
+def test_a_comment_keeps_an_apostrophe_that_hides_no_formula(scene: Scene) -> None:
+    save(scene.file, [(scene.unsure, "3"), (scene.blank, "none")], scene.published)
+    header, *lines = scene.file.read_text().splitlines()
+    lines = [f"{line},{comment}" for line, comment in zip(lines, ("'tis a 3", "'=1+1"), strict=True)]
+    scene.file.write_text("\n".join([f"{header},comment", *lines]))
+    assert [correction.comment for correction in apply(scene.file, scene.outbox, "Anna").added] == [
+        "'tis a 3",
+        "=1+1",
+    ]
+
+
+def test_a_pipe_in_the_place_of_a_scan_is_not_read(scene: Scene) -> None:
+    path = Path(scene.unsure.ref.path)
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    pipe = os.open(path, os.O_RDWR)
+    os.write(pipe, content)
+    try:
+        assert scene.apply((scene.unsure, "3")).missing == 1
+    finally:
+        os.close(pipe)

@@ -156,8 +156,9 @@ def test_the_address_stays_the_same(tmp_path: Path) -> None:
         anew, listener = listen("127.0.0.1", None, state)
         listener.close()
         assert anew.secret not in ("x", first.secret) and len(anew.secret) == 32
-    with pytest.raises(ConfigError, match=r"cannot listen on no\.such\.host\.invalid"):
-        listen("no.such.host.invalid", None, state)
+    for host in ("no.such.host.invalid", "a..b", "x" * 70):
+        with pytest.raises(ConfigError, match=f"cannot listen on {host}, port .*: .+; give another"):
+            listen(host, None, state)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "0", "0x0", "::", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])

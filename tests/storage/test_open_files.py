@@ -16,7 +16,7 @@ from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
 from batch.storage import disk, open_files
 from batch.storage.disk import Disk, digest_of, read_start
-from batch.storage.open_files import has_writer
+from batch.storage.open_files import has_writer, open_regular
 from faults import fast_folder
 from others import as_another, needs_root, open_to_all
 
@@ -33,6 +33,15 @@ def test_an_open_file_has_a_writer(tmp_path: Path) -> None:
         assert has_writer(tmp_path / "link") is True
     with path.open("rb"):
         assert has_writer(path) is False
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    before = os.listdir("/proc/self/fd")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "link", tmp_path / "gone", Path("/dev/zero")):
+        assert (digest_of(path), read_start(str(path), 9), open_regular(path)) == ("", b"", None)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 def test_what_is_no_file_has_no_writer(tmp_path: Path) -> None:
@@ -151,11 +160,11 @@ def test_network_folders_say_nothing(
     device = os.stat(path).st_dev
     line = f"36 35 {os.major(device)}:{os.minor(device)} / /my\\040scans rw shared:1 - {kind} server:/ rw\n"
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: f"a line of - another form\n{line}")
-    open_files.is_remote.cache_clear()
+    open_files.is_network_device.cache_clear()
     try:
         assert has_writer(path) is (False if tells else None)
     finally:
-        open_files.is_remote.cache_clear()
+        open_files.is_network_device.cache_clear()
 
 
 def test_a_scan_with_a_writer_is_not_read(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_without_watches_it_looks_itself_and_says_so_once(scene: Scene) -> None:
 
 def test_on_a_network_it_looks_itself_and_says_so_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     device = scene.inbox.stat().st_dev
-    monkeypatch.setattr(inbox, "is_remote", lambda of: of == device)
+    monkeypatch.setattr(inbox, "is_network_device", lambda of: of == device)
     scene.ticking.at(40.1, lambda: scene.drop("a.png", numbered_scan(1)) and None)
     scene.watch(50)
     scene.check()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -228,3 +229,20 @@ def test_an_address_has_a_host_and_a_port(text: str) -> None:
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
     assert metrics_server.parse_address(text) == address
+
+
+def test_the_end_waits_once_for_programs_that_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    told = News(RunStats("watch"), State(), NotifyOptions(on_complete="true"), tmp_path, print)
+    now = 0.0
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        waits.append(seconds)
+
+    monkeypatch.setattr(news, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(told, "_tasks", SimpleNamespace(put=lambda _, timeout: wait(timeout - 1)))
+    monkeypatch.setattr(told, "_thread", SimpleNamespace(ident=1, join=wait))
+    told.__exit__(None, None, None)
+    assert sum(waits) == news.END_S

@@ -63,7 +63,7 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     elif place == "rename":
         monkeypatch.setattr(os, "rename", full(scene, os.rename, until_s, is_staged))
     elif place == "explain":
-        monkeypatch.setattr(disposal, "sync", full(scene, sync, until_s, lambda path: path.suffix == ".json"))
+        monkeypatch.setattr(disposal, "sync", full(scene, sync, until_s, lambda path: ".json" in path.name))
     else:
         concerns = lambda path: path == scene.outbox  # noqa: E731
         monkeypatch.setattr(disks, "sync", full(scene, sync, until_s, concerns))
