@@ -175,11 +175,18 @@ def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -
         with file.open(encoding="utf-8-sig", newline="") as text:
             delimiter = max(tables.DELIMITERS, key=text.readline().count)
             text.seek(0)
-            for row in csv.DictReader(text, delimiter=delimiter):
+            rows = csv.DictReader(text, delimiter=delimiter)
+            for row in rows:
                 cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
-                name = cells[path_column].strip()
+                name, label = cells[path_column].strip(), cells[label_column].strip()
+                if not name and any(cells.values()):  # it would be the folder itself
+                    raise InputError(
+                        f"{file}, line {rows.line_num}: the label {label!r} has no file: name it"
+                    )
+                if not name:
+                    continue
                 ref = ScanRef(str(file.parent / name), name)
-                yield _labelled(ref, cells[label_column], f"{file}, {name}", numbers)
+                yield _labelled(ref, label, f"{file}, {name}", numbers)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
 

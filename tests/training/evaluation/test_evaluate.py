@@ -47,6 +47,14 @@ def test_refuse_other_lists_of_labels(content: str, tmp_path: Path) -> None:
         labels_of(tmp_path, tmp_path)
 
 
+def test_refuse_a_line_that_names_no_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n , 4\n")
+    with pytest.raises(InputError, match=r"labels\.csv, line 4: the label '4' has no file: name it"):
+        labels_of(tmp_path, tmp_path)
+    (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n")
+    assert labels_of(tmp_path, tmp_path) == [("a.png", 3)]
+
+
 def test_refuse_other_sources_of_scans(tmp_path: Path) -> None:
     for source in (tmp_path, tmp_path / "gone"):
         with pytest.raises(InputError, match="no labelled scans"):
