@@ -42,6 +42,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
 
     Returns:
         A row for each row of the files. Those of an outbox have the order in which digitbox published them.
+        Of an outbox, only files with names that digitbox gives count: others may be copies.
         What a person said of a scan is its result: then `corrected` holds what the model had said, and
         `comment` the comment.
         Types: `prediction` and `page` are integers that may be missing, `confidence` and `p0` to `p9` are
@@ -106,5 +107,6 @@ def _files(path: str) -> list[Path]:
         return [Path(path)]
     found = names.find(Path(path))
     if not found and not has_ledger(Path(path)):
-        raise InputError(f"no results in {path}: give the outbox of your runs")
+        raise InputError(f"no results in {path}: give the outbox of your runs, or name files of results")
+    names.say_others(Path(path))
     return found
