@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterable
 from itertools import islice
@@ -43,11 +42,13 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
 
     Returns:
         A row for each row of the files. Those of an outbox have the order in which digitbox published them.
+        Of an outbox, only files with names that digitbox gives count: others may be copies.
         What a person said of a scan is its result: then `corrected` holds what the model had said, and
         `comment` the comment.
         Types: `prediction` and `page` are integers that may be missing, `confidence` and `p0` to `p9` are
-        floats. If a file has numbers, all predictions are text, with their leading zeros. `status`, `reason`
-        and `model` are categories, `processed_at` is a time in UTC, and all else is text that may be missing.
+        floats. If a file or an answer has numbers, all predictions are text, with their leading zeros.
+        `status`, `reason` and `model` are categories, `processed_at` is a time in UTC, and all else is text
+        that may be missing.
 
     Raises:
         ConfigError: Something is no path, or an address: results in object storage must be copied first.
@@ -70,15 +71,17 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     found: dict[str, None] = {}
     for file in files:
         found |= dict.fromkeys(reader.columns(file))
+    corrections = {folder: load(folder) for folder in {file.parent for file in files}}
+    if any(said.has_numbers for said in corrections.values()):
+        found[schema.NUMBER_COLUMN] = None
     for name in corrected.EFFECTIVE_COLUMNS:
         found.pop(name, None)  # an exported file has them
     columns = [*schema.order_columns(found), *corrected.EFFECTIVE_COLUMNS]
-    correct = functools.cache(lambda folder: load(folder).apply)
     # Numbers are text, with their leading zeros; in one table with them, so are digits.
     types = _TYPES | ({"prediction": "string"} if schema.NUMBER_COLUMN in found else {})
     parts = [_typed(pd.DataFrame(), columns, types)]
     for file in files:
-        records = map(correct(file.parent), reader.records(file))
+        records = map(corrections[file.parent].apply, reader.records(file))
         while chunk := list(islice(records, CHUNK_ROWS)):
             # As objects: pandas would make floats of whole numbers beside None, and text of these.
             parts.append(_typed(pd.DataFrame(chunk, dtype=object), columns, types))
@@ -104,5 +107,6 @@ def _files(path: str) -> list[Path]:
         return [Path(path)]
     found = names.find(Path(path))
     if not found and not has_ledger(Path(path)):
-        raise InputError(f"no results in {path}: give the outbox of your runs")
+        raise InputError(f"no results in {path}: give the outbox of your runs, or name files of results")
+    names.say_others(Path(path))
     return found

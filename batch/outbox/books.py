@@ -42,7 +42,7 @@ class Listing:
     """What lies in an outbox at one moment.
 
     Attributes:
-        results: The names of files of results.
+        results: The names of files of results, and of files with such names.
         batches: The folders of batches in done/ and failed/.
     """
 
@@ -62,7 +62,7 @@ class Listing:
             for folder in sorted((outbox / kind).glob("*-*-*/*"))
             if _BATCH.fullmatch(folder.name)
         )
-        return cls(frozenset(path.name for path in names.find(outbox)), tuple(folders))
+        return cls(frozenset(path.name for path in names.find_all(outbox)), tuple(folders))
 
 
 def check_books(ledger: Ledger, outbox: Path, listing: Listing) -> Books:

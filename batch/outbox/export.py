@@ -179,7 +179,11 @@ def export_rows(
         if choice.latest:
             latest = LatestRows(source.rows(), has_old_files=source.has_old_files)
             stack.callback(latest.close)
-        columns = names if corrections is None else [*names, *EFFECTIVE_COLUMNS]
+        columns = names
+        if corrections is not None:
+            if corrections.has_numbers:
+                names = schema.order_columns({*names, schema.NUMBER_COLUMN})
+            columns = [*names, *EFFECTIVE_COLUMNS]
         writer = stack.enter_context(closing(open_writer(columns)))
         for number, row in source.rows():
             if latest is not None and not latest.has(number, row):

@@ -257,6 +257,11 @@ class Outbox:
         beat = run_history.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
         run_history.write_heartbeat(self._ledger, beat)
 
+    def end_by(self, error: BaseException) -> None:
+        """Set what ends the run, which has published its rows: a watcher finishes its batch after Ctrl-C."""
+        if self._stats is not None:
+            self._stats.end_by(error)
+
     def last_runs(self, count: int) -> list[RunSummary]:
         """Return the last entries of the history, the newest first; this run's is the first."""
         return run_history.last_runs(self._ledger, count)

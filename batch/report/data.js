@@ -81,10 +81,10 @@ function answerWords(answer) {
   return { none: "not a digit", open: "left open" }[answer] ?? answer;
 }
 
-/** Return the status of a row that has this answer. Several digits are no answer for a single digit. */
+/** Return the status of a row that has this answer. */
 function statusWith(index, answer) {
   if (answer === null) return rows.status[index];
-  return answer === "none" || (answer.length > 1 && !hasNumber(index)) ? "refused" : "ok";
+  return answer === "none" ? "refused" : "ok";
 }
 
 /** Return true if digitbox could read the file, so that a person can answer. */

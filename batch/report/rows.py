@@ -137,6 +137,7 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
             in_outbox = names.find(path)
             if not in_outbox:
                 raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
+            names.say_others(path)
             sources += in_outbox
         elif os.path.exists(path):
             sources.append(path)

@@ -61,9 +61,7 @@ class Correction:
     @property
     def has_number(self) -> bool:
         """Return whether it is of a number for sure; one of a single digit does not say."""
-        return self.said in OF_NUMBERS or any(
-            len(label) > 1 and label.isdigit() for label in (self.said, self.corrected)
-        )
+        return self.said in OF_NUMBERS or has_several_digits(self.said) or has_several_digits(self.corrected)
 
 
 class Corrections:
@@ -103,8 +101,8 @@ class Corrections:
     def apply(self, record: Record) -> Record:
         """Return a row of results with its correction, and with the columns `EFFECTIVE_COLUMNS`.
 
-        A corrected row is `ok`, without reason and confidences; `effect` says what else it may be. In results
-        with numbers, the prediction is a text, with its leading zeros.
+        A corrected row is `ok`, without reason and confidences; `effect` says what else it may be. The
+        prediction is a text in results with numbers, and if it has several digits; see `has_numbers`.
         """
         sha256, source = record["sha256"] or "", record.get("source") or ""
         correction = self.find(record["file"], record.get("page"), sha256, source)
@@ -116,17 +114,23 @@ class Corrections:
         with_numbers = NUMBER_COLUMN in record
         status, reason = effect(label, with_numbers=with_numbers)
         said = record["reason"] or record["status"]
+        is_text = with_numbers or has_several_digits(label)
         emptied = {NUMBER_COLUMN: None} if with_numbers else {}
         return {
             **record,
             **emptied,
-            "prediction": None if reason is not None else label if with_numbers else int(label),
+            "prediction": None if reason is not None else label if is_text else int(label),
             "confidence": None,
             "status": status.value,
             "reason": None if reason is None else reason.value,
             CORRECTED: said if record["prediction"] is None else str(record["prediction"]),
             COMMENT: comment,
         }
+
+    @property
+    def has_numbers(self) -> bool:
+        """Return whether an answer has several digits: a table with it needs the column of numbers."""
+        return any(has_several_digits(correction.corrected) for correction in self)
 
     @property
     def digests(self) -> frozenset[str]:
@@ -137,6 +141,11 @@ class Corrections:
         """Yield the last correction of each scan."""
         for scan in self._by_scan.values():
             yield from (correction for _, correction in scan.values())
+
+
+def has_several_digits(label: str) -> bool:
+    """Return whether a label or a prediction is a number of several digits."""
+    return len(label) > 1 and label.isdigit()
 
 
 def is_label(label: str, *, with_numbers: bool) -> bool:
@@ -152,8 +161,7 @@ def is_label(label: str, *, with_numbers: bool) -> bool:
 def effect(label: str, *, with_numbers: bool = False) -> tuple[Status, Reason | None]:
     """Return status and reason of a scan that a person answered.
 
-    digitbox may read a scan first as a number, and later as a single digit. Then a number that a person saw
-    there is several digits.
+    digitbox may read a scan first as a number, and later as a single digit. The person's number stays.
 
     Args:
         label: A digit, a number or `NONE`.
@@ -161,6 +169,4 @@ def effect(label: str, *, with_numbers: bool = False) -> tuple[Status, Reason | 
     """
     if label == NONE:
         return Status.REFUSED, Reason.NOT_A_NUMBER if with_numbers else Reason.NOT_A_DIGIT
-    if len(label) > 1 and not with_numbers:
-        return Status.REFUSED, Reason.SEVERAL_DIGITS
     return Status.OK, None

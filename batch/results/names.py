@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from batch.clock import compact
 from batch.results.schema import FORMATS
+from batch.text import count, text_cell
+
+_log = logging.getLogger(__name__)
 
 _PREFIX = "predictions-"
+# Batches of older versions had no b.
+_NAME = re.compile(rf"{_PREFIX}\d{{8}}T\d{{6}}Z-b?[0-9a-f]{{8}}\.(?:{'|'.join(FORMATS)})", re.ASCII)
 STAMP_START = len(_PREFIX) + 1
 """Where SQLite's `substr` finds the time in a name."""
 
@@ -39,11 +46,28 @@ def day(name: str) -> str:
 def find(folder: Path) -> list[Path]:
     """Return the files of results in an outbox, in the order in which digitbox published them.
 
-    The names tell the second. Within one, the time when a file was written decides.
+    The names tell the second. Within one, the time when a file was written decides. A file of another name
+    is a copy, or of somebody else.
     """
     found = []
-    for name in FORMATS:
-        for path in folder.glob(f"{_PREFIX}*.{name}"):
-            with suppress(FileNotFoundError):  # somebody took it away meanwhile
-                found.append((stamp(path.name), path.lstat().st_mtime_ns, path.name, path))
+    for path in filter(_is_published, find_all(folder)):
+        with suppress(FileNotFoundError):  # somebody took it away meanwhile
+            found.append((stamp(path.name), path.lstat().st_mtime_ns, path.name, path))
     return [path for *_, path in sorted(found)]
+
+
+def find_all(folder: Path) -> list[Path]:
+    """Return the files of results in an outbox, and other files whose names are like theirs, by name."""
+    return sorted(path for name in FORMATS for path in folder.glob(f"{_PREFIX}*.{name}"))
+
+
+def say_others(folder: Path) -> None:
+    """Log which files `find` leaves out, if there are any."""
+    others = [path.name for path in find_all(folder) if not _is_published(path)]
+    if others:
+        files = f"{count(len(others), 'file')} whose names are not digitbox's"
+        _log.warning(f"left out of {folder}: {files}, e.g. {text_cell(others[0])}")
+
+
+def _is_published(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None

@@ -39,6 +39,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "processed_at": _time,
     "page": int,
     **dict.fromkeys(PROBABILITY_COLUMNS, _number),
+    NUMBER_COLUMN: lambda cell: cell.replace(",", "."),
 }
 
 
@@ -188,7 +189,7 @@ def _digit_confidences(record: Record) -> tuple[float, ...] | None:
     if NUMBER_COLUMN not in record:
         return None
     cell = record[NUMBER_COLUMN] or ""
-    return tuple(map(float, cell.split(";"))) if cell else ()
+    return tuple(map(_number, cell.split(";"))) if cell else ()
 
 
 def _prediction(record: Record) -> int | str | None:

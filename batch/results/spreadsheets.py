@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import IO, Any
 
 from batch.clock import iso
+from batch.results.schema import NUMBER_COLUMN
 
 MAX_SHEET_ROWS = 1 << 20  # of a sheet of Excel, with the line of column names
 _WIDE = {"file": 40, "sha256": 20, "processed_at": 19, "source": 40, "scan": 10}  # columns, in characters
@@ -106,10 +107,16 @@ class ExcelEuWriter:
         file.write("\ufeff")
         self._rows = csv.writer(file, delimiter=";", lineterminator="\r\n")
         self._rows.writerow(names)
+        self._names = names
 
     def add(self, row: Sequence[Any]) -> None:
         """Write one row."""
-        self._rows.writerow([_cell(value) for value in row])
+        self._rows.writerow(
+            [
+                value.replace(".", ",") if value and name == NUMBER_COLUMN else _cell(value)
+                for name, value in zip(self._names, row, strict=True)
+            ]
+        )
 
     def close(self) -> None:
         """Do nothing: the caller closes the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -156,6 +157,8 @@ class Watcher:
                     is_stopping = self._stop.number or not self._stop.must_reload
                     notify("STOPPING=1" if is_stopping else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
+                    if self._stop.number == signal.SIGINT:
+                        outbox.end_by(KeyboardInterrupt())
             except (OutboxError, BusyError, MeansError, ShareError) as error:
                 if self._stop.is_asked():
                     break

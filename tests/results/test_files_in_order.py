@@ -2,15 +2,17 @@
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 import pytest
 
 import digitbox
+from batch.errors import InputError
 from batch.records import Reason, Status
 from batch.report import rows
 from batch.results import names
-from published import outcome, publish, scan
+from published import make_old, outcome, publish, scan
 
 
 @pytest.mark.parametrize("ids", [("ffffffff", "00000000"), ("00000000", "ffffffff")])
@@ -31,6 +33,38 @@ def test_files_of_one_second_keep_their_order(
     assert digitbox.read_results(outbox)["status"].tolist() == ["review", "ok"]
     (entry,) = rows.collect(rows.find_sources([outbox])).entries
     assert entry.status is Status.OK
+
+
+@pytest.mark.parametrize("has_ledger", [True, False])
+def test_copies_and_foreign_files_are_no_results(
+    has_ledger: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(names._log, "warning", said.append)
+    outbox = tmp_path / "out"
+    path = publish(outbox, [outcome(scan(tmp_path / "scans", "a.png"))])
+    for name in ("predictions-1 (Kopie).csv", f"{path.stem} (2).csv", f"{path.stem}.csv.bak"):
+        (outbox / name).write_bytes(path.read_bytes())
+    (outbox / "predictions-foreign.csv").write_text("a,b\n1,2\n")
+    if not has_ledger:
+        shutil.rmtree(outbox / ".digitbox")
+    for sources in (digitbox.read_results(outbox)["file"].tolist(), rows.find_sources([outbox])):
+        assert len(sources) == 1
+    others = f"left out of {outbox}: 3 files whose names are not digitbox's, e.g. predictions-1 (Kopie).csv"
+    assert said == [others] * 2
+    path.unlink()
+    with pytest.raises(InputError, match="no results in"):
+        rows.find_sources([outbox])
+
+
+def test_a_copy_of_an_outbox_gives_the_same_rows(tmp_path: Path) -> None:
+    """Without its ledger, and with files of older versions."""
+    path = publish(tmp_path / "out", [outcome(scan(tmp_path / "scans", "a.png"))])
+    old = make_old(publish(tmp_path / "out", [outcome(scan(tmp_path / "scans", "b.png"))]))
+    (tmp_path / "copy").mkdir()
+    for file in (path, old):
+        shutil.copy2(file, tmp_path / "copy")
+    assert sorted(digitbox.read_results(tmp_path / "copy")["file"]) == ["a.png", "b.png"]
 
 
 def test_a_file_that_vanishes_meanwhile_is_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

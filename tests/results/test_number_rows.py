@@ -3,8 +3,10 @@
 import csv
 import dataclasses
 import hashlib
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +25,7 @@ from batch.report import page, rows
 from batch.report.answers import LABELLED, copy_labelled, is_confirmed
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import reader, schema
-from batch.results.writers import CsvWriter
+from batch.results.writers import CsvWriter, ParquetWriter
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 NUMBERS = ("0042", "7", "000", "123456789012")
@@ -138,14 +140,40 @@ def test_a_person_corrects_numbers_with_numbers(tmp_path: Path) -> None:
     assert effective == [Status.OK, Status.OK, Status.REFUSED, Status.OK, Status.OK]
 
 
-def test_a_seen_number_is_several_digits_for_a_single_one(tmp_path: Path) -> None:
-    file = corrections(tmp_path, publish(tmp_path), [(0, "0043"), (1, "8")])
-    applying.apply(file, tmp_path, by="me")
-    digits = publish(tmp_path, with_numbers=False)
-    found = list(map(load(tmp_path).apply, reader.records(digits)))
-    assert [row["prediction"] for row in found[:3]] == [None, 8, 2]
-    assert [row["reason"] for row in found[:3]] == ["several_digits", None, None]
-    assert [entry.digit for entry in ResultsFolder(tmp_path).read(digits)][:3] == [None, 8, 2]
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_a_person_s_number_stays_if_read_as_a_digit(is_alone: bool, format_name: str, tmp_path: Path) -> None:
+    """It is the result in every table, also in one that has no other numbers."""
+    numbers = publish(tmp_path, format_name=format_name)
+    applying.apply(corrections(tmp_path, numbers, [(0, "0043"), (1, "8")]), tmp_path, by="me")
+    digits = publish(tmp_path, format_name=format_name, with_numbers=False)
+    said = load(tmp_path)
+    found = list(map(said.apply, reader.records(digits)))[:3]
+    assert [row["prediction"] for row in found] == ["0043", 8, 2]
+    assert {(row["status"], row["reason"]) for row in found} == {("ok", None)}
+    entries = list(ResultsFolder(tmp_path).read(digits))[:3]
+    assert [(entry.status, entry.digit) for entry in entries] == [
+        (Status.OK, None),
+        (Status.OK, 8),
+        (Status.OK, 2),
+    ]
+    if is_alone:
+        numbers.unlink()
+    choice, target = RowFilter(latest=True), tmp_path / "elsewhere" / f"all.{format_name}"
+    target.parent.mkdir()
+    with open_ledger(tmp_path, read_only=True) as ledger, target.open("wb") as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        rows_of = PublishedRows(ledger, tmp_path, choice)
+        if format_name == "csv":
+            export_rows(rows_of, choice, said, partial(CsvWriter, text))
+        else:
+            export_rows(rows_of, choice, said, partial(ParquetWriter, file))
+        text.flush()
+    exported, frame = read_results(target), read_results(digits)
+    assert exported["prediction"].tolist() == ["0043", "8", "2", "3", pd.NA]
+    assert exported.equals(frame) and str(frame["prediction"].dtype) == "string"
+    if format_name == "parquet":
+        assert str(pq.read_schema(target).field("prediction").type) == "string"
 
 
 def test_retry_knows_what_a_person_said_of_a_number(tmp_path: Path) -> None:
@@ -162,14 +190,14 @@ def test_retry_knows_a_number_that_was_read_as_a_digit_since(tmp_path: Path) -> 
     file = corrections(tmp_path, publish(tmp_path), [(0, "0043"), (1, "none")])
     applying.apply(file, tmp_path, by="me")
     said = load(tmp_path)
-    for name, was, corrected in (
-        ("0.png", Reason.SEVERAL_DIGITS, Reason.SEVERAL_DIGITS),
-        ("1.png", Reason.NOT_A_DIGIT, Reason.NOT_A_DIGIT),
-        ("1.png", Reason.WRONG_LENGTH, Reason.NOT_A_NUMBER),
+    for name, was, status, corrected in (
+        ("0.png", Reason.SEVERAL_DIGITS, Status.OK, None),
+        ("1.png", Reason.NOT_A_DIGIT, Status.REFUSED, Reason.NOT_A_DIGIT),
+        ("1.png", Reason.WRONG_LENGTH, Status.REFUSED, Reason.NOT_A_NUMBER),
     ):
         outcome = Outcome(ScanRef(f"/in/{name}", name), Status.REFUSED, was, name[0] * 64)
         found = correct_outcome(outcome, said)
-        assert (found.status, found.reason) == (Status.REFUSED, corrected)
+        assert (found.status, found.reason) == (status, corrected)
 
 
 def test_a_labelled_scan_moves_to_the_folder_of_its_last_number(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Exports for spreadsheets, read again by other programs."""
 
+import csv
 import errno
 import os
 from datetime import datetime
@@ -13,7 +14,7 @@ from xlsxwriter.exceptions import FileCreateError
 
 from batch.errors import MissingExtraError
 from batch.records import After, ScanRef, Status
-from batch.results import schema, spreadsheets
+from batch.results import reader, schema, spreadsheets
 from batch.results.corrected import EFFECTIVE_COLUMNS
 from command import Digitbox
 from digitbox import read_results
@@ -107,6 +108,21 @@ def test_excel_of_europe_gets_semicolons_and_commas(digitbox: Digitbox, tmp_path
     assert b";0,250000;" in content and b"0.250000" not in content
     assert read_results(tmp_path / "all.csv").equals(read_results(path))
     assert digitbox("export", "--dialect", "excel-eu").out.encode() == content
+
+
+def test_excel_of_europe_gets_commas_in_each_digit(digitbox: Digitbox, tmp_path: Path) -> None:
+    numbers = {"7": (0.5,), "042": (0.25, 0.5, 1.0)}
+    rows = [
+        outcome(ScanRef("", f"{number}.png", source="/in"))._replace(label=number, digit_confidences=sure)
+        for number, sure in numbers.items()
+    ]
+    path = publish(tmp_path / "outbox", rows, with_numbers=True)
+    digitbox("export", "--dialect", "excel-eu", "--output", "all.csv")
+    with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file, delimiter=";"))
+    assert [row["digit_confidences"] for row in table] == ["0,500000", "0,250000;0,500000;1,000000"]
+    assert [row.digit_confidences for row in reader.read(tmp_path / "all.csv")] == [*numbers.values()]
+    assert read_results(tmp_path / "all.csv").equals(read_results(path))
 
 
 def test_wrong_options_say_what_to_do(

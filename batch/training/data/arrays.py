@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from batch.errors import InputError
 from batch.records import Grey
+from batch.text import count
 
 TRAIN, TEST, UNDIVIDED = "train", "test", ""
 """The parts of a data set."""
@@ -113,13 +114,40 @@ def read_numpy(path: Path) -> dict[str, _Array]:
     Raises:
         InputError: A file is missing or damaged, or holds objects.
     """
+    arrays: dict[str, _Array] = {}
+    file, kind = path, ".npz archive"
     try:
         if path.is_dir():
-            return {file.stem: np.load(file, allow_pickle=False) for file in sorted(path.glob("*.npy"))}
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            kind = ".npy file"
+            for file in sorted(path.glob("*.npy")):
+                arrays[file.stem] = np.load(file, allow_pickle=False)
+            return arrays
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # zipfile and zlib have many of their own
-        raise InputError(f"{path} is not a .npz archive of arrays: {error}; save it anew") from error
+        raise InputError(f"{file} is not a {kind} of arrays: {error}; save it anew") from error
+
+
+def check_lines(values: npt.NDArray[np.floating], lines: Iterable[str], path: Path) -> None:
+    """Check that each line of a table of numbers has all of them; pandas fills short ones with nan.
+
+    Args:
+        values: The numbers of the table.
+        lines: The lines of the file. There may be others before those of the table, e.g. with names.
+        path: The file, for messages.
+
+    Raises:
+        InputError: A line has fewer numbers than others.
+    """
+    counts = np.count_nonzero(~np.isnan(values), axis=1)
+    short = np.flatnonzero(counts < values.shape[1])
+    if short.size:
+        numbers = [number for number, line in enumerate(lines, 1) if line.strip()]
+        row = int(short[0])
+        raise InputError(
+            f"{path}, line {numbers[row - len(counts)]}: {count(int(counts[row]), 'number')}, and "
+            f"{values.shape[1]} in another line: complete it"
+        )
 
 
 def _pictures(images: _Array, source: str) -> Grey:
@@ -137,6 +165,8 @@ def _pictures(images: _Array, source: str) -> Grey:
     if not images.size:
         return np.zeros(images.shape, np.uint8)
     low, high = float(images.min()), float(images.max())
+    if math.isnan(low):
+        raise InputError(f"{source}: levels must be numbers, and some are nan: give each pixel one")
     if not 0 <= low <= high <= 255:
         raise InputError(f"{source}: levels must be 0 to 255, or 0 to 1, not {low:g} to {high:g}: scale them")
     top = 1 if high <= 1 else _FEW_LEVELS if high <= _FEW_LEVELS else 255

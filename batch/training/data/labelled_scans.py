@@ -87,6 +87,7 @@ def load(
         )
         if scans := list(_from_folders(folder, numbers)):
             say(f"{folder}: scans in folders named as their labels")
+            _say_left_out(_outside_folders(folder, numbers), say)
             return scans
     elif path.is_dir():
         raise InputError(f"{file} has the columns {tables.first_row(file)}: it needs file and label")
@@ -128,9 +129,13 @@ def _annotated(
         ref = ScanRef(_write_picture(picture, scratch, number), name)
         scans.append(_labelled(ref, box.label, source, numbers))
     say(f"{source}: {len(scans)} labelled scans, {annotations.layout}")
+    _say_left_out(left_out, say)
+    return _checked(scans, source)
+
+
+def _say_left_out(left_out: Counter[str], say: Progress) -> None:
     for reason, count in left_out.most_common(MAX_REASONS):
         say(f"left out: {count} {reason}")
-    return _checked(scans, source)
 
 
 def _others(part: str) -> Sequence[str]:
@@ -175,11 +180,18 @@ def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -
         with file.open(encoding="utf-8-sig", newline="") as text:
             delimiter = max(tables.DELIMITERS, key=text.readline().count)
             text.seek(0)
-            for row in csv.DictReader(text, delimiter=delimiter):
+            rows = csv.DictReader(text, delimiter=delimiter)
+            for row in rows:
                 cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
-                name = cells[path_column].strip()
+                name, label = cells[path_column].strip(), cells[label_column].strip()
+                if not name and any(cells.values()):  # it would be the folder itself
+                    raise InputError(
+                        f"{file}, line {rows.line_num}: the label {label!r} has no file: name it"
+                    )
+                if not name:
+                    continue
                 ref = ScanRef(str(file.parent / name), name)
-                yield _labelled(ref, cells[label_column], f"{file}, {name}", numbers)
+                yield _labelled(ref, label, f"{file}, {name}", numbers)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
 
@@ -201,6 +213,22 @@ def _from_folders(folder: Path, numbers: bool) -> Iterator[LabelledScan]:
             for ref in Inputs([str(folder / name)], True, folder / "outbox"):
                 scan = ScanRef(ref.path, os.path.join(name, ref.name))
                 yield _labelled(scan, name, name, numbers)
+
+
+def _outside_folders(folder: Path, numbers: bool) -> Counter[str]:
+    """Count the scans in a folder that lie in no folder of a label, by where they lie."""
+    labels, found = {*_names(folder, numbers)}, Counter[str]()
+    for ref in Inputs([str(folder)], True, folder / "outbox"):
+        name, is_deeper, _ = ref.name.partition(os.sep)
+        if not is_deeper:
+            found["in no folder of a label"] += 1
+        elif name not in labels:
+            is_number = _NUMBER.fullmatch(name) is not None
+            what = (
+                f"folders with numbers as names; {FOR_NUMBERS}" if is_number else f"the folder {name[:40]!r}"
+            )
+            found[f"in {what}"] += 1
+    return found
 
 
 def _write(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError
-from batch.training.data.arrays import TEST, LabelledImages, labelled, part_of
+from batch.training.data.arrays import TEST, LabelledImages, check_lines, labelled, part_of
 
 MAX_BYTES = 1 << 30  # of the text
 MAX_VALUES = 1 << 28  # levels of all images
@@ -80,11 +80,14 @@ def _is_square(count: int) -> bool:
 def _table(path: Path) -> _Values:
     import pandas as pd
 
+    text = _text(path)
     try:
-        table = pd.read_csv(io.StringIO(_text(path)), sep=r"\s+", header=None, dtype=np.float32)
+        table = pd.read_csv(io.StringIO(text), sep=r"\s+", header=None, dtype=np.float32)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path} is no table of numbers: {error}; copy it anew") from error
-    return table.to_numpy(np.float32)
+    values = table.to_numpy(np.float32)
+    check_lines(values, io.StringIO(text), path)
+    return values
 
 
 def _libsvm(path: Path) -> tuple[_Values, _Values]:

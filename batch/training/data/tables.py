@@ -12,7 +12,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
 from batch.images import decode
 from batch.records import Grey
-from batch.training.data.arrays import UNDIVIDED, LabelledImages, labelled, part_of
+from batch.training.data.arrays import UNDIVIDED, LabelledImages, check_lines, labelled, part_of
 
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "img", "image_path", "name")
 LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
@@ -65,6 +65,8 @@ def read_levels(path: Path) -> dict[str, LabelledImages]:
         values = table.to_numpy(np.float64)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path} is no table of levels: {error}") from error
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        check_lines(values, file, path)
     images = np.delete(values, place, axis=1)
     origin = f"a label and {images.shape[1]} levels in each line"
     return {UNDIVIDED: labelled(images, values[:, place], str(path), origin)}

@@ -19,7 +19,7 @@ MAX_YAML_BYTES = 1 << 20
 _NOT_BOXES = ("classes.txt", "train.txt", "test.txt", "val.txt", "valid.txt", "notes.txt")
 _SAMPLE = 10  # files, and lines of each, to tell by that a folder has boxes
 _BOX = re.compile(r"\s*\d{1,6}(?:\s+[-+.\deE]{1,40}){4,}\s*")
-_LINE = re.compile(r"\s*(\d{1,6})((?:\s+\S{1,40}){4,})\s*")  # numbers may be wrong, e.g. nan
+_CLASS = re.compile(r"\d{1,6}")
 
 
 def find(folder: Path) -> list[tuple[Path, Path]]:
@@ -52,9 +52,7 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
         name = folder.name_of(sheet)
         part = part_of(folder.name_of(path.parent))
         for number, line in enumerate(_lines(path), 1):
-            if (match := _LINE.fullmatch(line)) is None:
-                raise InputError(f"{path}, line {number}: {line[:50]!r} is no box: export it again")
-            sides = match[2].split()
+            class_number, *sides = line.split()
             if len(sides) > 5:  # the outline of a shape; a fifth number is a confidence
                 annotations.left_out[part]["with an outline that is no box"] += 1
                 continue
@@ -62,9 +60,13 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
             if box is None:
                 annotations.left_out[part][NOT_A_BOX] += 1
                 continue
-            label = names.get(int(match[1]), "") if names else match[1]
+            if not _CLASS.fullmatch(class_number):
+                raise InputError(f"{path}, line {number}: {line[:50]!r} is no box: export it again")
+            label = names.get(int(class_number), "") if names else class_number
             if not label:
-                raise InputError(f"{path}, line {number}: class {match[1]} has no name: add it to {NAMES[0]}")
+                raise InputError(
+                    f"{path}, line {number}: class {class_number} has no name: add it to {NAMES[0]}"
+                )
             centred = box._replace(left=box.left - box.width / 2, top=box.top - box.height / 2)
             annotations.add(part, Annotation(sheet, name, label, centred))
 

@@ -193,6 +193,16 @@ def test_a_wrong_number_costs_only_its_box(number: str, tmp_path: Path) -> None:
     assert said[1:] == ["left out: 1 in a box without four numbers"]
 
 
+@pytest.mark.parametrize("line", ["1 .5 .5 .1", "1", "some words"])
+def test_a_line_without_four_numbers_costs_only_its_box(line: str, tmp_path: Path) -> None:
+    data = SHEETS.yolo(tmp_path / "data")
+    with (data / "labels" / "0.txt").open("a") as file:
+        file.write(f"{line}\n")
+    scans, said = load(data)
+    assert len(scans) == len(LABELS)
+    assert said[1:] == ["left out: 1 in a box without four numbers"]
+
+
 def test_a_box_of_an_image_that_the_file_does_not_list(tmp_path: Path) -> None:
     write(tmp_path / "data" / "a.png", SCAN)
     boxes = [*COCO["annotations"], {**COCO["annotations"][0], "image_id": 99}]
@@ -265,10 +275,9 @@ def test_the_last_image_of_a_sheet_counts(tmp_path: Path) -> None:
         ("a.json", coco()[:-5], "is no JSON"),
         ("a.json", '"text"', "no labelled scans"),
         ("a.json", json.dumps([{"text": ["a"] * 100}]), "no labelled scans"),
-        ("a.txt", "0 .5 .5 .1 .1\n0 .5 .5\n" * 11, "line 2: '0 .5 .5' is no box: export it again"),
         ("a.txt", "3.0 .5 .5 .1 .1\n3 .5 .5 .1 .1\n", "line 1: '3.0 .5 .5 .1 .1' is no box: export it again"),
         ("a.txt", "3 words or four, not boxes\n" * 3, "no labelled scans"),
-        ("a.txt", "0 .5 .5 .1 .1\n" * 20 + "0 .5 .5\n", "line 21: '0 .5 .5' is no box: export it again"),
+        ("a.txt", "0 .5 .5 .1 .1\n" * 20 + "x .5 .5 .1 .1\n", "line 21: .* is no box: export it again"),
         ("a.txt", "0 .5 .5 .1 1e\n", "no labelled scans"),
     ],
 )

@@ -231,7 +231,7 @@ def test_semeion_has_bits_and_columns_of_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (f"1 {'0 ' * 256}\n1 0 0\n", "levels must be"),
+        (f"1 {'0 ' * 256}\n1 0 0\n", "usps, line 2: 3 numbers, and 257 in another line: complete it"),
         (f"1 {'0 ' * 256}\n1 {'x ' * 256}\n", "is no table of numbers"),
         (f"1 {'0 ' * 256}\n1 {'0 ' * 300}\n", "is no table of numbers"),
         (f"1 {'0 ' * 250}", "has no arrays of images"),
@@ -379,6 +379,7 @@ def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
         ({"x": IMAGES, "y": LABELS[:3]}, "12 images have 3 labels"),
         ({"x": IMAGES.astype(int) * 2, "y": LABELS}, "levels must be 0 to 255, or 0 to 1, not 0 to 510"),
         ({"x": IMAGES / 255 - 0.5, "y": LABELS}, "levels must be 0 to 255"),
+        ({"x": np.full(IMAGES.shape, np.nan), "y": LABELS}, "levels must be numbers, and some are nan"),
         ({"x": IMAGES[:, :, :3, None, None], "y": LABELS}, r"images must be \(n, height, width\)"),
         ({"x": IMAGES, "y": LABELS + 30}, "they are 3"),
         ({"x": IMAGES, "y": LABELS + 0.5}, "labels must be whole numbers"),
@@ -390,3 +391,22 @@ def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
 def test_wrong_arrays_say_what_is_wrong(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         datasets.load(str(archive(tmp_path, **arrays)), print)
+
+
+@pytest.mark.parametrize("line", ["3,1,2", f"3,{'1,' * 783}"])
+@pytest.mark.parametrize("with_names", [False, True])
+def test_a_short_line_of_levels_is_named(with_names: bool, line: str, tmp_path: Path) -> None:
+    path = kaggle(tmp_path, with_names)
+    path.write_text(f"{path.read_text()}\n{line}\n")
+    numbers = len([cell for cell in line.split(",") if cell])
+    message = f"line {COUNT + with_names + 2}: {numbers} numbers, and 785 in another line: complete it"
+    with pytest.raises(InputError, match=f"train.csv, {message}"):
+        datasets.load(str(path), print)
+
+
+def test_a_numpy_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    numpy_files(tmp_path)
+    np.save(tmp_path / "test_labels.npy", np.array([None, "3"]))
+    for source in (tmp_path, tmp_path / "test_images.npy", tmp_path / "test_labels.npy"):
+        with pytest.raises(InputError, match=r"/test_labels\.npy is not a \.npy file of arrays: Object"):
+            datasets.load(str(source), print)

@@ -28,11 +28,28 @@ def test_load_a_folder_with_a_list_of_labels(tmp_path: Path) -> None:
     assert labels_of(tmp_path, tmp_path) == [("a.png", 3), ("sub/b.png", None), ("c.png", None)]
 
 
-def test_load_folders_named_by_their_digit(tmp_path: Path) -> None:
-    for name in ("3/a.png", "0/b.png", "none/c.png", "other/d.png"):
-        (tmp_path / "scans" / name).parent.mkdir(parents=True)
+def test_load_folders_named_by_their_digit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("3/a.png", "0/b.png", "none/c.png", "other/d.png", "None/in/e.png", ".kept/f.png", "g.png"):
+        (tmp_path / "scans" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "scans" / name).touch()
+    (tmp_path / "scans" / "notes").mkdir()
     assert labels_of(tmp_path / "scans", tmp_path) == [("0/b.png", 0), ("3/a.png", 3), ("none/c.png", None)]
+    first, *left_out = capsys.readouterr().out.splitlines()
+    assert first == f"{tmp_path}/scans: scans in folders named as their labels"
+    assert sorted(left_out) == [
+        "left out: 1 in no folder of a label",
+        "left out: 1 in the folder 'None'",
+        "left out: 1 in the folder 'other'",
+    ]
+
+
+def test_say_that_folders_of_numbers_need_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("007/a.png", "12/b.png", "12/c.png", "none/d.png"):
+        (tmp_path / "scans" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "scans" / name).touch()
+    assert labels_of(tmp_path / "scans", tmp_path) == [("none/d.png", None)]
+    said = f"left out: 3 in folders with numbers as names; {labelled_scans.FOR_NUMBERS}"
+    assert capsys.readouterr().out.splitlines()[1:] == [said]
 
 
 def test_load_scans_of_an_archive(tmp_path: Path) -> None:
@@ -45,6 +62,14 @@ def test_refuse_other_lists_of_labels(content: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(content)
     with pytest.raises(InputError, match=r"label"):
         labels_of(tmp_path, tmp_path)
+
+
+def test_refuse_a_line_that_names_no_file(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n , 4\n")
+    with pytest.raises(InputError, match=r"labels\.csv, line 4: the label '4' has no file: name it"):
+        labels_of(tmp_path, tmp_path)
+    (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n")
+    assert labels_of(tmp_path, tmp_path) == [("a.png", 3)]
 
 
 def test_refuse_other_sources_of_scans(tmp_path: Path) -> None:
