@@ -150,28 +150,3 @@ def probability(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Floats:
     rows = np.arange(count)
     ends = paths[rows, 2 * lengths]
     return np.asarray(ends + np.where(lengths > 0, paths[rows, np.maximum(2 * lengths - 1, 0)], 0))
-
-
-def substitutions(frames: Frames, numbers: Sequence[tuple[int, ...]], characters: int) -> list[Floats]:
-    """Return how likely each character is in the place of each digit of a number, the others staying.
-
-    Args:
-        frames: Probabilities by frame, (n, frames, classes).
-        numbers: A number for each line.
-        characters: Number of classes that may stand in the place of a digit; they come first.
-
-    Returns:
-        For each line probabilities, (digits, characters); those of a place sum to 1.
-    """
-    spelled = [
-        (line, (*number[:place], character, *number[place + 1 :]))
-        for line, number in enumerate(numbers)
-        for place in range(len(number))
-        for character in range(characters)
-    ]
-    if not spelled:
-        return [np.zeros((0, characters))] * len(numbers)
-    likely = probability(frames[[line for line, _ in spelled]], [word for _, word in spelled])
-    places = likely.reshape(-1, characters)
-    places /= np.maximum(places.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    return np.split(places, np.cumsum([len(number) for number in numbers])[:-1])

@@ -1,7 +1,7 @@
 """The reader of numbers: a network that reads a whole line, for `--digits` with more than one digit.
 
 Nothing cuts the line into digits. The network names a character, or the blank, for each few columns of the
-strip. `batch.inference.ctc` sums what spells the same number, and the lengths that the user allows take part.
+strip. `batch.inference.spelling` finds the number in that, and the lengths that the user allows take part.
 """
 
 from __future__ import annotations
@@ -14,24 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ConfigError, ModelError
-from batch.inference import ctc, model_store
-from batch.inference.decision import DIGITS
+from batch.inference import model_store
 from batch.inference.look import Glance
 from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled
 from batch.inference.runtimes import LiteRt
-from batch.lengths import MAX_DIGITS, Lengths
-from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures
+from batch.inference.spelling import CLASSES, SIGN, Reading, spell
+from batch.lengths import Lengths
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures, widen
 from batch.records import Grey, Manifest
 
-SIGN, BLANK = (
-    DIGITS,
-    DIGITS + 1,
-)  # classes after the ten digits: what is written and no digit, and CTC's blank
-CLASSES = DIGITS + 2
-FRAME_PX = 4  # columns of the strip for each frame
 COLUMN_FRAMES = 2  # frames that the network names for each of its last columns
 CHUNK_COLUMNS = 2_560  # of the strips in a batch; the memory of a larger one leaves the processor's cache
-SURE = 0.99  # probability of a number from which nobody asks which digit is the doubtful one
 
 
 class LineNetwork(Protocol):
@@ -86,96 +79,32 @@ class NumberReader:
         by_width: dict[int, list[int]] = {}
         for index, strip in enumerate(strips):
             by_width.setdefault(strip.shape[1], []).append(index)
-        for width, indices in by_width.items():
-            chunk = max(1, CHUNK_COLUMNS // width)
-            columns = [
-                self._network.outputs(
-                    np.stack([strips[index] for index in indices[start : start + chunk]])[..., None]
-                )[0]
-                for start in range(0, len(indices), chunk)
-            ]
-            logits = np.concatenate(columns).reshape(len(indices), -1, CLASSES)
-            lines = spell(logits, self.lengths, self.thresholds.other_length)
-            spelled |= dict(zip(indices, lines, strict=True))
+        for indices in by_width.values():
+            read = self._read([strips[index] for index in indices])
+            spelled |= dict(zip(indices, read, strict=True))
         lines = [spelled[index] for index in range(len(strips))]
         if self._look is None or not self.thresholds.look_weight:
             return lines
         return ask_look(strips, lines, self._look, self.thresholds.look_weight)
 
+    def _read(self, strips: Sequence[Grey]) -> list[Spelled]:
+        """Read strips of one width: as they are, and stretched, where the network errs in other places."""
+        wide = [widen(strip) for strip in strips]
+        most = self.lengths.most
+        readings = [
+            Reading(self._logits(strips), most, 0.0, 1.0),
+            Reading(self._logits([strip.picture for strip in wide]), most, wide[0].left, wide[0].columns),
+        ]
+        return spell(readings, self.lengths, self.thresholds.other_length)
 
-def spell(logits: npt.NDArray[np.float32], lengths: Lengths, other_length: float) -> list[Spelled]:
-    """Decode lines.
-
-    Args:
-        logits: Logits by frame, float32 (n, frames, 12).
-        lengths: The numbers of digits that the user allows.
-        other_length: See `NumberThresholds`.
-    """
-    frames = _softmax(logits)
-    masses = ctc.length_masses(frames, DIGITS, MAX_DIGITS)
-    candidates = ctc.BestNumbers(frames, DIGITS, lengths.most)
-    best = [ctc.Path((), ())] * len(frames)
-    shares = np.zeros(len(frames))
-    lines = np.arange(len(frames))
-    for order in (-masses[:, lengths.least : lengths.most + 1]).argsort(axis=1, kind="stable").T:
-        # A number is at most as likely as all numbers of its length, and the likeliest lengths come first.
-        found = {
-            row: path
-            for row, length in zip(lines.tolist(), (lengths.least + order).tolist(), strict=True)
-            if masses[row, length] > shares[row] and (path := candidates.path(row, length)) is not None
-        }
-        if not found:
-            continue
-        likely = ctc.probability(frames[[*found]], [path.number for path in found.values()]).tolist()
-        for (row, path), share in zip(found.items(), likely, strict=True):
-            if share > shares[row]:
-                shares[row], best[row] = share, path
-    within = masses[:, lengths.least : lengths.most + 1].sum(axis=1)
-    others = masses[:, 1:].sum(axis=1) - within
-    empties = masses[:, 0]
-    signs = np.maximum(1 - masses.sum(axis=1), 0)
-    totals = within + other_length * others + empties + signs
-    return [
-        Spelled(
-            "".join(map(str, path.number)),
-            share / max(total, MIN_SHARE),
-            places,
-            tuple((middle + 0.5) * FRAME_PX for middle in path.middles),
-            inside,
-            other,
-            empty,
-            sign,
-        )
-        for path, share, places, total, inside, other, empty, sign in zip(
-            best,
-            shares.tolist(),
-            _places(frames, [path.number for path in best], shares.tolist()),
-            totals.tolist(),
-            within.tolist(),
-            others.tolist(),
-            empties.tolist(),
-            signs.tolist(),
-            strict=True,
-        )
-    ]
-
-
-def _places(
-    frames: ctc.Frames, numbers: Sequence[tuple[int, ...]], shares: Sequence[float]
-) -> list[ctc.Floats]:
-    """Return the probabilities of all characters in each place of each number, given that of the number."""
-    unsure = [row for row, share in enumerate(shares) if share < SURE]
-    places = []
-    for number, share in zip(numbers, shares, strict=True):
-        # The digits of a sure number share the little doubt there is; the others are worth the time.
-        mine = share ** (1 / max(1, len(number)))
-        even = np.full((len(number), SIGN + 1), (1 - mine) / SIGN)
-        even[range(len(number)), list(number)] = mine
-        places.append(even)
-    found = ctc.substitutions(frames[unsure], [numbers[row] for row in unsure], SIGN + 1)
-    for row, of_number in zip(unsure, found, strict=True):
-        places[row] = of_number
-    return places
+    def _logits(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
+        """Return the logits of pictures of one width, (n, frames, 12)."""
+        chunk = max(1, CHUNK_COLUMNS // pictures[0].shape[1])
+        columns = [
+            self._network.outputs(np.stack(pictures[start : start + chunk])[..., None])[0]
+            for start in range(0, len(pictures), chunk)
+        ]
+        return np.concatenate(columns).reshape(len(pictures), -1, CLASSES)
 
 
 def ask_look(
@@ -216,7 +145,9 @@ def ask_look(
         number = places[:, :SIGN].argmax(axis=1)
         rows = np.arange(len(number))
         was = before[rows, list(map(int, line.number))]
-        share = min(1.0, line.share * float(np.prod(places[rows, number] / was)))
+        now = places[rows, number]
+        # A number is no surer than any of its digits.
+        share = min(float(now.min()), line.share * float(np.prod(now / was)))
         joined.append(
             line._replace(
                 number="".join(map(str, number.tolist())),
@@ -226,12 +157,6 @@ def ask_look(
             )
         )
     return joined
-
-
-def _softmax(logits: npt.NDArray[np.float32]) -> ctc.Frames:
-    wide = logits.astype(np.float64)
-    weights = np.exp(wide - wide.max(axis=2, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=2, keepdims=True))
 
 
 def read(model_dir: Path, manifest: Manifest, runtime: str) -> dict[str, bytes]:

@@ -76,16 +76,3 @@ def test_a_digit_after_itself_needs_a_blank() -> None:
     assert ctc.length_masses(sure, DIGITS, 2)[0] == pytest.approx([0, 1, 0], abs=1e-6)
     sure[0, 1] = 1e-9, 1e-9, 1e-9, 1.0
     assert ctc.BestNumbers(sure, DIGITS, 2).path(0, 2) == ((1, 1), (0.0, 2.0))
-
-
-def test_substitutions_are_the_shares_of_a_place() -> None:
-    lines = frames(7, 6, lines=3)
-    shares = ctc.substitutions(lines, [(), (0, 1), (1,)], 3)
-    likely = {
-        word: ctc.probability(lines[1:2], [word])[0] for word in [(0, 1), (1, 1), (2, 1), (0, 0), (0, 2)]
-    }
-    first = likely[0, 1] / (likely[0, 1] + likely[1, 1] + likely[2, 1])
-    second = likely[0, 1] / (likely[0, 1] + likely[0, 0] + likely[0, 2])
-    assert [places.shape for places in shares] == [(0, 3), (2, 3), (1, 3)]
-    assert [shares[1][0, 0], shares[1][1, 1]] == pytest.approx([first, second])
-    assert shares[1].sum(axis=1) == pytest.approx([1, 1])

@@ -16,8 +16,9 @@ from batch.inference.explain import explain_scan
 from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision, NumberThresholds, Spelled, decide
 from batch.inference.number_steps import decide_numbers
-from batch.inference.numbers import BLANK, CLASSES, SIGN, NumberReader
+from batch.inference.numbers import NumberReader
 from batch.inference.reader import Reader, read_pages, read_scans
+from batch.inference.spelling import BLANK, CLASSES, SIGN
 from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
 from batch.preprocessing.number_line import WIDTHS_PX

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of, widen
 from batch.records import Grey
 
 SHAPES = [
@@ -61,6 +61,19 @@ def test_any_shape_has_a_strip(height: int, width: int, seed: int) -> None:
 def test_the_strips_are_those_of_the_training() -> None:
     strips = [strip_of(field(*shape, seed)).picture for shape in SHAPES for seed in range(3)]
     assert hashlib.sha256(b"".join(strip.tobytes() for strip in strips)).hexdigest() == DIGEST
+
+
+@pytest.mark.parametrize("width", WIDTHS_PX)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_a_wider_strip_knows_where_its_columns_came_from(width: int, share: float) -> None:
+    strip = np.full((STRIP.height_px, width), STRIP.ground, np.uint8)
+    column = round(share * width)
+    strip[:, column - 2 : column + 2] = 255
+    wide = widen(strip)
+    assert wide.picture.shape[1] in WIDTHS_PX[WIDTHS_PX.index(width) :]
+    middle = np.flatnonzero((wide.picture == 255).all(axis=0)).mean() + 0.5
+    assert wide.left + wide.columns * middle == pytest.approx(column, abs=0.5)
+    assert np.array_equal(wide.picture, strip) == (width == WIDTHS_PX[-1])
 
 
 def written(place: tuple[int, int], shape: tuple[int, int] = (200, 400)) -> Grey:

@@ -15,7 +15,15 @@ from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
 from batch.training.look.frames import print_frame, print_type
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
-from batch.training.look.mixture import LETTERS_BESIDE, NO_DIGIT_LETTERS, SEVERAL, pick, pick_extras, pick_pen
+from batch.training.look.mixture import (
+    LETTERS_BESIDE,
+    NO_DIGIT_LETTERS,
+    SEVERAL,
+    Shares,
+    pick,
+    pick_extras,
+    pick_pen,
+)
 from batch.training.look.none_scenes import none_scene
 from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
@@ -49,22 +57,34 @@ class Renderer:
     Args:
         sources: What is written, training or held-out.
         seed: Seed of all chance; the same seed gives the same fields.
+        kinds: How often each kind of field occurs.
+        hands: How often each hand writes.
+        gaps: How often each distance between digits occurs.
     """
 
-    def __init__(self, sources: Sources, seed: int):
+    def __init__(
+        self,
+        sources: Sources,
+        seed: int,
+        *,
+        kinds: Shares = FIELDS,
+        hands: Shares = HANDS,
+        gaps: Shares = GAPS,
+    ):
+        self._kinds, self._hands, self._gaps = kinds, hands, gaps
         self._studio = Studio(sources, seed)
-        self._hands: dict[int, dict[str, list[int]]] = {}
+        self._writing: dict[int, dict[str, list[int]]] = {}
         for writer, indices in sources.digits.by_writer.items():
-            of_writer = self._hands.setdefault(writer, {})
+            of_writer = self._writing.setdefault(writer, {})
             for index in indices:
                 of_writer.setdefault(str(sources.digits.chars[index]), []).append(index)
-        self._writers = [writer for writer, digits in self._hands.items() if len(digits) >= 5]
+        self._writers = [writer for writer, digits in self._writing.items() if len(digits) >= 5]
         counts = [len(sources.digits.by_writer[writer]) for writer in self._writers]
         self._weights = np.cumsum(np.sqrt(counts)).tolist()
 
     def field(self) -> Field:
         """Render the next field, anew if it is a number of which a person could not read each character."""
-        kind = pick(FIELDS, self._studio.random)
+        kind = pick(self._kinds, self._studio.random)
         while True:
             self._studio.count()
             if (field := self._field(kind)) is not None:
@@ -92,7 +112,7 @@ class Renderer:
             return self._fraction(pieces[:3], digit)
         elif kind == "lines":
             return self._two_lines(pieces[:5], digit)
-        gap = pick(GAPS, random)
+        gap = pick(self._gaps, random)
         cells = lay_out(studio, pieces, gap)
         label = tuple(piece.label for piece in pieces)
         return self._capture(pieces, label, cells, kind)
@@ -116,7 +136,7 @@ class Renderer:
     def _digits(self) -> Callable[[int], Piece]:
         """Choose a hand, and return the function that writes a digit in it."""
         studio, random = self._studio, self._studio.random
-        hand = pick(HANDS, random)
+        hand = pick(self._hands, random)
         writer = random.choices(self._writers, cum_weights=self._weights)[0]
         one_writer = random.random() < ONE_WRITER_FRACTION
         sources = studio.sources
@@ -125,7 +145,7 @@ class Renderer:
 
         def write(label: int) -> Piece:
             glyph: Glyph
-            if hand == "unipen" and one_writer and (indices := self._hands[writer].get(str(label))):
+            if hand == "unipen" and one_writer and (indices := self._writing[writer].get(str(label))):
                 index = random.choice(indices)
                 glyph = stroke_glyph(studio, sources.digits.strokes_of(index))
             elif hand == "swiss" and label not in (1, 9):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from batch.inference import numbers
+from batch.inference import numbers, spelling
 from batch.records import Grey
 from batch.training.look.mixture import NO_DIGIT_LETTERS, Shares
 
-SIGN = numbers.SIGN  # the class of everything written that is no digit
+SIGN = spelling.SIGN  # the class of everything written that is no digit
 MAX_LENGTH = 12  # characters of a label
 FRAMES = numbers.COLUMN_FRAMES  # of a column of the network: a thin 1 beside another needs its own
-FRAME_PX = numbers.FRAME_PX
+FRAME_PX = spelling.FRAME_PX
 
 FIELDS: Shares = {
     "number": 0.71, "signed": 0.13, "word": 0.03, "fraction": 0.02, "lines": 0.01,

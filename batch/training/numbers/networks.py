@@ -8,17 +8,18 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from batch.inference import numbers
+from batch.inference import spelling
 from batch.preprocessing.number_line import STRIP
 from batch.training.look.networks import GROUND, NORM_EPSILON, NORM_MOMENTUM, UNIT
 from batch.training.numbers.mixture import FRAMES
 
-CLASSES, BLANK = numbers.CLASSES, numbers.BLANK
+CLASSES, BLANK = spelling.CLASSES, spelling.BLANK
 COLUMN_CLASSES = FRAMES * CLASSES  # logits of one column
 # Filters, and strides down and along, of the first convolutions.
 TRUNK = ((16, 2, 2), (40, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1))
-REFINED = 3  # the convolution of these that a residual block follows
+REFINED = (3, 4)  # the convolutions of these that a residual block follows
 ACROSS, ALONG = 192, 192  # filters over the whole height that is left, and along the line
+REFINED_ALONG = 2  # residual blocks along the line
 
 
 def build() -> Any:
@@ -32,13 +33,14 @@ def build() -> Any:
     for index, (filters, down, right) in enumerate(TRUNK):
         kernel = (6, 6) if index == 0 else (3, 3)
         x = _relu(_convolve(x, filters, kernel, f"conv{index}", strides=(down, right)))
-        if index == REFINED:
+        if index in REFINED:
             x = _refine(x, (3, 3), f"refine{index}")
     rows = x.shape[1]
     x = keras.layers.ZeroPadding2D((0, 1), name="beside")(x)
     x = _relu(_convolve(x, ACROSS, (rows, 3), "across", padding="valid"))
     x = _relu(_convolve(x, ALONG, (1, 5), "along"))
-    x = _refine(x, (1, 5), "refine_along")
+    for index in range(REFINED_ALONG):
+        x = _refine(x, (1, 5), f"refine_along{index}")
     x = keras.layers.Conv2D(COLUMN_CLASSES, (1, 3), padding="same", name="frames")(x)
     outputs = keras.layers.Reshape((-1, CLASSES), name="logits")(x)
     return keras.Model(inputs, outputs)

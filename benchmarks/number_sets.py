@@ -1,0 +1,121 @@
+"""How well the default model reads numbers of hands that no training saw, as a table in Markdown.
+
+python benchmarks/number_sets.py SOURCES [--fields 500] [--model MODEL]
+
+SOURCES is the file `sources.npz` of a training (docs/training.md). Each set is read with --digits any, with
+the right length, and with a length that one digit is missing from.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+import digitbox
+from batch.inference import model_store
+from batch.records import Grey
+from batch.training.look.sources import Sources, load
+from batch.training.numbers.fields import Renderer
+from digitbox import Result
+
+MNIST = Path(__file__).parents[1] / "tests" / "data" / "mnist_test.npz"
+SEED = 4711
+PAPER, GRAIN = 235, 4.0  # levels of the rows of MNIST's digits
+
+
+class Field(NamedTuple):
+    """A scan and the number in it."""
+
+    grey: Grey
+    number: str
+
+
+def mnist_rows(count: int) -> list[Field]:
+    """Set 2 to 6 of MNIST's test digits side by side, from overlapping a little to half a digit apart."""
+    rng = np.random.default_rng(SEED)
+    with np.load(MNIST, allow_pickle=False) as arrays:
+        pictures, labels = arrays["x"], arrays["y"]
+    fields = []
+    for _ in range(count):
+        chosen = rng.integers(0, len(labels), rng.integers(2, 7))
+        ink = np.zeros((48, 40 + 34 * len(chosen)), np.uint8)
+        x = 20
+        for index in chosen.tolist():
+            columns = np.flatnonzero(pictures[index].any(axis=0))
+            digit = pictures[index][:, columns[0] : columns[-1] + 1]
+            y = 10 + int(rng.integers(-2, 3))
+            place = ink[y : y + 28, x : x + digit.shape[1]]
+            np.maximum(place, digit, out=place)
+            x += digit.shape[1] + int(rng.integers(-1, 12))
+        paper = PAPER - ink[:, : x + 20] * (0.8 * PAPER / 255) + rng.normal(0, GRAIN, (48, x + 20))
+        fields.append(
+            Field(np.clip(paper, 0, 255).astype(np.uint8), "".join(map(str, labels[chosen].tolist())))
+        )
+    return fields
+
+
+def rendered(renderer: Renderer, count: int) -> list[Field]:
+    """Take fields from a renderer."""
+    fields = [renderer.field() for _ in range(count)]
+    return [Field(field.grey, "".join(map(str, field.label))) for field in fields]
+
+
+def read(fields: list[Field], model: str | None, digits: Callable[[str], str]) -> list[Result]:
+    """Read fields, each with the lengths that a user gives for its number."""
+    results: dict[int, Result] = {}
+    given = [digits(field.number) for field in fields]
+    for lengths in dict.fromkeys(given):
+        rows = [row for row, its in enumerate(given) if its == lengths]
+        found = digitbox.Reader(model=model, digits=lengths)([fields[row].grey for row in rows])
+        results |= dict(zip(rows, found, strict=True))
+    return [results[row] for row in range(len(fields))]
+
+
+def figures(fields: list[Field], results: list[Result]) -> list[str]:
+    """Return the shares of right numbers and of those that are ok, and the wrong ones among these."""
+    right = [str(result.prediction) == field.number for field, result in zip(fields, results, strict=True)]
+    ok = [result.status == "ok" for result in results]
+    wrong = sum(is_ok and not is_right for is_ok, is_right in zip(ok, right, strict=True))
+    return [f"{sum(right) / len(fields):.1%}", f"{sum(ok) / len(fields):.1%}", f"{wrong} of {sum(ok)}"]
+
+
+def main() -> None:
+    """Read each set, and print a row for it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sources", type=Path)
+    parser.add_argument("--fields", type=int, default=500)
+    parser.add_argument("--model", default=None)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    version = model_store.load_manifest(model_store.find(options.model)).numbers_version
+    sources = Sources(load(options.sources), held_out=True)
+    number, unipen = {"number": 1.0}, {"unipen": 1.0}
+    sets = {
+        "digits of MNIST's test images side by side, 2 to 6": mnist_rows(options.fields),
+        "1 to 7 digits by 30 writers of UNIPEN, rendered": rendered(
+            Renderer(sources, SEED, kinds=number, hands=unipen), options.fields
+        ),
+        "the same in combs and boxes": rendered(
+            Renderer(sources, SEED, kinds=number, hands=unipen, gaps={"cells": 1.0}), options.fields
+        ),
+    }
+    print(f"{version}, {options.fields} fields each\n")
+    print("| numbers | right | ok | wrong among ok | length given: right | ok | wrong | one missing: ok |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, fields in sets.items():
+        with_any = figures(fields, read(fields, options.model, lambda _: "any"))
+        with_length = figures(fields, read(fields, options.model, lambda number: str(len(number))))
+        missing = read(fields, options.model, lambda number: str(len(number) + 1))
+        ok = sum(result.status == "ok" for result in missing)
+        print("|", " | ".join([name, *with_any, *with_length, f"{ok} of {len(missing)}"]), "|")
+
+
+if __name__ == "__main__":
+    main()
