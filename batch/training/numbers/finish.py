@@ -12,13 +12,14 @@ from batch.inference.model_store import NUMBERS_FILE
 from batch.inference.number_decision import NumberThresholds
 from batch.storage import durable
 from batch.training import model_card
-from batch.training.look.farm import CALIBRATION_WORKER, seed_of
-from batch.training.look.sources import Sources, load
+from batch.training.farm import CALIBRATION_WORKER, seed_of
+from batch.training.look.sources import Sources
 from batch.training.numbers import calibrate, convert
 from batch.training.numbers.calibrate import HeldOut
 from batch.training.numbers.fields import Renderer
 from batch.training.numbers.records import RecordMaker
 from batch.training.numbers.train import Options, train
+from batch.training.work_folder import load
 
 HELD_OUT_SEED = 910_001  # of the held-out fields
 

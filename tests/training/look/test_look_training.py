@@ -9,11 +9,11 @@ from click.testing import CliRunner
 import look_sources
 from batch.inference import model_store
 from batch.training.evaluation.number_scans import LAYOUTS
+from batch.training.farm import Farm
 from batch.training.look import weigh
 from batch.training.look.evaluate import NUMBERS, figures, fit, numbers
-from batch.training.look.farm import Farm, seed_of
 from batch.training.look.pool import Pool
-from batch.training.look.records import RECORD
+from batch.training.look.records import RECORD, received, render
 from batch.training.look.sources import Sources
 
 
@@ -27,11 +27,6 @@ def test_the_pool_holds_the_latest_scenes() -> None:
     counts = np.bincount(pool.draw(5000, np.random.default_rng(0))["label"], minlength=15)
     assert counts[:5].sum() == 0
     assert 0 < counts[5] < counts[14]
-
-
-def test_each_start_and_worker_has_seeds_of_its_own() -> None:
-    seeds = {seed_of(seed, start, worker) for seed in (0, 1) for start in range(9) for worker in range(900)}
-    assert len(seeds) == 2 * 9 * 900
 
 
 def test_thresholds_keep_the_risk() -> None:
@@ -108,8 +103,8 @@ def test_each_start_renders_new_scenes(tmp_path: Path) -> None:
     np.savez(packed, **look_sources.packed(), allow_pickle=False)
     chunks = []
     for begun in (1, 1, 2):
-        farm = Farm(packed, seed=1, start=begun, workers=1, chunk=8)
-        chunks.append(farm.take())
+        farm = Farm(render, packed, seed=1, start=begun, workers=1, chunk=8)
+        chunks.append(received(farm.receive()))
         farm.close()
     assert chunks[0].tobytes() == chunks[1].tobytes()
     assert (chunks[0]["picture"] != chunks[2]["picture"]).any()
