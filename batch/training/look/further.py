@@ -21,14 +21,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from batch.inference.look import NONE, SEVERAL, cut
-from batch.inference.look_networks import CLASSES
+from batch.inference.look_networks import CLASSES, scaled
 from batch.preprocessing.look import look_input, place_of
 from batch.records import Grey
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
 from batch.training.look.augment import augment
 from batch.training.look.convert import keras_outputs
-from batch.training.look.networks import scaled
 from batch.training.progress import Progress
 
 
@@ -84,7 +83,7 @@ class Lessons(NamedTuple):
         """Draw some at random, as tensors."""
         index = rng.integers(len(self.pictures), size=count)
         return (
-            tf.constant(scaled(self.pictures[index])),
+            tf.constant(scaled(self.pictures[index, ..., None])),
             *(tf.constant(array[index]) for array in (self.logits, self.places, self.allowed)),
         )
 

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batch.inference.look_networks import scaled
 from batch.storage import durable
 from batch.training import litert, work_folder
 from batch.training.farm import CALIBRATION_WORKER, Farm, seed_of
@@ -20,7 +21,6 @@ from batch.training.look import convert, evaluate, model_folder, records
 from batch.training.look.augment import augment
 from batch.training.look.members import Member
 from batch.training.look.mixture import SEVERAL
-from batch.training.look.networks import scaled
 from batch.training.look.pool import Pool
 from batch.training.look.records import RecordMaker
 from batch.training.look.scenes import Renderer
@@ -126,7 +126,7 @@ class _Run(Loop):
         rng = np.random.default_rng((options.seed, self.starts, self.steps))
         batch = self._pool.draw(options.batch, rng)
         pictures, boxes = augment(
-            tf.constant(scaled(batch["picture"])),
+            tf.constant(scaled(batch["picture"][..., None])),
             tf.constant(batch["box"]),
             tf.constant([options.seed, self.steps], tf.int32),
         )

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batch.inference.look_networks import scaled
 from batch.training import work_folder
 from batch.training.farm import Farm
 from batch.training.learner import Learner, Schedule
@@ -97,7 +98,7 @@ class Reader(Learner):
         frames[(batch.frames[:, 0] < 0) & ~empty] = -1
         self.begin_step(steps, part)
         loss = self._step(
-            tf.constant(networks.scaled(batch.pictures)),
+            tf.constant(scaled(batch.pictures[..., None])),
             labels,
             tf.constant(empty),
             tf.constant(frames),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from batch.inference.look_networks import scaled
 from batch.inference.number_decision import NumberThresholds
 from batch.inference.runtimes import LiteRt
 from batch.preprocessing.number_line import WIDTHS_PX
@@ -43,6 +44,6 @@ def test_the_network_that_ships_agrees_with_keras() -> None:
     network = LiteRt(content, "numbers", COLUMN_CLASSES)
     for width in WIDTHS_PX:
         strips = rng.integers(0, 256, (3, 40, width)).astype(np.uint8)
-        logits = np.asarray(model(networks.scaled(strips)))
+        logits = np.asarray(model(scaled(strips[..., None])))
         int8 = network.outputs(strips[..., None])[0].reshape(logits.shape)
         assert np.abs(int8 - logits).mean() < 0.1 * logits.std()
