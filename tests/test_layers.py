@@ -60,7 +60,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": BASE
     | {"storage", "images", "preprocessing", "inputs", "results", "inference", "engines", "terminal"},
 }
-PURE = {"preprocessing"}
 # What stands above the packages may import all of them.
 TOP = {"cli", "__main__", "api"}
 HEAVY = (
