@@ -1,5 +1,6 @@
 """The parts of the training of the looks."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from batch.training.evaluation.number_scans import LAYOUTS
 from batch.training.farm import Farm
 from batch.training.look import weigh
 from batch.training.look.evaluate import NUMBERS, figures, fit, numbers
+from batch.training.look.model_folder import DATASETS, FASHION
 from batch.training.look.pool import Pool
 from batch.training.look.records import RECORD, received, render
 from batch.training.look.sources import Sources
+from command import ROOT
 
 
 def test_the_pool_holds_the_latest_scenes() -> None:
@@ -108,6 +111,16 @@ def test_each_start_renders_new_scenes(tmp_path: Path) -> None:
         farm.close()
     assert chunks[0].tobytes() == chunks[1].tobytes()
     assert (chunks[0]["picture"] != chunks[2]["picture"]).any()
+
+
+def test_a_card_has_the_licences_that_the_docs_name() -> None:
+    licences = {part["name"]: part["licence"] for part in (*DATASETS, FASHION)}
+    shipped = model_store.load_manifest(ROOT / "models" / "cnn").datasets
+    assert {part["name"]: part["licence"] for part in shipped} == licences
+    lines = (ROOT / "docs" / "training.md").read_text(encoding="utf-8").splitlines()
+    start = lines.index("| in `SOURCES` | what | licence |")
+    rows = itertools.takewhile(bool, lines[start + 2 :])
+    assert {row.split("|")[-2].strip() for row in rows} == set(licences.values()) - {"MIT"}
 
 
 def test_numbers_are_made_up_from_held_out_digits() -> None:
