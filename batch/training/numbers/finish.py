@@ -84,5 +84,5 @@ def _install(
             "signs of the look's data sets. `python -m batch.training` trains it."
         ),
     )
-    durable.replace(model_dir / NUMBERS_FILE, numbers)
-    model_store.rewrite_card(model_dir, manifest, model_card.text(manifest))
+    card = model_card.text(manifest).encode()
+    model_store.add_files(model_dir, manifest, {NUMBERS_FILE: numbers, "card.md": card})
