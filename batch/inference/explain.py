@@ -60,8 +60,7 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> 
     by = _settled_by(scan)
     reason = f", {decision.reason.value}" if decision.reason else ""
     if prediction is None or decision.status is Status.REFUSED:
-        said = f" ({measures})" if measures else ""
-        sentence = f"{name}: refused {by}{reason}{said}"
+        sentence = f"{name}: refused {by}{reason}" + (f" ({measures})" if measures else "")
     else:
         answer = f"{prediction.label} with {prediction.confidence:.3f} {by}"
         sentence = f"{name}: {answer}, {decision.status.value}{reason} ({measures})"

@@ -62,7 +62,7 @@ class RecordMaker:
             ]
             rows.setdefault(width, []).append((strip.picture, [*field.label], frames))
             kinds.setdefault(width, []).append(field.kind)
-        return {width: _packed(some) for width, some in rows.items()}, kinds
+        return {width: _packed(fields) for width, fields in rows.items()}, kinds
 
     def _field(self) -> Field:
         while len((field := self._render()).label) > MAX_LENGTH:
@@ -93,18 +93,18 @@ class Pool:
 
     def add(self, records: dict[int, Records]) -> None:
         """Add fields."""
-        for width, some in records.items():
+        for width, fields in records.items():
             if width not in self._rings:
                 self._rings[width] = Records(
                     np.zeros((self._capacity, STRIP.height_px, width), np.uint8),
                     np.zeros((self._capacity, MAX_LENGTH), np.uint8),
                     np.zeros((self._capacity, MAX_LENGTH), np.int16),
                 )
-            places = (self.added[width] + np.arange(len(some.labels))) % self._capacity
+            places = (self.added[width] + np.arange(len(fields.labels))) % self._capacity
             ring = self._rings[width]
-            ring.pictures[places], ring.labels[places] = some.pictures, some.labels
-            ring.frames[places] = some.frames
-            self.added[width] += len(some.labels)
+            ring.pictures[places], ring.labels[places] = fields.pictures, fields.labels
+            ring.frames[places] = fields.frames
+            self.added[width] += len(fields.labels)
 
     def draw(self, columns: int, rng: np.random.Generator) -> Records:
         """Draw a batch of one width; each field is as likely as any other.
@@ -117,8 +117,7 @@ class Pool:
         shares = np.array([self.added[width] for width in widths.tolist()]) * widths
         width = int(rng.choice(widths, p=shares / shares.sum()))
         ring, count = self._rings[width], max(1, columns // width)
-        held = min(self.added[width], self._capacity)
-        chosen = rng.integers(0, held, count)
+        chosen = rng.integers(0, min(self.added[width], self._capacity), count)
         return Records(ring.pictures[chosen], ring.labels[chosen], ring.frames[chosen])
 
 
