@@ -61,7 +61,7 @@ class Settings:
 
 
 SETTINGS = Settings()
-CHUNK_SCANS = 64  # in memory at a time with all their pixels
+CHUNK_SCANS = 64  # that the old networks see together; no more varied scans are in memory
 
 
 class Lessons(NamedTuple):
