@@ -19,8 +19,9 @@ import numpy as np
 import digitbox
 from batch.inference import model_store
 from batch.records import Grey
-from batch.training.look.sources import Sources, load
+from batch.training.look.sources import Sources
 from batch.training.numbers.fields import Renderer
+from batch.training.work_folder import load
 from digitbox import Result
 
 MNIST = Path(__file__).parents[1] / "tests" / "data" / "mnist_test.npz"

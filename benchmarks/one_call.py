@@ -2,7 +2,7 @@
 
 python benchmarks/one_call.py [CALLS]
 
-It prints a line for a digit of MNIST, and one for a sample scan that needs the whole preprocessing.
+It prints a line for a digit of MNIST, and one for a sample scan with a shadow.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from batch.cli.run import say_config_file
 from batch.cli.types import NamedPath, ScanPath, Whole
 from batch.config import ReadOptions
 from batch.errors import ConfigError, OutboxError
-from batch.inference.explain import explain_scan, stack
+from batch.inference.explain import explain_scan
+from batch.inference.sheet import stack
 from batch.inputs.find import Inputs
 from batch.options import build
 from batch.run import job

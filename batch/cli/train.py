@@ -19,7 +19,7 @@ from batch.terminal import console
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset
     from batch.training.data.own_scans import OwnScan
-    from batch.training.evaluation.compare import Verdict
+    from batch.training.evaluation.compare import Tested, Verdict
 
 
 @click.command()
@@ -130,16 +130,18 @@ def train(
     if network == "cnn":
         _check_cnn(start_dir, folders, sources, epochs, batch_size, learning_rate, output)
     from batch.training.data import datasets, own_scans
+    from batch.training.evaluation import compare
 
     # The new model may take its place, so digitbox loads the old one before.
     old = None if start_dir is None else models.load(start_dir, model_store.load_manifest(start_dir))
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
-    data: list[Dataset] = []
     if network == "cnn":
         from batch.training.look import retrain
 
         assert start_dir is not None
-        folder = retrain.retrain(retrain.Options(start_dir, own, name, models_dir, seed, overwrite), _say)
+        folder, tested = retrain.retrain(
+            retrain.Options(start_dir, own, name, models_dir, seed, overwrite), _say
+        )
     else:
         from batch.training import train as mlp
 
@@ -157,8 +159,9 @@ def train(
             own,
         )
         folder = mlp.train(options, data, _say)
+        tested = [] if old is None else compare.test(_load(folder), _held_out(own, data))
     if old is not None:
-        verdict = _compare(old, folder, own, data)
+        verdict = _compare(old, folder, tested, bool(own))
         make_default = make_default or _offer_default(verdict, folder)
     if make_default:
         model_store.make_default(models_dir, name)
@@ -195,28 +198,33 @@ def _say(text: str) -> None:
         console.say(line)
 
 
-def _compare(old: Model, folder: Path, own: Sequence[OwnScan], data: Sequence[Dataset]) -> Verdict:
-    """Let the new and the old model read the same scans, print a table, and return which is better."""
+def _load(folder: Path) -> Model:
+    return models.load(folder, model_store.load_manifest(folder))
+
+
+def _held_out(own: Sequence[OwnScan], data: Sequence[Dataset]) -> list[tuple[str, Sequence[OwnScan]]]:
+    """Return the scans that an mlp was not trained on, by kind."""
     from batch.training.data import own_scans
     from batch.training.evaluation import compare
 
-    _say("comparing with the old model")
-    new = models.load(folder, model_store.load_manifest(folder))
-    if new.looks is not None:
-        from batch.training.look import retrain
+    kinds: list[tuple[str, Sequence[OwnScan]]] = [(compare.OWN, own_scans.split(own)[0])]
+    for part in data:
+        if part.test is not None:
+            scans = zip(part.test.images, part.test.labels.tolist(), strict=True)
+            kinds.append((f"{part.name} test", list(scans)))
+    return kinds
 
-        kinds = retrain.tested(own)
-    else:
-        kinds = [(compare.OWN, own_scans.split(own)[0])]
-        for part in data:
-            if part.test is not None:
-                pairs_of = zip(part.test.images, part.test.labels.tolist(), strict=True)
-                kinds.append((f"{part.name} test", list(pairs_of)))
-    pairs = compare.compare(old, new, kinds)
+
+def _compare(old: Model, folder: Path, tested: Sequence[Tested], has_own: bool) -> Verdict:
+    """Let the old model read what the new one has read, print a table, and return which is better."""
+    from batch.training.evaluation import compare
+
+    _say("comparing with the old model")
+    pairs = compare.compare(old, tested)
     verdict = compare.verdict(pairs)
     if pairs:
-        _say(compare.table(old.manifest.version, new.manifest.version, pairs))
-    if own and compare.own_verdict(pairs) is not compare.Verdict.BETTER:
+        _say(compare.table(old.manifest.version, model_store.load_manifest(folder).version, pairs))
+    if has_own and compare.own_verdict(pairs) is not compare.Verdict.BETTER:
         _say("your own scans held out do not show that the new model reads them better: more of them may")
     _say(f"the new model: {verdict.value}; p is that of McNemar's exact test")
     return verdict

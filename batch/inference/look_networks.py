@@ -23,6 +23,11 @@ Pictures = npt.NDArray[np.uint8]
 """Input of a look: (n, 64, 64, 1), see `batch.preprocessing.look.look_input`."""
 
 
+def scaled(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Return what a Keras network sees of pictures; the ground is 0, as padding is."""
+    return np.asarray((pictures.astype(np.float32) - LOOK.ground) / KERAS_UNIT, np.float32)
+
+
 class Seen(NamedTuple):
     """The output of a look for n pictures.
 
@@ -144,6 +149,5 @@ class KerasNetwork:
         Args:
             pictures: Pictures of scans, uint8 (n, 64, 64, 1).
         """
-        levels = (pictures.astype(np.float32) - LOOK.ground) / KERAS_UNIT
-        outputs = self._model.predict_on_batch(levels)
+        outputs = self._model.predict_on_batch(scaled(pictures))
         return Seen(*(np.asarray(outputs[name], np.float32) for name in ("logits", "place")))

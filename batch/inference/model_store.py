@@ -254,22 +254,42 @@ def save(models_dir: Path, manifest: Manifest, files: Mapping[str, bytes], overw
     """
     check_target(models_dir, manifest.name, overwrite)
     target = models_dir / manifest.name
-    record = dataclasses.replace(manifest, files=digests(files))
+    _write(target, dataclasses.replace(manifest, files=digests(files)), files)
+    return target
+
+
+def add_files(model_dir: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Write files and a manifest into a model folder, all at once, and keep what else is in it.
+
+    Args:
+        model_dir: Folder of the model.
+        manifest: The new manifest, with the digests of all files.
+        files: Content by file name.
+
+    Raises:
+        ModelError: The folder cannot be written; then all is as before.
+    """
+    _write(model_dir.resolve(), manifest, files, keep=True)
+
+
+def _write(target: Path, manifest: Manifest, files: Mapping[str, bytes], keep: bool = False) -> None:
+    """Write a model folder beside its place and put it there; `keep` keeps what else is in the old one."""
     try:
-        models_dir.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f".{manifest.name}-", dir=models_dir))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
             building.chmod(0o755)
+            if keep:
+                shutil.copytree(target, building, dirs_exist_ok=True)
             for name, content in files.items():
                 (building / name).write_bytes(content)
-            (building / MANIFEST).write_text(_as_json(record), encoding="utf-8")
+            (building / MANIFEST).write_text(_as_json(manifest), encoding="utf-8")
             _put_in_place(building, target)
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
     except OSError as error:
         raise ModelError(f"cannot write the model to {target}: {error.strerror}") from error
-    return target
 
 
 def _put_in_place(building: Path, target: Path) -> None:

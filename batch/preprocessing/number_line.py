@@ -165,7 +165,7 @@ def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:
     cuts = [(before + after) / 2 for before, after in itertools.pairwise(middles)]
     pictures = []
     for middle, left, right in zip(middles, [0.0, *cuts], [*cuts, float(strip.shape[1])], strict=True):
-        first = max(0, math.floor(max(left, middle - STRIP.reach_px)))
+        first = min(max(0, math.floor(max(left, middle - STRIP.reach_px))), strip.shape[1] - 1)
         last = min(strip.shape[1], math.ceil(min(right, middle + STRIP.reach_px)))
         pictures.append(light_input(strip[:, first : max(last, first + 1)]))
     return pictures

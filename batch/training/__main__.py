@@ -112,10 +112,9 @@ def main(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The processes that render import this module, and need no TensorFlow.
     from batch.training.look import train as looks
-    from batch.training.look.packing import DataPaths
+    from batch.training.look.packing import DataPaths, pack_once
     from batch.training.numbers import finish
     from batch.training.numbers import train as numbers
-    from batch.training.work_folder import pack_once
 
     workers = workers or max(1, (os.cpu_count() or 2) - 1)
     try:

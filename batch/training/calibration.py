@@ -78,19 +78,13 @@ def figures(
     }
 
 
-def fit_temperature(
-    logits: Logits,
-    labels: npt.NDArray[np.integer],
-    output: str = "softmax",
-    weights: npt.NDArray[np.float64] | None = None,
-) -> float:
+def fit_temperature(logits: Logits, labels: npt.NDArray[np.integer], output: str = "softmax") -> float:
     """Find the temperature under which held-out labels are most likely (Guo et al. 2017).
 
     Args:
         logits: Logits, (n, classes), of data that was not trained on, from the model that ships.
         labels: Labels, (n,), from 0 and below `classes`.
         output: See `decision.probabilities`.
-        weights: How much each counts, (n,); None for all alike.
 
     Returns:
         A temperature from 0.2 to 10.
@@ -100,7 +94,7 @@ def fit_temperature(
 
     def loss(temperature: float) -> float:
         likely = decision.probabilities(logits, output, temperature)[rows, labels]
-        return float(-np.average(np.log(np.maximum(likely, 1e-12)), weights=weights))
+        return float(-np.mean(np.log(np.maximum(likely, 1e-12))))
 
     return float(min(candidates, key=loss))
 

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.inference.classifier import Digits
+from batch.inference.look_networks import scaled
+from batch.records import Grey
 from batch.terminal import stderr
 
 MAX_REPRESENTATIVE = 512  # digits that the converter takes the ranges of the activations from
@@ -42,16 +44,19 @@ def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
         return bytes(converter.convert())
 
 
-def int8_bytes(model: Any, examples: Sequence[npt.NDArray[np.float32]]) -> bytes:
+def int8_bytes(model: Any, pictures: Sequence[Grey]) -> bytes:
     """Return the content of the .tflite file: uint8 pictures in, float32 outputs, int8 inside.
 
     Args:
-        model: Keras model with float32 input.
-        examples: Inputs like those it will see, (1, ...) each. The ranges of the activations come from them,
-            and that of the input is what uint8 stands for.
+        model: Keras model of pictures, see `look_networks.scaled`.
+        pictures: Pictures like those it will see. The ranges of the activations come from them.
     """
     import tensorflow as tf
 
+    first = pictures[0].copy()
+    # With the full range, the input's scale is 1/128 and its zero is the ground: levels go in as they are.
+    first[0, :2] = 0, 255
+    examples = [scaled(picture[None, :, :, None]) for picture in (first, *pictures[1:])]
     with _converter(model) as converter:
         _quantise(converter, examples)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

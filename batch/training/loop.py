@@ -6,23 +6,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 
 from batch.storage import durable
 from batch.training import work_folder
+from batch.training.farm import Farm
 from batch.training.learner import Learner
-from batch.training.look.farm import Farm
-from batch.training.look.sources import load
 
 CHECKPOINT_FILE = "checkpoint.npz"
 REPORT_SECONDS = 15.0  # between two lines of progress
 
-_Farm = TypeVar("_Farm", bound=Farm)
 
-
-class Loop(ABC, Generic[_Farm]):
+class Loop(ABC):
     """The steps of a training, and the checkpoint from which it goes on.
 
     Args:
@@ -54,7 +50,7 @@ class Loop(ABC, Generic[_Farm]):
         self._unit, self._checkpoint_seconds, self._say = unit, checkpoint_seconds, say
         self._checkpoint = folder / CHECKPOINT_FILE
         if self._checkpoint.exists():
-            state = load(self._checkpoint)
+            state = work_folder.load(self._checkpoint)
             self.steps, self.starts, self.seen, self.rendered = state["progress"].tolist()
             for learner in learners:
                 learner.restore(state)
@@ -66,15 +62,15 @@ class Loop(ABC, Generic[_Farm]):
         return min(1.0, self.seen / self.total)
 
     @abstractmethod
-    def open_farm(self) -> _Farm:
+    def open_farm(self) -> Farm:
         """Start the processes that render."""
 
     @abstractmethod
-    def fill(self, farm: _Farm) -> None:
+    def fill(self, farm: Farm) -> None:
         """Render what the first step needs."""
 
     @abstractmethod
-    def take_step(self, farm: _Farm) -> float:
+    def take_step(self, farm: Farm) -> float:
         """Render more, let the networks learn from a batch, count it as seen, and return the loss."""
 
     def go_on(self) -> None:
@@ -95,7 +91,7 @@ class Loop(ABC, Generic[_Farm]):
             farm.close()
         self._save()
 
-    def _take_steps(self, farm: _Farm) -> None:
+    def _take_steps(self, farm: Farm) -> None:
         saved = reported = time.monotonic()
         losses: list[float] = []
         while self.part < 1:

@@ -11,28 +11,29 @@ Labels = npt.NDArray[np.integer]
 Values = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
 
+BINS = 15  # of the calibration error
 
-def confusion_matrix(labels: Labels, predictions: Labels, classes: int = 10) -> npt.NDArray[np.int64]:
+
+def confusion_matrix(labels: Labels, predictions: Labels, classes: int) -> npt.NDArray[np.int64]:
     """Count labels and predictions, (classes, classes): the row is the label, the column the prediction."""
     cells = np.asarray(labels, np.int64) * classes + np.asarray(predictions, np.int64)
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def expected_calibration_error(confidences: Values, correct: Flags, bins: int = 15) -> float:
+def expected_calibration_error(confidences: Values, correct: Flags) -> float:
     """Return the mean gap between confidence and accuracy over equal bins (Naeini et al. 2015).
 
     Args:
         confidences: Confidences, (n,), 0 to 1.
         correct: Whether the answer was right, (n,).
-        bins: Number of bins, of equal width in confidence.
 
     Returns:
         The error, 0 to 1; 0 for n = 0.
     """
     if len(confidences) == 0:
         return 0.0
-    bin_of = np.minimum((np.asarray(confidences) * bins).astype(np.int64), bins - 1)
-    gaps = np.bincount(bin_of, np.asarray(correct, np.float64) - confidences, bins)
+    bin_of = np.minimum((np.asarray(confidences) * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bin_of, np.asarray(correct, np.float64) - confidences, BINS)
     return float(np.abs(gaps).sum() / len(confidences))
 
 

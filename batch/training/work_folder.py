@@ -1,22 +1,19 @@
-"""The folder of a training: its options, its packed data sets, its log."""
+"""The folder of a training: its options, its arrays, its log."""
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ConfigError
 from batch.storage import durable
-from batch.training.look.packing import DataPaths, pack
 
-SOURCES_FILE, DATA_FILE, OPTIONS_FILE, LOG_FILE = "sources.npz", "data.json", "options.json", "log.jsonl"
+OPTIONS_FILE, LOG_FILE = "options.json", "log.jsonl"
 FREE_OPTIONS = {"workers", "checkpoint_seconds"}  # they may change when a training goes on
 
 
@@ -31,36 +28,36 @@ def keep_options(folder: Path, options: dict[str, Any]) -> None:
         ConfigError: The folder holds a training with other options.
     """
     options = {name: value for name, value in options.items() if name not in FREE_OPTIONS}
-    _keep(folder / OPTIONS_FILE, options, "other options")
+    keep(folder / OPTIONS_FILE, options, "other options")
 
 
-def pack_once(paths: DataPaths, folder: Path, say: Callable[[str], None]) -> Path:
-    """Pack the data sets, if the folder does not have their file yet; return the file.
+def keep(file: Path, content: dict[str, Any], title: str) -> None:
+    """Keep what makes a training what it is, or check that it is the same.
 
     Args:
-        paths: The data sets.
-        folder: The folder; digitbox makes it.
-        say: Gets lines of progress.
+        file: The file; digitbox makes its folder.
+        content: What to keep.
+        title: Words for something else than this.
 
     Raises:
-        ConfigError: The folder holds a training on other data sets.
-        InputError: A data set is missing or is not what it should be.
+        ConfigError: The file holds something else.
     """
-    names = {name: str(path) for name, path in dataclasses.asdict(paths).items() if path}
-    _keep(folder / DATA_FILE, names, "other data sets")
-    file = folder / SOURCES_FILE
-    if not file.exists():
-        say("packing the data sets")
-        durable.replace(file, npz_bytes(pack(paths), compress=True))
-    return file
-
-
-def _keep(file: Path, content: dict[str, Any], title: str) -> None:
     if not file.exists():
         durable.make_folder(file.parent)
         durable.replace(file, (json.dumps(content, indent=2) + "\n").encode())
     elif json.loads(file.read_text(encoding="utf-8")) != content:
         raise ConfigError(f"{file.parent} holds a training with {title}; name another folder")
+
+
+def load(source: Path | BinaryIO) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays of an npz file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The file is no npz file, or holds Python objects.
+    """
+    with np.load(source, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def npz_bytes(arrays: dict[str, npt.NDArray[Any]], compress: bool = False) -> bytes:

@@ -201,7 +201,7 @@ def test_without_the_extra_they_are_unsupported(
 
 
 @pytest.mark.parametrize("name", EXTRA_FORMATS)
-def test_damage_that_the_extra_sees_is_damage(name: str) -> None:
+def test_damage_for_the_extra_is_never_a_bug(name: str) -> None:
     data = EXTRA_FORMATS[name](two())
     rng = np.random.default_rng(len(name))
     for _ in range(60):

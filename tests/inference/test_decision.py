@@ -84,14 +84,3 @@ def test_threshold_for_risk() -> None:
     assert calibration.threshold_for_risk(confidences, correct, 0.0) == 0.8
     assert calibration.threshold_for_risk(confidences, correct, 0.25) == 0.6
     assert calibration.threshold_for_risk(confidences, ~correct, 0.0) == 1.0
-
-
-def test_temperature_is_fitted_to_what_counts() -> None:
-    rng = np.random.default_rng(1)
-    logits = rng.normal(0, 1, (4000, 10)).astype(np.float32) * 2
-    likely = probabilities(logits, "softmax", 1.0)
-    labels = np.array([rng.choice(10, p=row) for row in likely])
-    logits[:2000] *= 3  # these are overconfident
-    weights = np.repeat([0.0, 1.0], 2000)
-    assert calibration.fit_temperature(logits, labels, weights=weights) == pytest.approx(1, rel=0.1)
-    assert calibration.fit_temperature(logits, labels, weights=1 - weights) == pytest.approx(3, rel=0.1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of, widen
+from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures, strip_of, widen
 from batch.records import Grey
 
 SHAPES = [
@@ -138,3 +138,9 @@ def test_columns_of_the_strip_are_known_in_the_scan() -> None:
 def test_no_line_is_looked_for_in_a_very_wide_scan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "morphologyEx")  # it would take minutes
     assert strip_of(field(72, 100_000, 1)).picture.shape == (STRIP.height_px, WIDTHS_PX[-1])
+
+
+def test_digits_beside_the_strip_have_pictures_too() -> None:
+    """The second reading sees ground beside the strip, and may take it for digits."""
+    strip = np.full((40, 120), STRIP.ground, np.uint8)
+    assert len(digit_pictures(strip, [-30.0, -26.0, 60.0, 125.0, 150.0])) == 5

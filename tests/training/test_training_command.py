@@ -21,7 +21,7 @@ from batch.training.__main__ import main
 from batch.training.evaluation.number_scans import LAYOUTS
 from batch.training.look import weigh
 from batch.training.look.evaluate import NUMBERS
-from batch.training.look.sources import load
+from batch.training.work_folder import load
 from command import ROOT
 
 STEPS = 24

@@ -22,6 +22,7 @@ DIGIT_PX = 28
 NOT_A_DIGIT = 10  # the label of what is no digit; archives have -1
 MNIST = "mnist"
 MNIST_LICENCE = "CC BY-SA 3.0"
+NO_LICENCE = "none stated"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # as Keras has it
 FASHION = "fashion_mnist"
 FROM_KERAS = {MNIST: MNIST_LICENCE, FASHION: "MIT"}
@@ -95,7 +96,7 @@ def load(source: str, say: Progress) -> Dataset:
     train = parts.get(TRAIN, parts.get(UNDIVIDED))
     if train is None:
         raise InputError(f"{path} has images to test on and none to train on: {NAMES_ADVICE}")
-    licence = MNIST_LICENCE if path.name == "mnist.npz" else "as its owner says"
+    licence = MNIST_LICENCE if path.name == "mnist.npz" else NO_LICENCE
     return Dataset(path.name, licence, train, parts.get(TEST))
 
 

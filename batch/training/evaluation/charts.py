@@ -13,6 +13,7 @@ import numpy.typing as npt
 import seaborn
 from matplotlib.figure import Figure
 
+from batch.inference.sheet import fit
 from batch.records import Grey
 from batch.training import metrics
 
@@ -105,10 +106,8 @@ def contact_sheet(pictures: Sequence[tuple[Grey, str]], target: Path, columns: i
     for index, (picture, text) in enumerate(pictures):
         row, column = divmod(index, columns)
         top, left = row * (CELL_PX + TEXT_PX), column * (CELL_PX + GAP_PX) + GAP_PX // 2
-        scale = CELL_PX / max(picture.shape)
-        size = max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-        scaled = cv2.cvtColor(cv2.resize(picture, size, interpolation=interpolation), cv2.COLOR_GRAY2BGR)
-        sheet[top + 18 : top + 18 + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+        fitted = fit(picture, CELL_PX)
+        height, width = fitted.shape
+        sheet[top + 18 : top + 18 + height, left : left + width] = fitted[..., np.newaxis]
         cv2.putText(sheet, text, (left, top + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.32, (0, 0, 0), 1, cv2.LINE_AA)
     cv2.imwrite(str(target), sheet)

@@ -97,20 +97,38 @@ class Pairs:
         return Verdict.BETTER if self.only_new > self.only_old else Verdict.WORSE
 
 
-def compare(old: Model, new: Model, kinds: Iterable[tuple[str, Sequence[OwnScan]]]) -> list[Pairs]:
-    """Have two models read the same scans.
+class Tested(NamedTuple):
+    """Scans of one kind that a new model has read.
+
+    Attributes:
+        name: Name of the kind.
+        scans: The scans, which the training held out.
+        answers: The model's answers to them.
+    """
+
+    name: str
+    scans: Sequence[OwnScan]
+    answers: Answers
+
+
+def test(new: Model, kinds: Iterable[tuple[str, Sequence[OwnScan]]]) -> list[Tested]:
+    """Have a new model read scans.
 
     Args:
-        old: The model that the training went on from.
         new: The model that was trained.
         kinds: Names of kinds of scans, with scans that the training held out.
 
     Returns:
-        The counts of each kind of which there are scans.
+        Each kind of which there are scans.
     """
     if new.looks is None:  # such a model cannot refuse what is no digit
         kinds = [(name, [scan for scan in scans if scan[1] != NOT_A_DIGIT]) for name, scans in kinds]
-    return [Pairs.of(name, answers(old, scans), answers(new, scans)) for name, scans in kinds if scans]
+    return [Tested(name, scans, answers(new, scans)) for name, scans in kinds if scans]
+
+
+def compare(old: Model, tested: Sequence[Tested]) -> list[Pairs]:
+    """Have the model that the training went on from read the same scans, and count both models' answers."""
+    return [Pairs.of(kind.name, answers(old, kind.scans), kind.answers) for kind in tested]
 
 
 def answers(model: Model, scans: Sequence[OwnScan]) -> Answers:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,21 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from batch.config import MAX_PIXELS
 from batch.engines.local import Engine
 from batch.engines.workers import ScanReader
-from batch.errors import ImageError
-from batch.images import decode
-from batch.intervals import wilson_interval
-from batch.records import Grey, Outcome, Reason, Status, by_file
-from batch.results.writers import CsvWriter
-from batch.text import text_cell
+from batch.records import Outcome, Reason, Status, by_file
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
+from batch.training.evaluation import report
 
 REFUSED = 10  # the prediction for a scan that is refused or failed
 NO_DIGIT = -1  # the label of what is no digit
-MAX_MISTAKES = 40  # in the picture of mistakes
 SCANS_CHUNK = 256  # scans that a worker reads together, as in a run
 
 
@@ -91,15 +83,17 @@ def figures(answers: Answers) -> dict[str, Any]:
         answered = predictions != REFUSED
         confidences = answers.confidences[digit]
         result["digits"] = {
-            **share("accuracy", int(right.sum()), len(labels)),
-            **share("ok", int(ok.sum()), len(labels)),
-            **share("ok_wrong", int((ok & ~right).sum()), int(ok.sum())),
+            **report.share("accuracy", int(right.sum()), len(labels)),
+            **report.share("ok", int(ok.sum()), len(labels)),
+            **report.share("ok_wrong", int((ok & ~right).sum()), int(ok.sum())),
             "refused": int((~answered).sum()),
             "calibration_error": round(
                 metrics.expected_calibration_error(confidences[answered], right[answered]), 6
             ),
             "per_class": {
-                str(label): share("accuracy", int(right[labels == label].sum()), int((labels == label).sum()))
+                str(label): report.share(
+                    "accuracy", int(right[labels == label].sum()), int((labels == label).sum())
+                )
                 for label in range(10)
                 if (labels == label).any()
             },
@@ -108,8 +102,8 @@ def figures(answers: Answers) -> dict[str, Any]:
     if not digit.all():
         ok = answers.ok[~digit]
         result["no_digit"] = {
-            **share("ok", int(ok.sum()), len(ok)),
-            **share("answered", int((answers.predictions[~digit] != REFUSED).sum()), len(ok)),
+            **report.share("ok", int(ok.sum()), len(ok)),
+            **report.share("answered", int((answers.predictions[~digit] != REFUSED).sum()), len(ok)),
         }
         if digit.any():
             result["no_digit"]["auroc"] = round(metrics.auroc(answers.not_a_digit, ~digit), 6)
@@ -139,66 +133,34 @@ def figure(result: dict[str, Any]) -> dict[str, float | int]:
     return figures
 
 
-def share(name: str, count: int, n: int) -> dict[str, Any]:
-    """Return a share with its count, its n and its interval, each under a name that begins so."""
-    low, high = wilson_interval(count, n)
-    return {
-        name: round(count / n, 6) if n else None,
-        f"{name}_count": count,
-        f"{name}_n": n,
-        f"{name}_interval": [round(low, 6), round(high, 6)],
-    }
-
-
-def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[str]) -> str:
-    """Write the figures as Markdown.
-
-    Args:
-        title: Name of the scans.
-        model: Version of the model.
-        result: The result of `figures`.
-        reasons: Number of scans by status and reason.
-    """
-    lines = [
-        f"# {title}",
-        "",
-        f"Model `{model}`.",
-        "",
-        "| measure | value | n | 95% interval |",
-        "|---|---|---|---|",
-    ]
-
-    def add_row(words: str, measures: dict[str, Any], name: str) -> None:
-        value, (low, high) = measures[name], measures[f"{name}_interval"]
-        text = "-" if value is None else f"{value:.2%}"
-        lines.append(f"| {words} | {text} | {measures[f'{name}_n']} | {low:.2%} to {high:.2%} |")
-
+def _rows(result: dict[str, Any]) -> list[str]:
+    """Return the figures as rows of the table of measures."""
+    rows = []
     if "digits" in result:
         digits = result["digits"]
-        add_row("digits read right", digits, "accuracy")
-        add_row("answered ok", digits, "ok")
-        add_row("wrong among ok", digits, "ok_wrong")
+        words = {"accuracy": "digits read right", "ok": "answered ok", "ok_wrong": "wrong among ok"}
+        rows += report.share_rows(digits, words)
         answered = digits["accuracy_n"] - digits["refused"]
-        lines.append(f"| expected calibration error | {digits['calibration_error']:.2%} | {answered} | |")
+        rows.append(f"| expected calibration error | {digits['calibration_error']:.2%} | {answered} | |")
     if "no_digit" in result:
         no_digit = result["no_digit"]
-        add_row("no digit, answered ok", no_digit, "ok")
-        add_row("no digit, answered at all", no_digit, "answered")
+        words = {"ok": "no digit, answered ok", "answered": "no digit, answered at all"}
+        rows += report.share_rows(no_digit, words)
         if "auroc" in no_digit:
-            lines.append(f"| AUROC of not a digit | {no_digit['auroc']:.4f} | | |")
-    lines += ["", "| status and reason | scans |", "|---|---|"]
-    lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
-    if "digits" in result:
-        lines += [
-            "",
-            "| label | " + " | ".join(map(str, range(10))) + " | refused | right |",
-            "|---" * 13 + "|",
-        ]
-        for label, row_of_counts in enumerate(result["digits"]["confusion"]):
-            if sum(row_of_counts):
-                right = f"{row_of_counts[label] / sum(row_of_counts):.2%}"
-                lines.append(f"| **{label}** | " + " | ".join(map(str, row_of_counts)) + f" | {right} |")
-    return "\n".join(lines) + "\n"
+            rows.append(f"| AUROC of not a digit | {no_digit['auroc']:.4f} | | |")
+    return rows
+
+
+def _confusion(result: dict[str, Any]) -> list[str]:
+    """Return the confusion matrix as lines of Markdown; none if no scan shows a digit."""
+    if "digits" not in result:
+        return []
+    lines = ["", "| label | " + " | ".join(map(str, range(10))) + " | refused | right |", "|---" * 13 + "|"]
+    for label, counts in enumerate(result["digits"]["confusion"]):
+        if sum(counts):
+            right = f"{counts[label] / sum(counts):.2%}"
+            lines.append(f"| **{label}** | " + " | ".join(map(str, counts)) + f" | {right} |")
+    return lines
 
 
 def write(
@@ -220,11 +182,7 @@ def write(
 
     answers = Answers.of(scans, outcomes)
     result = figures(answers)
-    reasons = Counter(f"{o.status.value} {o.reason.value if o.reason else ''}".strip() for o in outcomes)
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {"data": title, "model": model, **result, "reasons": dict(reasons)}
-    (folder / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (folder / "evaluation.md").write_text(markdown(title, model, result, reasons), encoding="utf-8")
+    report.write(folder, title, model, result, _rows(result), scans, outcomes, _confusion(result))
     digit = answers.labels != NO_DIGIT
     if digit.any():
         right = answers.labels == answers.predictions
@@ -232,43 +190,4 @@ def write(
         charts.confusion(np.array(result["digits"]["confusion"]), folder / "confusion.png")
         charts.reliability(answers.confidences[answered], right[answered], folder / "reliability.png")
         charts.risk_coverage(answers.confidences[digit], right[digit], folder / "risk-coverage.png")
-    failed = np.array([outcome.status is Status.FAILED for outcome in outcomes], np.bool_)
-    wrong = np.flatnonzero(
-        failed | (answers.labels != np.where(answers.predictions == REFUSED, NO_DIGIT, answers.predictions))
-    )
-    worst = wrong[np.argsort(-answers.confidences[wrong], kind="stable")][:MAX_MISTAKES]
-    pictures = [(picture(scans[index]), _caption(scans[index], outcomes[index])) for index in worst.tolist()]
-    charts.contact_sheet(pictures, folder / "mistakes.png")
-    write_misread(folder / "misread.csv", [(scans[index], outcomes[index]) for index in wrong.tolist()])
     return result
-
-
-def write_misread(target: Path, misread: Sequence[tuple[LabelledScan, Outcome]]) -> None:
-    """Write a line for each scan that was read wrong, refused or not read, in the order of the scans.
-
-    Args:
-        target: The file.
-        misread: These scans with their outcomes.
-    """
-    with target.open("w", encoding="utf-8", newline="") as file:
-        writer = CsvWriter(file, ("file", "label", "prediction", "confidence", "status", "reason"))
-        for scan, outcome in misread:
-            label = scan.number or ("none" if scan.label is None else str(scan.label))
-            reason = outcome.reason and outcome.reason.value
-            answer = outcome.label, outcome.confidence, outcome.status.value, reason
-            writer.add((text_cell(scan.ref.name), label, *answer))
-
-
-def picture(scan: LabelledScan) -> Grey:
-    """Return a scan, or a grey square if it cannot be read."""
-    try:
-        return decode.read(scan.ref, MAX_PIXELS).grey
-    except ImageError:
-        return np.full((28, 28), 200, np.uint8)
-
-
-def _caption(scan: LabelledScan, outcome: Outcome) -> str:
-    label = "none" if scan.label is None else str(scan.label)
-    if outcome.label is None:
-        return f"{label}: {outcome.reason.value if outcome.reason else outcome.status.value}"
-    return f"{label} read as {outcome.label}, {outcome.confidence:.2f}"

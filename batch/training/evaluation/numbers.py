@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from batch.records import Outcome, Reason, Status
+from batch.records import Outcome, Status
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
-from batch.training.evaluation import charts
-from batch.training.evaluation.evaluate import MAX_MISTAKES, picture, share, write_misread
+from batch.training.evaluation import charts, report
+from batch.training.evaluation.report import share, share_rows
 
 
 class Answer(NamedTuple):
@@ -97,7 +95,7 @@ def answers_of(scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]) -> li
     ]
 
 
-_ROWS = {
+_WORDS = {
     "numbers": {
         "right": "numbers read right",
         "digits_right": "digits read right, by edit distance",
@@ -110,36 +108,16 @@ _ROWS = {
 }
 
 
-def markdown(title: str, model: str, result: dict[str, Any], reasons: Counter[str]) -> str:
-    """Write the figures as Markdown.
-
-    Args:
-        title: Name of the scans.
-        model: Version of the reader of numbers.
-        result: The result of `figures`.
-        reasons: Number of scans by status and reason.
-    """
-    lines = [
-        f"# {title}",
-        "",
-        f"Model `{model}`.",
-        "",
-        "| measure | value | n | 95% interval |",
-        "|---|---|---|---|",
+def _rows(result: dict[str, Any]) -> list[str]:
+    """Return the figures as rows of the table of measures."""
+    rows = [
+        row for part, words in _WORDS.items() if part in result for row in share_rows(result[part], words)
     ]
-    for part, rows in _ROWS.items():
-        for name, words in rows.items() if part in result else ():
-            measures = result[part]
-            low, high = measures[f"{name}_interval"]
-            text = "-" if measures[name] is None else f"{measures[name]:.2%}"
-            lines.append(f"| {words} | {text} | {measures[f'{name}_n']} | {low:.2%} to {high:.2%} |")
     if "numbers" in result:
         numbers = result["numbers"]
-        lines.append(f"| mean edit distance | {numbers['mean_edit_distance']:.3f} | {numbers['right_n']} | |")
-        lines.append(f"| expected calibration error | {numbers['calibration_error']:.2%} | | |")
-    lines += ["", "| status and reason | scans |", "|---|---|"]
-    lines += [f"| {reason} | {count} |" for reason, count in reasons.most_common()]
-    return "\n".join(lines) + "\n"
+        rows.append(f"| mean edit distance | {numbers['mean_edit_distance']:.3f} | {numbers['right_n']} | |")
+        rows.append(f"| expected calibration error | {numbers['calibration_error']:.2%} | | |")
+    return rows
 
 
 def write(
@@ -159,11 +137,7 @@ def write(
     """
     answers = answers_of(scans, outcomes)
     result = figures(answers)
-    reasons = Counter(f"{o.status.value} {o.reason.value if o.reason else ''}".strip() for o in outcomes)
-    folder.mkdir(parents=True, exist_ok=True)
-    record = {"data": title, "model": model, **result, "reasons": dict(reasons)}
-    (folder / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    (folder / "evaluation.md").write_text(markdown(title, model, result, reasons), encoding="utf-8")
+    report.write(folder, title, model, result, _rows(result), scans, outcomes)
     shown = [answer for answer in answers if answer.label is not None]
     if shown:
         confidences = np.array([answer.confidence for answer in shown])
@@ -171,22 +145,4 @@ def write(
         answered = np.array([answer.number is not None for answer in shown])
         charts.reliability(confidences[answered], right[answered], folder / "reliability.png")
         charts.risk_coverage(confidences, right, folder / "risk-coverage.png")
-    wrong = [
-        row
-        for row, answer in enumerate(answers)
-        if answer.number != answer.label or outcomes[row].status is Status.FAILED
-    ]
-    write_misread(folder / "misread.csv", [(scans[row], outcomes[row]) for row in wrong])
-    wrong.sort(key=lambda row: -answers[row].confidence)
-    charts.contact_sheet(
-        [(picture(scans[row]), _caption(answers[row], outcomes[row].reason)) for row in wrong[:MAX_MISTAKES]],
-        folder / "mistakes.png",
-    )
     return result
-
-
-def _caption(answer: Answer, reason: Reason | None) -> str:
-    label = answer.label or "none"
-    if answer.number is None:
-        return f"{label}: {reason.value if reason else 'failed'}"
-    return f"{label} read as {answer.number}, {answer.confidence:.2f}"

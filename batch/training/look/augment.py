@@ -6,16 +6,16 @@ from typing import Any
 
 import tensorflow as tf
 
-from batch.preprocessing.look import SIDE_PX
-from batch.training.look.networks import GROUND, UNIT
+from batch.inference.look_networks import KERAS_UNIT
+from batch.preprocessing.look import LOOK, SIDE_PX
 
 # Set by hand, to about half of what scenes differ by themselves.
 TURNED_FRACTION = 0.66  # pictures that get an affine change
 TURN, SHEAR, SCALE, SHIFT = 0.07, 0.06, 0.07, 0.045  # deviations; the shift is in half sides
 GAIN_FRACTION, MIN_GAIN, MAX_GAIN = 0.5, 0.7, 1.2
 BLUR_FRACTION = 0.15
-NOISE_FRACTION, MAX_NOISE = 0.3, 0.08  # of UNIT levels
-LOWEST, HIGHEST = -GROUND / UNIT, (255 - GROUND) / UNIT
+NOISE_FRACTION, MAX_NOISE = 0.3, 0.08  # of KERAS_UNIT levels
+LOWEST, HIGHEST = -LOOK.ground / KERAS_UNIT, (255 - LOOK.ground) / KERAS_UNIT
 
 
 def augment(pictures: Any, boxes: Any, seed: Any) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ from batch.records import Grey
 from batch.training.look.hands import Glyph
 from batch.training.look.mixture import Field
 
+INK = 255  # level of ink on a canvas
 SHIFT = 4  # OpenCV's fraction bits: lines are placed to a sixteenth of a canvas pixel
 UNITS = 32  # of a coordinate for each pixel of the scan: 2 canvas pixels of 16 parts
 HARD_FROM = 1.5  # canvas pixels for each pixel of a bitmap; above it the edges are often made hard
@@ -22,22 +23,18 @@ _HARD = [
 ]
 
 
-def draw_strokes(
-    canvas: Grey, strokes: list[Field], pen: float, closed: bool = False, level: int = 255
-) -> None:
+def draw_strokes(canvas: Grey, strokes: list[Field], pen: float, closed: bool = False) -> None:
     """Draw strokes, each (points, 2) in pixels of the scan, with a pen as wide as that."""
     fixed = [(stroke * UNITS).astype(np.int32) for stroke in strokes]
-    cv2.polylines(canvas, fixed, closed, level, max(1, round(2 * pen)), cv2.LINE_8, SHIFT)
+    cv2.polylines(canvas, fixed, closed, INK, max(1, round(2 * pen)), cv2.LINE_8, SHIFT)
 
 
-def fill_outline(canvas: Grey, outline: Field, level: int = 255) -> None:
+def fill_outline(canvas: Grey, outline: Field, level: int = INK) -> None:
     """Fill an outline, (points, 2) in pixels of the scan."""
     cv2.fillPoly(canvas, [(outline * UNITS).astype(np.int32)], level, cv2.LINE_8, SHIFT)
 
 
-def paint(
-    random: Random, canvas: Grey, glyph: Glyph, x: float, y: float, unit: float, pen: float, level: int = 255
-) -> None:
+def paint(random: Random, canvas: Grey, glyph: Glyph, x: float, y: float, unit: float, pen: float) -> None:
     """Draw a glyph on a canvas.
 
     Args:
@@ -48,7 +45,6 @@ def paint(
         y: Top of the glyph in pixels of the scan.
         unit: Pixels of the scan for one unit of the glyph.
         pen: Width of the pen in pixels of the scan; bitmaps have their own.
-        level: Level of the ink.
     """
     if glyph.points is not None:
         fixed = (
@@ -58,7 +54,7 @@ def paint(
             fixed[a:b] if b - a > 1 else fixed[[a, a]]
             for a, b in zip(glyph.splits[:-1], glyph.splits[1:], strict=True)
         ]
-        cv2.polylines(canvas, lines, False, level, max(1, round(2 * pen)), cv2.LINE_8, SHIFT)
+        cv2.polylines(canvas, lines, False, INK, max(1, round(2 * pen)), cv2.LINE_8, SHIFT)
         return
     bitmap = glyph.bitmap
     assert bitmap is not None
@@ -88,7 +84,7 @@ def paint(
     np.maximum(place, part, out=place)
 
 
-def draw_line(canvas: Grey, x0: float, y0: float, x1: float, y1: float, pen: float, level: int = 255) -> None:
+def draw_line(canvas: Grey, x0: float, y0: float, x1: float, y1: float, pen: float) -> None:
     """Draw a line between two places in pixels of the scan."""
     ends = (int(x0 * UNITS), int(y0 * UNITS)), (int(x1 * UNITS), int(y1 * UNITS))
-    cv2.line(canvas, *ends, level, max(1, round(2 * pen)), cv2.LINE_8, SHIFT)
+    cv2.line(canvas, *ends, INK, max(1, round(2 * pen)), cv2.LINE_8, SHIFT)

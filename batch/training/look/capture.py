@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.records import Grey
-from batch.training.look.frames import print_ruling
+from batch.training.look.frames import Printed
 from batch.training.look.mixture import PAPERS, Field, pick
 from batch.training.look.papers import make_light, make_paper
 from batch.training.look.studio import Studio
@@ -23,8 +23,7 @@ MAX_BLUR_PX = 31  # the widest kernel
 def capture(
     studio: Studio,
     ink: Grey,
-    printed: Grey | None,
-    printed_depth: int,
+    printed: Printed,
     extras: set[str],
     pen: str,
     unit: float,
@@ -34,8 +33,7 @@ def capture(
     Args:
         studio: State of the renderer.
         ink: Canvas of the ink, twice the scan's pixels.
-        printed: Canvas of what is printed; None for nothing.
-        printed_depth: How many levels the print is darker than the paper.
+        printed: What is printed. If it is nothing, some papers come with lines of their own.
         extras: Extras of the scene, see `mixture.EXTRAS`.
         pen: A key of `mixture.PENS`.
         unit: Height of a digit in pixels of the scan.
@@ -54,9 +52,9 @@ def capture(
     )
     level = max(MIN_PAPER_LEVEL, level)
     if paper_kind in ("ruled", "squared"):
-        if printed is None:
-            printed, printed_depth = np.zeros_like(ink), round(u(8, 110))
-            print_ruling(studio, printed, height, width, paper_kind == "squared")
+        if not printed.depth:
+            printed = Printed(studio, height, width)
+            printed.print_ruling(paper_kind == "squared")
         paper_kind = "plain"
     cover = cv2.resize(ink, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
     choice = random.random()
@@ -71,9 +69,9 @@ def capture(
     if grain is not None:
         cover *= grain
     cover *= np.float32(depth / 255)
-    if printed is not None:
-        marks = cv2.resize(printed, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        marks *= np.float32(min(printed_depth, 0.95 * level) / 255)
+    if printed.depth:
+        marks = cv2.resize(printed.canvas, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+        marks *= np.float32(min(printed.depth, 0.95 * level) / 255)
         np.maximum(cover, marks, out=cover)
     paper -= cover
     if light is not None:

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from batch.inference import look_networks
+from batch.inference.look_networks import scaled
 from batch.preprocessing.look import SIDE_PX
 from batch.training import litert
-from batch.training.look.networks import CLASSES, NORM_EPSILON, PLACE, Network, scaled
+from batch.training.look.networks import CLASSES, NORM_EPSILON, PLACE, Network
 
 Weights = npt.NDArray[np.float32]
 Pictures = npt.NDArray[np.uint8]  # (n, 64, 64)
@@ -107,17 +108,13 @@ def int8_bytes(folded: Any, calibration: Pictures) -> bytes:
         folded: Result of `fold`.
         calibration: Pictures like those it will see.
     """
-    pictures = calibration[:CALIBRATION].copy()
-    # With the full range, the input's scale is 1/128 and its zero is the ground: levels go in as they are.
-    pictures[0, 0, :2] = 0, 255
-
-    return litert.int8_bytes(_in_blocks(folded), np.split(scaled(pictures), len(pictures)))
+    return litert.int8_bytes(_in_blocks(folded), [*calibration[:CALIBRATION]])
 
 
 def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
     """Return logits, (n, 12), and places, (n, 4), of a Keras model."""
     chunks = [
-        model(scaled(pictures[start : start + CHUNK]), training=False)
+        model(scaled(pictures[start : start + CHUNK, :, :, np.newaxis]), training=False)
         for start in range(0, len(pictures), CHUNK)
     ]
     logits, places = ([np.asarray(chunk[name]) for chunk in chunks] for name in ("logits", "place"))

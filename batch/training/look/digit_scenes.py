@@ -12,7 +12,7 @@ from batch.records import Grey
 from batch.training.look.canvas import paint
 from batch.training.look.capture import capture
 from batch.training.look.finish import finish, scale_box
-from batch.training.look.frames import print_frame, print_type
+from batch.training.look.frames import BLEED_LEVELS, Printed
 from batch.training.look.hands import digit_glyph
 from batch.training.look.marks import draw_neighbour, draw_ring, draw_tick, draw_underline
 from batch.training.look.mixture import (
@@ -153,11 +153,9 @@ def composed_scene(studio: Studio, label: int) -> Scene:
     ink = np.zeros((2 * height, 2 * width), np.uint8)
     paint(random, ink, glyph, x, y, unit, pen_px)
     box: Box = (x, y, x + unit * glyph.width, y + unit * glyph.height)
-    printed: Grey | None = None
-    depth = 0
+    printed = Printed(studio, height, width)
     if "frame" in extras:
-        printed = np.zeros_like(ink)
-        depth = print_frame(studio, printed, height, width)
+        printed.print_frame()
     if "ring" in extras:
         draw_ring(studio, ink, box, pen_px, height, width)
     if "underline" in extras:
@@ -167,20 +165,16 @@ def composed_scene(studio: Studio, label: int) -> Scene:
     if "neighbour" in extras:
         draw_neighbour(studio, ink, box, unit, pen_px, hand, height, width)
     if "print" in extras:
-        printed = np.zeros_like(ink) if printed is None else printed
-        depth = depth or round(u(40, 200))
-        print_type(studio, printed, box, height, width)
+        printed.print_type(box)
     if "bleed" in extras:
-        printed = np.zeros_like(ink) if printed is None else printed
-        depth = depth or round(u(6, 45))
+        printed.choose_depth(*BLEED_LEVELS)
         back = digit_glyph(studio, pick_label(random), "unipen")
         layer = np.zeros_like(ink)
         paint(random, layer, back, u(-0.2, 0.8) * width, u(-0.2, 0.6) * height, unit * u(0.7, 1.2), pen_px)
-        layer = cv2.blur(layer[:, ::-1], (5, 5))
-        np.maximum(printed, cv2.multiply(layer, u(0.1, 0.3)), out=printed)
+        printed.bleed(cv2.blur(layer[:, ::-1], (5, 5)))
     if pen == "marker" and "fax" not in extras and random.random() < 0.3:
         ink = cv2.blur(ink, (3, 3))
-    scan = capture(studio, ink, printed, depth, extras, pen, unit)
+    scan = capture(studio, ink, printed, extras, pen, unit)
     if place == "tight" and random.random() < 0.3:  # as in USPS and Semeion
         side = random.choice(SQUARE_SIDES_PX)
         box = scale_box(box, side / width, side / height)

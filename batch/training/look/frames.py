@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cv2
+import numpy as np
 
 from batch.records import Grey
 from batch.training.look.canvas import draw_line
@@ -12,9 +13,51 @@ from batch.training.look.studio import Studio
 PEN_SHARES = (0.008, 0.012, 0.018, 0.03)  # widths of printed lines, of the scan's shorter side
 TYPE_FACES = (0, 0, 2, 3)  # OpenCV's fonts that look like print, the plain one twice
 TYPE_PX = 22  # height of a line in them at scale 1
+BLEED_LEVELS = (6, 45)  # least and most that the ink on the back is darker than the paper
 
 
-def print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
+class Printed:
+    """What is printed on a scan, or shows through it from the back.
+
+    Args:
+        studio: State of the renderer.
+        height: Height of the scan in pixels.
+        width: Its width.
+
+    Attributes:
+        canvas: Canvas of twice the scan's pixels; print is light.
+        depth: How many levels the print is darker than the paper; 0 if nothing is printed.
+    """
+
+    def __init__(self, studio: Studio, height: int, width: int):
+        self._studio, self._height, self._width = studio, height, width
+        self.canvas = np.zeros((2 * height, 2 * width), np.uint8)
+        self.depth = 0
+
+    def choose_depth(self, low: float, high: float) -> None:
+        """Draw the depth between these two levels, if nothing is printed yet."""
+        self.depth = self.depth or round(self._studio.random.uniform(low, high))
+
+    def print_frame(self) -> None:
+        """Print a frame or pieces of it."""
+        self.depth = _print_frame(self._studio, self.canvas, self._height, self._width)
+
+    def print_type(self, box: Box | None) -> None:
+        """Print a line of type above or below the box, partly outside the scan."""
+        self.choose_depth(40, 200)
+        _print_type(self._studio, self.canvas, box, self._height, self._width)
+
+    def print_ruling(self, squared: bool) -> None:
+        """Print the lines or squares of writing paper."""
+        self.choose_depth(8, 110)
+        _print_ruling(self._studio, self.canvas, self._height, self._width, squared)
+
+    def bleed(self, back: Grey) -> None:
+        """Let some of the ink on the back show through; `choose_depth` comes first."""
+        np.maximum(self.canvas, cv2.multiply(back, self._studio.random.uniform(0.1, 0.3)), out=self.canvas)
+
+
+def _print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
     """Print a frame or pieces of it, and return how many levels it is darker than the paper."""
     random = studio.random
     u = random.uniform
@@ -65,8 +108,7 @@ def print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
     return round(u(120, 220) if kind == "dark" else u(20, 210))
 
 
-def print_ruling(studio: Studio, canvas: Grey, height: int, width: int, squared: bool) -> None:
-    """Print the lines or squares of writing paper."""
+def _print_ruling(studio: Studio, canvas: Grey, height: int, width: int, squared: bool) -> None:
     u = studio.random.uniform
     step = max(4.0, height * u(0.12, 0.6)) if not squared else max(3.0, height * u(0.08, 0.4))
     pen, tilt = (
@@ -83,8 +125,7 @@ def print_ruling(studio: Studio, canvas: Grey, height: int, width: int, squared:
         x += step
 
 
-def print_type(studio: Studio, printed: Grey, box: Box | None, height: int, width: int) -> None:
-    """Print a line of type above or below the box, partly outside the scan."""
+def _print_type(studio: Studio, printed: Grey, box: Box | None, height: int, width: int) -> None:
     random = studio.random
     u = random.uniform
     scale = 2 * height * u(0.05, 0.14) / TYPE_PX

@@ -21,14 +21,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from batch.inference.look import NONE, SEVERAL, cut
-from batch.inference.look_networks import CLASSES
+from batch.inference.look_networks import CLASSES, scaled
 from batch.preprocessing.look import look_input, place_of
 from batch.records import Grey
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
 from batch.training.look.augment import augment
 from batch.training.look.convert import keras_outputs
-from batch.training.look.networks import scaled
 from batch.training.progress import Progress
 
 
@@ -62,7 +61,7 @@ class Settings:
 
 
 SETTINGS = Settings()
-CHUNK_SCANS = 64  # in memory at a time with all their pixels
+CHUNK_SCANS = 64  # that the old networks see together; no more varied scans are in memory
 
 
 class Lessons(NamedTuple):
@@ -84,7 +83,7 @@ class Lessons(NamedTuple):
         """Draw some at random, as tensors."""
         index = rng.integers(len(self.pictures), size=count)
         return (
-            tf.constant(scaled(self.pictures[index])),
+            tf.constant(scaled(self.pictures[index, ..., None])),
             *(tf.constant(array[index]) for array in (self.logits, self.places, self.allowed)),
         )
 

@@ -72,7 +72,7 @@ def stroke_glyph(studio: Studio, strokes: list[Field], vary: float = 1.0) -> Gly
     return Glyph((out - low) / unit, splits, None, max(width / unit, 0.02), max(height / unit, 0.02))
 
 
-def bitmap_glyph(studio: Studio, name: str, image: Grey, vary: float = 1.0) -> Glyph:
+def bitmap_glyph(studio: Studio, name: str, image: Grey) -> Glyph:
     """Make a glyph of a picture of the data set `name`, stretched, turned and slanted a little."""
     random = studio.random
     if name == "swiss":
@@ -80,9 +80,9 @@ def bitmap_glyph(studio: Studio, name: str, image: Grey, vary: float = 1.0) -> G
         image = cv2.multiply(image, 255 / max(60, int(image.max())))
     image = _crop_to_ink(image)
     height, width = image.shape
-    stretch = 1 + vary * random.uniform(-0.15, 0.2)
+    stretch = 1 + random.uniform(-0.15, 0.2)
     glyph = Glyph(None, [], image, max(0.12, width / height * stretch), 1.0)
-    glyph.turn = (vary * random.gauss(0, 0.07), vary * random.gauss(0, 0.1))
+    glyph.turn = (random.gauss(0, 0.07), random.gauss(0, 0.1))
     return glyph
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from batch.inference import model_store
 from batch.records import CLASSES, SPECS, Input, Manifest
 from batch.training import model_card, versions
+from batch.training.data.datasets import MNIST_LICENCE, NO_LICENCE
 from batch.training.look import weigh
 from batch.training.look.sources import Packed
 
 KERAS_FILES = {"look": model_store.LOOK_KERAS_FILE, "close": model_store.KERAS_FILE}  # by network
 LITERT_FILES = {"look": model_store.LOOK_FILE, "close": model_store.TFLITE_FILE}
 DATASETS = (
-    {"name": "MNIST training images", "licence": "CC BY-SA 3.0"},
-    {"name": "USPS training images", "licence": "as its owner says"},
+    {"name": "MNIST training images", "licence": MNIST_LICENCE},
+    {"name": "USPS training images", "licence": NO_LICENCE},
     {
         "name": "UNIPEN digits, letters and signs, as pen strokes (International Unipen Foundation, doi "
         "10.5281/zenodo.1195803)",

@@ -8,10 +8,8 @@ from typing import Any
 import keras
 
 from batch.inference import look_networks
-from batch.preprocessing.look import LOOK, SIDE_PX
+from batch.preprocessing.look import SIDE_PX
 
-# A network sees (level - GROUND) / UNIT, so that the ground is 0, as padding is.
-GROUND, UNIT = float(LOOK.ground), float(look_networks.KERAS_UNIT)
 CLASSES, PLACE = look_networks.CLASSES, look_networks.PLACE
 WEIGHT_SCALE = 1 / 3  # of the first weights; PyTorch's default, with which an engineer found the rates
 NORM_EPSILON, NORM_MOMENTUM = 1e-3, 0.98
@@ -43,7 +41,7 @@ def build(network: Network) -> Any:
     """Build a Keras model with fresh weights.
 
     Returns:
-        Model from (n, 64, 64, 1), float32 as UNIT says, to logits (n, 12) and place (n, 4) by name.
+        Model from (n, 64, 64, 1), see `look_networks.scaled`, to logits (n, 12) and place (n, 4) by name.
     """
     x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
     for index, (filters, stride) in enumerate(network.layers):
@@ -77,8 +75,3 @@ def _initializer() -> Any:
 
 def _norm(name: str) -> Any:
     return keras.layers.BatchNormalization(epsilon=NORM_EPSILON, momentum=NORM_MOMENTUM, name=name)
-
-
-def scaled(pictures: Any) -> Any:
-    """Return what a network sees of pictures, (n, 64, 64) to (n, 64, 64, 1)."""
-    return (pictures[..., None].astype("float32") - GROUND) / UNIT

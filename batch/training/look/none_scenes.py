@@ -5,11 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from batch.records import Grey
 from batch.training.look.canvas import draw_line, paint
 from batch.training.look.capture import capture
 from batch.training.look.finish import finish
-from batch.training.look.frames import print_frame, print_type
+from batch.training.look.frames import Printed
 from batch.training.look.hands import character_glyph
 from batch.training.look.mixture import (
     LETTERS_BESIDE,
@@ -55,8 +54,7 @@ def none_scene(studio: Studio) -> Scene:
             kind,
         )
     ink = np.zeros((2 * height, 2 * width), np.uint8)
-    printed: Grey | None = None
-    depth = 0
+    printed = Printed(studio, height, width)
     side = min(height, width)
     unit = side * (u(0.35, 0.92) if random.random() < 0.8 else u(0.15, 0.35))
     pen_px = max(0.5, pen_share * unit)
@@ -87,22 +85,14 @@ def none_scene(studio: Studio) -> Scene:
     if kind == "frame":
         extras.add("frame")
     if "frame" in extras:
-        printed = np.zeros_like(ink)
-        depth = print_frame(studio, printed, height, width)
+        printed.print_frame()
     if "print" in extras:
-        printed = np.zeros_like(ink) if printed is None else printed
-        depth = depth or round(u(40, 200))
-        print_type(
-            studio,
-            printed,
-            None if kind in ("blank", "frame") else (0, 0.1 * height, width, 0.9 * height),
-            height,
-            width,
-        )
+        written = None if kind in ("blank", "frame") else (0, 0.1 * height, width, 0.9 * height)
+        printed.print_type(written)
     if "underline" in extras and kind in ("blank", "frame"):
         y = u(0.2, 0.9) * height
         draw_line(ink, u(0, 0.3) * width, y, u(0.6, 1) * width, y + random.gauss(0, 0.02) * height, pen_px)
-    scan = capture(studio, ink, printed, depth, extras, pen, unit)
+    scan = capture(studio, ink, printed, extras, pen, unit)
     return finish(studio, scan, extras, None, NONE, kind)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +16,12 @@ import numpy.typing as npt
 
 from batch.errors import InputError
 from batch.records import Grey
+from batch.storage import durable
 from batch.training.look.mixture import Field
-from batch.training.look.sources import Packed, load
+from batch.training.look.sources import Packed
+from batch.training.work_folder import keep, load, npz_bytes
+
+SOURCES_FILE, DATA_FILE = "sources.npz", "data.json"
 
 # What is held out never changes, so that trainings and thresholds of all times can be compared.
 HELD_OUT_SEED = 19
@@ -82,6 +88,27 @@ def packed_at(sources: Path) -> Packed:
         return load(sources)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {sources}: {error}; name the folder of the data sets") from error
+
+
+def pack_once(paths: DataPaths, folder: Path, say: Callable[[str], None]) -> Path:
+    """Pack the data sets, if the folder does not have their file yet; return the file.
+
+    Args:
+        paths: The data sets.
+        folder: Folder of the training; digitbox makes it.
+        say: Gets lines of progress.
+
+    Raises:
+        ConfigError: The folder holds a training on other data sets.
+        InputError: A data set is missing or is not what it should be.
+    """
+    names = {name: str(path) for name, path in dataclasses.asdict(paths).items() if path}
+    keep(folder / DATA_FILE, names, "other data sets")
+    file = folder / SOURCES_FILE
+    if not file.exists():
+        say("packing the data sets")
+        durable.replace(file, npz_bytes(pack(paths), compress=True))
+    return file
 
 
 def pack(paths: DataPaths) -> Packed:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from batch.preprocessing.look import SIDE_PX, inside, look_input
+from batch.training.farm import retrying
 from batch.training.look.mixture import Scene
 from batch.training.look.scenes import Renderer
-
-_log = logging.getLogger(__name__)
+from batch.training.look.sources import Sources
+from batch.training.work_folder import load
 
 # The box is the digit's middle x, middle y, width and height as shares of the picture's side.
 # It is NaN where there is not one digit.
 RECORD = np.dtype([("picture", np.uint8, (SIDE_PX, SIDE_PX)), ("label", np.uint8), ("box", np.float32, (4,))])
 Records = npt.NDArray[Any]  # (n,) of RECORD
-
-MAX_FAILED = 100  # scenes of one renderer; a chance in a million is no fault, a hundred of them are
 
 
 def box_in_picture(scene: Scene) -> npt.NDArray[np.float32]:
@@ -40,8 +39,7 @@ class RecordMaker:
     """Makes records of a renderer's scenes, and passes over a scene whose chances cannot be drawn."""
 
     def __init__(self, renderer: Renderer):
-        self._renderer = renderer
-        self._failed = 0
+        self._scene = retrying(renderer.scene)
 
     def make(self, count: int) -> tuple[Records, list[str]]:
         """Render scenes.
@@ -61,12 +59,14 @@ class RecordMaker:
             kinds.append(scene.kind)
         return records, kinds
 
-    def _scene(self) -> Scene:
-        while True:
-            try:
-                return self._renderer.scene()
-            except (ArithmeticError, ValueError, IndexError, cv2.error) as error:
-                self._failed += 1
-                _log.warning("a scene failed: %s", error)
-                if self._failed > MAX_FAILED:
-                    raise RuntimeError(f"{self._failed} scenes failed, the last with: {error}") from error
+
+def render(packed: Path, seed: int, chunk: int) -> Iterator[bytes]:
+    """Yield chunks of records, see `batch.training.farm.Render`."""
+    maker = RecordMaker(Renderer(Sources(load(packed)), seed))
+    while True:
+        yield maker.make(chunk)[0].tobytes()
+
+
+def received(content: bytes) -> Records:
+    """Return the records of a chunk."""
+    return np.frombuffer(content, RECORD)

@@ -26,6 +26,7 @@ from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
 from batch.training.evaluation import compare, evaluate
+from batch.training.evaluation.compare import Tested
 from batch.training.look import convert, further
 from batch.training.look.drawn_sources import drawn_sources
 from batch.training.look.model_folder import KERAS_FILES, LITERT_FILES
@@ -33,7 +34,9 @@ from batch.training.look.scenes import Renderer
 from batch.training.look.weigh import RISKS, with_rules
 from batch.training.progress import Progress
 
-TESTED_SEED = 800_001  # of the drawn scenes that both models read; no training draws these
+TESTED_SEED = (
+    800_001  # of the drawn scenes that both models read; a training with this --seed draws them, too
+)
 TESTED = 1000
 DRAWN = "scans that digitbox draws"
 MAX_STRICTER = 10  # times that the thresholds go up
@@ -60,7 +63,7 @@ class Options:
     overwrite: bool = False
 
 
-def retrain(options: Options, progress: Progress) -> Path:
+def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
     """Train a cnn further with the user's scans, test it on those held out, and write its folder.
 
     Args:
@@ -68,7 +71,7 @@ def retrain(options: Options, progress: Progress) -> Path:
         progress: Receives lines of progress.
 
     Returns:
-        The model's folder.
+        The model's folder, and what the model was tested on.
 
     Raises:
         ConfigError: The name is taken, or there is no scan to train on.
@@ -112,15 +115,13 @@ def retrain(options: Options, progress: Progress) -> Path:
         versions=versions.made_with(),
     )
     manifest = _stricter(files, manifest, held_out, progress)
-    model = _model(files, manifest)
-    metrics = {
-        name: evaluate.figure(evaluate.figures(compare.answers(model, scans)))
-        for name, scans in tested(options.own)
-        if scans
-    }
+    tested = compare.test(
+        _model(files, manifest), [(compare.OWN, held_out), (DRAWN, draw(TESTED, TESTED_SEED))]
+    )
+    metrics = {kind.name: evaluate.figure(evaluate.figures(kind.answers)) for kind in tested}
     manifest = dataclasses.replace(manifest, metrics=metrics)
     files["card.md"] = model_card.text(manifest).encode()
-    return model_store.save(options.models_dir, manifest, files, options.overwrite)
+    return model_store.save(options.models_dir, manifest, files, options.overwrite), tested
 
 
 def draw(count: int, seed: int) -> list[OwnScan]:
@@ -133,15 +134,6 @@ def draw(count: int, seed: int) -> list[OwnScan]:
     renderer = Renderer(drawn_sources(seed), seed)
     scenes = (renderer.scene() for _ in range(count))
     return [(scene.grey, NOT_A_DIGIT if scene.label in (SEVERAL, NONE) else scene.label) for scene in scenes]
-
-
-def tested(own: Sequence[OwnScan]) -> list[tuple[str, Sequence[OwnScan]]]:
-    """Return what a new model and the old one are tested on, by name.
-
-    Args:
-        own: All of the user's scans; those held out are tested.
-    """
-    return [(compare.OWN, own_scans.split(own)[0]), (DRAWN, draw(TESTED, TESTED_SEED))]
 
 
 def _export(new: dict[str, Any], greys: Sequence[Grey], seed: int) -> dict[str, bytes]:

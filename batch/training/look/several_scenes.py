@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
-from batch.records import Grey
 from batch.training.look.canvas import draw_line, paint
 from batch.training.look.capture import capture
 from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
-from batch.training.look.frames import print_frame, print_type
+from batch.training.look.frames import Printed
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
 from batch.training.look.mixture import (
     HANDS,
@@ -184,26 +183,22 @@ def _several_scan(
         paint(
             studio.random, ink, glyph, x0 + unit * (x - low_x), y0 + unit * (y - low_y), unit * size, pen_here
         )
-    printed: Grey | None = None
-    depth = 0
+    printed = Printed(studio, height, width)
     if "frame" in extras:
-        printed = np.zeros_like(ink)
-        depth = print_frame(studio, printed, height, width)
+        printed.print_frame()
         if layout == "row" and random.random() < 0.4:  # one box a digit
             top = height * u(0, 0.6)
             for i in range(1, len(places)):
                 line_x = x0 + unit * (
                     (places[i][0] + places[i - 1][0] + sizes[i - 1] * glyphs[i - 1].width) / 2 - low_x
                 )
-                draw_line(printed, line_x, top, line_x, height, max(0.5, 0.012 * height))
+                draw_line(printed.canvas, line_x, top, line_x, height, max(0.5, 0.012 * height))
     if "underline" in extras:
         y = y0 + unit * (tall + u(0.02, 0.3))
         draw_line(ink, x0, y, x0 + unit * wide, y + random.gauss(0, 0.03) * unit, pen_px)
     if "print" in extras:
-        printed = np.zeros_like(ink) if printed is None else printed
-        depth = depth or round(u(40, 200))
-        print_type(studio, printed, (x0, y0, x0 + unit * wide, y0 + unit * tall), height, width)
-    scan = capture(studio, ink, printed, depth, extras, pen, unit)
+        printed.print_type((x0, y0, x0 + unit * wide, y0 + unit * tall))
+    scan = capture(studio, ink, printed, extras, pen, unit)
     return finish(studio, scan, extras, None, SEVERAL, kind)
 
 

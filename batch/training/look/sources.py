@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -112,14 +111,3 @@ class Sources:
                 by_label[int(labels[index])].append(image)
             self.raw[name] = by_label
         self.fashion: npt.NDArray[np.uint8] = packed["fashion"][packed["fashion_held"] == held_out]
-
-
-def load(path: Path) -> Packed:
-    """Read the arrays of a packed file.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: The file is no npz file, or holds Python objects.
-    """
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}

@@ -13,18 +13,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batch.inference.look_networks import scaled
 from batch.storage import durable
 from batch.training import litert, work_folder
-from batch.training.look import convert, evaluate, model_folder
+from batch.training.farm import CALIBRATION_WORKER, Farm, seed_of
+from batch.training.look import convert, evaluate, model_folder, records
 from batch.training.look.augment import augment
-from batch.training.look.farm import CALIBRATION_WORKER, Farm, seed_of
 from batch.training.look.members import Member
 from batch.training.look.mixture import SEVERAL
-from batch.training.look.networks import scaled
 from batch.training.look.pool import Pool
 from batch.training.look.records import RecordMaker
 from batch.training.look.scenes import Renderer
-from batch.training.look.sources import Packed, Sources, load
+from batch.training.look.sources import Packed, Sources
 from batch.training.loop import Loop
 
 TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
@@ -83,7 +83,7 @@ def train(sources: Path, folder: Path, options: Options, say: Callable[[str], No
         ConfigError: The folder holds a training with other options.
     """
     work_folder.keep_options(folder, dataclasses.asdict(options))
-    packed = load(sources)
+    packed = work_folder.load(sources)
     keras.utils.set_random_seed(options.seed)  # of the first weights
     run = _Run(sources, folder, options, say)
     if run.part >= 1 and (folder / NAME).exists():  # a later stage was stopped
@@ -99,7 +99,7 @@ def train(sources: Path, folder: Path, options: Options, say: Callable[[str], No
     return model_folder.write(folder / NAME, files, packed, options.seed, training, options.scenes)
 
 
-class _Run(Loop[Farm]):
+class _Run(Loop):
     """The steps of both networks."""
 
     def __init__(self, sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> None:
@@ -109,33 +109,33 @@ class _Run(Loop[Farm]):
 
     def open_farm(self) -> Farm:
         options = self.options
-        return Farm(self._sources, options.seed, self.starts, options.workers, options.chunk)
+        return Farm(records.render, self._sources, options.seed, self.starts, options.workers, options.chunk)
 
     def fill(self, farm: Farm) -> None:
         while len(self._pool) < FIRST_BATCHES * self.options.batch:
             self._add(farm)
 
     def _add(self, farm: Farm) -> None:
-        records = farm.take()
-        self._pool.add(records)
-        self.rendered += len(records)
+        scenes = records.received(farm.receive())
+        self._pool.add(scenes)
+        self.rendered += len(scenes)
 
     def take_step(self, farm: Farm) -> float:
         self._add(farm)
         options = self.options
         rng = np.random.default_rng((options.seed, self.starts, self.steps))
-        records = self._pool.draw(options.batch, rng)
+        batch = self._pool.draw(options.batch, rng)
         pictures, boxes = augment(
-            tf.constant(scaled(records["picture"])),
-            tf.constant(records["box"]),
+            tf.constant(scaled(batch["picture"][..., None])),
+            tf.constant(batch["box"]),
             tf.constant([options.seed, self.steps], tf.int32),
         )
-        labels, soft, loss = tf.constant(records["label"].astype(np.int32)), None, None
+        labels, soft, loss = tf.constant(batch["label"].astype(np.int32)), None, None
         for member in self.members:
             logits, loss = member.step(pictures, labels, boxes, soft, self.steps, self.part)
             if member.name == TEACHER and self.part >= DISTIL_FROM:
                 soft = logits
-        self.seen += len(records)
+        self.seen += len(batch)
         return float(loss)  # type: ignore[arg-type]
 
 
@@ -146,9 +146,9 @@ def held_out_scenes(packed: Packed, count: int, file: Path) -> Packed:
         Arrays by name: `records` as `records.RECORD` and `kinds`, each (count,).
     """
     if not file.exists():
-        records, kinds = RecordMaker(Renderer(Sources(packed, held_out=True), HELD_OUT_SEED)).make(count)
-        durable.replace(file, work_folder.npz_bytes({"records": records, "kinds": np.array(kinds)}))
-    return load(file)
+        scenes, kinds = RecordMaker(Renderer(Sources(packed, held_out=True), HELD_OUT_SEED)).make(count)
+        durable.replace(file, work_folder.npz_bytes({"records": scenes, "kinds": np.array(kinds)}))
+    return work_folder.load(file)
 
 
 def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> dict[str, bytes]:

@@ -69,7 +69,9 @@ def see(looks: Looks, renderer: Renderer, count: int) -> Seen:
         logits = [looks.look(pictures), closer.logits, looks.look_at(greys, closer.places)]
         parts.append(Seen(np.array([scene.label for scene in scenes]), logits))
     by_look = zip(*(part.logits for part in parts), strict=True)
-    return Seen(np.concatenate([part.labels for part in parts]), [np.concatenate(some) for some in by_look])
+    return Seen(
+        np.concatenate([part.labels for part in parts]), [np.concatenate(logits) for logits in by_look]
+    )
 
 
 def fit(seen: Seen) -> tuple[LookRules, dict[str, Any]]:

@@ -54,8 +54,8 @@ class HeldOut:
         """Take the fields from records by width."""
         strips: list[Grey] = []
         labels: list[str | None] = []
-        for some in records.values():
-            for picture, label in zip(some.pictures, some.labels, strict=True):
+        for fields in records.values():
+            for picture, label in zip(fields.pictures, fields.labels, strict=True):
                 characters = label[label != NO_LABEL].tolist()
                 strips.append(picture)
                 is_number = bool(characters) and SIGN not in characters and len(characters) <= MAX_DIGITS
@@ -94,14 +94,14 @@ def fit(
     fitted = NumberThresholds(
         odds.slope, odds.offset, below, _best_other_length(network, held_out, seed), weight, odds.look_slope
     )
-    given = []
+    measured = []
     for label, line in zip(held_out.labels, spelled, strict=True):
         decision = decide(line, fitted)
         is_ok = decision.status is Status.OK
-        given.append(evaluation.Answer(label, decision.number or None, decision.confidence, is_ok))
-    figures = {"all": evaluation.figures(given)}
+        measured.append(evaluation.Answer(label, decision.number or None, decision.confidence, is_ok))
+    figures = {"all": evaluation.figures(measured)}
     for kind in sorted(set(held_out.kinds)):
-        of_kind = [answer for answer, word in zip(given, held_out.kinds, strict=True) if word == kind]
+        of_kind = [answer for answer, word in zip(measured, held_out.kinds, strict=True) if word == kind]
         figures[kind] = evaluation.figures(of_kind)
     return fitted, figures
 

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from batch.training import litert
-from batch.training.numbers.networks import scaled
 from batch.training.numbers.records import Records
 
 CALIBRATION = 600  # strips from which the converter takes the ranges of the activations
@@ -24,9 +23,5 @@ def int8_bytes(model: Any, calibration: dict[int, Records]) -> bytes:
         calibration: Strips like those it will see, by width.
     """
     strips = [picture for records in calibration.values() for picture in records.pictures][:CALIBRATION]
-    # With the full range, the input's scale is 1/128 and its zero is the ground: levels go in as they are.
-    strips[0] = strips[0].copy()
-    strips[0][0, :2] = 0, 255
-
     frames = keras.Model(model.input, model.get_layer("frames").output)
-    return litert.int8_bytes(frames, [scaled(strip[None]) for strip in strips])
+    return litert.int8_bytes(frames, strips)

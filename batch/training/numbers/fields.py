@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from batch.records import Grey
 from batch.training.look.canvas import draw_line, paint
 from batch.training.look.capture import capture
 from batch.training.look.digit_scenes import digit_scene
 from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
-from batch.training.look.frames import print_frame, print_type
+from batch.training.look.frames import BLEED_LEVELS, Printed
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
 from batch.training.look.mixture import (
     LETTERS_BESIDE,
@@ -293,30 +292,25 @@ class Renderer:
         sheared = np.array([[1, shear, -shear * 2 * (y0 + unit * tall / 2)], [0, 1, 0]])
         if shear:
             ink = cv2.warpAffine(ink, sheared, (2 * width, 2 * height), flags=cv2.INTER_LINEAR)
-        printed: Grey | None = None
-        depth = 0
+        printed = Printed(studio, height, width)
         if cells is not None:
-            printed, depth = np.zeros_like(ink), round(u(20, 200))
-            print_cells(studio, printed, [x0 + unit * (x - low_x) for x in cells], height)
+            printed.choose_depth(20, 200)
+            print_cells(studio, printed.canvas, [x0 + unit * (x - low_x) for x in cells], height)
         elif "frame" in extras:
-            printed = np.zeros_like(ink)
-            depth = print_frame(studio, printed, height, width)
+            printed.print_frame()
         if "print" in extras:
-            printed = np.zeros_like(ink) if printed is None else printed
-            depth = depth or round(u(40, 200))
-            print_type(studio, printed, box, height, width)
+            printed.print_type(box)
         if "bleed" in extras:
-            printed = np.zeros_like(ink) if printed is None else printed
-            depth = depth or round(u(6, 45))
+            printed.choose_depth(*BLEED_LEVELS)
             layer = cv2.blur(ink[:, ::-1], (5, 5))
             shifted = np.roll(layer, (random.randint(-height, height), random.randint(-width, width)), (0, 1))
-            np.maximum(printed, cv2.multiply(shifted, u(0.1, 0.3)), out=printed)
-        scan = capture(studio, ink, printed, depth, extras, pen, unit)
+            printed.bleed(shifted)
+        scan = capture(studio, ink, printed, extras, pen, unit)
         scene = finish(studio, scan, extras, (0.0, y0, float(width), box[3]), SEVERAL, kind)
         assert scene.box is not None
         scale = (scene.box[2] - scene.box[0]) / width
         if written:
-            canvas = ink if printed is None else np.maximum(ink, printed)
+            canvas = np.maximum(ink, printed.canvas)
             place = np.array([[scale / 2, 0, scene.box[0]], [0, scale / 2, scene.box[1] - scale * y0]])
             if not are_visible(scene.grey, written, canvas, sheared, place):
                 return None

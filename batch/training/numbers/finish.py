@@ -12,13 +12,14 @@ from batch.inference.model_store import NUMBERS_FILE
 from batch.inference.number_decision import NumberThresholds
 from batch.storage import durable
 from batch.training import model_card
-from batch.training.look.farm import CALIBRATION_WORKER, seed_of
-from batch.training.look.sources import Sources, load
+from batch.training.farm import CALIBRATION_WORKER, seed_of
+from batch.training.look.sources import Sources
 from batch.training.numbers import calibrate, convert
 from batch.training.numbers.calibrate import HeldOut
 from batch.training.numbers.fields import Renderer
 from batch.training.numbers.records import RecordMaker
 from batch.training.numbers.train import Options, train
+from batch.training.work_folder import load
 
 HELD_OUT_SEED = 910_001  # of the held-out fields
 
@@ -83,5 +84,5 @@ def _install(
             "signs of the look's data sets. `python -m batch.training` trains it."
         ),
     )
-    durable.replace(model_dir / NUMBERS_FILE, numbers)
-    model_store.rewrite_card(model_dir, manifest, model_card.text(manifest))
+    card = model_card.text(manifest).encode()
+    model_store.add_files(model_dir, manifest, {NUMBERS_FILE: numbers, "card.md": card})

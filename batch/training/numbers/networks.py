@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
-import numpy.typing as npt
 
 from batch.inference import spelling
 from batch.preprocessing.number_line import STRIP
-from batch.training.look.networks import GROUND, NORM_EPSILON, NORM_MOMENTUM, UNIT
+from batch.training.look.networks import NORM_EPSILON, NORM_MOMENTUM
 from batch.training.numbers.mixture import FRAMES
 
 CLASSES, BLANK = spelling.CLASSES, spelling.BLANK
@@ -26,7 +24,7 @@ def build() -> Any:
     """Build the network with fresh weights.
 
     Returns:
-        Keras model from (n, 40, width, 1), float32 as `look.networks.UNIT` says, to logits
+        Keras model from (n, 40, width, 1), see `look_networks.scaled`, to logits
         (n, width / 4, 12). The width is a multiple of 8.
     """
     x = inputs = keras.Input((STRIP.height_px, None, 1), name="strip")
@@ -74,8 +72,3 @@ def _refine(x: Any, kernel: tuple[int, int], name: str) -> Any:
     y = _relu(_convolve(x, filters, kernel, f"{name}_first"))
     y = _convolve(y, filters, kernel, f"{name}_second", gamma="zeros")
     return _relu(keras.layers.Add(name=name)([x, y]))
-
-
-def scaled(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return what the network sees of strips, (n, 40, width) to (n, 40, width, 1)."""
-    return (pictures[..., None].astype(np.float32) - np.float32(GROUND)) / np.float32(UNIT)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import io
-import logging
-import os
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
-from batch.training.look import farm
-from batch.training.look.sources import Sources, load
+from batch.training.farm import retrying
+from batch.training.look.sources import Sources
 from batch.training.numbers.fields import Renderer
 from batch.training.numbers.mixture import FRAME_PX, MAX_LENGTH, Field
+from batch.training.work_folder import load, npz_bytes
 
-_log = logging.getLogger(__name__)
-
-MAX_FAILED = 100  # fields of one renderer; a chance in a million is no fault, a hundred of them are
 NO_LABEL, NO_FRAME = 255, -1
 
 
@@ -43,8 +38,7 @@ class RecordMaker:
     """Makes records of a renderer's fields, and passes over a field whose chances cannot be drawn."""
 
     def __init__(self, renderer: Renderer):
-        self._renderer = renderer
-        self._failed = 0
+        self._render = retrying(renderer.field)
 
     def make(self, count: int) -> tuple[dict[int, Records], dict[int, list[str]]]:
         """Render fields.
@@ -68,19 +62,12 @@ class RecordMaker:
             ]
             rows.setdefault(width, []).append((strip.picture, [*field.label], frames))
             kinds.setdefault(width, []).append(field.kind)
-        return {width: _packed(some) for width, some in rows.items()}, kinds
+        return {width: _packed(fields) for width, fields in rows.items()}, kinds
 
     def _field(self) -> Field:
-        while True:
-            try:
-                field = self._renderer.field()
-                if len(field.label) <= MAX_LENGTH:
-                    return field
-            except (ArithmeticError, ValueError, IndexError, cv2.error) as error:
-                self._failed += 1
-                _log.warning("a field failed: %s", error)
-                if self._failed > MAX_FAILED:
-                    raise RuntimeError(f"{self._failed} fields failed, the last with: {error}") from error
+        while len((field := self._render()).label) > MAX_LENGTH:
+            pass
+        return field
 
 
 def _packed(rows: list[tuple[npt.NDArray[np.uint8], list[int], list[int]]]) -> Records:
@@ -106,18 +93,18 @@ class Pool:
 
     def add(self, records: dict[int, Records]) -> None:
         """Add fields."""
-        for width, some in records.items():
+        for width, fields in records.items():
             if width not in self._rings:
                 self._rings[width] = Records(
                     np.zeros((self._capacity, STRIP.height_px, width), np.uint8),
                     np.zeros((self._capacity, MAX_LENGTH), np.uint8),
                     np.zeros((self._capacity, MAX_LENGTH), np.int16),
                 )
-            places = (self.added[width] + np.arange(len(some.labels))) % self._capacity
+            places = (self.added[width] + np.arange(len(fields.labels))) % self._capacity
             ring = self._rings[width]
-            ring.pictures[places], ring.labels[places] = some.pictures, some.labels
-            ring.frames[places] = some.frames
-            self.added[width] += len(some.labels)
+            ring.pictures[places], ring.labels[places] = fields.pictures, fields.labels
+            ring.frames[places] = fields.frames
+            self.added[width] += len(fields.labels)
 
     def draw(self, columns: int, rng: np.random.Generator) -> Records:
         """Draw a batch of one width; each field is as likely as any other.
@@ -130,44 +117,25 @@ class Pool:
         shares = np.array([self.added[width] for width in widths.tolist()]) * widths
         width = int(rng.choice(widths, p=shares / shares.sum()))
         ring, count = self._rings[width], max(1, columns // width)
-        held = min(self.added[width], self._capacity)
-        chosen = rng.integers(0, held, count)
+        chosen = rng.integers(0, min(self.added[width], self._capacity), count)
         return Records(ring.pictures[chosen], ring.labels[chosen], ring.frames[chosen])
 
 
-class Farm(farm.Farm):
-    """Renders fields in worker processes; see `batch.training.look.farm.Farm` for the arguments."""
-
-    def __init__(self, packed: Path, seed: int, start: int, workers: int, chunk: int) -> None:
-        super().__init__(packed, seed, start, workers, chunk, _work)
-
-    def take_fields(self) -> dict[int, Records]:
-        """Return the next chunk of fields.
-
-        Raises:
-            RuntimeError: The worker whose turn it is has ended.
-        """
-        with np.load(io.BytesIO(self.receive()), allow_pickle=False) as arrays:
-            widths = sorted({int(name.split("/")[0]) for name in arrays.files})
-            return {
-                width: Records(*(arrays[f"{width}/{field}"] for field in Records._fields)) for width in widths
-            }
-
-
-def _work(packed: Path, seed: int, chunk: int, sender: Connection) -> None:
-    """Render chunks until the training ends."""
-    cv2.setNumThreads(1)
-    os.nice(farm.NICENESS)
+def render(packed: Path, seed: int, chunk: int) -> Iterator[bytes]:
+    """Yield chunks of fields, see `batch.training.farm.Render`."""
     maker = RecordMaker(Renderer(Sources(load(packed)), seed))
-    try:
-        while True:
-            arrays = {
-                f"{width}/{field}": array
+    while True:
+        yield npz_bytes(
+            {
+                f"{width}/{name}": array
                 for width, records in maker.make(chunk)[0].items()
-                for field, array in records._asdict().items()
+                for name, array in records._asdict().items()
             }
-            content = io.BytesIO()
-            np.savez(content, allow_pickle=False, **arrays)
-            sender.send_bytes(content.getvalue())
-    except (BrokenPipeError, KeyboardInterrupt):
-        pass
+        )
+
+
+def received(content: bytes) -> dict[int, Records]:
+    """Return the fields of a chunk by width."""
+    arrays = load(io.BytesIO(content))
+    widths = sorted({int(name.split("/")[0]) for name in arrays})
+    return {width: Records(*(arrays[f"{width}/{name}"] for name in Records._fields)) for width in widths}

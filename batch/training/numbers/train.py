@@ -12,13 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from batch.inference.look_networks import scaled
 from batch.training import work_folder
+from batch.training.farm import Farm
 from batch.training.learner import Learner, Schedule
 from batch.training.loop import Loop
-from batch.training.numbers import networks
+from batch.training.numbers import networks, records
 from batch.training.numbers.mixture import FRAME_PX
 from batch.training.numbers.networks import BLANK
-from batch.training.numbers.records import NO_LABEL, Farm, Pool, Records
+from batch.training.numbers.records import NO_LABEL, Pool, Records
 
 SCHEDULE = Schedule(
     peak_rate=6e-4,
@@ -96,7 +98,7 @@ class Reader(Learner):
         frames[(batch.frames[:, 0] < 0) & ~empty] = -1
         self.begin_step(steps, part)
         loss = self._step(
-            tf.constant(networks.scaled(batch.pictures)),
+            tf.constant(scaled(batch.pictures[..., None])),
             labels,
             tf.constant(empty),
             tf.constant(frames),
@@ -121,7 +123,7 @@ class Reader(Learner):
         return ctc
 
 
-class Training(Loop[Farm]):
+class Training(Loop):
     """The steps of the reader of numbers.
 
     Attributes:
@@ -137,15 +139,15 @@ class Training(Loop[Farm]):
     def open_farm(self) -> Farm:
         """Start the processes that render."""
         options = self._options
-        return Farm(self._sources, options.seed, self.starts, options.workers, CHUNK_FIELDS)
+        return Farm(records.render, self._sources, options.seed, self.starts, options.workers, CHUNK_FIELDS)
 
     def fill(self, farm: Farm) -> None:
         """Render what the next step needs."""
         first = min(FIRST_FIELDS, self._options.fields)
         while self._here < max(first, self._seen_here / REPEATS):
-            records = farm.take_fields()
-            self._pool.add(records)
-            count = sum(len(some.labels) for some in records.values())
+            fields = records.received(farm.receive())
+            self._pool.add(fields)
+            count = sum(len(of_width.labels) for of_width in fields.values())
             self._here += count
             self.rendered += count
 

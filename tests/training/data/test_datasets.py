@@ -24,7 +24,7 @@ IMAGES, LABELS = np.zeros((5, 28, 28), np.uint8), np.arange(5)
 
 def test_load_archives_with_and_without_test_images(tmp_path: Path) -> None:
     undivided = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS), print)
-    assert (len(undivided.train), undivided.test) == (5, None)
+    assert (len(undivided.train), undivided.test, undivided.licence) == (5, None, "none stated")
     divided = datasets.load(
         archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2]), print
     )

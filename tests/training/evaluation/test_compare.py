@@ -63,14 +63,14 @@ def test_a_scan_is_right_by_its_label_or_its_refusal() -> None:
 def test_a_model_that_reads_more_is_better() -> None:
     old, new = reads_with(AlwaysZero()), reads_with(FakeClassifier())
     kinds = [("own", scans(100)), ("test", [*scans(40), (stroke(0, wide=True), NOT_A_DIGIT)]), ("none", [])]
-    pairs = compare.compare(old, new, kinds)
+    pairs = compare.compare(old, compare.test(new, kinds))
     own, test = pairs
     assert (own.name, own.count, own.old_ok, own.new_ok) == ("own", 100, (100, 50), (100, 0))
     assert (test.name, test.count, test.both, test.only_old, test.only_new) == ("test", 40, 20, 0, 20)
     assert test.p == 2 / 2**20
     assert compare.verdict(pairs) is Verdict.BETTER
-    assert compare.verdict(compare.compare(new, old, kinds)) is Verdict.WORSE
-    assert compare.verdict(compare.compare(new, new, kinds)) is Verdict.UNDECIDED
+    assert compare.verdict(compare.compare(new, compare.test(old, kinds))) is Verdict.WORSE
+    assert compare.verdict(compare.compare(new, compare.test(new, kinds))) is Verdict.UNDECIDED
 
 
 def test_few_scans_are_too_few_to_tell() -> None:

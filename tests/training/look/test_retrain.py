@@ -61,12 +61,26 @@ def run_train(*arguments: str) -> Any:
     return CliRunner().invoke(train, arguments, catch_exceptions=False)
 
 
+DRAWN: list[int] = []
+"""The seeds of the scans that the training has drawn."""
+
+
 @pytest.fixture(scope="module")
 def trained(small: None, marks: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of the new model, and what the command said."""
-    folder = tmp_path_factory.mktemp("models")
+    from batch.training.look import retrain
+
+    draw, folder = retrain.draw, tmp_path_factory.mktemp("models")
+
+    def noted(count: int, seed: int) -> list[own_scans.OwnScan]:
+        DRAWN.append(seed)
+        return draw(count, seed)
+
     start = str(model_store.find("cnn"))
-    result = run_train("--from", start, "--extra", str(marks), "--models", str(folder), "--name", "office")
+    arguments = ("--from", start, "--extra", str(marks), "--models", str(folder), "--name", "office")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(retrain, "draw", noted)
+        result = run_train(*arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{folder / 'office'}\n"
     return folder / "office", result.stderr
@@ -82,6 +96,13 @@ def test_an_office_teaches_the_model_its_own_mark(trained: tuple[Path, str]) -> 
     assert " better " in row
     assert "| scans that digitbox draws | 50 " in said
     assert "left out: 4/broken.png, not_an_image" in said
+
+
+@pytest.mark.slow
+def test_the_scans_to_test_on_are_drawn_once(trained: tuple[Path, str]) -> None:
+    from batch.training.look.retrain import TESTED_SEED
+
+    assert DRAWN == [1, TESTED_SEED]
 
 
 @pytest.mark.slow

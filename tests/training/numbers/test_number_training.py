@@ -1,11 +1,18 @@
 """The parts of the training of the reader of numbers."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from batch.inference import model_store
+from batch.inference.look_networks import scaled
 from batch.inference.number_decision import NumberThresholds
 from batch.inference.runtimes import LiteRt
 from batch.preprocessing.number_line import WIDTHS_PX
+from batch.storage import durable
+from command import ROOT
 
 
 @pytest.mark.slow
@@ -43,6 +50,46 @@ def test_the_network_that_ships_agrees_with_keras() -> None:
     network = LiteRt(content, "numbers", COLUMN_CLASSES)
     for width in WIDTHS_PX:
         strips = rng.integers(0, 256, (3, 40, width)).astype(np.uint8)
-        logits = np.asarray(model(networks.scaled(strips)))
+        logits = np.asarray(model(scaled(strips[..., None])))
         int8 = network.outputs(strips[..., None])[0].reshape(logits.shape)
         assert np.abs(int8 - logits).mean() < 0.1 * logits.std()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("calls", range(5))
+def test_a_kill_while_it_is_installed_leaves_a_whole_model(
+    calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batch.training.numbers import finish
+
+    folder = tmp_path / "mine"
+    shutil.copytree(ROOT / "models" / "cnn", folder)
+    (folder / "notes.txt").write_text("mine")
+    before = model_store.load_manifest(folder)
+    left = [calls]
+
+    def counted(name: str) -> None:
+        real = getattr(durable, name)
+
+        def call(*arguments: object) -> object:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return real(*arguments)
+
+        monkeypatch.setattr(durable, name, call)
+
+    for name in ("replace", "exchange"):
+        counted(name)
+    thresholds = NumberThresholds(1.0, 0.0, 0.5, 1.0)
+    stopped = False
+    try:
+        finish._install(folder, b"new", thresholds, {}, 1, 1)
+    except KeyboardInterrupt:
+        stopped = True
+    after = model_store.load_manifest(folder)
+    for file in after.files:
+        model_store.read_verified(folder, after, file)
+    assert (after.numbers_version == before.numbers_version) == stopped
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
