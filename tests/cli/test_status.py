@@ -313,6 +313,16 @@ def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, outbox: Path) -> None:
         assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
 
 
+def test_a_ledger_in_the_making_is_not_damaged(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    """A first run that is killed as it makes its ledger leaves an empty file."""
+    for name in ("ledger.sqlite3", "corrections.sqlite3"):
+        (outbox / ".digitbox" / name).touch()
+    result = digitbox("status", str(inbox))
+    assert (result.code, result.err) == (1, "") and "no run into outbox yet: start one" in result.out
+    commands = ("export", "retry --dry-run", "prune --older-than 1d --dry-run", "run --only-new --dry-run")
+    assert [digitbox(*command.split()).code for command in commands] == [0] * len(commands)
+
+
 def test_a_ledger_of_the_first_version(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     first = ledgers.LEDGER._replace(steps=ledgers.LEDGER.steps[:1])
     Ledger(outbox / ".digitbox", schema=first).close()
