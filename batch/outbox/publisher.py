@@ -94,7 +94,7 @@ class Outbox:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.published: list[Path | str] = []
-        self.not_disposed = ""
+        self.not_disposed, self._not_disposed_scans = "", 0
         self.while_waiting: Callable[[], object] = lambda: None
         self.sign: Callable[[], object] = lambda: None
         self._place, self._state = place, state_folder(place)
@@ -245,7 +245,7 @@ class Outbox:
         Raises:
             OutboxError: The outbox is gone.
         """
-        self.not_disposed = ""
+        self.not_disposed, self._not_disposed_scans = "", 0
         with self._reporting():
             if not os.path.samestat(os.stat(self._state / "lock"), self._lock):
                 raise FileNotFoundError(errno.ENOENT, "it was replaced")
@@ -304,7 +304,8 @@ class Outbox:
             members = self._signing(batches.members(self._ledger, batch.batch_id))
             problems = dispose(members, batch, self._place)
             if problems:
-                scans = count_scans(len(problems))
+                self._not_disposed_scans += len(problems)
+                scans = count_scans(self._not_disposed_scans)
                 self.not_disposed = f"{scans} could not be {_PAST[batch.after]}: {_message(problems[0])}"
             else:
                 batches.set_state(self._ledger, batch.batch_id, State.DISPOSED)
