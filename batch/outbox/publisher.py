@@ -59,6 +59,7 @@ class Outbox:
             in; an address is text.
         while_waiting: Called while another process has its turn; may raise an exception to give up.
         sign: Called before each scan that digitbox moves or deletes, as all of them can take long.
+        passing: Errors for which the process only pauses, so that they do not end the entry of its run.
         not_disposed: Why digitbox could not move or delete scans that have their row; empty if it could.
 
     Args:
@@ -97,6 +98,7 @@ class Outbox:
         self.not_disposed, self._not_disposed_scans = "", 0
         self.while_waiting: Callable[[], object] = lambda: None
         self.sign: Callable[[], object] = lambda: None
+        self.passing: tuple[type[BaseException], ...] = ()
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
@@ -316,7 +318,7 @@ class Outbox:
             yield outcome
 
     def _write_end(self, error: BaseException | None) -> None:
-        if self._stats is None:
+        if self._stats is None or isinstance(error, self.passing):
             return
         if error is not None:
             self._stats.end_by(error)

@@ -14,7 +14,7 @@ from pathlib import Path
 from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines.local import Engine
-from batch.errors import BusyError, MeansError, OutboxError, RunError, ShareError
+from batch.errors import BusyError, ExitCode, MeansError, OutboxError, RunError, ShareError
 from batch.locations import STATE
 from batch.monitoring.news import News
 from batch.monitoring.summary import log_problems
@@ -40,6 +40,8 @@ _log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
 MAX_SCANS = 10_000  # in a batch; digitbox does nothing else while it reads one
+# A watcher that has started waits until they are over.
+_PASSING = (OutboxError, BusyError, MeansError, ShareError)
 
 
 def watch(
@@ -144,6 +146,7 @@ class Watcher:
                 with outbox:
                     if not state.is_watching:
                         self._start()
+                    outbox.passing = _PASSING
                     self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
                     self._arrivals.rescan_due = -math.inf
                     while not self._stop.is_asked():
@@ -156,7 +159,7 @@ class Watcher:
                     is_stopping = self._stop.number or not self._stop.must_reload
                     notify("STOPPING=1" if is_stopping else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
-            except (OutboxError, BusyError, MeansError, ShareError) as error:
+            except _PASSING as error:
                 if self._stop.is_asked():
                     break
                 if not state.is_watching:
@@ -167,6 +170,9 @@ class Watcher:
                     _log.warning(f"paused, trying again from time to time: {detail}", extra=event("paused"))
                 pause_s = min(MAX_PAUSE_S, max(1.0, 2 * pause_s))
                 self._pause(pause_s, detail)
+        if state.is_watching and self._news.stats.exit_code is None:  # it ends in a pause
+            self._news.stats.end(ExitCode.OK)
+            self._note("stopped", "", 0)
         _log.info("stopped", extra=event("stopped"))
 
     def _start(self) -> None:
@@ -330,12 +336,7 @@ class Watcher:
 
     def _pause(self, seconds: float, detail: str) -> None:
         self._news.pause(detail)
-        with suppress(RunError):  # the ledger may be writable although the results are not
-            beat = run_history.Heartbeat(
-                os.getpid(), self._inbox.path, "paused", detail, iso(utc_now()), every_s=seconds
-            )
-            with closing(Ledger(self._options.outbox / STATE)) as ledger:
-                run_history.write_heartbeat(ledger, beat)
+        self._note("paused", detail, seconds)
         self._pruning.stop()
         self._long.clear()
         self._arrivals.forget()
@@ -343,3 +344,14 @@ class Watcher:
         while not self._stop.is_asked() and self._clock() < until:
             self._sign()
             self._events.wait(min(until - self._clock(), self._silence_s))
+
+    def _note(self, state: str, detail: str, every_s: float) -> None:
+        """Write to the ledger, if it can be written, what the watcher does without the outbox."""
+        beat = run_history.Heartbeat(
+            os.getpid(), self._inbox.path, state, detail, iso(utc_now()), every_s=every_s
+        )
+        folder = self._options.outbox / STATE
+        with suppress(RunError), closing(Ledger(folder)) as ledger, ledger.transaction():
+            run_history.write_heartbeat(ledger, beat)
+            if self._news.stats.exit_code is not None:
+                run_history.write_run(ledger, self._news.stats.summary())
