@@ -163,8 +163,8 @@ def _judge_watcher(health: Health, now: float, outbox: Location) -> None:
     elif age_s > max_age_s:
         health.watcher_state = "stale"
         health.problems.append(
-            f"no sign of the watcher for {spoken(age_s)}: a scan, a disk or a share hangs; if that goes on, "
-            f"end process {beat.pid}, and start it again"
+            f"no sign of the watcher for {spoken(age_s)}: a scan, a disk or a share hangs, or the outbox is "
+            f"full; make room, or if that goes on, end process {beat.pid}, and start it again"
         )
     else:
         health.watcher_state = beat.state

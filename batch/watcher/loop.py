@@ -105,6 +105,7 @@ class Watcher:
         self._sign_s = min(1.0, self._silence_s / 2)
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
+        self._is_noted = True  # the ledger says what the watcher does: it watches, or is paused
         self._read_at = -math.inf  # when digitbox began to read the last batch
         self._arrivals = Arrivals(options, self._inbox, events, self._long.has, clock, self._sign)
 
@@ -214,13 +215,16 @@ class Watcher:
         """Give a sign of life to systemd and `digitbox status`, if the last one is not of just now.
 
         A start finishes what an earlier process left, so it may take longer than systemd allows by itself.
+        `digitbox status` gets no sign in a pause that the ledger knows nothing of: it would say that all is
+        well.
         """
         now = self._clock()
         if now >= self._signed + self._sign_s:
             self._signed = now
             is_starting = not self._news.state.is_watching
             notify("WATCHDOG=1", *([MORE_TIME] if is_starting else []))
-            turns.give_sign(self._options.outbox / STATE)
+            if self._is_noted:
+                turns.give_sign(self._options.outbox / STATE)
 
     def _while_waiting(self) -> None:
         """Give a sign of life while another process has its turn; give up if a signal says to stop."""
@@ -324,6 +328,7 @@ class Watcher:
         self._disposal_warning.warn(outbox.not_disposed)
         self._arrivals.rescan(outbox.unsettled)
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
+        self._is_noted = True
 
     def _loss(self) -> str:
         """Return words for an outbox that is gone, or an empty text.
@@ -336,7 +341,7 @@ class Watcher:
 
     def _pause(self, seconds: float, detail: str) -> None:
         self._news.pause(detail)
-        self._note("paused", detail, seconds)
+        self._is_noted = self._note("paused", detail, seconds)
         self._pruning.stop()
         self._long.clear()
         self._arrivals.forget()
@@ -345,8 +350,12 @@ class Watcher:
             self._sign()
             self._events.wait(min(until - self._clock(), self._silence_s))
 
-    def _note(self, state: str, detail: str, every_s: float) -> None:
-        """Write to the ledger, if it can be written, what the watcher does without the outbox."""
+    def _note(self, state: str, detail: str, every_s: float) -> bool:
+        """Write to the ledger what the watcher does, while it does not have the outbox.
+
+        Returns:
+            Whether the ledger could be written: it may be, although the results are not.
+        """
         beat = run_history.Heartbeat(
             os.getpid(), self._inbox.path, state, detail, iso(utc_now()), every_s=every_s
         )
@@ -355,3 +364,5 @@ class Watcher:
             run_history.write_heartbeat(ledger, beat)
             if self._news.stats.exit_code is not None:
                 run_history.write_run(ledger, self._news.stats.summary())
+            return True
+        return False
