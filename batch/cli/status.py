@@ -126,8 +126,9 @@ def _table(report: Health, now: float) -> Iterator[tuple[str, str]]:
         yield "waiting", f"{count_scans(report.waiting)}{since}"
     yield "in review", count_scans(report.counts[Status.REVIEW])
     yield "failed", count_scans(report.counts[Status.FAILED])
-    if report.watcher is not None:
-        yield "watcher", _spoken_watcher(report.watcher, report.watcher_state or "", now)
+    if report.watcher is not None and report.watcher_seen_at is not None:
+        age_s = now - report.watcher_seen_at
+        yield "watcher", _spoken_watcher(report.watcher, report.watcher_state or "", age_s)
     if report.books is not None:
         yield "books", books.describe(report.books)
     for problem in report.problems:
@@ -140,7 +141,7 @@ def _spoken_end(run: RunSummary) -> str:
     return "killed" if run.exit_code is None else f"exit code {run.exit_code}"
 
 
-def _spoken_watcher(beat: Heartbeat, state: str, now: float) -> str:
+def _spoken_watcher(beat: Heartbeat, state: str, age_s: float) -> str:
     since = f" since {beat.since}" if beat.since else ""
-    sign = f"last sign {spoken(now - seconds_of(beat.beat_at))} ago"
-    return f"{state}{since if state == beat.state else ''}; process {beat.pid}, {sign}; {beat.inbox}"
+    state_since = f"{state}{since if state == beat.state else ''}"
+    return f"{state_since}; process {beat.pid}, last sign {spoken(age_s)} ago; {beat.inbox}"

@@ -291,6 +291,9 @@ class Pool:
             return
         if part is None:
             if isinstance(message, Exception):
+                # Others that start now meet the same. A watcher goes on later, with new workers.
+                for starting in [other for other in self._workers if not other.is_ready]:
+                    self._remove(starting)
                 raise message
             worker.is_ready, self._failed_starts = True, 0
             return

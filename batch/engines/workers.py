@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 import cv2
 
 from batch.engines.paged import PagedScan, PageRequest
-from batch.errors import ConfigError, RunError
+from batch.errors import MeansError, RunError
 from batch.records import Outcome, Reason, ScanRef
 
 Beat = Callable[[], object]
@@ -138,7 +138,8 @@ def load(reader: ScanReader) -> None:
     """Load the model of a reader.
 
     Raises:
-        RunError: There is too little memory, or the reader says why the run cannot go on.
+        MeansError: There is too little memory.
+        RunError: The reader says why the run cannot go on.
         Exception: A bug.
     """
     try:
@@ -146,7 +147,7 @@ def load(reader: ScanReader) -> None:
     except Exception as error:
         if not _lacks_memory(error):
             raise
-        raise ConfigError(
+        raise MeansError(
             "there is too little memory for the model: use fewer --workers, or give digitbox more memory"
         ) from error
 

@@ -110,7 +110,8 @@ class Inputs:
             elif os.path.lexists(path):
                 real = os.path.realpath(path)
                 # A search passes over a pipe, but one that the user names has a row.
-                if not self._searches.has_scan(real) or not os.path.isfile(real):
+                is_found = os.path.isfile(real) and self._searches.has_scan(real)
+                if not is_found and not self._searches.has_file(real):
                     yield ScanRef(real, path, source=resolve(os.path.dirname(path)))
                 self._searches.add_file(real)
             else:
@@ -185,7 +186,7 @@ class Inputs:
             prefix: The folder as the results name it; empty for names that are relative to it.
             levels: Pattern of the paths below the folder.
         """
-        # A run makes its outbox before it looks here, so the identity is known.
+        # None without an outbox on a disk, or if nothing has made it yet. Then nothing here is the outbox.
         outbox = _identity(self._outbox) if isinstance(self._outbox, Path) else None
         # Folders can be nested deeper than Python's calls, so this is a stack of open folders.
         stack = [
@@ -208,7 +209,7 @@ class Inputs:
                 is_image = has_image_suffix(result_name) and levels.is_match(below)
                 if is_image and not self._searches.has_scan(path):
                     yield ScanRef(path, result_name, source=root)  # its row says that it is not a file
-                if not levels.can_match_below(below) or _identity(path) == outbox:
+                if not levels.can_match_below(below) or (outbox is not None and _identity(path) == outbox):
                     continue
                 try:
                     stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))

@@ -28,6 +28,10 @@ class Searches:
         """Add a file that the user has named by itself, by its real path."""
         self._files.add(path)
 
+    def has_file(self, path: str) -> bool:
+        """Return whether the user has named a file by itself."""
+        return path in self._files
+
     def add_folder(self, root: str, levels: PathPattern) -> None:
         """Add a folder, by its real path, and the pattern of the paths in it."""
         self._folders.setdefault(root, []).append(levels)

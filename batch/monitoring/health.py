@@ -43,7 +43,8 @@ class Health:
             digitbox can look at none.
         inputs: Paths, globs and addresses in which digitbox looked for waiting scans.
         counts: Number of scans by status, in all runs; what a person said of a scan counts.
-        watcher: The last sign of the watcher; None if there never was one.
+        watcher: What the watcher last wrote to the ledger; None if there never was one.
+        watcher_seen_at: When it last gave a sign of life, seconds since 1970; None if there never was one.
         watcher_state: `watching`, `paused`, `stopped`, `stale` (no sign), `gone` (no such process);
             None if there never was a watcher.
         problems: One sentence for each thing that is not well, the gravest first; empty if all is well.
@@ -58,6 +59,7 @@ class Health:
     inputs: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     watcher: Heartbeat | None = None
+    watcher_seen_at: float | None = None
     watcher_state: str | None = None
     problems: list[str] = field(default_factory=list)
     books: Books | None = None
@@ -143,7 +145,7 @@ def _judge_watcher(health: Health, now: float, outbox: Location) -> None:
         return
     folder = state_folder(outbox)
     sign_at = turns.last_sign(folder)
-    seen_at = max(seconds_of(beat.beat_at), sign_at or 0.0)
+    seen_at = health.watcher_seen_at = max(seconds_of(beat.beat_at), sign_at or 0.0)
     age_s = now - seen_at
     max_age_s = MAX_SILENCE_S
     if sign_at is None:
@@ -161,8 +163,8 @@ def _judge_watcher(health: Health, now: float, outbox: Location) -> None:
     elif age_s > max_age_s:
         health.watcher_state = "stale"
         health.problems.append(
-            f"no sign of the watcher for {spoken(age_s)}: a scan, a disk or a share hangs; if that goes on, "
-            f"end process {beat.pid}, and start it again"
+            f"no sign of the watcher for {spoken(age_s)}: a scan, a disk or a share hangs, or the outbox is "
+            f"full; make room, or if that goes on, end process {beat.pid}, and start it again"
         )
     else:
         health.watcher_state = beat.state

@@ -56,6 +56,7 @@ class News:
 
     Attributes:
         state: The state of the watcher.
+        stats: Its figures.
 
     Args:
         stats: Statistics of the watcher.
@@ -77,8 +78,8 @@ class News:
         observe: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.state = state
-        self._stats, self._options, self._outbox = stats, notifications, outbox
+        self.state, self.stats = state, stats
+        self._options, self._outbox = notifications, outbox
         self._print_line, self._observe, self._clock = print_line, observe, clock
         self._next_sign = -math.inf
         self._success_at: str | None = None
@@ -95,8 +96,8 @@ class News:
     ) -> None:
         """Send the news of an error that ends the watcher, then wait until all news is sent."""
         if isinstance(error, Exception):
-            self._stats.end_by(error)
-            run = self._stats.summary()
+            self.stats.end_by(error)
+            run = self.stats.summary()
             self._plan(lambda: self._send(run, ()))
         if self._thread.ident is None:
             return
@@ -118,7 +119,7 @@ class News:
         if self._options.summary != notify.STDOUT:
             for path in results:
                 self._print_line(str(path))
-        batch, end = self._stats.news(), utc_now()
+        batch, end = self.stats.news(), utc_now()
         if self._observe is not None:
             self._observe(latency_s)
         batch = replace(
@@ -138,7 +139,7 @@ class News:
             return
         self._next_sign = now + INTERVAL_S
         run = replace(
-            self._stats.summary(),
+            self.stats.summary(),
             finished_at=iso(utc_now()),
             exit_code=int(ExitCode.OUTBOX if self.state.problem else ExitCode.OK),
             error=self.state.problem,
@@ -159,7 +160,7 @@ class News:
             self.state.pauses += 1
             self._next_sign = -math.inf
             run = replace(
-                self._stats.summary(),
+                self.stats.summary(),
                 finished_at=iso(utc_now()),
                 exit_code=int(ExitCode.OUTBOX),
                 error=problem,

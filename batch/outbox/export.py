@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
 from batch import clock
-from batch.errors import OutboxError
+from batch.errors import InputError, OutboxError
 from batch.outbox import settled
 from batch.outbox.batches import Batch
 from batch.outbox.ledger import Ledger
@@ -46,7 +46,6 @@ class PublishedRows:
     """The published rows of an outbox, batch by batch, as they are now.
 
     Attributes:
-        batches: The number of files of results that may have rows of the chosen time.
         first_missing: The name of the first file that `missing` counts.
         has_old_files: True if a file is of an older version, whose rows have no source.
 
@@ -59,31 +58,37 @@ class PublishedRows:
     def __init__(self, ledger: Ledger | None, outbox: Path, choice: RowFilter) -> None:
         self._ledger, self._outbox, self._choice = ledger, outbox, choice
         self._left_out: set[str] = set()
+        self._chosen = 0
         self.first_missing = ""
-        self.batches = 0
         self.has_old_files = False
 
     @property
     def missing(self) -> int:
-        """Return how many files `check_files` left out: they are gone, or not what was published."""
+        """Return how many files were left out: they are gone, or not what was published."""
         return len(self._left_out)
+
+    @property
+    def batches(self) -> int:
+        """Return how many of the other files of results may have rows of the chosen time."""
+        return self._chosen - self.missing
 
     def check_files(self) -> list[str]:
         """Check that each file is what was published, and leave out the others; return the columns of all."""
         names: set[str] = set()
         for batch in self._chosen_batches():
+            self._chosen += 1
             path = self._outbox / batch.file
             try:
                 is_whole = digest(path) == batch.sha256
             except OSError:
                 is_whole = False
-            if is_whole:
+            if not is_whole:
+                self._leave_out(batch)
+                continue
+            with self._leaving_out_gone(batch):
                 names_of_file = reader.columns(path)
                 names |= set(names_of_file)
                 self.has_old_files |= "source" not in names_of_file
-                self.batches += 1
-            else:
-                self._leave_out(batch)
         return schema.order_columns(names)
 
     def rows(self) -> Iterator[tuple[int, Record]]:
@@ -92,22 +97,39 @@ class PublishedRows:
         for number, batch in enumerate(self._chosen_batches()):
             if batch.batch_id in self._left_out:
                 continue
-            for place, row in enumerate(reader.records(self._outbox / batch.file)):
-                processed_at = row["processed_at"]
-                if (since is None or processed_at >= since) and (until is None or processed_at < until):
-                    yield number << 32 | place, row
+            with self._leaving_out_gone(batch):
+                for place, row in enumerate(reader.records(self._outbox / batch.file)):
+                    processed_at = row["processed_at"]
+                    if (since is None or processed_at >= since) and (until is None or processed_at < until):
+                        yield number << 32 | place, row
 
     def _chosen_batches(self) -> Iterator[Batch]:
-        """Yield the batches that may have rows of the chosen time; each ends before the next begins."""
+        """Yield the batches that may have rows of the chosen time.
+
+        Each ends before the next begins. If the next has an earlier time, somebody set the clock back, and
+        the two times say nothing of the rows in between.
+        """
         since = "" if self._choice.since is None else clock.compact(self._choice.since)
         until = "~" if self._choice.until is None else clock.compact(self._choice.until)
         batch = None
         published = settled.published_batches(self._ledger) if self._ledger else ()
         for following in chain(published, [None]):
-            may_reach_since = following is None or following.stamp >= since
-            if batch is not None and may_reach_since and batch.stamp <= until:
-                yield batch
+            if batch is not None:
+                is_set_back = following is not None and following.stamp < batch.stamp
+                may_reach_since = following is None or following.stamp >= since
+                if is_set_back or (may_reach_since and batch.stamp <= until):
+                    yield batch
             batch = following
+
+    @contextmanager
+    def _leaving_out_gone(self, batch: Batch) -> Iterator[None]:
+        """Leave out a file that somebody takes away before a block has opened it."""
+        try:
+            yield
+        except InputError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            self._leave_out(batch)
 
     def _leave_out(self, batch: Batch) -> None:
         self.first_missing = self.first_missing or batch.file

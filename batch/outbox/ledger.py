@@ -153,8 +153,17 @@ class Ledger:
         return sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
 
     def _set_up(self) -> None:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         steps = self._schema.steps
+        has_tables = self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        if self._read_only and not has_tables:
+            if self._has_results():
+                raise LedgerError(self._damage("it has no tables"))
+            # Another process is about to make the tables, or was killed then. Here are empty ones.
+            self._connection.close()
+            self._connection = sqlite3.connect(":memory:", isolation_level=None)
+            self._connection.executescript("".join(steps))
+            return
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version > len(steps):
             raise LedgerError(
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
@@ -259,8 +268,9 @@ class Ledger:
     def _is_used(self) -> bool:
         """Return whether a log beside an empty file, or results of the outbox, show that it had content."""
         log = self._path.with_name(f"{self._path.name}-wal")
-        if log.is_file() and log.stat().st_size > 0:
-            return True
+        return (log.is_file() and log.stat().st_size > 0) or self._has_results()
+
+    def _has_results(self) -> bool:
         folder = self._path.parent
         return self._schema is LEDGER and folder.name == STATE and bool(names.find(folder.parent))
 

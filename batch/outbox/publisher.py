@@ -59,6 +59,7 @@ class Outbox:
             in; an address is text.
         while_waiting: Called while another process has its turn; may raise an exception to give up.
         sign: Called before each scan that digitbox moves or deletes, as all of them can take long.
+        passing: Errors for which the process only pauses, so that they do not end the entry of its run.
         not_disposed: Why digitbox could not move or delete scans that have their row; empty if it could.
 
     Args:
@@ -94,9 +95,10 @@ class Outbox:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.published: list[Path | str] = []
-        self.not_disposed = ""
+        self.not_disposed, self._not_disposed_scans = "", 0
         self.while_waiting: Callable[[], object] = lambda: None
         self.sign: Callable[[], object] = lambda: None
+        self.passing: tuple[type[BaseException], ...] = ()
         self._place, self._state = place, state_folder(place)
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
@@ -245,7 +247,7 @@ class Outbox:
         Raises:
             OutboxError: The outbox is gone.
         """
-        self.not_disposed = ""
+        self.not_disposed, self._not_disposed_scans = "", 0
         with self._reporting():
             if not os.path.samestat(os.stat(turns.lock_of(self._state)), self._lock):
                 raise FileNotFoundError(errno.ENOENT, "it was replaced")
@@ -256,11 +258,6 @@ class Outbox:
         """Write to the ledger that a watcher is alive, what it does, and when it writes again."""
         beat = run_history.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
         run_history.write_heartbeat(self._ledger, beat)
-
-    def end_by(self, error: BaseException) -> None:
-        """Set what ends the run, which has published its rows: a watcher finishes its batch after Ctrl-C."""
-        if self._stats is not None:
-            self._stats.end_by(error)
 
     def last_runs(self, count: int) -> list[RunSummary]:
         """Return the last entries of the history, the newest first; this run's is the first."""
@@ -309,7 +306,8 @@ class Outbox:
             members = self._signing(batches.members(self._ledger, batch.batch_id))
             problems = dispose(members, batch, self._place)
             if problems:
-                scans = count_scans(len(problems))
+                self._not_disposed_scans += len(problems)
+                scans = count_scans(self._not_disposed_scans)
                 self.not_disposed = f"{scans} could not be {_PAST[batch.after]}: {_message(problems[0])}"
             else:
                 batches.set_state(self._ledger, batch.batch_id, State.DISPOSED)
@@ -320,7 +318,7 @@ class Outbox:
             yield outcome
 
     def _write_end(self, error: BaseException | None) -> None:
-        if self._stats is None:
+        if self._stats is None or isinstance(error, self.passing):
             return
         if error is not None:
             self._stats.end_by(error)

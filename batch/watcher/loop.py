@@ -15,7 +15,7 @@ from pathlib import Path
 from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines.local import Engine
-from batch.errors import BusyError, MeansError, OutboxError, RunError, ShareError
+from batch.errors import BusyError, ExitCode, MeansError, OutboxError, RunError, ShareError
 from batch.locations import STATE
 from batch.monitoring.news import News
 from batch.monitoring.summary import log_problems
@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 
 MAX_PAUSE_S = 60.0  # between two attempts to write to the outbox
 MAX_SCANS = 10_000  # in a batch; digitbox does nothing else while it reads one
+# A watcher that has started waits until they are over.
+_PASSING = (OutboxError, BusyError, MeansError, ShareError)
 
 
 def watch(
@@ -104,6 +106,7 @@ class Watcher:
         self._sign_s = min(1.0, self._silence_s / 2)
         self._long = LongScans(engine, clock)
         self._pruning = DailyPruning(options, clock)
+        self._is_noted = True  # the ledger says what the watcher does: it watches, or is paused
         self._read_at = -math.inf  # when digitbox began to read the last batch
         self._arrivals = Arrivals(options, self._inbox, events, self._long.has, clock, self._sign)
 
@@ -145,6 +148,7 @@ class Watcher:
                 with outbox:
                     if not state.is_watching:
                         self._start()
+                    outbox.passing = _PASSING
                     self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
                     self._arrivals.rescan_due = -math.inf
                     while not self._stop.is_asked():
@@ -157,9 +161,8 @@ class Watcher:
                     is_stopping = self._stop.number or not self._stop.must_reload
                     notify("STOPPING=1" if is_stopping else "STATUS=reading its options anew")
                     outbox.beat(self._inbox.path, "stopped", 0)
-                    if self._stop.number == signal.SIGINT:
-                        outbox.end_by(KeyboardInterrupt())
-            except (OutboxError, BusyError, MeansError, ShareError) as error:
+                    self._set_end()
+            except _PASSING as error:
                 if self._stop.is_asked():
                     break
                 if not state.is_watching:
@@ -170,7 +173,17 @@ class Watcher:
                     _log.warning(f"paused, trying again from time to time: {detail}", extra=event("paused"))
                 pause_s = min(MAX_PAUSE_S, max(1.0, 2 * pause_s))
                 self._pause(pause_s, detail)
+        if state.is_watching and self._news.stats.exit_code is None:  # it ends in a pause
+            self._set_end()
+            self._note("stopped", "", 0)
         _log.info("stopped", extra=event("stopped"))
+
+    def _set_end(self) -> None:
+        """Set how this start ended, for the history: with 130 after Ctrl-C, else well."""
+        if self._stop.number == signal.SIGINT:
+            self._news.stats.end_by(KeyboardInterrupt())
+        else:
+            self._news.stats.end(ExitCode.OK)
 
     def _start(self) -> None:
         self._engine.start()
@@ -211,13 +224,16 @@ class Watcher:
         """Give a sign of life to systemd and `digitbox status`, if the last one is not of just now.
 
         A start finishes what an earlier process left, so it may take longer than systemd allows by itself.
+        `digitbox status` gets no sign in a pause that the ledger knows nothing of: it would say that all is
+        well.
         """
         now = self._clock()
         if now >= self._signed + self._sign_s:
             self._signed = now
             is_starting = not self._news.state.is_watching
             notify("WATCHDOG=1", *([MORE_TIME] if is_starting else []))
-            turns.give_sign(self._options.outbox / STATE)
+            if self._is_noted:
+                turns.give_sign(self._options.outbox / STATE)
 
     def _while_waiting(self) -> None:
         """Give a sign of life while another process has its turn; give up if a signal says to stop."""
@@ -320,6 +336,7 @@ class Watcher:
         self._disposal_warning.warn(outbox.not_disposed)
         self._arrivals.rescan(outbox.unsettled)
         outbox.beat(self._inbox.path, "watching", self._inbox.rescan_s)
+        self._is_noted = True
 
     def _loss(self) -> str:
         """Return words for an outbox that is gone, or an empty text.
@@ -332,12 +349,7 @@ class Watcher:
 
     def _pause(self, seconds: float, detail: str) -> None:
         self._news.pause(detail)
-        with suppress(RunError):  # the ledger may be writable although the results are not
-            beat = run_history.Heartbeat(
-                os.getpid(), self._inbox.path, "paused", detail, iso(utc_now()), every_s=seconds
-            )
-            with closing(Ledger(self._options.outbox / STATE)) as ledger:
-                run_history.write_heartbeat(ledger, beat)
+        self._is_noted = self._note("paused", detail, seconds)
         self._pruning.stop()
         self._long.clear()
         self._arrivals.forget()
@@ -345,3 +357,20 @@ class Watcher:
         while not self._stop.is_asked() and self._clock() < until:
             self._sign()
             self._events.wait(min(until - self._clock(), self._silence_s))
+
+    def _note(self, state: str, detail: str, every_s: float) -> bool:
+        """Write to the ledger what the watcher does, while it does not have the outbox.
+
+        Returns:
+            Whether the ledger could be written: it may be, although the results are not.
+        """
+        beat = run_history.Heartbeat(
+            os.getpid(), self._inbox.path, state, detail, iso(utc_now()), every_s=every_s
+        )
+        folder = self._options.outbox / STATE
+        with suppress(RunError), closing(Ledger(folder)) as ledger, ledger.transaction():
+            run_history.write_heartbeat(ledger, beat)
+            if self._news.stats.exit_code is not None:
+                run_history.write_run(ledger, self._news.stats.summary())
+            return True
+        return False

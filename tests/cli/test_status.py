@@ -125,6 +125,18 @@ def test_a_watcher_that_hangs_is_seen_in_seconds(outbox: Path, silent_s: float, 
     assert [text.startswith(problem) for text in found] == [True] * bool(problem)
 
 
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_status_has_one_age_of_the_last_sign(digitbox: Digitbox, outbox: Path, is_alive: bool) -> None:
+    now, pid = datetime.now(UTC), os.getpid() if is_alive else NOBODY
+    heartbeat = replace(beat("watching", 0, pid=pid), beat_at=iso(now - timedelta(minutes=7)))
+    problems(outbox, replace(WATCH, pid=pid), heartbeat)
+    lock = outbox / ".digitbox" / "watcher.lock"
+    lock.touch()
+    os.utime(lock, (now.timestamp() - 120,) * 2)
+    said = digitbox("status").out
+    assert re.findall("last sign (.*) ago", said) == ["2 min"] * (1 if is_alive else 2), said
+
+
 def test_a_watcher_that_was_killed_is_said_once(outbox: Path) -> None:
     watch = replace(WATCH, pid=NOBODY)
     assert len(problems(outbox, watch, beat("watching", 0.01, pid=NOBODY))) == 1
@@ -311,6 +323,16 @@ def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, outbox: Path) -> None:
     for command in ("status", "history"):
         result = digitbox(command)
         assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
+
+
+def test_a_ledger_in_the_making_is_not_damaged(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    """A first run that is killed as it makes its ledger leaves an empty file."""
+    for name in ("ledger.sqlite3", "corrections.sqlite3"):
+        (outbox / ".digitbox" / name).touch()
+    result = digitbox("status", str(inbox))
+    assert (result.code, result.err) == (1, "") and "no run into outbox yet: start one" in result.out
+    commands = ("export", "retry --dry-run", "prune --older-than 1d --dry-run", "run --only-new --dry-run")
+    assert [digitbox(*command.split()).code for command in commands] == [0] * len(commands)
 
 
 def test_a_ledger_of_the_first_version(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from batch.engines import pool, workers
 from batch.engines.local import Engine
 from batch.engines.workers import Beat, ScanReader, Worker
-from batch.errors import ConfigError
+from batch.errors import MeansError
 from batch.records import TRANSIENT, Outcome, ScanRef, Status
 from engine_runs import mapped, refs
 from fakes import FakeReader, OnePage, OwnProcess
@@ -196,8 +197,38 @@ class Large(OnePage):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_too_little_memory_for_the_model_ends_the_run(workers: int) -> None:
-    with Engine(Large(), workers) as engine, pytest.raises(ConfigError, match="fewer --workers"):
+    with Engine(Large(), workers) as engine, pytest.raises(MeansError, match="fewer --workers") as caught:
         engine.start()
+    assert caught.value.exit_code == 2
+
+
+@dataclass
+class ShortOf(OnePage):
+    """A reader whose model cannot be loaded while a file is there."""
+
+    file: Path
+    error: Exception
+
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        if not refs and self.file.exists():
+            raise self.error
+        return [Outcome(ref, Status.OK) for ref in refs]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("error", [MemoryError(), MeansError("too many open files")])
+def test_after_a_lack_of_means_new_workers_are_started(
+    tmp_path: Path, error: Exception, workers: int
+) -> None:
+    """A watcher only pauses; a worker that could not begin would hold it up for minutes."""
+    names = [str(number) for number in range(50)]
+    lack = tmp_path / "lack"
+    lack.touch()
+    with Engine(ShortOf(lack, error), workers, apart=True) as engine:
+        with pytest.raises(MeansError):
+            list(engine.map(refs(*names), 4))
+        lack.unlink()
+        assert [outcome.ref.name for chunk in engine.map(refs(*names), 4) for outcome in chunk] == names
 
 
 @pytest.mark.parametrize("room", [0, 1])

@@ -1,7 +1,7 @@
 import errno
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from batch.errors import InputError, ShareError
 from batch.inputs import external_sort
 from batch.inputs.find import Inputs, absolute_input, oldest_first
 from batch.inputs.names import has_image_suffix
+from batch.locations import Location, RemoteOutbox
 from batch.storage import dispatch
 from found import NOWHERE, names, touch
 
@@ -53,6 +54,21 @@ def test_a_file_named_by_itself_is_always_an_input(tmp_path: Path) -> None:
     assert names(tmp_path / "scan.dat") == [str(tmp_path / "scan.dat")]
     (ref,) = Inputs([str(tmp_path / "link")], True, NOWHERE)
     assert (ref.name, ref.path) == (str(tmp_path / "link"), os.path.realpath(tmp_path / "scan.dat"))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "file"])
+def test_an_input_that_is_named_twice_is_one(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "scan.png"
+    if kind == "file":
+        path.touch()
+    else:
+        os.mkfifo(path)
+    again = tmp_path / "again"
+    if "link" in kind:
+        again.symlink_to(path)
+    twice = again if "link" in kind else path.parent / "." / path.name
+    assert names(path, f"{path.parent}/./{path.name}", twice) == [str(path)]
+    assert names(tmp_path, path, path) == [str(path)]
 
 
 def test_names_of_several_inputs_are_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,6 +284,27 @@ def test_a_folder_that_cannot_be_listed_has_a_row(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "scandir", scandir_or_deny)  # root may list what permissions forbid
     assert names(tmp_path) == ["secret", "z.png"]
+
+
+@pytest.mark.parametrize("outbox", [NOWHERE, RemoteOutbox("s3://bucket/results")])
+def test_a_folder_that_cannot_be_looked_at_has_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outbox: Location
+) -> None:
+    """It is not taken for an outbox that is not there."""
+    touch(tmp_path / "secret" / "a.png", tmp_path / "z.png")
+    stat, scandir = os.stat, os.scandir
+
+    def denied(call: Callable[..., Any]) -> Callable[..., Any]:
+        def calling(path: Any, *arguments: Any, **options: Any) -> Any:
+            if str(path).endswith("secret"):
+                raise PermissionError(13, "Permission denied")
+            return call(path, *arguments, **options)
+
+        return calling
+
+    monkeypatch.setattr(os, "stat", denied(stat))
+    monkeypatch.setattr(os, "scandir", denied(scandir))
+    assert [ref.name for ref in Inputs([str(tmp_path)], True, outbox)] == ["secret", "z.png"]
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])

@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 import os
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ from batch.locations import STATE
 from batch.outbox.export import PublishedRows, RowFilter, export_rows
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
+from batch.results import reader
 from batch.results.schema import Record
 from command import ROOT, Digitbox
 from published import make_old
@@ -51,7 +53,8 @@ def publish(tmp_path: Path) -> Publish:
     def published(hours: float, *outcomes: Outcome, **options: Any) -> Path:
         times = (START + timedelta(hours=hours, minutes=number) for number in range(10**6))
         settings = {"format_name": "csv", "rows_per_file": 1000, "model": "m", "with_probabilities": False}
-        with Outbox(tmp_path / "outbox", **{**settings, **options}, now=lambda: next(times)) as outbox:
+        settings["now"] = lambda: next(times)
+        with Outbox(tmp_path / "outbox", **{**settings, **options}) as outbox:
             for outcome in outcomes:
                 outbox.add([outcome])
             path = outbox.publish()
@@ -125,6 +128,23 @@ def test_rows_of_a_time_and_a_status(digitbox: Digitbox, publish: Publish) -> No
     assert names_of(digitbox("export", *both).out) == ["2.png", "3.png"]
     assert names_of(digitbox("export", "--status", "review", "--status", "failed").out) == ["b.png"]
     assert digitbox("export", "--since", "2027-01-01").out.count("\n") == 1
+
+
+def test_rows_of_a_time_after_the_clock_was_set_back(digitbox: Digitbox, publish: Publish) -> None:
+    publish(1, *(read(f"{minute}.png") for minute in range(90)))
+    publish(0, read("back.png"))
+    publish(4, read("z.png"))
+    since = ["--since", "2026-11-01T02:29"]
+    assert names_of(digitbox("export", *since).out) == ["88.png", "89.png", "z.png"]
+    until = ["--until", "2026-11-01T00:30"]
+    assert names_of(digitbox("export", *until).out) == ["back.png"]
+
+
+def test_rows_of_a_batch_in_which_the_clock_was_set_back(digitbox: Digitbox, publish: Publish) -> None:
+    times = iter([START + timedelta(hours=hours) for hours in (5, 5, 3)])
+    publish(0, read("a.png"), read("back.png"), now=lambda: next(times))
+    publish(4, read("z.png"))
+    assert names_of(digitbox("export", "--until", "2026-11-01T04:00").out) == ["back.png"]
 
 
 def test_the_latest_row_of_each_scan(digitbox: Digitbox, publish: Publish) -> None:
@@ -250,6 +270,35 @@ def test_missing_results_are_an_error(
     assert (result.code, first.name in result.err) == (4, True)
     assert names_of((tmp_path / "all.csv").read_text()) == ["b.png"]
     assert digitbox("export", "--since", "2026-11-01T01:01").code == 0
+
+
+@pytest.mark.parametrize("at", ["check", "rows"])
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_results_may_be_taken_while_it_works(
+    digitbox: Digitbox,
+    publish: Publish,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_name: str,
+    at: str,
+) -> None:
+    publish(0, read("a.png"), format_name=format_name)
+    taken = publish(1, read("b.png"), format_name=format_name)
+    publish(2, read("c.png"), format_name=format_name)
+    name, count = ("columns", 2) if at == "check" else ("records", 1)
+    real = getattr(reader, name)
+    calls = itertools.count(1)
+
+    def taking(path: Path) -> Any:
+        if next(calls) == count:
+            taken.unlink()
+        return real(path)
+
+    monkeypatch.setattr(reader, name, taking)
+    result = digitbox("export", "--output", "all.csv")
+    assert (result.code, taken.name in result.err) == (4, True), result.err
+    assert "2 rows of 2 files of results in all.csv" in result.err
+    assert names_of((tmp_path / "all.csv").read_text()) == ["a.png", "c.png"]
 
 
 def test_unpublished_rows_are_left_out(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import os
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -6,7 +7,8 @@ import pytest
 
 from batch.errors import InputError, LedgerError
 from batch.outbox import batches
-from batch.outbox.ledger import LEDGER, Ledger, has_ledger, open_ledger
+from batch.outbox.corrections import CORRECTIONS
+from batch.outbox.ledger import LEDGER, Ledger, Schema, has_ledger, open_ledger
 from batch.records import Outcome, ScanRef, Status
 
 ADD_RUN = "INSERT INTO runs VALUES (?, 0, '')"
@@ -80,6 +82,44 @@ def test_an_empty_ledger_of_an_unused_outbox_is_new(tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text("other")
     with closing(Ledger(tmp_path / ".digitbox")) as ledger:
         assert runs(ledger) == []
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+@pytest.mark.parametrize("schema", [LEDGER, CORRECTIONS])
+def test_a_file_in_the_making_reads_as_an_empty_one(tmp_path: Path, schema: Schema, is_begun: bool) -> None:
+    """A first run is about to make the tables, or a kill came before."""
+    path = tmp_path / schema.file
+    with closing(sqlite3.connect(path)) as connection:
+        if is_begun:
+            connection.execute("PRAGMA journal_mode = WAL")
+    path.touch()
+    before = path.read_bytes()
+    with closing(Ledger(tmp_path, read_only=True, schema=schema)) as ledger:
+        ledger.hold_snapshot()
+        tables = {name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert all(ledger.execute(f"SELECT COUNT(*) FROM {name}") == [(0,)] for name in tables)
+    assert tables == {"corrections"} if schema is CORRECTIONS else {"batches", "members", "runs"} < tables
+    assert path.read_bytes() == before
+
+
+def test_tables_without_a_version_are_not_taken_for_none(tmp_path: Path) -> None:
+    """As of a ledger that somebody restored from a dump."""
+    with closing(Ledger(tmp_path)) as ledger:
+        ledger.execute(ADD_RUN, ["a"])
+        ledger.execute("PRAGMA user_version = 0")
+    with closing(Ledger(tmp_path, read_only=True)) as ledger:
+        assert runs(ledger) == ["a"]
+
+
+def test_a_ledger_that_lost_its_log_is_damaged(tmp_path: Path) -> None:
+    """A copy of a used outbox without it has no tables."""
+    (tmp_path / ".digitbox").mkdir()
+    (tmp_path / "predictions-20260102T120000Z-b61ac8f02.csv").touch()
+    path = tmp_path / ".digitbox" / LEDGER.file
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with pytest.raises(LedgerError, match="it has no tables"):
+        Ledger(tmp_path / ".digitbox", read_only=True)
 
 
 @pytest.mark.parametrize("version", range(1, len(LEDGER.steps) + 1))

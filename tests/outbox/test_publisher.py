@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import hashlib
 import os
 import re
 from datetime import UTC, datetime
@@ -10,18 +11,19 @@ import pytest
 
 from batch.errors import BusyError, OutboxError
 from batch.outbox.publisher import Outbox
-from batch.records import Outcome, ScanRef, Status
+from batch.records import After, Outcome, ScanRef, Status
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
-def outbox(folder: Path, rows_per_file: int = 100) -> Outbox:
+def outbox(folder: Path, rows_per_file: int = 100, after: After = After.LEAVE) -> Outbox:
     return Outbox(
         folder,
         format_name="csv",
         rows_per_file=rows_per_file,
         model="m-1",
         with_probabilities=False,
+        after=after,
         now=lambda: NOON,
     )
 
@@ -185,3 +187,25 @@ def test_all_pages_of_a_file_are_in_one_batch(tmp_path: Path, counts: list[int],
         box.add(outcomes)
     found = [len(Path(path).read_text().splitlines()) - 1 for path in box.published]
     assert found == batches
+
+
+def test_scans_that_cannot_be_moved_are_counted_over_batches(tmp_path: Path) -> None:
+    refs = [ScanRef(str(tmp_path / f"{number}.png"), f"{number}.png") for number in range(5)]
+    outcomes = []
+    for ref in refs:
+        Path(ref.path).write_bytes(b"scan")
+        status = os.stat(ref.path)
+        found = ref._replace(size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
+        digest = hashlib.sha256(b"scan").hexdigest()
+        outcomes.append(Outcome(found, Status.OK, None, digest, 1, 0.9))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "done").touch()  # is in the way
+    with outbox(tmp_path / "out", rows_per_file=2, after=After.MOVE) as opened:
+        opened.add(outcomes)
+        opened.publish()
+        assert opened.not_disposed.startswith("5 scans could not be moved to done/ or failed/: ")
+        opened.dispose_rest()
+        assert opened.not_disposed.startswith("5 scans could not be moved to done/ or failed/: ")
+        (tmp_path / "out" / "done").unlink()
+        opened.dispose_rest()
+        assert opened.not_disposed == ""

@@ -1,29 +1,36 @@
 """What can befall the outbox: it is waited for, said once, and each scan has one row when it is back."""
 
 import errno
+import itertools
 import json
 import os
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batch.errors import OutboxError
+from batch.engines.workers import Beat
+from batch.errors import MeansError, OutboxError
 from batch.locations import STATE
-from batch.outbox import batches, disposal
+from batch.monitoring.health import Health, check_health
+from batch.outbox import batches, disposal, run_history, turns
 from batch.outbox import publisher as outboxes
-from batch.outbox.ledger import FILE
+from batch.outbox.ledger import FILE, Ledger, open_ledger
+from batch.records import Outcome, ScanRef
 from batch.results import writers
 from batch.storage import disk as disks
 from batch.storage import locks
 from batch.storage.durable import sync
+from batch.watcher import loop
+from fakes import Reading
 from faults import fast_folder
 from formats import numbered_scan
-from scene import Scene
+from scene import Scene, first
 
 
 def says(scene: Scene) -> tuple[str, str]:
@@ -85,6 +92,70 @@ def test_a_full_disk_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch
     assert (state, "No space left" in detail) == ("paused", True)
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
     assert says(scene) == ("stopped", "")
+
+
+def test_a_ledger_that_cannot_say_paused_has_no_signs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It still says that the watcher watches, and `digitbox status` would believe it."""
+    real = run_history.write_heartbeat
+    signs: list[float] = []
+    told: list[float] = []
+
+    def write(ledger: Ledger, beat: run_history.Heartbeat) -> None:
+        if 5 < scene.ticking.now < 60:
+            raise OutboxError("cannot write to the ledger: database or disk is full")
+        real(ledger, beat)
+
+    def tell(*lines: str) -> None:
+        if "WATCHDOG=1" in lines:
+            told.append(scene.ticking.now)
+
+    monkeypatch.setattr(run_history, "write_heartbeat", write)
+    monkeypatch.setattr(outboxes, "sync", full(scene, sync, 60, is_staged))
+    monkeypatch.setattr(turns, "give_sign", lambda _: signs.append(scene.ticking.now))
+    monkeypatch.setattr(loop, "notify", tell)
+    scene.ticking.at(10, lambda: scene.drop("a.png", numbered_scan(1)))
+    scene.watch(200)
+    scene.check()
+    (start,) = [before for before, after in itertools.pairwise(signs) if after - before > 40]
+    assert 10 < start < 15
+    assert max(after - before for before, after in itertools.pairwise(told)) <= turns.SIGN_S + 1
+    assert signs[-1] > 190
+
+
+@pytest.mark.parametrize("stops_in", ["pause", "publish"])
+def test_a_watcher_that_is_told_to_stop_in_a_pause_has_stopped(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, stops_in: str
+) -> None:
+    def pass_time(_: object) -> None:
+        if stops_in == "publish":
+            scene.ticking.now = 100
+
+    seen: list[Health] = []
+    monkeypatch.setattr(outboxes, "sync", full(scene, sync, 1e9, is_staged))
+    scene.drop("a.png", numbered_scan(1))
+    now = datetime.now(UTC).timestamp()
+    scene.ticking.at(59, lambda: seen.append(check_health((), scene.outbox, now)))
+    scene.watch(100, first(pass_time))
+    if stops_in == "pause":
+        (found,) = seen
+        (problem,) = found.problems
+        assert problem.startswith("the watcher is paused: ")
+        assert found.last_run is None and found.running is not None
+    assert says(scene) == ("stopped", "")
+    after = check_health((), scene.outbox, now)
+    assert (after.watcher_state, after.problems, after.running) == ("stopped", [], None)
+    assert after.last_run is not None and (after.last_run.exit_code, after.last_run.error) == (0, "")
+
+
+def test_an_error_of_the_start_stands_in_the_history(scene: Scene) -> None:
+    def load(refs: Sequence[ScanRef], beat: Beat) -> list[Outcome]:
+        raise MemoryError
+
+    with pytest.raises(MeansError):
+        scene.watch(100, lambda _: Reading(load))
+    with open_ledger(scene.outbox, read_only=True) as ledger:
+        (run,) = run_history.last_runs(ledger, 2)
+    assert run.exit_code == 2
 
 
 def test_a_full_disk_in_a_folder_whose_name_is_no_text(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,9 +388,15 @@ def test_a_disk_that_is_full(tmp_path: Path, fake_model: Path, disk: Path) -> No
     scene.drop("a.png", numbered_scan(1))
     scene.ticking.at(5, fill)
     scene.ticking.at(10, lambda: scene.drop("b.png", numbered_scan(2)))
+    sign = scene.outbox / ".digitbox" / "watcher.lock"
+    signed_at: list[float] = []
+    scene.ticking.at(30, lambda: os.utime(sign, (0, 0)))
+    scene.ticking.at(59, lambda: signed_at.append(sign.stat().st_mtime))
     scene.ticking.at(60, ballast.unlink)
     scene.watch(200)
     scene.check()
+    assert signed_at == [0]  # as the ledger cannot say that it is paused
+    assert sign.stat().st_mtime > 0
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
 
 
