@@ -69,9 +69,19 @@ def scan(grey: Grey, *, kind: str = "flate", dpi: float = DPI, more: str = "") -
         dpi: Dots an inch.
         more: More of the page's dictionary, e.g. `/Rotate 90`.
     """
-    height, width = grey.shape
+    return _page(grey.shape[0], grey.shape[1], *image(grey, kind), dpi=dpi, more=more)
+
+
+def coloured(rgb: Grey) -> PdfPage:
+    """Return a page of one image in colour, (height, width, 3)."""
+    height, width = rgb.shape[:2]
+    dictionary = f"/Width {width}/Height {height}/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/FlateDecode"
+    return _page(height, width, dictionary, zlib.compress(rgb.tobytes()))
+
+
+def _page(height: int, width: int, dictionary: str, data: bytes, dpi: float = DPI, more: str = "") -> PdfPage:
     size = width * 72 / dpi, height * 72 / dpi
-    return PdfPage(*size, f"q {size[0]} 0 0 {size[1]} 0 0 cm /I0 Do Q", [image(grey, kind)], more)
+    return PdfPage(*size, f"q {size[0]} 0 0 {size[1]} 0 0 cm /I0 Do Q", [(dictionary, data)], more)
 
 
 def image(grey: Grey, kind: str = "flate") -> tuple[str, bytes]:

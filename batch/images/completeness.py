@@ -43,7 +43,6 @@ class Container:
         orientation: How to turn the pixels upright, as EXIF and TIFF number it: 1 (upright) to 8.
         aspect: The width of a pixel divided by its height.
         is_coloured: True if pixels can have a colour; not set for `codecs.KINDS`.
-        needs_colour: True if the grey that OpenCV decodes is not that of the colours.
         needs_extra: True if OpenCV does not read a TIFF, or reads it wrong, and the extra `formats` does.
         is_inverted: True if OpenCV gives the inverse.
         transparent: The grey that is transparent in a PNG without an alpha channel, or -1.
@@ -61,7 +60,6 @@ class Container:
     orientation: int = 1
     aspect: float = 1.0
     is_coloured: bool = False
-    needs_colour: bool = False
     needs_extra: bool = False
     is_inverted: bool = False
     transparent: int = -1

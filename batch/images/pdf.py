@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images import colour, jpeg
+from batch.images import jpeg
 from batch.images.completeness import (
     Container,
     check_pages,
@@ -29,7 +29,7 @@ from batch.images.completeness import (
     raise_truncated,
     reading_structure,
 )
-from batch.images.pixels import Buffer, Page, check_side, decode_page, reporting
+from batch.images.pixels import Buffer, Page, check_side, decode_page, reporting, to_grey
 from batch.records import Grey, Reason
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def read_pages(document: PdfDocument, first: int, max_pixels: int) -> Iterator[P
 
 
 def _draw(page: Any, max_pixels: int) -> Grey:
-    """Draw a page in grey; in colour if ink and paper have the same brightness."""
+    """Draw a page in grey; in colour if it has colours, as the grey of PDFium is cut off, not rounded."""
     drawing = _examine(page, max_pixels)
     sides_pt = page.get_size()
     dpi = drawing.dpi
@@ -156,15 +156,11 @@ def _draw(page: Any, max_pixels: int) -> Grey:
     width, height = (max(1, round(side * dpi / POINTS_PER_INCH)) for side in sides_pt)
     check_size(width, height, max_pixels)
     check_side(height, width)
-    grey = np.asarray(_render(page, width, height, is_grey=True)[..., 0], np.uint8)
-    if drawing.has_colours and not colour.shows_ink(grey):
-        ink = colour.find_ink(np.asarray(_render(page, width, height, is_grey=False), np.uint8))
-        return grey if ink is None else ink
-    return grey
+    return to_grey(_render(page, width, height, is_grey=not drawing.has_colours))
 
 
 def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray[np.uint8]:
-    """Return a page as pixels of (height, width, channels)."""
+    """Return a page as pixels of (height, width), or (height, width, 3): blue, green, red."""
     from pypdfium2 import PdfBitmap, raw
 
     kind, flags = raw.FPDFBitmap_BGR, raw.FPDF_ANNOT
@@ -175,7 +171,7 @@ def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray
         bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
         raw.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
         pixels = bitmap.to_numpy()
-        return np.array(pixels.reshape(height, width, -1))
+        return np.array(pixels.reshape((height, width) if is_grey else (height, width, 3)))
     finally:
         bitmap.close()
 

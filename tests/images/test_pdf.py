@@ -103,6 +103,15 @@ def test_ink_in_a_colour_as_bright_as_the_paper_is_seen() -> None:
     assert int(image.max()) - int(image.min()) > 60
 
 
+@pytest.mark.parametrize("ink", [(30, 40, 160), (245, 125, 170)], ids=["dark", "as bright as the paper"])
+def test_the_inverse_of_a_coloured_page_is_inverse(ink: tuple[int, int, int]) -> None:
+    weight = two(0, 255)[..., None] / 255
+    image = np.rint((140, 175, 120) * (1 - weight) + np.array(ink) * weight).astype(np.uint8)
+    image += np.random.default_rng(0).integers(0, 9, image.shape, np.uint8)
+    (grey,), (inverse,) = (greys(pdfs.write(pdfs.coloured(rgb))) for rgb in (image, 255 - image))
+    assert np.array_equal(grey, 255 - inverse) and np.ptp(grey) > 60
+
+
 def test_pages_of_all_sizes_have_numbers() -> None:
     sizes = [48, 90, 30]
     data = pdfs.write(*(pdfs.scan(two(side=side)) for side in sizes))
