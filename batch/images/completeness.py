@@ -17,6 +17,8 @@ ZERO_RUN_BYTES = 32  # no encoder ends compressed data with this many zeros
 ZERO_RUN_FRACTION = 1 / 16  # of short compressed data; no encoder ends them with a larger share of zeros
 SUSPECT_FRACTION = 1 / 8  # of uncompressed pixels; a shorter tail of zeros is no sign of anything
 UNFINISHED_FRACTION = 0.45  # of uncompressed pixels; below a digit on black ground, fewer are zero
+BYTES_PER_PIXEL = 8  # of 16-bit RGB with alpha; no format needs more
+SPARE_BYTES = 1 << 20  # room for headers and profiles beside the pixels
 MAX_PAGES = 10_000  # of a file; the rows of all of them are in memory before digitbox publishes them
 MIN_REST_BYTES = 4  # fewer zeros at the end are no sign of anything
 PADDING_BYTES = 128  # the smallest blocks that programs fill up with zeros
@@ -96,6 +98,11 @@ def check_size(width_px: int, height_px: int, max_pixels: int) -> None:
     """
     if width_px * height_px > max_pixels:
         raise ImageError(Reason.TOO_LARGE, f"{width_px} x {height_px} pixels are more than {max_pixels}")
+
+
+def max_bytes(pixels: int) -> int:
+    """Return the size of the largest file that an image of so many pixels can have."""
+    return pixels * BYTES_PER_PIXEL + SPARE_BYTES
 
 
 def check_pages(count: int) -> None:
