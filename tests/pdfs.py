@@ -79,6 +79,30 @@ def coloured(rgb: Grey) -> PdfPage:
     return _page(height, width, dictionary, zlib.compress(rgb.tobytes()))
 
 
+def stored(grey: Grey, data: bytes, filters: str, bits: int = 8, colours: str = "/DeviceGray") -> PdfPage:
+    """Return a page of one image whose data are ready.
+
+    Args:
+        grey: What has the size of the image.
+        data: The data.
+        filters: What undoes them, e.g. `/ASCIIHexDecode/FlateDecode`.
+        bits: Bits of a component.
+        colours: The colour space.
+    """
+    height, width = grey.shape
+    size = f"/Width {width}/Height {height}/ColorSpace{colours}/BitsPerComponent {bits}/Filter[{filters}]"
+    return _page(height, width, size, data)
+
+
+def packed(grey: Grey, bits: int) -> bytes:
+    """Return the levels of an image in 1, 2, 4, 8 or 16 bits."""
+    levels = np.rint(grey / 255 * ((1 << bits) - 1))
+    if bits == 16:
+        return levels.astype(">u2").tobytes()
+    each = np.unpackbits(levels.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :]
+    return np.packbits(each.reshape(len(grey), -1), axis=1).tobytes()
+
+
 def _page(height: int, width: int, dictionary: str, data: bytes, dpi: float = DPI, more: str = "") -> PdfPage:
     size = width * 72 / dpi, height * 72 / dpi
     return PdfPage(*size, f"q {size[0]} 0 0 {size[1]} 0 0 cm /I0 Do Q", [(dictionary, data)], more)

@@ -1,5 +1,11 @@
 """PDFs as scanners, phones and programs write them, and damaged ones."""
 
+import base64
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -192,6 +198,75 @@ def test_a_jpeg_that_ends_in_its_header_is_damage(length: int) -> None:
     page = pdfs.scan(two(), kind="jpeg")
     cut = pdfs.PdfPage(page.width_pt, page.height_pt, page.drawing, [(dictionary, data[:length])])
     assert [bool(reason) for reason in reasons(pdfs.write(page, cut, page))] == [False, True, False]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_an_image_of_any_depth_is_read(bits: int) -> None:
+    palette = "".join(
+        f"{level * 255 // ((1 << min(bits, 8)) - 1):02x}" * 3 for level in range(1 << min(bits, 8))
+    )
+    indexed = f"[/Indexed/DeviceRGB {(1 << min(bits, 8)) - 1}<{palette}>]"
+    grey = two(255, 0)
+    data = zlib.compress(pdfs.packed(grey, bits))
+    kinds = {"/DeviceGray": data, indexed: data}
+    kinds["/DeviceRGB"] = zlib.compress(pdfs.packed(np.repeat(grey, 3, axis=1), bits))
+    for colours, content in kinds.items():
+        if bits < 16 or colours != indexed:
+            page = pdfs.stored(grey, content, "/FlateDecode", bits, colours)
+            (image,) = greys(pdfs.write(page))
+            assert np.mean((image > 127) == (grey > 127)) > 0.99
+            cut = pdfs.stored(grey, content[: len(content) // 2], "/FlateDecode", bits, colours)
+            assert reasons(pdfs.write(cut)) == ["truncated"]
+
+
+NOISY = np.random.default_rng(1).integers(0, 255, (60, 60), np.uint8)
+JPEG, FLATE, RAW = pdfs.image(NOISY, "jpeg")[1], zlib.compress(NOISY.tobytes()), NOISY.tobytes()
+JPX = bytes(imagecodecs.jpeg2k_encode(NOISY, codecformat="jp2"))
+CODED: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "/ASCIIHexDecode/FlateDecode": (FLATE, lambda data: data.hex().encode() + b">"),
+    "/ASCII85Decode/FlateDecode": (FLATE, lambda data: base64.a85encode(data) + b"~>"),
+    "/ASCII85Decode/DCTDecode": (JPEG, lambda data: base64.a85encode(data, wrapcol=60) + b"~>"),
+    "/FlateDecode/DCTDecode": (JPEG, zlib.compress),
+    "/FlateDecode/FlateDecode": (FLATE, zlib.compress),
+    "/JPXDecode": (JPX, bytes),
+}
+
+
+@pytest.mark.parametrize("filters", CODED)
+def test_half_of_the_data_is_truncated(filters: str) -> None:
+    data, encode = CODED[filters]
+    pages = [pdfs.stored(NOISY, encode(part), filters) for part in (data, data[: len(data) // 2])]
+    assert reasons(pdfs.write(*pages)) == ["", "truncated"]
+
+
+@pytest.mark.parametrize("filters", ["", "/FlateDecode"])
+def test_less_than_a_bit_a_pixel_is_truncated(filters: str) -> None:
+    encode = zlib.compress if filters else bytes
+    pages = [pdfs.stored(NOISY, encode(part), filters) for part in (RAW, RAW[:479])]
+    assert reasons(pdfs.write(*pages)) == ["", "truncated"]
+
+
+def test_of_compressed_data_the_checksum_may_be_missing() -> None:
+    pages = [pdfs.stored(NOISY, FLATE[:end], "/FlateDecode") for end in (-4, -1, -5)]
+    assert reasons(pdfs.write(*pages)) == ["", "", "truncated"]
+
+
+def test_a_wrong_checksum_or_header_is_damage() -> None:
+    wrong = FLATE[:-4] + bytes(4), b"\0\0" + FLATE[2:]
+    assert (
+        reasons(pdfs.write(*(pdfs.stored(NOISY, data, "/FlateDecode") for data in wrong))) == ["damaged"] * 2
+    )
+
+
+def test_more_data_than_pixels_need_are_not_undone() -> None:
+    content = zlib.compress(bytes(64 << 20))
+    tracemalloc.start()
+    assert reasons(pdfs.write(pdfs.stored(NOISY, content, "/FlateDecode"))) == [""]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 << 20
+    text = b"z" * (4 << 20)
+    assert reasons(pdfs.write(pdfs.stored(NOISY, text, "/ASCII85Decode"))) == ["damaged"]
 
 
 @pytest.mark.parametrize("name", [b"DCTDecoda", b"\x9f\xff\xfeDecode"], ids=["unknown", "no text"])
