@@ -41,7 +41,7 @@ class Container:
         page_list: What each page of a TIFF or PNM of several pages holds, or why it cannot be read. The other
             attributes but `kind` and `pages` have no meaning then.
         has_alpha: True if pixels can be transparent.
-        white: The brightest value that pixels can have: 1 to 255, or up to 65535 in `codecs.KINDS`.
+        white: The brightest value that pixels can have: 1 to 255, or more in `codecs.KINDS`.
         orientation: How to turn the pixels upright, as EXIF and TIFF number it: 1 (upright) to 8.
         aspect: The width of a pixel divided by its height.
         is_coloured: True if pixels can have a colour; not set for `codecs.KINDS`.
