@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from batch.records import Grey
+from formats import pack_levels
 
 DPI = 300
 
@@ -96,11 +97,7 @@ def stored(grey: Grey, data: bytes, filters: str, bits: int = 8, colours: str = 
 
 def packed(grey: Grey, bits: int) -> bytes:
     """Return the levels of an image in 1, 2, 4, 8 or 16 bits."""
-    levels = np.rint(grey / 255 * ((1 << bits) - 1))
-    if bits == 16:
-        return levels.astype(">u2").tobytes()
-    each = np.unpackbits(levels.astype(np.uint8)[..., None], axis=2)[..., 8 - bits :]
-    return np.packbits(each.reshape(len(grey), -1), axis=1).tobytes()
+    return (grey.astype(">u2") * 257).tobytes() if bits == 16 else pack_levels(grey, bits)
 
 
 def _page(height: int, width: int, dictionary: str, data: bytes, dpi: float = DPI, more: str = "") -> PdfPage:

@@ -124,6 +124,7 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
         or (photometric == _CMYK and (bits != 8 or planes or samples != 4))
         or (planes and samples > 1 and bits > 8)
         or (samples == 2 or samples > 4)
+        or (photometric == _RGB and bits == 1)
         or (photometric == _PALETTE and (bits not in (1, 8) or samples > 1))
         or (is_plain_tile and tile_bytes < _MIN_TILE_BYTES)
     )
