@@ -168,6 +168,34 @@ def _tiff_by_hand(grey: Grey, order: str, *, is_big: bool) -> bytes:
     return content + bytes(8 if is_big else 4)
 
 
+def pack_levels(grey: Grey, bits: int) -> bytes:
+    """Return the levels of an image in 1, 2, 4 or 8 bits."""
+    levels = np.rint(grey / 255 * ((1 << bits) - 1)).astype(np.uint8)
+    each = np.unpackbits(levels[..., None], axis=2)[..., 8 - bits :]
+    return np.packbits(each.reshape(len(grey), -1), axis=1).tobytes()
+
+
+def tiff_of_bits(
+    pixels: bytes, shape: tuple[int, ...], bits: list[int], photometric: int, palette: list[int] | None = None
+) -> bytes:
+    """Write an uncompressed TIFF of one strip whose components have these bits."""
+    lists = {258: bits} | ({320: palette} if palette else {})
+    tags = {256: shape[1], 257: shape[0], 259: 1, 262: photometric, 277: len(bits), 278: shape[0]}
+    content, tags[279] = b"", len(pixels)
+    start = 8 + 2 + 12 * (len(tags) + len(lists) + 1) + 4
+    entries = {tag: (4, 1, struct.pack("<I", value)) for tag, value in tags.items()}
+    for tag, values in lists.items():
+        packed = struct.pack(f"<{len(values)}H", *values)
+        at = struct.pack("<I", start + len(content)) if len(packed) > 4 else packed.ljust(4, b"\0")
+        content += packed if len(packed) > 4 else b""
+        entries[tag] = (3, len(values), at)
+    entries[273] = (4, 1, struct.pack("<I", start + len(content)))
+    directory = b"".join(
+        struct.pack("<HHI", tag, *entries[tag][:2]) + entries[tag][2] for tag in sorted(entries)
+    )
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + content + pixels
+
+
 def _sixteen(grey: Grey) -> npt.NDArray[np.uint16]:
     return grey.astype(np.uint16) * 257
 
@@ -197,6 +225,12 @@ EXTRA_FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "TIFF of 6 bits": lambda grey: _few_bits(grey, 6),
     "TIFF of 4 bits, white is 0": lambda grey: _tifffile(
         (255 - grey) >> 4, bitspersample=4, photometric="miniswhite"
+    ),
+    "TIFF of 4 bits, palette of 8 bits": lambda grey: tiff_of_bits(
+        pack_levels(grey, 4), grey.shape, [4], 3, [level * 17 for level in range(16)] * 3
+    ),
+    "TIFF RGB of 1 bit": lambda grey: tiff_of_bits(
+        pack_levels(np.repeat(grey, 3, axis=1), 1), grey.shape, [1, 1, 1], 2
     ),
     "TIFF of half floats": lambda grey: _tifffile((grey / 255).astype(np.float16)),
     "TIFF of 3 half floats": lambda grey: _tifffile(
@@ -291,6 +325,7 @@ FORMATS: dict[str, Callable[[Grey], bytes]] = {
     "bmp-masked": lambda grey: _masked(grey, np.zeros_like(grey), None),
     "bmp-masked-no-alpha": lambda grey: _masked(grey, np.zeros_like(grey), 0),
     "bmp-transparent": _transparent_bmp,
+    "bmp-no-opacity": lambda grey: _masked(grey, np.zeros_like(grey), 0xFF000000),
     "webp-lossy": lambda grey: _pillow("WEBP", _colour(grey), quality=90),
     "webp-lossless": lambda grey: _pillow("WEBP", _colour(grey), lossless=True),
     "webp-alpha": lambda grey: _pillow("WEBP", _on_transparent(grey, "RGBA"), lossless=True),

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from batch.records import Grey
+from formats import pack_levels
 
 DPI = 300
 
@@ -69,9 +70,39 @@ def scan(grey: Grey, *, kind: str = "flate", dpi: float = DPI, more: str = "") -
         dpi: Dots an inch.
         more: More of the page's dictionary, e.g. `/Rotate 90`.
     """
+    return _page(grey.shape[0], grey.shape[1], *image(grey, kind), dpi=dpi, more=more)
+
+
+def coloured(rgb: Grey) -> PdfPage:
+    """Return a page of one image in colour, (height, width, 3)."""
+    height, width = rgb.shape[:2]
+    dictionary = f"/Width {width}/Height {height}/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/FlateDecode"
+    return _page(height, width, dictionary, zlib.compress(rgb.tobytes()))
+
+
+def stored(grey: Grey, data: bytes, filters: str, bits: int = 8, colours: str = "/DeviceGray") -> PdfPage:
+    """Return a page of one image whose data are ready.
+
+    Args:
+        grey: What has the size of the image.
+        data: The data.
+        filters: What undoes them, e.g. `/ASCIIHexDecode/FlateDecode`.
+        bits: Bits of a component.
+        colours: The colour space.
+    """
     height, width = grey.shape
+    size = f"/Width {width}/Height {height}/ColorSpace{colours}/BitsPerComponent {bits}/Filter[{filters}]"
+    return _page(height, width, size, data)
+
+
+def packed(grey: Grey, bits: int) -> bytes:
+    """Return the levels of an image in 1, 2, 4, 8 or 16 bits."""
+    return (grey.astype(">u2") * 257).tobytes() if bits == 16 else pack_levels(grey, bits)
+
+
+def _page(height: int, width: int, dictionary: str, data: bytes, dpi: float = DPI, more: str = "") -> PdfPage:
     size = width * 72 / dpi, height * 72 / dpi
-    return PdfPage(*size, f"q {size[0]} 0 0 {size[1]} 0 0 cm /I0 Do Q", [image(grey, kind)], more)
+    return PdfPage(*size, f"q {size[0]} 0 0 {size[1]} 0 0 cm /I0 Do Q", [(dictionary, data)], more)
 
 
 def image(grey: Grey, kind: str = "flate") -> tuple[str, bytes]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from batch.errors import ConfigError, ImageError
 from batch.images import decode
-from batch.images.completeness import check_size
+from batch.images.completeness import check_size, max_bytes
 from batch.images.pixels import from_pixels
 from batch.locations import check_location
 from batch.records import Image, Reason, ScanRef
@@ -83,7 +83,7 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
     if _is_pillow(source):
         return cast(PillowImage, source)
     if hasattr(source, "read"):
-        return _content_of(source, max_pixels * decode.BYTES_PER_PIXEL + decode.SPARE_BYTES)
+        return _content_of(source, max_bytes(max_pixels))
     raise ConfigError(f"cannot read a scan from {type(source).__name__}: {_ADVICE}")
 
 

@@ -52,6 +52,9 @@ def parse(data: bytes, max_pixels: int) -> Container:
         check_rest(data, file_size)
     # Most writers leave the fourth byte of a pixel unused. It is transparency only if a mask says so.
     has_mask = depth == 32 and ((header >= 56 and compression == 3) or compression == 6)
-    has_alpha = has_mask and data[66:70] != bytes(4)
+    mask = data[66:70] if has_mask else b""
+    place = len(mask) - len(mask.lstrip(b"\0"))
+    # Some writers leave all of it 0 in spite of that, and mean opaque pixels.
+    has_alpha = place < len(mask) and any(data[pixels_start + place : end : 4])
     aspect = orientation.aspect_of(*struct.unpack_from("<ii", data, 38)) if header >= 40 else 1.0
     return Container("bmp", width, abs(height), has_alpha=has_alpha, aspect=aspect, is_coloured=True)

@@ -79,11 +79,23 @@ def _one(data: bytes, container: Container, module: ModuleType, max_pixels: int)
             else:
                 pixels = module.jpeg2k_decode(data, numthreads=1)
         check_size(pixels.shape[1], pixels.shape[0], max_pixels)
-        if pixels.dtype == np.uint16 and 255 < container.white < 65535:
-            pixels = (pixels * (65535 / container.white)).astype(np.uint16)
+        is_opaque = pixels.ndim == 2 or pixels.shape[2] in (1, 3)
+        if not (
+            container.kind == "jpeg xl" and is_opaque and pixels.dtype == np.uint16
+        ):  # stretched by `to_grey`
+            pixels = _stretched(pixels, container.white)
         yield _upright(pixels, container.orientation)
     except ImageError as error:
         yield error
+
+
+def _stretched(pixels: npt.NDArray[Any], white: int) -> npt.NDArray[Any]:
+    """Stretch levels from 0 to `white` to the whole range of their type, if the type fits them."""
+    if pixels.dtype != (np.uint8 if white <= 255 else np.uint16):
+        return pixels
+    top = int(np.iinfo(pixels.dtype).max)
+    levels = np.minimum(np.arange(top + 1) * (top / white), top)
+    return pixels if white == top else levels.astype(pixels.dtype)[pixels]
 
 
 def _upright(pixels: npt.NDArray[Any], turn: int) -> Grey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,9 +39,30 @@ class _Constants:
 _C = _Constants()
 
 
+def is_dark(pixels: npt.NDArray[Any]) -> bool:
+    """Return whether an image is darker than its inverse; either an image is, or its inverse.
+
+    Steps that round make other scans of an image and of its inverse. So digitbox inverts a dark image before
+    them, and inverts what comes out.
+
+    Args:
+        pixels: uint8 or uint16 (height, width), or (height, width, 3 or 4). A fourth channel does not count.
+    """
+    top = int(np.iinfo(pixels.dtype).max)
+    values = pixels.size if pixels.ndim == 2 else pixels.shape[0] * pixels.shape[1] * 3
+    twice = 2 * sum(cv2.sumElems(pixels)[:3])
+    return twice < top * values or (twice == top * values and int(pixels.flat[0]) <= top // 2)
+
+
+def invert(pixels: npt.NDArray[Any]) -> None:
+    """Invert an image where it lies, as a copy may be large; a fourth channel stays as it is."""
+    top = int(np.iinfo(pixels.dtype).max)
+    cv2.bitwise_xor(pixels, (top, top, top, 0), dst=pixels)
+
+
 def shows_ink(grey: Grey) -> bool:
     """Return whether brightness alone tells ink from paper; fast, for every coloured file."""
-    small = _shrink(grey)
+    small = _shrink(~grey if is_dark(grey) else grey)
     count = cv2.countNonZero(cv2.compare(cv2.absdiff(small, _ground(small)), _C.clear, cv2.CMP_GE))
     return count >= small.size * _C.ink_fraction
 
@@ -73,6 +95,9 @@ def find_ink(pixels: _Bgr, alpha: Grey | None = None) -> Grey | None:
         Array of uint8 (height, width), or None if brightness shows the ink well enough. An image and its
         inverse give a grey and its inverse.
     """
+    if is_dark(pixels):
+        ink = find_ink(~pixels, alpha)
+        return None if ink is None else ~ink
     if alpha is not None:
         is_transparent = alpha < 128
         if is_transparent.all():

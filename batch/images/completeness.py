@@ -17,6 +17,8 @@ ZERO_RUN_BYTES = 32  # no encoder ends compressed data with this many zeros
 ZERO_RUN_FRACTION = 1 / 16  # of short compressed data; no encoder ends them with a larger share of zeros
 SUSPECT_FRACTION = 1 / 8  # of uncompressed pixels; a shorter tail of zeros is no sign of anything
 UNFINISHED_FRACTION = 0.45  # of uncompressed pixels; below a digit on black ground, fewer are zero
+BYTES_PER_PIXEL = 8  # of 16-bit RGB with alpha; no format needs more
+SPARE_BYTES = 1 << 20  # room for headers and profiles beside the pixels
 MAX_PAGES = 10_000  # of a file; the rows of all of them are in memory before digitbox publishes them
 MIN_REST_BYTES = 4  # fewer zeros at the end are no sign of anything
 PADDING_BYTES = 128  # the smallest blocks that programs fill up with zeros
@@ -39,11 +41,10 @@ class Container:
         page_list: What each page of a TIFF or PNM of several pages holds, or why it cannot be read. The other
             attributes but `kind` and `pages` have no meaning then.
         has_alpha: True if pixels can be transparent.
-        white: The brightest value that pixels can have: 1 to 255, or up to 65535 in `codecs.KINDS`.
+        white: The brightest value that pixels can have: 1 to 255, or more in `codecs.KINDS`.
         orientation: How to turn the pixels upright, as EXIF and TIFF number it: 1 (upright) to 8.
         aspect: The width of a pixel divided by its height.
         is_coloured: True if pixels can have a colour; not set for `codecs.KINDS`.
-        needs_colour: True if the grey that OpenCV decodes is not that of the colours.
         needs_extra: True if OpenCV does not read a TIFF, or reads it wrong, and the extra `formats` does.
         is_inverted: True if OpenCV gives the inverse.
         transparent: The grey that is transparent in a PNG without an alpha channel, or -1.
@@ -61,7 +62,6 @@ class Container:
     orientation: int = 1
     aspect: float = 1.0
     is_coloured: bool = False
-    needs_colour: bool = False
     needs_extra: bool = False
     is_inverted: bool = False
     transparent: int = -1
@@ -98,6 +98,11 @@ def check_size(width_px: int, height_px: int, max_pixels: int) -> None:
     """
     if width_px * height_px > max_pixels:
         raise ImageError(Reason.TOO_LARGE, f"{width_px} x {height_px} pixels are more than {max_pixels}")
+
+
+def max_bytes(pixels: int) -> int:
+    """Return the size of the largest file that an image of so many pixels can have."""
+    return pixels * BYTES_PER_PIXEL + SPARE_BYTES
 
 
 def check_pages(count: int) -> None:

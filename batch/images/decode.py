@@ -8,37 +8,37 @@ from typing import TypeVar
 
 from batch.errors import ImageError
 from batch.images import pages
+from batch.images.completeness import max_bytes
 from batch.records import Grey, Image, Reason, ScanRef
 from batch.storage import dispatch
 from batch.storage.base import Beat
 
-BYTES_PER_PIXEL = 8  # of 16-bit RGB with alpha; no format needs more
-SPARE_BYTES = 1 << 20  # room for headers and profiles beside the pixels
 CHUNK_BYTES = 4 << 20  # of files, read before digitbox decodes them; of pixels, decoded before it yields them
 
 Read = tuple[ScanRef, Image | ImageError]
 """A page of a file as it was when digitbox read it: its image, or the error that says why there is none."""
 
 
-def read(ref: ScanRef, max_pixels: int, page: int = 0) -> Image:
+def read(ref: ScanRef, max_pixels: int, page: int = 0, *, full_size: bool = False) -> Image:
     """Read a file once, and decode it or one of its pages.
 
     Args:
         ref: The file. If it has been identified, it must not have changed since.
         max_pixels: Largest number of pixels that the image may have; checked before the pixels are decoded.
         page: The page, from 1; 0 for a file of one page.
+        full_size: Decode a large JPEG with all its pixels, e.g. of a sheet of many digits.
 
     Raises:
         ImageError: The file has no usable image. The error has the reason, and the SHA-256 of the bytes if
             they could be read.
         InputError: Object storage cannot be read.
     """
-    ((_, content),) = dispatch.read_contents([ref], max_pixels * BYTES_PER_PIXEL + SPARE_BYTES)
+    ((_, content),) = dispatch.read_contents([ref], max_bytes(max_pixels))
     if page:
         missing = ImageError(Reason.UNSUPPORTED, f"it has no page {page}")
-        image = next(decode_pages(content, max_pixels, first=page), missing)
+        image = next(decode_pages(content, max_pixels, first=page, full_size=full_size), missing)
     else:
-        image = decode_content(content, max_pixels)
+        image = next(decode_pages(content, max_pixels, max_pages=1, full_size=full_size))
     if isinstance(image, ImageError):
         raise image
     return image
@@ -60,7 +60,7 @@ def read_pages(ref: ScanRef, max_pixels: int, first: int = 1, beat: Beat = lambd
     Raises:
         InputError: Object storage cannot be read.
     """
-    ((ref, content),) = dispatch.read_contents([ref], max_pixels * BYTES_PER_PIXEL + SPARE_BYTES, beat)
+    ((ref, content),) = dispatch.read_contents([ref], max_bytes(max_pixels), beat)
     for page in decode_pages(content, max_pixels, first=first, is_announced=True):
         yield ref, page
 
@@ -86,7 +86,7 @@ def read_all(
     Raises:
         InputError: Object storage cannot be read any more.
     """
-    contents = dispatch.read_contents(refs, max_pixels * BYTES_PER_PIXEL + SPARE_BYTES, beat)
+    contents = dispatch.read_contents(refs, max_bytes(max_pixels), beat)
     for chunk in _chunks(contents, lambda content: len(content[1]) if isinstance(content[1], bytes) else 0):
         for ref, content in chunk:
             for page in decode_pages(content, max_pixels, max_pages=max_pages):
@@ -139,6 +139,7 @@ def decode_pages(
     first: int = 1,
     max_pages: int | None = None,
     is_announced: bool = False,
+    full_size: bool = False,
 ) -> Iterator[Image | ImageError]:
     """Decode the pages of a file, one after the other.
 
@@ -148,6 +149,7 @@ def decode_pages(
         first: The page to begin with.
         max_pages: A file of more pages gives one error instead, `several_pages`; None for no limit.
         is_announced: Before the pages of a file of several, give the error `several_pages` with their number.
+        full_size: Decode a large JPEG with all its pixels, too.
 
     Yields:
         A page with its number and the digest of its file, or why it cannot be read. If the file as a whole
@@ -158,7 +160,7 @@ def decode_pages(
         return
     sha256 = hashlib.sha256(content).hexdigest()
     try:
-        with pages.open_pages(content, max_pixels) as file:
+        with pages.open_pages(content, max_pixels, full_size=full_size) as file:
             count = file.count
             is_too_long = max_pages is not None and count > max_pages
             if is_too_long or (is_announced and count > 1):

@@ -90,11 +90,13 @@ def _pixels(page: Any) -> npt.NDArray[np.generic]:
     if page.planarconfig == 2 and pixels.ndim == 3:
         pixels = np.moveaxis(pixels, 0, -1)
     pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
-    if pixels.dtype.kind == "c" or (pixels.dtype.kind == "f" and photometric == "SEPARATED"):
+    is_unusual = pixels.dtype.kind == "c" or (pixels.dtype.kind == "f" and photometric == "SEPARATED")
+    if is_unusual or isinstance(page.bitspersample, tuple):
         raise ImageError(Reason.UNSUPPORTED, "a TIFF of unusual numbers: convert it to PNG")
     if photometric == "PALETTE":
-        # Palettes have 16 bits.
-        return np.ascontiguousarray((page.colormap.T >> 8).astype(np.uint8)[pixels[..., 0]][..., ::-1])
+        # Palettes have 16 bits, but some writers use 8 of them.
+        colours = page.colormap.T >> (8 if page.colormap.max() > 255 else 0)
+        return np.ascontiguousarray(colours.astype(np.uint8)[pixels[..., 0]][..., ::-1])
     if pixels.dtype.kind == "f":
         pixels = pixels.astype(np.float32)
     elif page.bitspersample < 8:

@@ -15,7 +15,7 @@ MAX_SCANS = 100  # encoders write about ten; each takes as long to decode as a w
 # In entropy-coded data FF00 is a byte, FFD0 to FFD7 are restarts, and FFFF begins with a fill byte.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of the segments that give the size
-_START_OF_SCAN, _END_OF_IMAGE, _JFIF, _EXIF = 0xDA, 0xD9, 0xE0, 0xE1
+_START_OF_SCAN, _END_OF_IMAGE, _JFIF, _EXIF, _JPEG_LS = 0xDA, 0xD9, 0xE0, 0xE1, 0xF7
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
@@ -34,6 +34,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
         if marker == 0x01 or 0xD0 <= marker <= 0xD7:  # markers without a segment
             position += 2
             continue
+        if marker == _JPEG_LS:
+            raise ImageError(Reason.UNSUPPORTED, "a JPEG-LS: convert it to PNG")
         (length,) = struct.unpack_from(">H", data, position + 2)
         if length < 2:
             raise_damaged("a JPEG segment has no length")

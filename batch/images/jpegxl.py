@@ -12,6 +12,7 @@ HEADER_BYTES = 64  # of the codestream; the size and what follows it need fewer
 # Widths for a height, as fractions.
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _SIZE_BITS = (9, 13, 18, 30)
+_DEPTHS = (8, 10, 12, 0)  # of integers; 0 if the number itself follows
 
 
 class _Bits:
@@ -41,9 +42,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
     bits = _Bits(header[2:])
     width, height = _size(bits)
     check_size(width, height, max_pixels)
-    if _is_moving(bits):
-        raise ImageError(Reason.UNSUPPORTED, "a moving JPEG XL: convert it to GIF or PDF")
-    return Container("jpeg xl", width, height)
+    return Container("jpeg xl", width, height, white=_white(bits))
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -61,11 +60,23 @@ def _size(bits: _Bits) -> tuple[int, int]:
     return height * numerator // denominator, height
 
 
-def _is_moving(bits: _Bits) -> bool:
-    """Return whether the header says that there are several frames."""
-    if bits.take(1) or not bits.take(1):  # all is as usual, or there are no extra fields
-        return False
-    bits.take(3)  # the decoder turns the picture upright itself
-    if bits.take(1):
-        _size(bits)  # on the screen
-    return not bits.take(1) and bool(bits.take(1))  # no preview, and an animation
+def _white(bits: _Bits) -> int:
+    """Return the brightest level, 255 if the header does not say it.
+
+    Raises:
+        ImageError: `unsupported`, if there are several frames.
+    """
+    if bits.take(1):  # all is as usual
+        return 255
+    if bits.take(1):  # there are extra fields
+        bits.take(3)  # the decoder turns the picture upright itself
+        if bits.take(1):
+            _size(bits)  # on the screen
+        if bits.take(1):  # a preview; its size is long to read, and nobody writes one
+            return 255
+        if bits.take(1):
+            raise ImageError(Reason.UNSUPPORTED, "a moving JPEG XL: convert it to GIF or PDF")
+    if bits.take(1):  # floats
+        return 255
+    depth = _DEPTHS[bits.take(2)] or 1 + bits.take(6)
+    return int((1 << depth) - 1)

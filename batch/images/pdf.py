@@ -11,7 +11,6 @@ import ctypes
 import math
 import re
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,16 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images import colour, jpeg
+from batch.images import pdf_data
 from batch.images.completeness import (
     Container,
     check_pages,
     check_size,
     raise_damaged,
     raise_truncated,
-    reading_structure,
 )
-from batch.images.pixels import Buffer, Page, check_side, decode_page, reporting
+from batch.images.pixels import Page, check_side, reporting, to_grey
 from batch.records import Grey, Reason
 
 if TYPE_CHECKING:
@@ -42,10 +40,6 @@ _LINEAR = re.compile(rb"/Linearized\b.*?/L\s+(\d+)", re.DOTALL)
 _GREYS = (0, 1, 4)  # PDFium's numbers for colour spaces: none said, grey, calibrated grey
 # PDFium does not open such a file. An outline may have a count of 0, too.
 _NO_PAGES = re.compile(rb"/Type\s*/Pages\b[^>]{0,200}/Count\s+0\b|/Count\s+0\b[^>]{0,200}/Type\s*/Pages\b")
-_TEXT_FILTERS = ("ASCIIHexDecode", "AHx", "ASCII85Decode", "A85")
-_BYTE_FILTERS = ("FlateDecode", "Fl", "LZWDecode", "LZW", "RunLengthDecode", "RL", "Crypt")
-_IMAGE_FILTERS = ("DCTDecode", "DCT", "CCITTFaxDecode", "CCF", "JBIG2Decode", "JPXDecode")
-_FILTERS = frozenset((*_TEXT_FILTERS, *_BYTE_FILTERS, *_IMAGE_FILTERS))
 _PASSWORD, _SECURITY = 4, 5  # PDFium's codes for an encrypted file
 
 POINTS_PER_INCH = 72
@@ -55,7 +49,6 @@ MAX_DPI = 1200  # a small picture on a large page, e.g. a logo, is no reason to 
 MIN_SCAN_FRACTION = 0.25  # of the page that images cover, if it is a scan
 MAX_OBJECTS = 2000  # of a page, at which digitbox looks to find its images
 MAX_NESTING = 4
-_CHUNK_BYTES = 1 << 20
 
 # PDFium keeps global state: one thread uses it at a time.
 _lock = threading.RLock()
@@ -147,7 +140,7 @@ def read_pages(document: PdfDocument, first: int, max_pixels: int) -> Iterator[P
 
 
 def _draw(page: Any, max_pixels: int) -> Grey:
-    """Draw a page in grey; in colour if ink and paper have the same brightness."""
+    """Draw a page in grey; in colour if it has colours, as the grey of PDFium is cut off, not rounded."""
     drawing = _examine(page, max_pixels)
     sides_pt = page.get_size()
     dpi = drawing.dpi
@@ -156,15 +149,11 @@ def _draw(page: Any, max_pixels: int) -> Grey:
     width, height = (max(1, round(side * dpi / POINTS_PER_INCH)) for side in sides_pt)
     check_size(width, height, max_pixels)
     check_side(height, width)
-    grey = np.asarray(_render(page, width, height, is_grey=True)[..., 0], np.uint8)
-    if drawing.has_colours and not colour.shows_ink(grey):
-        ink = colour.find_ink(np.asarray(_render(page, width, height, is_grey=False), np.uint8))
-        return grey if ink is None else ink
-    return grey
+    return to_grey(_render(page, width, height, is_grey=not drawing.has_colours))
 
 
 def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray[np.uint8]:
-    """Return a page as pixels of (height, width, channels)."""
+    """Return a page as pixels of (height, width), or (height, width, 3): blue, green, red."""
     from pypdfium2 import PdfBitmap, raw
 
     kind, flags = raw.FPDFBitmap_BGR, raw.FPDF_ANNOT
@@ -175,7 +164,7 @@ def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray
         bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
         raw.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
         pixels = bitmap.to_numpy()
-        return np.array(pixels.reshape(height, width, -1))
+        return np.array(pixels.reshape((height, width) if is_grey else (height, width, 3)))
     finally:
         bitmap.close()
 
@@ -243,7 +232,7 @@ def _resolution(images: list[tuple[float, float]], page_area: float, *, has_line
 
 
 def _check_image(item: Any, found: Any, max_pixels: int) -> None:
-    """Check that the data of an image are whole: PDFium draws what is left of damaged ones without a word.
+    """Check that the data of an image are whole.
 
     Args:
         item: The image.
@@ -254,26 +243,7 @@ def _check_image(item: Any, found: Any, max_pixels: int) -> None:
         filters = item.get_filters()
     except UnicodeDecodeError as error:
         raise ImageError(Reason.DAMAGED, "the filter of an image has no name") from error
-    if not _FILTERS.issuperset(filters):  # PDFium leaves such an image out
+    if not pdf_data.FILTERS.issuperset(filters):  # PDFium leaves such an image out
         raise_damaged("the filter of an image is unknown")
-    if filters == ["DCTDecode"]:
-        content = bytes(item.get_data(decode_simple=False))
-        with reading_structure():
-            container = jpeg.parse(content, max_pixels)
-        decode_page(Buffer(content), container, max_pixels)
-    elif filters == ["FlateDecode"]:
-        expected_bytes = (found.width * found.bits_per_pixel + 7) // 8 * found.height
-        if _inflated_bytes(bytes(item.get_data(decode_simple=False)), expected_bytes) < expected_bytes:
-            raise_truncated("the data of an image are cut off")
-
-
-def _inflated_bytes(content: bytes, expected_bytes: int) -> int:
-    """Return how many bytes compressed data have; count no further than twice what is expected."""
-    stream, count = zlib.decompressobj(), 0
-    try:
-        while content and not stream.eof and count <= 2 * expected_bytes:
-            count += len(stream.decompress(content, _CHUNK_BYTES))
-            content = stream.unconsumed_tail
-    except zlib.error as error:
-        raise ImageError(Reason.DAMAGED, "the data of an image are damaged") from error
-    return count
+    content = bytes(item.get_data(decode_simple=False))
+    pdf_data.check_data(content, filters, found.width, found.height, max_pixels)

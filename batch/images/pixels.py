@@ -107,9 +107,15 @@ def decode_page(buffer: Buffer, container: Container, max_pixels: int, *, full_s
         ImageError: The page has no usable image; the error has the reason.
     """
     with reporting():
-        grey = _decode(buffer, container, full_size)
-        grey = np.asarray(orientation.make_square(grey, container.aspect, max_pixels), np.uint8)
-        return orientation.turn_upright(grey, container.orientation)
+        return _upright(_decode(buffer, container, full_size), container, max_pixels)
+
+
+def _upright(grey: Grey, container: Container, max_pixels: int) -> Grey:
+    """Make the pixels of a decoded page square, and turn it upright."""
+    is_turned = container.is_coloured and container.aspect != 1 and colour.is_dark(grey)
+    square = orientation.make_square(~grey if is_turned else grey, container.aspect, max_pixels)
+    upright = orientation.turn_upright(np.asarray(square, np.uint8), container.orientation)
+    return ~upright if is_turned else upright
 
 
 def check_side(height_px: int, width_px: int) -> None:
@@ -144,7 +150,7 @@ def _decode(buffer: Buffer, container: Container, full_size: bool) -> Grey:
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     if container.has_alpha:
         flags = cv2.IMREAD_UNCHANGED
-    elif container.needs_colour:
+    elif container.is_coloured and container.kind != "jpeg":  # a JPEG holds its brightness
         flags |= cv2.IMREAD_COLOR
     if container.kind == "jpeg" and not full_size:
         factor = min(max(size) // REDUCED_PX, min(size) // REDUCED_SHORT_PX)
@@ -158,9 +164,8 @@ def _decode(buffer: Buffer, container: Container, full_size: bool) -> Grey:
     grey = to_grey(pixels, alpha)
     if container.is_coloured and pixels.ndim == 2 and not colour.shows_ink(grey):
         coloured = _decode_pixels(buffer, container, flags | cv2.IMREAD_COLOR, size)
-        if coloured.dtype == np.uint8 and coloured.ndim == 3:  # a damaged header may promise colours
-            ink = colour.find_ink(np.asarray(coloured, np.uint8))
-            return grey if ink is None else ink
+        ink = colour.find_ink(np.asarray(coloured, np.uint8))
+        return grey if ink is None else ink
     return grey
 
 
@@ -196,10 +201,8 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int, m
     check_side(*size)
     with reporting(), buffer.patched(container) as content, _hearing(container.kind):
         _, animation = cv2.imdecodeanimation(content, first - 1, last - first + 1)
-    greys: list[Page] = []
-    for frame in animation.frames:
-        grey = np.asarray(orientation.make_square(to_grey(frame), container.aspect, max_pixels), np.uint8)
-        greys.append(orientation.turn_upright(grey, container.orientation))
+    with reporting():
+        greys: list[Page] = [_upright(to_grey(frame), container, max_pixels) for frame in animation.frames]
     missing = ImageError(Reason.DAMAGED, "the frame is missing")
     return greys + [missing] * (last - first + 1 - len(greys))
 
@@ -271,19 +274,26 @@ def from_pixels(pixels: npt.NDArray[np.generic], max_pixels: int) -> Grey:
     check_side(height, width)
     if pixels.dtype == np.bool_ or (pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1):
         pixels = np.rint(pixels.astype(np.float32) * 255).astype(np.uint8)
-    return to_grey(pixels)
+    return to_grey(pixels.copy() if pixels.ndim == 3 else pixels)  # they are the program's own
 
 
 def to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey:
-    """Convert decoded pixels of any type and number of channels to grey, uint8 (height, width)."""
+    """Convert decoded pixels of any type and number of channels to grey, uint8 (height, width).
+
+    Args:
+        pixels: The pixels; dark ones with colours are inverted where they lie.
+        alpha: uint8 (height, width), 0 where a grey pixel is transparent; None if none is.
+    """
     # A large scan takes much memory, so each step keeps as few bytes and channels as it can.
     if pixels.dtype not in (np.uint8, np.uint16):
         with np.errstate(over="ignore"):  # a larger float becomes infinite
             pixels = pixels.astype(np.float32)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
-        opacity = cv2.extractChannel(pixels, 3)
-        opaque = 65535.0 if opacity.dtype == np.uint16 else max(1.0, float(opacity.max()))
-        alpha = _to_bytes(opacity, 0, opaque)
+        alpha = _opacity(pixels)
+    is_integer = pixels.ndim == 3 and pixels.dtype != np.float32
+    is_inverted = is_integer and (alpha is None or bool(alpha.any())) and colour.is_dark(pixels)
+    if is_inverted:
+        colour.invert(pixels)
     if pixels.ndim == 2:
         grey = np.asarray(pixels if pixels.dtype == np.uint8 else _stretch(pixels), np.uint8)
     else:
@@ -291,7 +301,15 @@ def to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey:
         grey = colour.to_grey(
             cv2.cvtColor(levels, cv2.COLOR_BGRA2BGR) if levels.shape[2] == 4 else levels, alpha
         )
-    return grey if alpha is None else transparency.put_on_paper(grey, alpha)
+    if alpha is not None:
+        grey = transparency.put_on_paper(grey, alpha)
+    return ~grey if is_inverted else grey
+
+
+def _opacity(pixels: npt.NDArray[np.generic]) -> Grey:
+    """Return the fourth channel of an image as bytes."""
+    opacity = cv2.extractChannel(pixels, 3)
+    return _to_bytes(opacity, 0, 65535.0 if opacity.dtype == np.uint16 else max(1.0, float(opacity.max())))
 
 
 def _to_bytes(pixels: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:

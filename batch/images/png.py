@@ -10,7 +10,6 @@ from batch.images.completeness import Container, check_pages, check_size, raise_
 
 _GREY = 0
 _DEPTHS = frozenset((1, 2, 4, 8, 16))
-_GAMMA = frozenset((b"sRGB", b"gAMA"))
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
@@ -22,7 +21,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
     if depth not in _DEPTHS:
         raise_damaged("its PNG header makes no sense")
     check_size(width, height, max_pixels)
-    pages, frames, has_alpha, has_pixels, transparent, has_gamma = 1, 0, colour >= 4, False, -1, False
+    pages, frames, has_alpha, has_pixels, transparent = 1, 0, colour >= 4, False, -1
     lie, density = exif.Exif(), 1.0
     while True:
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -41,8 +40,6 @@ def parse(data: bytes, max_pixels: int) -> Container:
                 transparent = level * 255 // ((1 << depth) - 1) if depth < 8 else level
             else:
                 has_alpha = True
-        elif kind in _GAMMA:
-            has_gamma = True
         elif kind == b"eXIf":
             lie = exif.parse(data[position + 8 : end - 4])
         elif kind == b"pHYs":
@@ -57,7 +54,6 @@ def parse(data: bytes, max_pixels: int) -> Container:
         raise_damaged("a PNG without pixels")
     if pages > 1 and pages != frames:
         raise_damaged("a PNG has not the frames that it says")
-    is_coloured = bool(colour & 2)
     return Container(
         "png",
         width,
@@ -66,8 +62,6 @@ def parse(data: bytes, max_pixels: int) -> Container:
         has_alpha,
         orientation=lie.orientation,
         aspect=density,
-        is_coloured=is_coloured,
-        # OpenCV stretches the contrast of 16 bits, and converts colours by these chunks, before it adds them.
-        needs_colour=is_coloured and (has_gamma or depth > 8),
+        is_coloured=bool(colour & 2),
         transparent=transparent,
     )

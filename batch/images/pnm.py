@@ -48,8 +48,7 @@ def _image(data: bytes, first: int, max_pixels: int) -> tuple[Container, int]:
         raise ImageError(Reason.UNSUPPORTED, "an unusual PNM: convert it to PNG")
     is_coloured = kind in (3, 6)
     values = width * height * (3 if is_coloured else 1)
-    # The grey of 16 bits that OpenCV gives would hide ink, because digitbox stretches it.
-    page = Container("pnm", width, height, is_coloured=is_coloured, needs_colour=is_coloured and white > 255)
+    page = Container("pnm", width, height, is_coloured=is_coloured)
     if kind <= 3:
         _check_text(data, position, kind, values, white)
         return page, len(data)

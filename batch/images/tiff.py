@@ -114,7 +114,6 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
     has_mixed_bits = len(set(tags.get(tag.BITS, ()))) > 1
     sample_format, planes = _first(tags, tag.SAMPLE_FORMAT, 1), _first(tags, tag.PLANES, 1) == 2
     has_alpha = _first(tags, tag.EXTRA_SAMPLES, 0) in (1, 2)
-    is_coloured = photometric in (_RGB, _PALETTE, _CMYK, _YCBCR)
     is_plain_tile = tag.TILE_WIDTH in tags and compression == _UNCOMPRESSED and bits <= 8
     tile_bytes = _row_bytes(tags) * _first(tags, tag.TILE_HEIGHT, 1)
     needs_extra = (
@@ -125,6 +124,7 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
         or (photometric == _CMYK and (bits != 8 or planes or samples != 4))
         or (planes and samples > 1 and bits > 8)
         or (samples == 2 or samples > 4)
+        or (photometric == _RGB and bits == 1)
         or (photometric == _PALETTE and (bits not in (1, 8) or samples > 1))
         or (is_plain_tile and tile_bytes < _MIN_TILE_BYTES)
     )
@@ -139,9 +139,7 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
         aspect=orientation.aspect_of(
             tags.get(tag.X_RESOLUTION, (1,))[0], tags.get(tag.Y_RESOLUTION, (1,))[0]
         ),
-        is_coloured=is_coloured,
-        # OpenCV has no grey of floats. That of 16 bits would hide ink, because digitbox stretches it.
-        needs_colour=is_coloured and (sample_format == 3 or bits > 8),
+        is_coloured=photometric in (_RGB, _PALETTE, _CMYK, _YCBCR),
         needs_extra=needs_extra,
         is_inverted=photometric == _WHITE_IS_ZERO and bits > 8,
     )

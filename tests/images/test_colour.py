@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
-from batch.images import colour, decode
+from batch.images import colour, decode, pixels
 from batch.records import Grey
 from formats import two
 
@@ -62,10 +62,12 @@ def save(kind: str, bgr: Bgr) -> bytes:
         image.save(content, "JPEG", quality=90)
     elif kind == "webp":
         image.save(content, "WEBP", quality=90)
+    elif kind == "webp lossless":
+        image.save(content, "WEBP", lossless=True)
     elif kind == "tiff 16":
-        tifffile.imwrite(content, bgr[..., ::-1].astype(np.uint16) * 200, photometric="rgb")
+        tifffile.imwrite(content, bgr[..., ::-1].astype(np.uint16) * 257, photometric="rgb")
     elif kind == "tiff planes 16":
-        planes = np.ascontiguousarray(bgr[..., ::-1].transpose(2, 0, 1)).astype(np.uint16) * 200
+        planes = np.ascontiguousarray(bgr[..., ::-1].transpose(2, 0, 1)).astype(np.uint16) * 257
         tifffile.imwrite(content, planes, photometric="rgb", planarconfig="separate")
     elif kind == "png 16":
         return bytes(cv2.imencode(".png", bgr.astype(np.uint16) * 257)[1])
@@ -108,19 +110,61 @@ def test_it_is_told_in_small_and_large_scans(side: int) -> None:
     assert 0.01 < np.mean(spread > 30) < 0.2
 
 
-@pytest.mark.parametrize("name", EQUAL)
-def test_an_image_and_its_inverse_are_inverse(name: str) -> None:
-    image = draw(*EQUAL[name], 5)
-    grey, inverse = colour.to_grey(image), colour.to_grey(255 - image)
-    assert np.abs(grey.astype(int) - (255 - inverse.astype(int))).max() <= 2
+EXACT = ["PNG", "TIFF", "BMP", "PPM", "webp lossless", *KINDS[len(KINDS_8) :]]
+PAIRS = {**EQUAL, "blue on white": ((240, 238, 225), (30, 40, 160)), "bright": ((128, 127, 128), (9, 0, 7))}
+
+
+@pytest.mark.parametrize("kind", EXACT)
+@pytest.mark.parametrize("name", PAIRS)
+def test_an_image_and_its_inverse_are_inverse(name: str, kind: str) -> None:
+    image = draw(*PAIRS[name], 5)
+    grey, inverse = (decode.decode(save(kind, pixels), MAX_PIXELS) for pixels in (image, 255 - image))
+    assert np.array_equal(grey, 255 - inverse)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_inverse_of_a_transparent_image_is_inverse(name: str) -> None:
+    image, alpha = draw(*PAIRS[name], 5), np.full((160, 160), 255, np.uint8)
+    alpha[:20], alpha[:, 150:] = 0, 77
+    files = (cv2.imencode(".png", np.dstack([pixels, alpha]))[1] for pixels in (image, 255 - image))
+    grey, inverse = (decode.decode(bytes(file), MAX_PIXELS) for file in files)
+    assert np.array_equal(grey, 255 - inverse)
+
+
+def test_the_inverse_of_an_image_of_wide_pixels_is_inverse() -> None:
+    image = draw(*PAIRS["blue on white"], 5)
+    files = (save("PNG", pixels) for pixels in (image, 255 - image))
+    wide = chunk(b"pHYs", struct.pack(">IIB", 3900, 8000, 1))
+    grey, inverse = (decode.decode(file[:33] + wide + file[33:], MAX_PIXELS) for file in files)
+    assert grey.shape == (160, 328) and np.array_equal(grey, 255 - inverse)
+
+
+def test_of_an_image_and_its_inverse_one_is_dark() -> None:
+    half = np.zeros((4, 6, 3), np.uint8)
+    half[:2] = 255
+    for image in (half, half[..., :1].repeat(4, 2), half.astype(np.uint16) * 257, half[..., 0].copy()):
+        inverse = image.copy()
+        colour.invert(inverse)
+        assert colour.is_dark(image) != colour.is_dark(inverse)
+
+
+def test_the_array_of_a_program_stays_as_it_is() -> None:
+    image = draw((20, 30, 40), (200, 210, 190), 5)
+    before = image.copy()
+    pixels.from_pixels(image, MAX_PIXELS)
+    assert np.array_equal(image, before)
 
 
 @pytest.mark.parametrize("ink", [(20, 20, 20), (30, 40, 160), (190, 40, 50), (150, 150, 150)])
 @pytest.mark.parametrize("kind", ["PNG", "jpeg", "TIFF", "BMP"])
 def test_brightness_that_shows_the_ink_is_left(kind: str, ink: tuple[int, int, int]) -> None:
     data = save(kind, draw((240, 238, 225), ink, 1))
-    brightness_alone = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    is_jpeg = kind == "jpeg"
+    flags = cv2.IMREAD_GRAYSCALE if is_jpeg else cv2.IMREAD_COLOR
+    brightness_alone = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     assert brightness_alone is not None
+    if not is_jpeg:
+        brightness_alone = cv2.cvtColor(brightness_alone, cv2.COLOR_BGR2GRAY)
     assert np.array_equal(decode.decode(data, MAX_PIXELS), brightness_alone)
 
 
@@ -146,11 +190,17 @@ CHUNKS: dict[str, Callable[[], bytes]] = {
 def test_colour_chunks_of_a_png_do_not_change_its_grey(name: str) -> None:
     rng = np.random.default_rng(0)
     coloured = rng.integers(0, 256, (60, 60, 3), np.uint8)
-    for pixels in (coloured, np.ascontiguousarray(coloured[..., 0])):
-        data = bytes(cv2.imencode(".png", pixels)[1])
-        plain = decode.decode(data, MAX_PIXELS).astype(int)
-        marked = decode.decode(data[:33] + CHUNKS[name]() + data[33:], MAX_PIXELS).astype(int)
-        assert np.abs(plain - marked).max() <= 1
+    for image in (coloured, np.ascontiguousarray(coloured[..., 0])):
+        data = bytes(cv2.imencode(".png", image)[1])
+        marked = decode.decode(data[:33] + CHUNKS[name]() + data[33:], MAX_PIXELS)
+        assert np.array_equal(decode.decode(data, MAX_PIXELS), marked)
+
+
+@pytest.mark.parametrize("kind", EXACT[1:5])
+def test_the_same_colours_have_one_grey_in_all_formats(kind: str) -> None:
+    image = draw(*PAIRS["blue on white"], 5)
+    png, other = (decode.decode(save(name, image), MAX_PIXELS) for name in ("PNG", kind))
+    assert np.array_equal(png, other)
 
 
 def test_a_grey_file_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:

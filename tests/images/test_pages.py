@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.images import completeness, decode, pages
-from batch.records import Image, ScanRef
+from batch.images import completeness, decode, pages, pixels
+from batch.records import Image, Reason, ScanRef
 from formats import FORMATS, SEVERAL_PAGES, two
 
 
@@ -112,6 +112,15 @@ def test_frames_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
     found = [int(image.grey[0, 0]) for image in read(content.getvalue()) if isinstance(image, Image)]
     assert found == list(range(200, 210))
+
+
+def test_a_lack_of_memory_for_a_frame_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(pixels, "to_grey", fail)
+    reasons = {page.reason for page in read(SEVERAL_PAGES["gif"](two())) if isinstance(page, ImageError)}
+    assert reasons == {Reason.NO_MEMORY}
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -1,5 +1,11 @@
 """PDFs as scanners, phones and programs write them, and damaged ones."""
 
+import base64
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -103,6 +109,15 @@ def test_ink_in_a_colour_as_bright_as_the_paper_is_seen() -> None:
     assert int(image.max()) - int(image.min()) > 60
 
 
+@pytest.mark.parametrize("ink", [(30, 40, 160), (245, 125, 170)], ids=["dark", "as bright as the paper"])
+def test_the_inverse_of_a_coloured_page_is_inverse(ink: tuple[int, int, int]) -> None:
+    weight = two(0, 255)[..., None] / 255
+    image = np.rint((140, 175, 120) * (1 - weight) + np.array(ink) * weight).astype(np.uint8)
+    image += np.random.default_rng(0).integers(0, 9, image.shape, np.uint8)
+    (grey,), (inverse,) = (greys(pdfs.write(pdfs.coloured(rgb))) for rgb in (image, 255 - image))
+    assert np.array_equal(grey, 255 - inverse) and np.ptp(grey) > 60
+
+
 def test_pages_of_all_sizes_have_numbers() -> None:
     sizes = [48, 90, 30]
     data = pdfs.write(*(pdfs.scan(two(side=side)) for side in sizes))
@@ -183,6 +198,75 @@ def test_a_jpeg_that_ends_in_its_header_is_damage(length: int) -> None:
     page = pdfs.scan(two(), kind="jpeg")
     cut = pdfs.PdfPage(page.width_pt, page.height_pt, page.drawing, [(dictionary, data[:length])])
     assert [bool(reason) for reason in reasons(pdfs.write(page, cut, page))] == [False, True, False]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_an_image_of_any_depth_is_read(bits: int) -> None:
+    palette = "".join(
+        f"{level * 255 // ((1 << min(bits, 8)) - 1):02x}" * 3 for level in range(1 << min(bits, 8))
+    )
+    indexed = f"[/Indexed/DeviceRGB {(1 << min(bits, 8)) - 1}<{palette}>]"
+    grey = two(255, 0)
+    data = zlib.compress(pdfs.packed(grey, bits))
+    kinds = {"/DeviceGray": data, indexed: data}
+    kinds["/DeviceRGB"] = zlib.compress(pdfs.packed(np.repeat(grey, 3, axis=1), bits))
+    for colours, content in kinds.items():
+        if bits < 16 or colours != indexed:
+            page = pdfs.stored(grey, content, "/FlateDecode", bits, colours)
+            (image,) = greys(pdfs.write(page))
+            assert np.mean((image > 127) == (grey > 127)) > 0.99
+            cut = pdfs.stored(grey, content[: len(content) // 2], "/FlateDecode", bits, colours)
+            assert reasons(pdfs.write(cut)) == ["truncated"]
+
+
+NOISY = np.random.default_rng(1).integers(0, 255, (60, 60), np.uint8)
+JPEG, FLATE, RAW = pdfs.image(NOISY, "jpeg")[1], zlib.compress(NOISY.tobytes()), NOISY.tobytes()
+JPX = bytes(imagecodecs.jpeg2k_encode(NOISY, codecformat="jp2"))
+CODED: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "/ASCIIHexDecode/FlateDecode": (FLATE, lambda data: data.hex().encode() + b">"),
+    "/ASCII85Decode/FlateDecode": (FLATE, lambda data: base64.a85encode(data) + b"~>"),
+    "/ASCII85Decode/DCTDecode": (JPEG, lambda data: base64.a85encode(data, wrapcol=60) + b"~>"),
+    "/FlateDecode/DCTDecode": (JPEG, zlib.compress),
+    "/FlateDecode/FlateDecode": (FLATE, zlib.compress),
+    "/JPXDecode": (JPX, bytes),
+}
+
+
+@pytest.mark.parametrize("filters", CODED)
+def test_half_of_the_data_is_truncated(filters: str) -> None:
+    data, encode = CODED[filters]
+    pages = [pdfs.stored(NOISY, encode(part), filters) for part in (data, data[: len(data) // 2])]
+    assert reasons(pdfs.write(*pages)) == ["", "truncated"]
+
+
+@pytest.mark.parametrize("filters", ["", "/FlateDecode"])
+def test_less_than_a_bit_a_pixel_is_truncated(filters: str) -> None:
+    encode = zlib.compress if filters else bytes
+    pages = [pdfs.stored(NOISY, encode(part), filters) for part in (RAW, RAW[:479])]
+    assert reasons(pdfs.write(*pages)) == ["", "truncated"]
+
+
+def test_of_compressed_data_the_checksum_may_be_missing() -> None:
+    pages = [pdfs.stored(NOISY, FLATE[:end], "/FlateDecode") for end in (-4, -1, -5)]
+    assert reasons(pdfs.write(*pages)) == ["", "", "truncated"]
+
+
+def test_a_wrong_checksum_or_header_is_damage() -> None:
+    wrong = FLATE[:-4] + bytes(4), b"\0\0" + FLATE[2:]
+    assert (
+        reasons(pdfs.write(*(pdfs.stored(NOISY, data, "/FlateDecode") for data in wrong))) == ["damaged"] * 2
+    )
+
+
+def test_more_data_than_pixels_need_are_not_undone() -> None:
+    content = zlib.compress(bytes(64 << 20))
+    tracemalloc.start()
+    assert reasons(pdfs.write(pdfs.stored(NOISY, content, "/FlateDecode"))) == [""]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 << 20
+    text = b"z" * (4 << 20)
+    assert reasons(pdfs.write(pdfs.stored(NOISY, text, "/ASCII85Decode"))) == ["damaged"]
 
 
 @pytest.mark.parametrize("name", [b"DCTDecoda", b"\x9f\xff\xfeDecode"], ids=["unknown", "no text"])

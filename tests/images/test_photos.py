@@ -2,10 +2,12 @@
 
 import io
 import sys
+from typing import Any
 
 import cv2
 import imagecodecs
 import numpy as np
+import numpy.typing as npt
 import pillow_heif
 import pytest
 from PIL import Image as Pillow
@@ -90,6 +92,37 @@ def test_damage_inside_an_avif_is_noticed(level: str) -> None:
     finally:
         cv2.utils.logging.setLogLevel(before)
     assert found.count(Reason.DAMAGED) > 0.9 * len(found) > 20
+
+
+def levels_of(grey: Grey, bits: int) -> npt.NDArray[Any]:
+    levels = np.rint(grey / 255 * ((1 << bits) - 1))
+    return levels.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+ENCODERS = {
+    "JPEG 2000": lambda levels, bits: imagecodecs.jpeg2k_encode(
+        levels, bitspersample=bits, reversible=True, level=0
+    ),
+    "JPEG XL": lambda levels, bits: imagecodecs.jpegxl_encode(levels, bitspersample=bits, lossless=True),
+}
+
+
+@pytest.mark.parametrize("has_alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("bits", [1, 2, 4, 7, 8, 9, 10, 12, 15, 16])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_levels_of_any_depth_keep_their_contrast(name: str, bits: int, has_alpha: bool) -> None:
+    grey = two(235, 20)
+    levels = levels_of(grey, bits)
+    if has_alpha:
+        levels = np.dstack([levels, levels, levels, np.full_like(levels, (1 << bits) - 1)])
+    found = decode.decode(bytes(ENCODERS[name](levels, bits)), MAX_PIXELS)
+    assert is_alike(found, grey) and np.ptp(found) > 200
+
+
+def test_a_jpeg_ls_is_unsupported() -> None:
+    data = bytes(imagecodecs.jpegls_encode(two()))
+    begins = data.index(b"\xff\xf7")
+    assert reason_of(data) is reason_of(b"\xff\xd8" + data[begins:]) is Reason.UNSUPPORTED
 
 
 def test_a_moving_jpeg_xl_is_unsupported() -> None:

@@ -15,7 +15,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode, formats
 from batch.records import Grey, Reason
-from formats import EXTRA_FORMATS, FORMATS, two
+from formats import EXTRA_FORMATS, FORMATS, tiff_of_bits, two
 
 STRIP_SIZES, STRIPS = 279, 273
 
@@ -213,6 +213,13 @@ def test_damage_for_the_extra_is_never_a_bug(name: str) -> None:
             assert image.reason is not Reason.NO_MEMORY
         else:
             assert image.grey.dtype == np.uint8 and image.grey.ndim == 2
+
+
+def test_components_of_unlike_bits_are_unsupported() -> None:
+    wide = two().astype(np.uint16)
+    pixels = (wide >> 3 << 11 | wide >> 2 << 5 | wide >> 3).astype("<u2").tobytes()
+    image = decode.decode_content(tiff_of_bits(pixels, wide.shape, [5, 6, 5], 2), MAX_PIXELS)
+    assert isinstance(image, ImageError) and image.reason is Reason.UNSUPPORTED
 
 
 SIZES = (256, 257, 258, 277, 278, 322, 323)  # of the page, of a pixel, and of strips and tiles

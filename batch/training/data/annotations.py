@@ -18,7 +18,6 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError
 from batch.images import decode
 from batch.records import Grey, ScanRef
-from batch.storage import dispatch
 from batch.training.data.arrays import part_of
 
 MAX_BYTES = 256 << 20  # of a file of annotations, which needs several times as much memory
@@ -200,11 +199,11 @@ def cut_out(
         sorted(annotations, key=lambda found: found.file), lambda found: found.file
     ):
         on_sheet = list(of_sheet)
-        sheet = _read_sheet(file)
-        if isinstance(sheet, ImageError):
-            left_out[f"on a sheet that cannot be read ({on_sheet[0].name}, {sheet.reason.value})"] += len(
-                on_sheet
-            )
+        try:
+            sheet = decode.read(ScanRef(str(file), str(file)), MAX_PIXELS, full_size=True).grey
+        except ImageError as error:
+            name = f"on a sheet that cannot be read ({on_sheet[0].name}, {error.reason.value})"
+            left_out[name] += len(on_sheet)
             continue
         for number, annotation in enumerate(on_sheet, 1):
             assert annotation.box is not None
@@ -213,17 +212,6 @@ def cut_out(
                 left_out["outside the sheet, or too small"] += 1
             else:
                 yield annotation, f"{annotation.name} box {number}", picture
-
-
-def _read_sheet(file: Path) -> Grey | ImageError:
-    limit = MAX_PIXELS * decode.BYTES_PER_PIXEL + decode.SPARE_BYTES
-    ((_, content),) = dispatch.read_contents([ScanRef(str(file), str(file))], limit)
-    if isinstance(content, ImageError):
-        return content
-    try:
-        return decode.decode(content, MAX_PIXELS, full_size=True)
-    except ImageError as error:
-        return error
 
 
 def _cut(sheet: Grey, box: Box) -> Grey | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 
 from batch.errors import InputError
 from batch.inputs.find import Inputs
-from batch.lengths import MAX_DIGITS
+from batch.lengths import MAX_DIGITS, NUMBER
 from batch.records import Grey, ScanRef
 from batch.training.data import annotated, datasets, layouts, tables
 from batch.training.data.annotations import Annotations, cut_out
@@ -24,7 +23,6 @@ from batch.training.data.datasets import FROM_KERAS, NOT_A_DIGIT
 from batch.training.progress import Progress
 
 LABELS_FILE = "labels.csv"
-_NUMBER = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
 NONE = "none"  # a label, or the name of a folder, of what is not a digit
 LAYOUTS = (
     f"a {LABELS_FILE} with the columns file and label, folders named 0 to 9 and none, "
@@ -114,7 +112,7 @@ def _annotated(
     known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
     for annotation in chosen:
         if not _is_label(annotation.label, numbers):
-            is_number = _NUMBER.fullmatch(annotation.label.strip()) is not None
+            is_number = NUMBER.fullmatch(annotation.label.strip()) is not None
             what = (
                 f"a number as label; {FOR_NUMBERS}" if is_number else f"the label {annotation.label[:40]!r}"
             )
@@ -151,18 +149,18 @@ def _checked(scans: list[LabelledScan], source: str) -> list[LabelledScan]:
 
 def _is_label(text: str, numbers: bool) -> bool:
     text = text.strip()
-    return text.lower() in _NO_DIGIT or (_NUMBER.fullmatch(text) is not None if numbers else text in _CLASSES)
+    return text.lower() in _NO_DIGIT or (NUMBER.fullmatch(text) is not None if numbers else text in _CLASSES)
 
 
 def _labelled(ref: ScanRef, text: str, where: str, numbers: bool) -> LabelledScan:
     text = text.strip()
     if text.lower() in _NO_DIGIT:
         return LabelledScan(ref, None)
-    if numbers and _NUMBER.fullmatch(text):
+    if numbers and NUMBER.fullmatch(text):
         return LabelledScan(ref, None, text)
     if not _is_label(text, numbers):
         one_of = f"a number of at most {MAX_DIGITS} digits" if numbers else "0 to 9"
-        advice = f"; {FOR_NUMBERS}" if _NUMBER.fullmatch(text) else ""
+        advice = f"; {FOR_NUMBERS}" if NUMBER.fullmatch(text) else ""
         raise InputError(f"{where}: {text!r} is no label: {one_of}, or none{advice}")
     return LabelledScan(ref, int(text))
 
@@ -178,7 +176,7 @@ def _columns(file: Path) -> tuple[str, str] | None:
 def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -> Iterator[LabelledScan]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
-            delimiter = max(tables.DELIMITERS, key=text.readline().count)
+            delimiter = tables.delimiter(text.readline())
             text.seek(0)
             rows = csv.DictReader(text, delimiter=delimiter)
             for row in rows:
@@ -204,7 +202,7 @@ def _names(folder: Path, numbers: bool) -> list[str]:
     """Return the names that folders of labels may have."""
     if not numbers or not folder.is_dir():
         return [*_CLASSES]
-    return [*sorted(path.name for path in folder.iterdir() if _NUMBER.fullmatch(path.name)), NONE]
+    return [*sorted(path.name for path in folder.iterdir() if NUMBER.fullmatch(path.name)), NONE]
 
 
 def _from_folders(folder: Path, numbers: bool) -> Iterator[LabelledScan]:

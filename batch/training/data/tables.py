@@ -17,14 +17,14 @@ from batch.training.data.arrays import UNDIVIDED, LabelledImages, check_lines, l
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "img", "image_path", "name")
 LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
 MIN_PIXELS = 64  # columns of a table of levels, of 8x8 pixels or more
-DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t"
 _MAX_LINE = 1 << 20
 
 
 def first_row(path: Path) -> list[str]:
     """Return the cells of the first line of a CSV; an empty list if the file is no text."""
     line = _first_line(path)
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=_delimiter(line)), [])]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter(line)), [])]
 
 
 def _first_line(path: Path) -> str:
@@ -35,8 +35,9 @@ def _first_line(path: Path) -> str:
         return ""
 
 
-def _delimiter(line: str) -> str:
-    return max(DELIMITERS, key=line.count)
+def delimiter(line: str) -> str:
+    """Return what stands between the cells of a line of a CSV."""
+    return max(_DELIMITERS, key=line.count)
 
 
 def has_levels(path: Path) -> bool:
@@ -61,7 +62,7 @@ def read_levels(path: Path) -> dict[str, LabelledImages]:
         raise InputError(f"{path} has no labels: it needs a column {LABEL_COLUMNS[0]}")
     place = 0 if label is None else names.index(label)
     try:
-        table = pd.read_csv(path, header=0 if has_names else None, sep=_delimiter(_first_line(path)))
+        table = pd.read_csv(path, header=0 if has_names else None, sep=delimiter(_first_line(path)))
         values = table.to_numpy(np.float64)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path} is no table of levels: {error}") from error

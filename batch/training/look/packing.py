@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from batch.errors import InputError
-from batch.records import Grey
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError, InputError
+from batch.images import decode
+from batch.records import Grey, ScanRef
 from batch.storage import durable
 from batch.training.look.mixture import Field
 from batch.training.look.sources import Packed
@@ -232,9 +234,10 @@ def _pack_swiss(folder: Path) -> Packed:
 
 
 def _reduce(path: Path) -> Grey:
-    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise ValueError(f"{path} is no image")
+    try:
+        grey = decode.read(ScanRef(str(path), str(path)), MAX_PIXELS).grey
+    except ImageError as error:
+        raise ValueError(f"{path}: {error.reason}, {error.detail}") from error
     scale = SWISS_PX / max(grey.shape)
     size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)

@@ -43,6 +43,14 @@ def test_packing_is_repeatable(packed: Packed, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again[name], array)
 
 
+def test_a_swiss_scan_is_decoded_as_the_scans_that_are_read(tmp_path: Path) -> None:
+    folder = look_sources.write(tmp_path)
+    path = next(folder.rglob("swiss_pen/*.png"))
+    path.write_bytes(path.read_bytes()[:-40])  # OpenCV reads that
+    with pytest.raises(InputError, match=r"\.png: truncated"):
+        pack(DataPaths.in_folder(folder))
+
+
 def test_strokes_keep_their_ends_and_lose_stairs() -> None:
     stairs = np.repeat(np.arange(0, 1000, 20), 2).astype(np.float32)
     stroke = np.stack([stairs[1:], stairs[:-1]], 1)

@@ -26,9 +26,8 @@ def fields(seed: int, held_out: bool = False) -> list[Field]:
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-def test_fields_of_every_kind_have_labels(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batch.training.numbers.fields.FIELDS", {kind: 1.0})
-    renderer = Renderer(Sources(packed()), 1)
+def test_fields_of_every_kind_have_labels(kind: str) -> None:
+    renderer = Renderer(Sources(packed()), 1, kinds={kind: 1.0})
     for field in [renderer.field() for _ in range(20)]:
         assert field.kind == kind
         assert max(field.grey.shape) <= 2 * MAX_WIDTH_PX

@@ -1,0 +1,103 @@
+"""The data of an image in a PDF, and the check that all of them are there.
+
+PDFium draws what is left of damaged data without a word, and does not say how many bits a pixel has in them.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from batch.errors import ImageError
+from batch.images import jpeg, jpeg2000
+from batch.images.completeness import max_bytes, raise_damaged, raise_truncated, reading_structure
+from batch.images.pixels import Buffer, decode_page
+from batch.records import Reason
+
+_HEX, _BASE_85 = ("ASCIIHexDecode", "AHx"), ("ASCII85Decode", "A85")
+_FLATE, _DCT, _JPX = ("FlateDecode", "Fl"), ("DCTDecode", "DCT"), ("JPXDecode",)
+_UNDONE_BY_PDFIUM = ("LZWDecode", "LZW", "RunLengthDecode", "RL", "Crypt")
+_FAX = ("CCITTFaxDecode", "CCF", "JBIG2Decode")
+FILTERS = frozenset((*_HEX, *_BASE_85, *_FLATE, *_DCT, *_JPX, *_UNDONE_BY_PDFIUM, *_FAX))
+"""The filters that PDFium knows."""
+
+_NO_HEX, _SPACE = re.compile(rb"[^0-9A-Fa-f]"), b"\0\t\n\f\r "
+_POWERS_OF_85 = np.array([85**4, 85**3, 85**2, 85, 1], np.uint32)
+_CHUNK_BYTES = 1 << 20
+
+
+def check_data(
+    content: bytes, filters: Sequence[str], width_px: int, height_px: int, max_pixels: int
+) -> None:
+    """Check that the data of an image are whole, as far as digitbox knows their filters.
+
+    Args:
+        content: The data as they are in the file.
+        filters: What to undo, the first one first.
+        width_px: Width of the image.
+        height_px: Height of the image.
+        max_pixels: Largest number of pixels that it may have.
+
+    Raises:
+        ImageError: `truncated` or `damaged`.
+    """
+    limit_bytes = max_bytes(width_px * height_px)
+    for name in filters:
+        if name in _HEX:
+            digits = _NO_HEX.sub(b"", content.partition(b">")[0]).decode()
+            content = bytes.fromhex(digits + "0" * (len(digits) % 2))
+        elif name in _BASE_85:
+            content = _from_base_85(content, limit_bytes)
+        elif name in _FLATE:
+            content = _inflate(content, limit_bytes)
+        else:
+            _check_code(content, name, max_pixels)
+            return
+    if len(content) < (width_px + 7) // 8 * height_px:  # of one bit a pixel; no image has fewer
+        raise_truncated("the data of an image are cut off")
+
+
+def _check_code(content: bytes, name: str, max_pixels: int) -> None:
+    with reading_structure():
+        if name in _DCT:
+            decode_page(Buffer(content), jpeg.parse(content, max_pixels), max_pixels)
+        elif name in _JPX:
+            try:
+                jpeg2000.parse(content, max_pixels)
+            except ImageError as error:
+                if error.reason is not Reason.UNSUPPORTED:  # PDFium knows palettes and inks
+                    raise
+
+
+def _from_base_85(content: bytes, limit_bytes: int) -> bytes:
+    text = content.partition(b"~")[0].translate(None, _SPACE)
+    if len(text) + 4 * text.count(b"z") > 2 * limit_bytes:
+        raise_damaged("an image has more data than its pixels need")
+    text = text.replace(b"z", b"!!!!!")
+    missing = -len(text) % 5
+    digits = np.frombuffer(text + b"u" * missing, np.uint8).astype(np.uint32).reshape(-1, 5) - 33
+    words = (digits * _POWERS_OF_85).sum(axis=1, dtype=np.uint32)
+    return words.astype(">u4").tobytes()[: len(words) * 4 - missing]
+
+
+def _inflate(content: bytes, limit_bytes: int) -> bytes:
+    """Return what Flate has compressed, and stop after `limit_bytes`; its checksum may be missing."""
+    header, stream = zlib.decompressobj(), zlib.decompressobj(-zlib.MAX_WBITS)
+    pixels, rest = bytearray(), content[2:]
+    try:
+        header.decompress(content[:2])
+        while not stream.eof and len(pixels) <= limit_bytes:
+            part = stream.decompress(rest, _CHUNK_BYTES)
+            rest = stream.unconsumed_tail
+            if not part and not rest and not stream.eof:
+                raise_truncated("the data of an image are cut off")
+            pixels += part
+    except zlib.error as error:
+        raise ImageError(Reason.DAMAGED, "the data of an image are damaged") from error
+    checksum = stream.unused_data[:4]
+    if len(checksum) == 4 and int.from_bytes(checksum, "big") != zlib.adler32(pixels):
+        raise_damaged("the data of an image are damaged")
+    return bytes(pixels)
