@@ -221,7 +221,7 @@ def _outside_folders(folder: Path, numbers: bool) -> Counter[str]:
         if not is_deeper:
             found["in no folder of a label"] += 1
         elif name not in labels:
-            is_number = _NUMBER.fullmatch(name) is not None
+            is_number = NUMBER.fullmatch(name) is not None
             what = (
                 f"folders with numbers as names; {FOR_NUMBERS}" if is_number else f"the folder {name[:40]!r}"
             )
