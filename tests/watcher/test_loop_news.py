@@ -145,11 +145,11 @@ def test_slow_programs_hold_up_no_scan(scene: Scene, monkeypatch: pytest.MonkeyP
 
     scene.notifications = NotifyOptions(on_complete="true")
     monkeypatch.setattr(notify, "call_hooks", call)
-    monkeypatch.setattr(news, "MAX_WAITING", 2)
+    monkeypatch.setattr(news, "MAX_WAITING", 4)  # more than come before the first begins
     for number in range(8):
         scene.ticking.at(number * 10, lambda n=number: scene.drop(f"{n}.png", numbered_scan(n)))  # type: ignore[misc]
     scene.ticking.at(9, wait_for_the_first)
-    scene.ticking.at(100, lambda: is_over.set())
+    scene.ticking.at(109, lambda: is_over.set())  # at the end: later news may meet a full queue once more
     scene.watch(110)
     scene.check()
     assert len(scene.log.of("notify")) == 1 and len(scene.results) == 8
