@@ -28,7 +28,7 @@ HELD_OUT_FIELDS = 8_000  # with fewer, two or three errors would make the thresh
 @click.option(
     "--fields",
     type=click.IntRange(min=1),
-    default=1_500_000,
+    default=4_000_000,
     show_default=True,
     help="Fields that the reader of numbers sees.",
 )

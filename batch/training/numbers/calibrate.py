@@ -26,7 +26,7 @@ from batch.training.numbers.records import NO_LABEL, Records
 
 MAX_RISK = 0.005  # the share of wrong numbers among those that are ok
 OTHER_COUNT = 0.2  # of a field that holds no number: people's folders have fewer of them than the mixture
-LOOK_WEIGHTS = (0.3, 0.5, 0.8, 1.2, 1.6)  # tried as the weight of the look
+LOOK_WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 1.6)  # tried as the weight of the look
 OTHER_LENGTHS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # tried as the weight of lengths that are not allowed
 WRONG_LENGTH_FRACTION = (
     0.1  # of the fields that lack a digit, or have one too many, where the length is known
