@@ -129,8 +129,9 @@ def test_the_table_for_clusters_has_the_measured_speeds() -> None:
     )
     rates = [rate for _, rate in kinds.values()]
     assert rates == [measured["digits"], measured["scans-png"], measured["photos"]]
-    for kind, rate in zip(kinds, rates, strict=True):  # an actor has one of two cores
-        assert f"| {kind} | {rate / 2:,.0f} |" in read("docs/cluster.md")
+    for kind, rate in zip(kinds, rates, strict=True):  # an actor has one of two cores, and Ray takes a little
+        (figure,) = re.findall(rf"\| {kind} \| ([\d,]+) \|", read("docs/cluster.md"))
+        assert 0.8 < 2 * int(figure.replace(",", "")) / rate <= 1
 
 
 def test_attributes_of_results_are_documented() -> None:
