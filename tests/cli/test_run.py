@@ -188,10 +188,10 @@ def test_a_decoder_that_hangs_costs_one_row(
     arguments: tuple[str, ...],
     scan_limit_s: float,
 ) -> None:
-    def hang_at(data: bytes, max_pixels: int) -> AbstractContextManager[object]:
+    def hang_at(data: bytes, max_pixels: int, *, full_size: bool = False) -> AbstractContextManager[object]:
         if data == hanging:
             hang()
-        return opened(data, max_pixels)
+        return opened(data, max_pixels, full_size=full_size)
 
     hanging, opened = FORMATS["png-8"](two()[::-1]), pages.open_pages
     monkeypatch.setattr(pages, "open_pages", hang_at)
