@@ -129,6 +129,8 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
                     f"{failed} of the last {run.command} could not be read: see them with {see}, and read "
                     f"them again with {again}"
                 )
+        elif run.command == "watch" and run.exit_code == ExitCode.INTERRUPTED:
+            pass  # somebody ended it, and it finished its batch
         elif run.exit_code not in (None, ExitCode.OK):
             health.problems.append(f"the last {run.command} ended with {run.exit_code}: {run.error}")
     if max_age_s is not None and not is_watched:

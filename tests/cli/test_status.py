@@ -97,6 +97,7 @@ WATCH = run(9, 5, None, command="watch", pid=os.getpid())
         ([WATCH, beat("paused", 0.01, detail="no room")], "the watcher is paused: no room"),
         ([replace(WATCH, pid=NOBODY), beat("watching", 0.01, pid=NOBODY)], "the watcher is gone"),
         ([run(9, 9, 0, command="watch"), beat("stopped", 5, pid=NOBODY)], ""),
+        ([run(9, 9, 130, command="watch"), beat("stopped", 5, pid=NOBODY)], ""),
         ([beat("watching", 30, pid=NOBODY), run(1, 5)], ""),  # a run has taken its place since
         ([beat("watching", 30), run(1, 5)], ""),  # and another process its number
         ([beat("watching", 2, pid=NOBODY), run(1, 5)], "the watcher is gone"),
