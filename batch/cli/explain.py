@@ -12,7 +12,7 @@ import cv2
 
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
-from batch.cli.types import NamedPath, ScanPath, Whole
+from batch.cli.types import NamedPath, ScanPath
 from batch.config import ReadOptions
 from batch.errors import ConfigError, OutboxError
 from batch.inference.explain import explain_scan
@@ -22,6 +22,7 @@ from batch.options import build
 from batch.run import job
 from batch.storage import durable
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 
 MAX_SCANS = 50  # in a picture; with more, it would be too high for most programs
 

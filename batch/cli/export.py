@@ -14,7 +14,7 @@ import click
 
 from batch.cli import values
 from batch.cli.options import outbox_option
-from batch.cli.types import LocalPath, NamedPath, Whole
+from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.outbox import corrections
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
@@ -25,6 +25,7 @@ from batch.results.spreadsheets import ExcelEuWriter, ExcelWriter
 from batch.results.writers import CsvWriter, ParquetWriter, Writer
 from batch.storage.durable import new_file
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 from batch.text import count
 
 BINARY_WRITERS: Mapping[str, Callable[[IO[bytes], list[str]], Writer]] = {
