@@ -235,7 +235,7 @@ class LiveRows:
         if (
             entry is None
             or not entry.row.sha256
-            or not is_label(values["corrected"], with_numbers=entry.row.has_number)
+            or not is_label(values["corrected"], with_numbers=self._corrected(entry).takes_numbers)
         ):
             raise WrongAnswersError("no such scan, or no such answer")
         comment = " ".join(values["comment"].split())[:MAX_COMMENT]
