@@ -15,7 +15,7 @@ import click
 from batch.cli import values
 from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath, NamedPath
-from batch.errors import ConfigError, InputError, OutboxError
+from batch.errors import ConfigError, InputError, OutboxError, OutputExistsError
 from batch.outbox import corrections
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import has_ledger, open_ledger
@@ -180,7 +180,7 @@ def _write(
             text.detach()
             return rows
     except FileExistsError as error:
-        raise ConfigError(f"{output} exists: give another --output") from error
+        raise OutputExistsError(output) from error
     except OSError as error:
         raise OutboxError(
             f"cannot write {output}: {error.strerror or error}; make room or give another --output"
