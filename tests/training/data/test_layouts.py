@@ -5,6 +5,7 @@ import csv
 import functools
 import gzip
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,41 @@ def test_labels_of_something_else_are_told(tmp_path: Path) -> None:
     said: list[str] = []
     datasets.load(str(archive(tmp_path, x=images, y=(labels + 1) % 10)), said.append)
     assert "of 60 read as labelled: look at them with explore" in said[0]
+
+
+def of_classes(folder: Path, names: list[str], labels: list[int]) -> Path:
+    """Write Parquet as Hugging Face's `datasets` does for a folder of images in folders by label."""
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    images = [{"bytes": png(image), "path": "0.png"} for image in IMAGES[: len(labels)]]
+    table = pa.table({"image": images, "label": labels})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), folder / "a.parquet")
+    return folder / "a.parquet"
+
+
+@pytest.mark.parametrize(
+    ("names", "digits"),
+    [
+        ([*"123456789", "none"], [1, 9, NOT_A_DIGIT]),  # in the order of folders, which lack 0
+        ([*map("digit {}".format, range(10))], [0, 8, 9]),
+        ([*"0123456789"], [0, 8, 9]),
+    ],
+)
+def test_labels_are_places_among_names(names: list[str], digits: list[int], tmp_path: Path) -> None:
+    path = of_classes(tmp_path, names, [0, 8, 9])
+    assert datasets.load(str(path), print).train.labels.tolist() == digits
+
+
+def test_a_class_that_is_no_digit_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"labels must be whole numbers: .*'stamp'"):
+        datasets.load(str(of_classes(tmp_path, [*"12", "stamp"], [0, 2])), print)
+
+
+def test_parquet_of_paths_says_what_to_do(tmp_path: Path) -> None:
+    table = {"image": [{"bytes": None, "path": "scans/3/0.png"}], "label": [3]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"has the paths of images, .* 'scans/3/0.png'.*: give their folder"):
+        datasets.load(str(tmp_path / "a.parquet"), print)
 
 
 def test_minus_one_is_what_is_no_digit(tmp_path: Path) -> None:
