@@ -85,6 +85,11 @@ def one_idx_file(folder: Path) -> Path:
     return idx_files(folder, compress=False) / "t10k-images-idx3-ubyte"
 
 
+def unpacked_idx_files(folder: Path) -> Path:
+    """Write MNIST as torchvision leaves it: each file compressed, and unpacked beside it."""
+    return idx_files(idx_files(folder), compress=False)
+
+
 def archive(folder: Path, **arrays: Any) -> Path:
     path = folder / "set.npz"
     np.savez(path, **arrays)
@@ -184,6 +189,7 @@ MAKERS: list[Callable[[Path], Path]] = [
     named_list,
     idx_files,
     one_idx_file,
+    unpacked_idx_files,
     keras_archive,
     floats_and_one_hot,
     flat_and_text,
