@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
@@ -50,7 +51,7 @@ def has_levels(path: Path) -> bool:
 def read_levels(path: Path) -> dict[str, LabelledImages]:
     """Read a CSV with a label and the levels of the pixels in each line, as those of Kaggle.
 
-    Without a line of names, the label comes first.
+    Without a line of names, the label comes first, as Kaggle's, or last, as that of scikit-learn and UCI.
 
     Raises:
         InputError: The file is something else.
@@ -70,9 +71,16 @@ def read_levels(path: Path) -> dict[str, LabelledImages]:
         raise InputError(f"{path} is no table of levels: {error}") from error
     with path.open(encoding="utf-8-sig", newline="") as file:
         check_lines(values, file, path)
+    if not has_names and _are_labels(values[:, -1]) and not _are_labels(values[:, 0]):
+        place = values.shape[1] - 1
     images = np.delete(values, place, axis=1)
     origin = f"a label and {images.shape[1]} levels in each line"
     return {UNDIVIDED: labelled(images, values[:, place], str(path), origin)}
+
+
+def _are_labels(column: npt.NDArray[np.float64]) -> bool:
+    """Return whether a column can have the labels: a corner of the images has one level, or too many."""
+    return bool(np.isin(column, range(-1, 10)).all() and np.ptp(column) > 0)
 
 
 def read_parquet(paths: list[Path]) -> dict[str, LabelledImages]:

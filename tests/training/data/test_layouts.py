@@ -132,6 +132,14 @@ def without_names(folder: Path) -> Path:
     return kaggle(folder, with_names=False)
 
 
+def with_the_label_last(folder: Path) -> Path:
+    """Write the levels first, as scikit-learn's `digits.csv` and UCI's `optdigits.tra` have them."""
+    path = without_names(folder)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("".join(",".join([*levels, label]) + "\n" for label, *levels in rows))
+    return path
+
+
 def of_a_european_table_program(folder: Path) -> Path:
     return kaggle(folder, delimiter=";")
 
@@ -197,6 +205,7 @@ MAKERS: list[Callable[[Path], Path]] = [
     one_numpy_file,
     kaggle,
     without_names,
+    with_the_label_last,
     of_a_european_table_program,
     with_tabs,
     hugging_face,
