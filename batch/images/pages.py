@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batch.errors import ImageError
-from batch.images import codecs, formats, pdf, pixels
+from batch.images import codecs, formats, pdf, pdf_data, pixels
 from batch.images.container import Container, check_side
 from batch.images.pixels import Buffer, Page, Pages
 
@@ -30,7 +30,8 @@ def open_pages(data: bytes, max_pixels: int, *, full_size: bool = False) -> Iter
     container = formats.parse(data, max_pixels)
     if container.kind == "pdf":
         with pdf.open_document(data) as document:
-            yield Pages(len(document), lambda first: pdf.read_pages(document, first, max_pixels))
+            masks = pdf_data.mask_sizes(data)
+            yield Pages(len(document), lambda first: pdf.read_pages(document, masks, first, max_pixels))
         return
     buffer = Buffer(data)
     if container.page_list:

@@ -11,7 +11,7 @@ import ctypes
 import math
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,6 +29,7 @@ from batch.images.container import (
     raise_truncated,
 )
 from batch.images.grey import to_grey
+from batch.images.pdf_data import Size
 from batch.images.pixels import Page, reporting
 from batch.records import Grey, Reason
 
@@ -112,11 +113,14 @@ def open_document(data: bytes) -> Iterator[PdfDocument]:
             document.close()
 
 
-def read_pages(document: PdfDocument, first: int, max_pixels: int) -> Iterator[Page]:
+def read_pages(
+    document: PdfDocument, masks: Mapping[Size, Size], first: int, max_pixels: int
+) -> Iterator[Page]:
     """Draw the pages of a PDF, one after the other.
 
     Args:
         document: The open file.
+        masks: The sizes of masks by those of their images, see `pdf_data.mask_sizes`.
         first: The page to begin with, from 1.
         max_pixels: Largest number of pixels that a page may have.
 
@@ -130,7 +134,7 @@ def read_pages(document: PdfDocument, first: int, max_pixels: int) -> Iterator[P
             page = document[place]
             try:
                 with reporting():
-                    grey = _draw(page, max_pixels)
+                    grey = _draw(page, masks, max_pixels)
             finally:
                 page.close()
         except ImageError as error:
@@ -141,9 +145,9 @@ def read_pages(document: PdfDocument, first: int, max_pixels: int) -> Iterator[P
             yield grey
 
 
-def _draw(page: Any, max_pixels: int) -> Grey:
+def _draw(page: Any, masks: Mapping[Size, Size], max_pixels: int) -> Grey:
     """Draw a page in grey; in colour if it has colours, as the grey of PDFium is cut off, not rounded."""
-    drawing = _examine(page, max_pixels)
+    drawing = _examine(page, masks, max_pixels)
     sides_pt = page.get_size()
     dpi = drawing.dpi
     if not drawing.has_scan:  # lines can be drawn smaller
@@ -171,7 +175,7 @@ def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray
         bitmap.close()
 
 
-def _examine(page: Any, max_pixels: int) -> _Drawing:
+def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int) -> _Drawing:
     """Find the images of a page, check them, and return how to draw it."""
     from pypdfium2 import raw
 
@@ -192,7 +196,9 @@ def _examine(page: Any, max_pixels: int) -> _Drawing:
             check_size(found.width, found.height, max_pixels)
             across, down = math.hypot(matrix.a, matrix.b), math.hypot(matrix.c, matrix.d)  # in points
             if across > 0 and down > 0:
-                dpi = POINTS_PER_INCH * max(found.width / across, found.height / down)
+                size = found.width, found.height
+                width, height = map(max, size, masks.get(size, size))  # a mask may be finer than its image
+                dpi = POINTS_PER_INCH * max(width / across, height / down)
                 images.append((across * down, dpi))
             has_colours |= found.bits_per_pixel > 8 or found.colorspace not in _GREYS
             _check_image(item, found, max_pixels)

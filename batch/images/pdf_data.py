@@ -1,13 +1,15 @@
-"""The data of an image in a PDF, and the check that all of them are there.
+"""The data of an image in a PDF: the check that all of them are there, and the sizes of masks.
 
 PDFium draws what is left of damaged data without a word, and does not say how many bits a pixel has in them.
+Nor does it say the size of a mask, which has the ink if a scanner has divided the page into ink and paper.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -24,9 +26,59 @@ _FAX = ("CCITTFaxDecode", "CCF", "JBIG2Decode")
 FILTERS = frozenset((*_HEX, *_BASE_85, *_FLATE, *_DCT, *_JPX, *_UNDONE_BY_PDFIUM, *_FAX))
 """The filters that PDFium knows."""
 
+_MASK = re.compile(rb"/S?Mask\s+(\d{1,10})\s+\d{1,5}\s+R\b")
+_OBJECT, _NUMBER = re.compile(rb" obj\b"), re.compile(rb"(\d{1,10})\s+\d{1,5}$")
+_WIDTH, _HEIGHT = (re.compile(rb"/%s\s+(\d{1,10})\b(?!\s+\d+\s+R)" % side) for side in (b"Width", b"Height"))
+_MAX_MASKS = 100_000
+_DICTIONARY_BYTES, _NUMBER_BYTES = 2048, 20  # of an image, and before the word obj, at most
+
 _NO_HEX, _SPACE = re.compile(rb"[^0-9A-Fa-f]"), b"\0\t\n\f\r "
 _POWERS_OF_85 = np.array([85**4, 85**3, 85**2, 85, 1], np.uint32)
 _CHUNK_BYTES = 1 << 20
+
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+def mask_sizes(data: bytes) -> Mapping[Size, Size]:
+    """Return the sizes of masks by the sizes of the images that have them.
+
+    Of several masks of images of one size, the largest counts. The dictionary of an image is always readable:
+    what has a stream of its own never lies in a compressed one.
+
+    Args:
+        data: The whole file.
+    """
+    masked = list(islice(_MASK.finditer(data), _MAX_MASKS)) if b"Mask" in data else []
+    if not masked:
+        return {}
+    masks = {int(found[1]) for found in masked}
+    starts = {number: start for number, start in _objects(data) if number in masks}
+    sizes: dict[Size, Size] = {}
+    for found in masked:
+        start = data.rfind(b"obj", max(0, found.start() - _DICTIONARY_BYTES), found.start())
+        image, mask = _size(data, start), _size(data, starts.get(int(found[1]), -1))
+        if image and mask:
+            sizes[image] = max(mask, sizes.get(image, mask))
+    return sizes
+
+
+def _objects(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the number of each object of the file, and where its content begins."""
+    for found in _OBJECT.finditer(data):
+        start = found.start()
+        if number := _NUMBER.search(data, max(0, start - _NUMBER_BYTES), start):
+            yield int(number[1]), found.end()
+
+
+def _size(data: bytes, start: int) -> Size | None:
+    """Return the size in the dictionary of an image; None if there is none."""
+    end = data.find(b"stream", start, start + _DICTIONARY_BYTES) if start >= 0 else -1
+    if end < 0 or data.find(b"endobj", start, end) >= 0:
+        return None
+    width, height = _WIDTH.search(data, start, end), _HEIGHT.search(data, start, end)
+    return (int(width[1]), int(height[1])) if width and height else None
 
 
 def check_data(

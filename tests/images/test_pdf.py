@@ -4,6 +4,7 @@ import base64
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -51,6 +52,33 @@ def test_a_scan_keeps_its_pixels(kind: str, side: int) -> None:
 def test_a_page_has_the_resolution_of_its_scan(dpi: float) -> None:
     (image,) = greys(pdfs.write(pdfs.scan(two(), dpi=dpi)))
     assert far(image, two()) == 0
+
+
+@pytest.mark.parametrize("has_paper", [True, False])
+@pytest.mark.parametrize("kind", ["SMask", "Mask"])
+def test_ink_in_a_mask_keeps_its_pixels(kind: str, has_paper: bool) -> None:
+    """Scanners that divide a page into ink and paper keep the paper, and the colours of the ink, small."""
+    grey = np.where(two() > 127, 255, 0).astype(np.uint8)
+    height, width = grey.shape
+    size = f"/Width {width}/Height {height}/Filter/FlateDecode"
+    if kind == "SMask":
+        mask = f"{size}/ColorSpace/DeviceGray/BitsPerComponent 8", zlib.compress((255 - grey).tobytes())
+    else:
+        mask = f"{size}/ImageMask true/BitsPerComponent 1", zlib.compress(pdfs.packed(grey, 1))
+    ink = f"/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/{kind} 3 0 R", b"\0"  # 3 is the mask
+    place = f"q {width} 0 0 {height} 0 0 cm"
+    drawing = f"{place} /I2 Do Q " * has_paper + f"{place} /I1 Do Q"
+    paper = pdfs.image(np.full((4, 4), 255, np.uint8))
+    (image,) = greys(pdfs.write(pdfs.PdfPage(width, height, drawing, [mask, ink, paper])))
+    assert far(image, grey) == 0
+
+
+def test_a_mask_that_is_not_there_counts_for_nothing() -> None:
+    grey = two()
+    page = pdfs.scan(grey)
+    ((dictionary, data),) = page.images
+    (image,) = greys(pdfs.write(replace(page, images=[(f"{dictionary}/SMask 99 0 R", data)])))
+    assert far(image, grey) == 0
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])

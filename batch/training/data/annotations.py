@@ -25,6 +25,7 @@ MAX_FILES = 1_000_000  # in a folder of sheets
 MIN_SIDE_PX = 4  # of a box; digitbox reads no smaller scan
 
 NOT_A_BOX = "in a box without four numbers"
+TURNED = "in a turned box"
 
 
 class Box(NamedTuple):
@@ -87,7 +88,8 @@ class Folder:
     def find(self, name: str, source: Path) -> Path | None:
         """Return the file of this path in the folder, or else the only one of this name in it.
 
-        If several files have the name, it may be the only one in a folder of the part of the annotations.
+        Of several files of the name, those count whose path ends as this one, and that are in a folder of the
+        part of the annotations.
 
         Args:
             name: The path as the annotations have it.
@@ -112,6 +114,9 @@ class Folder:
         except OSError:  # the name is too long
             return None
         same_name = self._by_name.get(os.path.basename(name), [])
+        if len(same_name) > 1:
+            ending = Path(name).parts
+            same_name = [file for file in same_name if file.parts[-len(ending) :] == ending] or same_name
         if len(same_name) > 1:
             part = part_of(self.name_of(source))
             same_name = [file for file in same_name if part_of(self.name_of(file.parent)) == part]

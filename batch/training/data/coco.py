@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InputError
-from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of
+from batch.training.data.annotations import NOT_A_BOX, TURNED, Annotation, Annotations, Folder, box_of
 from batch.training.data.arrays import part_of
 
 LAYOUT = "boxes in COCO's JSON"
@@ -48,6 +48,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
                 images.get(box["image_id"]),
                 categories.get(box["category_id"]),
                 box.get("bbox"),
+                _is_turned(box),
             )
             for box in content["annotations"]
         ]
@@ -62,7 +63,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
     last = {name: image_id for image_id, (name, _, _) in images.items()}
     of_source = part_of(os.path.relpath(source, annotations.root))
     files = {}
-    for image_id, image, label, box in boxes:
+    for image_id, image, label, box, is_turned in boxes:
         if image is None:
             annotations.left_out[of_source]["of an image that the file does not list"] += 1
             continue
@@ -78,7 +79,16 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             annotations.left_out[part][f"of an image that is not there (e.g. {name!r})"] += 1
         elif label is None:
             annotations.left_out[part]["of an unknown category"] += 1
+        elif is_turned:
+            annotations.left_out[part][TURNED] += 1
         elif (shares := box_of(box, width, height)) is None:
             annotations.left_out[part][NOT_A_BOX] += 1
         else:
             annotations.add(part, Annotation(file, of_file, label, shares))
+
+
+def _is_turned(box: dict[str, Any]) -> bool:
+    """Return whether CVAT says that a box was turned: its `bbox` is that before the turn."""
+    attributes = box.get("attributes")
+    turn = attributes.get("rotation") if isinstance(attributes, dict) else None
+    return isinstance(turn, int | float) and turn % 360 != 0

@@ -46,6 +46,9 @@ def find(path: Path) -> dict[str, tuple[Path, Path]]:
         labels = next((other for other in _other_names(images) if magic(other) == MAGIC_LABELS), None)
         if labels is None:
             raise InputError(f"{images} has no labels: put {next(_other_names(images)).name} beside it")
+        unpacked = images.with_name(images.name.removesuffix(".gz"))
+        if unpacked in (known for known, _ in found.values()):
+            continue  # torchvision keeps the compressed file, too
         part = part_of(images.name)
         if part in found:
             others = f"{found[part][0].name} and {images.name}"

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Box, Folder, box_of
+from batch.training.data.annotations import NOT_A_BOX, TURNED, Annotation, Annotations, Box, Folder, box_of
 from batch.training.data.arrays import UNDIVIDED, part_of
 
 LAYOUT = "Label Studio's JSON export"
@@ -138,7 +138,7 @@ def _of_value(value: dict[str, Any]) -> Iterator[tuple[str, Box | None, str]]:
         elif kind == _CHOICES:
             yield labels[0], None, ""
         elif value.get("rotation"):
-            yield "", None, "in a turned box"
+            yield "", None, TURNED
         else:
             sides = [value.get(side) for side in ("x", "y", "width", "height")]
             box = box_of(sides, 100, 100)  # they are per cent

@@ -107,7 +107,7 @@ def _annotated(
     """Return the labelled scans, and the boxes on labelled sheets as scans of their own."""
     found = annotations.found
     part = next((name for name in (part, *_others(part)) if name in found), part)
-    chosen = found.get(part, [])
+    chosen = list(dict.fromkeys(found.get(part, [])))  # several files may have the same boxes
     left_out = sum((annotations.left_out[name] for name in {part, UNDIVIDED}), Counter[str]())
     known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
     for annotation in chosen:

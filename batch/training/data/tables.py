@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
@@ -18,6 +20,7 @@ FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "i
 LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
 MIN_PIXELS = 64  # columns of a table of levels, of 8x8 pixels or more
 _DELIMITERS = ",;\t"
+_CLASSES = {**{str(digit): digit for digit in range(10)}, "none": -1}
 _MAX_LINE = 1 << 20
 
 
@@ -48,7 +51,7 @@ def has_levels(path: Path) -> bool:
 def read_levels(path: Path) -> dict[str, LabelledImages]:
     """Read a CSV with a label and the levels of the pixels in each line, as those of Kaggle.
 
-    Without a line of names, the label comes first.
+    Without a line of names, the label comes first, as Kaggle's, or last, as that of scikit-learn and UCI.
 
     Raises:
         InputError: The file is something else.
@@ -68,9 +71,16 @@ def read_levels(path: Path) -> dict[str, LabelledImages]:
         raise InputError(f"{path} is no table of levels: {error}") from error
     with path.open(encoding="utf-8-sig", newline="") as file:
         check_lines(values, file, path)
+    if not has_names and _are_labels(values[:, -1]) and not _are_labels(values[:, 0]):
+        place = values.shape[1] - 1
     images = np.delete(values, place, axis=1)
     origin = f"a label and {images.shape[1]} levels in each line"
     return {UNDIVIDED: labelled(images, values[:, place], str(path), origin)}
+
+
+def _are_labels(column: npt.NDArray[np.float64]) -> bool:
+    """Return whether a column can have the labels: a corner of the images has one level, or too many."""
+    return bool(np.isin(column, range(-1, 10)).all() and np.ptp(column) > 0)
 
 
 def read_parquet(paths: list[Path]) -> dict[str, LabelledImages]:
@@ -101,9 +111,13 @@ def _read_part(paths: list[Path]) -> LabelledImages:
         try:
             with pq.ParquetFile(path) as file:
                 image, label = _columns(path, file.schema_arrow.names)
+                classes = _classes(file.schema_arrow.metadata, label)
                 for rows in file.iter_batches(1000, columns=[image, label]):
                     images += [_grey(path, value) for value in rows.column(0).to_pylist()]
-                    labels += rows.column(1).to_pylist()
+                    found = rows.column(1).to_pylist()
+                    labels += [
+                        classes.get(value, value) if isinstance(value, int) else value for value in found
+                    ]
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"cannot read {path}: {error}; copy it anew") from error
     whole = labelled(np.zeros((len(images), 1, 1), np.uint8), np.array(labels), str(paths[0]), "")
@@ -119,8 +133,33 @@ def _columns(path: Path, names: list[str]) -> tuple[str, str]:
     return image, label
 
 
+def _classes(metadata: dict[bytes, bytes] | None, column: str) -> dict[Any, Any]:
+    """Return what the labels of a Parquet file mean, if Hugging Face has said so in it.
+
+    A label is the place of a class among their names there: of folders 1 to 9, the label 0 is the digit 1. If
+    no class has a digit as name, the labels are taken as they are.
+
+    Args:
+        metadata: Metadata of the file's schema.
+        column: The column of labels.
+
+    Returns:
+        The digit of each label, -1 for none, or a name that is neither.
+    """
+    try:
+        names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][column]["names"]
+        classes = {place: _CLASSES.get(name, name) for place, name in enumerate(names)}
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return classes if any(name in _CLASSES for name in names) else {}
+
+
 def _grey(path: Path, value: Any) -> Grey:
     content = value.get("bytes") if isinstance(value, dict) else value
+    if isinstance(value, dict) and content is None and value.get("path"):
+        raise InputError(
+            f"{path} has the paths of images, not the images (e.g. {value['path']!r}): give their folder"
+        )
     if not isinstance(content, bytes):
         raise InputError(f"{path}: an image must be the bytes of a file, not {type(content).__name__}")
     try:

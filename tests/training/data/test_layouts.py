@@ -5,6 +5,7 @@ import csv
 import functools
 import gzip
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,11 @@ def one_idx_file(folder: Path) -> Path:
     return idx_files(folder, compress=False) / "t10k-images-idx3-ubyte"
 
 
+def unpacked_idx_files(folder: Path) -> Path:
+    """Write MNIST as torchvision leaves it: each file compressed, and unpacked beside it."""
+    return idx_files(idx_files(folder), compress=False)
+
+
 def archive(folder: Path, **arrays: Any) -> Path:
     path = folder / "set.npz"
     np.savez(path, **arrays)
@@ -124,6 +130,14 @@ def kaggle(folder: Path, with_names: bool = True, delimiter: str = ",") -> Path:
 
 def without_names(folder: Path) -> Path:
     return kaggle(folder, with_names=False)
+
+
+def with_the_label_last(folder: Path) -> Path:
+    """Write the levels first, as scikit-learn's `digits.csv` and UCI's `optdigits.tra` have them."""
+    path = without_names(folder)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    path.write_text("".join(",".join([*levels, label]) + "\n" for label, *levels in rows))
+    return path
 
 
 def of_a_european_table_program(folder: Path) -> Path:
@@ -183,6 +197,7 @@ MAKERS: list[Callable[[Path], Path]] = [
     named_list,
     idx_files,
     one_idx_file,
+    unpacked_idx_files,
     keras_archive,
     floats_and_one_hot,
     flat_and_text,
@@ -190,6 +205,7 @@ MAKERS: list[Callable[[Path], Path]] = [
     one_numpy_file,
     kaggle,
     without_names,
+    with_the_label_last,
     of_a_european_table_program,
     with_tabs,
     hugging_face,
@@ -328,6 +344,41 @@ def test_labels_of_something_else_are_told(tmp_path: Path) -> None:
     said: list[str] = []
     datasets.load(str(archive(tmp_path, x=images, y=(labels + 1) % 10)), said.append)
     assert "of 60 read as labelled: look at them with explore" in said[0]
+
+
+def of_classes(folder: Path, names: list[str], labels: list[int]) -> Path:
+    """Write Parquet as Hugging Face's `datasets` does for a folder of images in folders by label."""
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    images = [{"bytes": png(image), "path": "0.png"} for image in IMAGES[: len(labels)]]
+    table = pa.table({"image": images, "label": labels})
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pq.write_table(table.replace_schema_metadata(metadata), folder / "a.parquet")
+    return folder / "a.parquet"
+
+
+@pytest.mark.parametrize(
+    ("names", "digits"),
+    [
+        ([*"123456789", "none"], [1, 9, NOT_A_DIGIT]),  # in the order of folders, which lack 0
+        ([*map("digit {}".format, range(10))], [0, 8, 9]),
+        ([*"0123456789"], [0, 8, 9]),
+    ],
+)
+def test_labels_are_places_among_names(names: list[str], digits: list[int], tmp_path: Path) -> None:
+    path = of_classes(tmp_path, names, [0, 8, 9])
+    assert datasets.load(str(path), print).train.labels.tolist() == digits
+
+
+def test_a_class_that_is_no_digit_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"labels must be whole numbers: .*'stamp'"):
+        datasets.load(str(of_classes(tmp_path, [*"12", "stamp"], [0, 2])), print)
+
+
+def test_parquet_of_paths_says_what_to_do(tmp_path: Path) -> None:
+    table = {"image": [{"bytes": None, "path": "scans/3/0.png"}], "label": [3]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"has the paths of images, .* 'scans/3/0.png'.*: give their folder"):
+        datasets.load(str(tmp_path / "a.parquet"), print)
 
 
 def test_minus_one_is_what_is_no_digit(tmp_path: Path) -> None:
