@@ -3,19 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from batch.inference import steps
 from batch.inference.decision import Decision
 from batch.inference.models import Model
-from batch.inference.number_decision import NumberDecision, decide
+from batch.inference.number_decision import NumberDecision, Spelled, decide
 from batch.inference.numbers import NumberReader
 from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import strip_of
+from batch.preprocessing.number_line import closer_strip_of, strip_of
 from batch.records import Grey, Reason, Status
 
 # Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
-# first, a digit is for review. From the second, the readers of single digits have no say.
+# first, a digit is for review. From the second, the readers of single digits have no say, and nobody looks
+# closer.
 UNSURE_SIGN, SURE_SIGN = 0.2, 0.9
+SURE = 0.99  # confidence of a number from which nobody looks closer
+RIVAL = 0.7  # probability of another answer from which a person looks
+
+
+class Line(NamedTuple):
+    """What was read of a scan.
+
+    Attributes:
+        strip: The strip, uint8 (40, width), of the reading that counts.
+        spelled: What the reader of numbers says of it.
+        decision: The decision.
+    """
+
+    strip: Grey
+    spelled: Spelled
+    decision: NumberDecision
+
+
+def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
+    """Read the line in each scan, and again closer if it is small and that leaves doubt.
+
+    Args:
+        greys: Grey images, uint8 (height, width), at least 4x4.
+        numbers: The reader of numbers.
+
+    Returns:
+        The surer reading of each scan, in the same order.
+    """
+    lines = _read([strip_of(grey).picture for grey in greys], numbers)
+    strips: dict[int, Grey] = {}
+    for index, (grey, line) in enumerate(zip(greys, lines, strict=True)):
+        if line.decision.confidence < SURE and line.spelled.sign < SURE_SIGN:
+            closer = closer_strip_of(grey)
+            if closer is not None:
+                strips[index] = closer.picture
+    for index, closer_line in zip(strips, _read(list(strips.values()), numbers), strict=True):
+        lines[index] = _surer(lines[index], closer_line)
+    return lines
+
+
+def _read(strips: Sequence[Grey], numbers: NumberReader) -> list[Line]:
+    return [
+        Line(strip, spelled, decide(spelled, numbers.thresholds))
+        for strip, spelled in zip(strips, numbers.spell(strips), strict=True)
+    ]
+
+
+def _surer(whole: Line, closer: Line) -> Line:
+    """Return the surer of two readings of a scan; if the other is likely to be right, a person looks."""
+    best, rival = whole, closer
+    if closer.decision.confidence > whole.decision.confidence or whole.decision.reason is Reason.BLANK:
+        best, rival = closer, whole
+    against = max(rival.spelled.sign, rival.spelled.other, rival.decision.confidence)
+    if best.decision.number != rival.decision.number and against >= RIVAL:
+        return best._replace(decision=_doubted(best.decision))
+    return best
 
 
 def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -> list[NumberDecision]:
@@ -31,8 +89,8 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     Returns:
         The decisions, in the same order.
     """
-    lines = numbers.spell([strip_of(grey).picture for grey in greys])
-    decisions = [decide(line, numbers.thresholds) for line in lines]
+    lines = read_lines(greys, numbers)
+    decisions = [line.decision for line in lines]
     if 1 not in numbers.lengths:
         return decisions
     answered = _answered(greys, model)
@@ -43,7 +101,7 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     ]
     digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):
-        sign = lines[index].sign
+        sign = lines[index].spelled.sign
         if decisions[index].reason is not Reason.NOT_A_NUMBER or sign < SURE_SIGN:
             agreed = _agree(decisions[index], digit.decision)
             decisions[index] = _doubted(agreed) if sign >= UNSURE_SIGN else agreed

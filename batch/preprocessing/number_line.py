@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from batch.preprocessing.look import LOOK, Place, is_ink_dark, level_curve, light_input, reduce
+from batch.preprocessing.writing_line import find_line, find_small_line
 from batch.records import Grey
 
 WIDTHS_PX = (56, 80, 120, 160, 240, 360)
@@ -30,20 +31,7 @@ class StripSpec:
         height_px: Height of the strip.
         margin_px: Ground on each side, so that no ink lies at the very rim.
         base_px: A scan is reduced until it is less high; a line of a third of it still fills the strip.
-        find_px: The height, at most, at which the line is looked for.
-        max_columns: A wider scan holds no line that fills the strip, and to look for it would take minutes.
         ground: Level of the paper, as in the look's picture.
-        ink_level: Levels above the paper nearby from which a pixel counts as ink.
-        open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
-        rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
-            height, too.
-        upright_fraction: A run of ink over so much of the height is the side of a box.
-        tall_fraction: A piece of ink this high, compared to the tallest one, is writing.
-        max_pieces: With more pieces of ink the paper is patterned, and the whole scan is the line.
-        max_ink_fraction: With more ink than that, too.
-        min_band_fraction: The line is taken as at least this share of the scan's height.
-        above_fraction: Paper above and below the line, as a share of its height.
-        beside_fraction: Paper to the left and right, the same.
         reach_px: Columns of the strip to each side of a digit's middle that a digit may take.
         long_ratio: A scan so many times as long as wide shows its digits to the look as specks.
         widening: Width of a strip for its second reading, in those of the first. It was chosen among 1.1,
@@ -53,19 +41,7 @@ class StripSpec:
     height_px: int = 40
     margin_px: int = 2
     base_px: int = 144
-    find_px: int = 72
-    max_columns: int = 10_000
     ground: int = LOOK.ground
-    ink_level: int = 120
-    open_fraction: float = 0.3
-    rule_fraction: float = 0.5
-    upright_fraction: float = 0.75
-    tall_fraction: float = 0.45
-    max_pieces: int = 70
-    max_ink_fraction: float = 0.35
-    min_band_fraction: float = 0.22
-    above_fraction: float = 0.1
-    beside_fraction: float = 0.5
     reach_px: float = 22.0
     long_ratio: float = 5.0
     widening: float = 1.3
@@ -96,9 +72,36 @@ def strip_of(grey: Grey) -> Strip:
     Args:
         grey: Grey image, uint8 (height, width), at least one pixel.
     """
-    base = _reduce_to(cv2.bitwise_not(grey) if is_ink_dark(grey) else grey, STRIP.base_px)
-    base = cv2.LUT(base, level_curve(base))
-    top, bottom, left, right = find_line(base)
+    return _strip_of_light(_with_light_ink(grey))
+
+
+def closer_strip_of(grey: Grey) -> Strip | None:
+    """Make a strip of the line alone, if that takes little of the scan.
+
+    In such a scan the reader of numbers sees small digits, far between the lines of a form. This strip has
+    more pixels of them and less of all else.
+
+    Args:
+        grey: Grey image, uint8 (height, width), at least one pixel.
+
+    Returns:
+        The strip; None if the line is not small, or if it is not clear where it is.
+    """
+    light = _with_light_ink(grey)
+    base = _levelled(light)
+    place = find_small_line(base)
+    if place is None:
+        return None
+    down, along = light.shape[0] / base.shape[0], light.shape[1] / base.shape[1]
+    top, bottom = math.floor(place.top * down), math.ceil(place.bottom * down)
+    left, right = math.floor(place.left * along), math.ceil(place.right * along)
+    strip = _strip_of_light(np.ascontiguousarray(light[top:bottom, left:right]))
+    return strip._replace(left=strip.left + left)
+
+
+def _strip_of_light(light: Grey) -> Strip:
+    base = _levelled(light)
+    left, top, right, bottom = find_line(base)
     height, width = bottom - top, right - left
     scale = _INSIDE_PX / height
     columns = min(max(1, round(width * scale)), WIDTHS_PX[-1] - 2 * STRIP.margin_px)
@@ -108,8 +111,18 @@ def strip_of(grey: Grey) -> Strip:
     if line.shape != (_INSIDE_PX, columns):
         line = cv2.resize(line, (columns, _INSIDE_PX), interpolation=cv2.INTER_LINEAR)
     picture, before = _put_in_strip(line, STRIP.margin_px)
-    to_grey, step = grey.shape[1] / base.shape[1], width / columns
-    return Strip(picture, (left - before * step) * to_grey, step * to_grey)
+    to_light, step = light.shape[1] / base.shape[1], width / columns
+    return Strip(picture, (left - before * step) * to_light, step * to_light)
+
+
+def _with_light_ink(grey: Grey) -> Grey:
+    return cv2.bitwise_not(grey) if is_ink_dark(grey) else grey
+
+
+def _levelled(light: Grey) -> Grey:
+    """Reduce a scan with light ink, and bring its paper to the ground and its ink to 255."""
+    base = _reduce_to(light, STRIP.base_px)
+    return np.asarray(cv2.LUT(base, level_curve(base)))
 
 
 def widen(strip: Grey) -> Strip:
@@ -169,66 +182,6 @@ def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:
         last = min(strip.shape[1], math.ceil(min(right, middle + STRIP.reach_px)))
         pictures.append(light_input(strip[:, first : max(last, first + 1)]))
     return pictures
-
-
-def find_line(levels: Grey) -> tuple[int, int, int, int]:
-    """Find the line of writing.
-
-    Args:
-        levels: Scan with paper at the ground and ink up to 255, uint8 (height, width).
-
-    Returns:
-        Top, bottom, left and right of the line with some paper around it; those of the whole scan if it is
-        not clear where the line is.
-    """
-    height, width = levels.shape
-    if width > STRIP.max_columns:
-        return 0, height, 0, width
-    factor = -(-height // STRIP.find_px)
-    small = reduce(levels, factor) if factor > 1 else levels
-    rows, columns = small.shape
-    reach = max(3, round(STRIP.open_fraction * rows)) | 1
-    paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
-    ink = (cv2.subtract(small, paper) > STRIP.ink_level).view(np.uint8)
-    run = max(rows, round(STRIP.rule_fraction * columns))
-    upright = _without_runs(ink, (max(4, round(STRIP.upright_fraction * rows)), 1))
-    ink = _without_runs(ink, (1, run))
-    whole = 0, height, 0, width
-    upright &= ink
-    count, _, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
-    if not 1 < count <= STRIP.max_pieces or int(ink.sum()) > STRIP.max_ink_fraction * ink.size:
-        return whole
-    pieces = stats[1:]
-    pieces = pieces[pieces[:, cv2.CC_STAT_AREA] > 2]
-    if not len(pieces):
-        return whole
-    tops, tall = pieces[:, cv2.CC_STAT_TOP], pieces[:, cv2.CC_STAT_HEIGHT]
-    ends = tops + tall
-    writing = tall >= STRIP.tall_fraction * tall.max()
-    top, bottom = int(tops[writing].min()), int(ends[writing].max())
-    missing = max(0.0, STRIP.min_band_fraction * rows - (bottom - top))
-    above = STRIP.above_fraction * (bottom - top) + 1 + missing / 2
-    # Here the upright runs count: one may be a 1 as high as the scan.
-    inked = ink[top:bottom].any(axis=0)
-    # A dot may stand a little below the digits.
-    inked |= upright[max(0, round(top - above)) : round(bottom + above)].any(axis=0)
-    beside = STRIP.beside_fraction * (bottom - top)
-    written = np.flatnonzero(inked)
-    first, last = int(written[0]), int(written[-1]) + 1
-    return (
-        max(0, round((top - above) * factor)),
-        min(height, round((bottom + above) * factor)),
-        max(0, round((first - beside) * factor)),
-        min(width, round((last + beside) * factor)),
-    )
-
-
-def _without_runs(ink: Grey, kernel: tuple[int, int]) -> Grey:
-    """Return ink, 0 or 1, without the runs that hold a kernel of this height and width."""
-    if kernel[0] > ink.shape[0] or kernel[1] > ink.shape[1]:
-        return ink
-    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(kernel, np.uint8))
-    return np.asarray(ink & (1 - cv2.dilate(runs, np.ones((3, 3), np.uint8))))
 
 
 def _reduce_to(light: Grey, height_px: int) -> Grey:

@@ -16,10 +16,10 @@ from batch.images import decode
 from batch.inference import model_store, models, steps
 from batch.inference.look import cut
 from batch.inference.models import Model
+from batch.inference.number_steps import read_lines
 from batch.lengths import ANY
 from batch.locations import is_remote
 from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import strip_of
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
@@ -188,7 +188,8 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequenc
     Of looks, that is what each of them saw. Both results are empty for a scan that no network saw.
     """
     if model.numbers is not None:
-        return (_to_base64(strip_of(scan).picture, ".png"),), ()
+        (line,) = read_lines([scan], model.numbers)
+        return (_to_base64(line.strip, ".png"),), ()
     (examined,) = steps.examine_all([scan], model)
     views: list[Grey] = []
     if examined.digit is not None:

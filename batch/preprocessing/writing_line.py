@@ -1,0 +1,227 @@
+"""The place of the line of writing in a scan: around all that is written, or closely around a small line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from batch.preprocessing.look import Place, reduce
+from batch.records import Grey
+
+
+@dataclass(frozen=True, slots=True)
+class LineSpec:
+    """The constants of the line. All were set by eye, on rendered fields of the training.
+
+    Attributes:
+        find_px: The height, at most, at which the line is looked for.
+        max_columns: A wider scan holds no line that fills the strip, and to look for it would take minutes.
+        ink_level: Levels above the paper nearby from which a pixel counts as ink.
+        faint_level: The same for printed lines and for what else may be written.
+        open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
+        rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
+            height, too.
+        rule_heights: A run of so many heights is always one, beside a small line.
+        upright_fraction: A run of ink over so much of the height is the side of a box.
+        slant_px: Pixels of such a run that may lie beside each other, as printed lines slant in a scan.
+        tall_fraction: A piece of ink this high, compared to the tallest one, is writing.
+        min_area_px: A smaller piece of ink is dirt.
+        max_pieces: With more pieces of ink the paper is patterned, and the whole scan is the line.
+        max_ink_fraction: With more ink than that, too.
+        min_band_fraction: The line is taken as at least this share of the scan's height.
+        above_fraction: Paper above and below the line, as a share of its height.
+        beside_fraction: Paper to the left and right, the same.
+        small_fraction: A line of less than this share of the scan's height is small.
+        around_fraction: Paper above and below a small line, as a share of its height.
+        cut_fraction: A piece at the rim that is less high than that, compared to the line, is cut off: it
+            belongs to another line.
+        max_other_ink: Ink elsewhere, compared to that of the line. With more, the line may be another one.
+    """
+
+    find_px: int = 72
+    max_columns: int = 10_000
+    ink_level: int = 120
+    faint_level: int = 60
+    open_fraction: float = 0.3
+    rule_fraction: float = 0.5
+    rule_heights: float = 1.5
+    upright_fraction: float = 0.75
+    slant_px: int = 3
+    tall_fraction: float = 0.45
+    min_area_px: int = 3
+    max_pieces: int = 70
+    max_ink_fraction: float = 0.35
+    min_band_fraction: float = 0.22
+    above_fraction: float = 0.1
+    beside_fraction: float = 0.5
+    small_fraction: float = 0.4
+    around_fraction: float = 0.7
+    cut_fraction: float = 0.8
+    max_other_ink: float = 0.25
+
+
+LINE = LineSpec()
+
+
+def find_line(levels: Grey) -> Place:
+    """Find the line of writing.
+
+    Args:
+        levels: Scan with paper at the ground and ink up to 255, uint8 (height, width).
+
+    Returns:
+        The line with some paper around it; the whole scan if it is not clear where the line is.
+    """
+    height, width = levels.shape
+    whole = Place(0, 0, width, height)
+    if width > LINE.max_columns:
+        return whole
+    above_paper, factor = _above_paper(levels)
+    rows, columns = above_paper.shape
+    ink = (above_paper > LINE.ink_level).view(np.uint8)
+    run = max(rows, round(LINE.rule_fraction * columns))
+    upright = ink & ~_runs(ink, (_upright_px(rows), 1))
+    ink &= ~_runs(ink, (1, run))
+    upright &= ink
+    if not _is_writing(ink, upright):
+        return whole
+    pieces = _pieces(upright)
+    if not len(pieces):
+        return whole
+    top, bottom = _extent(pieces)
+    missing = max(0.0, LINE.min_band_fraction * rows - (bottom - top))
+    above = LINE.above_fraction * (bottom - top) + 1 + missing / 2
+    # Here the upright runs count: one may be a 1 as high as the scan.
+    inked = ink[top:bottom].any(axis=0)
+    # A dot may stand a little below the digits.
+    inked |= upright[max(0, round(top - above)) : round(bottom + above)].any(axis=0)
+    beside = LINE.beside_fraction * (bottom - top)
+    written = np.flatnonzero(inked)
+    return Place(
+        max(0, round((int(written[0]) - beside) * factor)),
+        max(0, round((top - above) * factor)),
+        min(width, round((int(written[-1]) + 1 + beside) * factor)),
+        min(height, round((bottom + above) * factor)),
+    )
+
+
+def find_small_line(levels: Grey) -> Place | None:
+    """Find a line that takes little of the scan, e.g. in a cell of a table.
+
+    The lines of the cell do not count, though they may slant a little. What the rim cuts off belongs to
+    other lines.
+
+    Args:
+        levels: Scan with paper at the ground and ink up to 255, uint8 (height, width).
+
+    Returns:
+        The line with some paper around it, up to the sides of its cell; None if it is not small, or if other
+        ink makes it doubtful which line it is.
+    """
+    height, width = levels.shape
+    if width > LINE.max_columns:
+        return None
+    above_paper, factor = _above_paper(levels)
+    rows, columns = above_paper.shape
+    faint = (above_paper > LINE.faint_level).view(np.uint8)
+    run = max(rows, min(round(LINE.rule_fraction * columns), round(LINE.rule_heights * rows)))
+    sides = _runs(faint, (_upright_px(rows), 1), LINE.slant_px)
+    faint &= ~(sides | _runs(faint, (1, run), LINE.slant_px))
+    ink = faint & (above_paper > LINE.ink_level)
+    pieces = _pieces(ink)
+    if not len(pieces) or not _is_writing(ink, ink):
+        return None
+    top, bottom = _extent(pieces[~_are_cut_off(pieces, rows)])
+    if bottom - top >= LINE.small_fraction * rows:
+        return None
+    around = LINE.around_fraction * (bottom - top) + 2
+    first_row, last_row = max(0, round(top - around)), min(rows, round(bottom + around))
+    written = np.flatnonzero(ink[first_row:last_row].any(axis=0))
+    first, last = int(written[0]), int(written[-1]) + 1
+    beside = round(LINE.beside_fraction * (bottom - top))
+    walls = np.flatnonzero(sides.any(axis=0))
+    left = max([0, first - beside, *(walls[walls < first][-1:] + 1).tolist()])
+    right = min([columns, last + beside, *walls[walls >= last][:1].tolist()])
+    if _has_other_ink(_pieces(faint), rows, Place(left, first_row, right, last_row), bottom - top):
+        return None
+    return Place(
+        left * factor, first_row * factor, min(width, right * factor), min(height, last_row * factor)
+    )
+
+
+def _above_paper(levels: Grey) -> tuple[Grey, int]:
+    """Return how far a reduced scan lies above the paper nearby, and by what factor it was reduced."""
+    factor = -(-levels.shape[0] // LINE.find_px)
+    small = reduce(levels, factor) if factor > 1 else levels
+    reach = max(3, round(LINE.open_fraction * small.shape[0])) | 1
+    paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
+    return np.asarray(cv2.subtract(small, paper)), factor
+
+
+def _upright_px(rows: int) -> int:
+    return max(4, round(LINE.upright_fraction * rows))
+
+
+def _runs(ink: Grey, kernel: tuple[int, int], slant_px: int = 1) -> Grey:
+    """Return where ink, 0 or 1, runs along a kernel of this height and width, and the pixels beside it."""
+    if kernel[0] > ink.shape[0] or kernel[1] > ink.shape[1]:
+        return np.zeros_like(ink)
+    if slant_px > 1:
+        ink = cv2.dilate(ink, np.ones((slant_px, 1) if kernel[0] == 1 else (1, slant_px), np.uint8))
+    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(kernel, np.uint8))
+    return np.asarray(cv2.dilate(runs, np.ones((3, 3), np.uint8)))
+
+
+def _is_writing(ink: Grey, pieces: Grey) -> bool:
+    """Return whether ink, in pieces, is a line of writing, and not the pattern of the paper."""
+    count, _ = cv2.connectedComponents(pieces, connectivity=8)
+    return 1 < count <= LINE.max_pieces and int(ink.sum()) <= LINE.max_ink_fraction * ink.size
+
+
+def _pieces(ink: Grey) -> npt.NDArray[np.int32]:
+    """Return the pieces of ink that are no dirt: left, top, width, height and area, (n, 5)."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    return np.asarray(stats[1:][stats[1:, cv2.CC_STAT_AREA] >= LINE.min_area_px])
+
+
+def _rows_of(pieces: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return the first row of each piece, and the one after its last."""
+    tops = pieces[:, cv2.CC_STAT_TOP]
+    return tops, tops + pieces[:, cv2.CC_STAT_HEIGHT]
+
+
+def _extent(pieces: npt.NDArray[np.int32]) -> tuple[int, int]:
+    """Return the first row of the writing among some pieces, and the one after its last."""
+    tops, ends = _rows_of(pieces)
+    is_tall = ends - tops >= LINE.tall_fraction * (ends - tops).max()
+    return int(tops[is_tall].min()), int(ends[is_tall].max())
+
+
+def _are_cut_off(pieces: npt.NDArray[np.int32], rows: int) -> npt.NDArray[np.bool_]:
+    """Return which pieces belong to lines above and below, of which the rim cuts off the rest."""
+    tops, ends = _rows_of(pieces)
+    at_rim = (tops <= 1) | (ends >= rows - 1)
+    if at_rim.all():
+        return np.zeros_like(at_rim)
+    top, bottom = _extent(pieces[~at_rim])
+    is_beyond = ((ends <= top + 1) | (tops >= bottom - 1)) & _is_low(pieces, bottom - top)
+    # A digit of the line may touch the rim, too: then nobody knows which pieces are cut off.
+    return at_rim if is_beyond[at_rim].all() else np.zeros_like(at_rim)
+
+
+def _is_low(pieces: npt.NDArray[np.int32], tall: int) -> npt.NDArray[np.bool_]:
+    return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall)
+
+
+def _has_other_ink(pieces: npt.NDArray[np.int32], rows: int, line: Place, tall: int) -> bool:
+    """Return whether there is much ink outside of a line that is not cut off by the rim."""
+    tops, ends = _rows_of(pieces)
+    x = pieces[:, cv2.CC_STAT_LEFT] + pieces[:, cv2.CC_STAT_WIDTH] / 2
+    y = (tops + ends) / 2
+    is_inside = (line.left <= x) & (x < line.right) & (line.top <= y) & (y < line.bottom)
+    is_cut = ((tops <= 1) | (ends >= rows - 1)) & _is_low(pieces, tall)
+    area = pieces[:, cv2.CC_STAT_AREA]
+    return bool(area[~is_inside & ~is_cut].sum() > LINE.max_other_ink * area[is_inside].sum())
