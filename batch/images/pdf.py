@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +28,7 @@ from batch.images.completeness import (
 )
 from batch.images.pixels import Page, check_side, reporting, to_grey
 from batch.records import Grey, Reason
+from batch.terminal import stderr
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -49,9 +49,6 @@ MAX_DPI = 1200  # a small picture on a large page, e.g. a logo, is no reason to 
 MIN_SCAN_FRACTION = 0.25  # of the page that images cover, if it is a scan
 MAX_OBJECTS = 2000  # of a page, at which digitbox looks to find its images
 MAX_NESTING = 4
-
-# PDFium keeps global state: one thread uses it at a time.
-_lock = threading.RLock()
 
 
 class _Drawing(NamedTuple):
@@ -90,7 +87,9 @@ def open_document(data: bytes) -> Iterator[PdfDocument]:
     """
     import pypdfium2  # takes a while, and most runs have no PDF
 
-    with _lock:
+    # PDFium keeps global state, so one thread uses it at a time. Images in a PDF need stderr's turn: a thread
+    # with a lock of PDFium alone would wait for one that has the turn, and that one for the lock.
+    with stderr.turn:
         with suppress(pypdfium2.PdfiumError):  # a file may leave PDFium's last error as it was
             pypdfium2.PdfDocument(b"")
         try:

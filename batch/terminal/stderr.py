@@ -18,14 +18,15 @@ from batch.errors import check_means
 
 STDERR = 2
 
-_turn = threading.RLock()
-os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
+turn = threading.RLock()
+"""The turn of a thread: the functions below take it. It also guards libraries that write to stderr."""
+os.register_at_fork(before=turn.acquire, after_in_parent=turn.release, after_in_child=turn.release)
 
 
 @contextlib.contextmanager
 def redirect(descriptor: int) -> Iterator[None]:
     """Redirect stderr to another descriptor."""
-    with _turn:
+    with turn:
         try:
             saved = os.dup(STDERR)
         except OSError as error:
@@ -50,7 +51,7 @@ def redirect(descriptor: int) -> Iterator[None]:
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Drop all output to stderr. `capture` inside it is fast, because stderr is redirected already."""
-    with _turn:
+    with turn:
         process = os.getpid()
         if _listening == [process]:
             yield
@@ -70,7 +71,7 @@ def silence() -> Iterator[None]:
 def capture() -> Iterator[list[bytes]]:
     """Collect the output to stderr. When the block ends, the list has it, if there was any."""
     messages: list[bytes] = []
-    with _turn:
+    with turn:
         process = os.getpid()
         recorder = _recorder(process)
         if _listening == [process]:

@@ -4,6 +4,7 @@ import base64
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import imagecodecs
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 import pdfs
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.images import decode
+from batch.images import decode, pdf
 from batch.records import Grey, Image
+from batch.terminal import stderr
 from formats import two
 
 KINDS = ["flate", "jpeg", "g4"]
@@ -283,3 +285,9 @@ def test_a_large_image_is_refused_before_it_is_drawn() -> None:
 def test_a_blank_page_is_white() -> None:
     (image,) = greys(pdfs.write(pdfs.PdfPage(20, 10, "")))
     assert image.min() == 255
+
+
+def test_a_pdf_is_opened_only_in_the_turn_of_stderr() -> None:
+    data = pdfs.write(pdfs.scan(two(), kind="jpeg"))
+    with ThreadPoolExecutor(1) as other, pdf.open_document(data):
+        assert not other.submit(stderr.turn.acquire, blocking=False).result()
