@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from batch.errors import check_means
 
 STDERR = 2
+KEPT_BYTES = 64 << 10  # of the beginning of what a library writes, and of its end: errors come last
 
 turn = threading.RLock()
 """The turn of a thread: the functions below take it. It also guards libraries that write to stderr."""
@@ -69,7 +70,10 @@ def silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def capture() -> Iterator[list[bytes]]:
-    """Collect the output to stderr. When the block ends, the list has it, if there was any."""
+    """Collect the output to stderr. When the block ends, the list has it, if there was any.
+
+    Of much output it has the beginning and the end, of `KEPT_BYTES` each.
+    """
     messages: list[bytes] = []
     with turn:
         process = os.getpid()
@@ -83,7 +87,9 @@ def capture() -> Iterator[list[bytes]]:
                 yield messages
         size = os.fstat(recorder).st_size
         if size > start:
-            messages.append(os.pread(recorder, min(size - start, 1 << 16), start))
+            first = os.pread(recorder, KEPT_BYTES, start)
+            last = os.pread(recorder, KEPT_BYTES, max(start + len(first), size - KEPT_BYTES))
+            messages.append(first + last)
             _cut(recorder, start)
 
 
