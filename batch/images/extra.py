@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images.completeness import Container
+from batch.images.completeness import Container, raise_damaged
 from batch.records import Reason
 
 ADVICE = "pip install 'digitbox[formats]', or convert it to PNG"
@@ -70,7 +70,10 @@ def decode(data: bytes, container: Container) -> npt.NDArray[np.generic]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             file.filehandle.seek(container.page_offset)
-            pixels = _pixels(tifffile.TiffPage(file, 0))
+            page = tifffile.TiffPage(file, 0)
+            if (page.imagelength, page.imagewidth) != (container.height_px, container.width_px):
+                raise_damaged("its decoder finds another size in it")
+            pixels = _pixels(page)
     except (tifffile.TiffFileError, struct.error, OSError, *FAILURES) as error:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded: {error}") from error
     finally:

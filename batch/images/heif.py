@@ -18,7 +18,9 @@ from batch.records import Reason
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _RAW_BRANDS = frozenset((b"crx ",))  # of raw photos, which digitbox does not read
+_BRANDS_BYTES = 1024  # of the list of brands, of which a file has a handful
 _USUAL_ZEROS = 16  # that the data may end with; those of a single level are mostly zeros
+_SINGLE = frozenset((b"pitm", b"iinf", b"iprp"))  # boxes of which a file has one
 # By the turn of a picture, a quarter to the left each: how EXIF numbers it, without and with a mirror after.
 _TURNS = ((1, 2, 4), (8, 7, 5), (3, 4, 2), (6, 5, 7))
 
@@ -42,13 +44,13 @@ def parse(data: bytes, max_pixels: int) -> Container:
     for box in properties:
         if box.kind == b"ispe":
             width, height = struct.unpack_from(">II", data, box.start + 4)
+            check_size(width, height, max_pixels)
         elif box.kind == b"pixi":
             depth = data[box.start + 5]
         elif box.kind == b"irot":
             turn = data[box.start] & 3
         elif box.kind == b"imir":
             mirror = 1 + (1 - (data[box.start] & 1))
-    check_size(width, height, max_pixels)
     if is_avif and movie is not None and _samples(data, movie) > 1:
         raise ImageError(Reason.UNSUPPORTED, "a moving AVIF: convert it to GIF or PDF")
     return Container(
@@ -69,12 +71,16 @@ def is_picture(start: bytes) -> bool:
 
 def _brands(body: bytes) -> set[bytes]:
     """Return the names of the kinds of files that a file says it is."""
-    return {body[:4], *(body[start : start + 4] for start in range(8, len(body), 4))}
+    names = range(8, min(len(body), _BRANDS_BYTES), 4)
+    return {body[:4], *(body[start : start + 4] for start in names)}
 
 
 def _primary(data: bytes, meta: Box) -> tuple[bytes, list[Box]]:
     """Return the kind of the picture that programs show first, and the boxes of its properties."""
-    parts = {box.kind: box for box in boxes.walk(data, meta.start + 4, meta.end)}
+    parts: dict[bytes, Box] = {}
+    for box in boxes.walk(data, meta.start + 4, meta.end):
+        if parts.setdefault(box.kind, box) is not box and box.kind in _SINGLE:
+            raise_damaged("it says twice what its picture is")
     if b"pitm" not in parts or b"iprp" not in parts:
         raise_damaged("it has no picture")
     start = parts[b"pitm"].start
@@ -100,6 +106,8 @@ def _of_item(data: bytes, box: Box, item: int) -> list[int]:
     """Return the numbers of the properties of an item, from 1."""
     version, flags = data[box.start], data[box.start + 3]
     (count,) = struct.unpack_from(">I", data, box.start + 4)
+    if count > boxes.MAX_BOXES:
+        raise_damaged("it has too many pictures")
     position = box.start + 8
     for _ in range(count):
         if position >= box.end:

@@ -21,7 +21,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
         for box in boxes.walk(data):
             if box.kind == b"jp2h":
                 _check_colours(data, box)
-            elif box.kind == b"jp2c":
+            elif box.kind == b"jp2c" and stream is None:  # the decoder goes by the first
                 stream = box
         if stream is None:
             raise_damaged("a JPEG 2000 without pixels")

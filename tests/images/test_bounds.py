@@ -1,0 +1,183 @@
+"""Files that say their size twice, or ask for much memory: the parsers refuse them or need little."""
+
+import io
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import imagecodecs
+import pytest
+from PIL import Image as Pillow
+
+from batch.config import MAX_PIXELS
+from batch.errors import ImageError
+from batch.images import decode, extra, formats
+from formats import EXTRA_FORMATS, SEVERAL_PAGES, two
+
+SMALL = 1000  # pixels: more than the smaller size of each file below, and fewer than the larger
+SIDE, SMALL_SIDE = 48, 20
+
+
+def error_of(data: bytes, max_pixels: int = MAX_PIXELS) -> ImageError:
+    with pytest.raises(ImageError) as caught:
+        formats.parse(data, max_pixels)
+    return caught.value
+
+
+def peak_bytes(function: Callable[[], object]) -> int:
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def tiff(entries: list[tuple[int, int, int, int]], content: bytes = b"") -> bytes:
+    """Write a TIFF of one page; an entry is tag, kind, number of values, and the value or its offset."""
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return struct.pack("<4sIH", b"II*\0", 8, len(entries)) + directory + bytes(4) + content
+
+
+def offset_after(entries: int) -> int:
+    return 8 + 2 + 12 * entries + 4
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def test_of_a_tag_that_a_tiff_has_twice_the_first_counts() -> None:
+    pixels = two(side=SIDE).tobytes()
+    sizes = [(256, 4, 1, SIDE), (256, 4, 1, SMALL_SIDE), (257, 4, 1, SIDE), (257, 4, 1, SMALL_SIDE)]
+    strip = [(258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, offset_after(7)), (279, 4, 1, len(pixels))]
+    data = tiff([*sizes, *strip[:2], strip[2]], pixels)
+    assert error_of(data, SMALL).reason == "too_large"
+    assert decode.decode(data, MAX_PIXELS).shape == (SIDE, SIDE)
+
+
+def test_the_extra_decodes_no_size_but_that_of_the_parser() -> None:
+    data = EXTRA_FORMATS["TIFF with LZMA"](two())
+    container = formats.parse(data, MAX_PIXELS)
+    with pytest.raises(ImageError, match="another size") as caught:
+        extra.decode(data, replace(container, width_px=SMALL_SIDE))
+    assert caught.value.reason == "damaged"
+
+
+def webp(side: int) -> bytes:
+    content = io.BytesIO()
+    Pillow.fromarray(two(side=side)).convert("RGB").save(content, "WEBP", lossless=True)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"), [(webp(SIDE), "larger"), (bytes(64), "none")], ids=["larger", "none"]
+)
+def test_a_webp_in_a_tiff_is_no_larger_than_its_strip(content: bytes, detail: str) -> None:
+    entries = [(256, 4, 1, SMALL_SIDE), (257, 4, 1, SMALL_SIDE), (258, 3, 1, 8), (259, 3, 1, 50001)]
+    entries += [(262, 3, 1, 2), (273, 4, 1, offset_after(8)), (277, 3, 1, 3), (279, 4, 1, len(content))]
+    error = error_of(tiff(entries, content + b"\1"))
+    assert error.reason == "damaged" and detail in error.detail
+
+
+def test_a_webp_whose_second_header_says_another_size_is_damaged() -> None:
+    chunk = webp(SIDE)[12:]
+    sides = (SMALL_SIDE - 1).to_bytes(3, "little") * 2
+    chunk += struct.pack("<4sI", b"VP8X", 10) + bytes(4) + sides
+    assert error_of(b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk).reason == "damaged"
+
+
+def test_of_two_codestreams_of_a_jpeg_2000_the_first_counts() -> None:
+    whole, other = (
+        bytes(imagecodecs.jpeg2k_encode(two(side=side), codecformat=kind))
+        for side, kind in ((SIDE, "jp2"), (SMALL_SIDE, "j2k"))
+    )
+    data = whole + box(b"jp2c", other)
+    assert error_of(data, SMALL).reason == "too_large"
+    assert formats.parse(data, MAX_PIXELS).width_px == SIDE
+
+
+@pytest.mark.parametrize("cut", [2, 3, 5])
+def test_the_header_of_a_jpeg_xl_may_lie_in_two_boxes(cut: int) -> None:
+    stream = bytes(imagecodecs.jpegxl_encode(two(side=SIDE)))
+    start = box(b"JXL ", b"\r\n\x87\n") + box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    parts = [b"\0\0\0\0" + stream[:cut], b"\x80\0\0\1" + stream[cut:]]
+    data = start + b"".join(box(b"jxlp", part) for part in parts)
+    container = formats.parse(data, MAX_PIXELS)
+    assert (container.width_px, container.height_px) == (SIDE, SIDE)
+    assert decode.decode(data, MAX_PIXELS).shape == (SIDE, SIDE)
+
+
+def test_each_frame_of_a_png_must_be_small_enough() -> None:
+    data = SEVERAL_PAGES["png"](two())
+    start = data.rindex(b"fcTL")
+    chunk = bytearray(data[start : start + 30])
+    struct.pack_into(">II", chunk, 8, 10 * SIDE, 10 * SIDE)
+    data = data[:start] + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[start + 34 :]
+    assert error_of(data, SIDE * SIDE).reason == "too_large"
+
+
+def heif(*meta: bytes, brands: bytes = b"") -> bytes:
+    return box(b"ftyp", b"avif\0\0\0\0", brands) + box(b"meta", bytes(4), *meta) + box(b"mdat", b"pixels")
+
+
+def properties(*sides: int, count: int = 1) -> bytes:
+    """Write the boxes that say that picture 1 has each of these sides."""
+    sizes = [box(b"ispe", bytes(4), struct.pack(">II", side, side)) for side in sides]
+    numbers = bytes(range(1, len(sides) + 1))
+    of_one = struct.pack(">HB", 1, len(sides)) + numbers
+    return box(b"iprp", box(b"ipco", *sizes), box(b"ipma", bytes(4), struct.pack(">I", count), of_one))
+
+
+PICTURE = box(b"pitm", bytes(4), struct.pack(">H", 1))
+
+
+@pytest.mark.parametrize("sides", [(SIDE, SMALL_SIDE), (SMALL_SIDE, SIDE)])
+def test_each_size_of_an_avif_must_be_small_enough(sides: tuple[int, ...]) -> None:
+    assert error_of(heif(PICTURE, properties(*sides)), SMALL).reason == "too_large"
+    assert formats.parse(heif(PICTURE, properties(SMALL_SIDE)), SMALL).width_px == SMALL_SIDE
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (heif(PICTURE, PICTURE, properties(SIDE)), "twice"),
+        (heif(PICTURE, properties(SIDE), properties(SIDE)), "twice"),
+        (heif(PICTURE, properties(SIDE, count=100_000)), "too many"),
+    ],
+)
+def test_a_heif_that_says_too_much_is_damaged(data: bytes, detail: str) -> None:
+    error = error_of(data)
+    assert error.reason == "damaged" and detail in error.detail
+
+
+def test_only_the_first_brands_of_a_file_count() -> None:
+    data = heif(PICTURE, properties(SIDE), brands=b"mp42" * 1000 + b"heic").replace(b"ftypavif", b"ftypmp42")
+    assert error_of(data).reason == "unsupported"
+
+
+def test_a_tiff_has_no_more_strips_than_rows() -> None:
+    number, side = 50_000, 8
+    strips = struct.pack("<I", 8) * number
+    entries = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, 8), (259, 3, 1, 5)]
+    data = tiff([*entries, (273, 4, number, offset_after(5))], strips)
+    assert "more parts" in error_of(data).detail
+    with pytest.raises(ImageError):
+        decode.decode(data, MAX_PIXELS)
+
+    def parse() -> None:
+        error_of(data)
+
+    assert peak_bytes(parse) < 2 * len(data)
+
+
+def test_the_previews_of_a_tiff_are_counted() -> None:
+    number = 40_010
+    size = 2 + 12 + 4
+    preview = struct.pack("<HHHII", 1, 254, 4, 1, 1)
+    directories = (preview + struct.pack("<I", 8 + size * (place + 1)) for place in range(number))
+    data = b"II*\0" + struct.pack("<I", 8) + b"".join(directories) + preview + bytes(4)
+    assert error_of(data).reason == "too_large"
