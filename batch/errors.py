@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum
+from os import PathLike
 
 from batch.records import Reason
 
@@ -95,6 +96,17 @@ class ConfigError(RunError):
     """A wrong option, environment variable or `digitbox.toml`."""
 
     exit_code = ExitCode.USAGE
+
+
+class OutputExistsError(ConfigError):
+    """A file to write that is there already.
+
+    Args:
+        output: The file.
+    """
+
+    def __init__(self, output: PathLike[str]) -> None:
+        super().__init__(f"{output} exists: give another --output")
 
 
 class MeansError(ConfigError):

@@ -15,24 +15,18 @@ import numpy as np
 from batch.config import RunOptions, StateOptions
 from batch.errors import ConfigError
 from batch.lengths import Lengths, parse_lengths
-from batch.options import Kind, Option
+from batch.options import TOML_TYPES, Kind, Option
 from batch.tolerance import Tolerance
 
-_TYPES: dict[Kind, tuple[type, ...]] = {
-    Kind.WHOLE: (int,),
-    Kind.NUMBER: (int, float),
-    Kind.FLAG: (bool,),
-    Kind.DURATION: (int, float),
-    Kind.TOLERANCE: (int, str),
-    Kind.LENGTHS: (int, str),
-    Kind.PATTERNS: (list, tuple),
-}
+# As in `digitbox.toml`, but for these two.
+_TYPES = {**TOML_TYPES, Kind.DURATION: (float, int), Kind.PATTERNS: (list, tuple)}
 _PATHS = ("model", "state")  # options that take a `Path`, too
 _WORDS: dict[tuple[Any, ...], str] = {
     (int,): "a whole number",
-    (int, float): "a number",
+    (float, int): "a number",
     (bool,): "True or False",
-    (int, str): "a whole number or text",
+    (str,): "text",
+    (str, int): "a whole number or text",
     (list, tuple): "a list of texts",
 }
 
@@ -82,11 +76,11 @@ def checked(name: str, value: Any) -> Any:
         return path_text(name, value)
     if isinstance(value, np.generic):
         value = value.item()
-    types: tuple[Any, ...] = _TYPES.get(option.kind, (str,))
+    types: tuple[Any, ...] = _TYPES[option.kind]
     is_of_type = isinstance(value, types) and (bool in types or not isinstance(value, bool))
     texts = value if option.kind is Kind.PATTERNS and is_of_type else ()
     if not is_of_type or not all(isinstance(text, str) for text in texts):
-        raise ConfigError(f"{name} must be {_WORDS.get(types, 'text')}, not {value!r}")
+        raise ConfigError(f"{name} must be {_WORDS[types]}, not {value!r}")
     if option.kind is Kind.WHOLE and value > sys.maxsize:
         raise ConfigError(f"{name} is too large: give a smaller number")
     too_low = option.low is not None and not value >= option.low  # not a number is too low, too

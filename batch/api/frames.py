@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from batch.api.arguments import path_texts
 from batch.errors import ConfigError, InputError
 from batch.locations import check_location, is_remote
+from batch.outbox import published_files
 from batch.outbox.corrections import load
 from batch.outbox.ledger import has_ledger
 from batch.records import Reason, Status
-from batch.results import corrected, names, reader, schema
+from batch.results import corrected, reader, schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
 
     Returns:
         A row for each row of the files. Those of an outbox have the order in which digitbox published them.
-        Of an outbox, only files with names that digitbox gives count: others may be copies.
+        Of an outbox, only files that digitbox published there count: others may be copies.
         What a person said of a scan is its result: then `corrected` holds what the model had said, and
         `comment` the comment.
         Types: `prediction` and `page` are integers that may be missing, `confidence` and `p0` to `p9` are
@@ -53,6 +54,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     Raises:
         ConfigError: Something is no path, or an address: results in object storage must be copied first.
         InputError: There is no such outbox or file, or a file holds no results.
+        LedgerError: The ledger of an outbox is damaged.
         MissingExtraError: A file is Parquet, and the extra is not installed.
 
     Examples:
@@ -105,8 +107,7 @@ def _files(path: str) -> list[Path]:
         )
     if not os.path.isdir(path):
         return [Path(path)]
-    found = names.find(Path(path))
+    found = published_files.find(Path(path))
     if not found and not has_ledger(Path(path)):
         raise InputError(f"no results in {path}: give the outbox of your runs, or name files of results")
-    names.say_others(Path(path))
     return found

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from batch.errors import ConfigError, ImageError
 from batch.images import decode
-from batch.images.completeness import check_size, max_bytes
-from batch.images.pixels import from_pixels
+from batch.images.container import check_size, max_bytes
+from batch.images.grey import from_pixels
 from batch.locations import check_location
 from batch.records import Image, Reason, ScanRef
 

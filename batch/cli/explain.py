@@ -12,9 +12,9 @@ import cv2
 
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
-from batch.cli.types import NamedPath, ScanPath, Whole
+from batch.cli.types import NamedPath, ScanPath
 from batch.config import ReadOptions
-from batch.errors import ConfigError, OutboxError
+from batch.errors import ConfigError, OutboxError, OutputExistsError
 from batch.inference.explain import explain_scan
 from batch.inference.sheet import stack
 from batch.inputs.find import Inputs
@@ -22,6 +22,7 @@ from batch.options import build
 from batch.run import job
 from batch.storage import durable
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 
 MAX_SCANS = 50  # in a picture; with more, it would be too high for most programs
 
@@ -63,7 +64,7 @@ def explain(scans: tuple[str, ...], page: int | None, output: Path, **values: An
     try:
         durable.write_new(output, bytes(picture))
     except FileExistsError as error:
-        raise _taken(output) from error
+        raise OutputExistsError(output) from error
     except OSError as error:
         raise OutboxError(f"cannot write {output}: {error.strerror}; give another --output") from error
     console.say(f"picture: {output}")
@@ -75,14 +76,10 @@ def _check_new(output: Path) -> None:
     """Check before the work that the picture can be written.
 
     Raises:
-        ConfigError: There is such a file.
+        OutputExistsError: There is such a file.
         OutboxError: Its folder is missing or cannot be written.
     """
     if os.path.lexists(output):
-        raise _taken(output)
+        raise OutputExistsError(output)
     if not os.access(output.parent, os.W_OK):
         raise OutboxError(f"cannot write to the folder {output.parent}: give another --output")
-
-
-def _taken(output: Path) -> ConfigError:
-    return ConfigError(f"{output} exists: give another --output")

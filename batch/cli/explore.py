@@ -11,12 +11,13 @@ import click
 from batch.cli.extras import check_extra
 from batch.cli.options import run_options
 from batch.cli.run import say_config_file
-from batch.cli.types import NamedPath, Whole
+from batch.cli.types import NamedPath
 from batch.config import ReadOptions
 from batch.inference import model_store
 from batch.lengths import ONE
 from batch.options import build
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 
 
 @click.command()

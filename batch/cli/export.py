@@ -14,8 +14,8 @@ import click
 
 from batch.cli import values
 from batch.cli.options import outbox_option
-from batch.cli.types import LocalPath, NamedPath, Whole
-from batch.errors import ConfigError, InputError, OutboxError
+from batch.cli.types import LocalPath, NamedPath
+from batch.errors import ConfigError, InputError, OutboxError, OutputExistsError
 from batch.outbox import corrections
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import has_ledger, open_ledger
@@ -25,6 +25,7 @@ from batch.results.spreadsheets import ExcelEuWriter, ExcelWriter
 from batch.results.writers import CsvWriter, ParquetWriter, Writer
 from batch.storage.durable import new_file
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 from batch.text import count
 
 BINARY_WRITERS: Mapping[str, Callable[[IO[bytes], list[str]], Writer]] = {
@@ -179,7 +180,7 @@ def _write(
             text.detach()
             return rows
     except FileExistsError as error:
-        raise ConfigError(f"{output} exists: give another --output") from error
+        raise OutputExistsError(output) from error
     except OSError as error:
         raise OutboxError(
             f"cannot write {output}: {error.strerror or error}; make room or give another --output"

@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from batch.cli.options import outbox_option, state_option
-from batch.cli.types import Whole
 from batch.clock import spoken
 from batch.locations import Location, state_folder, with_state_folder
 from batch.monitoring.summary import as_json_object
@@ -18,6 +17,7 @@ from batch.outbox import run_history
 from batch.outbox.ledger import Ledger, has_ledger
 from batch.records import RunSummary, Status
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 from batch.text import text_cell
 
 

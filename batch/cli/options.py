@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
-from batch.cli.types import LocalPath, NamedPath, Number, OutboxPath, ScanPath, Whole
+from batch.cli.types import LocalPath, NamedPath, OutboxPath, ScanPath
 from batch.cli.values import lengths, seconds, tolerance
 from batch.config import OF_RUN, OF_WATCH, RunOptions, StateOptions
 from batch.locations import RemoteOutbox
 from batch.options import Kind, Option, options_of
+from batch.terminal.number_types import Number, Whole
 from batch.text import text_cell
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from batch.cli.options import outbox_option
-from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath, Whole
+from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath
 from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.locations import Location
 from batch.report import pictures, rows, write
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 
 
 @click.command()

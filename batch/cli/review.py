@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from batch.cli.options import by_option, outbox_option
-from batch.cli.types import COPY_RESULTS, LocalPath, Whole
+from batch.cli.types import COPY_RESULTS, LocalPath
 from batch.cli.values import seconds
 from batch.errors import ConfigError, MissingExtraError
 from batch.inference import model_store
@@ -19,6 +19,7 @@ from batch.locations import Location, state_folder
 from batch.report.live import LiveRows
 from batch.report.pictures import Models
 from batch.terminal import console
+from batch.terminal.number_types import Whole
 from batch.text import count, text_cell
 
 

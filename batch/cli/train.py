@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from batch.cli.extras import check_extra
-from batch.cli.types import NamedPath, Number, Whole
+from batch.cli.types import NamedPath
 from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.inference.models import Model
 from batch.terminal import console
+from batch.terminal.number_types import Number, Whole
 
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset

@@ -1,9 +1,7 @@
-"""Types of arguments and options: paths, addresses and numbers."""
+"""Types of arguments and options: paths and addresses."""
 
 from __future__ import annotations
 
-import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,40 +26,6 @@ class NamedPath(click.Path):
         if value == "":
             self.fail("it is empty: give a name, or leave it out", param, ctx)
         return super().convert(value, param, ctx)
-
-
-class Whole(click.IntRange):
-    """A whole number that everything can count to."""
-
-    name = "whole number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number.
-
-        Raises:
-            click.BadParameter: It is no whole number, or out of bounds.
-        """
-        number = super().convert(value, param, ctx)
-        if number > sys.maxsize:
-            self.fail(f"give a smaller number than {value}", param, ctx)
-        return number
-
-
-class Number(click.FloatRange):
-    """A number; it refuses nan, which no bound refuses, and inf."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number.
-
-        Raises:
-            click.BadParameter: It is no finite number, or out of bounds.
-        """
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"give a finite number, not {value}", param, ctx)
-        return number
 
 
 class ScanPath(NamedPath):

@@ -27,6 +27,7 @@ from batch.terminal.log import event
 from batch.text import text_cell
 
 if TYPE_CHECKING:
+    from batch.inference.reader import Reader
     from batch.monitoring.news import State
     from batch.watcher.signals import StopSignal
 
@@ -86,17 +87,19 @@ def watch(folder: Path | None, **values: Any) -> None:
 def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, values: dict[str, Any]) -> None:
     """Watch until a signal to stop; after SIGHUP, begin anew.
 
-    If the new options fail, the watcher goes on with the last ones with which it has watched. A folder that
-    it has watched may be gone at that moment, e.g. with its share.
+    If the new options or the model fail, the watcher goes on with the last ones with which it has watched. A
+    folder that it has watched may be gone at that moment, e.g. with its share.
     """
     from batch.monitoring.news import State
 
     good: WatcherOptions | None = None
+    good_reader: Reader | None = None
     state = State()
-    _watch(planned, stop, state)
+    reader = _watch(planned, stop, state)
     while stop.must_reload and not stop.number:
         stop.must_reload = False
-        good = planned if state.is_watching else good
+        if state.is_watching:
+            good, good_reader = planned, reader
         new, state = _reload(folder, values), State()
         planned = new or planned
         try:
@@ -107,15 +110,16 @@ def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, va
                 set_up_log(planned.output, with_times=True)
             if new is not None:
                 say_config_file()
-            _watch(planned, stop, state, goes_on=good is not None and planned.places == good.places)
+            goes_on = good is not None and planned.places == good.places
+            reader = _watch(planned, stop, state, goes_on=goes_on)
         except RunError as error:
-            if state.is_watching or good is None or planned == good:
+            if state.is_watching or good is None:
                 raise
             with suppress(ConfigError):
                 set_up_log(good.output, with_times=True)
-            _say_kept(str(error))
+            _say_kept("options and the model", str(error))
             planned, state = good, State()
-            _watch(planned, stop, state, goes_on=True)
+            reader = _watch(planned, stop, state, good_reader, goes_on=True)
 
 
 def _reload(folder: Path | None, values: dict[str, Any]) -> WatcherOptions | None:
@@ -141,16 +145,16 @@ def _reload(folder: Path | None, values: dict[str, Any]) -> WatcherOptions | Non
         if planned.output.dry_run:
             raise ConfigError(f"{root.obj}: dry-run reads nothing: leave it out")
     except click.ClickException as error:
-        _say_kept(f"{file_of(error)}{error.format_message().rstrip('.')}")
+        _say_kept("options", f"{file_of(error)}{error.format_message().rstrip('.')}")
         return None
     except RunError as error:
-        _say_kept(str(error))
+        _say_kept("options", str(error))
         return None
     return planned
 
 
-def _say_kept(why: str) -> None:
-    _log.error(f"the options stay as they were: {why}", extra=event("reload"))
+def _say_kept(what: str, why: str) -> None:
+    _log.error(f"the {what} stay as they were: {why}", extra=event("reload"))
 
 
 def build_options(folder: Path | None, values: dict[str, Any]) -> WatcherOptions:
@@ -177,8 +181,26 @@ def build_options(folder: Path | None, values: dict[str, Any]) -> WatcherOptions
     return WatcherOptions(options, notifications, service, build(OutputOptions, values))
 
 
-def _watch(planned: WatcherOptions, stop: StopSignal, state: State, *, goes_on: bool = False) -> None:
-    """Watch with these options until a signal comes; see `loop.watch` for `goes_on`."""
+def _watch(
+    planned: WatcherOptions,
+    stop: StopSignal,
+    state: State,
+    reader: Reader | None = None,
+    *,
+    goes_on: bool = False,
+) -> Reader:
+    """Watch with these options until a signal comes.
+
+    Args:
+        planned: The options.
+        stop: The signal.
+        state: The state of the watcher, which it sets.
+        reader: Reads the scans; None for a new one, with the model as it is now.
+        goes_on: See `loop.watch`.
+
+    Returns:
+        The reader.
+    """
     from batch.monitoring.news import News
     from batch.run import job
     from batch.watcher import loop
@@ -194,4 +216,7 @@ def _watch(planned: WatcherOptions, stop: StopSignal, state: State, *, goes_on: 
             resources.enter_context(metrics_server.serve(server, planned.service.metrics_listen))
             observe = server.observe
         news = News(stats, state, planned.notifications, options.outbox, console.print_line, observe)
-        loop.watch(options, stats, resources.enter_context(news), stop, goes_on=goes_on)
+        resources.enter_context(news)
+        reader = reader or job.new_reader(options)[0]
+        loop.watch(options, reader, stats, news, stop, goes_on=goes_on)
+    return reader

@@ -6,14 +6,8 @@ import struct
 
 from batch.errors import ImageError
 from batch.images import orientation
-from batch.images.completeness import (
-    Container,
-    check_pixels,
-    check_rest,
-    check_size,
-    raise_damaged,
-    raise_truncated,
-)
+from batch.images.completeness import check_pixels, check_rest
+from batch.images.container import Container, check_size, raise_damaged, raise_truncated
 from batch.records import Reason
 
 _OLD_HEADER_BYTES = 12  # OS/2 1.x; the only header with numbers of 16 bits and no compression

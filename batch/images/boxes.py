@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from batch.images.completeness import raise_damaged, raise_truncated
+from batch.images.container import raise_damaged, raise_truncated
 
 MAX_BOXES = 10_000  # in one box; no photo has more
 

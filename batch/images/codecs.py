@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from batch.errors import ImageError
 from batch.images import orientation
-from batch.images.completeness import Container, check_pages, check_size, raise_damaged
+from batch.images.container import Container, check_pages, check_side, check_size, raise_damaged
 from batch.images.extra import ADVICE, FAILURES
-from batch.images.pixels import Page, Pages, check_avif, check_side, reporting, to_grey
+from batch.images.grey import to_grey
+from batch.images.pixels import Page, Pages, check_avif, reporting
 from batch.records import Grey, Reason
 
 KINDS = frozenset(("heic", "avif", "jpeg 2000", "jpeg xl"))

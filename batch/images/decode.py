@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from batch.errors import ImageError
 from batch.images import pages
-from batch.images.completeness import max_bytes
+from batch.images.container import max_bytes
 from batch.records import Grey, Image, Reason, ScanRef
 from batch.storage import dispatch
 from batch.storage.base import Beat

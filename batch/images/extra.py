@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images.completeness import Container, raise_damaged
+from batch.images.container import Container, raise_damaged
 from batch.records import Reason
 
 ADVICE = "pip install 'digitbox[formats]', or convert it to PNG"

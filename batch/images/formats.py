@@ -12,15 +12,8 @@ from typing import NoReturn
 
 from batch.errors import ImageError
 from batch.images import bmp, gif, heif, jpeg, jpeg2000, jpegxl, pdf, png, pnm, tiff, webp
-from batch.images.completeness import (
-    ZERO_RUN_BYTES,
-    Container,
-    check_size,
-    raise_damaged,
-    raise_truncated,
-    reading_structure,
-    zero_tail,
-)
+from batch.images.completeness import ZERO_RUN_BYTES, zero_tail
+from batch.images.container import Container, check_size, raise_damaged, raise_truncated, reading_structure
 from batch.records import Reason
 
 _Parser = Callable[[bytes, int], Container]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from batch.images import orientation
-from batch.images.completeness import Container, check_pages, check_size, raise_damaged
+from batch.images.container import Container, check_pages, check_size, raise_damaged
 
 _EXTENSION, _FRAME, _END = 0x21, 0x2C, 0x3B
 _GRAPHIC_CONTROL = 0xF9  # kind of extension that can make a colour transparent

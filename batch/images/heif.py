@@ -7,12 +7,8 @@ import struct
 from batch.errors import ImageError
 from batch.images import boxes
 from batch.images.boxes import Box
-from batch.images.completeness import (
-    Container,
-    check_compressed,
-    check_size,
-    raise_damaged,
-)
+from batch.images.completeness import check_compressed
+from batch.images.container import Container, check_size, raise_damaged
 from batch.records import Reason
 
 _HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))

@@ -7,7 +7,7 @@ import struct
 
 from batch.errors import ImageError
 from batch.images import exif, orientation
-from batch.images.completeness import Container, check_size, raise_damaged, raise_truncated
+from batch.images.container import Container, check_size, raise_damaged, raise_truncated
 from batch.records import Reason
 
 MAX_SCANS = 100  # encoders write about ten; each takes as long to decode as a whole image

@@ -6,7 +6,7 @@ import struct
 
 from batch.errors import ImageError
 from batch.images import boxes
-from batch.images.completeness import Container, check_size, raise_damaged, raise_truncated
+from batch.images.container import Container, check_size, raise_damaged, raise_truncated
 from batch.records import Reason
 
 START, END = b"\xff\x4f\xff\x51", b"\xff\xd9"

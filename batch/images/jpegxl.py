@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batch.errors import ImageError
 from batch.images import boxes
-from batch.images.completeness import Container, check_size, raise_damaged
+from batch.images.container import Container, check_size, raise_damaged
 from batch.records import Reason
 
 START = b"\xff\x0a"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from batch.errors import ImageError
 from batch.images import codecs, formats, pdf, pixels
-from batch.images.completeness import Container
+from batch.images.container import Container, check_side
 from batch.images.pixels import Buffer, Page, Pages
 
 FRAMES_BYTES = 128 << 20  # of frames that OpenCV decodes at a time; it begins each time at the first one
@@ -40,7 +40,7 @@ def open_pages(data: bytes, max_pixels: int, *, full_size: bool = False) -> Iter
     elif container.pages > 1:
         yield Pages(container.pages, lambda first: _frames(buffer, container, first, max_pixels))
     else:
-        pixels.check_side(container.height_px, container.width_px)
+        check_side(container.height_px, container.width_px)
         decoded = functools.partial(pixels.decode_page, buffer, container, max_pixels, full_size=full_size)
         yield Pages(1, lambda _: iter((decoded(),)))
 
@@ -51,7 +51,7 @@ def _listed(buffer: Buffer, container: Container, first: int, max_pixels: int) -
             yield page
             continue
         try:
-            pixels.check_side(page.height_px, page.width_px)
+            check_side(page.height_px, page.width_px)
             grey = pixels.decode_page(buffer, page, max_pixels)
         except ImageError as error:
             yield error

@@ -20,14 +20,16 @@ import numpy.typing as npt
 
 from batch.errors import ImageError
 from batch.images import pdf_data
-from batch.images.completeness import (
+from batch.images.container import (
     Container,
     check_pages,
+    check_side,
     check_size,
     raise_damaged,
     raise_truncated,
 )
-from batch.images.pixels import Page, check_side, reporting, to_grey
+from batch.images.grey import to_grey
+from batch.images.pixels import Page, reporting
 from batch.records import Grey, Reason
 from batch.terminal import stderr
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from batch.errors import ImageError
 from batch.images import jpeg, jpeg2000
-from batch.images.completeness import max_bytes, raise_damaged, raise_truncated, reading_structure
+from batch.images.container import max_bytes, raise_damaged, raise_truncated, reading_structure
 from batch.images.pixels import Buffer, decode_page
 from batch.records import Reason
 

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 from batch.images import exif, orientation
-from batch.images.completeness import Container, check_pages, check_size, raise_damaged, raise_truncated
+from batch.images.container import Container, check_pages, check_size, raise_damaged, raise_truncated
 
 _GREY = 0
 _DEPTHS = frozenset((1, 2, 4, 8, 16))

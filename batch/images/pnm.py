@@ -9,15 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from batch.errors import ImageError
-from batch.images.completeness import (
-    Container,
-    check_pages,
-    check_pixels,
-    check_rest,
-    check_size,
-    raise_damaged,
-    raise_truncated,
-)
+from batch.images.completeness import check_pixels, check_rest
+from batch.images.container import Container, check_pages, check_size, raise_damaged, raise_truncated
 from batch.records import Reason
 
 MAX_NUMBER_DIGITS = 10  # of a number in the header; no size needs more, and Python reads long ones slowly

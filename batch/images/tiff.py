@@ -11,17 +11,8 @@ from operator import add
 from batch.errors import ImageError
 from batch.images import orientation, webp
 from batch.images import tiff_directory as tag
-from batch.images.completeness import (
-    ZERO_RUN_BYTES,
-    Container,
-    check_compressed,
-    check_pages,
-    check_pixels,
-    check_size,
-    raise_damaged,
-    raise_truncated,
-    zero_tail,
-)
+from batch.images.completeness import ZERO_RUN_BYTES, check_compressed, check_pixels, zero_tail
+from batch.images.container import Container, check_pages, check_size, raise_damaged, raise_truncated
 from batch.images.tiff_directory import Tags, Walk
 from batch.records import Reason
 

@@ -6,14 +6,8 @@ import struct
 
 from batch.errors import ImageError
 from batch.images import exif
-from batch.images.completeness import (
-    Container,
-    check_compressed,
-    check_pages,
-    check_size,
-    raise_damaged,
-    raise_truncated,
-)
+from batch.images.completeness import check_compressed
+from batch.images.container import Container, check_pages, check_size, raise_damaged, raise_truncated
 from batch.records import Reason
 
 # Lossy data of one colour (a digit drawn by transparency alone) end in zeros, a few percent of the data.

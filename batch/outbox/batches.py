@@ -178,6 +178,12 @@ def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
     return Batch.from_row(rows[0]) if rows else None
 
 
+def has_file(ledger: Ledger, name: str) -> bool:
+    """Return whether the ledger knows a file of results; it does before digitbox publishes the file."""
+    batch = names.batch_id(name), name
+    return bool(ledger.execute("SELECT 1 FROM batches WHERE batch = ? AND file = ?", batch))
+
+
 def unfinished(ledger: Ledger) -> list[Batch]:
     """Return the batches that still have a step to go, the oldest first."""
     rows = ledger.execute(

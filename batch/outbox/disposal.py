@@ -9,7 +9,6 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 
 from batch.outbox.aside import aside_of, give_back, is_scan, numbered, set_aside
@@ -20,6 +19,7 @@ from batch.storage.disk import digest_of, read_start
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
 DONE, FAILED = "done", "failed"
+MAX_LEFT = 3  # files with the same name that may have left done/ or failed/ before one with a number
 MAX_REASON_BYTES = 1 << 16  # of a file that says why a scan failed; the name in it takes the most
 
 
@@ -102,7 +102,19 @@ def possible_paths(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[str
 def moved_paths(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[Path]:
     """Yield the files in done/ or failed/ that have the name of a scan, or a numbered one."""
     if batch.after is not After.LEAVE:
-        yield from takewhile(os.path.lexists, numbered(target_of(outcome, batch, outbox)))
+        yield from _present(numbered(target_of(outcome, batch, outbox)))
+
+
+def _present(paths: Iterator[Path]) -> Iterator[Path]:
+    """Yield those of numbered paths that are there, until several in a row are not."""
+    absent = 0
+    while absent <= MAX_LEFT:
+        path = next(paths)
+        if os.path.lexists(path):
+            absent = 0
+            yield path
+        else:
+            absent += 1
 
 
 def target_of(outcome: Outcome, batch: Batch, outbox: Path) -> Path:
@@ -123,10 +135,14 @@ def beside(target: Path, prefix: str, suffix: str) -> Path:
 def reasons_of(target: Path, outcome: Outcome, batch: Batch) -> list[Path]:
     """Return the files that say why a scan failed, and no scan that has such a name."""
     paths = numbered(beside(target, "", ".json"))
-    places = [next(paths), *takewhile(os.path.lexists, paths)]  # a scan may have left the first
     facts = outcome.sha256.encode(), batch.batch_id.encode()
-    starts = ((path, read_start(str(path), MAX_REASON_BYTES)) for path in places)
+    starts = ((path, read_start(str(path), MAX_REASON_BYTES)) for path in _present(paths))
     return [path for path, start in starts if all(fact in start for fact in facts)]
+
+
+def is_reason(path: Path, batch: Batch) -> bool:
+    """Return whether a file says why a scan of this batch failed."""
+    return f'"results": "{batch.file}"'.encode() in read_start(str(path), MAX_REASON_BYTES)
 
 
 def copy_new(source: Path, target: Path, sha256: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from batch.locations import Location, is_remote
 from batch.outbox.aside import aside_of, give_back, is_scan, numbered
 from batch.outbox.batches import Batch
-from batch.outbox.disposal import copy_new, moved_paths, reasons_of, root_folder, target_of
+from batch.outbox.disposal import copy_new, is_reason, moved_paths, reasons_of, root_folder, target_of
 from batch.records import After, Outcome, Reason, Status
 from batch.storage.disk import digest_of
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
@@ -38,15 +38,20 @@ def find_scan(outcome: Outcome, batch: Batch, outbox: Location) -> str | None:
     """
     ref = outcome.ref
     if isinstance(outbox, Path):
-        places = list(moved_paths(outcome, batch, outbox))
         aside = aside_of(target_of(outcome, batch, outbox), outcome, batch)
         if batch.after is not After.LEAVE and os.path.lexists(aside):
             return str(aside)  # a kill has stopped an earlier way back
-        for place in places:
+        places = []
+        for place in moved_paths(outcome, batch, outbox):
             if is_scan(place, outcome, is_renamed=True) or _is_copy(place, outcome):
                 return str(place)
-        if places and outcome.status is Status.FAILED:
-            return str(next((place for place in places if os.lstat(place).st_ino == ref.inode), places[0]))
+            places.append(place)
+        if outcome.status is Status.FAILED:
+            places = [place for place in places if not is_reason(place, batch)]
+            if places:
+                return str(
+                    next((place for place in places if os.lstat(place).st_ino == ref.inode), places[0])
+                )
     # The ledger has no size of a scan that killed its reader before anyone looked at the file.
     if is_in_place(outcome) or (ref.size_bytes < 0 and os.path.lexists(ref.path)):
         return ref.path

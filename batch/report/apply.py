@@ -132,16 +132,17 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
     found: dict[int, Entry] = {}
     first_lines: dict[str, _Line] = {}
     for line in lines:
-        entry = next(filter(line.matches, entries.get(line.scan, ())), None)
-        if entry is None:
+        matching = [*filter(line.matches, entries.get(line.scan, ()))]
+        if not matching:
             problems[line.number] = _why_not_found(line, entries.get(line.scan, ()), outbox)
             continue
-        if not is_label(line.label, with_numbers=entry.row.has_number):
-            labels = f"a number of at most {MAX_DIGITS} digits" if entry.row.has_number else "0 to 9"
+        with_numbers = any(entry.takes_numbers for entry in matching)
+        if not is_label(line.label, with_numbers=with_numbers):
+            labels = f"a number of at most {MAX_DIGITS} digits" if with_numbers else "0 to 9"
             problems[line.number] = f"corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
             continue
-        found[line.number] = entry
-        first = first_lines.setdefault(entry.key, line)
+        found[line.number] = matching[0]
+        first = first_lines.setdefault(matching[0].key, line)
         if first.label != line.label:
             problems[line.number] = f"it says {line.label}, but line {first.number} says {first.label}"
     if problems:

@@ -124,13 +124,15 @@ class LiveRows:
     def refresh(self) -> None:
         """Read the results that were published since the last call, and the answers of other processes."""
         for path in names.find(self._outbox):
-            if path not in self._read:
+            if path in self._read:
+                continue
+            self._read.add(path)
+            if self._folder.knows(path):
                 with suppress(InputError):  # somebody took it away again
                     for entry in self._folder.read(path):
                         self._entries.append(entry)
                         self._by_key[entry.key] = entry
                     self._unlisted.sources.append(path)
-                self._read.add(path)
         self._log += map(_described, self._store.refresh())
 
     def changes(self, row_count: int, answer_count: int) -> dict[str, Any]:
@@ -233,7 +235,7 @@ class LiveRows:
         if (
             entry is None
             or not entry.row.sha256
-            or not is_label(values["corrected"], with_numbers=entry.row.has_number)
+            or not is_label(values["corrected"], with_numbers=self._corrected(entry).takes_numbers)
         ):
             raise WrongAnswersError("no such scan, or no such answer")
         comment = " ".join(values["comment"].split())[:MAX_COMMENT]

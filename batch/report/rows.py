@@ -11,12 +11,12 @@ from pathlib import Path
 
 from batch.errors import InputError
 from batch.locations import STATE
-from batch.outbox import batches, disposal
+from batch.outbox import batches, disposal, published_files
 from batch.outbox.corrections import load
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
 from batch.records import Status
-from batch.results import names, reader
+from batch.results import reader
 from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.results.reader import Row
 from batch.results.scan_keys import scan_key, short_key, superseded_keys
@@ -52,6 +52,11 @@ class Entry:
         return (
             "" if self.correction is None or self.correction.corrected == OPEN else self.correction.corrected
         )
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Return whether a person may say a number: in results with numbers, or where one said a number."""
+        return self.row.has_number or (self.correction is not None and self.correction.has_number)
 
     @property
     def status(self) -> Status:
@@ -130,14 +135,14 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
 
     Raises:
         InputError: A path does not exist, or an outbox has no results.
+        LedgerError: The ledger of an outbox is damaged.
     """
     sources: list[Path] = []
     for path in paths:
         if os.path.isdir(path):
-            in_outbox = names.find(path)
+            in_outbox = published_files.find(path)
             if not in_outbox:
                 raise InputError(f"no results in {path}: make some with digitbox run, or name their folder")
-            names.say_others(path)
             sources += in_outbox
         elif os.path.exists(path):
             sources.append(path)
@@ -208,6 +213,10 @@ class ResultsFolder:
         self._folder = folder
         self._corrections = load(folder) if corrections is None else corrections
         self._ledger = Ledger(folder / STATE, read_only=True) if ledger_exists(folder / STATE) else None
+
+    def knows(self, path: Path) -> bool:
+        """Return whether a file in this folder is one that digitbox published, as far as that is known."""
+        return self._ledger is None or batches.has_file(self._ledger, path.name)
 
     def read(self, path: Path) -> Iterator[Entry]:
         """Yield the rows of a file of results in this folder.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from batch.clock import compact
-from batch.errors import ConfigError, OutboxError
+from batch.errors import OutboxError, OutputExistsError
 from batch.report import page, pictures, rows
 from batch.storage import durable
 
@@ -58,7 +58,7 @@ def write(
         The path of the report.
 
     Raises:
-        ConfigError: The output exists.
+        OutputExistsError: The output exists.
         OutboxError: The report cannot be written.
     """
     created = now or datetime.now(UTC)
@@ -76,7 +76,7 @@ def write(
             durable.write_new(target, content)
         except FileExistsError as error:
             if output is not None:
-                raise _exists(output) from error
+                raise OutputExistsError(output) from error
             number += 1
             continue
         except OSError as error:
@@ -88,11 +88,7 @@ def check_new(output: Path) -> None:
     """Check that the path of a report is free, before the work begins.
 
     Raises:
-        ConfigError: Something has that path.
+        OutputExistsError: Something has that path.
     """
     if os.path.lexists(output):
-        raise _exists(output)
-
-
-def _exists(output: Path) -> ConfigError:
-    return ConfigError(f"{output} exists: give another --output")
+        raise OutputExistsError(output)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from contextlib import suppress
 from datetime import datetime
@@ -10,9 +9,6 @@ from pathlib import Path
 
 from batch.clock import compact
 from batch.results.schema import FORMATS
-from batch.text import count, text_cell
-
-_log = logging.getLogger(__name__)
 
 _PREFIX = "predictions-"
 # Batches of older versions had no b.
@@ -43,11 +39,15 @@ def day(name: str) -> str:
     return f"{began[:4]}-{began[4:6]}-{began[6:8]}"
 
 
-def find(folder: Path) -> list[Path]:
-    """Return the files of results in an outbox, in the order in which digitbox published them.
+def batch_id(name: str) -> str:
+    """Return the identifier of the batch in a name."""
+    return name.partition(".")[0].rpartition("-")[2]
 
-    The names tell the second. Within one, the time when a file was written decides. A file of another name
-    is a copy, or of somebody else.
+
+def find(folder: Path) -> list[Path]:
+    """Return the files with names that digitbox gives, in the order in which digitbox published them.
+
+    The names tell the second. Within one, the time when a file was written decides.
     """
     found = []
     for path in filter(_is_published, find_all(folder)):
@@ -59,14 +59,6 @@ def find(folder: Path) -> list[Path]:
 def find_all(folder: Path) -> list[Path]:
     """Return the files of results in an outbox, and other files whose names are like theirs, by name."""
     return sorted(path for name in FORMATS for path in folder.glob(f"{_PREFIX}*.{name}"))
-
-
-def say_others(folder: Path) -> None:
-    """Log which files `find` leaves out, if there are any."""
-    others = [path.name for path in find_all(folder) if not _is_published(path)]
-    if others:
-        files = f"{count(len(others), 'file')} whose names are not digitbox's"
-        _log.warning(f"left out of {folder}: {files}, e.g. {text_cell(others[0])}")
 
 
 def _is_published(path: Path) -> bool:

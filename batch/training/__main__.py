@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from batch.errors import RunError
+from batch.terminal.number_types import Number, Whole
 from batch.training.look.weigh import SCENES
 
 NUMBERS_FOLDER = "numbers"  # in that of the training
@@ -20,14 +21,14 @@ HELD_OUT_FIELDS = 8_000  # with fewer, two or three errors would make the thresh
 @click.argument("out", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--images",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=12_000_000,
     show_default=True,
     help="Pictures that each look sees.",
 )
 @click.option(
     "--fields",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     default=4_000_000,
     show_default=True,
     help="Fields that the reader of numbers sees.",
@@ -42,48 +43,44 @@ HELD_OUT_FIELDS = 8_000  # with fewer, two or three errors would make the thresh
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="train-images-idx3-ubyte.gz of Fashion-MNIST.  [default: without it]",
 )
-@click.option(
-    "--batch", type=click.IntRange(min=2), default=256, show_default=True, help="Pictures in a step."
-)
+@click.option("--batch", type=Whole(min=2), default=256, show_default=True, help="Pictures in a step.")
 @click.option(
     "--fresh",
-    type=click.FloatRange(min=0.01),
+    type=Number(min=0.01),
     default=0.5,
     show_default=True,
     help="Scenes rendered for each picture seen.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, 900),
+    type=Whole(1, 900),
     help="Processes that render.  [default: one less than the cores]",
 )
 @click.option(
     "--held-out",
-    type=click.IntRange(min=100),
+    type=Whole(min=100),
     default=20_000,
     show_default=True,
     help="Held-out scenes for the figures of each look.",
 )
 @click.option(
     "--scenes",
-    type=click.IntRange(min=100),
+    type=Whole(min=100),
     default=SCENES,
     show_default=True,
     help="Held-out scenes for the looks' weights and thresholds.",
 )
 @click.option(
     "--held-out-fields",
-    type=click.IntRange(min=100),
+    type=Whole(min=100),
     default=HELD_OUT_FIELDS,
     show_default=True,
     help="Held-out fields for the confidence and the thresholds of numbers.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2_000), default=1, show_default=True, help="Seed of all chance."
-)
+@click.option("--seed", type=Whole(0, 2_000), default=1, show_default=True, help="Seed of all chance.")
 @click.option(
     "--checkpoint-seconds",
-    type=click.FloatRange(min=0.0),
+    type=Number(min=0.0),
     default=180.0,
     show_default=True,
     help="Time between two checkpoints.",

@@ -16,6 +16,7 @@ from batch.clock import iso, utc_now
 from batch.config import WatchOptions
 from batch.engines.local import Engine
 from batch.errors import BusyError, ExitCode, MeansError, OutboxError, RunError, ShareError
+from batch.inference.reader import Reader
 from batch.locations import STATE
 from batch.monitoring.news import News
 from batch.monitoring.summary import log_problems
@@ -46,12 +47,19 @@ _PASSING = (OutboxError, BusyError, MeansError, ShareError)
 
 
 def watch(
-    options: WatchOptions, stats: RunStats, news: News, stop: StopSignal, *, goes_on: bool = False
+    options: WatchOptions,
+    reader: Reader,
+    stats: RunStats,
+    news: News,
+    stop: StopSignal,
+    *,
+    goes_on: bool = False,
 ) -> None:
     """Read the scans in the inbox, and new ones as they arrive, until a signal says to stop.
 
     Args:
         options: The options of the watcher.
+        reader: Reads the scans.
         stats: Counts the outcomes.
         news: Gets each published batch and each pause.
         stop: The signal to stop, which the caller listens to.
@@ -66,14 +74,13 @@ def watch(
     stop.wake = events.wake
     with ExitStack() as resources:
         schema.check_format(options.format)
-        reader, manifest = job.new_reader(options)
         if not goes_on:
             find_inputs(options)  # raises if there is no inbox
         # A scan that kills its reader must not kill the watcher, which would read it again after a new start.
         engine = resources.enter_context(job.new_engine(options, reader, apart=True))
         watcher = Watcher(options, engine, events, news, stop)
         resources.callback(watcher.close)
-        watcher.run(lambda: job.new_outbox(options, manifest, stats), goes_on=goes_on)
+        watcher.run(lambda: job.new_outbox(options, reader.check(), stats), goes_on=goes_on)
 
 
 class Watcher:

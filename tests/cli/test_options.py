@@ -7,6 +7,8 @@ from click.shell_completion import get_completion_class
 
 from batch.cli import main
 from batch.cli.options import given_value
+from batch.training import __main__ as training
+from batch.training.look import weigh
 from command import ROOT, Digitbox
 
 
@@ -54,7 +56,8 @@ def test_the_shell_completes_commands_and_options(monkeypatch: pytest.MonkeyPatc
 def refuse(text: str, *kinds: type[Any]) -> int:
     """Check that no option of these kinds takes a text, and return how many there are."""
     context = click.Context(main.cli)
-    commands = [main.cli.get_command(context, name) for name in main.cli.list_commands(context)]
+    names = main.cli.list_commands(context)
+    commands = [training.main, weigh.main, *(main.cli.get_command(context, name) for name in names)]
     options = [option for command in commands if command is not None for option in command.params]
     numbers = [option for option in options if isinstance(option.type, kinds)]
     for option in numbers:

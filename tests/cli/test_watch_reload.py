@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batch.config import WatchOptions
+from batch.inference.reader import Reader
 from batch.monitoring.news import News
-from batch.run import job
 from batch.watcher import loop
 from batch.watcher.inbox import find_inputs
 from batch.watcher.signals import StopSignal
@@ -24,8 +24,10 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[WatchOptions], list[S
     seen: list[WatchOptions] = []
     steps: list[Step] = []
 
-    def watch(options: WatchOptions, _stats: object, news: News, stop: StopSignal, *, goes_on: bool) -> None:
-        job.new_reader(options)
+    def watch(
+        options: WatchOptions, reader: Reader, _: object, news: News, stop: StopSignal, *, goes_on: bool
+    ) -> None:
+        reader.load()
         if not goes_on:
             find_inputs(options)
         seen.append(options)
@@ -119,3 +121,28 @@ def test_a_share_that_is_away_ends_no_watcher(
     assert seen[0] == seen[2] == seen[3]
     (share / "in").rename(tmp_path / "lost")
     assert digitbox("watch").code == 4  # at its start, a watcher needs its inbox
+
+
+@pytest.mark.parametrize("text", ["rescan = 10", "settle = 3", "settle = 'x'"])
+def test_a_model_that_is_gone_ends_no_watcher(
+    digitbox: Digitbox,
+    fake_model: Path,
+    inbox: Path,
+    watched: tuple[list[WatchOptions], list[Step]],
+    text: str,
+) -> None:
+    """Whatever the file says then, the watcher goes on with the model that it holds."""
+    seen, steps = watched
+    file = inbox.parent / "digitbox.toml"
+    file.write_text("rescan = 10\n")
+    steps.append(lambda: (fake_model.rename(fake_model.with_name("away")), file.write_text(f"{text}\n")))
+    steps.append(lambda: None)
+    steps.append(lambda: (fake_model.with_name("away")).rename(fake_model))
+    result = digitbox("watch")
+    assert (result.code, len(seen)) == (0, 4), result.err
+    assert seen[0] == seen[1] == seen[2]
+    lines = [line for line in result.err.splitlines() if "no model 'fake'" in line]
+    assert len(lines) == 2 and all("the options and the model stay as they were" in line for line in lines)
+    file.unlink()
+    fake_model.rename(fake_model.with_name("away"))
+    assert digitbox("watch").code == 5  # at its start, a watcher needs its model

@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
-from batch.images import colour, decode, pixels
+from batch.images import colour, decode
+from batch.images.grey import from_pixels
 from batch.records import Grey
 from formats import two
 
@@ -151,7 +152,7 @@ def test_of_an_image_and_its_inverse_one_is_dark() -> None:
 def test_the_array_of_a_program_stays_as_it_is() -> None:
     image = draw((20, 30, 40), (200, 210, 190), 5)
     before = image.copy()
-    pixels.from_pixels(image, MAX_PIXELS)
+    from_pixels(image, MAX_PIXELS)
     assert np.array_equal(image, before)
 
 

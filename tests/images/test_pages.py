@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.images import completeness, decode, pages, pixels
+from batch.images import container, decode, pages, pixels
 from batch.records import Image, Reason, ScanRef
 from formats import FORMATS, SEVERAL_PAGES, two
 
@@ -135,7 +135,7 @@ def test_frames_that_are_not_square_stay_below_the_limit(count: int) -> None:
 
 
 def test_too_many_pages_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completeness, "MAX_PAGES", 1)
+    monkeypatch.setattr(container, "MAX_PAGES", 1)
     for name, write in SEVERAL_PAGES.items():
         (error,) = read(write(two()))
         assert isinstance(error, ImageError) and (error.page, error.reason) == (0, "too_large"), name

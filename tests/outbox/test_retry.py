@@ -336,6 +336,56 @@ def test_two_scans_of_one_name_in_failed_go_back(digitbox: Digitbox, tmp_path: P
     assert [(tmp_path / folder / "bad.png").read_bytes() for folder in "xy"] == [b"x", b"y"]
 
 
+@pytest.mark.parametrize("inputs", [("b.png", "b.png.json"), ("b.png.json", "b.png")])
+@pytest.mark.parametrize("is_there", ["as it was", "completed", "no more"])
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_reason_is_not_brought_back_as_a_scan(
+    digitbox: Digitbox, tmp_path: Path, inputs: tuple[str, str], is_there: str, is_alone: bool
+) -> None:
+    """It may have the name of a scan, which has a number then, and may go before that scan does."""
+    scans = {"b.png": b"no image", "b.png.json": b"no image either"}
+    for name, content in scans.items():
+        (tmp_path / name).write_bytes(content)
+    digitbox("run", *inputs, "--after", "move", "--settle", "0")
+    failed = [path for path in Path("outbox/failed").rglob("*") if path.is_file()]
+    (moved,) = [path for path in failed if path.read_bytes() == scans["b.png.json"]]
+    if is_alone:
+        del scans["b.png"]
+    if is_there != "as it was":
+        moved.unlink()
+        del scans["b.png.json"]
+    if is_there == "completed":
+        scans["b.png.json"] = TWO
+        (tmp_path / "completed").write_bytes(TWO)
+        (tmp_path / "completed").rename(moved)
+    paths = (str(tmp_path / "b.png.json"),) if is_alone else ()
+    result = retry_scans(Path("outbox"), ScanFilter(paths=paths))
+    assert (result.brought_back, result.gone) == (len(scans), is_there == "no more")
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert found == scans
+
+
+def test_scans_of_one_name_all_go_back(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two have a number in failed/, and the others leave before them."""
+    folders = [tmp_path / place for place in ("a", "x/a", "x/y/a")]
+    for folder in folders:
+        fill(folder, bad=str(folder).encode())
+    (tmp_path / "x" / "y" / "z").mkdir()
+    monkeypatch.chdir(tmp_path / "x" / "y" / "z")
+    inputs = (f"{'../' * number}a/bad.png" for number in (1, 2, 3))
+    digitbox("run", *inputs, "--after", "move", "--settle", "0")
+    assert [path.name for path in sorted(Path("outbox/failed").rglob("*.png"))] == [
+        "bad-2.png",
+        "bad-3.png",
+        "bad.png",
+    ]
+    result = retry_scans(Path("outbox"), ScanFilter())
+    assert (result.brought_back, result.gone) == (3, 0)
+    assert [(folder / "bad.png").read_bytes() for folder in folders] == [str(f).encode() for f in folders]
+
+
 def test_a_file_is_retried_for_any_of_its_pages(digitbox: Digitbox, inbox: Path) -> None:
     inbox.mkdir(parents=True, exist_ok=True)
     (inbox / "cards.pdf").write_bytes(

@@ -9,8 +9,13 @@ import pytest
 
 import digitbox
 from batch.errors import InputError
+from batch.outbox import published_files
+from batch.outbox.export import PublishedRows, RowFilter
+from batch.outbox.ledger import open_ledger
 from batch.records import Reason, Status
 from batch.report import rows
+from batch.report.live import LiveRows
+from batch.report.pictures import Models
 from batch.results import names
 from published import make_old, outcome, publish, scan
 
@@ -40,7 +45,7 @@ def test_copies_and_foreign_files_are_no_results(
     has_ledger: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(names._log, "warning", said.append)
+    monkeypatch.setattr(published_files._log, "warning", said.append)
     outbox = tmp_path / "out"
     path = publish(outbox, [outcome(scan(tmp_path / "scans", "a.png"))])
     for name in ("predictions-1 (Kopie).csv", f"{path.stem} (2).csv", f"{path.stem}.csv.bak"):
@@ -50,11 +55,35 @@ def test_copies_and_foreign_files_are_no_results(
         shutil.rmtree(outbox / ".digitbox")
     for sources in (digitbox.read_results(outbox)["file"].tolist(), rows.find_sources([outbox])):
         assert len(sources) == 1
-    others = f"left out of {outbox}: 3 files whose names are not digitbox's, e.g. predictions-1 (Kopie).csv"
-    assert said == [others] * 2
+    others = f"left out of {outbox}: 3 files that digitbox did not publish there"
+    assert said == [f"{others}, e.g. predictions-1 (Kopie).csv"] * 2
     path.unlink()
     with pytest.raises(InputError, match="no results in"):
         rows.find_sources([outbox])
+
+
+def test_results_of_another_outbox_count_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger does not know them, whatever their name."""
+    said: list[str] = []
+    monkeypatch.setattr(published_files._log, "warning", said.append)
+    outbox = tmp_path / "out"
+    path = publish(outbox, [outcome(scan(tmp_path / "scans", "a.png"))])
+    live_rows = LiveRows(outbox, "Anna", Models())
+    foreign = publish(tmp_path / "other", [outcome(scan(tmp_path / "scans", "b.png"))])
+    shutil.copy2(foreign, outbox)
+    assert digitbox.read_results(outbox)["file"].tolist() == ["a.png"]
+    assert rows.find_sources([outbox]) == [path]
+    with open_ledger(outbox, read_only=True) as ledger:
+        exported = PublishedRows(ledger, outbox, RowFilter())
+        exported.check_files()
+        assert [row["file"] for _, row in exported.rows()] == ["a.png"]
+    assert (
+        said == [f"left out of {outbox}: 1 file that digitbox did not publish there, e.g. {foreign.name}"] * 2
+    )
+    live_rows.refresh()
+    assert live_rows.changes(0, 0)["columns"]["file"] == ["a.png"]
+    live_rows.close()
+    assert len(digitbox.read_results([outbox, outbox / foreign.name])) == 2  # a file counts if you name it
 
 
 def test_a_copy_of_an_outbox_gives_the_same_rows(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import apply as applying
 from batch.report import page, rows
 from batch.report.answers import LABELLED, copy_labelled, is_confirmed
+from batch.report.live import LiveRows, WrongAnswersError
+from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import reader, schema
 from batch.results.writers import CsvWriter, ParquetWriter
@@ -174,6 +177,30 @@ def test_a_person_s_number_stays_if_read_as_a_digit(is_alone: bool, format_name:
     assert exported.equals(frame) and str(frame["prediction"].dtype) == "string"
     if format_name == "parquet":
         assert str(pq.read_schema(target).field("prediction").type) == "string"
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_numbers_apply_again_if_read_as_digits_since(is_alone: bool, tmp_path: Path) -> None:
+    numbers = publish(tmp_path)
+    file = corrections(tmp_path, numbers, [(0, "0043"), (1, "8"), (2, "none"), (4, "12345")])
+    assert len(applying.apply(file, tmp_path, by="me").added) == 4
+    publish(tmp_path, with_numbers=False)
+    if is_alone:
+        numbers.unlink()
+    again = applying.apply(file, tmp_path, by="me")
+    assert (again.added, again.known) == ([], 4)
+
+
+def test_a_number_takes_a_comment_if_read_as_a_digit_since(tmp_path: Path) -> None:
+    applying.apply(corrections(tmp_path, publish(tmp_path), [(0, "0043")]), tmp_path, by="me")
+    publish(tmp_path, with_numbers=False)
+    with closing(LiveRows(tmp_path, "me", Models())) as page_rows:
+        columns = page_rows.changes(0, 0)["columns"]
+        keys = dict(zip(columns["file"], columns["key"], strict=True))
+        page_rows.save([{"key": keys["0.png"], "corrected": "0043", "comment": "sure"}])
+        with pytest.raises(WrongAnswersError):
+            page_rows.save([{"key": keys["1.png"], "corrected": "42"}])
+    assert [(said.corrected, said.comment) for said in load(tmp_path)] == [("0043", "sure")]
 
 
 def test_retry_knows_what_a_person_said_of_a_number(tmp_path: Path) -> None:

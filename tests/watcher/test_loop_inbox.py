@@ -101,12 +101,12 @@ def test_after_a_reload_it_waits_for_an_inbox_that_is_gone(scene: Scene) -> None
 def test_a_start_needs_its_inbox_and_a_reload_does_not(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "new_engine", lambda *_, **__: Engine(Reading(lambda *_: []), 0))
     options = WatchOptions(inbox=scene.folder / "gone", outbox=scene.outbox, workers=1)
-    stats, stop = job.new_stats(options), StopSignal()
+    reader, stats, stop = job.new_reader(options)[0], job.new_stats(options), StopSignal()
     stop.number = signal.SIGTERM
     with News(stats, State(), NotifyOptions(), scene.outbox, print) as news:
         with pytest.raises(InputError, match="no inbox"):
-            loop.watch(options, stats, news, stop)
-        loop.watch(options, stats, news, stop, goes_on=True)
+            loop.watch(options, reader, stats, news, stop)
+        loop.watch(options, reader, stats, news, stop, goes_on=True)
 
 
 def test_an_inbox_that_is_replaced_is_listened_to(scene: Scene) -> None:

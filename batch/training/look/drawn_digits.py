@@ -9,6 +9,8 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
+from batch.training.rendering import curves
+
 Stroke = npt.NDArray[np.float32]  # points (n, 2) as x, y; a digit is about 1 high, y grows downwards
 
 
@@ -18,15 +20,8 @@ def draw_digit(label: int, random: Random) -> list[Stroke]:
 
 
 def curve(*points: tuple[float, float]) -> Stroke:
-    """Join points by a spline (Catmull and Rom 1974)."""
-    p = np.array(points, np.float32)
-    ends = np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
-    t = np.linspace(0, 1, max(4, 28 // len(p)), endpoint=False, dtype=np.float32)[:, None, None]
-    a, b, c, d = ends[None, :-3], ends[None, 1:-2], ends[None, 2:-1], ends[None, 3:]
-    pieces = 0.5 * (
-        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (-a + 3 * b - 3 * c + d) * t**3
-    )
-    return np.vstack([pieces.transpose(1, 0, 2).reshape(-1, 2), p[-1:]])
+    """Join points by a spline."""
+    return curves.spline(line(*points), max(4, 28 // len(points)))
 
 
 def line(*points: tuple[float, float]) -> Stroke:
@@ -38,8 +33,7 @@ def arc(
     x: float, y: float, radius_x: float, radius_y: float, start: float, end: float, count: int = 16
 ) -> Stroke:
     """Draw part of an ellipse; angles are in degrees, clockwise from the right."""
-    angle = np.radians(np.linspace(start, end, count, dtype=np.float32))
-    return np.column_stack([x + radius_x * np.cos(angle), y + radius_y * np.sin(angle)]).astype(np.float32)
+    return curves.arc((x, y), (radius_x, radius_y), start, end, count, np.float32)
 
 
 def _zero(random: Random) -> list[Stroke]:

@@ -23,6 +23,7 @@ from batch.inference.look import LookRules, Looks
 from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Input, Manifest
+from batch.terminal.number_types import Whole
 from batch.training import calibration, model_card
 from batch.training.look.mixture import NONE, SEVERAL
 from batch.training.look.packing import packed_at
@@ -240,7 +241,7 @@ def with_rules(manifest: Manifest, rules: LookRules, fit: str) -> Manifest:
 @click.argument("sources", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--scenes",
-    type=click.IntRange(min=100),
+    type=Whole(min=100),
     default=SCENES,
     show_default=True,
     help="Held-out scenes to render.",

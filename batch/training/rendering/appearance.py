@@ -1,4 +1,4 @@
-"""The appearance of a rendered scan, and appearances drawn at random for training.
+"""The appearance of a rendered scan, and appearances drawn at random.
 
 Shares and ranges were set by looking at renders beside real scans. As in reality, most effects are mild, and
 several meet in a scan.

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.records import Grey
+from batch.training.rendering import curves
 
 Stroke = npt.NDArray[np.float64]
 """Points of a stroke, float64 (n, 2) as x, y. A digit is about 1 high, and y grows downwards."""
@@ -48,12 +49,12 @@ def paint(strokes: Sequence[Stroke], rng: np.random.Generator) -> Grey:
     """
     picture = np.zeros((SIZE_PX, SIZE_PX), np.uint8)
     pen_px = max(1, round(rng.uniform(1.6, 5.5) if rng.random() < 0.85 else rng.uniform(5.5, 10.0)))
-    curves = [curve(stroke) if len(stroke) > 2 else stroke for stroke in strokes]
-    points = np.vstack(curves)
+    joined = [curve(stroke) if len(stroke) > 2 else stroke for stroke in strokes]
+    points = np.vstack(joined)
     origin, extent = points.min(axis=0), np.ptp(points, axis=0)
     scale = SIZE_PX * EXTENT_FRACTION / max(float(extent.max()), 1e-3)
     offset = (SIZE_PX - extent * scale) / 2
-    for line in curves:
+    for line in joined:
         placed = (line - origin) * scale + offset
         if len(placed) < 6:
             placed = placed + rng.normal(0, 0.35, placed.shape)
@@ -63,25 +64,18 @@ def paint(strokes: Sequence[Stroke], rng: np.random.Generator) -> Grey:
 
 
 def curve(points: Stroke, steps: int = 40) -> Stroke:
-    """Return a Catmull-Rom spline through points (Catmull and Rom 1974).
+    """Return a spline through points.
 
     Args:
         points: Points to pass through, (n, 2), n at least 2.
         steps: About how many points to return.
     """
-    ends = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
-    t = np.linspace(0, 1, max(4, steps // (len(points) - 1)), endpoint=False)[:, None]
-    pieces = []
-    for a, b, c, d in zip(ends[:-3], ends[1:-2], ends[2:-1], ends[3:], strict=True):
-        cubic = -a + 3 * b - 3 * c + d
-        pieces.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + cubic * t**3))
-    return np.vstack([*pieces, points[-1:]])
+    return curves.spline(points, max(4, steps // (len(points) - 1)))
 
 
 def arc(x: float, y: float, radius_x: float, radius_y: float, start: float, end: float) -> Stroke:
     """Return a part of an ellipse. Angles are in degrees, clockwise from the right."""
-    angle = np.radians(np.linspace(start, end, 14))
-    return np.column_stack([x + radius_x * np.cos(angle), y + radius_y * np.sin(angle)])
+    return curves.arc((x, y), (radius_x, radius_y), start, end, 14, np.float64)
 
 
 def _line(*points: tuple[float, float]) -> Stroke:

@@ -1,0 +1,34 @@
+"""The files of results that count in an outbox: those that digitbox published there."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from batch.outbox import batches
+from batch.outbox.ledger import has_ledger, open_ledger
+from batch.results import names
+from batch.text import count, text_cell
+
+_log = logging.getLogger(__name__)
+
+
+def find(outbox: Path) -> list[Path]:
+    """Return the files that count, in the order in which digitbox published them; log what others there are.
+
+    Those that the ledger knows count. Without one, those count whose names are as digitbox gives them.
+
+    Raises:
+        LedgerError: The ledger is damaged.
+    """
+    listed = names.find_all(outbox)
+    found = names.find(outbox)
+    if has_ledger(outbox):
+        with open_ledger(outbox, read_only=True) as ledger:
+            found = [path for path in found if batches.has_file(ledger, path.name)]
+    counted = set(found)
+    others = [path.name for path in listed if path not in counted]
+    if others:
+        files = f"{count(len(others), 'file')} that digitbox did not publish there"
+        _log.warning(f"left out of {outbox}: {files}, e.g. {text_cell(others[0])}")
+    return found
