@@ -1,22 +1,11 @@
 """PNMs: the memory that headers, comments and pixels written as text need."""
 
-import tracemalloc
-from collections.abc import Callable
-
 import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode, formats, pnm
-
-
-def peak_bytes(function: Callable[[], object]) -> int:
-    tracemalloc.start()
-    try:
-        function()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+from memory import peak_bytes
 
 
 @pytest.mark.parametrize("end", [b"4 4\n255\n" + bytes(range(16)), b"x"])
