@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.images import decode, formats, tiff_extra
-from formats import EXTRA_FORMATS, SEVERAL_PAGES, two
+from batch.images import av1, decode, formats, tiff_extra
+from formats import EXTRA_FORMATS, PHOTO_FORMATS, SEVERAL_PAGES, two
 from memory import peak_bytes
 
 SMALL = 1000  # pixels: more than the smaller size of each file below, and fewer than the larger
@@ -121,13 +121,71 @@ def properties(*sides: int, count: int = 1) -> bytes:
     return box(b"iprp", box(b"ipco", *sizes), box(b"ipma", bytes(4), struct.pack(">I", count), of_one))
 
 
+def sequence(side: int, has_times: bool = False) -> bytes:
+    """Write the unit of an AV1 that says its size, after one that says nothing."""
+    bits = "00000"
+    if has_times:
+        bits += "1" + 64 * "0" + "1" + "00101" + "1" + "00010" + 42 * "1"  # a long number, delays of 3 bits
+        bits += "1" + "00001" + 2 * (12 * "0" + "01000" + "1" + "1" + 7 * "1" + "1" + 4 * "1")
+    else:
+        bits += "0" + "0" + "00000" + 12 * "0" + "00001"
+    bits += "1001" + "0111" + f"{side - 1:010b}" + f"{side - 1:08b}"
+    bits += "0" * (-len(bits) % 8)
+    body = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return b"\x12\0" + b"\x0a" + bytes([0x80 | len(body), 0]) + body
+
+
+def located(content: bytes) -> bytes:
+    """Write the boxes that say that the data of picture 1 lie inside them."""
+    kind = box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", 1, 0, b"av01"))
+    place = struct.pack(">HHHHHI", 1, 1, 1, 0, 1, 0) + struct.pack(">I", len(content))
+    return (
+        box(b"iinf", bytes(4), struct.pack(">H", 1), kind)
+        + box(b"iloc", b"\1\0\0\0\x44\0", place)
+        + box(b"idat", content)
+    )
+
+
 PICTURE = box(b"pitm", bytes(4), struct.pack(">H", 1))
+PIXELS = located(sequence(SMALL_SIDE))
 
 
 @pytest.mark.parametrize("sides", [(SIDE, SMALL_SIDE), (SMALL_SIDE, SIDE)])
 def test_each_size_of_an_avif_must_be_small_enough(sides: tuple[int, ...]) -> None:
-    assert error_of(heif(PICTURE, properties(*sides)), SMALL).reason == "too_large"
-    assert formats.parse(heif(PICTURE, properties(SMALL_SIDE)), SMALL).width_px == SMALL_SIDE
+    assert error_of(heif(PICTURE, PIXELS, properties(*sides)), SMALL).reason == "too_large"
+    assert formats.parse(heif(PICTURE, PIXELS, properties(SMALL_SIDE)), SMALL).width_px == SMALL_SIDE
+
+
+@pytest.mark.parametrize("has_times", [False, True])
+def test_the_size_in_the_data_of_an_avif_counts(has_times: bool) -> None:
+    content = sequence(SMALL_SIDE) + sequence(SIDE, has_times)
+    assert list(av1.sizes(content)) == [(SMALL_SIDE, SMALL_SIDE), (SIDE, SIDE)]
+    data = heif(PICTURE, located(content), properties(SMALL_SIDE))
+    assert error_of(data, SMALL).reason == "too_large"
+    assert formats.parse(data, MAX_PIXELS).width_px == SMALL_SIDE
+
+
+@pytest.mark.parametrize("name", ["AVIF", "AVIF of 10 bits", "AVIF with transparency"])
+def test_an_avif_that_says_a_smaller_size_is_too_large(name: str) -> None:
+    data = PHOTO_FORMATS[name](two(side=SIDE))
+    lie = data.replace(struct.pack(">II", SIDE, SIDE), struct.pack(">II", SMALL_SIDE, SMALL_SIDE))
+    assert lie != data
+    assert error_of(lie, SMALL).reason == "too_large"
+    assert formats.parse(data, SIDE * SIDE).width_px == SIDE
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        (b"\x12\0" * (av1.MAX_UNITS + 1), "too many parts"),
+        (sequence(SIDE)[:7], "cut off"),
+        (b"\x0a" + b"\xff" * 9, "no sense"),
+    ],
+    ids=["long", "short", "number"],
+)
+def test_data_of_an_avif_without_sense_are_damage(content: bytes, detail: str) -> None:
+    error = error_of(heif(PICTURE, located(content), properties(SIDE)))
+    assert error.reason == "damaged" and detail in error.detail
 
 
 @pytest.mark.parametrize(
@@ -136,6 +194,7 @@ def test_each_size_of_an_avif_must_be_small_enough(sides: tuple[int, ...]) -> No
         (heif(PICTURE, PICTURE, properties(SIDE)), "twice"),
         (heif(PICTURE, properties(SIDE), properties(SIDE)), "twice"),
         (heif(PICTURE, properties(SIDE, count=100_000)), "too many"),
+        (heif(PICTURE, properties(SIDE)), "where its picture is"),
     ],
 )
 def test_a_heif_that_says_too_much_is_damaged(data: bytes, detail: str) -> None:
