@@ -89,6 +89,13 @@ def test_of_two_codestreams_of_a_jpeg_2000_the_first_counts() -> None:
     assert formats.parse(data, MAX_PIXELS).width_px == SIDE
 
 
+def test_a_jpeg_2000_is_too_large_whatever_its_colours() -> None:
+    data = bytes(imagecodecs.jpeg2k_encode(two(side=SIDE), codecformat="jp2"))
+    unusual = data.replace(struct.pack(">I", 17), struct.pack(">I", 12))  # inks, which PDFium knows
+    assert error_of(unusual).reason == "unsupported"
+    assert error_of(unusual, SMALL).reason == "too_large"
+
+
 @pytest.mark.parametrize("cut", [2, 3, 5])
 def test_the_header_of_a_jpeg_xl_may_lie_in_two_boxes(cut: int) -> None:
     stream = bytes(imagecodecs.jpegxl_encode(two(side=SIDE)))
