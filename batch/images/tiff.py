@@ -94,6 +94,8 @@ def _first(tags: Tags, number: int, default: int) -> int:
 
 def _page(walk: Walk, tags: Tags, offset: int, max_pixels: int) -> Container:
     """Check that the pixels of a page are there, and return what the page holds."""
+    if tag.TWICE in tags:  # a decoder goes by the first of them, and others by the last
+        raise_damaged("a TIFF page has a tag twice")
     if tag.WIDTH not in tags or tag.HEIGHT not in tags:
         raise_damaged("a TIFF page without a size")
     width, height = _first(tags, tag.WIDTH, 0), _first(tags, tag.HEIGHT, 0)

@@ -13,11 +13,13 @@ X_RESOLUTION, Y_RESOLUTION, PLANES = 282, 283, 284
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 322, 323, 324, 325
 EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 INNER_DIRECTORIES = 330
+TWICE = 0  # a tag that no file has
 _PAGE_TAGS = (NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, ORIENTATION, X_RESOLUTION, Y_RESOLUTION)
 _PIXEL_TAGS = (BITS, SAMPLES, SAMPLE_FORMAT, EXTRA_SAMPLES, PHOTOMETRIC, PLANES, COMPRESSION)
 _PART_TAGS = (STRIPS, STRIP_ROWS, STRIP_SIZES, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES)
 MAX_VALUES = 16  # that `Walk.directory` reads of a tag; only the lists of strips and tiles are longer
 _TAGS = frozenset((INNER_DIRECTORIES, *_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
+_DECODED_TAGS = _TAGS - {INNER_DIRECTORIES, ORIENTATION, X_RESOLUTION, Y_RESOLUTION}
 # Kinds of numbers in a directory by their size in bytes, and how `struct` calls those that digitbox reads.
 _KINDS = {1: (1, 2, 6, 7), 2: (3, 8), 4: (4, 9, 11, 13), 8: (5, 10, 12, 16, 17, 18)}
 _SIZES = {kind: size for size, kinds in _KINDS.items() for kind in kinds}
@@ -85,7 +87,7 @@ class Walk:
     def directory(self, offset: int) -> tuple[Tags, int]:
         """Return the numbers of a page by tag, and the offset of the next page (0 after the last).
 
-        If a page has a tag twice, the first counts, as for the decoders.
+        `TWICE` is among the tags if a page says something about its pixels twice, and differently.
         """
         layout = self.layout
         entries = self._entries(offset)
@@ -93,15 +95,17 @@ class Walk:
             raise_truncated("a TIFF directory is cut off")
         self.spend(entries.stop - entries.start)
         tags: Tags = {}
-        seen = set()
+        seen: dict[int, bytes] = {}
         for entry in entries:
             tag, kind, values, position = self._entry(entry)
             if position + _SIZES.get(kind, 1) * values > len(self.data):
                 raise_truncated("a TIFF directory points beyond the end")
             is_density = tag in (X_RESOLUTION, Y_RESOLUTION)
-            if tag not in _TAGS or tag in seen:
+            if tag not in _TAGS:
                 continue
-            seen.add(tag)
+            content = self.data[entry : entry + layout.entry_bytes]
+            if seen.setdefault(tag, content) != content and tag in _DECODED_TAGS:
+                tags[TWICE] = (tag,)
             if not values or (kind in _FLOATS and not is_density):
                 continue
             if kind in _NUMBERS:
