@@ -159,7 +159,13 @@ def absolute(place: str | Location) -> str:
         ConfigError: The path is of the current folder, which is gone.
     """
     text = str(place)
-    return text if is_remote(text) else os.path.normpath(from_root(text))
+    if is_remote(text):
+        return text
+    path = from_root(text)
+    plain = os.path.normpath(path)
+    # Behind a link, `..` is the folder above what the link points to.
+    is_link = ".." in Path(path).parts and os.path.realpath(plain) != os.path.realpath(path)
+    return os.path.realpath(path) if is_link else plain
 
 
 def from_root(path: str) -> str:

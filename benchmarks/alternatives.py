@@ -95,7 +95,7 @@ def parts(folder: Path) -> None:
     pictures = [look_input(grey) for grey in greys]
     works: dict[str, Callable[[], object]] = {
         "imread": lambda: [cv2.imread(ref.path, cv2.IMREAD_GRAYSCALE) for ref in refs],
-        "read and check": lambda: list(images_decode.read_all(refs, MAX_PIXELS)),
+        "read and check": lambda: list(images_decode.read_all(refs, MAX_PIXELS, 1)),
         "pictures": lambda: [look_input(grey) for grey in greys],
         "look at all": lambda: looks.look(pictures),
         "look closer at all": lambda: looks.look_closer(greys, pictures),

@@ -86,6 +86,17 @@ def test_an_address_is_the_same_in_any_folder() -> None:
     assert locations.absolute(Path("out")) == locations.absolute("out") == os.path.abspath("out")
 
 
+def test_dots_behind_a_link_are_of_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("here/plain", "deep/in"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    Path("link").symlink_to("../deep/in")
+    for given in ("link/../out", Path("link/../out"), tmp_path / "here/link/.././out"):
+        assert locations.absolute(given) == str(tmp_path / "deep/out")
+    assert locations.absolute("plain/../out") == str(tmp_path / "here/out")
+    assert locations.absolute("link/out/") == str(tmp_path / "here/link/out")
+
+
 @pytest.mark.parametrize("mode", [0o755, 0o757, 0o775])
 @pytest.mark.parametrize("place", ["file", "folder"])
 def test_others_that_can_write_are_not_trusted(tmp_path: Path, place: str, mode: int) -> None:

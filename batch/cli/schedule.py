@@ -298,9 +298,7 @@ def _option_words(option: click.Option, run_context: click.Context, arguments: S
 
 
 def _absolute(path: str | Path) -> str:
-    if str(path) == "-":  # stdin or stdout
-        return "-"
-    return str(path) if is_remote(str(path)) else str(Path(path).absolute())
+    return "-" if str(path) == "-" else absolute(str(path))  # stdin or stdout
 
 
 def this_program() -> list[str]:

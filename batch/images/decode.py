@@ -66,7 +66,7 @@ def read_pages(ref: ScanRef, max_pixels: int, first: int = 1, beat: Beat = lambd
 
 
 def read_all(
-    refs: Iterable[ScanRef], max_pixels: int, max_pages: int | None = None, beat: Beat = lambda: None
+    refs: Iterable[ScanRef], max_pixels: int, max_pages: int, beat: Beat = lambda: None
 ) -> Iterator[Read]:
     """Read and decode the pages of files in their order; fetch many objects of a store at the same time.
 
@@ -76,8 +76,7 @@ def read_all(
     Args:
         refs: The files; see `read`.
         max_pixels: Largest number of pixels that an image may have.
-        max_pages: Number of pages from which a file is not read: its error is `several_pages`. None to read
-            all pages.
+        max_pages: A file of more pages gives one error instead, `several_pages`.
         beat: A function that it calls again and again while it reads files.
 
     Yields:
@@ -187,26 +186,22 @@ def decode_pages(
         yield ImageError(error.reason, error.detail, sha256)
 
 
-def decode(data: bytes, max_pixels: int, *, full_size: bool = False) -> Grey:
+def decode(data: bytes, max_pixels: int) -> Grey:
     """Decode the content of a file of one page.
 
     Args:
         data: The whole file.
         max_pixels: Largest number of pixels that the image may have.
-        full_size: Decode a large JPEG with all its pixels, e.g. of a sheet of many digits.
 
     Returns:
         Array of uint8 (height, width), 0 black to 255 white, upright if the file says how to turn it. A large
-        JPEG comes at a fraction of its size otherwise. 16 bits are stretched to the whole range, because few
-        such files use all of it. Transparent pixels become paper: white, or black under light ink.
+        JPEG comes at a fraction of its size. 16 bits are stretched to the whole range, because few such files
+        use all of it. Transparent pixels become paper: white, or black under light ink.
 
     Raises:
         ImageError: The file has no usable image; the error has the reason.
     """
-    with pages.open_pages(data, max_pixels, full_size=full_size) as file:
-        if file.count > 1:
-            raise ImageError(Reason.SEVERAL_PAGES, f"it has {file.count} pages: choose one")
-        (page,) = file.read(1)
-    if isinstance(page, ImageError):
-        raise page
-    return page
+    image = decode_content(data, max_pixels)
+    if isinstance(image, ImageError):
+        raise image
+    return image.grey

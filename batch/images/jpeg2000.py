@@ -16,12 +16,13 @@ _SRGB, _GREY = 16, 17  # enumerated colour spaces
 def parse(data: bytes, max_pixels: int) -> Container:
     """Find the codestream, and check its header and its end; see `formats.parse`."""
     start, end = 0, len(data)
+    headers: list[boxes.Box] = []
     if not data.startswith(START):
         stream = None
         for box in boxes.walk(data):
             if box.kind == b"jp2h":
-                _check_colours(data, box)
-            elif box.kind == b"jp2c":
+                headers.append(box)
+            elif box.kind == b"jp2c" and stream is None:  # the decoder goes by the first
                 stream = box
         if stream is None:
             raise_damaged("a JPEG 2000 without pixels")
@@ -31,6 +32,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
     right, bottom, left, top = struct.unpack_from(">IIII", data, start + 8)
     width, height = right - left, bottom - top
     check_size(width, height, max_pixels)
+    for header in headers:
+        _check_colours(data, header)
     channels, depth = struct.unpack_from(">HB", data, start + 40)
     if not data[start:end].rstrip(b"\0\r\n").endswith(END):
         raise_truncated("the end of a JPEG 2000 is missing")

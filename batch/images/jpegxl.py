@@ -34,9 +34,9 @@ def parse(data: bytes, max_pixels: int) -> Container:
     if not data.startswith(START):
         header = b""
         for box in boxes.walk(data):
-            if box.kind in (b"jxlc", b"jxlp") and not header:
+            if box.kind in (b"jxlc", b"jxlp") and len(header) < HEADER_BYTES:
                 start = box.start + (4 if box.kind == b"jxlp" else 0)
-                header = data[start : start + HEADER_BYTES]
+                header += data[start : min(box.end, start + HEADER_BYTES)]
     if not header.startswith(START):
         raise_damaged("a JPEG XL without pixels")
     bits = _Bits(header[2:])

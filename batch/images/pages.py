@@ -13,6 +13,7 @@ from batch.images.pixels import Buffer, Page, Pages
 
 FRAMES_BYTES = 128 << 20  # of frames that OpenCV decodes at a time; it begins each time at the first one
 _FRAME_BYTES_PER_PIXEL = 4
+_FRAMES_BYTES_PER_PIXEL = 8  # of frames at a time and of the limit: little more than one image needs
 
 
 @contextmanager
@@ -62,7 +63,7 @@ def _listed(buffer: Buffer, container: Container, first: int, max_pixels: int) -
 
 def _frames(buffer: Buffer, container: Container, first: int, max_pixels: int) -> Iterator[Page]:
     frame_bytes = container.width_px * container.height_px * _FRAME_BYTES_PER_PIXEL
-    count = max(1, FRAMES_BYTES // frame_bytes)
+    count = max(1, min(FRAMES_BYTES, _FRAMES_BYTES_PER_PIXEL * max_pixels) // frame_bytes)
     for start in range(first, container.pages + 1, count):
         last = min(container.pages, start + count - 1)
         try:

@@ -8,9 +8,9 @@ mirrored, cropped and masked images, and those that are cut into strips. Pages w
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import math
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,6 +32,7 @@ from batch.images.grey import to_grey
 from batch.images.pdf_data import Size
 from batch.images.pixels import Page, reporting
 from batch.records import Grey, Reason
+from batch.terminal import stderr
 
 if TYPE_CHECKING:
     from pypdfium2 import PdfDocument
@@ -53,8 +54,9 @@ MIN_SCAN_FRACTION = 0.25  # of the page that images cover, if it is a scan
 MAX_OBJECTS = 2000  # of a page, at which digitbox looks to find its images
 MAX_NESTING = 4
 
-# PDFium keeps global state: one thread uses it at a time.
-_lock = threading.RLock()
+
+_Checked = set[tuple[bytes, tuple[str, ...], int, int]]
+"""Images by the digest of their data, their filters, width and height."""
 
 
 class _Drawing(NamedTuple):
@@ -93,7 +95,9 @@ def open_document(data: bytes) -> Iterator[PdfDocument]:
     """
     import pypdfium2  # takes a while, and most runs have no PDF
 
-    with _lock:
+    # PDFium keeps global state, so one thread uses it at a time. Images in a PDF need stderr's turn: a thread
+    # with a lock of PDFium alone would wait for one that has the turn, and that one for the lock.
+    with stderr.turn:
         with suppress(pypdfium2.PdfiumError):  # a file may leave PDFium's last error as it was
             pypdfium2.PdfDocument(b"")
         try:
@@ -129,12 +133,13 @@ def read_pages(
     """
     import pypdfium2
 
+    checked: _Checked = set()
     for place in range(first - 1, len(document)):
         try:
             page = document[place]
             try:
                 with reporting():
-                    grey = _draw(page, masks, max_pixels)
+                    grey = _draw(page, masks, max_pixels, checked)
             finally:
                 page.close()
         except ImageError as error:
@@ -145,9 +150,9 @@ def read_pages(
             yield grey
 
 
-def _draw(page: Any, masks: Mapping[Size, Size], max_pixels: int) -> Grey:
+def _draw(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _Checked) -> Grey:
     """Draw a page in grey; in colour if it has colours, as the grey of PDFium is cut off, not rounded."""
-    drawing = _examine(page, masks, max_pixels)
+    drawing = _examine(page, masks, max_pixels, checked)
     sides_pt = page.get_size()
     dpi = drawing.dpi
     if not drawing.has_scan:  # lines can be drawn smaller
@@ -175,7 +180,7 @@ def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray
         bitmap.close()
 
 
-def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int) -> _Drawing:
+def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _Checked) -> _Drawing:
     """Find the images of a page, check them, and return how to draw it."""
     from pypdfium2 import raw
 
@@ -201,7 +206,7 @@ def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int) -> _Drawing
                 dpi = POINTS_PER_INCH * max(width / across, height / down)
                 images.append((across * down, dpi))
             has_colours |= found.bits_per_pixel > 8 or found.colorspace not in _GREYS
-            _check_image(item, found, max_pixels)
+            _check_image(item, found, max_pixels, checked)
         elif item.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING):
             has_lines = has_colours = True
         elif item.type == raw.FPDF_PAGEOBJ_TEXT:
@@ -239,13 +244,14 @@ def _resolution(images: list[tuple[float, float]], page_area: float, *, has_line
     return min(MAX_DPI, max(dpi, VECTOR_DPI) if has_lines else dpi)
 
 
-def _check_image(item: Any, found: Any, max_pixels: int) -> None:
+def _check_image(item: Any, found: Any, max_pixels: int, checked: _Checked) -> None:
     """Check that the data of an image are whole.
 
     Args:
         item: The image.
         found: Its metadata.
         max_pixels: Largest number of pixels that it may have.
+        checked: The images whose data are whole; this one joins them. Pages may draw an image very often.
     """
     try:
         filters = item.get_filters()
@@ -254,4 +260,7 @@ def _check_image(item: Any, found: Any, max_pixels: int) -> None:
     if not pdf_data.FILTERS.issuperset(filters):  # PDFium leaves such an image out
         raise_damaged("the filter of an image is unknown")
     content = bytes(item.get_data(decode_simple=False))
-    pdf_data.check_data(content, filters, found.width, found.height, max_pixels)
+    image = hashlib.sha256(content).digest(), tuple(filters), found.width, found.height
+    if image not in checked:
+        pdf_data.check_data(content, filters, found.width, found.height, max_pixels)
+        checked.add(image)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ImageError
-from batch.images import colour, extra, orientation
+from batch.images import colour, orientation, tiff_extra
 from batch.images.container import Container, check_side
 from batch.images.grey import to_grey
 from batch.records import Grey, Reason
@@ -134,7 +134,7 @@ def _decode(buffer: Buffer, container: Container, full_size: bool) -> Grey:
     """Decode a file to grey as its pixels lie."""
     size = container.height_px, container.width_px
     if container.needs_extra:
-        return to_grey(extra.decode(buffer.data, container))
+        return to_grey(tiff_extra.decode(buffer.data, container))
     # OpenCV turns some images upright and not others, so digitbox turns all of them.
     flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     if container.has_alpha:

@@ -49,6 +49,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
             check_pages(pages)
         elif kind == b"fcTL":  # an image without one, before the frames, is for programs that show no frames
             frames += 1
+            frame_width, frame_height = struct.unpack_from(">II", data, position + 12)
+            check_size(frame_width, frame_height, max_pixels)
         position = end
     if not has_pixels:
         raise_damaged("a PNG without pixels")

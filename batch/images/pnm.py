@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from batch.errors import ImageError
 from batch.images.completeness import check_pixels, check_rest
@@ -12,7 +15,12 @@ from batch.records import Reason
 
 MAX_NUMBER_DIGITS = 10  # of a number in the header; no size needs more, and Python reads long ones slowly
 
-_TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\d+)")
+PART_BYTES = 1 << 20  # of pixels written as text, which digitbox reads at a time
+
+# Possessive, as patterns that can step back remember each space.
+_TOKEN = re.compile(rb"(?:\s++|#[^\n\r]*+[\n\r])*+(\d+)")
+_REST = re.compile(rb"(?:[\s0-9]++|#[^\n\r]*+)*+")
+_SPACE, _LINE_END = re.compile(rb"\s"), re.compile(rb"[\n\r]")
 _KINDS = (b"1", b"2", b"3", b"4", b"5", b"6")
 _TEXT = b"0123456789 \t\r\n\v\f"
 _COMMENT = re.compile(rb"#[^\n\r]*")
@@ -61,7 +69,7 @@ def _header(data: bytes, position: int, length: int) -> tuple[list[int], int]:
     while len(numbers) < length:
         token = _TOKEN.match(data, position)
         if token is None or token.end() == len(data):
-            if _COMMENT.sub(b"", data[position:]).strip(b" \t\r\n\v\f0123456789"):
+            if _REST.fullmatch(data, position) is None:
                 raise ImageError(Reason.NOT_AN_IMAGE, "it begins like a PNM, but is none")
             raise_truncated("it ends inside its header")
         if len(token[1]) > MAX_NUMBER_DIGITS:
@@ -75,16 +83,35 @@ def _check_text(data: bytes, start: int, kind: int, values: int, white: int) -> 
     """Check that pixels written as text are numbers, and as many as the header says."""
     if values > len(data):
         raise_truncated("the pixels of a PNM are cut off")
-    text = _COMMENT.sub(b"", data[start:])
-    if text.translate(None, _TEXT):
-        raise_damaged("the pixels of a PNM are no numbers")
-    if kind == 1:
-        count = text.count(b"0") + text.count(b"1")
-    else:
-        # The last number counts only if a space ends it: otherwise digits may be missing.
-        numbers = text.split()
-        count = len(numbers) - (not text[-1:].isspace())
-        if any(len(number) > MAX_NUMBER_DIGITS or int(number) > white for number in numbers[:values]):
-            raise_damaged("a pixel of a PNM is brighter than white")
+    count, is_ended = 0, False
+    for text in _texts(data, start):
+        if text.translate(None, _TEXT):
+            raise_damaged("the pixels of a PNM are no numbers")
+        if kind == 1:
+            count += text.count(b"0") + text.count(b"1")
+        elif not text.isspace():
+            # A number that is too large for 64 bits becomes the largest.
+            numbers = np.fromstring(text.strip(), np.int64, sep=" ")
+            if numbers[: max(0, values - count)].max(initial=0) > white:
+                raise_damaged("a pixel of a PNM is brighter than white")
+            count += len(numbers)
+        is_ended = text[-1:].isspace()
+    if kind != 1 and not is_ended:  # digits of the last number may be missing
+        count -= 1
     if count < values:
         raise_truncated("the pixels of a PNM are cut off")
+
+
+def _texts(data: bytes, start: int) -> Iterator[bytes]:
+    """Yield the text from a position on without its comments, in parts that end after a space."""
+    while start < len(data):
+        space = _SPACE.search(data, start + PART_BYTES)
+        end = len(data) if space is None else space.end()
+        line = max(data.rfind(b"\n", start, end), data.rfind(b"\r", start, end)) + 1
+        if data.find(b"#", max(start, line), end) >= 0:  # a comment goes on to the end of its line
+            line_end = _LINE_END.search(data, end)
+            end = len(data) if line_end is None else line_end.end()
+        text = _COMMENT.sub(b"", data[start:end])
+        if text:
+            yield text
+        start = end

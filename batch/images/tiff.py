@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import replace
+from operator import add
 
 from batch.errors import ImageError
-from batch.images import orientation
+from batch.images import orientation, webp
 from batch.images import tiff_directory as tag
 from batch.images.completeness import ZERO_RUN_BYTES, check_compressed, check_pixels, zero_tail
 from batch.images.container import Container, check_pages, check_size, raise_damaged, raise_truncated
@@ -18,10 +20,12 @@ _UNCOMPRESSED, _FAX, _JPEG = 1, frozenset((2, 3, 4)), 7
 # Fax, LZW, JPEG, deflate and PackBits; OpenCV's TIFF library decodes no others.
 _DECODABLE = frozenset((_UNCOMPRESSED, *_FAX, 5, 7, 8, 32773, 32946))
 # LZMA, Zstandard and WebP. `imagecodecs` decodes JPEG (old, new, 2000, XL), too, but it passes over damage.
-_DECODABLE_WITH_EXTRA = frozenset((34925, 34926, 34927, 50000, 50001))
+_WEBP = frozenset((34927, 50001))
+_DECODABLE_WITH_EXTRA = frozenset((34925, 34926, 50000, *_WEBP))
 _DEPTHS = {1: (1, 8, 10, 12, 14, 16, 32), 2: (8, 16, 32), 3: (32, 64)}  # that OpenCV reads, by sample format
 _MIN_TILE_BYTES = 1024  # OpenCV refuses smaller ones that are not compressed
 _WHITE_IS_ZERO, _GREY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
+_MAX_DIRECTORIES_PER_PAGE = 4  # a page may have a preview, a mask, and a preview of that
 _PREVIEW, _MASK, _OLD_PREVIEW = 1, 4, 2  # of NewSubfileType (bits) and of SubfileType
 
 
@@ -37,6 +41,7 @@ def parse(data: bytes, max_pixels: int) -> Container:
         if offset in seen:
             raise_damaged("the pages of a TIFF form a circle")
         seen.add(offset)
+        check_pages(len(seen) // _MAX_DIRECTORIES_PER_PAGE)
         start = offset
         tags, offset = walk.directory(offset)
         if not _is_no_page(tags):
@@ -65,7 +70,7 @@ def _page_or_error(walk: Walk, tags: Tags, offset: int, max_pixels: int) -> Cont
         ImageError: `truncated`, as no page of such a file can be trusted.
     """
     try:
-        page = _page(walk, tags, max_pixels)
+        page = _page(walk, tags, offset, max_pixels)
     except ImageError as error:
         if error.reason is Reason.TRUNCATED:
             raise
@@ -87,8 +92,10 @@ def _first(tags: Tags, number: int, default: int) -> int:
     return int(tags.get(number, (default,))[0])
 
 
-def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
+def _page(walk: Walk, tags: Tags, offset: int, max_pixels: int) -> Container:
     """Check that the pixels of a page are there, and return what the page holds."""
+    if tag.TWICE in tags:  # a decoder goes by the first of them, and others by the last
+        raise_damaged("a TIFF page has a tag twice")
     if tag.WIDTH not in tags or tag.HEIGHT not in tags:
         raise_damaged("a TIFF page without a size")
     width, height = _first(tags, tag.WIDTH, 0), _first(tags, tag.HEIGHT, 0)
@@ -100,7 +107,7 @@ def _page(walk: Walk, tags: Tags, max_pixels: int) -> Container:
     compression, samples = _first(tags, tag.COMPRESSION, _UNCOMPRESSED), _first(tags, tag.SAMPLES, 1)
     if compression not in _DECODABLE | _DECODABLE_WITH_EXTRA or samples > 5:
         raise ImageError(Reason.UNSUPPORTED, "an unusual TIFF: convert it to PNG")
-    _check_parts(walk, tags, compression)
+    _check_parts(walk, tags, offset, max_pixels)
     photometric, bits = _first(tags, tag.PHOTOMETRIC, _GREY), _first(tags, tag.BITS, 1)
     has_mixed_bits = len(set(tags.get(tag.BITS, ()))) > 1
     sample_format, planes = _first(tags, tag.SAMPLE_FORMAT, 1), _first(tags, tag.PLANES, 1) == 2
@@ -144,14 +151,26 @@ def _row_bytes(tags: Tags) -> int:
     return (width * samples * _first(tags, tag.BITS, 1) + 7) // 8
 
 
-def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
+def _max_parts(tags: Tags) -> int:
+    """Return the largest number of strips or tiles that a page can have."""
+    width, height = _first(tags, tag.WIDTH, 0), _first(tags, tag.HEIGHT, 0)
+    planes = _first(tags, tag.SAMPLES, 1) if _first(tags, tag.PLANES, 1) == 2 else 1
+    columns = -(-width // _first(tags, tag.TILE_WIDTH, width))
+    rows = -(-height // _first(tags, tag.TILE_HEIGHT, height))
+    return planes * max(height, columns * rows)
+
+
+def _check_parts(walk: Walk, tags: Tags, directory: int, max_pixels: int) -> None:
     """Check that the strips or tiles of a page are in the file, and that they are no unfinished copy."""
     size, height, row_bytes = len(walk.data), _first(tags, tag.HEIGHT, 0), _row_bytes(tags)
+    compression, limit = _first(tags, tag.COMPRESSION, _UNCOMPRESSED), _max_parts(tags)
     is_tiled = tag.STRIPS not in tags and tag.TILES in tags
-    offsets = [int(offset) for offset in tags.get(tag.STRIPS) or tags.get(tag.TILES) or ()]
+    offsets = walk.numbers(directory, tag.TILES if is_tiled else tag.STRIPS, limit)
     if not offsets:
         raise_damaged("a TIFF page without pixels")
-    sizes = [int(part) for part in tags.get(tag.STRIP_SIZES) or tags.get(tag.TILE_SIZES) or ()]
+    sizes: Sequence[int] = walk.numbers(
+        directory, tag.STRIP_SIZES if tag.STRIP_SIZES in tags else tag.TILE_SIZES, limit
+    )
     rows = _first(tags, tag.TILE_HEIGHT, 1) if is_tiled else min(height, _first(tags, tag.STRIP_ROWS, height))
     if not any(sizes):
         # Some writers leave the sizes out. The pixels end where they must, or where the next part begins.
@@ -166,11 +185,15 @@ def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
             ]
     if len(sizes) != len(offsets):
         raise_damaged("a TIFF page without pixels")
-    parts = list(zip(offsets, sizes, strict=True))
-    if max(start + part for start, part in parts) > size:
+    if max(map(add, offsets, sizes)) > size:
         raise_truncated("the pixels of a TIFF are cut off")
     walk.spend(sum(sizes))
-    pixels = b"".join(walk.data[start : start + part] for start, part in parts)
+    if compression in _WEBP:
+        width = _first(tags, tag.TILE_WIDTH, 0) or _first(tags, tag.WIDTH, 0)
+        for start, part in zip(offsets, sizes, strict=True):
+            _check_webp(walk.data[start : start + part], width * rows, max_pixels)
+    parts = (walk.data[start : start + part] for start, part in zip(offsets, sizes, strict=True))
+    pixels = b"".join(parts)
     if not pixels:
         raise_damaged("a TIFF page without pixels")
     if compression == _UNCOMPRESSED:
@@ -178,3 +201,12 @@ def _check_parts(walk: Walk, tags: Tags, compression: int) -> None:
         check_pixels(pixels, 0, len(pixels) - padding, row_bytes, offset=offsets[0])
     elif compression not in _FAX:  # a fax may be padded with zeros; its decoder complains if rows are missing
         check_compressed(pixels, 0, len(pixels))
+
+
+def _check_webp(data: bytes, part_pixels: int, max_pixels: int) -> None:
+    """Check that a WebP in a TIFF is no larger than its strip or tile: its decoder goes by its own size."""
+    if data[8:12] != b"WEBP":
+        raise_damaged("a TIFF says that it has a WebP, and has none")
+    page = webp.parse(data, max_pixels)
+    if page.width_px * page.height_px > part_pixels:
+        raise_damaged("a WebP in a TIFF is larger than its strip or tile")

@@ -13,10 +13,13 @@ X_RESOLUTION, Y_RESOLUTION, PLANES = 282, 283, 284
 TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 322, 323, 324, 325
 EXTRA_SAMPLES, SAMPLE_FORMAT = 338, 339
 INNER_DIRECTORIES = 330
+TWICE = 0  # a tag that no file has
 _PAGE_TAGS = (NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, ORIENTATION, X_RESOLUTION, Y_RESOLUTION)
 _PIXEL_TAGS = (BITS, SAMPLES, SAMPLE_FORMAT, EXTRA_SAMPLES, PHOTOMETRIC, PLANES, COMPRESSION)
 _PART_TAGS = (STRIPS, STRIP_ROWS, STRIP_SIZES, TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES)
+MAX_VALUES = 16  # that `Walk.directory` reads of a tag; only the lists of strips and tiles are longer
 _TAGS = frozenset((INNER_DIRECTORIES, *_PAGE_TAGS, *_PIXEL_TAGS, *_PART_TAGS))
+_DECODED_TAGS = _TAGS - {INNER_DIRECTORIES, ORIENTATION, X_RESOLUTION, Y_RESOLUTION}
 # Kinds of numbers in a directory by their size in bytes, and how `struct` calls those that digitbox reads.
 _KINDS = {1: (1, 2, 6, 7), 2: (3, 8), 4: (4, 9, 11, 13), 8: (5, 10, 12, 16, 17, 18)}
 _SIZES = {kind: size for size, kinds in _KINDS.items() for kind in kinds}
@@ -28,7 +31,7 @@ _FLOATS = frozenset((11, 12))
 _FRACTION = 5  # two numbers of 32 bits
 
 Tags = dict[int, tuple[float, ...]]
-"""The numbers of a page by tag."""
+"""The first numbers of a page by tag, at most `MAX_VALUES` of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +85,55 @@ class Walk:
         return struct.unpack_from(self.order + form, self.data, offset)
 
     def directory(self, offset: int) -> tuple[Tags, int]:
-        """Return the numbers of a page by tag, and the offset of the next page (0 after the last)."""
+        """Return the numbers of a page by tag, and the offset of the next page (0 after the last).
+
+        `TWICE` is among the tags if a page says something about its pixels twice, and differently.
+        """
         layout = self.layout
         entries = self._entries(offset)
         if entries.stop + layout.offset_bytes > len(self.data):
             raise_truncated("a TIFF directory is cut off")
         self.spend(entries.stop - entries.start)
         tags: Tags = {}
+        seen: dict[int, bytes] = {}
         for entry in entries:
             tag, kind, values, position = self._entry(entry)
-            size = _SIZES.get(kind, 1) * values
-            if position + size > len(self.data):
+            if position + _SIZES.get(kind, 1) * values > len(self.data):
                 raise_truncated("a TIFF directory points beyond the end")
             is_density = tag in (X_RESOLUTION, Y_RESOLUTION)
-            if tag not in _TAGS or not values or (kind in _FLOATS and not is_density):
+            if tag not in _TAGS:
+                continue
+            content = self.data[entry : entry + layout.entry_bytes]
+            if seen.setdefault(tag, content) != content and tag in _DECODED_TAGS:
+                tags[TWICE] = (tag,)
+            if not values or (kind in _FLOATS and not is_density):
                 continue
             if kind in _NUMBERS:
-                self.spend(size)
-                tags[tag] = self.unpack(f"{values}{_NUMBERS[kind]}", position)
+                tags[tag] = self._read(kind, min(values, MAX_VALUES), position)
             elif kind == _FRACTION and is_density:
                 self.spend(8)
                 dividend, divisor = self.unpack("II", position)
                 tags[tag] = (dividend / divisor if divisor else 0.0,)
         return tags, self.unpack(layout.offset, entries.stop)[0]
+
+    def numbers(self, offset: int, tag: int, limit: int) -> tuple[int, ...]:
+        """Return all whole numbers of a tag of the page at an offset; none if it has no such tag.
+
+        Raises:
+            ImageError: `damaged`, if there are more than `limit`.
+        """
+        for entry in self._entries(offset):
+            found, kind, values, position = self._entry(entry)
+            if found != tag:
+                continue
+            if values > limit:
+                raise_damaged("a TIFF page has more parts than its size needs")
+            return self._read(kind, values, position) if kind in _NUMBERS.keys() - _FLOATS else ()
+        return ()
+
+    def _read(self, kind: int, values: int, position: int) -> tuple[int, ...]:
+        self.spend(_SIZES[kind] * values)
+        return self.unpack(f"{values}{_NUMBERS[kind]}", position)
 
     def upright(self, offset: int) -> tuple[tuple[int, bytes], ...]:
         """Return the bytes that make the page at an offset upright; see `Container.patches`."""

@@ -32,6 +32,8 @@ def parse(data: bytes, max_pixels: int) -> Container:
         if body + length > end:
             raise_truncated("a WebP chunk is cut off")
         if kind == b"VP8X":
+            if width or has_pixels:  # the decoder would pass it over, with the size that it says
+                raise_damaged("a WebP says its size twice")
             has_alpha = bool(data[body] & 0x10)
             width = 1 + int.from_bytes(data[body + 4 : body + 7], "little")
             height = 1 + int.from_bytes(data[body + 7 : body + 10], "little")

@@ -13,7 +13,7 @@ from batch.inference.models import Model
 from batch.inference.number_steps import decide_numbers, read_lines
 from batch.inference.numbers import NumberReader
 from batch.inference.sheet import PANEL_PX, WHITE, Sheet, draw
-from batch.preprocessing.look import look_input
+from batch.preprocessing.look import Place, look_input
 from batch.records import Grey, ScanRef, Status
 from batch.text import text_cell
 
@@ -68,19 +68,31 @@ def explain_scan(ref: ScanRef, model: Model, max_pixels: int, page: int = 0) -> 
 
 def _looks(image: Grey, sight: Sight) -> list[tuple[str, Grey]]:
     """Return a picture for each look: what it saw, and for the last also where."""
-    picture = look_input(image)
-    panels = [
+    panels: list[tuple[str, Grey]] = []
+    whole = image
+    if sight.part is not None:
+        whole = cut(image, sight.part)
+        panels.append(("what is written", _framed(image, sight.part)))
+    picture = look_input(whole)
+    panels += [
         (f"{look}: {_say(glance)}", picture) for look, glance in zip(LOOKS[:2], sight.glances, strict=False)
     ] or [("look: no ink", picture)]
-    if sight.place is not None:
-        place = sight.place
-        framed = image.copy()
-        width = max(1, max(image.shape) // PANEL_PX)
-        level = 0 if np.median(image) > WHITE // 2 else WHITE
-        cv2.rectangle(framed, place[:2], (place.right - 1, place.bottom - 1), level, width)
-        near = look_input(cut(image, place))
-        panels += [("the place of the digit", framed), (f"place: {_say(sight.glances[-1])}", near)]
+    if sight.place is not None and len(sight.glances) == len(LOOKS):
+        near = look_input(cut(image, sight.place))
+        panels += [
+            ("the place of the digit", _framed(image, sight.place)),
+            (f"place: {_say(sight.glances[-1])}", near),
+        ]
     return panels
+
+
+def _framed(image: Grey, place: Place) -> Grey:
+    """Return a copy of a scan with a frame around a part of it."""
+    framed = image.copy()
+    width = max(1, max(image.shape) // PANEL_PX)
+    level = 0 if np.median(image) > WHITE // 2 else WHITE
+    cv2.rectangle(framed, place[:2], (place.right - 1, place.bottom - 1), level, width)
+    return framed
 
 
 def _settled_by(scan: steps.Examined) -> str:

@@ -64,12 +64,14 @@ class Sight(NamedTuple):
     Attributes:
         decision: The answer.
         glances: What digitbox knew after each look that it needed. A scan without ink has none.
-        place: Where the last look was; None if that was the whole scan.
+        place: Where the last look was; None if that was the whole scan, or there was none.
+        part: The part that digitbox looked at instead of the whole scan; None if it looked at the whole.
     """
 
     decision: Decision
     glances: tuple[Glance, ...] = ()
     place: Place | None = None
+    part: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Looks:
         }
         again = self._see([cut(greys[index], part) for index, part in parts.items()])
         for (index, part), sight in zip(parts.items(), again, strict=True):
-            sights[index] = sight._replace(decision=decision.doubted(sight.decision), place=part)
+            sights[index] = _of_part(sight, part)
         return sights
 
     def _see(self, greys: Sequence[Grey]) -> list[Sight]:
@@ -260,6 +262,15 @@ class Looks:
 def cut(grey: Grey, place: Place) -> Grey:
     """Return a part of a scan."""
     return grey[place.top : place.bottom, place.left : place.right]
+
+
+def _of_part(sight: Sight, part: Place) -> Sight:
+    """Return what was seen of a part of a scan, with places in the whole scan."""
+    place = part if sight.glances else None
+    if sight.place is not None:
+        left, top, right, bottom = sight.place
+        place = Place(part.left + left, part.top + top, part.left + right, part.top + bottom)
+    return Sight(decision.doubted(sight.decision), sight.glances, place, part)
 
 
 def glances_of(logits: Logits) -> list[Glance]:

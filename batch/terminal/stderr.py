@@ -17,15 +17,17 @@ from collections.abc import Iterator
 from batch.errors import check_means
 
 STDERR = 2
+KEPT_BYTES = 64 << 10  # of the beginning of what a library writes, and of its end: errors come last
 
-_turn = threading.RLock()
-os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
+turn = threading.RLock()
+"""The turn of a thread: the functions below take it. It also guards libraries that write to stderr."""
+os.register_at_fork(before=turn.acquire, after_in_parent=turn.release, after_in_child=turn.release)
 
 
 @contextlib.contextmanager
 def redirect(descriptor: int) -> Iterator[None]:
     """Redirect stderr to another descriptor."""
-    with _turn:
+    with turn:
         try:
             saved = os.dup(STDERR)
         except OSError as error:
@@ -50,7 +52,7 @@ def redirect(descriptor: int) -> Iterator[None]:
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Drop all output to stderr. `capture` inside it is fast, because stderr is redirected already."""
-    with _turn:
+    with turn:
         process = os.getpid()
         if _listening == [process]:
             yield
@@ -68,9 +70,12 @@ def silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def capture() -> Iterator[list[bytes]]:
-    """Collect the output to stderr. When the block ends, the list has it, if there was any."""
+    """Collect the output to stderr. When the block ends, the list has it, if there was any.
+
+    Of much output it has the beginning and the end, of `KEPT_BYTES` each.
+    """
     messages: list[bytes] = []
-    with _turn:
+    with turn:
         process = os.getpid()
         recorder = _recorder(process)
         if _listening == [process]:
@@ -82,7 +87,9 @@ def capture() -> Iterator[list[bytes]]:
                 yield messages
         size = os.fstat(recorder).st_size
         if size > start:
-            messages.append(os.pread(recorder, min(size - start, 1 << 16), start))
+            first = os.pread(recorder, KEPT_BYTES, start)
+            last = os.pread(recorder, KEPT_BYTES, max(start + len(first), size - KEPT_BYTES))
+            messages.append(first + last)
             _cut(recorder, start)
 
 

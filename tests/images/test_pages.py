@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -112,6 +113,23 @@ def test_frames_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
     found = [int(image.grey[0, 0]) for image in read(content.getvalue()) if isinstance(image, Image)]
     assert found == list(range(200, 210))
+
+
+def test_a_small_limit_bounds_the_frames_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    decode_frames = pixels.decode_frames
+
+    def noting(*arguments: Any) -> Any:
+        frames = decode_frames(*arguments)
+        decoded.append(len(frames))
+        return frames
+
+    monkeypatch.setattr(pixels, "decode_frames", noting)
+    frames = [Pillow.fromarray(two(paper=200 + number)) for number in range(10)]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    assert len(list(decode.decode_pages(content.getvalue(), 48 * 48))) == 10
+    assert decoded == [2] * 5
 
 
 def test_a_lack_of_memory_for_a_frame_has_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

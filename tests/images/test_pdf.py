@@ -1,10 +1,13 @@
 """PDFs as scanners, phones and programs write them, and damaged ones."""
 
 import base64
+import dataclasses
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest.mock import Mock
 
 import imagecodecs
 import numpy as np
@@ -13,8 +16,9 @@ import pytest
 import pdfs
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
-from batch.images import decode
+from batch.images import decode, pdf, pdf_data
 from batch.records import Grey, Image
+from batch.terminal import stderr
 from formats import two
 
 KINDS = ["flate", "jpeg", "g4"]
@@ -311,3 +315,20 @@ def test_a_large_image_is_refused_before_it_is_drawn() -> None:
 def test_a_blank_page_is_white() -> None:
     (image,) = greys(pdfs.write(pdfs.PdfPage(20, 10, "")))
     assert image.min() == 255
+
+
+def test_a_pdf_is_opened_only_in_the_turn_of_stderr() -> None:
+    data = pdfs.write(pdfs.scan(two(), kind="jpeg"))
+    with ThreadPoolExecutor(1) as other, pdf.open_document(data):
+        assert not other.submit(stderr.turn.acquire, blocking=False).result()
+
+
+def test_an_image_that_pages_draw_often_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    check = Mock(wraps=pdf_data.check_data)
+    monkeypatch.setattr(pdf_data, "check_data", check)
+    page = pdfs.scan(two())
+    often = dataclasses.replace(page, drawing=page.drawing + "\n" + page.drawing)
+    other = pdfs.scan(np.ascontiguousarray(two()[::-1]))
+    pages = list(decode.decode_pages(pdfs.write(often, page, other), MAX_PIXELS))
+    assert len(pages) == 3 and not any(isinstance(read, ImageError) for read in pages)
+    assert check.call_count == 2

@@ -11,13 +11,14 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ModelError
-from batch.inference import decision, look_networks, model_store, models
+from batch.inference import decision, explain, look_networks, model_store, models
 from batch.inference.decision import DIGITS, Thresholds
-from batch.inference.explain import explain_scan
-from batch.inference.look import NONE, SEVERAL, LookRules, Looks
+from batch.inference.look import NONE, SEVERAL, LookRules, Looks, cut
 from batch.inference.look_networks import CLASSES, Networks, Pictures, Seen
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
+from batch.preprocessing.look import look_input
+from batch.preprocessing.number_line import written_part
 from batch.records import Outcome, Reason, ScanRef, Status
 from fakes import MANIFEST
 from formats import FORMATS, two
@@ -123,6 +124,47 @@ def test_a_speck_in_a_long_scan_is_looked_at_alone(upright: bool) -> None:
     assert sights[0].place is not None
     start, end = (sights[0].place[1], sights[0].place[3]) if upright else sights[0].place[::2]
     assert 640 < start < 700 and 703 < end < 760
+
+
+LONG = (40, 900)
+
+
+def test_the_place_in_a_part_is_one_of_the_whole_scan() -> None:
+    scan = np.full(LONG, 200, np.uint8)
+    scan[15:30, 700:703] = 20
+    looks = model_with({7: 0.3, NONE: 0.6}, {NONE: 0.99}).looks
+    assert looks is not None
+    (sight,) = looks.see([scan])
+    assert len(sight.glances) == 3 and sight.place is not None and sight.part is not None
+    assert sight.part.left <= sight.place.left < sight.place.right <= sight.part.right
+    assert 640 < sight.part.left < 700 and 703 < sight.part.right < 760
+
+
+@pytest.mark.parametrize(
+    ("ink", "look", "sentence", "panels"),
+    [
+        (200, {7: 0.99}, "refused before the look, blank", ["look: no ink"]),
+        (20, {7: 0.99}, "7 with 0.990 by the look, review", ["look: 7 0.990"]),
+        (20, UNSURE, "by looking closer", ["look: 7", "closer: ", "the place of the digit", "place: "]),
+    ],
+)
+def test_explain_shows_the_part_of_a_long_scan(
+    ink: int, look: Shares, sentence: str, panels: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[tuple[str, npt.NDArray[np.uint8]]] = []
+    monkeypatch.setattr(explain, "draw", lambda _, panels, __: shown.extend(panels))
+    scan = np.full(LONG, 200, np.uint8)
+    scan[15:30, 700:703] = ink
+    (tmp_path / "a.png").write_bytes(FORMATS["png-8"](scan))
+    ref, model = ScanRef(str(tmp_path / "a.png"), "a.png"), model_with(look, {})
+    assert sentence in explain.explain_scan(ref, model, MAX_PIXELS)[0]
+    names = ["scan", "what is written", *panels]
+    assert [name.startswith(start) for (name, _), start in zip(shown, names, strict=True)] == [True] * len(
+        names
+    )
+    part = written_part(scan)
+    assert part is not None
+    np.testing.assert_array_equal(shown[2][1], look_input(cut(scan, part)))
 
 
 def test_a_sure_second_look_is_the_last() -> None:
@@ -265,7 +307,9 @@ def test_explain_shows_each_look(shipped: Model, tmp_path: Path) -> None:
     sentences, sheets = {}, {}
     for name, scan in (("one.png", two()), ("several.png", digits), ("faint.png", faint)):
         (tmp_path / name).write_bytes(FORMATS["png-8"](scan))
-        sentences[name], sheets[name] = explain_scan(ScanRef(str(tmp_path / name), name), shipped, MAX_PIXELS)
+        sentences[name], sheets[name] = explain.explain_scan(
+            ScanRef(str(tmp_path / name), name), shipped, MAX_PIXELS
+        )
         assert sheets[name].shape[1] > 1000
     assert "by the look, ok" in sentences["one.png"] and "look 2 1.000" in sentences["one.png"]
     assert "refused by the look, several_digits" in sentences["several.png"]

@@ -31,6 +31,17 @@ def test_capture_inside_silence_has_its_own_messages(capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == "shown"
 
 
+@pytest.mark.parametrize("middle", [0, 1, 2 * stderr.KEPT_BYTES - 10, 2 * stderr.KEPT_BYTES, 300_000])
+def test_the_beginning_and_the_end_of_much_output_are_heard(middle: int) -> None:
+    with stderr.silence():
+        os.write(2, b"before")
+        with stderr.capture() as messages:
+            os.write(2, b"first" + b"." * middle + b"error")
+    (message,) = messages
+    assert message.startswith(b"first") and message.endswith(b"error")
+    assert len(message) == min(middle + 10, 2 * stderr.KEPT_BYTES)
+
+
 def test_a_lack_of_open_files_leaves_stderr_alone(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
