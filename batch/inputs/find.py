@@ -132,6 +132,7 @@ class Inputs:
         elif glob.has_magic(path):
             if self._may_be_empty and has_star(path) and _has_folder(path):
                 return
+            self.skipped = 0  # what another input has met says nothing of this one
             if next(self._glob(path), None) is None and not self.skipped:
                 if not has_star(path):
                     raise InputError(f"{_why_missing(path)}, and no file matches it as a glob; {_NAME_IT}")
