@@ -249,12 +249,17 @@ def has_row(ledger: Ledger, path: str) -> bool:
     return bool(ledger.execute("SELECT 1 FROM members WHERE path = ? LIMIT 1", (os.fsencode(path),)))
 
 
-def awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
+def not_awaiting_disposal(ledger: Ledger, refs: Iterable[ScanRef]) -> list[ScanRef]:
+    """Return the scans but those that have their row, and that digitbox has still to move or delete."""
+    return [ref for ref in refs if not _awaits_disposal(ledger, ref)]
+
+
+def _awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
     """Return whether this very file has its row, and digitbox has still to move or delete it."""
     rows = ledger.execute(
         "SELECT inode, members.sha256 FROM members JOIN batches USING (batch) WHERE path = ? "
-        "AND size_bytes = ? AND mtime_ns = ? AND state != 'retired'",
-        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns),
+        "AND size_bytes = ? AND mtime_ns = ? AND state != 'retired' AND after != ?",
+        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, After.LEAVE.value),
     )
     if any(inode == ref.inode for inode, _ in rows):
         return True

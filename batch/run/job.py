@@ -156,10 +156,13 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     folder = state_folder(options.outbox)
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as resources:
-        unsettled = None
-        if leaves_out_settled(options) and ledger.exists(folder):
+        unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None
+        if ledger.exists(folder):
             known = resources.enter_context(closing(Ledger(folder, read_only=True)))
-            unsettled = partial(batches.unsettled, known, attempts=options.attempts)
+            if leaves_out_settled(options):
+                unsettled = partial(batches.unsettled, known, attempts=options.attempts)
+            elif batches.unfinished(known):  # a run moves or deletes those scans before it looks for others
+                unsettled = partial(batches.not_awaiting_disposal, known)
         check = new_check(options) if isinstance(options, RunOptions) else None
         is_whole = check.is_whole if check else None
         yield from Selection(inputs, RunStats(""), unsettled, is_whole=is_whole, max_files=max_files)
