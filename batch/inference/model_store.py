@@ -47,12 +47,17 @@ def folders() -> tuple[Path, ...]:
     checkout = package.parent / "models"
     own = checkout if (checkout / CURRENT).is_file() else package / "models"
     here = Path("models")
-    if here.is_dir() and not is_trusted(here):
-        _log.warning(
-            f"the folder {here} is passed over, since others can write to it: name a model with --model DIR"
-        )
+    if here.is_dir() and _passes_over(here, "name a model with --model DIR"):
         return (own,)
     return here, own
+
+
+def _passes_over(folder: Path, advice: str) -> bool:
+    """Return whether others can write to a folder whose path nobody has given, and say so."""
+    if is_trusted(folder):
+        return False
+    _log.warning(f"the folder {folder} is passed over, since others can write to it: {advice}")
+    return True
 
 
 def find(model: str | None) -> Path:
@@ -60,7 +65,8 @@ def find(model: str | None) -> Path:
 
     Args:
         model: A folder; or a name to look up in each of `folders()`; None for the default model, which the
-            file `CURRENT` in the first of them that has one names.
+            file `CURRENT` in the first of them that has one names. A name is also that of a folder here, to
+            which nobody else can write.
 
     Returns:
         The folder, which holds a manifest.
@@ -78,7 +84,9 @@ def find(model: str | None) -> Path:
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"cannot read {searched[0] / CURRENT}: {error}; name a model in it") from error
     elif os.path.isfile(Path(model) / MANIFEST):
-        return Path(model)
+        is_name = NAME_PATTERN.fullmatch(model)
+        if not (is_name and _passes_over(Path(model), f"to read with it, give --model ./{model}")):
+            return Path(model)
     for folder in searched:
         if NAME_PATTERN.fullmatch(model) and os.path.isfile(folder / model / MANIFEST):
             return folder / model

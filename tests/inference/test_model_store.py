@@ -40,6 +40,23 @@ def test_a_model_is_found_by_name_and_by_folder(tmp_path: Path, monkeypatch: pyt
             model_store.find(unknown)
 
 
+def test_a_name_is_no_folder_that_others_can_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of that name may have come with the scans."""
+    monkeypatch.chdir(tmp_path)
+    save_fake_model(tmp_path)
+    assert model_store.find("fake") == Path("fake")
+    tmp_path.chmod(0o777)
+    with pytest.raises(ModelError, match="no model 'fake'"):
+        model_store.find("fake")
+    assert "the folder fake is passed over, since others can write to it" in capfd.readouterr().err
+    packaged = save_fake_model(tmp_path / "packaged")
+    monkeypatch.setattr(model_store, "folders", lambda: (packaged.parent,))
+    assert model_store.find("fake") == packaged
+    assert model_store.find("./fake") == Path("fake")
+
+
 def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_store, "folders", lambda: (tmp_path / "own", tmp_path / "packaged"))
     with pytest.raises(ModelError, match="no default model"):
