@@ -72,7 +72,7 @@ class ReadOptions:
         metavar="N|N-M|any",
     )
     batch_size: int = option(
-        256, Kind.WHOLE, "Show the model N scans at a time.", metavar="N", low=1, high=65536
+        256, Kind.WHOLE, "Give a worker N scans at a time.", metavar="N", low=1, high=65536
     )
     review_below: float | None = option(
         None,
