@@ -181,7 +181,7 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
     Args:
         options: The options of the run or watcher.
         reader: The reader.
-        apart: Read every scan in a worker process, never in this one.
+        apart: Read every scan in a worker process, however few there are.
     """
     # TensorFlow uses all cores itself.
     wanted = 1 if options.runtime == "tensorflow" else options.workers or limits.usable_cores()
