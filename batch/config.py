@@ -63,7 +63,13 @@ class ReadOptions:
         choices=("litert", "tensorflow"),
     )
     workers: int | None = option(
-        None, Kind.WHOLE, "Read with N processes.", metavar="N", low=1, high=256, unset="one for each core"
+        None,
+        Kind.WHOLE,
+        "Read with N processes. On one machine, tensorflow has a single one, which uses all cores.",
+        metavar="N",
+        low=1,
+        high=256,
+        unset="one for each core",
     )
     digits: Lengths = option(
         ONE,

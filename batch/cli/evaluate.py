@@ -14,7 +14,6 @@ from batch.cli.options import run_options
 from batch.cli.run import say_config_file
 from batch.cli.types import NamedPath
 from batch.config import ReadOptions
-from batch.engines.limits import usable_cores
 from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.lengths import ONE
@@ -71,8 +70,7 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
     reader, manifest = job.new_reader(options)
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         scans = labelled_scans.load(data, Path(scratch), console.say, numbers=options.digits != ONE)
-        cores = 1 if options.runtime == "tensorflow" else options.workers or usable_cores()
-        outcomes = evaluation.answer(reader, scans, cores)
+        outcomes = evaluation.answer(reader, scans, job.workers_of(options))
         if options.digits == ONE:
             result = evaluation.write(report, data, manifest.version, scans, outcomes)
         else:

@@ -183,14 +183,13 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
         reader: The reader.
         apart: Read every scan in a worker process, however few there are.
     """
-    # TensorFlow uses all cores itself.
+    return Engine(reader, workers_of(options), scan_limit_s=options.scan_timeout_s, apart=apart)
+
+
+def workers_of(options: ReadOptions) -> int:
+    """Return how many processes of this machine read; TensorFlow has one, as it uses all cores itself."""
     wanted = 1 if options.runtime == "tensorflow" else options.workers or limits.usable_cores()
-    return Engine(
-        reader,
-        limits.bound_workers(wanted, options.max_pixels),
-        scan_limit_s=options.scan_timeout_s,
-        apart=apart,
-    )
+    return limits.bound_workers(wanted, options.max_pixels)
 
 
 def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
