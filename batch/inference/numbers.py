@@ -210,5 +210,5 @@ def build(
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{title} does not run: {error}; reinstall or train it anew") from error
     if probe.ndim != 4 or probe.shape[3] != COLUMN_FRAMES * CLASSES:
-        raise ModelError(f"{title} does not fit it; reinstall or train it anew")
+        raise ModelError(f"{title} does not fit its manifest; reinstall or train it anew")
     return NumberReader(network, NumberThresholds.of(manifest, review_below), lengths, look)

@@ -35,7 +35,7 @@ class LiteRt:
                 self._interpreter = Interpreter(model_content=content, num_threads=1)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{title} cannot be loaded: {error}") from error
+            raise ModelError(f"{title} cannot be loaded: {error}; reinstall or train it anew") from error
         self._input: dict[str, Any] = self._interpreter.get_input_details()[0]
         found = {output["shape"][-1]: output["index"] for output in self._interpreter.get_output_details()}
         if not found.keys() >= set(columns):
@@ -89,4 +89,4 @@ def load_keras(content: bytes, title: str) -> Any:
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
         except (ValueError, OSError, TypeError) as error:
-            raise ModelError(f"{title} cannot be loaded: {error}") from error
+            raise ModelError(f"{title} cannot be loaded: {error}; reinstall or train it anew") from error
