@@ -15,7 +15,8 @@ import numpy as np
 
 from batch.errors import ConfigError
 from batch.inference import model_store
-from batch.inference.classifier import Classifier, KerasClassifier, build
+from batch.inference.classifier import Classifier, build
+from batch.inference.runtimes import load_keras
 from batch.records import CLASSES, SPECS, Input, Manifest
 from batch.training import calibration, examples, litert, model_card, networks, versions
 from batch.training.data import own_scans
@@ -170,7 +171,7 @@ def _start_model(options: TrainOptions) -> Any:
             f"--from {options.start} is a {manifest.network} with {manifest.output} output: give the same"
         )
     content = model_store.read_verified(options.start, manifest, model_store.KERAS_FILE)
-    return KerasClassifier(content, manifest).model
+    return load_keras(content, f"the model {manifest.name}")
 
 
 def _png(draw: Callable[[Path], None]) -> bytes:

@@ -15,7 +15,7 @@ from batch.inference import decision, look_networks, model_store, models
 from batch.inference.decision import DIGITS, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.look import NONE, SEVERAL, LookRules, Looks
-from batch.inference.look_networks import CLASSES, Networks, Pictures, Seen
+from batch.inference.look_networks import CLASSES, Networks, Pictures
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
 from batch.records import Outcome, Reason, ScanRef, Status
@@ -44,11 +44,11 @@ class Saying:
         self._row = scale * np.log(np.array([shares.get(place, rest) for place in range(CLASSES)]))
         self.pictures: list[Pictures] = []
 
-    def see(self, pictures: Pictures) -> Seen:
+    def outputs(self, pictures: Pictures) -> list[npt.NDArray[np.float32]]:
         self.pictures.append(pictures)
         count = len(pictures)
         middle = np.tile(np.array([0.5, 0.5, 0.2, 0.2]), (count, 1))
-        return Seen(np.tile(self._row, (count, 1)).astype(np.float32), middle.astype(np.float32))
+        return [np.tile(self._row, (count, 1)).astype(np.float32), middle.astype(np.float32)]
 
 
 def model_with(look: Shares, close: Shares, rules: LookRules = RULES) -> Model:
