@@ -15,7 +15,6 @@ from batch.cli.run import say_config_file
 from batch.cli.types import NamedPath
 from batch.config import ReadOptions
 from batch.errors import ConfigError
-from batch.inference import model_store
 from batch.lengths import ONE
 from batch.options import build
 from batch.run import job
@@ -56,7 +55,7 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
       digitbox evaluate my-scans/ --model mine --report my-report/ --record "exam marks"
     """
     check_extra("digitbox evaluate", "matplotlib", "seaborn")
-    from batch.training import model_card
+    from batch.training import model_card, model_writer
     from batch.training.data import labelled_scans
     from batch.training.evaluation import evaluate as evaluation
     from batch.training.evaluation import numbers
@@ -78,5 +77,5 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
     if record is not None:
         metrics = {**manifest.metrics, record: evaluation.figure(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)
-        model_store.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
+        model_writer.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
     console.print_line((report / "evaluation.md").read_text(encoding="utf-8").rstrip("\n"))

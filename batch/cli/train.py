@@ -15,6 +15,7 @@ from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.inference.models import Model
 from batch.terminal import console
+from batch.training import model_writer
 
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset
@@ -125,7 +126,7 @@ def train(
     start_dir = None if start is None else model_store.find(start)
     network = _network(network, start_dir)
     name = network if name is None else name
-    model_store.check_target(models_dir, name, overwrite)
+    model_writer.check_target(models_dir, name, overwrite)
     check_extra("digitbox train", "tensorflow", "matplotlib", "seaborn")
     if network == "cnn":
         _check_cnn(start_dir, folders, sources, epochs, batch_size, learning_rate, output)
@@ -164,7 +165,7 @@ def train(
         verdict = _compare(old, folder, tested, bool(own))
         make_default = make_default or _offer_default(verdict, folder)
     if make_default:
-        model_store.make_default(models_dir, name)
+        model_writer.make_default(models_dir, name)
     console.print_line(folder)
 
 

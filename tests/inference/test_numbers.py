@@ -23,6 +23,7 @@ from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
 from batch.preprocessing.number_line import WIDTHS_PX
 from batch.records import Prediction, Reason, ScanRef, Status
+from batch.training import model_writer
 from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, SEVERAL_PAGES, two
 
@@ -229,7 +230,7 @@ def test_explain_says_the_number_or_why_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_model_or_runtime_without_numbers_says_what_to_do(tmp_path: Path) -> None:
-    folder = model_store.save(
+    folder = model_writer.save(
         tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
     )
     with pytest.raises(ConfigError, match="the model fake reads single digits only: leave --digits out"):
