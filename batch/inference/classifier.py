@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from batch.inference import model_store, runtimes
+from batch.inference.decision import Thresholds
 from batch.preprocessing.normalise import DIGIT_PX
 from batch.records import Manifest
 
@@ -28,6 +29,18 @@ class Classifier(Protocol):
         Returns:
             Logits, float32 (n, classes).
         """
+
+
+class DigitReader(NamedTuple):
+    """A network of digits and what it takes to decide.
+
+    Attributes:
+        classifier: The loaded network.
+        thresholds: Its thresholds, with the user's `review_below`.
+    """
+
+    classifier: Classifier
+    thresholds: Thresholds
 
 
 def name(runtime: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import model_store, models
-from batch.inference.decision import Decision, Thresholds
+from batch.inference.decision import Decision, check_review_below
 from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision
 from batch.inference.number_steps import decide_numbers
@@ -237,7 +237,7 @@ class Reader:
 
     def _read_files(self) -> tuple[Manifest, dict[str, bytes]]:
         if self._files is None:
+            check_review_below(self.review_below)
             manifest = model_store.load_manifest(self.model_dir)
-            Thresholds.of(manifest, self.review_below)
             self._files = manifest, models.read(self.model_dir, manifest, self.runtime, self.digits)
         return self._files

@@ -12,7 +12,7 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import ModelError
 from batch.inference import decision, look_networks, model_store, models
-from batch.inference.decision import DIGITS, Thresholds
+from batch.inference.decision import DIGITS
 from batch.inference.explain import explain_scan
 from batch.inference.look import NONE, SEVERAL, LookRules, Looks
 from batch.inference.look_networks import CLASSES, Networks, Pictures
@@ -53,7 +53,7 @@ class Saying:
 
 def model_with(look: Shares, close: Shares, rules: LookRules = RULES) -> Model:
     networks = Networks(Saying(look, 2.0), Saying(close, 1.0))
-    return Model(MANIFEST, Looks(networks, rules), Thresholds.of(MANIFEST))
+    return Model(MANIFEST, Looks(networks, rules))
 
 
 def outcome(

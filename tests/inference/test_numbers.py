@@ -11,6 +11,7 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import ConfigError, ModelError
 from batch.inference import model_store, models, number_steps, numbers, steps
+from batch.inference.classifier import DigitReader
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.models import Model
@@ -137,7 +138,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 
 
 def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
-    model = Model(MANIFEST, FakeClassifier(), Thresholds.of(MANIFEST))
+    model = Model(MANIFEST, DigitReader(FakeClassifier(), Thresholds.of(MANIFEST)))
     return model._replace(numbers=NumberReader(Spelling(shares), PLAIN, lengths))
 
 

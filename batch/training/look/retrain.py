@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from batch.errors import ConfigError
 from batch.inference import look_networks, model_store
-from batch.inference.decision import Thresholds
 from batch.inference.look import NONE, SEVERAL, LookRules, Looks
 from batch.inference.models import Model
 from batch.inference.runtimes import load_keras
@@ -146,7 +145,7 @@ def _export(new: dict[str, Any], greys: Sequence[Grey], seed: int) -> dict[str, 
 
 def _model(files: dict[str, bytes], manifest: Manifest) -> Model:
     looks = Looks(look_networks.build(files, manifest), LookRules.of(manifest))
-    return Model(manifest, looks, Thresholds.of(manifest))
+    return Model(manifest, looks)
 
 
 def _stricter(
