@@ -1,7 +1,7 @@
 """The nouns that travel between the modules, as small frozen records.
 
-The records of a single scan are tuples. Python makes them in half the time of a dataclass, and sends them
-from process to process in a third.
+The records that travel between processes with each scan are tuples. Python makes them in half the time of a
+dataclass, and sends them in a third.
 """
 
 from __future__ import annotations
