@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 OnOutcomes = Callable[[list[Outcome]], None]
 """A function that gets the outcomes as they come."""
 
-MAX_PREVIOUS_RUNS = (
-    1000  # entries of the history, of which digitbox takes runs that are large enough to compare
-)
+# Entries of the history, of which digitbox takes runs that are large enough to compare.
+MAX_PREVIOUS_RUNS = 1000
 SPARE_FILES = 200  # open files of a run beside the locks of its folders
 
 

@@ -55,9 +55,8 @@ class InboxMonitor:
         self._polls = options.poll_s is not None
         self._name, self._events = options.inbox, events
         self.warning = Repeated(_log, "inbox")
-        self._locked: tuple[int, int] | None = (
-            None  # device and inode of the folder that this process has locked
-        )
+        # Device and inode of the folder that this process has locked.
+        self._locked: tuple[int, int] | None = None
         self._lock = ExitStack()
 
     @property
