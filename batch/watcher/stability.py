@@ -64,8 +64,8 @@ class StabilityTracker:
         self,
         settle_s: float,
         clock: Callable[[], float],
-        source: str = "",
-        is_open: Callable[[str], bool | None] = lambda _: None,
+        source: str,
+        is_open: Callable[[str], bool | None],
     ) -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
