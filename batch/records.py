@@ -6,7 +6,7 @@ dataclass, and sends them in a third.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -96,6 +96,10 @@ class Polarity(StrEnum):
 
     DARK_ON_LIGHT = "dark_on_light"
     LIGHT_ON_DARK = "light_on_dark"
+
+
+Beat = Callable[[], object]
+"""A function to call before each step of what may take long, so that others see that it goes on."""
 
 
 class ScanRef(NamedTuple):

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from batch.engines.workers import Beat
 from batch.errors import ModelError
 from batch.inference import model_store
 from batch.inference.reader import MAX_PAGES_AT_ONCE
-from batch.records import SPECS, Input, Manifest, Outcome, Reason, ScanRef, Status
+from batch.records import SPECS, Beat, Input, Manifest, Outcome, Reason, ScanRef, Status
 from batch.training import model_writer
 from hanging import hang, stop
 

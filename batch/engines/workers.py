@@ -21,10 +21,7 @@ import cv2
 
 from batch.engines.paged import Loss, PagedScan, PageRequest
 from batch.errors import MeansError, RunError
-from batch.records import Outcome, Reason, ScanRef
-
-Beat = Callable[[], object]
-"""A function that a reader calls before each image: a sign of life."""
+from batch.records import Beat, Outcome, Reason, ScanRef
 
 
 class ScanReader(Protocol):

@@ -17,8 +17,7 @@ from batch.inference.number_decision import NumberDecision
 from batch.inference.number_steps import decide_numbers
 from batch.inference.steps import examine_all
 from batch.lengths import ONE, Lengths
-from batch.records import REFUSALS, Image, Manifest, Outcome, ScanRef, Status
-from batch.storage.base import Beat
+from batch.records import REFUSALS, Beat, Image, Manifest, Outcome, ScanRef, Status
 from batch.terminal import stderr
 
 MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others

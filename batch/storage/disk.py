@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from batch.errors import ImageError, check_means
-from batch.records import Reason, ScanRef
-from batch.storage.base import Beat, Content, check_size
+from batch.records import Beat, Reason, ScanRef
+from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
 from batch.storage.open_files import OPEN_FLAGS, has_open_writer, open_regular
 
