@@ -115,6 +115,15 @@ def identify_file(ref: ScanRef) -> ScanRef:
     return _with_status(ref, status)
 
 
+def inode_of(path: str | Path) -> tuple[int, int] | None:
+    """Return the device and the inode of a path; None if there is nothing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def digest_of(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it.
 
