@@ -241,7 +241,7 @@ class PreprocessSpec:
 
 SPECS = {Input.SCAN: PreprocessSpec(Input.SCAN, 1), Input.DIGIT: PreprocessSpec(Input.DIGIT, 2)}
 """The spec of this version of digitbox for each kind of input."""
-CLASSES = {Input.SCAN: 12, Input.DIGIT: 10}
+CLASSES_OF = {Input.SCAN: 12, Input.DIGIT: 10}
 """Classes of a model for each kind of input: the ten digits; with a scan also several digits and no digit."""
 
 
@@ -253,7 +253,7 @@ class Manifest:
         name: Name of the folder.
         version: Version for the CSV; unique to the weights.
         network: Name of the network: `cnn` or `mlp`.
-        classes: Number of classes, see `CLASSES`.
+        classes: Number of classes, see `CLASSES_OF`.
         output: How logits become probabilities: `softmax` or `sigmoid`.
         preprocess: The preprocessing that makes the model's input.
         temperature: Divisor of the logits, fitted on data that was held out; of a cnn, 1.

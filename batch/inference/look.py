@@ -17,7 +17,7 @@ import numpy.typing as npt
 from batch.inference import decision
 from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Logits
 from batch.inference.look_networks import CLASSES, PLACE, Networks, Seen
-from batch.inference.model_store import LOOKS
+from batch.inference.model_store import LOOK_COUNT
 from batch.inference.runtimes import Network
 from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
@@ -188,7 +188,7 @@ class Looks:
                 if decided is None:
                     rows.append(row)
                 else:
-                    place = places[row] if len(seen) == LOOKS else None
+                    place = places[row] if len(seen) == LOOK_COUNT else None
                     sights[index] = Sight(decided, tuple(glances[index]), place)
             unsure = [unsure[row] for row in rows]
             seen = [logits[rows] for logits in seen]
@@ -248,7 +248,7 @@ class Looks:
             return decision.review(_prediction(glance), 0.0 if user is None else user)
         if glance.several >= self.rules.several_above:
             return _refuse(glance, Reason.SEVERAL_DIGITS)
-        if looks < LOOKS:
+        if looks < LOOK_COUNT:
             return None
         if glance.none >= LIKELY and not has_strokes(picture):
             return _refuse(glance, Reason.BLANK)

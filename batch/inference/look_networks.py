@@ -11,8 +11,7 @@ import numpy.typing as npt
 from batch.inference import model_store, runtimes
 from batch.inference.runtimes import Network
 from batch.preprocessing.look import LOOK
-from batch.records import CLASSES as CLASSES_OF
-from batch.records import Input, Manifest
+from batch.records import CLASSES_OF, Input, Manifest
 
 CLASSES = CLASSES_OF[Input.SCAN]  # the ten digits, several digits, no digit
 PLACE = 4  # numbers that say where the digit is, see `Seen.places`

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 
 from batch.errors import ModelError
 from batch.locations import is_trusted
-from batch.records import CLASSES, SPECS, Input, Manifest, PreprocessSpec
+from batch.records import CLASSES_OF, SPECS, Input, Manifest, PreprocessSpec
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ NETWORK_FILES = {
     Input.SCAN: (LOOK_FILE, LOOK_KERAS_FILE, TFLITE_FILE, KERAS_FILE),
     Input.DIGIT: (TFLITE_FILE, KERAS_FILE),
 }  # that a model has
-LOOKS = 3  # of a model of scans: the small network, and the larger one at the whole scan and at the digit
+# Of a model of scans: the small network, and the larger one at the whole scan and at the digit.
+LOOK_COUNT = 3
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 
@@ -124,7 +125,7 @@ def load_manifest(model_dir: Path) -> Manifest:
             f"the model in {model_dir} was made for version {manifest.preprocess.version} of the "
             f"preprocessing, this digitbox has version {version}: train it anew"
         )
-    looks = LOOKS if manifest.preprocess.input is Input.SCAN else 0
+    looks = LOOK_COUNT if manifest.preprocess.input is Input.SCAN else 0
     lengths = [len(weights) for weights in manifest.look_weights]
     if lengths != [*range(1, looks + 1)] or len(manifest.look_above) != max(0, looks - 1):
         raise ModelError(f"{path} is damaged (weights of {lengths} looks): reinstall or train the model anew")
@@ -158,7 +159,7 @@ def _parse_manifest(data: Any) -> Manifest:
             raise TypeError(f"{name} is {value!r}")
         if isinstance(value, Mapping) != (name in ("files", "metrics", "versions", "numbers_metrics")):
             raise TypeError(f"{name} is {value!r}")
-    if manifest.classes != CLASSES[preprocess.input] or manifest.output not in ("softmax", "sigmoid"):
+    if manifest.classes != CLASSES_OF[preprocess.input] or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
     if missing := set(NETWORK_FILES[preprocess.input]) - set(manifest.files):
         raise ValueError(f"without {', '.join(sorted(missing))}")

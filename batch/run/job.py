@@ -38,7 +38,7 @@ OnOutcomes = Callable[[list[Outcome]], None]
 
 # Entries of the history, of which digitbox takes runs that are large enough to compare.
 MAX_PREVIOUS_RUNS = 1000
-SPARE_FILES = 200  # open files of a run beside the locks of its folders
+FILES_BESIDE_LOCKS = 200  # open files of a run beside the locks of its folders
 
 
 def find(options: RunOptions) -> Inputs:
@@ -225,7 +225,7 @@ def _lock(inputs: Inputs, options: RunOptions, resources: ExitStack) -> None:
     is_reader = options.after is After.LEAVE
     folders, members = inputs.folders, [] if is_reader else inputs.folders_of_files
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = len(locks.with_parents([*folders, *members])) + SPARE_FILES
+    needed = len(locks.with_parents([*folders, *members])) + FILES_BESIDE_LOCKS
     if soft < needed <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     try:

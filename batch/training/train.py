@@ -17,7 +17,7 @@ from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.inference.classifier import Classifier, build
 from batch.inference.runtimes import load_keras
-from batch.records import CLASSES, SPECS, Input, Manifest
+from batch.records import CLASSES_OF, SPECS, Input, Manifest
 from batch.training import calibration, examples, litert, model_card, model_writer, networks, versions
 from batch.training.data import own_scans
 from batch.training.data.datasets import Dataset, Labelled
@@ -92,7 +92,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         name=options.name,
         version=model_writer.version_of(options.name, files),
         network="mlp",
-        classes=CLASSES[Input.DIGIT],
+        classes=CLASSES_OF[Input.DIGIT],
         output=options.output,
         preprocess=SPECS[Input.DIGIT],
         temperature=1.0,

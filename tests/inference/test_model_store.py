@@ -9,7 +9,7 @@ import pytest
 
 from batch.errors import ModelError
 from batch.inference import model_store
-from batch.records import CLASSES, SPECS, Input
+from batch.records import CLASSES_OF, SPECS, Input
 from batch.training import model_writer
 from fakes import MANIFEST, save_fake_model
 
@@ -157,7 +157,7 @@ def test_another_preprocessing_version_is_refused(kind: Input, tmp_path: Path) -
     edit(
         folder,
         preprocess={"version": 99, "input": kind},
-        classes=CLASSES[kind],
+        classes=CLASSES_OF[kind],
         files=dict.fromkeys(names, "0"),
     )
     with pytest.raises(ModelError, match="version 99"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from batch.inference import model_store
-from batch.records import CLASSES, SPECS, Input, Manifest
+from batch.records import CLASSES_OF, SPECS, Input, Manifest
 from batch.training import model_card, model_writer, versions
 from batch.training.data.datasets import MNIST_LICENCE, NO_LICENCE
 from batch.training.look import weigh
@@ -50,7 +50,7 @@ def write(
         name=folder.name,
         version=model_writer.version_of(folder.name, files),
         network="cnn",
-        classes=CLASSES[Input.SCAN],
+        classes=CLASSES_OF[Input.SCAN],
         output="softmax",
         preprocess=SPECS[Input.SCAN],
         temperature=1.0,
