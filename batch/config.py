@@ -63,7 +63,13 @@ class ReadOptions:
         choices=("litert", "tensorflow"),
     )
     workers: int | None = option(
-        None, Kind.WHOLE, "Read with N processes.", metavar="N", low=1, high=256, unset="one for each core"
+        None,
+        Kind.WHOLE,
+        "Read with N processes. On one machine, tensorflow has a single one, which uses all cores.",
+        metavar="N",
+        low=1,
+        high=256,
+        unset="one for each core",
     )
     digits: Lengths = option(
         ONE,
@@ -72,7 +78,7 @@ class ReadOptions:
         metavar="N|N-M|any",
     )
     batch_size: int = option(
-        256, Kind.WHOLE, "Show the model N scans at a time.", metavar="N", low=1, high=65536
+        256, Kind.WHOLE, "Give a worker N scans at a time.", metavar="N", low=1, high=65536
     )
     review_below: float | None = option(
         None,

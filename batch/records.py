@@ -1,12 +1,12 @@
 """The nouns that travel between the modules, as small frozen records.
 
-The records of a single scan are tuples. Python makes them in half the time of a dataclass, and sends them
-from process to process in a third.
+The records that travel between processes with each scan are tuples. Python makes them in half the time of a
+dataclass, and sends them in a third.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -96,6 +96,10 @@ class Polarity(StrEnum):
 
     DARK_ON_LIGHT = "dark_on_light"
     LIGHT_ON_DARK = "light_on_dark"
+
+
+Beat = Callable[[], object]
+"""A function to call before each step of what may take long, so that others see that it goes on."""
 
 
 class ScanRef(NamedTuple):
@@ -237,7 +241,7 @@ class PreprocessSpec:
 
 SPECS = {Input.SCAN: PreprocessSpec(Input.SCAN, 1), Input.DIGIT: PreprocessSpec(Input.DIGIT, 2)}
 """The spec of this version of digitbox for each kind of input."""
-CLASSES = {Input.SCAN: 12, Input.DIGIT: 10}
+CLASSES_OF = {Input.SCAN: 12, Input.DIGIT: 10}
 """Classes of a model for each kind of input: the ten digits; with a scan also several digits and no digit."""
 
 
@@ -249,7 +253,7 @@ class Manifest:
         name: Name of the folder.
         version: Version for the CSV; unique to the weights.
         network: Name of the network: `cnn` or `mlp`.
-        classes: Number of classes, see `CLASSES`.
+        classes: Number of classes, see `CLASSES_OF`.
         output: How logits become probabilities: `softmax` or `sigmoid`.
         preprocess: The preprocessing that makes the model's input.
         temperature: Divisor of the logits, fitted on data that was held out; of a cnn, 1.

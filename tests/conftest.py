@@ -17,6 +17,7 @@ from batch.cli import main
 from batch.engines import pool
 from batch.inference import classifier, model_store
 from batch.terminal import log
+from batch.training import model_writer
 from command import Digitbox, Result
 from fakes import MANIFEST, FakeClassifier, save_fake_model
 from faults import fast_folder
@@ -93,7 +94,7 @@ def fake_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
         folder = save_fake_model(models)
         monkeypatch.setattr(classifier, "build", lambda *_: FakeClassifier(MANIFEST))
         monkeypatch.setattr(model_store, "folders", lambda: (models,))
-        model_store.make_default(models, folder.name)
+        model_writer.make_default(models, folder.name)
         yield folder
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from batch.engines.workers import Beat
 from batch.errors import ModelError
 from batch.inference import model_store
 from batch.inference.reader import MAX_PAGES_AT_ONCE
-from batch.records import SPECS, Input, Manifest, Outcome, Reason, ScanRef, Status
+from batch.records import SPECS, Beat, Input, Manifest, Outcome, Reason, ScanRef, Status
+from batch.training import model_writer
 from hanging import hang, stop
 
 MANIFEST = Manifest(
@@ -48,7 +48,7 @@ class FakeClassifier:
 
 def save_fake_model(models: Path) -> Path:
     """Save a model folder that passes every check, though no runtime can load it."""
-    return model_store.save(
+    return model_writer.save(
         models, MANIFEST, {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
     )
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
-from batch.engines.workers import Beat, ScanReader
+from batch.engines.workers import ScanReader
 from batch.monitoring.news import News, State
 from batch.outbox.disposal import DONE, FAILED
 from batch.outbox.ledger import open_ledger
-from batch.records import Outcome, ScanRef
+from batch.records import Beat, Outcome, ScanRef
 from batch.run import job
 from batch.text import text_cell
 from batch.watcher.loop import Watcher

@@ -17,6 +17,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from batch.inference import classifier, look_networks, model_store, models
+from batch.inference.look_networks import Seen
+from batch.inference.runtimes import LiteRt
 from batch.preprocessing.ink import find_ink
 from batch.preprocessing.look import look_input
 from batch.preprocessing.normalise import normalise
@@ -77,7 +79,7 @@ def test_litert_agrees_with_keras_on_digits(mnist_test: Mnist) -> None:
     manifest = model_store.load_manifest(folder)
     digits = np.stack([normalise(find_ink(image)) for image in mnist_test[0][:1000]])
     keras = classifier.build(files_of(folder, "tensorflow"), manifest, "tensorflow").logits(digits)
-    in_float = classifier.LiteRtClassifier(float_bytes(folder), manifest).logits(digits)
+    in_float = LiteRt(float_bytes(folder), "in float", 10).outputs(digits)[0]
     int8 = classifier.build(files_of(folder, "litert"), manifest).logits(digits)
     assert np.abs(in_float - keras).max() < 1e-3 * np.ptp(keras)
     assert (int8.argmax(axis=1) == keras.argmax(axis=1)).mean() >= 0.995
@@ -92,7 +94,7 @@ def test_litert_agrees_with_keras_on_scans(mnist_test: Mnist) -> None:
     )
     pictures = np.stack([look_input(image) for image in mnist_test[0][:500]])[..., None]
     for int8, floats in zip(litert, keras, strict=True):
-        seen, exact = int8.see(pictures), floats.see(pictures)
+        seen, exact = Seen(*int8.outputs(pictures)), Seen(*floats.outputs(pictures))
         assert (seen.logits.argmax(axis=1) == exact.logits.argmax(axis=1)).mean() >= 0.99
         assert np.abs(seen.logits - exact.logits).mean() < 0.03 * np.ptp(exact.logits)
         assert np.abs(seen.places - exact.places).mean() < 0.01

@@ -22,7 +22,7 @@ from batch.inference import model_store, reader
 from batch.records import Image, ScanRef
 from batch.terminal import stderr
 
-BATCH_SIZE = 64  # scans that the model sees at a time; more are hardly faster
+BATCH_SIZE = 64  # scans that digitbox reads together; more are hardly faster
 
 # The readers of a process take turns. A fork waits for the end of a turn, so that none is at work then.
 _turn = threading.RLock()
@@ -99,7 +99,7 @@ class Reader:
         Args:
             source: A scan, several, or an iterator of scans.
             channels: The order of the channels of arrays in colour.
-            batch_size: Scans that the model sees at a time.
+            batch_size: Scans that digitbox reads together.
 
         Returns:
             A result for one scan, a list of results for several, an iterator of results for an iterator.
@@ -211,7 +211,7 @@ def read(
         review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
         digits: How many digits a scan holds: a number; a range, e.g. "2-6"; or "any".
         channels: The order of the channels of arrays in colour, `BGR` or `RGB`. Only these need it.
-        batch_size: Scans that the model sees at a time.
+        batch_size: Scans that digitbox reads together.
 
     Returns:
         A result for one scan, a list of results for several, an iterator of results for an iterator. They

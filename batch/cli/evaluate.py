@@ -14,9 +14,7 @@ from batch.cli.options import run_options
 from batch.cli.run import say_config_file
 from batch.cli.types import NamedPath
 from batch.config import ReadOptions
-from batch.engines.limits import usable_cores
 from batch.errors import ConfigError
-from batch.inference import model_store
 from batch.lengths import ONE
 from batch.options import build
 from batch.run import job
@@ -57,7 +55,7 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
       digitbox evaluate my-scans/ --model mine --report my-report/ --record "exam marks"
     """
     check_extra("digitbox evaluate", "matplotlib", "seaborn")
-    from batch.training import model_card
+    from batch.training import model_card, model_writer
     from batch.training.data import labelled_scans
     from batch.training.evaluation import evaluate as evaluation
     from batch.training.evaluation import numbers
@@ -71,8 +69,7 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
     reader, manifest = job.new_reader(options)
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:
         scans = labelled_scans.load(data, Path(scratch), console.say, numbers=options.digits != ONE)
-        cores = 1 if options.runtime == "tensorflow" else options.workers or usable_cores()
-        outcomes = evaluation.answer(reader, scans, cores)
+        outcomes = evaluation.answer(reader, scans, job.workers_of(options))
         if options.digits == ONE:
             result = evaluation.write(report, data, manifest.version, scans, outcomes)
         else:
@@ -80,5 +77,5 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
     if record is not None:
         metrics = {**manifest.metrics, record: evaluation.figure(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)
-        model_store.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
+        model_writer.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
     console.print_line((report / "evaluation.md").read_text(encoding="utf-8").rstrip("\n"))

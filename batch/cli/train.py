@@ -16,6 +16,7 @@ from batch.inference import model_store, models
 from batch.inference.models import Model
 from batch.terminal import console
 from batch.terminal.number_types import Number, Whole
+from batch.training import model_writer
 
 if TYPE_CHECKING:
     from batch.training.data.datasets import Dataset
@@ -126,7 +127,7 @@ def train(
     start_dir = None if start is None else model_store.find(start)
     network = _network(network, start_dir)
     name = network if name is None else name
-    model_store.check_target(models_dir, name, overwrite)
+    model_writer.check_target(models_dir, name, overwrite)
     check_extra("digitbox train", "tensorflow", "matplotlib", "seaborn")
     if network == "cnn":
         _check_cnn(start_dir, folders, sources, epochs, batch_size, learning_rate, output)
@@ -165,7 +166,7 @@ def train(
         verdict = _compare(old, folder, tested, bool(own))
         make_default = make_default or _offer_default(verdict, folder)
     if make_default:
-        model_store.make_default(models_dir, name)
+        model_writer.make_default(models_dir, name)
     console.print_line(folder)
 
 

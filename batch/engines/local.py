@@ -72,7 +72,8 @@ class Engine:
                 `several_pages`.
 
         Yields:
-            The outcomes of one chunk; at times an empty list, as a sign of life.
+            The outcomes of one chunk, or of a part of it if one chunk holds all scans; at times an empty
+            list, as a sign of life.
         """
         chunks = _chunks(iter(refs), size)
         first = list(itertools.islice(chunks, 2))
@@ -80,7 +81,8 @@ class Engine:
         if len(first) < 2:
             count = sum(map(len, first))
             worth = count // MIN_SCANS_PER_WORKER
-            workers = min(workers, max(worth, self._apart or (self._forks and can_fork())))
+            least = 1 if self._apart or (self._forks and can_fork()) else 0
+            workers = min(workers, max(worth, least))
             if workers > 1:
                 first = list(_chunks(iter(first[0]), -(-count // (CHUNKS_PER_WORKER * workers))))
         all_chunks = itertools.chain(first, chunks)

@@ -23,6 +23,12 @@ class PageRequest(NamedTuple):
     one_by_one: bool = False
 
 
+class Loss(NamedTuple):
+    """The end of the pages of a scan before the last one, by a bug or a lack of memory."""
+
+    reason: Reason
+
+
 class PagedScan:
     """The outcomes of a scan so far, and what to ask for next.
 
@@ -58,9 +64,11 @@ class PagedScan:
             else:
                 self._take(outcome)
 
-    def end(self) -> None:
-        """Note that the reader came to its end. It is to blame for pages that are missing."""
-        if not self.is_done:
+    def end(self, answer: list[Outcome] | Loss) -> None:
+        """Note that the reader has ended. Without a `Loss`, it is to blame for pages that are missing."""
+        if isinstance(answer, Loss):
+            self.lose(answer.reason)
+        elif not self.is_done:
             self.lose(Reason.WORKER_CRASHED)
 
     def lose(self, reason: Reason) -> None:

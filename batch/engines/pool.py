@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Self
 
 from batch.engines.paged import PagedScan, PageRequest
-from batch.engines.workers import Loss, Progress, ScanReader, Worker, read_all, send_pages
+from batch.engines.workers import Progress, ScanReader, Worker, read_all, read_by_pages
 from batch.errors import RunError
 from batch.locations import is_remote
 from batch.records import Outcome, Reason, ScanRef, by_file
@@ -308,10 +308,7 @@ class Pool:
             assert isinstance(message, list)
             self._waiting.extendleft(part.add(message))
         else:
-            if isinstance(message, Loss):
-                part.paged.lose(message.reason)
-            else:
-                part.paged.end()
+            part.paged.end(message)
             if not part.finish():
                 self._waiting.appendleft(part)
 
@@ -361,15 +358,10 @@ class Pool:
                 refs = part.chunk.refs[part.places.start : part.places.stop]
                 self._waiting.extendleft(part.add(read_all(self._reader, refs)))
                 return
-            while not part.finish():
-                if part.suspicion is not None:
-                    part.paged.lose(part.suspicion)
-                    continue
-                end = send_pages(self._reader, part.paged.request, part.paged.add)
-                if isinstance(end, Loss):
-                    part.paged.lose(end.reason)
-                else:
-                    part.paged.end()
+            while part.suspicion is not None and not part.paged.is_done:
+                part.paged.lose(part.suspicion)
+            read_by_pages(self._reader, part.paged)
+            part.finish()
         except RunError as error:
             part.chunk.error = error
 

@@ -94,7 +94,7 @@ class RayEngine:
 
         Args:
             refs: The scans. The engine takes them no faster than the workers read them.
-            size: Number of scans that the model sees at a time. Early chunks have so many, later ones more.
+            size: Number of scans that a worker gets at a time. Early chunks have so many, later ones more.
 
         Yields:
             The outcomes of one chunk.

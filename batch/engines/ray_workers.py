@@ -109,7 +109,7 @@ class Worker:
         version: The version of the digitbox that began the run.
         reader: The reader of scans with its model, pickled.
         folder: The folder that relative paths begin at.
-        size: Number of scans that the model sees at a time.
+        size: Number of scans that its process gets at a time.
         scan_limit_s: Seconds that it may take for an image; None for no limit.
     """
 

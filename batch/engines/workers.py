@@ -19,12 +19,9 @@ from typing import NamedTuple, Protocol
 
 import cv2
 
-from batch.engines.paged import PagedScan, PageRequest
+from batch.engines.paged import Loss, PagedScan, PageRequest
 from batch.errors import MeansError, RunError
-from batch.records import Outcome, Reason, ScanRef
-
-Beat = Callable[[], object]
-"""A function that a reader calls before each image: a sign of life."""
+from batch.records import Beat, Outcome, Reason, ScanRef
 
 
 class ScanReader(Protocol):
@@ -48,12 +45,6 @@ class Progress(NamedTuple):
     """Some pages of a scan, while the worker reads on."""
 
     outcomes: list[Outcome]
-
-
-class Loss(NamedTuple):
-    """The end of the pages of a scan before the last one, by a bug or a lack of memory."""
-
-    reason: Reason
 
 
 Answer = list[Outcome] | Progress | Loss | Exception | None
@@ -179,21 +170,22 @@ def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = _be_silen
         if not _lacks_memory(error):
             load(reader)  # raises again if no scan is to blame
         if len(refs) == 1:
-            return _read_by_pages(reader, refs[0], beat)
+            scan = PagedScan(refs[0])
+            read_by_pages(reader, scan, beat)
+            return scan.outcomes
     middle = len(refs) // 2
     return read_all(reader, refs[:middle], beat) + read_all(reader, refs[middle:], beat)
 
 
-def _read_by_pages(reader: ScanReader, ref: ScanRef, beat: Beat) -> list[Outcome]:
-    """Read a scan again, page by page, because one of its pages meets a bug."""
-    scan = PagedScan(ref)
+def read_by_pages(reader: ScanReader, scan: PagedScan, beat: Beat = _be_silent) -> None:
+    """Read a scan page by page in this process, e.g. because one of its pages meets a bug.
+
+    Raises:
+        RunError: The run cannot go on.
+        Exception: A bug that no scan is to blame for.
+    """
     while not scan.is_done:
-        end = send_pages(reader, scan.request, scan.add, beat)
-        if isinstance(end, Loss):
-            scan.lose(end.reason)
-        else:
-            scan.end()
-    return scan.outcomes
+        scan.end(send_pages(reader, scan.request, scan.add, beat))
 
 
 def send_pages(

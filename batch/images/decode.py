@@ -9,9 +9,8 @@ from typing import TypeVar
 from batch.errors import ImageError
 from batch.images import pages
 from batch.images.container import max_bytes
-from batch.records import Grey, Image, Reason, ScanRef
+from batch.records import Beat, Grey, Image, Reason, ScanRef
 from batch.storage import dispatch
-from batch.storage.base import Beat
 
 CHUNK_BYTES = 4 << 20  # of files, read before digitbox decodes them; of pixels, decoded before it yields them
 

@@ -42,12 +42,7 @@ class Thresholds:
         Args:
             manifest: Manifest of the model.
             review_below: The user's threshold, 0 to 1; None for the model's own.
-
-        Raises:
-            ConfigError: `review_below` is not a probability.
         """
-        if review_below is not None and not 0 <= review_below <= 1:
-            raise ConfigError(f"review_below must be from 0 to 1, not {review_below:g}")
         below = manifest.review_below if review_below is None else review_below
         return cls(manifest.temperature, below, manifest.output)
 
@@ -65,6 +60,16 @@ class Decision:
     prediction: Prediction | None
     status: Status
     reason: Reason | None
+
+
+def check_review_below(review_below: float | None) -> None:
+    """Check the user's threshold, if there is one.
+
+    Raises:
+        ConfigError: It is not a probability.
+    """
+    if review_below is not None and not 0 <= review_below <= 1:
+        raise ConfigError(f"review_below must be from 0 to 1, not {review_below:g}")
 
 
 def probabilities(logits: Logits, output: str, temperature: float) -> Probabilities:

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from batch.inference import decision
 from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Logits
-from batch.inference.look_networks import CLASSES, Network, Networks, Seen
-from batch.inference.model_store import LOOKS
+from batch.inference.look_networks import CLASSES, PLACE, Networks, Seen
+from batch.inference.model_store import LOOK_COUNT
+from batch.inference.runtimes import Network
 from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
 from batch.preprocessing.number_line import written_part
@@ -189,7 +190,7 @@ class Looks:
                 if decided is None:
                     rows.append(row)
                 else:
-                    place = places[row] if len(seen) == LOOKS else None
+                    place = places[row] if len(seen) == LOOK_COUNT else None
                     sights[index] = Sight(decided, tuple(glances[index]), place)
             unsure = [unsure[row] for row in rows]
             seen = [logits[rows] for logits in seen]
@@ -198,7 +199,7 @@ class Looks:
 
     def look(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
         """Return the logits of the small network, (n, 12), of pictures, uint8 (64, 64) each."""
-        return _see(self.networks.look, pictures).logits
+        return _ask(self.networks.look, pictures).logits
 
     def look_closer(self, greys: Sequence[Grey], pictures: Sequence[Grey]) -> Closer:
         """Let the larger network see whole scans, and say where their digits are.
@@ -207,7 +208,7 @@ class Looks:
             greys: Grey images, uint8 (height, width).
             pictures: Their pictures, uint8 (64, 64).
         """
-        seen = _see(self.networks.close, pictures)
+        seen = _ask(self.networks.close, pictures)
         places = zip(greys, seen.places.tolist(), strict=True)
         return Closer(seen.logits, [place_of(grey.shape, where) for grey, where in places])
 
@@ -222,7 +223,7 @@ class Looks:
             Logits, (n, 12).
         """
         parts = [look_input(cut(grey, place)) for grey, place in zip(greys, places, strict=True)]
-        return _see(self.networks.close, parts).logits
+        return _ask(self.networks.close, parts).logits
 
     def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
         """Return what the first look says of pictures, uint8 (64, 64) each."""
@@ -237,7 +238,7 @@ class Looks:
         logits = self.look(pictures)
         glances = glances_of(self.rules.weigh([logits]))
         unsure = [row for row, glance in enumerate(glances) if glance.confidence < self.rules.above[0]]
-        closer = _see(self.networks.close, [pictures[row] for row in unsure]).logits
+        closer = _ask(self.networks.close, [pictures[row] for row in unsure]).logits
         for row, glance in zip(unsure, glances_of(self.rules.weigh([logits[unsure], closer])), strict=True):
             glances[row] = glance
         return glances
@@ -249,7 +250,7 @@ class Looks:
             return decision.review(_prediction(glance), 0.0 if user is None else user)
         if glance.several >= self.rules.several_above:
             return _refuse(glance, Reason.SEVERAL_DIGITS)
-        if looks < LOOKS:
+        if looks < LOOK_COUNT:
             return None
         if glance.none >= LIKELY and not has_strokes(picture):
             return _refuse(glance, Reason.BLANK)
@@ -285,14 +286,14 @@ def glances_of(logits: Logits) -> list[Glance]:
     ]
 
 
-def _see(network: Network, pictures: Sequence[Grey]) -> Seen:
-    """Look at pictures, uint8 (64, 64) each, in chunks."""
+def _ask(network: Network, pictures: Sequence[Grey]) -> Seen:
+    """Show pictures, uint8 (64, 64) each, to a network in chunks."""
     chunks = [
-        network.see(np.stack(pictures[start : start + CHUNK_SCANS])[..., None])
+        network.outputs(np.stack(pictures[start : start + CHUNK_SCANS])[..., None])
         for start in range(0, len(pictures), CHUNK_SCANS)
     ]
     if not chunks:
-        return Seen(np.zeros((0, CLASSES), np.float32), np.zeros((0, 4), np.float32))
+        return Seen(np.zeros((0, CLASSES), np.float32), np.zeros((0, PLACE), np.float32))
     return Seen(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
 
 

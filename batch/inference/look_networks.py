@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from batch.errors import ModelError
-from batch.inference import model_store
-from batch.inference.runtimes import LiteRt, load_keras
+from batch.inference import model_store, runtimes
+from batch.inference.runtimes import Network
 from batch.preprocessing.look import LOOK
-from batch.records import CLASSES as CLASSES_OF
-from batch.records import Input, Manifest
+from batch.records import CLASSES_OF, Input, Manifest
 
 CLASSES = CLASSES_OF[Input.SCAN]  # the ten digits, several digits, no digit
 PLACE = 4  # numbers that say where the digit is, see `Seen.places`
@@ -39,17 +37,6 @@ class Seen(NamedTuple):
 
     logits: npt.NDArray[np.float32]
     places: npt.NDArray[np.float32]
-
-
-class Network(Protocol):
-    """A loaded network of a look."""
-
-    def see(self, pictures: Pictures) -> Seen:
-        """Look at some pictures.
-
-        Args:
-            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
-        """
 
 
 class Networks(NamedTuple):
@@ -88,66 +75,15 @@ def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str = "litert
         MissingExtraError: TensorFlow is not installed.
     """
     look, close = (
-        _build(files[name], f"{name} of the model {manifest.name}", name) for name in names(runtime)
+        runtimes.load(
+            files[name],
+            f"{name} of the model {manifest.name}",
+            runtime,
+            (LOOK.side_px, LOOK.side_px),
+            CLASSES,
+            PLACE,
+            keras_input=scaled,
+        )
+        for name in names(runtime)
     )
     return Networks(look, close)
-
-
-def _build(content: bytes, title: str, name: str) -> Network:
-    """Build one network; raise a ModelError if it cannot look at a blank picture."""
-    network = KerasNetwork(content, title) if name.endswith(".keras") else LiteRtNetwork(content, title)
-    try:
-        seen = network.see(np.zeros((1, LOOK.side_px, LOOK.side_px, 1), np.uint8))
-    except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ModelError(f"{title} does not run: {error}; reinstall or train it anew") from error
-    if (seen.logits.shape, seen.places.shape) != ((1, CLASSES), (1, PLACE)):
-        raise ModelError(f"{title} does not fit its manifest; reinstall or train it anew")
-    return network
-
-
-class LiteRtNetwork:
-    """A look in LiteRT.
-
-    Args:
-        content: Content of the .tflite file.
-        title: Name of the network in messages.
-
-    Raises:
-        ModelError: LiteRT cannot load the content.
-    """
-
-    def __init__(self, content: bytes, title: str) -> None:
-        self._network = LiteRt(content, title, CLASSES, PLACE)
-
-    def see(self, pictures: Pictures) -> Seen:
-        """Look at some pictures.
-
-        Args:
-            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
-        """
-        return Seen(*self._network.outputs(pictures))
-
-
-class KerasNetwork:
-    """A look in TensorFlow.
-
-    Args:
-        content: Content of the .keras file.
-        title: Name of the network in messages.
-
-    Raises:
-        MissingExtraError: TensorFlow is not installed.
-        ModelError: Keras cannot load the content.
-    """
-
-    def __init__(self, content: bytes, title: str) -> None:
-        self._model = load_keras(content, title)
-
-    def see(self, pictures: Pictures) -> Seen:
-        """Look at some pictures.
-
-        Args:
-            pictures: Pictures of scans, uint8 (n, 64, 64, 1).
-        """
-        outputs = self._model.predict_on_batch(scaled(pictures))
-        return Seen(*(np.asarray(outputs[name], np.float32) for name in ("logits", "place")))

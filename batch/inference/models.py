@@ -1,4 +1,4 @@
-"""A model as it reads: its networks, its thresholds and, if the user wants that, its reader of numbers."""
+"""A model as it reads: its networks and, if the user wants that, its reader of numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from batch.inference import classifier, look_networks, model_store, numbers
-from batch.inference.classifier import Classifier
-from batch.inference.decision import Thresholds
+from batch.inference.classifier import DigitReader
+from batch.inference.decision import Thresholds, check_review_below
 from batch.inference.look import LookRules, Looks
 from batch.inference.numbers import NumberReader
 from batch.lengths import ONE, Lengths
@@ -22,13 +22,11 @@ class Model(NamedTuple):
         manifest: Manifest of the model.
         network: The looks, which see the scan itself; or a network that sees the digit that the preprocessing
             finds.
-        thresholds: Thresholds of a network that sees the digit, with the user's `review_below`.
         numbers: The reader of numbers; None if each scan holds one digit.
     """
 
     manifest: Manifest
-    network: Looks | Classifier
-    thresholds: Thresholds
+    network: Looks | DigitReader
     numbers: NumberReader | None = None
 
     @property
@@ -104,11 +102,12 @@ def build(
         ConfigError: `review_below` is not a probability.
         MissingExtraError: TensorFlow is not installed.
     """
-    thresholds = Thresholds.of(manifest, review_below)
+    check_review_below(review_below)
     if manifest.preprocess.input is Input.DIGIT:
-        digit_network = classifier.build(files, manifest, runtime)
+        network = classifier.build(files, manifest, runtime)
+        of_digits = DigitReader(network, Thresholds.of(manifest, review_below))
         reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below)
-        return Model(manifest, digit_network, thresholds, reader)
+        return Model(manifest, of_digits, reader)
     looks = Looks(look_networks.build(files, manifest, runtime), LookRules.of(manifest, review_below))
     reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below, looks)
-    return Model(manifest, looks, thresholds, reader)
+    return Model(manifest, looks, reader)

@@ -13,11 +13,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from batch.errors import ConfigError, ModelError
+from batch.errors import ConfigError
 from batch.inference import model_store
 from batch.inference.look import Glance
 from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled
-from batch.inference.runtimes import LiteRt
+from batch.inference.runtimes import Network, load
 from batch.inference.spelling import CLASSES, SIGN, Reading, spell
 from batch.lengths import Lengths
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures, widen
@@ -25,13 +25,6 @@ from batch.records import Grey, Manifest
 
 COLUMN_FRAMES = 2  # frames that the network names for each of its last columns
 CHUNK_COLUMNS = 2_560  # of the strips in a batch; the memory of a larger one leaves the processor's cache
-
-
-class LineNetwork(Protocol):
-    """A loaded network that reads lines."""
-
-    def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
-        """Compute the logits of strips, (n, 40, width, 1), as (n, 1, width / 8, 24), in a list of one."""
 
 
 class Glancing(Protocol):
@@ -58,7 +51,7 @@ class NumberReader:
 
     def __init__(
         self,
-        network: LineNetwork,
+        network: Network,
         thresholds: NumberThresholds,
         lengths: Lengths,
         look: Glancing | None = None,
@@ -204,11 +197,6 @@ def build(
         ModelError: The network does not load, or does not fit the manifest.
     """
     title = f"the reader of numbers of the model {manifest.name}"
-    network = LiteRt(files[model_store.NUMBERS_FILE], title, COLUMN_FRAMES * CLASSES)
-    try:
-        (probe,) = network.outputs(np.zeros((1, STRIP.height_px, WIDTHS_PX[0], 1), np.uint8))
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{title} does not run: {error}; reinstall or train it anew") from error
-    if probe.ndim != 4 or probe.shape[3] != COLUMN_FRAMES * CLASSES:
-        raise ModelError(f"{title} does not fit it; reinstall or train it anew")
+    shape = STRIP.height_px, WIDTHS_PX[0]
+    network = load(files[model_store.NUMBERS_FILE], title, "litert", shape, COLUMN_FRAMES * CLASSES)
     return NumberReader(network, NumberThresholds.of(manifest, review_below), lengths, look)

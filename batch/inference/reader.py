@@ -11,14 +11,13 @@ from typing import Any
 from batch.errors import ImageError
 from batch.images import decode
 from batch.inference import model_store, models
-from batch.inference.decision import Decision, Thresholds
+from batch.inference.decision import Decision, check_review_below
 from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision
 from batch.inference.number_steps import decide_numbers
 from batch.inference.steps import examine_all
 from batch.lengths import ONE, Lengths
-from batch.records import REFUSALS, Image, Manifest, Outcome, ScanRef, Status
-from batch.storage.base import Beat
+from batch.records import REFUSALS, Beat, Image, Manifest, Outcome, ScanRef, Status
 from batch.terminal import stderr
 
 MAX_PAGES_AT_ONCE = 64  # of a file that is read together with others
@@ -237,7 +236,7 @@ class Reader:
 
     def _read_files(self) -> tuple[Manifest, dict[str, bytes]]:
         if self._files is None:
+            check_review_below(self.review_below)
             manifest = model_store.load_manifest(self.model_dir)
-            Thresholds.of(manifest, self.review_below)
             self._files = manifest, models.read(self.model_dir, manifest, self.runtime, self.digits)
         return self._files

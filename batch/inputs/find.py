@@ -26,6 +26,7 @@ from batch.inputs.names import (
 from batch.inputs.overlap import Searches
 from batch.locations import Location, absolute, is_remote
 from batch.records import ScanRef
+from batch.storage.disk import inode_of
 
 _NAME_IT = "name what to read, e.g. SCANS/"
 
@@ -76,7 +77,7 @@ class Inputs:
     @property
     def folders(self) -> list[Path]:
         """Return the inputs that are folders of this machine, each once."""
-        return list({_identity(path): Path(path) for path in self._inputs if os.path.isdir(path)}.values())
+        return list({inode_of(path): Path(path) for path in self._inputs if os.path.isdir(path)}.values())
 
     @property
     def folders_of_files(self) -> list[Path]:
@@ -132,6 +133,7 @@ class Inputs:
         elif glob.has_magic(path):
             if self._may_be_empty and has_star(path) and _has_folder(path):
                 return
+            self.skipped = 0  # what another input has met says nothing of this one
             if next(self._glob(path), None) is None and not self.skipped:
                 if not has_star(path):
                     raise InputError(f"{_why_missing(path)}, and no file matches it as a glob; {_NAME_IT}")
@@ -187,7 +189,7 @@ class Inputs:
             levels: Pattern of the paths below the folder.
         """
         # None without an outbox on a disk, or if nothing has made it yet. Then nothing here is the outbox.
-        outbox = _identity(self._outbox) if isinstance(self._outbox, Path) else None
+        outbox = inode_of(self._outbox) if isinstance(self._outbox, Path) else None
         # Folders can be nested deeper than Python's calls, so this is a stack of open folders.
         stack = [
             (
@@ -209,7 +211,7 @@ class Inputs:
                 is_image = has_image_suffix(result_name) and levels.is_match(below)
                 if is_image and not self._searches.has_scan(path):
                     yield ScanRef(path, result_name, source=root)  # its row says that it is not a file
-                if not levels.can_match_below(below) or (outbox is not None and _identity(path) == outbox):
+                if not levels.can_match_below(below) or (outbox is not None and inode_of(path) == outbox):
                     continue
                 try:
                     stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))
@@ -319,12 +321,3 @@ def _why_missing(path: str) -> str:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
             return f"cannot look for {path}: {error.strerror}"
     return f"no such file or folder: {path}"
-
-
-def _identity(path: str | Path) -> tuple[int, int] | None:
-    """Return the device and the inode of a path; None if there is nothing."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

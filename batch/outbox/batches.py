@@ -37,6 +37,12 @@ class State(StrEnum):
     DISPOSED = "retired"  # the word of the first ledgers, which are still read
 
 
+# SQLite uses the index of unfinished batches only for these very words.
+_IS_UNFINISHED = f"state != '{State.DISPOSED}'"
+IS_FINISHED = f"state = '{State.DISPOSED}'"
+IS_PUBLISHED = f"state != '{State.PREPARED}'"
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A file of results, staged or published.
@@ -172,7 +178,7 @@ def delete(ledger: Ledger, batch_id: str) -> None:
 def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
     """Return the batch of this identifier; None if this ledger has not published one."""
     rows = ledger.execute(
-        f"SELECT {BATCH_COLUMNS} FROM batches WHERE batch = ? AND state != 'prepared'",  # noqa: S608
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE batch = ? AND {IS_PUBLISHED}",  # noqa: S608
         (batch_id,),
     )
     return Batch.from_row(rows[0]) if rows else None
@@ -187,7 +193,7 @@ def has_file(ledger: Ledger, name: str) -> bool:
 def unfinished(ledger: Ledger) -> list[Batch]:
     """Return the batches that still have a step to go, the oldest first."""
     rows = ledger.execute(
-        f"SELECT {BATCH_COLUMNS} FROM batches WHERE state != 'retired' ORDER BY rowid"  # noqa: S608
+        f"SELECT {BATCH_COLUMNS} FROM batches WHERE {_IS_UNFINISHED} ORDER BY rowid"  # noqa: S608
     )
     return [Batch.from_row(row) for row in rows]
 
@@ -255,12 +261,17 @@ def has_row(ledger: Ledger, path: str) -> bool:
     return bool(ledger.execute("SELECT 1 FROM members WHERE path = ? LIMIT 1", (os.fsencode(path),)))
 
 
-def awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
+def not_awaiting_disposal(ledger: Ledger, refs: Iterable[ScanRef]) -> list[ScanRef]:
+    """Return the scans but those that have their row, and that digitbox has still to move or delete."""
+    return [ref for ref in refs if not _awaits_disposal(ledger, ref)]
+
+
+def _awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
     """Return whether this very file has its row, and digitbox has still to move or delete it."""
     rows = ledger.execute(
-        "SELECT inode, members.sha256 FROM members JOIN batches USING (batch) WHERE path = ? "
-        "AND size_bytes = ? AND mtime_ns = ? AND state != 'retired'",
-        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns),
+        "SELECT inode, members.sha256 FROM members JOIN batches USING (batch) WHERE path = ? "  # noqa: S608
+        f"AND size_bytes = ? AND mtime_ns = ? AND {_IS_UNFINISHED} AND after != ?",
+        (os.fsencode(ref.path), ref.size_bytes, ref.mtime_ns, After.LEAVE.value),
     )
     if any(inode == ref.inode for inode, _ in rows):
         return True

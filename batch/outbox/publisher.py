@@ -188,7 +188,7 @@ class Outbox:
         """
         if self._only_new:
             return batches.unsettled(self._ledger, refs, self._attempts)
-        return [ref for ref in refs if not (self.not_disposed and batches.awaits_disposal(self._ledger, ref))]
+        return batches.not_awaiting_disposal(self._ledger, refs) if self.not_disposed else list(refs)
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
         """Stage a row for each outcome, and publish the batch when it is full.

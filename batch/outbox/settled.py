@@ -7,7 +7,16 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from batch.outbox.batches import BATCH_COLUMNS, MEMBER_COLUMNS, Batch, PageResult, outcome_of, pages_of
+from batch.outbox.batches import (
+    BATCH_COLUMNS,
+    IS_FINISHED,
+    IS_PUBLISHED,
+    MEMBER_COLUMNS,
+    Batch,
+    PageResult,
+    outcome_of,
+    pages_of,
+)
 from batch.outbox.ledger import Ledger
 from batch.records import After, Outcome, Status
 from batch.results import names
@@ -28,7 +37,7 @@ _HAS_LATER = (
 )
 # Members of batches from before a time; the names of their files have it.
 _IS_OLD = (
-    f"batch IN (SELECT batch FROM batches WHERE state = 'retired' "  # noqa: S608
+    f"batch IN (SELECT batch FROM batches WHERE {IS_FINISHED} "  # noqa: S608
     f"AND substr(file, {names.STAMP_START}) < ?)"
 )
 
@@ -83,7 +92,7 @@ def settled_scans(ledger: Ledger, *, with_moved: bool = False) -> Iterator[Settl
     while page := ledger.execute(
         f"SELECT members.rowid, {_HAS_LATER}, {MEMBER_COLUMNS}, {BATCH_COLUMNS} "  # noqa: S608
         "FROM members JOIN batches USING (batch) "
-        f"WHERE members.rowid > ? AND state = 'retired' AND NOT ({is_hidden}) "
+        f"WHERE members.rowid > ? AND {IS_FINISHED} AND NOT ({is_hidden}) "
         "ORDER BY members.rowid LIMIT ?",
         (last, PAGE_ROWS),
     ):
@@ -124,7 +133,7 @@ def published_batches(ledger: Ledger) -> Iterator[Batch]:
     """Yield the batches whose rows are published, the oldest first."""
     last = 0
     while page := ledger.execute(
-        f"SELECT rowid, {BATCH_COLUMNS} FROM batches WHERE rowid > ? AND state != 'prepared' "  # noqa: S608
+        f"SELECT rowid, {BATCH_COLUMNS} FROM batches WHERE rowid > ? AND {IS_PUBLISHED} "  # noqa: S608
         "ORDER BY rowid LIMIT ?",
         (last, PAGE_ROWS),
     ):
@@ -143,8 +152,8 @@ def forget_scans(ledger: Ledger, scans: Iterable[Settled], *, with_later: bool =
     """
     with ledger.transaction():
         ledger.execute_many(
-            "DELETE FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? AND sha256 IN (?, '') "
-            "AND batch IN (SELECT batch FROM batches WHERE state = 'retired') AND rowid <= ?",
+            "DELETE FROM members WHERE path = ? AND size_bytes = ? AND mtime_ns = ? AND sha256 IN (?, '') "  # noqa: S608
+            f"AND batch IN (SELECT batch FROM batches WHERE {IS_FINISHED}) AND rowid <= ?",
             ((*_facts(scan.outcome), _MAX_ROWID if with_later else scan.number) for scan in scans),
         )
 
@@ -181,7 +190,7 @@ def forget_batches(ledger: Ledger, batches: Sequence[Batch]) -> int:
             ((batch.batch_id,) for batch in batches),
         )
         return ledger.execute_many(
-            "DELETE FROM batches WHERE batch = ? AND state = 'retired' "
+            f"DELETE FROM batches WHERE batch = ? AND {IS_FINISHED} "  # noqa: S608
             "AND NOT EXISTS (SELECT 1 FROM members WHERE members.batch = batches.batch)",
             ((batch.batch_id,) for batch in batches),
         )

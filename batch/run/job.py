@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 OnOutcomes = Callable[[list[Outcome]], None]
 """A function that gets the outcomes as they come."""
 
-MAX_PREVIOUS_RUNS = (
-    1000  # entries of the history, of which digitbox takes runs that are large enough to compare
-)
-SPARE_FILES = 200  # open files of a run beside the locks of its folders
+# Entries of the history, of which digitbox takes runs that are large enough to compare.
+MAX_PREVIOUS_RUNS = 1000
+FILES_BESIDE_LOCKS = 200  # open files of a run beside the locks of its folders
 
 
 def find(options: RunOptions) -> Inputs:
@@ -156,10 +155,13 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     folder = state_folder(options.outbox)
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as resources:
-        unsettled = None
-        if leaves_out_settled(options) and ledger.exists(folder):
+        unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None
+        if ledger.exists(folder):
             known = resources.enter_context(closing(Ledger(folder, read_only=True)))
-            unsettled = partial(batches.unsettled, known, attempts=options.attempts)
+            if leaves_out_settled(options):
+                unsettled = partial(batches.unsettled, known, attempts=options.attempts)
+            elif batches.unfinished(known):  # a run moves or deletes those scans before it looks for others
+                unsettled = partial(batches.not_awaiting_disposal, known)
         check = new_check(options) if isinstance(options, RunOptions) else None
         is_whole = check.is_whole if check else None
         yield from Selection(inputs, RunStats(""), unsettled, is_whole=is_whole, max_files=max_files)
@@ -178,16 +180,15 @@ def new_engine(options: ReadOptions, reader: Reader, *, apart: bool = False) -> 
     Args:
         options: The options of the run or watcher.
         reader: The reader.
-        apart: Read every scan in a worker process, never in this one.
+        apart: Read every scan in a worker process, however few there are.
     """
-    # TensorFlow uses all cores itself.
+    return Engine(reader, workers_of(options), scan_limit_s=options.scan_timeout_s, apart=apart)
+
+
+def workers_of(options: ReadOptions) -> int:
+    """Return how many processes of this machine read; TensorFlow has one, as it uses all cores itself."""
     wanted = 1 if options.runtime == "tensorflow" else options.workers or limits.usable_cores()
-    return Engine(
-        reader,
-        limits.bound_workers(wanted, options.max_pixels),
-        scan_limit_s=options.scan_timeout_s,
-        apart=apart,
-    )
+    return limits.bound_workers(wanted, options.max_pixels)
 
 
 def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
@@ -224,7 +225,7 @@ def _lock(inputs: Inputs, options: RunOptions, resources: ExitStack) -> None:
     is_reader = options.after is After.LEAVE
     folders, members = inputs.folders, [] if is_reader else inputs.folders_of_files
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = len(locks.with_parents([*folders, *members])) + SPARE_FILES
+    needed = len(locks.with_parents([*folders, *members])) + FILES_BESIDE_LOCKS
     if soft < needed <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     try:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from batch.errors import ImageError
-from batch.records import Reason, ScanRef
-
-Beat = Callable[[], object]
-"""A function to call before each step of what may take long, so that others see that it goes on."""
+from batch.records import Beat, Reason, ScanRef
 
 Content = tuple[ScanRef, bytes | ImageError]
 """A scan as it was when digitbox read it, with its bytes or with the error that says why there are none."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from batch.errors import ImageError, check_means
-from batch.records import Reason, ScanRef
-from batch.storage.base import Beat, Content, check_size
+from batch.records import Beat, Reason, ScanRef
+from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
 from batch.storage.open_files import OPEN_FLAGS, has_open_writer, open_regular
 
@@ -113,6 +113,15 @@ def identify_file(ref: ScanRef) -> ScanRef:
     except OSError:
         return ref
     return _with_status(ref, status)
+
+
+def inode_of(path: str | Path) -> tuple[int, int] | None:
+    """Return the device and the inode of a path; None if there is nothing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:

@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from batch import locations
-from batch.records import ScanRef
-from batch.storage.base import Beat, Content, Storage
+from batch.records import Beat, ScanRef
+from batch.storage.base import Content, Storage
 from batch.storage.disk import Disk, identify_file
 
 CHUNK_SCANS = 500  # that `identify_all` yields at a time; few enough to hold in memory

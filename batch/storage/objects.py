@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from batch.errors import ImageError, InputError, MissingExtraError, OutboxError
-from batch.records import Reason, ScanRef
-from batch.storage.base import Beat, Content, check_size
+from batch.records import Beat, Reason, ScanRef
+from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
 from batch.storage.object_errors import (
     TRY_AGAIN,

@@ -15,9 +15,10 @@ import numpy as np
 
 from batch.errors import ConfigError
 from batch.inference import model_store
-from batch.inference.classifier import Classifier, KerasClassifier, build
-from batch.records import CLASSES, SPECS, Input, Manifest
-from batch.training import calibration, examples, litert, model_card, networks, versions
+from batch.inference.classifier import Classifier, build
+from batch.inference.runtimes import load_keras
+from batch.records import CLASSES_OF, SPECS, Input, Manifest
+from batch.training import calibration, examples, litert, model_card, model_writer, networks, versions
 from batch.training.data import own_scans
 from batch.training.data.datasets import Dataset, Labelled
 from batch.training.data.own_scans import OwnScan
@@ -76,7 +77,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         ConfigError: The name is taken, or the options do not go together.
         ModelError: The folder cannot be written.
     """
-    model_store.check_target(options.models_dir, options.name, options.overwrite)
+    model_writer.check_target(options.models_dir, options.name, options.overwrite)
     keras.utils.set_random_seed(options.seed)
     images = split(data, options.own, progress)
     held_out = examples.plain(images.held_out)
@@ -89,14 +90,14 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
     }
     manifest = Manifest(
         name=options.name,
-        version=model_store.version_of(options.name, files),
+        version=model_writer.version_of(options.name, files),
         network="mlp",
-        classes=CLASSES[Input.DIGIT],
+        classes=CLASSES_OF[Input.DIGIT],
         output=options.output,
         preprocess=SPECS[Input.DIGIT],
         temperature=1.0,
         review_below=0.5,
-        files=model_store.digests(files),
+        files=model_writer.digests(files),
         datasets=_describe(data, images.training.own),
         seed=options.seed,
         start="" if options.start is None else model_store.load_manifest(options.start).version,
@@ -111,7 +112,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
     files["card.md"] = model_card.text(manifest).encode()
     files["history.json"] = (json.dumps(history, indent=1) + "\n").encode()
     files["curves.png"] = _png(lambda target: charts.curves(history, target))
-    return model_store.save(options.models_dir, manifest, files, options.overwrite)
+    return model_writer.save(options.models_dir, manifest, files, options.overwrite)
 
 
 def _recipe(options: TrainOptions) -> Recipe:
@@ -170,7 +171,7 @@ def _start_model(options: TrainOptions) -> Any:
             f"--from {options.start} is a {manifest.network} with {manifest.output} output: give the same"
         )
     content = model_store.read_verified(options.start, manifest, model_store.KERAS_FILE)
-    return KerasClassifier(content, manifest).model
+    return load_keras(content, f"the model {manifest.name}")
 
 
 def _png(draw: Callable[[Path], None]) -> bytes:

@@ -11,6 +11,7 @@ from batch.config import WatchOptions
 from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.storage import locks
+from batch.storage.disk import inode_of
 from batch.storage.open_files import is_network_device
 from batch.terminal.log import Repeated, event
 from batch.watcher.events import Events
@@ -55,9 +56,8 @@ class InboxMonitor:
         self._polls = options.poll_s is not None
         self._name, self._events = options.inbox, events
         self.warning = Repeated(_log, "inbox")
-        self._locked: tuple[int, int] | None = (
-            None  # device and inode of the folder that this process has locked
-        )
+        # Device and inode of the folder that this process has locked.
+        self._locked: tuple[int, int] | None = None
         self._lock = ExitStack()
 
     @property
@@ -72,7 +72,7 @@ class InboxMonitor:
             BusyError: Another process has the lock.
             InputError: digitbox cannot open the folder.
         """
-        self._lock_folder(self._identity())
+        self._lock_folder(inode_of(self.path))
 
     def close(self) -> None:
         """End the events and give the lock back."""
@@ -85,7 +85,7 @@ class InboxMonitor:
         Raises:
             BusyError: Another process has the lock.
         """
-        identity = self._identity()
+        identity = inode_of(self.path)
         if identity != self._locked:
             self._events.stop()
             try:
@@ -124,10 +124,3 @@ class InboxMonitor:
             except OSError as error:
                 raise InputError(f"cannot open the inbox {self._name}: {error.strerror}") from error
         self._locked = identity
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Generator
 
 from batch.engines.local import Engine
@@ -11,7 +10,7 @@ from batch.records import Outcome, ScanRef
 
 
 class LongScans:
-    """The scans of very many pages that wait, of which the first is being read.
+    """The scans of very many pages that wait, of which the first is being read, in one process.
 
     Attributes:
         since: When digitbox began to read the scan that it read last.
@@ -24,7 +23,7 @@ class LongScans:
     def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
         self.since = 0.0
         self._engine, self._clock = engine, clock
-        self._waiting: deque[tuple[ScanRef, float]] = deque()
+        self._waiting: dict[str, tuple[ScanRef, float]] = {}  # by path, as they came
         self._pages: Generator[list[Outcome], None, None] | None = None
 
     def __len__(self) -> int:
@@ -34,26 +33,27 @@ class LongScans:
     @property
     def ready_since(self) -> float:
         """Return when the scan that has waited longest became whole; inf if none waits."""
-        return self._waiting[0][1] if self._waiting else math.inf
+        return next(iter(self._waiting.values()))[1] if self._waiting else math.inf
 
     def add(self, ref: ScanRef, ready_since: float) -> None:
         """Add a scan, and when it became whole."""
-        self._waiting.append((ref, ready_since))
+        self._waiting[ref.path] = ref, ready_since
 
     def has(self, path: str) -> bool:
         """Return whether the scan at a path has its row soon."""
-        return any(ref.path == path for ref, _ in self._waiting)
+        return path in self._waiting
 
     def read_on(self) -> list[Outcome]:
         """Read on in the first scan for a moment; return all of its outcomes when it is read."""
         if self._pages is None:
             if not self._waiting:
                 return []
-            self._pages, self.since = self._engine.read_long(self._waiting[0][0]), self._clock()
+            ref, _ = next(iter(self._waiting.values()))
+            self._pages, self.since = self._engine.read_long(ref), self._clock()
         outcomes = next(self._pages)
         if outcomes:
             self._stop()
-            self._waiting.popleft()
+            del self._waiting[next(iter(self._waiting))]
         return outcomes
 
     def clear(self) -> None:

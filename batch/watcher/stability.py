@@ -64,8 +64,8 @@ class StabilityTracker:
         self,
         settle_s: float,
         clock: Callable[[], float],
-        source: str = "",
-        is_open: Callable[[str], bool | None] = lambda _: None,
+        source: str,
+        is_open: Callable[[str], bool | None],
     ) -> None:
         self.ready: dict[str, ScanRef] = {}
         self.ready_since = math.inf
@@ -73,13 +73,11 @@ class StabilityTracker:
         self._settle_s, self._source = max(MIN_SETTLE_S, settle_s), source
         self._clock, self._is_open = clock, is_open
         self._waiting: dict[str, _Waiting] = {}
-        self._dues: list[
-            tuple[float, str]
-        ] = []  # a heap; it also has old entries of files that changed since
+        # A heap; it also has old entries of files that changed since.
+        self._dues: list[tuple[float, str]] = []
         self._last_looks: set[str] = set()
-        self._lost_closes: set[str] = (
-            set()
-        )  # files that are ready although their events say that they are open
+        # Files that are ready although their events say that they are open.
+        self._lost_closes: set[str] = set()
 
     def __len__(self) -> int:
         """Return the number of files that wait or are ready."""

@@ -18,6 +18,7 @@ import pytest
 import digitbox
 from batch.inference import model_store
 from batch.records import Reason
+from batch.training import model_writer
 from command import ROOT
 
 SAMPLE = ROOT / "inbox" / "sample-01-pen.png"
@@ -151,7 +152,7 @@ def test_a_model_that_was_trained_anew_is_loaded_anew(tmp_path: Path) -> None:
     shutil.copytree(model_store.find(None), folder)
     assert digitbox.read(SAMPLE, model=folder).prediction == 3
     manifest = model_store.load_manifest(folder)
-    model_store.rewrite_card(
+    model_writer.rewrite_card(
         folder, dataclasses.replace(manifest, look_above=(1.0, 1.0), review_below=1.0), ""
     )
     assert digitbox.read(SAMPLE, model=folder).reason is Reason.LOW_CONFIDENCE

@@ -14,6 +14,7 @@ from batch.cli import report
 from batch.engines import local
 from batch.errors import InputError, OutboxError
 from batch.images import pages
+from batch.outbox import publisher
 from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
 from batch.run import job
@@ -138,6 +139,20 @@ def test_what_becomes_of_scans_that_have_their_row(digitbox: Digitbox, inbox: Pa
     assert list(inbox.iterdir()) == []
     assert len(list((tmp_path / "outbox" / "done").rglob("*.png"))) == 1
     assert len(list((tmp_path / "outbox" / "failed").rglob("c.png"))) == 1
+
+
+def test_a_dry_run_leaves_out_what_only_has_to_be_moved(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run moves them first, whether it moves its own scans or not."""
+    (inbox / "a.png").write_bytes(TWO)
+    with monkeypatch.context() as patch:
+        patch.setattr(publisher, "dispose", lambda *_: [OSError()])
+        assert len(digitbox("run", "--after", "move", "--settle", "0").rows) == 1
+    (inbox / "b.png").write_bytes(TWO)
+    for after in ("leave", "move"):
+        assert digitbox("run", "--after", after, "--settle", "0", "--dry-run").out == "b.png\n"
+    assert [row["file"] for row in digitbox("run", "--after", "move", "--settle", "0").rows] == ["b.png"]
 
 
 def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ import pytest
 
 from batch.engines import local, pool
 from batch.engines.local import Engine
-from batch.engines.workers import Beat
 from batch.errors import ModelError
-from batch.records import Outcome, ScanRef, Status
+from batch.records import Beat, Outcome, ScanRef, Status
 from engine_runs import mapped, refs
 from fakes import FakeReader, OnePage, OwnProcess
 

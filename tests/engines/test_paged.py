@@ -7,8 +7,8 @@ import pytest
 from batch.engines import pool
 from batch.engines.local import Engine
 from batch.engines.paged import MAX_LOSSES, PagedScan, PageRequest
-from batch.engines.workers import Beat, ScanReader, Worker
-from batch.records import Outcome, Reason, ScanRef, Status
+from batch.engines.workers import ScanReader, Worker
+from batch.records import Beat, Outcome, Reason, ScanRef, Status
 from engine_runs import refs
 from fakes import FakeReader
 

@@ -12,9 +12,9 @@ import pytest
 
 from batch.engines import pool, workers
 from batch.engines.local import Engine
-from batch.engines.workers import Beat, ScanReader, Worker
+from batch.engines.workers import ScanReader, Worker
 from batch.errors import MeansError
-from batch.records import TRANSIENT, Outcome, ScanRef, Status
+from batch.records import TRANSIENT, Beat, Outcome, ScanRef, Status
 from engine_runs import mapped, refs
 from fakes import FakeReader, OnePage, OwnProcess
 from hanging import note_hanging

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import ConfigError
-from batch.inference.decision import Thresholds, decide, probabilities
+from batch.inference.decision import Thresholds, check_review_below, decide, probabilities
 from batch.training import calibration
 from fakes import MANIFEST
 
@@ -67,7 +67,7 @@ def test_the_user_overrides_the_models_threshold() -> None:
     assert Thresholds.of(MANIFEST).review_below == MANIFEST.review_below
     assert Thresholds.of(MANIFEST, 0.75).review_below == 0.75
     with pytest.raises(ConfigError):
-        Thresholds.of(MANIFEST, 1.5)
+        check_review_below(1.5)
 
 
 def test_temperature_of_overconfident_logits_is_found() -> None:

@@ -12,9 +12,9 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import ModelError
 from batch.inference import decision, explain, look_networks, model_store, models
-from batch.inference.decision import DIGITS, Thresholds
+from batch.inference.decision import DIGITS
 from batch.inference.look import NONE, SEVERAL, LookRules, Looks, cut
-from batch.inference.look_networks import CLASSES, Networks, Pictures, Seen
+from batch.inference.look_networks import CLASSES, Networks, Pictures
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
 from batch.preprocessing.look import look_input
@@ -45,16 +45,16 @@ class Saying:
         self._row = scale * np.log(np.array([shares.get(place, rest) for place in range(CLASSES)]))
         self.pictures: list[Pictures] = []
 
-    def see(self, pictures: Pictures) -> Seen:
+    def outputs(self, pictures: Pictures) -> list[npt.NDArray[np.float32]]:
         self.pictures.append(pictures)
         count = len(pictures)
         middle = np.tile(np.array([0.5, 0.5, 0.2, 0.2]), (count, 1))
-        return Seen(np.tile(self._row, (count, 1)).astype(np.float32), middle.astype(np.float32))
+        return [np.tile(self._row, (count, 1)).astype(np.float32), middle.astype(np.float32)]
 
 
 def model_with(look: Shares, close: Shares, rules: LookRules = RULES) -> Model:
     networks = Networks(Saying(look, 2.0), Saying(close, 1.0))
-    return Model(MANIFEST, Looks(networks, rules), Thresholds.of(MANIFEST))
+    return Model(MANIFEST, Looks(networks, rules))
 
 
 def outcome(

@@ -11,6 +11,7 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import ConfigError, ModelError
 from batch.inference import model_store, models, number_steps, numbers, steps
+from batch.inference.classifier import DigitReader
 from batch.inference.decision import Decision, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.models import Model
@@ -23,6 +24,7 @@ from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
 from batch.preprocessing.number_line import WIDTHS_PX
 from batch.records import Prediction, Reason, ScanRef, Status
+from batch.training import model_writer
 from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, SEVERAL_PAGES, two
 
@@ -136,7 +138,7 @@ def test_a_row_does_not_depend_on_the_others() -> None:
 
 
 def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
-    model = Model(MANIFEST, FakeClassifier(), Thresholds.of(MANIFEST))
+    model = Model(MANIFEST, DigitReader(FakeClassifier(), Thresholds.of(MANIFEST)))
     return model._replace(numbers=NumberReader(Spelling(shares), PLAIN, lengths))
 
 
@@ -229,7 +231,7 @@ def test_explain_says_the_number_or_why_there_is_none(tmp_path: Path) -> None:
 
 
 def test_a_model_or_runtime_without_numbers_says_what_to_do(tmp_path: Path) -> None:
-    folder = model_store.save(
+    folder = model_writer.save(
         tmp_path, MANIFEST, {model_store.TFLITE_FILE: b"fake", model_store.KERAS_FILE: b"fake"}
     )
     with pytest.raises(ConfigError, match="the model fake reads single digits only: leave --digits out"):

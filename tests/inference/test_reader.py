@@ -10,6 +10,7 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.images import pixels
+from batch.inference.classifier import DigitReader
 from batch.inference.reader import Reader
 from batch.records import Grey, ScanRef
 from formats import FORMATS, two
@@ -48,7 +49,8 @@ def test_a_checked_reader_needs_no_model_folder(fake_model: Path) -> None:
     assert reader.check().version == "fake-1"
     shutil.rmtree(fake_model)
     model = pickle.loads(pickle.dumps(reader)).load()
-    assert model.thresholds.review_below == 0.7
+    assert isinstance(model.network, DigitReader)
+    assert model.network.thresholds.review_below == 0.7
 
 
 def test_a_reader_gives_a_sign_of_life_before_each_image(

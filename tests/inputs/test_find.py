@@ -190,6 +190,14 @@ def test_a_glob_searches_as_deep_as_it_matches(tmp_path: Path, monkeypatch: pyte
             names(pattern)
 
 
+def test_no_input_hides_that_another_matches_nothing(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "notes.txt")
+    full, empty = f"{tmp_path}/*", f"{tmp_path}/gone/*.png"
+    for inputs in ([full, empty], [empty, full]):
+        with pytest.raises(InputError, match="no file matches"):
+            Inputs(inputs, True, NOWHERE)
+
+
 def test_a_glob_whose_scans_may_have_left_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scans").mkdir()

@@ -105,8 +105,11 @@ def test_members_come_back_without_their_digits(tmp_path: Path) -> None:
         batches.prepare(ledger, Batch("b1", "b1.csv", "", After.MOVE, State.PREPARED))
         members = list(batches.members(ledger, "b1"))
         assert members == [outcome._replace(label=None, confidence=None) for outcome in outcomes]
-        assert batches.awaits_disposal(ledger, ref)
-        assert not batches.awaits_disposal(ledger, ref._replace(inode=4))
+        other, left = ref._replace(inode=4), ref._replace(path="/in/left.png")
+        batches.add_members(ledger, "b2", [Outcome(left, Status.OK, None, "ab", 7, 0.5)])
+        batches.prepare(ledger, Batch("b2", "b2.csv", "", After.LEAVE, State.PREPARED))
+        assert batches.not_awaiting_disposal(ledger, [ref, other, left]) == [other, left]
+        batches.delete(ledger, "b2")
         batches.delete(ledger, "b1")
         assert (list(batches.members(ledger, "b1")), batches.unfinished(ledger)) == ([], [])
 

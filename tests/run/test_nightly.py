@@ -14,8 +14,8 @@ import pytest
 from batch.engines import local
 from batch.errors import ImageError
 from batch.outbox.publisher import Outbox
-from batch.records import TRANSIENT, Reason, ScanRef
-from batch.storage.base import Beat, Content
+from batch.records import TRANSIENT, Beat, Reason, ScanRef
+from batch.storage.base import Content
 from batch.storage.disk import Disk
 from command import Digitbox, environment
 from formats import FORMATS, two

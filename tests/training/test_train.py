@@ -13,6 +13,7 @@ from batch.cli.train import train
 from batch.errors import ConfigError
 from batch.inference import classifier, model_store
 from batch.inference import models as loader
+from batch.inference.runtimes import LiteRt
 from batch.training import examples
 from batch.training.data.datasets import Labelled
 from batch.training.examples import Material
@@ -76,7 +77,7 @@ def test_float_int8_and_keras_agree(models: Path, data: str) -> None:
         classifier.build(loader.read(folder, manifest, name), manifest, name).logits(digits)
         for name in ("tensorflow", "litert")
     )
-    in_float = classifier.LiteRtClassifier(float_bytes(folder), manifest).logits(digits)
+    in_float = LiteRt(float_bytes(folder), "in float", 10).outputs(digits)[0]
     assert np.abs(in_float - keras).max() < 1e-3
     assert np.abs(int8 - keras).max() < 0.15 * np.ptp(keras)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import pdfs
-from batch.engines.workers import Beat, ScanReader
+from batch.engines.workers import ScanReader
 from batch.outbox import disposal, publisher, turns
-from batch.records import Outcome, ScanRef
+from batch.records import Beat, Outcome, ScanRef
 from batch.storage import dispatch
 from batch.watcher import loop
 from batch.watcher.systemd import MORE_TIME

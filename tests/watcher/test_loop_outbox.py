@@ -14,14 +14,13 @@ from typing import Any
 
 import pytest
 
-from batch.engines.workers import Beat
 from batch.errors import MeansError, OutboxError
 from batch.locations import STATE
 from batch.monitoring.health import Health, check_health
 from batch.outbox import batches, disposal, run_history, turns
 from batch.outbox import publisher as outboxes
 from batch.outbox.ledger import FILE, Ledger, open_ledger
-from batch.records import Outcome, ScanRef
+from batch.records import Beat, Outcome, ScanRef
 from batch.results import writers
 from batch.storage import disk as disks
 from batch.storage import locks

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from batch.inference import look_networks
 from batch.inference.look_networks import scaled
+from batch.inference.runtimes import LiteRt
 from batch.preprocessing.look import SIDE_PX
 from batch.training import litert
 from batch.training.look.networks import CLASSES, NORM_EPSILON, PLACE, Network
@@ -123,9 +123,9 @@ def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
 
 def litert_outputs(content: bytes, pictures: Pictures) -> tuple[Weights, Weights]:
     """Return logits, (n, 12), and places, (n, 4), of the content of a LiteRT file."""
-    network = look_networks.LiteRtNetwork(content, "the network")
+    network = LiteRt(content, "the network", CLASSES, PLACE)
     chunks = [
-        network.see(pictures[start : start + CHUNK, :, :, np.newaxis])
+        network.outputs(pictures[start : start + CHUNK, :, :, np.newaxis])
         for start in range(0, len(pictures), CHUNK)
     ]
     logits, places = zip(*chunks, strict=True)

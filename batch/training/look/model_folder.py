@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from batch.inference import model_store
-from batch.records import CLASSES, SPECS, Input, Manifest
-from batch.training import model_card, versions
+from batch.records import CLASSES_OF, SPECS, Input, Manifest
+from batch.training import model_card, model_writer, versions
 from batch.training.data.datasets import MNIST_LICENCE, NO_LICENCE
 from batch.training.look import weigh
 from batch.training.look.sources import Packed
@@ -48,14 +48,14 @@ def write(
     """
     manifest = Manifest(
         name=folder.name,
-        version=model_store.version_of(folder.name, files),
+        version=model_writer.version_of(folder.name, files),
         network="cnn",
-        classes=CLASSES[Input.SCAN],
+        classes=CLASSES_OF[Input.SCAN],
         output="softmax",
         preprocess=SPECS[Input.SCAN],
         temperature=1.0,
         review_below=1.0,
-        files=model_store.digests(files),
+        files=model_writer.digests(files),
         datasets=(*DATASETS, FASHION) if len(packed["fashion"]) else DATASETS,
         seed=seed,
         look_training=training,
@@ -63,4 +63,4 @@ def write(
     )
     manifest = weigh.fitted(manifest, files, packed, scenes)
     files = files | {"card.md": model_card.text(manifest).encode()}
-    return model_store.save(folder.parent, manifest, files, overwrite=True)
+    return model_writer.save(folder.parent, manifest, files, overwrite=True)

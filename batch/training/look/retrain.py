@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from batch.errors import ConfigError
 from batch.inference import look_networks, model_store
-from batch.inference.decision import Thresholds
 from batch.inference.look import NONE, SEVERAL, LookRules, Looks
 from batch.inference.models import Model
 from batch.inference.runtimes import load_keras
@@ -21,7 +20,7 @@ from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Grey, Manifest
 from batch.text import count
-from batch.training import litert, model_card, versions
+from batch.training import litert, model_card, model_writer, versions
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
@@ -77,7 +76,7 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
         ConfigError: The name is taken, or there is no scan to train on.
         ModelError: The model to go on from is damaged, or the folder cannot be written.
     """
-    model_store.check_target(options.models_dir, options.name, options.overwrite)
+    model_writer.check_target(options.models_dir, options.name, options.overwrite)
     start = model_store.load_manifest(options.start)
     held_out, training = own_scans.split(options.own)
     progress(f"{count(len(training), 'own scan')} to train on, {len(held_out)} held out")
@@ -104,8 +103,8 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
     manifest = dataclasses.replace(
         start,
         name=options.name,
-        version=model_store.version_of(options.name, files),
-        files=model_store.digests(files),
+        version=model_writer.version_of(options.name, files),
+        files=model_writer.digests(files),
         metrics={},
         numbers_metrics={},  # they are of the looks before
         datasets=(*start.datasets, own_scans.entry(training)),
@@ -121,7 +120,7 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
     metrics = {kind.name: evaluate.figure(evaluate.figures(kind.answers)) for kind in tested}
     manifest = dataclasses.replace(manifest, metrics=metrics)
     files["card.md"] = model_card.text(manifest).encode()
-    return model_store.save(options.models_dir, manifest, files, options.overwrite), tested
+    return model_writer.save(options.models_dir, manifest, files, options.overwrite), tested
 
 
 def draw(count: int, seed: int) -> list[OwnScan]:
@@ -146,7 +145,7 @@ def _export(new: dict[str, Any], greys: Sequence[Grey], seed: int) -> dict[str, 
 
 def _model(files: dict[str, bytes], manifest: Manifest) -> Model:
     looks = Looks(look_networks.build(files, manifest), LookRules.of(manifest))
-    return Model(manifest, looks, Thresholds.of(manifest))
+    return Model(manifest, looks)
 
 
 def _stricter(

@@ -24,7 +24,7 @@ from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Input, Manifest
 from batch.terminal.number_types import Whole
-from batch.training import calibration, model_card
+from batch.training import calibration, model_card, model_writer
 from batch.training.look.mixture import NONE, SEVERAL
 from batch.training.look.packing import packed_at
 from batch.training.look.scenes import Renderer
@@ -196,7 +196,7 @@ def weigh(model_dir: Path, sources: Path, count: int) -> str:
     if manifest.preprocess.input is not Input.SCAN:
         raise ConfigError(f"the model in {model_dir} has no looks: name one that has")
     manifest = fitted(manifest, models.read(model_dir, manifest, "litert"), packed_at(sources), count)
-    model_store.rewrite_card(model_dir, manifest, model_card.text(manifest))
+    model_writer.rewrite_card(model_dir, manifest, model_card.text(manifest))
     return manifest.look_fit
 
 

@@ -11,7 +11,7 @@ from batch.inference import model_store, models
 from batch.inference.model_store import NUMBERS_FILE
 from batch.inference.number_decision import NumberThresholds
 from batch.storage import durable
-from batch.training import model_card
+from batch.training import model_card, model_writer
 from batch.training.farm import CALIBRATION_WORKER, seed_of
 from batch.training.look.sources import Sources
 from batch.training.numbers import calibrate, convert
@@ -85,4 +85,4 @@ def _install(
         ),
     )
     card = model_card.text(manifest).encode()
-    model_store.add_files(model_dir, manifest, {NUMBERS_FILE: numbers, "card.md": card})
+    model_writer.add_files(model_dir, manifest, {NUMBERS_FILE: numbers, "card.md": card})

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch.inference.classifier import DigitReader
 from batch.inference.decision import Thresholds
 from batch.inference.models import Model
 from batch.training import metrics
@@ -29,7 +30,7 @@ class AlwaysZero(FakeClassifier):
 
 
 def reads_with(classifier: FakeClassifier) -> Model:
-    return Model(classifier.manifest, classifier, Thresholds.of(classifier.manifest))
+    return Model(classifier.manifest, DigitReader(classifier, Thresholds.of(classifier.manifest)))
 
 
 def stroke(number: int, *, wide: bool) -> npt.NDArray[Any]:

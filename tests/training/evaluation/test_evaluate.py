@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from batch.engines import limits
 from batch.errors import InputError
 from batch.inference import model_store
 from batch.training.data import labelled_scans
@@ -155,6 +156,26 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     result = CliRunner().invoke(explore, arguments, catch_exceptions=False)
     assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 2\n"
     assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
+
+
+def test_evaluate_has_no_more_workers_than_a_run(
+    tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batch.cli.evaluate import evaluate
+
+    asked = []
+
+    def answer(_: object, scans: object, workers: int) -> None:
+        asked.append(workers)
+        raise InputError("enough")
+
+    monkeypatch.setattr(evaluation, "answer", answer)
+    monkeypatch.setattr(limits, "memory_bytes", lambda: limits.WORKER_BYTES)
+    (tmp_path / "scans" / "1").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "scans" / "1" / "a.png"), IMAGES[0])
+    for options in (["--workers", "3"], ["--workers", "3", "--runtime", "tensorflow"]):
+        CliRunner().invoke(evaluate, [str(tmp_path / "scans"), *options])
+    assert asked == [1, 1]
 
 
 def test_record_adds_figures_to_the_model(
