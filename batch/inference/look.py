@@ -21,11 +21,12 @@ from batch.inference.model_store import LOOK_COUNT
 from batch.inference.runtimes import Network
 from batch.preprocessing.blank import has_ink, has_strokes
 from batch.preprocessing.look import Place, look_input, place_of
-from batch.preprocessing.number_line import written_part
+from batch.preprocessing.number_line import small_line_of, written_part
 from batch.records import Grey, Manifest, Prediction, Reason, Status
 
 SEVERAL, NONE = DIGITS, DIGITS + 1  # classes after the ten digits
 LIKELY = 0.5  # what has this probability is likelier than all else together
+RIVAL = 0.3  # probability of another answer in the whole scan from which a person checks that of a part
 CHUNK_SCANS = 16  # pictures in a batch; the memory of a larger one leaves the processor's cache
 
 
@@ -143,8 +144,7 @@ class Looks:
     def see(self, greys: Sequence[Grey]) -> list[Sight]:
         """Look at some scans, and again at those of which digitbox is not sure.
 
-        A digit in a long scan may be too small to be seen. If the scan looks blank, what is written is looked
-        at alone, and a person checks it.
+        What is small in its scan is looked at alone. If the scan looks blank, a person checks what was seen.
 
         Args:
             greys: Grey images, uint8 (height, width), at least one pixel.
@@ -156,12 +156,21 @@ class Looks:
         parts = {
             index: part
             for index, (grey, sight) in enumerate(zip(greys, sights, strict=True))
-            if sight.decision.reason is Reason.BLANK and (part := written_part(grey)) is not None
+            if (part := self._part_of(grey, sight)) is not None
         }
         again = self._see([cut(greys[index], part) for index, part in parts.items()])
         for (index, part), sight in zip(parts.items(), again, strict=True):
-            sights[index] = _of_part(sight, part)
+            sights[index] = _surer(sights[index], _in_scan(sight, part))
         return sights
+
+    def _part_of(self, grey: Grey, sight: Sight) -> Place | None:
+        """Return the part of a scan to look at again; None if that would tell no more."""
+        if sight.decision.reason is Reason.BLANK:
+            return small_line_of(grey) or written_part(grey)
+        is_open = len(sight.glances) == LOOK_COUNT and sight.decision.status is not Status.REFUSED
+        if is_open and sight.glances[-1].confidence < self.rules.above[-1]:
+            return small_line_of(grey)
+        return None
 
     def _see(self, greys: Sequence[Grey]) -> list[Sight]:
         """Look at whole scans, and at the places of their digits."""
@@ -265,13 +274,24 @@ def cut(grey: Grey, place: Place) -> Grey:
     return grey[place.top : place.bottom, place.left : place.right]
 
 
-def _of_part(sight: Sight, part: Place) -> Sight:
+def _in_scan(sight: Sight, part: Place) -> Sight:
     """Return what was seen of a part of a scan, with places in the whole scan."""
     place = part if sight.glances else None
     if sight.place is not None:
         left, top, right, bottom = sight.place
         place = Place(part.left + left, part.top + top, part.left + right, part.top + bottom)
-    return Sight(decision.doubted(sight.decision), sight.glances, place, part)
+    return Sight(sight.decision, sight.glances, place, part)
+
+
+def _surer(whole: Sight, part: Sight) -> Sight:
+    """Return what was seen of a scan or of a part of it, whichever is surer; doubt it if they differ."""
+    if whole.decision.reason is Reason.BLANK:
+        return part._replace(decision=decision.doubted(part.decision))
+    before, now = whole.glances[-1], part.glances[-1] if part.glances else None
+    if now is None or part.decision.status is Status.REFUSED or now.confidence <= before.confidence:
+        return whole
+    against = max(before.several, before.none, before.confidence if before.label != now.label else 0.0)
+    return part._replace(decision=decision.doubted(part.decision)) if against >= RIVAL else part
 
 
 def glances_of(logits: Logits) -> list[Glance]:

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from batch.inference import steps
 from batch.inference.decision import Decision
+from batch.inference.look import cut
 from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision, Spelled, decide
 from batch.inference.numbers import NumberReader
 from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import closer_strip_of, strip_of
+from batch.preprocessing.number_line import small_line_of, strip_of
 from batch.records import Grey, Reason, Status
 
 # Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
@@ -47,12 +48,13 @@ def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
         The surer reading of each scan, in the same order.
     """
     lines = _read([strip_of(grey).picture for grey in greys], numbers)
-    strips: dict[int, Grey] = {}
-    for index, (grey, line) in enumerate(zip(greys, lines, strict=True)):
-        if line.decision.confidence < SURE and line.spelled.sign < SURE_SIGN:
-            closer = closer_strip_of(grey)
-            if closer is not None:
-                strips[index] = closer.picture
+    strips = {
+        index: strip_of(cut(grey, place)).picture
+        for index, (grey, line) in enumerate(zip(greys, lines, strict=True))
+        if line.decision.confidence < SURE
+        and line.spelled.sign < SURE_SIGN
+        and (place := small_line_of(grey)) is not None
+    }
     for index, closer_line in zip(strips, _read(list(strips.values()), numbers), strict=True):
         lines[index] = _surer(lines[index], closer_line)
     return lines

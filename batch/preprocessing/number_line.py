@@ -72,35 +72,7 @@ def strip_of(grey: Grey) -> Strip:
     Args:
         grey: Grey image, uint8 (height, width), at least one pixel.
     """
-    return _strip_of_light(_with_light_ink(grey))
-
-
-def closer_strip_of(grey: Grey) -> Strip | None:
-    """Make a strip of the line alone, if that takes little of the scan.
-
-    In such a scan the reader of numbers sees small digits, far between the lines of a form. This strip has
-    more pixels of them and less of all else.
-
-    Args:
-        grey: Grey image, uint8 (height, width), at least one pixel.
-
-    Returns:
-        The strip; None if the line is not small, or if it is not clear where it is.
-    """
-    light = _with_light_ink(grey)
-    base = _levelled(light)
-    place = find_small_line(base)
-    if place is None:
-        return None
-    down, along = light.shape[0] / base.shape[0], light.shape[1] / base.shape[1]
-    top, bottom = math.floor(place.top * down), math.ceil(place.bottom * down)
-    left, right = math.floor(place.left * along), math.ceil(place.right * along)
-    strip = _strip_of_light(np.ascontiguousarray(light[top:bottom, left:right]))
-    return strip._replace(left=strip.left + left)
-
-
-def _strip_of_light(light: Grey) -> Strip:
-    base = _levelled(light)
+    base = _levelled(grey)
     left, top, right, bottom = find_line(base)
     height, width = bottom - top, right - left
     scale = _INSIDE_PX / height
@@ -111,18 +83,33 @@ def _strip_of_light(light: Grey) -> Strip:
     if line.shape != (_INSIDE_PX, columns):
         line = cv2.resize(line, (columns, _INSIDE_PX), interpolation=cv2.INTER_LINEAR)
     picture, before = _put_in_strip(line, STRIP.margin_px)
-    to_light, step = light.shape[1] / base.shape[1], width / columns
-    return Strip(picture, (left - before * step) * to_light, step * to_light)
+    to_grey, step = grey.shape[1] / base.shape[1], width / columns
+    return Strip(picture, (left - before * step) * to_grey, step * to_grey)
 
 
-def _with_light_ink(grey: Grey) -> Grey:
-    return cv2.bitwise_not(grey) if is_ink_dark(grey) else grey
+def small_line_of(grey: Grey) -> Place | None:
+    """Return the place of a line that takes little of a scan, with some paper around it.
 
+    What is written there is small for a network that sees the whole scan. Of the place alone, it sees more
+    pixels, and less of all else.
 
-def _levelled(light: Grey) -> Grey:
-    """Reduce a scan with light ink, and bring its paper to the ground and its ink to 255."""
-    base = _reduce_to(light, STRIP.base_px)
-    return np.asarray(cv2.LUT(base, level_curve(base)))
+    Args:
+        grey: Grey image, uint8 (height, width), at least one pixel.
+
+    Returns:
+        The place; None if the line is not small, or if it is not clear where it is.
+    """
+    base = _levelled(grey)
+    place = find_small_line(base)
+    if place is None:
+        return None
+    along, down = grey.shape[1] / base.shape[1], grey.shape[0] / base.shape[0]
+    return Place(
+        math.floor(place.left * along),
+        math.floor(place.top * down),
+        math.ceil(place.right * along),
+        math.ceil(place.bottom * down),
+    )
 
 
 def widen(strip: Grey) -> Strip:
@@ -182,6 +169,12 @@ def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:
         last = min(strip.shape[1], math.ceil(min(right, middle + STRIP.reach_px)))
         pictures.append(light_input(strip[:, first : max(last, first + 1)]))
     return pictures
+
+
+def _levelled(grey: Grey) -> Grey:
+    """Reduce a scan, and bring its paper to the ground and its ink to 255."""
+    base = _reduce_to(cv2.bitwise_not(grey) if is_ink_dark(grey) else grey, STRIP.base_px)
+    return np.asarray(cv2.LUT(base, level_curve(base)))
 
 
 def _reduce_to(light: Grey, height_px: int) -> Grey:
