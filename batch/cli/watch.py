@@ -102,7 +102,7 @@ def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, va
         stop.must_reload = False
         if state.is_watching:
             good, good_reader = planned, reader
-        new, state = _reload(folder, values), State()
+        new, state = _reload(folder, values), State(unnoted=state.unnoted)
         planned = new or planned
         try:
             if planned == good:
@@ -120,7 +120,7 @@ def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, va
             with suppress(ConfigError):
                 set_up_log(good.output, with_times=True)
             _say_kept("options and the model", str(error))
-            planned, state = good, State()
+            planned, state = good, State(unnoted=state.unnoted)
             reader = _watch(planned, stop, state, good_reader, goes_on=True)
 
 
