@@ -15,7 +15,7 @@ from batch.inference.numbers import NumberReader
 from batch.inference.sheet import PANEL_PX, WHITE, Sheet, draw
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import strip_of
-from batch.records import Grey, ScanRef, Status
+from batch.records import Grey, Reason, ScanRef, Status
 from batch.text import text_cell
 
 LOOKS = ("look", "closer", "place")  # names of the glances of a scan, in their order
@@ -98,9 +98,11 @@ def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader)
     strip = strip_of(image).picture
     (spelled,) = numbers.spell([strip])
     (decision,) = decide_numbers([image], model, numbers)
+    reasons = spelled.reasons
     measures = (
-        f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others {spelled.other:.3f}, "
-        f"blank {spelled.empty:.3f}, not a number {spelled.sign:.3f}"
+        f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others "
+        f"{reasons[Reason.WRONG_LENGTH]:.3f}, blank {reasons[Reason.BLANK]:.3f}, not a number "
+        f"{reasons[Reason.NOT_A_NUMBER]:.3f}"
     )
     if decision.status is Status.REFUSED:
         sentence = f"{name}: refused, {decision.reason} ({measures})"
