@@ -132,6 +132,7 @@ class Scene:
         read: Callable[[ScanReader], ScanReader] = lambda reader: reader,
         *,
         goes_on: bool = False,
+        state: State | None = None,
         **options: Any,
     ) -> None:
         """Watches until that time.
@@ -140,6 +141,7 @@ class Scene:
             until_s: when it is told to stop.
             read: wraps the reader of scans.
             goes_on: whether it has watched before a signal had it begin anew.
+            state: the state that the watcher sets; None for a new one.
             options: of the watcher.
         """
         stop = StopAt(self.ticking, until_s)
@@ -149,7 +151,7 @@ class Scene:
             stats = job.new_stats(settings)
             news = News(
                 stats,
-                State(),
+                state or State(),
                 self.notifications,
                 self.outbox,
                 lambda _: self.take(),

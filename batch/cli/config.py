@@ -10,7 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from batch.cli.config_file import read_config
 from batch.cli.options import COMMANDS, given_value
+from batch.cli.run import build_options, run
 from batch.config import CONFIG_FILE
 from batch.locations import absolute
 from batch.monitoring.ping import without_secrets
@@ -72,7 +74,8 @@ def config(context: click.Context, as_json: bool) -> None:
     """Print the value of each option and where it comes from.
 
     These are the options of run and watch, with the values that they have in this folder without any flag. A
-    flag of run or watch goes before all of them.
+    flag of run or watch goes before all of them. The exit code is 2 if run refuses the values. It is also 2
+    if the file has an option of only one of the two outside its table.
     """
     group = context.find_root()
     config_file = Path(absolute(str(group.params["config_file"] or CONFIG_FILE)))
@@ -92,10 +95,23 @@ def config(context: click.Context, as_json: bool) -> None:
         }
         content["config_file"] = str(config_file) if config_file.exists() else None
         console.print_line(json.dumps(content, indent=1))
-        return
-    for line in _table(by_command):
-        if not console.print_line(line):
-            break
+    else:
+        for line in _table(by_command):
+            if not console.print_line(line):
+                break
+    _check(group)
+
+
+def _check(group: click.Context) -> None:
+    """Check what the commands would check of their options.
+
+    Raises:
+        ConfigError: A command refuses them. An outbox that only `watch` refuses may be meant for `run`.
+    """
+    config = read_config(group.params["config_file"], COMMANDS)
+    for name in COMMANDS:
+        config.check(name, COMMANDS)
+    build_options((), run.make_context("run", [], parent=group).params)
 
 
 def _table(settings_by_command: dict[str, dict[str, Setting]]) -> list[str]:

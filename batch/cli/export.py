@@ -16,11 +16,11 @@ from batch.cli import values
 from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath, NamedPath
 from batch.errors import ConfigError, InputError, OutboxError, OutputExistsError
-from batch.outbox import corrections
+from batch.outbox import corrections, published_files
 from batch.outbox.export import STDOUT, PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import Status
-from batch.results import names, schema
+from batch.results import schema
 from batch.results.spreadsheets import ExcelEuWriter, ExcelWriter
 from batch.results.writers import CsvWriter, ParquetWriter, Writer
 from batch.storage.durable import new_file
@@ -135,10 +135,9 @@ def export(
         if has_ledger(outbox):
             ledger = opened.enter_context(open_ledger(outbox, read_only=True))
             ledger.hold_snapshot()
-        elif names.find(outbox):
+        elif missing := published_files.missing_ledger(outbox):
             raise InputError(
-                f"{outbox} has files of results and no ledger: join the files, each begins with the columns, "
-                "or use digitbox.read_results"
+                f"{missing}: join the files, each begins with the columns, or use digitbox.read_results"
             )
         source = PublishedRows(ledger, outbox, choice)
         effective = None if published else corrections.load(outbox)

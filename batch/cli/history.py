@@ -11,9 +11,10 @@ import click
 
 from batch.cli.options import outbox_option, state_option
 from batch.clock import spoken
-from batch.locations import Location, state_folder, with_state_folder
+from batch.errors import InputError
+from batch.locations import STATE, Location, state_folder, with_state_folder
 from batch.monitoring.summary import as_json_object
-from batch.outbox import run_history
+from batch.outbox import published_files, run_history
 from batch.outbox.ledger import Ledger, has_ledger
 from batch.records import RunSummary, Status
 from batch.terminal import console
@@ -42,6 +43,8 @@ def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> N
     if has_ledger(outbox):
         with closing(Ledger(folder, read_only=True)) as opened:
             runs = run_history.last_runs(opened, last)
+    elif missing := published_files.missing_ledger(outbox):
+        raise InputError(f"{missing}: bring back its folder {STATE}, which has the history")
     ends = [_end(run, folder, is_last=number == 0) for number, run in enumerate(runs)]
     if as_json:
         console.print_line(

@@ -17,6 +17,7 @@ from batch.cli.options import options as options_of
 from batch.cli.options import version_option
 from batch.cli.run import print_names, say_config_file, set_up_log
 from batch.cli.types import LocalPath
+from batch.cli.variables import warn_of_misspelt
 from batch.config import OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
 from batch.errors import ConfigError, ExitCode, RunError
 from batch.locations import absolute
@@ -74,6 +75,7 @@ def watch(folder: Path | None, **values: Any) -> None:
     stop = StopSignal()
     with stop.listen():
         set_up_log(build(OutputOptions, values), with_times=True)
+        warn_of_misspelt()
         say_config_file()
         planned = build_options(folder, values)
         if planned.output.dry_run:
@@ -100,7 +102,7 @@ def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, va
         stop.must_reload = False
         if state.is_watching:
             good, good_reader = planned, reader
-        new, state = _reload(folder, values), State()
+        new, state = _reload(folder, values), State(unnoted=state.unnoted)
         planned = new or planned
         try:
             if planned == good:
@@ -118,7 +120,7 @@ def _watch_on(planned: WatcherOptions, stop: StopSignal, folder: Path | None, va
             with suppress(ConfigError):
                 set_up_log(good.output, with_times=True)
             _say_kept("options and the model", str(error))
-            planned, state = good, State()
+            planned, state = good, State(unnoted=state.unnoted)
             reader = _watch(planned, stop, state, good_reader, goes_on=True)
 
 

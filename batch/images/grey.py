@@ -50,6 +50,8 @@ def to_grey(pixels: npt.NDArray[np.generic], alpha: Grey | None = None) -> Grey:
             pixels = pixels.astype(np.float32)
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         alpha = _opacity(pixels)
+    if alpha is not None and transparency.is_opaque(alpha):
+        alpha = None
     is_integer = pixels.ndim == 3 and pixels.dtype != np.float32
     is_inverted = is_integer and (alpha is None or bool(alpha.any())) and colour.is_dark(pixels)
     if is_inverted:

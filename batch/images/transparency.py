@@ -35,20 +35,23 @@ class _Constants:
 _C = _Constants()
 
 
+def is_opaque(alpha: Grey) -> bool:
+    """Return whether all pixels are opaque; levels of the alpha below 255 by rounding do not count."""
+    return int(alpha.sum(dtype=np.int64)) >= 255 * alpha.size - 127
+
+
 def put_on_paper(grey: Grey, alpha: Grey) -> Grey:
     """Put what is opaque on paper.
 
     Args:
         grey: uint8 (height, width).
-        alpha: uint8 (height, width), 0 transparent to 255 opaque.
+        alpha: uint8 (height, width), 0 transparent to 255 opaque; not all pixels are opaque.
 
     Returns:
         Array of uint8 (height, width). The paper has the level of the slip if the opaque part is a slip of
         paper. If it is ink, the paper is white, or black under light ink.
     """
     weight = int(alpha.sum(dtype=np.int64))
-    if weight >= 255 * alpha.size - 127:
-        return grey
     paper = _slip_level(grey, alpha)
     if paper is None:
         weighted = cv2.multiply(grey, alpha, dtype=cv2.CV_16U)

@@ -14,7 +14,7 @@ from batch.inference.number_steps import decide_numbers, read_lines
 from batch.inference.numbers import NumberReader
 from batch.inference.sheet import PANEL_PX, WHITE, Sheet, draw
 from batch.preprocessing.look import Place, look_input
-from batch.records import Grey, ScanRef, Status
+from batch.records import Grey, Reason, ScanRef, Status
 from batch.text import text_cell
 
 LOOKS = ("look", "closer", "place")  # names of the glances of a scan, in their order
@@ -108,9 +108,11 @@ def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader)
     """Read one scan with a number; return the sentence and the picture."""
     ((strip, spelled, _),) = read_lines([image], numbers)
     (decision,) = decide_numbers([image], model, numbers)
+    reasons = spelled.reasons
     measures = (
-        f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others {spelled.other:.3f}, "
-        f"blank {spelled.empty:.3f}, not a number {spelled.sign:.3f}"
+        f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others "
+        f"{reasons[Reason.WRONG_LENGTH]:.3f}, blank {reasons[Reason.BLANK]:.3f}, not a number "
+        f"{reasons[Reason.NOT_A_NUMBER]:.3f}"
     )
     if decision.status is Status.REFUSED:
         sentence = f"{name}: refused, {decision.reason} ({measures})"

@@ -83,7 +83,8 @@ class Spelled(NamedTuple):
         allowed: Probability of a number of an allowed length, 0 to 1.
         other: Probability of a number of another length, 0 to 1.
         empty: Probability of no character at all, 0 to 1.
-        sign: Probability of a character that is no digit, 0 to 1.
+        sign: Probability of a character that is no digit, or of more digits than digitbox reads, 0 to 1.
+        longer: The part of `sign` that is more digits than digitbox reads.
         seen: The probability of each digit by the looks alone, 0 to 1; empty if they were not asked.
     """
 
@@ -95,7 +96,17 @@ class Spelled(NamedTuple):
     other: float
     empty: float
     sign: float
+    longer: float = 0.0
     seen: tuple[float, ...] = ()
+
+    @property
+    def reasons(self) -> dict[Reason, float]:
+        """The probability of each reason to refuse the line, 0 to 1."""
+        return {
+            Reason.WRONG_LENGTH: self.other + self.longer,
+            Reason.BLANK: self.empty,
+            Reason.NOT_A_NUMBER: self.sign - self.longer,
+        }
 
     @property
     def digit_shares(self) -> list[float]:
@@ -137,13 +148,8 @@ def decide(spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
     against = max(spelled.other * thresholds.other_length, spelled.empty, spelled.sign)
     if against > spelled.allowed or not spelled.number:
         # The user's word on the length has no say in why there is no number of that length.
-        _, reason = max(
-            (spelled.other, Reason.WRONG_LENGTH),
-            (spelled.empty, Reason.BLANK),
-            (spelled.sign, Reason.NOT_A_NUMBER),
-            key=lambda pair: pair[0],
-        )
-        return NumberDecision(Status.REFUSED, reason)
+        reasons = spelled.reasons
+        return NumberDecision(Status.REFUSED, max(reasons, key=lambda reason: reasons[reason]))
     confidence = thresholds.confidence(spelled.share, spelled.least_seen)
     seen = spelled.seen or (UNSEEN,) * len(spelled.number)
     # No digit is less sure than the number.

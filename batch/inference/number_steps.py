@@ -104,7 +104,7 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):
         sign = lines[index].spelled.sign
-        if decisions[index].reason is not Reason.NOT_A_NUMBER or sign < SURE_SIGN:
+        if sign < SURE_SIGN:
             agreed = _agree(decisions[index], digit.decision)
             decisions[index] = _doubted(agreed) if sign >= UNSURE_SIGN else agreed
     return decisions

@@ -29,6 +29,7 @@ class Reading:
     Attributes:
         frames: Probabilities by frame, (n, frames, 12).
         masses: Probabilities of all numbers of each length, (n, 13).
+        any_length: Probabilities of all numbers of any length, also of more digits, (n,).
 
     Args:
         logits: Logits by frame, float32 (n, frames, 12).
@@ -40,6 +41,7 @@ class Reading:
     def __init__(self, logits: npt.NDArray[np.float32], most: int, left: float, columns: float) -> None:
         self.frames = _softmax(logits)
         self.masses = ctc.length_masses(self.frames, DIGITS, MAX_DIGITS)
+        self.any_length = (1 - self.frames[:, :, SIGN]).prod(axis=1)
         self._best = ctc.BestNumbers(self.frames, DIGITS, most)
         self._left, self._columns = left, columns
 
@@ -81,8 +83,10 @@ def spell(readings: Sequence[Reading], lengths: Lengths, other_length: float) ->
     others = masses[:, 1:].sum(axis=1) - within
     empties = masses[:, 0]
     signs = np.maximum(1 - masses.sum(axis=1), 0)
+    any_length = np.mean([reading.any_length for reading in readings], axis=0)
+    longer = np.clip(any_length - masses.sum(axis=1), 0, signs)
     totals = np.maximum(within + other_length * others + empties + signs, MIN_SHARE)
-    sums = np.stack([shares / totals, within, others, empties, signs], axis=1)
+    sums = np.stack([shares / totals, within, others, empties, signs, longer], axis=1)
     return [
         Spelled("".join(map(str, path.number)), share, of_places, path.middles, *rest)
         for path, of_places, (share, *rest) in zip(best, places, sums.tolist(), strict=True)

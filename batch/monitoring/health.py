@@ -14,8 +14,8 @@ from batch.clock import seconds_of, spoken
 from batch.config import ATTEMPTS
 from batch.errors import ExitCode, InputError
 from batch.inputs.find import Inputs
-from batch.locations import Location, command_line, is_remote, state_folder
-from batch.outbox import batches, corrections, processes, run_history, turns
+from batch.locations import STATE, Location, command_line, is_remote, state_folder
+from batch.outbox import batches, corrections, processes, published_files, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
@@ -91,7 +91,9 @@ def check_health(
     health = Health(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
     folder = state_folder(outbox)
     if not ledger_exists(folder):
-        health.problems.append(f"nothing has been read into {outbox} yet")
+        missing = published_files.missing_ledger(outbox)
+        problem = f"{missing}: bring back its folder {STATE}, or all scans count as new"
+        health.problems.append(problem if missing else f"nothing has been read into {outbox} yet")
         return health
     listing = Listing.of(outbox) if is_deep and isinstance(outbox, Path) else None
     with closing(Ledger(folder, read_only=True)) as ledger:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +40,7 @@ class State:
         ready_since: Time when the oldest ready scan became whole, by the watcher's clock; inf if none is.
         pauses: Number of pauses so far.
         problem: Reason of the present pause; empty if there is none.
+        unnoted: Entries of starts of this watcher that ended while the ledger could not be written.
     """
 
     is_watching: bool = False
@@ -47,6 +48,7 @@ class State:
     ready_since: float = math.inf
     pauses: int = 0
     problem: str = ""
+    unnoted: list[RunSummary] = field(default_factory=list)
 
 
 class News:

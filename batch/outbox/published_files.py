@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from batch.locations import Location, state_folder
 from batch.outbox import batches
-from batch.outbox.ledger import has_ledger, open_ledger
+from batch.outbox.ledger import exists, has_ledger, open_ledger
 from batch.results import names
 from batch.text import count, text_cell
 
@@ -32,3 +33,10 @@ def find(outbox: Path) -> list[Path]:
         files = f"{count(len(others), 'file')} that digitbox did not publish there"
         _log.warning(f"left out of {outbox}: {files}, e.g. {text_cell(others[0])}")
     return found
+
+
+def missing_ledger(outbox: Location) -> str:
+    """Return words for an outbox that has files of results and no ledger; an empty text for any other."""
+    if not isinstance(outbox, Path) or exists(state_folder(outbox)) or not names.find(outbox):
+        return ""
+    return f"{outbox} has files of results and no ledger"

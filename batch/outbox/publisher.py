@@ -259,6 +259,11 @@ class Outbox:
         beat = run_history.Heartbeat(os.getpid(), inbox, state, "", iso(self._now()), every_s=every_s)
         run_history.write_heartbeat(self._ledger, beat)
 
+    def note_ends(self, runs: Sequence[RunSummary]) -> None:
+        """Write how earlier starts of the watcher ended, of those that have an entry."""
+        for run in runs:
+            run_history.write_end(self._ledger, run)
+
     def last_runs(self, count: int) -> list[RunSummary]:
         """Return the last entries of the history, the newest first; this run's is the first."""
         return run_history.last_runs(self._ledger, count)

@@ -50,6 +50,14 @@ def write_run(ledger: Ledger, summary: RunSummary) -> None:
     )
 
 
+def write_end(ledger: Ledger, summary: RunSummary) -> None:
+    """Write how an earlier run ended, if it has an entry; a new one would be the newest."""
+    ledger.execute(
+        "UPDATE runs SET exit_code = ?, summary = ? WHERE run = ?",
+        (summary.exit_code, json.dumps(asdict(summary)), summary.run),
+    )
+
+
 def trim_runs(ledger: Ledger) -> None:
     """Delete the oldest entries beyond `MAX_RUNS`."""
     ledger.execute("DELETE FROM runs WHERE rowid <= (SELECT MAX(rowid) FROM runs) - ?", (MAX_RUNS,))

@@ -41,8 +41,12 @@ function isAnswer(index, corrected) {
 /** Return the answer that a digit begins: the digit, or a number that the person goes on to type; null for none. */
 function typedAnswer(index, digit) {
   if (!hasNumber(index)) return digit;
-  const number = window.prompt("The number, with its leading zeros", digit)?.trim() ?? "";
-  return /^[0-9]{1,12}$/.test(number) ? number : null;
+  const words = "The number, with its leading zeros";
+  let number = window.prompt(words, digit)?.trim();
+  while (number !== undefined && !/^[0-9]{1,12}$/.test(number)) {
+    number = window.prompt(`${number || "Nothing"} is not 1 to 12 digits. ${words}`, number)?.trim();
+  }
+  return number ?? null;
 }
 
 /** Return true if digitbox has this answer, or a later one. */

@@ -156,6 +156,8 @@ class Watcher:
                     if not state.is_watching:
                         self._start()
                     outbox.passing = _PASSING
+                    outbox.note_ends(state.unnoted)
+                    state.unnoted.clear()
                     self._tell_published(outbox, 0.0, 0.0)  # files that an earlier process staged
                     self._arrivals.rescan_due = -math.inf
                     while not self._stop.is_asked():
@@ -182,7 +184,8 @@ class Watcher:
                 self._pause(pause_s, detail)
         if state.is_watching and self._news.stats.exit_code is None:  # it ends in a pause
             self._set_end()
-            self._note("stopped", "", 0)
+            if not self._note("stopped", "", 0):
+                state.unnoted.append(self._news.stats.summary())
         _log.info("stopped", extra=event("stopped"))
 
     def _set_end(self) -> None:

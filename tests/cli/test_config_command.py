@@ -68,6 +68,35 @@ def test_another_file_and_what_is_wrong_in_it(digitbox: Digitbox, tmp_path: Path
     assert digitbox("--config", "gone.toml", "config").code == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('on-complete = "foo \\"bar"', "--on-complete: 'foo \"bar' cannot be split into words"),
+        ("rescan = 5", "digitbox run has no option rescan, digitbox watch has: put it under a line [watch]"),
+        ("max-files = 5", "digitbox watch has no option max-files, digitbox run has: put it under"),
+        ('summary = "gone/x"', "--summary: no folder gone"),
+        ('outbox = "inbox/out"', "must not lie in each other"),
+        ('after = "move"\noutbox = "s3://bucket/out"', "is for scans and an outbox on a disk"),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_values_that_a_command_refuses_end_it_with_2(
+    digitbox: Digitbox, tmp_path: Path, text: str, says: str, form: list[str]
+) -> None:
+    (tmp_path / "digitbox.toml").write_text(f"{text}\n")
+    result = digitbox("config", *form)
+    assert result.code == 2 and says in result.err and len(result.err.splitlines()) == 1
+    assert "review" in result.out  # whoever looks for the mistake sees the values
+
+
+@pytest.mark.parametrize(
+    "text", ["[watch]\nrescan = 5", 'outbox = "s3://bucket/out"', "[run]\nmax-files = 5"]
+)
+def test_values_that_one_command_obeys_are_well(digitbox: Digitbox, tmp_path: Path, text: str) -> None:
+    (tmp_path / "digitbox.toml").write_text(f"{text}\n")
+    assert digitbox("config").code == 0
+
+
 SENSITIVE = ["on-failure", "on-complete", "ping", "summary", "metrics-file", "log-file", "after", "model"]
 SENSITIVE += ["metrics-listen"]
 

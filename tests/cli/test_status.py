@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from batch.clock import iso
-from batch.locations import RemoteOutbox, command_line
+from batch.locations import STATE, RemoteOutbox, command_line
 from batch.monitoring.health import check_health
 from batch.outbox import ledger as ledgers
 from batch.outbox import processes, run_history
@@ -403,3 +403,15 @@ def test_who_may_only_read_an_outbox_is_told_how_it_is(outbox: Path) -> None:
         state.chmod(0o755)
         assert (done.returncode, len(done.stderr.splitlines())) == (code, code and 1), done.stderr
         assert text in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "status --json", "status --deep", "history", "history --json"])
+def test_results_without_a_ledger_are_not_nothing(digitbox: Digitbox, inbox: Path, command: str) -> None:
+    """E.g. a copy of an outbox without its hidden folder."""
+    (inbox / "a.png").write_bytes(TWO)
+    digitbox("run")
+    shutil.rmtree(inbox.parent / "outbox" / STATE)
+    result = digitbox(*command.split())
+    assert "outbox has files of results and no ledger" in result.out + result.err
+    assert "nothing has been read" not in result.out and "no runs yet" not in result.err
+    assert result.code == (1 if "status" in command else 4)

@@ -10,6 +10,7 @@ import pytest
 from batch.config import WatchOptions
 from batch.inference.reader import Reader
 from batch.monitoring.news import News
+from batch.outbox.run_stats import RunStats
 from batch.watcher import loop
 from batch.watcher.inbox import find_inputs
 from batch.watcher.signals import StopSignal
@@ -146,3 +147,25 @@ def test_a_model_that_is_gone_ends_no_watcher(
     file.unlink()
     fake_model.rename(fake_model.with_name("away"))
     assert digitbox("watch").code == 5  # at its start, a watcher needs its model
+
+
+@pytest.mark.parametrize("text", ["", "model = 'nope'"])
+def test_an_end_that_has_no_entry_reaches_the_next_start(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """The ledger could not be written when SIGHUP came, and may be when the next start opens it."""
+    seen: list[int] = []
+
+    def watch(
+        _: WatchOptions, reader: Reader, stats: RunStats, news: News, stop: StopSignal, *, goes_on: bool
+    ) -> None:
+        reader.load()
+        seen.append(len(news.state.unnoted))
+        news.state.unnoted.append(stats.summary())
+        news.state.is_watching = True
+        (inbox.parent / "digitbox.toml").write_text(f"{text}\n")
+        os.kill(os.getpid(), signal.SIGTERM if len(seen) == 3 else signal.SIGHUP)
+
+    monkeypatch.setattr(loop, "watch", watch)
+    assert digitbox("watch").code == 0
+    assert seen == [0, 1, 2]

@@ -132,6 +132,32 @@ def test_the_inverse_of_a_transparent_image_is_inverse(name: str) -> None:
     assert np.array_equal(grey, 255 - inverse)
 
 
+# Brightness tells ink from paper, and the colours differ much more.
+VIVID = {
+    "rose on green": ((30, 221, 21), (251, 211, 245)),
+    "violet on green": ((100, 180, 76), (210, 5, 251)),
+    "pink on blue": ((90, 90, 255), (255, 90, 200)),
+}
+
+
+@pytest.mark.parametrize("name", [*PAIRS, *VIVID])
+def test_an_opaque_alpha_changes_nothing(name: str) -> None:
+    image = draw(*(PAIRS | VIVID)[name], 5)
+    rgba = np.dstack([image[..., ::-1], np.full(image.shape[:2], 255, np.uint8)])
+    tiff, webp = io.BytesIO(), io.BytesIO()
+    tifffile.imwrite(tiff, rgba, photometric="rgb", extrasamples=["unassalpha"])
+    Pillow.fromarray(rgba).save(webp, "WEBP", lossless=True)
+    bgra = rgba[..., [2, 1, 0, 3]]
+    files = [tiff.getvalue(), webp.getvalue(), bytes(cv2.imencode(".png", bgra)[1])]
+    greys = [from_pixels(bgra, MAX_PIXELS), *(decode.decode(file, MAX_PIXELS) for file in files)]
+    expected = decode.decode(save("PNG", image), MAX_PIXELS)
+    assert [np.array_equal(grey, expected) for grey in greys] == [True] * 4
+    deep = image.astype(np.uint16) * 257
+    expected = decode.decode(bytes(cv2.imencode(".png", deep)[1]), MAX_PIXELS)
+    deep = np.dstack([deep, np.full(image.shape[:2], 65535, np.uint16)])
+    assert np.array_equal(decode.decode(bytes(cv2.imencode(".png", deep)[1]), MAX_PIXELS), expected)
+
+
 def test_the_inverse_of_an_image_of_wide_pixels_is_inverse() -> None:
     image = draw(*PAIRS["blue on white"], 5)
     files = (save("PNG", pixels) for pixels in (image, 255 - image))

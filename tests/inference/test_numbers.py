@@ -23,7 +23,7 @@ from batch.inference.spelling import BLANK, CLASSES, SIGN
 from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
 from batch.preprocessing.number_line import WIDTHS_PX
-from batch.records import Prediction, Reason, ScanRef, Status
+from batch.records import Grey, Prediction, Reason, ScanRef, Status
 from batch.training import model_writer
 from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, SEVERAL_PAGES, two
@@ -51,9 +51,11 @@ class Spelling:
         return [logits.reshape(len(batch), 1, -1, 24)]
 
 
-def read(shares: dict[str, float], lengths: Lengths = ANY, **changes: float) -> NumberDecision:
+def read(
+    shares: dict[str, float], lengths: Lengths = ANY, strip: Grey = STRIP, **changes: float
+) -> NumberDecision:
     thresholds = dataclasses.replace(PLAIN, **changes)
-    (line,) = NumberReader(Spelling(shares), thresholds, lengths).spell([STRIP])
+    (line,) = NumberReader(Spelling(shares), thresholds, lengths).spell([strip])
     return decide(line, thresholds)
 
 
@@ -76,6 +78,15 @@ def test_another_length_is_refused(text: str, lengths: Lengths) -> None:
     assert read({text: 1.0}, lengths) == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
 
 
+@pytest.mark.parametrize("lengths", [ANY, FOUR, Lengths(2, 6), Lengths(12, 12)], ids=str)
+@pytest.mark.parametrize("length", [13, 14, 20])
+def test_more_digits_than_digitbox_reads_are_a_wrong_length(length: int, lengths: Lengths) -> None:
+    text, strip = ("90210" * 4)[:length], np.full((40, WIDTHS_PX[-1]), 48, np.uint8)
+    decision = read({text: 1.0}, lengths, strip)
+    assert decision == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
+    assert read({f"{text}+": 1.0}, lengths, strip).reason is Reason.NOT_A_NUMBER
+
+
 def test_nothing_written_is_blank() -> None:
     assert read({"": 1.0}) == NumberDecision(Status.REFUSED, Reason.BLANK)
 
@@ -84,8 +95,11 @@ def test_a_number_of_another_length_is_named_so() -> None:
     line = Spelled("123", 0.0, np.zeros((3, 11)), (), 0.0001, 0.985, 0.0, 0.0149)
     decision = decide(line, NumberThresholds(1.0, 0.0, 0.5, 0.01))
     assert decision == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
-    decision = decide(line._replace(other=0.4, sign=0.5999), NumberThresholds(1.0, 0.0, 0.5, 0.01))
+    line = line._replace(other=0.4, sign=0.5999)
+    decision = decide(line, NumberThresholds(1.0, 0.0, 0.5, 0.01))
     assert decision == NumberDecision(Status.REFUSED, Reason.NOT_A_NUMBER)
+    decision = decide(line._replace(longer=0.2), NumberThresholds(1.0, 0.0, 0.5, 0.01))
+    assert decision == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
 
 
 def test_a_known_length_decides_between_two_readings() -> None:
@@ -228,6 +242,9 @@ def test_explain_says_the_number_or_why_there_is_none(tmp_path: Path) -> None:
     )
     sentence, _ = explain_scan(ScanRef(str(path), "a.png"), model_of({"012": 1.0}, FOUR), MAX_PIXELS)
     assert sentence.startswith("a.png: refused, wrong_length (")
+    cv2.imwrite(str(path), np.hstack([two()] * 15))
+    sentence, _ = explain_scan(ScanRef(str(path), "a.png"), model_of({"01234" * 3: 1.0}, FOUR), MAX_PIXELS)
+    assert sentence.startswith("a.png: refused, wrong_length (number of 4 digits 0.000, of others 1.000, ")
 
 
 def test_a_model_or_runtime_without_numbers_says_what_to_do(tmp_path: Path) -> None:

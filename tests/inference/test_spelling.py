@@ -6,7 +6,7 @@ import pytest
 
 from batch.inference import ctc
 from batch.inference.spelling import BLANK, CLASSES, FRAME_PX, SIGN, Reading, spell
-from batch.lengths import ANY, Lengths
+from batch.lengths import ANY, MAX_DIGITS, Lengths
 
 
 def logits_of(*words: str, share: float, frames: int = 12, pace: int = 2) -> npt.NDArray[np.float32]:
@@ -71,3 +71,12 @@ def test_a_line_without_a_number_of_an_allowed_length_has_none() -> None:
     (line,) = spell([reading("")], Lengths(12, 12), 1.0)
     assert line.number == "" or line.share < 1e-6
     assert line.empty > 0.3
+
+
+def test_numbers_of_more_digits_than_digitbox_reads_are_named() -> None:
+    for share in (0.95, 0.6):
+        some = reading("1234567890123", share=share, frames=28)
+        (line,) = spell([some], ANY, 1.0)
+        masses = ctc.length_masses(some.frames, SIGN, 28)[0]
+        assert line.longer == pytest.approx(masses[MAX_DIGITS + 1 :].sum())
+        assert line.sign - line.longer == pytest.approx(1 - masses.sum())

@@ -1,6 +1,7 @@
 """The page in a real browser: a person looks, filters, corrects with the keyboard, and saves."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -353,3 +354,37 @@ def test_page_shows_a_hundred_thousand_rows(browser: Any, tmp_path: Path) -> Non
         "n.dispatchEvent(new Event('input', { bubbles: true }))"
     )
     assert browser.find_element("id", "shown").text == "100 of 100,000 scans"
+
+
+def test_a_number_that_cannot_be_is_asked_for_again(
+    browser: Any, downloads: Path, tmp_path: Path, fake_model: Path
+) -> None:
+    from selenium.common.exceptions import NoAlertPresentException
+
+    def asked() -> Any:
+        with suppress(NoAlertPresentException):
+            return browser.switch_to.alert
+        return None
+
+    ref = scan(tmp_path / "scans", "a.png", 3)
+    read = outcome(ref, Status.REVIEW, 7, Reason.LOW_CONFIDENCE, 0.5)
+    read = read._replace(label="0042", digit_confidences=(0.9,) * 4)
+    publish(tmp_path / "out", [read], with_numbers=True)
+    page = Page(browser, tmp_path / "out")
+    page.click("start")
+    page.press("4")
+    assert wait_for(asked).text == "The number, with its leading zeros"
+    for wrong in ("1234567890123", "12 a", "-5"):
+        asked().send_keys(wrong)
+        asked().accept()
+        words = wait_for(asked).text
+        assert words == f"{wrong} is not 1 to 12 digits. The number, with its leading zeros"
+    asked().send_keys(" 0012 ")
+    asked().accept()
+    assert wait_for(lambda: page.text("review-answer") == "Your answer: 0012")
+    page.press("5")
+    wait_for(asked).send_keys("x")
+    asked().accept()
+    wait_for(asked).dismiss()
+    assert page.text("review-answer") == "Your answer: 0012"
+    assert page.errors() == []

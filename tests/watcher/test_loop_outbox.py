@@ -17,6 +17,7 @@ import pytest
 from batch.errors import MeansError, OutboxError
 from batch.locations import STATE
 from batch.monitoring.health import Health, check_health
+from batch.monitoring.news import State
 from batch.outbox import batches, disposal, run_history, turns
 from batch.outbox import publisher as outboxes
 from batch.outbox.ledger import FILE, Ledger, open_ledger
@@ -144,6 +145,37 @@ def test_a_watcher_that_is_told_to_stop_in_a_pause_has_stopped(
     after = check_health((), scene.outbox, now)
     assert (after.watcher_state, after.problems, after.running) == ("stopped", [], None)
     assert after.last_run is not None and (after.last_run.exit_code, after.last_run.error) == (0, "")
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_start_that_ends_on_a_full_disk_was_not_killed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, signals: int
+) -> None:
+    """After SIGHUP in the pause, the next start notes the end of the last one when there is room."""
+
+    def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*arguments: Any) -> None:
+            if 5 < scene.ticking.now < 100:
+                raise OutboxError("cannot write to the ledger: database or disk is full")
+            call(*arguments)
+
+        return write
+
+    for name in ("write_heartbeat", "write_run"):
+        monkeypatch.setattr(run_history, name, guarded(getattr(run_history, name)))
+    monkeypatch.setattr(outboxes, "sync", full(scene, sync, 100, is_staged))
+    scene.ticking.at(10, lambda: scene.drop("a.png", numbered_scan(1)))
+    state = State()
+    scene.watch(30, state=state)
+    for number in range(signals):
+        state = State(unnoted=state.unnoted)
+        scene.watch(200 if number == signals - 1 else 60, goes_on=True, state=state)
+    scene.check()
+    with open_ledger(scene.outbox, read_only=True) as ledger:
+        new, old = run_history.last_runs(ledger, 3)
+    assert (old.exit_code, new.exit_code) == (0, 0)
+    assert (old.batches, new.batches) == (0, 1)
+    assert old.finished_at is not None and old.started_at <= old.finished_at <= new.started_at
 
 
 def test_an_error_of_the_start_stands_in_the_history(scene: Scene) -> None:
