@@ -72,7 +72,7 @@ def _surer(whole: Line, closer: Line) -> Line:
     best, rival = whole, closer
     if closer.decision.confidence > whole.decision.confidence or whole.decision.reason is Reason.BLANK:
         best, rival = closer, whole
-    against = max(rival.spelled.sign, rival.spelled.other, rival.decision.confidence)
+    against = max(*rival.spelled.reasons.values(), rival.decision.confidence)
     if best.decision.number != rival.decision.number and against >= RIVAL:
         return best._replace(decision=_doubted(best.decision))
     return best

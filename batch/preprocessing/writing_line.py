@@ -213,7 +213,8 @@ def _are_cut_off(pieces: npt.NDArray[np.int32], rows: int) -> npt.NDArray[np.boo
 
 
 def _is_low(pieces: npt.NDArray[np.int32], tall: int) -> npt.NDArray[np.bool_]:
-    return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall)
+    """Return which pieces are too low for writing of a line so tall; a pixel more may be blur."""
+    return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall + 1)
 
 
 def _has_other_ink(pieces: npt.NDArray[np.int32], rows: int, line: Place, tall: int) -> bool:

@@ -18,7 +18,7 @@ from batch.inference.look_networks import CLASSES, Networks, Pictures
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
 from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import written_part
+from batch.preprocessing.number_line import small_line_of, written_part
 from batch.records import Outcome, Reason, ScanRef, Status
 from fakes import MANIFEST
 from formats import FORMATS, two
@@ -104,7 +104,7 @@ def test_only_an_unsure_look_looks_closer_and_at_the_place() -> None:
     assert 38 >= sight.place.left > 20 and 42 <= sight.place.right < 60
     close = unsure.looks.networks.close
     assert isinstance(close, Saying)
-    whole, near = close.pictures
+    whole, near = close.pictures[:2]
     assert (near > 200).mean() > 3 * (whole > 200).mean() > 0
 
 
@@ -162,7 +162,7 @@ def test_explain_shows_the_part_of_a_long_scan(
     assert [name.startswith(start) for (name, _), start in zip(shown, names, strict=True)] == [True] * len(
         names
     )
-    part = written_part(scan)
+    part = small_line_of(scan) or written_part(scan)
     assert part is not None
     np.testing.assert_array_equal(shown[2][1], look_input(cut(scan, part)))
 
@@ -175,6 +175,62 @@ def test_a_sure_second_look_is_the_last() -> None:
     sights = looks.see([scan, np.full((9, 9), 90, np.uint8)])
     assert [(sight.place, len(sight.glances)) for sight in sights] == [(None, 2), (None, 0)]
     assert sights[0].decision.status == "ok" and sights[0].glances[-1].label == 4
+
+
+class SayingBySize(Saying):
+    """A network with other probabilities where the ink takes little of the picture."""
+
+    def __init__(self, small: Shares, large: Shares, scale: float) -> None:
+        self._small, self._large = Saying(small, scale), Saying(large, scale)
+
+    def outputs(self, pictures: Pictures) -> list[npt.NDArray[np.float32]]:
+        tall = (pictures > 200).any(axis=(2, 3)).mean(axis=1)
+        small, large = self._small.outputs(pictures), self._large.outputs(pictures)
+        return [np.where((tall < 0.25)[:, None], *both) for both in zip(small, large, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("whole", "part", "status", "label"),
+    [
+        ({7: 0.6}, {7: 0.99}, Status.OK, 7),
+        ({7: 0.6}, {7: 0.5}, Status.REVIEW, 7),
+        ({7: 0.25}, {4: 0.99}, Status.OK, 4),
+        ({7: 0.6}, {4: 0.99}, Status.REVIEW, 4),
+        ({7: 0.4, SEVERAL: 0.5}, {7: 0.99}, Status.REVIEW, 7),
+        ({7: 0.4, NONE: 0.5}, {7: 0.99}, Status.REVIEW, 7),
+        ({7: 0.6}, {SEVERAL: 0.99}, Status.REVIEW, 7),
+        ({SEVERAL: 0.95}, {7: 0.99}, Status.REFUSED, None),
+    ],
+)
+def test_a_small_digit_in_doubt_is_looked_at_alone(
+    whole: Shares, part: Shares, status: Status, label: int | None
+) -> None:
+    scan = np.full((200, 300), 230, np.uint8)
+    cv2.line(scan, (140, 90), (150, 112), 20, 4)
+    networks = Networks(SayingBySize(whole, part, 2.0), SayingBySize(whole, part, 1.0))
+    (sight,) = Looks(networks, RULES).see([scan])
+    assert sight.decision.status is status
+    seen = sight.decision.prediction
+    assert (None if status is Status.REFUSED or seen is None else seen.label) == label
+    assert (sight.part is None) == (label is None or part in ({7: 0.5}, {SEVERAL: 0.99}))
+
+
+@pytest.mark.slow
+def test_the_shipped_model_reads_small_digits_in_cells(shipped: Model, mnist_test: Mnist) -> None:
+    looks = shipped.looks
+    assert looks is not None
+    rng = np.random.default_rng(5)
+    cells = []
+    for digit in mnist_test[0][:20]:
+        cell = np.clip(rng.normal(235, 3, (200, 300)), 0, 255)
+        cell[5:8] = cell[-8:-5] = cell[:, 5:8] = cell[:, -8:-5] = 110
+        cell[80:108, 130:158] -= 0.8 * digit
+        cells.append(np.clip(cell, 0, 255).astype(np.uint8))
+    sights = looks.see(cells)
+    ok = [sight.decision for sight in sights if sight.decision.status is Status.OK]
+    assert len(ok) > 15
+    labels = [sight.decision.prediction and sight.decision.prediction.label for sight in sights]
+    assert labels == mnist_test[1][:20].tolist()
 
 
 def test_what_is_rare_in_practice_is_less_likely(tmp_path: Path) -> None:

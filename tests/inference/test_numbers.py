@@ -16,13 +16,13 @@ from batch.inference.decision import Decision, Thresholds
 from batch.inference.explain import explain_scan
 from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision, NumberThresholds, Spelled, decide
-from batch.inference.number_steps import decide_numbers
+from batch.inference.number_steps import decide_numbers, read_lines
 from batch.inference.numbers import NumberReader
 from batch.inference.reader import Reader, read_pages, read_scans
 from batch.inference.spelling import BLANK, CLASSES, SIGN
 from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
-from batch.preprocessing.number_line import WIDTHS_PX
+from batch.preprocessing.number_line import WIDTHS_PX, strip_of
 from batch.records import Grey, Prediction, Reason, ScanRef, Status
 from batch.training import model_writer
 from fakes import MANIFEST, FakeClassifier
@@ -199,6 +199,71 @@ def test_a_doubtful_sign_beside_a_digit_is_for_review(
     (found,) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == (status, "7")
     assert found.reason is (Reason.LOW_CONFIDENCE if status is Status.REVIEW else None)
+
+
+class SpellingBySize(Spelling):
+    """A network that spells other texts where the ink takes little of the strip."""
+
+    def __init__(self, small: dict[str, float], large: dict[str, float]) -> None:
+        self._small, self._large = Spelling(small), Spelling(large)
+
+    def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+        rows = (batch > 200).any(axis=(2, 3)).mean(axis=1)
+        small, large = self._small.outputs(batch)[0], self._large.outputs(batch)[0]
+        return [np.where((rows < 0.5)[:, None, None, None], small, large)]
+
+
+def small_number() -> Grey:
+    scan = np.full((120, 300), 240, np.uint8)
+    cv2.putText(scan, "47", (100, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 20, 2)
+    return scan
+
+
+@pytest.mark.parametrize(
+    ("whole", "closer", "status", "number"),
+    [
+        ({"4711": 1.0}, {"9": 1.0}, Status.OK, "4711"),
+        ({"4711": 0.6, "+": 0.4}, {"4711": 1.0}, Status.OK, "4711"),
+        ({"9": 0.6, "+": 0.4}, {"4711": 1.0}, Status.OK, "4711"),
+        ({"9": 0.8, "+": 0.2}, {"4711": 1.0}, Status.REVIEW, "4711"),
+        ({"9": 0.8, "+": 0.2}, {"8": 0.75, "+": 0.25}, Status.REVIEW, "9"),
+        ({"+": 0.8, "9": 0.2}, {"4711": 1.0}, Status.REVIEW, "4711"),
+        ({"+": 0.95, "9": 0.05}, {"4711": 1.0}, Status.REFUSED, ""),
+        ({}, {"4711": 1.0}, Status.REVIEW, "4711"),
+        ({}, {"+": 1.0}, Status.REFUSED, ""),
+    ],
+)
+def test_a_small_number_in_doubt_is_read_again_closer(
+    whole: dict[str, float], closer: dict[str, float], status: Status, number: str
+) -> None:
+    reader = NumberReader(SpellingBySize(whole, closer), PLAIN, Lengths(1, 12))
+    line, large = read_lines([small_number(), two()], reader)
+    assert (line.decision.status, line.decision.number) == (status, number)
+    if closer == {"+": 1.0}:
+        assert line.decision.reason is Reason.NOT_A_NUMBER
+    assert large.decision == decide(reader.spell([strip_of(two()).picture])[0], PLAIN)
+
+
+@pytest.mark.slow
+def test_the_shipped_model_reads_small_numbers_in_cells(
+    mnist_test: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+) -> None:
+    rng = np.random.default_rng(5)
+    model = Reader(model_store.find(None), "litert", None, MAX_PIXELS, ANY).load()
+    assert model.numbers is not None
+    cells, labels = [], []
+    for first in range(0, 60, 3):
+        cell = np.clip(rng.normal(235, 3, (120, 360)), 0, 255)
+        cell[5:8] = cell[-8:-5] = cell[:, 5:8] = cell[:, -8:-5] = 110
+        for place, digit in enumerate(mnist_test[0][first : first + 3]):
+            cell[40:68, 120 + 22 * place : 148 + 22 * place] -= 0.8 * digit
+        cells.append(np.clip(cell, 0, 255).astype(np.uint8))
+        labels.append("".join(map(str, mnist_test[1][first : first + 3].tolist())))
+    decisions = decide_numbers(cells, model, model.numbers)
+    ok = [decision.status is Status.OK for decision in decisions]
+    right = [decision.number == label for decision, label in zip(decisions, labels, strict=True)]
+    assert sum(ok) > 14
+    assert all(is_right for is_right, is_ok in zip(right, ok, strict=True) if is_ok)
 
 
 def test_rows_of_numbers_and_of_files_without_an_image(tmp_path: Path) -> None:
