@@ -33,9 +33,10 @@ function readStored(key, value) {
   return true;
 }
 
-/** Return true if a person may say this of a row. */
+/** Return true if a person may say this of a row: a number also of a scan that digitbox later read as a digit. */
 function isAnswer(index, corrected) {
-  return (hasNumber(index) ? /^([0-9]{1,12}|none|open)$/ : /^([0-9]|none|open)$/).test(corrected);
+  const isSaved = corrected === savedAnswers.get(index)?.corrected;
+  return isSaved || (live || hasNumber(index) ? /^([0-9]{1,12}|none|open)$/ : /^([0-9]|none|open)$/).test(corrected);
 }
 
 /** Return the answer that a digit begins: the digit, or a number that the person goes on to type; null for none. */

@@ -154,24 +154,31 @@ class LiveRows:
             found["audit"] = {"answered": audit.answered, "size": audit.size, "words": str(audit)}
         return found
 
-    def save(self, content: object) -> list[tuple[Entry, str]]:
+    def save(self, content: object) -> tuple[list[tuple[Entry, str]], list[str]]:
         """Save answers that a page sent; they are on the disk when this returns.
 
         Args:
             content: A list of objects with `key`, `corrected`, `comment` and `reviewed_at`.
 
         Returns:
-            The rows with their labels, to copy as labelled scans.
+            The rows with their labels, to copy as labelled scans, and the keys of the refused answers.
 
         Raises:
             WrongAnswersError: A page cannot have sent this.
             OutboxError: The disk is full, or another process holds the file for long.
         """
-        new = [self._parse(item) for item in _checked_list(content)]
+        items = [_checked_texts(item) for item in _checked_list(content)]
         self._log += map(_described, self._store.refresh())
+        new, refused = [], []
+        for item in items:
+            answer = self._parse(item)
+            if answer is None:
+                refused.append(item["key"])
+            else:
+                new.append(answer)
         self.saved += len(answers.save(self._store, new, self._by))
         self._log += map(_described, self._store.refresh())
-        return [(answer.entry, answer.label) for answer in new]
+        return [(answer.entry, answer.label) for answer in new], refused
 
     def copy_labelled(self, labelled: Iterable[tuple[Entry, str]]) -> None:
         """Copy scans to the folder of their label; a full disk is no reason to refuse answers."""
@@ -223,27 +230,33 @@ class LiveRows:
         row = entry.row
         return replace(entry, correction=self._store.current.find(row.file, row.page, row.sha256, row.source))
 
-    def _parse(self, item: object) -> Answer:
-        if not isinstance(item, Mapping):
-            raise WrongAnswersError("an answer is an object")
-        values = {name: item.get(name, "") for name in ("key", "corrected", "comment", "reviewed_at")}
-        if not all(isinstance(value, str) for value in values.values()):
-            raise WrongAnswersError("the values of an answer are texts")
-        entry = self._by_key.get(values["key"])
-        if (
-            entry is None
-            or not entry.row.sha256
-            or not is_label(values["corrected"], with_numbers=entry.row.has_number)
-        ):
-            raise WrongAnswersError("no such scan, or no such answer")
-        comment = " ".join(values["comment"].split())[:MAX_COMMENT]
-        return Answer(entry, values["corrected"], values["reviewed_at"][:20], comment)
+    def _parse(self, item: Mapping[str, str]) -> Answer | None:
+        """Return an answer; None if there is no such scan, or nobody may say this of it."""
+        entry = self._by_key.get(item["key"])
+        if entry is None or not entry.row.sha256:
+            return None
+        # A number stays if digitbox later reads the scan as a digit, and undo may bring it back.
+        row = entry.row
+        is_number = row.has_number or self._store.current.is_number(row.file, row.page, row.sha256)
+        if not is_label(item["corrected"], with_numbers=is_number):
+            return None
+        comment = " ".join(item["comment"].split())[:MAX_COMMENT]
+        return Answer(entry, item["corrected"], item["reviewed_at"][:20], comment)
 
 
 def _checked_list(content: object) -> list[object]:
     if not isinstance(content, list) or len(content) > MAX_ANSWERS:
         raise WrongAnswersError(f"answers are a list of at most {MAX_ANSWERS}")
     return content
+
+
+def _checked_texts(item: object) -> dict[str, str]:
+    if not isinstance(item, Mapping):
+        raise WrongAnswersError("an answer is an object")
+    values = {name: item.get(name, "") for name in ("key", "corrected", "comment", "reviewed_at")}
+    if not all(isinstance(value, str) for value in values.values()):
+        raise WrongAnswersError("the values of an answer are texts")
+    return values
 
 
 def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:

@@ -255,11 +255,11 @@ class ReviewServer:
             if len(body) > MAX_BODY_BYTES:
                 raise HTTPException(413, "These are too many answers for one request.")
         try:
-            labelled = self.rows.save(json.loads(body))
+            labelled, refused = self.rows.save(json.loads(body))
         except (WrongAnswersError, ValueError, RecursionError) as error:
             raise HTTPException(400, "These are no answers of this page.") from error
         self._copy(labelled)
-        return _json({"saved": len(labelled)})
+        return _json({"refused": refused})
 
 
 def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.socket]:

@@ -110,6 +110,27 @@ def test_answers_wait_for_a_server_that_is_gone(live_page: Callable[..., LivePag
     again.end()
 
 
+def test_a_refused_answer_holds_up_no_other(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    first, second = (
+        outcome(scan(tmp_path / "scans", f"{number}.png", number), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
+        for number in (5, 6)
+    )
+    page = live_page(first)
+    gone = next(page.outbox.glob("*.csv"))
+    publish(page.outbox, [second], now=NOON + timedelta(hours=1))
+    page.wait_for_text("title", "2 scans read")
+    page.server.end()
+    page.click("start")
+    page.press("33")
+    page.press("\ue00c")
+    assert wait_for(lambda: "2 answers wait in this browser." in page.text("trouble"))
+    gone.unlink()
+    again = Serving(page.outbox)
+    page.wait_for_text("title", "1 scan read")
+    assert labels(page.outbox) == {"6.png": "3"}
+    again.end()
+
+
 def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
     page = live_page()
     first = page.browser.current_window_handle

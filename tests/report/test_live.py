@@ -51,12 +51,12 @@ def said(key: str, corrected: str, comment: str = "") -> dict[str, str]:
 def test_an_answer_is_saved_and_copied(opened: Opened, outbox: Path) -> None:
     rows = opened()
     key = keys(rows)["unsure.png"]
-    rows.copy_labelled(rows.save([said(key, "3", " a \n comment ")]))
+    rows.copy_labelled(rows.save([said(key, "3", " a \n comment ")])[0])
     (correction,) = load(outbox)
     assert (correction.file, correction.said, correction.corrected) == ("unsure.png", "7", "3")
     assert (correction.corrected_by, correction.comment) == ("Anna", "a comment")
     assert [path.parent.name for path in outbox.glob("corrected/*/*")] == ["3"]
-    rows.copy_labelled(rows.save([said(key, "open")]))
+    rows.copy_labelled(rows.save([said(key, "open")])[0])
     assert [correction.corrected for correction in load(outbox)] == ["open"]
     assert list(outbox.glob("corrected/*/*")) == []
     assert rows.saved == 2
@@ -136,10 +136,6 @@ def test_a_page_counts_the_rows_that_it_does_not_list(
 WRONG: dict[str, Any] = {
     "no list": {},
     "no object": [1],
-    "no key": [{"corrected": "3"}],
-    "another key": [said("0" * 16, "3")],
-    "another label": [said("KEY", "12")],
-    "no label": [{"key": "KEY"}],
     "a number": [{"key": "KEY", "corrected": 3}],
     "a long list": [said("KEY", "3")] * 10_001,
 }
@@ -161,6 +157,39 @@ def test_wrong_answers_are_refused_as_a_whole(opened: Opened, outbox: Path, case
     with pytest.raises(WrongAnswersError):
         rows.save(content)
     assert list(load(outbox)) == []
+
+
+REFUSED = {
+    "no key": {"corrected": "3"},
+    "another key": said("0" * 16, "3"),
+    "another label": said("blank.png", "12"),
+    "no label": {"key": "blank.png"},
+    "a scan that failed": said("broken.png", "11"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refused_answer_stops_no_other(opened: Opened, outbox: Path, case: str) -> None:
+    rows = opened()
+    found = keys(rows)
+    refused = {name: found.get(value, value) for name, value in REFUSED[case].items()}
+    labelled, refused_keys = rows.save([refused, said(found["unsure.png"], "3")])
+    assert (len(labelled), refused_keys) == (1, [refused.get("key", "")])
+    assert [(correction.file, correction.corrected) for correction in load(outbox)] == [("unsure.png", "3")]
+
+
+def test_a_number_stays_of_a_scan_that_is_a_digit_later(opened: Opened, outbox: Path, tmp_path: Path) -> None:
+    number = outcome(scan(tmp_path / "scans", "n.png", 7), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
+    publish(outbox, [number], with_numbers=True, now=NOON + timedelta(hours=1))
+    rows = opened()
+    rows.save([said(keys(rows)["n.png"], "42")])
+    publish(outbox, [number], now=NOON + timedelta(hours=2))  # with --digits 1
+    rows = opened()
+    key = keys(rows)["n.png"]
+    assert rows.save([said(key, "42", "a comment")])[1] == []
+    assert rows.save([said(key, "4")])[1] == []
+    assert rows.save([said(key, "42")])[1] == []  # undo
+    assert [correction.corrected for correction in load(outbox)] == ["42"]
 
 
 def test_scans_have_pictures_and_details(opened: Opened, tmp_path: Path) -> None:

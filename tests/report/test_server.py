@@ -46,7 +46,7 @@ def test_page_and_pictures_are_served(serving: Serving) -> None:
 def test_an_answer_is_on_the_disk_when_it_is_acknowledged(serving: Serving) -> None:
     key = serving.keys()["unsure.png"]
     answer = serving.answer({"key": key, "corrected": "3"})
-    assert (answer.status, answer.content) == (200, {"saved": 1})
+    assert (answer.status, answer.content) == (200, {"refused": []})
     assert [correction.corrected for correction in load(serving.outbox)] == ["3"]
     assert serving.ask("/changes?rows=4&answers=0").content["answered"][0]["corrected"] == "3"
     serving.end()  # it copies what is left to copy
@@ -90,7 +90,8 @@ def test_a_request_from_another_origin_is_refused(serving: Serving) -> None:
 
 def test_wrong_requests_get_a_line(serving: Serving) -> None:
     own = {"Origin": f"http://{serving.address.authority}"}
-    assert serving.answer({"key": "0"}).status == 400
+    assert serving.answer({"key": "0"}).content == {"refused": ["0"]}
+    assert serving.ask("/answers", "POST", {}, **own, Content_Type="application/json").status == 400
     assert serving.answer({}, Content_Type="text/plain").status == 415
     json_type = {**own, "Content_Type": "application/json"}
     for body in (b"{", b"\xff", b"[" * 100_000):
