@@ -190,9 +190,9 @@ class LiveRows:
             )
 
     def labelled(self) -> list[tuple[Entry, str]]:
-        """Return all rows that have an answer, with their labels."""
+        """Return all rows that somebody answered or left open, with their labels."""
         corrected = map(self._corrected, self._entries)
-        return [(entry, entry.answer) for entry in corrected if entry.answer]
+        return [(entry, entry.correction.corrected) for entry in corrected if entry.correction is not None]
 
     def picture(self, key: str, *, large: bool) -> bytes | None:
         """Return the picture of a scan as WebP; None if there is none."""

@@ -216,6 +216,16 @@ def test_copies_that_a_kill_prevented_are_made(opened: Opened, outbox: Path) -> 
     assert [path.parent.name for path in outbox.glob("corrected/*/*")] == ["3"]
 
 
+def test_copies_of_withdrawn_answers_go(opened: Opened, outbox: Path) -> None:
+    rows = opened()
+    key = keys(rows)["unsure.png"]
+    rows.copy_labelled(rows.save([said(key, "3")])[0])
+    rows.save([said(key, "open")])  # the server ends before it removes the copy
+    again = opened()
+    again.copy_labelled(again.labelled())
+    assert list(outbox.glob("corrected/*/*")) == []
+
+
 def test_audit_takes_ok_rows_and_counts_the_wrong(tmp_path: Path) -> None:
     outcomes = [outcome(scan(tmp_path / "scans", f"{number}.png", number)) for number in range(1, 10)]
     review = outcome(scan(tmp_path / "scans", "review.png", 10), Status.REVIEW, 7)
