@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import itertools
 import json
+import os
 import secrets
 import signal
 import socket
@@ -317,11 +318,14 @@ def is_loopback(host: str) -> bool:
 
 
 def _last_address(state: Path) -> tuple[int, str]:
-    """Return port and secret of the last server, else 0 and a new secret."""
+    """Return port and secret of the last server, else 0 and a new secret; nobody else may know the secret."""
     try:
-        content = json.loads((state / ADDRESS_FILE).read_bytes())
+        with (state / ADDRESS_FILE).open("rb") as file:
+            info = os.fstat(file.fileno())
+            content = json.loads(file.read())
         port, secret = content["port"], content["secret"]
-        if 0 < port < 65536 and len(secret) >= 32 and secret.isalnum():
+        is_mine = info.st_uid == os.geteuid() and not info.st_mode & 0o077
+        if is_mine and 0 < port < 65536 and len(secret) >= 32 and secret.isalnum():
             return port, secret
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # there was no server, or its file is no use

@@ -162,6 +162,25 @@ def test_the_address_stays_the_same(tmp_path: Path) -> None:
             listen(host, None, state)
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_secret_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> None:
+    first, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    (tmp_path / "review.json").chmod(mode)
+    second, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    assert second.secret != first.secret
+
+
+def test_a_secret_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    second, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    assert second.secret != first.secret
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "0", "0x0", "::", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])
 def test_an_address_that_browsers_cannot_open_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--host {host} names no machine: give the name or address"):
