@@ -28,7 +28,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -111,7 +111,7 @@ class Guard:
         is_own = origin == f"http://{host}" if origin is not None else scope["method"] in ("GET", "HEAD")
         if not is_own or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return _text(403, "Only the page of digitbox review may ask this.")
-        first = scope["path"].split("/")[1]
+        first = scope["path"].removeprefix("/").partition("/")[0]  # a path may lack the slash
         if not secrets.compare_digest(
             first.encode("utf-8", "surrogateescape"), self._address.secret.encode()
         ):
@@ -165,6 +165,7 @@ class ReviewServer:
         config = uvicorn.Config(
             Guard(app, address),
             log_config=None,
+            log_level="error",  # requests that are no HTTP are not worth a line
             access_log=False,
             lifespan="off",
             ws="none",
@@ -251,10 +252,13 @@ class ReviewServer:
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise HTTPException(415, "Answers are JSON.")
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY_BYTES:
-                raise HTTPException(413, "These are too many answers for one request.")
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    raise HTTPException(413, "These are too many answers for one request.")
+        except ClientDisconnect as error:  # the browser keeps the answers
+            raise HTTPException(400, "The page went away.") from error
         try:
             labelled, refused = self.rows.save(json.loads(body))
         except (WrongAnswersError, ValueError, RecursionError) as error:

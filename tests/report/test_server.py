@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,35 @@ def test_a_request_from_another_origin_is_refused(serving: Serving) -> None:
     for site in ("cross-site", "same-site"):
         assert serving.ask("/", Sec_Fetch_Site=site).status == 403
     assert list(load(serving.outbox)) == []
+
+
+@pytest.mark.parametrize("target", ["foo", "*", "?x", "//"])
+def test_an_odd_target_is_not_found(serving: Serving, target: str) -> None:
+    start = f"GET {target} HTTP/1.1\r\nHost: {serving.address.authority}\r\n\r\n"
+    assert send(serving, start.encode()).startswith(b"HTTP/1.1 404")
+
+
+def test_a_page_that_leaves_early_prints_nothing(serving: Serving, capfd: pytest.CaptureFixture[str]) -> None:
+    place = f"/{serving.address.secret}/answers"
+    lines = [
+        f"POST {place} HTTP/1.1",
+        f"Host: {serving.address.authority}",
+        f"Origin: http://{serving.address.authority}",
+        "Content-Type: application/json",
+        "Content-Length: 2",
+    ]
+    with socket.create_connection(("127.0.0.1", serving.address.port)) as connection:
+        connection.sendall("\r\n".join([*lines, "", "["]).encode())
+    assert send(serving, b"no request\r\n\r\n").startswith(b"HTTP/1.1 400")
+    serving.end()
+    assert capfd.readouterr().err == ""
+
+
+def send(serving: Serving, content: bytes) -> bytes:
+    """Send bytes that no browser sends; return the first bytes of the answer."""
+    with socket.create_connection(("127.0.0.1", serving.address.port)) as connection:
+        connection.sendall(content)
+        return connection.recv(100)
 
 
 def test_wrong_requests_get_a_line(serving: Serving) -> None:
