@@ -93,6 +93,8 @@ class Guard:
         self._app, self._address = app, address
         names = {"127.0.0.1", "localhost", "[::1]"} if is_loopback(address.host) else set()
         hosts = {address.authority, *(f"{name}:{address.port}" for name in names)}
+        if address.port == 80:  # browsers leave it out
+            hosts |= {host.removesuffix(":80") for host in hosts}
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -284,7 +286,8 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
     for candidate in [port] if port is not None else [last_port, 0]:
         try:
             family, *_, place = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
-            _check_names_machine(host, str(place[0]))
+            resolved = str(place[0])
+            _check_names_machine(host, resolved)
             listener = socket.create_server(place[:2], family=family)
             break
         except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
@@ -294,7 +297,7 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
                     "give another --host or --port"
                 ) from error
     assert listener is not None
-    address = Address(host, listener.getsockname()[1], secret)
+    address = Address(resolved if _is_number(host) else host, listener.getsockname()[1], secret)
     try:
         _keep_address(state, address)
     except OSError as error:
@@ -311,6 +314,15 @@ def _check_names_machine(host: str, resolved: str) -> None:
         raise ConfigError(
             f"--host {host} names no machine: give the name or address by which others reach this one"
         )
+
+
+def _is_number(host: str) -> bool:
+    """Return whether a host is an address, e.g. 127.1; browsers write it in its usual form into requests."""
+    try:
+        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

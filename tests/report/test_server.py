@@ -1,17 +1,20 @@
+import asyncio
 import os
 import signal
 import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
+from starlette.responses import PlainTextResponse
 
 from batch.errors import ConfigError, OutboxError
 from batch.outbox.corrections import load
 from batch.outbox.ledger import Ledger
-from batch.report.server import Address, _Server, is_loopback, listen
+from batch.report.server import Address, Guard, _Server, is_loopback, listen
 from published import four, publish
 from serving import Serving
 
@@ -118,6 +121,33 @@ def send(serving: Serving, content: bytes) -> bytes:
         return connection.recv(100)
 
 
+@pytest.mark.parametrize(
+    ("port", "host", "status"),
+    [
+        (80, "127.0.0.1", 200),
+        (80, "localhost", 200),
+        (80, "127.0.0.1:80", 200),
+        (80, "example.com", 421),
+        (8080, "127.0.0.1", 421),
+    ],
+)
+def test_port_80_needs_no_number(port: int, host: str, status: int) -> None:
+    """Browsers leave it out."""
+    guard = Guard(PlainTextResponse("it passed"), Address("127.0.0.1", port, "secret"))
+    headers = [(b"host", host.encode()), (b"origin", f"http://{host}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/secret/", "headers": headers}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {}
+
+    async def send_part(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(guard(scope, receive, send_part))
+    assert sent[0]["status"] == status
+
+
 def test_wrong_requests_get_a_line(serving: Serving) -> None:
     own = {"Origin": f"http://{serving.address.authority}"}
     assert serving.answer({"key": "0"}).content == {"refused": ["0"]}
@@ -209,6 +239,17 @@ def test_a_secret_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytes
     second, listener = listen("127.0.0.1", None, tmp_path)
     listener.close()
     assert second.secret != first.secret
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f000001", "127.0.1"])
+def test_another_form_of_this_machine_is_its_address(host: str, tmp_path: Path) -> None:
+    """Browsers write the usual form into a request."""
+    address, listener = listen(host, None, tmp_path)
+    listener.close()
+    assert address.host == "127.0.0.1"
+    named, listener = listen("localhost", None, tmp_path)
+    listener.close()
+    assert named.host == "localhost"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "0", "0x0", "::", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])
