@@ -215,6 +215,17 @@ def version_of(name: str, files: Mapping[str, bytes]) -> str:
     return f"{name}-{digest(files[TFLITE_FILE] + files.get(LOOK_FILE, b''))[:8]}"
 
 
+def numbers_version_of(name: str, digests: Mapping[str, str]) -> str:
+    """Return the version of a model's reader of numbers. The looks see each digit, so it changes with them.
+
+    Args:
+        name: Name of the model.
+        digests: SHA-256 by file name.
+    """
+    files = (NUMBERS_FILE, TFLITE_FILE, LOOK_FILE)
+    return f"{name}-numbers-{digest(''.join(digests[file] for file in files).encode())[:8]}"
+
+
 def check_target(models_dir: Path, name: str, overwrite: bool) -> None:
     """Check before the training that its model can be saved.
 

@@ -98,13 +98,16 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
         raise
     progress("exporting to LiteRT")
     files = _export(new, [*scenes, *(grey for grey, _ in training)], options.seed)
+    numbers_version = ""
     if model_store.NUMBERS_FILE in start.files:
         numbers = model_store.read_verified(options.start, start, model_store.NUMBERS_FILE)
         files[model_store.NUMBERS_FILE] = numbers
+        numbers_version = model_store.numbers_version_of(options.name, model_store.digests(files))
     manifest = dataclasses.replace(
         start,
         name=options.name,
         version=model_store.version_of(options.name, files),
+        numbers_version=numbers_version,
         files=model_store.digests(files),
         metrics={},
         numbers_metrics={},  # they are of the looks before
