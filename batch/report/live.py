@@ -24,7 +24,7 @@ from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import names
 from batch.results.corrected import Correction, is_label
-from batch.results.scan_keys import short_key
+from batch.results.scan_keys import short_key, shortened, superseded_keys
 from batch.terminal import stderr
 
 _log = logging.getLogger(__name__)
@@ -90,6 +90,7 @@ class LiveRows:
         self._read = set(sources)
         self._entries = found.entries  # later ones follow, also those of a scan that digitbox read again
         self._by_key = {entry.key: entry for entry in self._entries}  # the last entry of each scan
+        self._replaces: dict[str, str] = {}  # by key of a later entry: the key of one that lacked something
         self._unlisted = found.without_entries()
         self._store = CorrectionStore(outbox)
         self._folder = ResultsFolder(outbox, self._store.current)
@@ -127,11 +128,19 @@ class LiveRows:
             if path not in self._read:
                 with suppress(InputError):  # somebody took it away again
                     for entry in self._folder.read(path):
-                        self._entries.append(entry)
-                        self._by_key[entry.key] = entry
+                        self._take(entry)
                     self._unlisted.sources.append(path)
                 self._read.add(path)
         self._log += map(_described, self._store.refresh())
+
+    def _take(self, entry: Entry) -> None:
+        """Take one more row, to which earlier ones of its scan give way."""
+        row = entry.row
+        for key in superseded_keys(row.file, row.source, row.page, row.sha256, has_old_files=True):
+            if (old := shortened(key)) != entry.key and self._by_key.pop(old, None) is not None:
+                self._replaces[entry.key] = old
+        self._entries.append(entry)
+        self._by_key[entry.key] = entry
 
     def changes(self, row_count: int, answer_count: int) -> dict[str, Any]:
         """Return what a window does not know yet.
@@ -144,7 +153,13 @@ class LiveRows:
         entries = self._entries[row_count:]
         found: dict[str, Any] = {"server": self._id, "rows": len(self._entries), "answers": len(self._log)}
         if entries:
-            found["columns"] = page.columns([self._corrected(entry) for entry in entries])
+            replaces = {
+                index: self._replaces[entry.key]
+                for index, entry in enumerate(entries)
+                if entry.key in self._replaces
+            }
+            columns = page.columns([self._corrected(entry) for entry in entries])
+            found["columns"] = {**columns, "replaces": replaces}
             found["models"] = page.models(entries)
             found["sources"] = [path.name for path in self._unlisted.sources]
         if self._log[answer_count:]:
@@ -220,7 +235,8 @@ class LiveRows:
 
     def audit(self) -> Audit:
         """Return what the audit has found so far."""
-        labels = {key: self._corrected(self._by_key[key]).answer for key in self._audit}
+        chosen = [key for key in self._audit if key in self._by_key]
+        labels = {key: self._corrected(self._by_key[key]).answer for key in chosen}
         wrong = [
             key for key, label in labels.items() if label and label != str(self._by_key[key].row.prediction)
         ]

@@ -131,6 +131,22 @@ def test_a_refused_answer_holds_up_no_other(live_page: Callable[..., LivePage], 
     again.end()
 
 
+def test_a_scan_that_came_back_takes_the_place_of_its_failure(
+    live_page: Callable[..., LivePage], tmp_path: Path
+) -> None:
+    ref = scan(tmp_path / "scans", "a.png")
+    page = live_page(Outcome(ref, Status.FAILED, Reason.VANISHED))
+    assert page.text("title") == "1 scan read"
+    doubtful = outcome(ref, Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    publish(page.outbox, [doubtful], now=NOON + timedelta(hours=1))
+    page.wait_for_text("progress", "1 doubtful scan to review.")
+    assert (page.text("title"), page.rows()) == ("1 scan read", ["a.png"])
+    page.click("start")
+    page.press("3")
+    assert wait_for(lambda: labels(page.outbox) == {"a.png": "3"})
+    assert page.errors() == []
+
+
 def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
     page = live_page()
     first = page.browser.current_window_handle

@@ -10,10 +10,11 @@ import pytest
 
 from batch.errors import InputError
 from batch.outbox.corrections import CorrectionStore, load
-from batch.records import Reason, Status
+from batch.records import Outcome, Reason, Status
 from batch.report import rows as report_rows
 from batch.report.live import Audit, LiveRows, WrongAnswersError
 from batch.report.pictures import Models
+from batch.results.scan_keys import short_key
 from published import NOON, four, outcome, publish, scan
 
 pytestmark = pytest.mark.usefixtures("fake_model")
@@ -131,6 +132,21 @@ def test_a_page_counts_the_rows_that_it_does_not_list(
     data = page_data(rows)
     assert data["counts"] == {"ok": 2, "review": 0, "refused": 1, "failed": 1}
     assert (data["left_out"], len(data["columns"]["key"]), data["digits"][1]) == (1, 3, 1)
+
+
+def test_a_scan_that_vanished_and_came_back_is_one(opened: Opened, outbox: Path, tmp_path: Path) -> None:
+    ref = scan(tmp_path / "scans", "a.png", 9)
+    vanished = Outcome(ref, Status.FAILED, Reason.VANISHED)
+    publish(outbox, [vanished], now=NOON + timedelta(hours=1))
+    rows = opened()
+    known = len(page_data(rows)["columns"]["key"])
+    again = outcome(ref, Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    publish(outbox, [again], now=NOON + timedelta(hours=2))
+    news = rows.changes(known, 0)
+    assert news["columns"]["replaces"] == {0: short_key("a.png", ref.source, None, "")}
+    for data in (page_data(rows), page_data(opened())):  # as after a restart of the server
+        assert data["counts"] == {"ok": 1, "review": 2, "refused": 1, "failed": 1}
+        assert (data["read_again"], sorted(data["columns"]["file"]).count("a.png")) == (1, 1)
 
 
 WRONG: dict[str, Any] = {
