@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,13 +119,14 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
         OSError: A copy cannot be written.
     """
     result = CopyResult()
+    labels = _labels_of_copies(outbox / LABELLED)
     for entry, label in entries:
         if entry.row.status is Status.FAILED:
             continue  # training cannot read it
         name = _name_of_copy(entry)
-        for other in (outbox / LABELLED).glob(f"*/{name}"):
-            if other.parent.name != label and is_label(other.parent.name, with_numbers=True):
-                other.unlink(missing_ok=True)
+        for other in labels[name] - {label}:
+            (outbox / LABELLED / other / name).unlink(missing_ok=True)
+            labels[name].remove(other)
         target = outbox / LABELLED / label / name
         if label == OPEN or target.exists():
             continue
@@ -132,8 +136,21 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
             continue
         durable.make_folder(target.parent)
         durable.replace(target, content)
+        labels[name].add(label)
         result.copied += 1
     return result
+
+
+def _labels_of_copies(folder: Path) -> defaultdict[str, set[str]]:
+    """Return the labels under which scans are copied, by the name of the copy."""
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    with suppress(OSError):  # there are none yet
+        for label in os.listdir(folder):
+            if is_label(label, with_numbers=True):
+                with suppress(OSError):  # no folder, or somebody took it away
+                    for name in os.listdir(folder / label):
+                        labels[name].add(label)
+    return labels
 
 
 def _name_of_copy(entry: Entry) -> str:

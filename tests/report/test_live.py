@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -240,6 +241,31 @@ def test_copies_of_withdrawn_answers_go(opened: Opened, outbox: Path) -> None:
     again = opened()
     again.copy_labelled(again.labelled())
     assert list(outbox.glob("corrected/*/*")) == []
+
+
+def test_copies_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number}.png" for number in range(12)]
+    outcomes = [outcome(scan(tmp_path / "scans", name, int(name[:-4]))) for name in names]
+    publish(tmp_path / "out", outcomes)
+    listed: list[object] = []
+
+    def count_calls(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(*arguments: object) -> object:
+            listed.append(arguments)
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    count_calls(os, "listdir")
+    count_calls(Path, "glob")
+    with closing(LiveRows(tmp_path / "out", "Anna", Models())) as rows:
+        labelled = [(entry, "5") for entry in rows._entries]
+        rows.copy_labelled(labelled)
+        rows.copy_labelled([(entry, "6") for entry, _ in labelled])
+    assert len(listed) < len(names)
+    assert [path.parent.name for path in (tmp_path / "out").glob("corrected/*/*")] == ["6"] * len(names)
 
 
 def test_audit_takes_ok_rows_and_counts_the_wrong(tmp_path: Path) -> None:
