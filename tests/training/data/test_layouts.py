@@ -410,3 +410,9 @@ def test_a_numpy_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for source in (tmp_path, tmp_path / "test_images.npy", tmp_path / "test_labels.npy"):
         with pytest.raises(InputError, match=r"/test_labels\.npy is not a \.npy file of arrays: Object"):
             datasets.load(str(source), print)
+
+
+def test_a_list_with_a_name_that_no_file_can_have_says_so(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes(b"file,label\na.png,1\nb\0.png,2\n")
+    with pytest.raises(InputError, match=r"labels\.csv, line 3: no file can have the name"):
+        labelled_scans.load(str(tmp_path), tmp_path, lambda _: None)
