@@ -1,5 +1,7 @@
 import json
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -7,9 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from batch.config import MAX_PIXELS
 from batch.errors import InputError
+from batch.images import decode
 from batch.inference import model_store
+from batch.records import Input, ScanRef
 from batch.training.data import labelled_scans
+from batch.training.data.labelled_scans import LabelledScan
 from batch.training.evaluation import evaluate as evaluation
 from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
 from formats import FORMATS, SEVERAL_PAGES, two
@@ -155,6 +161,30 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     result = CliRunner().invoke(explore, arguments, catch_exceptions=False)
     assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 2\n"
     assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
+
+
+def test_explore_keeps_the_images_that_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from batch.training.evaluation import charts, explore
+
+    read: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def note(scan: ScanRef, max_pixels: int) -> Any:
+        image = decode.read(scan, max_pixels)
+        read.append(weakref.ref(image.grey))
+        return image
+
+    monkeypatch.setattr(explore, "decode", SimpleNamespace(read=note))
+    monkeypatch.setattr(charts, "counts", lambda *_: None)
+    monkeypatch.setattr(
+        charts, "contact_sheet", lambda *_: alive.append(sum(image() is not None for image in read))
+    )
+    scans = []
+    for number in range(explore.SAMPLES + 20):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), IMAGES[0])
+        scans.append(LabelledScan(ScanRef(str(tmp_path / f"{number}.png"), f"{number}.png"), 3))
+    explore.write(tmp_path / "e", scans, 1, Input.SCAN, MAX_PIXELS)
+    assert len(read) == len(scans) and alive[0] <= explore.SAMPLES + 2
 
 
 def test_record_adds_figures_to_the_model(
