@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 
-from batch.clock import stamp
+from batch.clock import iso, stamp
 from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.outbox.corrections import CorrectionStore
@@ -35,7 +36,7 @@ class Answer:
     Attributes:
         entry: The row.
         label: What the scan is: 0 to 9, a number in results with numbers, `none` or `open`.
-        reviewed_at: When the person looked at it; UTC, ISO 8601.
+        reviewed_at: When the person looked at it; ISO 8601. Anything else counts as no time.
         comment: What else the person says; empty for nothing.
     """
 
@@ -80,13 +81,22 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
                 said=answer.said,
                 corrected=answer.label,
                 corrected_by=by,
-                reviewed_at=answer.reviewed_at,
+                reviewed_at=_utc(answer.reviewed_at),
                 applied_at=now,
                 comment=answer.comment,
             )
     added = list(new.values())
     store.add(added)
     return added
+
+
+def _utc(text: str) -> str:
+    """Return a time as `iso` writes it; empty if it is none, e.g. since a spreadsheet changed it."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return iso(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        return ""
 
 
 def is_confirmed(correction: Correction) -> bool:

@@ -257,7 +257,7 @@ class LiveRows:
         if not is_label(item["corrected"], with_numbers=is_number):
             return None
         comment = " ".join(item["comment"].split())[:MAX_COMMENT]
-        return Answer(entry, item["corrected"], item["reviewed_at"][:20], comment)
+        return Answer(entry, item["corrected"], item["reviewed_at"], comment)
 
 
 def _checked_list(content: object) -> list[object]:

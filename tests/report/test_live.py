@@ -12,6 +12,7 @@ import pytest
 from batch.errors import InputError
 from batch.outbox.corrections import CorrectionStore, load
 from batch.records import Outcome, Reason, Status
+from batch.report import answers
 from batch.report import rows as report_rows
 from batch.report.live import Audit, LiveRows, WrongAnswersError
 from batch.report.pictures import Models
@@ -62,6 +63,26 @@ def test_an_answer_is_saved_and_copied(opened: Opened, outbox: Path) -> None:
     assert [correction.corrected for correction in load(outbox)] == ["open"]
     assert list(outbox.glob("corrected/*/*")) == []
     assert rows.saved == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "kept"),
+    [
+        ("2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
+        ("2026-01-02T14:00:00+01:00", "2026-01-02T13:00:00Z"),
+        ("2026-01-02 13:00", "2026-01-02T13:00:00Z"),
+        ("31.12.2026", ""),
+        ("9999-12-31T23:00:00-05:00", ""),
+        ("", ""),
+    ],
+)
+def test_a_time_is_kept_in_one_form(opened: Opened, outbox: Path, at: str, kept: str) -> None:
+    """The page compares these texts."""
+    rows = opened()
+    entry = next(entry for entry in rows._entries if entry.row.file == "unsure.png")
+    with closing(CorrectionStore(outbox)) as store:
+        (added,) = answers.save(store, [answers.Answer(entry, "3", at)], "Anna")
+    assert added.reviewed_at == kept
 
 
 def test_a_window_hears_of_answers_and_results(opened: Opened, outbox: Path, tmp_path: Path) -> None:
