@@ -165,6 +165,19 @@ def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
     page.browser.switch_to.window(first)
 
 
+def test_accept_these_leaves_answers_that_come_meanwhile(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    page.click("accept-all")
+    assert page.text("bulk-words") == "Say that digitbox is right about these 3 scans?"
+    key = page.server.keys()["unsure.png"]
+    assert page.server.answer({"key": key, "corrected": "3"}).status == 200
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.click_on("#bulk .primary")
+    page.wait_for_text("progress", "All 2 doubtful scans are reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "none", "sure.png": "1"}
+
+
 def test_gallery_and_bulk_accept_with_the_mouse(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     reviewed = [
