@@ -165,6 +165,29 @@ def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
     page.browser.switch_to.window(first)
 
 
+def test_the_later_answer_of_two_windows_stays(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window("tab")
+    page.open()
+    second = page.browser.current_window_handle
+    page.click("start")
+    page.server.end()
+    page.browser.switch_to.window(first)
+    page.click("start")
+    page.press("3")
+    page.browser.switch_to.window(second)
+    page.press("5")
+    page.browser.close()
+    page.browser.switch_to.window(first)
+    again = Serving(page.outbox)
+    page.press("\ue00c")
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert labels(page.outbox) == {"unsure.png": "5"}
+    again.end()
+
+
 def test_accept_these_leaves_answers_that_come_meanwhile(live_page: Callable[..., LivePage]) -> None:
     page = live_page()
     page.click("accept-all")
