@@ -2,8 +2,8 @@
 // served page keeps them there until its server has them on the disk.
 
 // Each answer has its own entry, named by its scan, so that windows and reports of the same scans share them.
-const STORE = live ? "digitbox:sending:" : "digitbox:answer:";
-const UNDO = `digitbox:undo:${data.outbox}`;
+const STORE = live ? `digitbox:sending:${data.store}:` : "digitbox:answer:";
+const UNDO = `digitbox:undo:${data.store}`;
 const MAX_UNDO = 200; // steps
 const COLUMNS = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at", "page", "source", "comment"];
 

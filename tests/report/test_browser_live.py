@@ -201,6 +201,32 @@ def test_accept_these_leaves_answers_that_come_meanwhile(live_page: Callable[...
     assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "none", "sure.png": "1"}
 
 
+def test_an_unsent_answer_stays_with_its_outbox(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    page = live_page()
+    page.server.end()
+    page.click("start")
+    page.press("3")
+    page.press("\ue00c")
+    assert wait_for(lambda: "1 answer waits" in page.text("trouble"))
+    publish(tmp_path / "other", four(tmp_path / "scans"))
+    (tmp_path / "other" / ".digitbox" / "review.json").write_bytes(
+        (page.outbox / ".digitbox" / "review.json").read_bytes()
+    )
+    (tmp_path / "other" / ".digitbox" / "review.json").chmod(0o600)
+    other = Serving(tmp_path / "other")
+    assert other.address == page.server.address
+    page.open()
+    page.wait_for_text("progress", "2 doubtful scans to review.")
+    assert not page.browser.find_element("id", "undo-last").is_enabled()
+    other.end()
+    again = Serving(page.outbox)
+    page.open()
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert (labels(page.outbox), labels(tmp_path / "other")) == ({"unsure.png": "3"}, {})
+    again.end()
+
+
 def test_gallery_and_bulk_accept_with_the_mouse(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     reviewed = [
