@@ -140,7 +140,7 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
         target = outbox / LABELLED / label / name
         if label == OPEN or target.exists():
             continue
-        content = _read_scan(entry) if entry.row.page is None else _read_page(entry)
+        content = _read_bytes(entry) if entry.row.page is None else _read_page(entry)
         if content is None:
             result.missing += 1
             continue
@@ -178,7 +178,7 @@ def _read_page(entry: Entry) -> bytes | None:
     return None if isinstance(grey, str) else cv2.imencode(".png", grey)[1].tobytes()
 
 
-def _read_scan(entry: Entry) -> bytes | None:
+def _read_bytes(entry: Entry) -> bytes | None:
     """Return the bytes that digitbox read, or None if they are gone."""
     for path in entry.paths:
         try:
