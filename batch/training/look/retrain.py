@@ -34,9 +34,7 @@ from batch.training.look.scenes import Renderer
 from batch.training.look.weigh import RISKS, with_rules
 from batch.training.progress import Progress
 
-TESTED_SEED = (
-    800_001  # of the drawn scenes that both models read; a training with this --seed draws them, too
-)
+TESTED_SEED = 800_001  # of the drawn scenes that both models read
 TESTED = 1000
 DRAWN = "scans that digitbox draws"
 MAX_STRICTER = 10  # times that the thresholds go up
@@ -119,12 +117,17 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
     )
     manifest = _stricter(files, manifest, held_out, progress)
     tested = compare.test(
-        _model(files, manifest), [(compare.OWN, held_out), (DRAWN, draw(TESTED, TESTED_SEED))]
+        _model(files, manifest), [(compare.OWN, held_out), (DRAWN, draw(TESTED, tested_seed(options.seed)))]
     )
     metrics = {kind.name: evaluate.figure(evaluate.figures(kind.answers)) for kind in tested}
     manifest = dataclasses.replace(manifest, metrics=metrics)
     files["card.md"] = model_card.text(manifest).encode()
     return model_store.save(options.models_dir, manifest, files, options.overwrite), tested
+
+
+def tested_seed(seed: int) -> int:
+    """Return the seed of the scenes to test on, which is not that of the training."""
+    return TESTED_SEED + (seed == TESTED_SEED)
 
 
 def draw(count: int, seed: int) -> list[OwnScan]:

@@ -100,9 +100,10 @@ def test_an_office_teaches_the_model_its_own_mark(trained: tuple[Path, str]) -> 
 
 @pytest.mark.slow
 def test_the_scans_to_test_on_are_drawn_once(trained: tuple[Path, str]) -> None:
-    from batch.training.look.retrain import TESTED_SEED
+    from batch.training.look.retrain import TESTED_SEED, tested_seed
 
     assert DRAWN == [1, TESTED_SEED]
+    assert tested_seed(TESTED_SEED) != TESTED_SEED
 
 
 @pytest.mark.slow
