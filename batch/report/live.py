@@ -17,6 +17,7 @@ from typing import Any
 from batch.errors import InputError
 from batch.intervals import wilson_interval
 from batch.outbox.corrections import CorrectionStore
+from batch.preprocessing.resize import shrink
 from batch.records import Status
 from batch.report import answers, page, pictures, rows
 from batch.report.answers import MAX_COMMENT, Answer
@@ -218,7 +219,7 @@ class LiveRows:
             scan = pictures.read_scan(entry)
             if isinstance(scan, str):
                 return None
-            shrunk = pictures.shrink(scan, LARGE_PX if large else SMALL_PX)
+            shrunk = shrink(scan, LARGE_PX if large else SMALL_PX)
             return pictures.encode(shrunk, ".webp", QUALITY)
 
     def details(self, key: str) -> dict[str, Any] | None:
