@@ -11,6 +11,7 @@ import pytest
 from command import ROOT
 
 NOTEBOOK = ROOT / "docs" / "notebook.ipynb"
+TABLE = 'frame[["file", "prediction", "confidence", "status", "reason"]]'  # what the default model reads
 
 
 def cells() -> list[dict[str, Any]]:
@@ -54,6 +55,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
         f"{code}\n"
         "assert frame['prediction'].notna().sum() == summary.counts['ok'] + summary.counts['review']\n"
         "assert digitbox.read(picture) == digitbox.read(255 - picture)\n"
+        f"print({TABLE})\n"
     )
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     done = subprocess.run(
@@ -65,3 +67,5 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    (shown,) = (cell["outputs"] for cell in cells() if "".join(cell["source"]).endswith(TABLE))
+    assert "".join(shown[0]["data"]["text/plain"]) in done.stdout

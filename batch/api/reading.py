@@ -13,12 +13,13 @@ import numpy as np
 
 from batch.api import sources
 from batch.api.arguments import checked
-from batch.api.results import Result, Results, shrink
+from batch.api.results import PICTURE_PX, Result, Results
 from batch.api.sources import Channels, Opened, Source
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images.decode import CHUNK_BYTES
 from batch.inference import model_store, reader
+from batch.preprocessing.resize import shrink
 from batch.records import Image, ScanRef
 from batch.terminal import stderr
 
@@ -141,7 +142,9 @@ class Reader:
             for opened in batch:
                 image = sources.decode_opened(opened, channels, self._reader.max_pixels)
                 is_file = isinstance(opened, ScanRef)
-                greys.append(None if is_file or isinstance(image, ImageError) else shrink(image.grey))
+                greys.append(
+                    None if is_file or isinstance(image, ImageError) else shrink(image.grey, PICTURE_PX)
+                )
                 yield opened if isinstance(opened, ScanRef) else ScanRef("", ""), image
 
         with _turn:

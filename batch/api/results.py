@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from itertools import islice
 
 import cv2
-import numpy as np
 
 from batch.config import MAX_PIXELS
 from batch.errors import DigitboxError
 from batch.images import decode
 from batch.locations import absolute
+from batch.preprocessing.resize import shrink
 from batch.records import Grey, Outcome, Reason, ScanRef, Status
 
 PICTURE_PX = 64  # longer side of the pictures in Jupyter
@@ -67,7 +67,7 @@ class Result(_Pictured):
 
         Args:
             outcome: The outcome. Its scan has no path if it was no file.
-            grey: The picture of such a scan, see `shrink`; None if it could not be read.
+            grey: The picture of such a scan, of at most `PICTURE_PX`; None if it could not be read.
         """
         result = cls(
             outcome.label,
@@ -132,15 +132,6 @@ def _picture_of(result: Result) -> str:
             return ""
     if picture is None:
         return ""
-    _, content = cv2.imencode(".png", shrink(picture))
+    _, content = cv2.imencode(".png", shrink(picture, PICTURE_PX))
     data = base64.b64encode(bytes(content)).decode("ascii")
     return f'<img alt="" src="data:image/png;base64,{data}">'
-
-
-def shrink(grey: Grey) -> Grey:
-    """Return a copy of an image whose longer side has at most `PICTURE_PX` pixels."""
-    scale = PICTURE_PX / max(grey.shape)
-    if scale >= 1:
-        return grey.copy()
-    width, height = (max(1, round(side * scale)) for side in grey.shape[::-1])
-    return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

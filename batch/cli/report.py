@@ -65,6 +65,7 @@ def report(
             raise ConfigError(f"digitbox report needs files on a disk, not {outbox}: {COPY_RESULTS}")
         results = (outbox,)
     paths = rows.find_sources(results)
+    rows.check_one_folder(paths)
     models = pictures.Models(None if model is None else model_store.find(model))
     console.print_line(write_report(paths, output, max_pictures, models))
 

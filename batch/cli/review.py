@@ -99,7 +99,7 @@ def review(
     models = Models(None if model is None else model_store.find(model))
     with closing(LiveRows(place, by, models, audit or 0)) as rows:
         address, listener = server.listen(host, port, state_folder(place))
-        if not server.is_loopback(host):
+        if not server.is_loopback(address.host):
             console.say(
                 f"other machines can open this page; the network can read what goes to {text_cell(host)}"
             )

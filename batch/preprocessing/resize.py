@@ -27,6 +27,15 @@ class ResizeConstants:
 RESIZE = ResizeConstants()
 
 
+def shrink(grey: Grey, longer_px: int) -> Grey:
+    """Return a copy of an image whose longer side has at most `longer_px` pixels."""
+    scale = longer_px / max(grey.shape)
+    if scale >= 1:
+        return grey.copy()
+    width, height = (max(1, round(side * scale)) for side in grey.shape[::-1])
+    return np.asarray(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def resize(grey: Grey, longer_px: int) -> Grey:
     """Shrink a scan to a longer side of at most `longer_px` pixels; enlarge one that is very small."""
     height, width = grey.shape

@@ -2,8 +2,8 @@
 // served page keeps them there until its server has them on the disk.
 
 // Each answer has its own entry, named by its scan, so that windows and reports of the same scans share them.
-const STORE = live ? "digitbox:sending:" : "digitbox:answer:";
-const UNDO = `digitbox:undo:${data.outbox}`;
+const STORE = live ? `digitbox:sending:${data.store}:` : "digitbox:answer:";
+const UNDO = `digitbox:undo:${data.store}`;
 const MAX_UNDO = 200; // steps
 const COLUMNS = ["file", "sha256", "batch", "prediction", "corrected", "reviewed_at", "page", "source", "comment"];
 
@@ -33,9 +33,10 @@ function readStored(key, value) {
   return true;
 }
 
-/** Return true if a person may say this of a row. */
+/** Return true if a person may say this of a row: a number also of a scan that digitbox later read as a digit. */
 function isAnswer(index, corrected) {
-  return (hasNumber(index) ? /^([0-9]{1,12}|none|open)$/ : /^([0-9]|none|open)$/).test(corrected);
+  const isSaved = corrected === savedAnswers.get(index)?.corrected;
+  return isSaved || (live || hasNumber(index) ? /^([0-9]{1,12}|none|open)$/ : /^([0-9]|none|open)$/).test(corrected);
 }
 
 /** Return the answer that a digit begins: the digit, or a number that the person goes on to type; null for none. */

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 
-from batch.clock import stamp
+from batch.clock import iso, stamp
 from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.outbox.corrections import CorrectionStore
@@ -32,7 +36,7 @@ class Answer:
     Attributes:
         entry: The row.
         label: What the scan is: 0 to 9, a number in results with numbers, `none` or `open`.
-        reviewed_at: When the person looked at it; UTC, ISO 8601.
+        reviewed_at: When the person looked at it; ISO 8601. Anything else counts as no time.
         comment: What else the person says; empty for nothing.
     """
 
@@ -77,13 +81,22 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
                 said=answer.said,
                 corrected=answer.label,
                 corrected_by=by,
-                reviewed_at=answer.reviewed_at,
+                reviewed_at=_utc(answer.reviewed_at),
                 applied_at=now,
                 comment=answer.comment,
             )
     added = list(new.values())
     store.add(added)
     return added
+
+
+def _utc(text: str) -> str:
+    """Return a time as `iso` writes it; empty if it is none, e.g. since a spreadsheet changed it."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return iso(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        return ""
 
 
 def is_confirmed(correction: Correction) -> bool:
@@ -116,24 +129,38 @@ def copy_labelled(entries: Iterable[tuple[Entry, str]], outbox: Path) -> CopyRes
         OSError: A copy cannot be written.
     """
     result = CopyResult()
+    labels = _labels_of_copies(outbox / LABELLED)
     for entry, label in entries:
         if entry.row.status is Status.FAILED:
             continue  # training cannot read it
         name = _name_of_copy(entry)
-        for other in (outbox / LABELLED).glob(f"*/{name}"):
-            if other.parent.name != label and is_label(other.parent.name, with_numbers=True):
-                other.unlink(missing_ok=True)
+        for other in labels[name] - {label}:
+            (outbox / LABELLED / other / name).unlink(missing_ok=True)
+            labels[name].remove(other)
         target = outbox / LABELLED / label / name
         if label == OPEN or target.exists():
             continue
-        content = _read_scan(entry) if entry.row.page is None else _read_page(entry)
+        content = _read_bytes(entry) if entry.row.page is None else _read_page(entry)
         if content is None:
             result.missing += 1
             continue
         durable.make_folder(target.parent)
         durable.replace(target, content)
+        labels[name].add(label)
         result.copied += 1
     return result
+
+
+def _labels_of_copies(folder: Path) -> defaultdict[str, set[str]]:
+    """Return the labels under which scans are copied, by the name of the copy."""
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    with suppress(OSError):  # there are none yet
+        for label in os.listdir(folder):
+            if is_label(label, with_numbers=True):
+                with suppress(OSError):  # no folder, or somebody took it away
+                    for name in os.listdir(folder / label):
+                        labels[name].add(label)
+    return labels
 
 
 def _name_of_copy(entry: Entry) -> str:
@@ -151,7 +178,7 @@ def _read_page(entry: Entry) -> bytes | None:
     return None if isinstance(grey, str) else cv2.imencode(".png", grey)[1].tobytes()
 
 
-def _read_scan(entry: Entry) -> bytes | None:
+def _read_bytes(entry: Entry) -> bytes | None:
     """Return the bytes that digitbox read, or None if they are gone."""
     for path in entry.paths:
         try:

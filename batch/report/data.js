@@ -23,11 +23,15 @@ const indexOfKey = new Map();
 /** Answers that digitbox has, by index: corrected, comment, by, at. */
 const savedAnswers = new Map();
 
-/** Take more rows; a row with a known key replaces the older one of its scan. */
+/** Take more rows; a row with a known key replaces the older one of its scan, also one that lacked something. */
 function addRows(columns) {
   columns.key.forEach((key, position) => {
-    if (indexOfKey.has(key)) data.read_again += 1;
-    const index = indexOfKey.get(key) ?? rows.key.length;
+    const replaced = indexOfKey.has(key) ? key : columns.replaces?.[position];
+    const known = indexOfKey.get(replaced);
+    if (known !== undefined) data.read_again += 1;
+    const index = known ?? rows.key.length;
+    indexOfKey.delete(replaced);
+    if (replaced !== key) savedAnswers.delete(index);
     indexOfKey.set(key, index);
     for (const name of Object.keys(rows)) {
       const column = columns[name];

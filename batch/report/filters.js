@@ -166,7 +166,8 @@ function acceptAll() {
   byId("bulk").returnValue = "";
   byId("bulk").addEventListener("close", () => {
     if (byId("bulk").returnValue !== "yes") return;
-    give(indices.map((index) => ({ index, corrected: offerOf(index) })));
+    const stillOpen = acceptableIndices(indices); // others may have answered meanwhile
+    if (stillOpen.length) give(stillOpen.map((index) => ({ index, corrected: offerOf(index) })));
     refreshAnswers();
   }, { once: true });
   byId("bulk").showModal();

@@ -15,21 +15,30 @@ async function askServer(path, options = {}) {
 async function sendAnswers() {
   if (!live || isSending || !ownAnswers.size) return;
   isSending = true;
+  let refusedCount = 0;
   try {
     while (ownAnswers.size) {
       const sent = [...ownAnswers].slice(0, MAX_SENT);
       const body = JSON.stringify(sent.map(([index, { corrected, comment, at }]) => (
         { key: rows.key[index], corrected, comment, reviewed_at: at }
       )));
-      await askServer("answers", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+      const reply = await askServer("answers", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+      const refused = new Set(reply.refused);
       for (const [index, answer] of sent) {
         if (ownAnswers.get(index) !== answer) continue; // it changed meanwhile, and goes with the next request
-        savedAnswers.set(index, { ...answer, by: live.by });
         ownAnswers.delete(index);
-        store(index);
+        if (refused.has(rows.key[index])) refusedCount += 1; // the browser keeps it, e.g. until its results are back
+        else {
+          savedAnswers.set(index, { ...answer, by: live.by });
+          store(index);
+        }
       }
       isServerAway = false;
       byId("trouble").textContent = "";
+    }
+    if (refusedCount) {
+      byId("trouble").textContent = `digitbox review did not take ${plural(refusedCount, "answer", "answers")}: their scans or numbers are not in its results.`;
+      refreshAnswers();
     }
   } catch (error) {
     noteTrouble(error);

@@ -17,6 +17,7 @@ from typing import Any
 from batch.errors import InputError
 from batch.intervals import wilson_interval
 from batch.outbox.corrections import CorrectionStore
+from batch.preprocessing.resize import shrink
 from batch.records import Status
 from batch.report import answers, page, pictures, rows
 from batch.report.answers import MAX_COMMENT, Answer
@@ -24,7 +25,7 @@ from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import names
 from batch.results.corrected import Correction, is_label
-from batch.results.scan_keys import short_key
+from batch.results.scan_keys import short_key, shortened, superseded_keys
 from batch.terminal import stderr
 
 _log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class LiveRows:
         self._read = set(sources)
         self._entries = found.entries  # later ones follow, also those of a scan that digitbox read again
         self._by_key = {entry.key: entry for entry in self._entries}  # the last entry of each scan
+        self._replaces: dict[str, str] = {}  # by key of a later entry: the key of one that lacked something
         self._unlisted = found.without_entries()
         self._store = CorrectionStore(outbox)
         self._folder = ResultsFolder(outbox, self._store.current)
@@ -130,10 +132,18 @@ class LiveRows:
             if self._folder.knows(path):
                 with suppress(InputError):  # somebody took it away again
                     for entry in self._folder.read(path):
-                        self._entries.append(entry)
-                        self._by_key[entry.key] = entry
+                        self._take(entry)
                     self._unlisted.sources.append(path)
         self._log += map(_described, self._store.refresh())
+
+    def _take(self, entry: Entry) -> None:
+        """Take one more row, to which earlier ones of its scan give way."""
+        row = entry.row
+        for key in superseded_keys(row.file, row.source, row.page, row.sha256, has_old_files=True):
+            if (old := shortened(key)) != entry.key and self._by_key.pop(old, None) is not None:
+                self._replaces[entry.key] = old
+        self._entries.append(entry)
+        self._by_key[entry.key] = entry
 
     def changes(self, row_count: int, answer_count: int) -> dict[str, Any]:
         """Return what a window does not know yet.
@@ -146,7 +156,13 @@ class LiveRows:
         entries = self._entries[row_count:]
         found: dict[str, Any] = {"server": self._id, "rows": len(self._entries), "answers": len(self._log)}
         if entries:
-            found["columns"] = page.columns([self._corrected(entry) for entry in entries])
+            replaces = {
+                index: self._replaces[entry.key]
+                for index, entry in enumerate(entries)
+                if entry.key in self._replaces
+            }
+            columns = page.columns([self._corrected(entry) for entry in entries])
+            found["columns"] = {**columns, "replaces": replaces}
             found["models"] = page.models(entries)
             found["sources"] = [path.name for path in self._unlisted.sources]
         if self._log[answer_count:]:
@@ -156,24 +172,31 @@ class LiveRows:
             found["audit"] = {"answered": audit.answered, "size": audit.size, "words": str(audit)}
         return found
 
-    def save(self, content: object) -> list[tuple[Entry, str]]:
+    def save(self, content: object) -> tuple[list[tuple[Entry, str]], list[str]]:
         """Save answers that a page sent; they are on the disk when this returns.
 
         Args:
             content: A list of objects with `key`, `corrected`, `comment` and `reviewed_at`.
 
         Returns:
-            The rows with their labels, to copy as labelled scans.
+            The rows with their labels, to copy as labelled scans, and the keys of the refused answers.
 
         Raises:
             WrongAnswersError: A page cannot have sent this.
             OutboxError: The disk is full, or another process holds the file for long.
         """
-        new = [self._parse(item) for item in _checked_list(content)]
+        items = [_checked_texts(item) for item in _checked_list(content)]
         self._log += map(_described, self._store.refresh())
+        new, refused = [], []
+        for item in items:
+            answer = self._parse(item)
+            if answer is None:
+                refused.append(item["key"])
+            else:
+                new.append(answer)
         self.saved += len(answers.save(self._store, new, self._by))
         self._log += map(_described, self._store.refresh())
-        return [(answer.entry, answer.label) for answer in new]
+        return [(answer.entry, answer.label) for answer in new], refused
 
     def copy_labelled(self, labelled: Iterable[tuple[Entry, str]]) -> None:
         """Copy scans to the folder of their label; a full disk is no reason to refuse answers."""
@@ -185,9 +208,9 @@ class LiveRows:
             )
 
     def labelled(self) -> list[tuple[Entry, str]]:
-        """Return all rows that have an answer, with their labels."""
+        """Return all rows that somebody answered or left open, with their labels."""
         corrected = map(self._corrected, self._entries)
-        return [(entry, entry.answer) for entry in corrected if entry.answer]
+        return [(entry, entry.correction.corrected) for entry in corrected if entry.correction is not None]
 
     def picture(self, key: str, *, large: bool) -> bytes | None:
         """Return the picture of a scan as WebP; None if there is none."""
@@ -198,7 +221,7 @@ class LiveRows:
             scan = pictures.read_scan(entry)
             if isinstance(scan, str):
                 return None
-            shrunk = pictures.shrink(scan, LARGE_PX if large else SMALL_PX)
+            shrunk = shrink(scan, LARGE_PX if large else SMALL_PX)
             return pictures.encode(shrunk, ".webp", QUALITY)
 
     def details(self, key: str) -> dict[str, Any] | None:
@@ -215,7 +238,8 @@ class LiveRows:
 
     def audit(self) -> Audit:
         """Return what the audit has found so far."""
-        labels = {key: self._corrected(self._by_key[key]).answer for key in self._audit}
+        chosen = [key for key in self._audit if key in self._by_key]
+        labels = {key: self._corrected(self._by_key[key]).answer for key in chosen}
         wrong = [
             key for key, label in labels.items() if label and label != str(self._by_key[key].row.prediction)
         ]
@@ -225,27 +249,33 @@ class LiveRows:
         row = entry.row
         return replace(entry, correction=self._store.current.find(row.file, row.page, row.sha256, row.source))
 
-    def _parse(self, item: object) -> Answer:
-        if not isinstance(item, Mapping):
-            raise WrongAnswersError("an answer is an object")
-        values = {name: item.get(name, "") for name in ("key", "corrected", "comment", "reviewed_at")}
-        if not all(isinstance(value, str) for value in values.values()):
-            raise WrongAnswersError("the values of an answer are texts")
-        entry = self._by_key.get(values["key"])
-        if (
-            entry is None
-            or not entry.row.sha256
-            or not is_label(values["corrected"], with_numbers=self._corrected(entry).takes_numbers)
-        ):
-            raise WrongAnswersError("no such scan, or no such answer")
-        comment = " ".join(values["comment"].split())[:MAX_COMMENT]
-        return Answer(entry, values["corrected"], values["reviewed_at"][:20], comment)
+    def _parse(self, item: Mapping[str, str]) -> Answer | None:
+        """Return an answer; None if there is no such scan, or nobody may say this of it."""
+        entry = self._by_key.get(item["key"])
+        if entry is None or not entry.row.sha256:
+            return None
+        # A number stays if digitbox later reads the scan as a digit, and undo may bring it back.
+        row = entry.row
+        is_number = row.has_number or self._store.current.is_number(row.file, row.page, row.sha256)
+        if not is_label(item["corrected"], with_numbers=is_number):
+            return None
+        comment = " ".join(item["comment"].split())[:MAX_COMMENT]
+        return Answer(entry, item["corrected"], item["reviewed_at"], comment)
 
 
 def _checked_list(content: object) -> list[object]:
     if not isinstance(content, list) or len(content) > MAX_ANSWERS:
         raise WrongAnswersError(f"answers are a list of at most {MAX_ANSWERS}")
     return content
+
+
+def _checked_texts(item: object) -> dict[str, str]:
+    if not isinstance(item, Mapping):
+        raise WrongAnswersError("an answer is an object")
+    values = {name: item.get(name, "") for name in ("key", "corrected", "comment", "reviewed_at")}
+    if not all(isinstance(value, str) for value in values.values()):
+        raise WrongAnswersError("the values of an answer are texts")
+    return values
 
 
 def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ function start() {
   byId("start").addEventListener("click", startReview);
   byId("save").addEventListener("click", saveCorrections);
   window.addEventListener("storage", (event) => {
-    if (!live && readStored(event.key, event.newValue)) refreshAnswers();
+    const isSent = live && event.newValue === null; // the other window has sent it, and the server tells of it
+    if (!isSent && readStored(event.key, event.newValue)) refreshAnswers();
   });
   setUpTheme();
   restoreAnswers();

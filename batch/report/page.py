@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib import resources
@@ -134,6 +135,7 @@ def _page_data(
     return {
         "created": iso(created),
         "outbox": outbox,
+        "store": _store(outbox),
         "sources": [path.name for path in report_rows.sources],
         "models": models(entries),
         "counts": {status.value: report_rows.counts[status] for status in Status},
@@ -145,6 +147,12 @@ def _page_data(
         "columns": columns(entries),
         "live": live,
     }
+
+
+def _store(outbox: str) -> str:
+    """Return a name for what a browser keeps of an outbox: a digest of its absolute path."""
+    path = os.path.abspath(outbox).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(path, digest_size=8).hexdigest()
 
 
 def _encode_column(values: Iterable[str]) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from batch.outbox.ledger import Ledger
+from batch.preprocessing.resize import shrink
 from batch.records import Status
 from batch.report import pictures
 from batch.report.rows import BatchScans
@@ -69,4 +70,4 @@ class PictureWriter:
         if isinstance(picture, str):
             return f"no picture: {picture}"
         self._left -= 1
-        return pictures.encode(pictures.shrink(picture, PICTURE_PX), ".png")
+        return pictures.encode(shrink(picture, PICTURE_PX), ".png")

@@ -20,6 +20,7 @@ from batch.inference.number_steps import read_lines
 from batch.lengths import ANY
 from batch.locations import is_remote
 from batch.preprocessing.look import look_input
+from batch.preprocessing.resize import shrink
 from batch.records import Grey, Reason, ScanRef, Status
 from batch.report.rows import Entry
 from batch.terminal import stderr
@@ -205,15 +206,6 @@ def _read_with_model(scan: Grey, model: Model) -> tuple[tuple[str, ...], Sequenc
 def _others(probabilities: Sequence[float], prediction: int | str | None) -> tuple[int, ...]:
     order = sorted(range(len(probabilities)), key=lambda digit: -probabilities[digit])
     return tuple(digit for digit in order if digit != prediction)[:MAX_OTHERS]
-
-
-def shrink(scan: Grey, longer_px: int) -> Grey:
-    """Return a scan with its longer side at most this long."""
-    scale = longer_px / max(scan.shape)
-    if scale >= 1:
-        return scan
-    size = max(1, round(scan.shape[1] * scale)), max(1, round(scan.shape[0] * scale))
-    return np.asarray(cv2.resize(scan, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def encode(picture: Grey, suffix: str, webp_quality: int | None = None) -> bytes:

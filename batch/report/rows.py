@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from batch.errors import InputError
+from batch.errors import ConfigError, InputError
 from batch.locations import STATE
 from batch.outbox import batches, disposal, published_files
 from batch.outbox.corrections import load
@@ -149,6 +149,17 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
         else:
             raise InputError(f"no such file or folder: {path}; name an outbox or a file of results")
     return list(dict.fromkeys(sources))
+
+
+def check_one_folder(paths: Sequence[Path]) -> None:
+    """Check that files of results lie in one folder, since corrections apply to one outbox.
+
+    Raises:
+        ConfigError: They lie in several.
+    """
+    folders = sorted({str(path.parent) for path in paths})
+    if len({os.path.realpath(folder) for folder in folders}) > 1:
+        raise ConfigError(f"results of {' and '.join(folders)}: name those of one folder, to correct them")
 
 
 def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows:

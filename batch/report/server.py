@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import itertools
 import json
+import os
 import secrets
 import signal
 import socket
@@ -27,7 +28,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -92,6 +93,8 @@ class Guard:
         self._app, self._address = app, address
         names = {"127.0.0.1", "localhost", "[::1]"} if is_loopback(address.host) else set()
         hosts = {address.authority, *(f"{name}:{address.port}" for name in names)}
+        if address.port == 80:  # browsers leave it out
+            hosts |= {host.removesuffix(":80") for host in hosts}
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +113,7 @@ class Guard:
         is_own = origin == f"http://{host}" if origin is not None else scope["method"] in ("GET", "HEAD")
         if not is_own or headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             return _text(403, "Only the page of digitbox review may ask this.")
-        first = scope["path"].split("/")[1]
+        first = scope["path"].removeprefix("/").partition("/")[0]  # a path may lack the slash
         if not secrets.compare_digest(
             first.encode("utf-8", "surrogateescape"), self._address.secret.encode()
         ):
@@ -164,6 +167,7 @@ class ReviewServer:
         config = uvicorn.Config(
             Guard(app, address),
             log_config=None,
+            log_level="error",  # requests that are no HTTP are not worth a line
             access_log=False,
             lifespan="off",
             ws="none",
@@ -250,16 +254,19 @@ class ReviewServer:
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             raise HTTPException(415, "Answers are JSON.")
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY_BYTES:
-                raise HTTPException(413, "These are too many answers for one request.")
         try:
-            labelled = self.rows.save(json.loads(body))
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    raise HTTPException(413, "These are too many answers for one request.")
+        except ClientDisconnect as error:  # the browser keeps the answers
+            raise HTTPException(400, "The page went away.") from error
+        try:
+            labelled, refused = self.rows.save(json.loads(body))
         except (WrongAnswersError, ValueError, RecursionError) as error:
             raise HTTPException(400, "These are no answers of this page.") from error
         self._copy(labelled)
-        return _json({"saved": len(labelled)})
+        return _json({"refused": refused})
 
 
 def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.socket]:
@@ -279,7 +286,8 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
     for candidate in [port] if port is not None else [last_port, 0]:
         try:
             family, *_, place = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
-            _check_names_machine(host, str(place[0]))
+            resolved = str(place[0])
+            _check_names_machine(host, resolved)
             listener = socket.create_server(place[:2], family=family)
             break
         except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
@@ -289,7 +297,7 @@ def listen(host: str, port: int | None, state: Path) -> tuple[Address, socket.so
                     "give another --host or --port"
                 ) from error
     assert listener is not None
-    address = Address(host, listener.getsockname()[1], secret)
+    address = Address(resolved if _is_number(host) else host, listener.getsockname()[1], secret)
     try:
         _keep_address(state, address)
     except OSError as error:
@@ -308,6 +316,15 @@ def _check_names_machine(host: str, resolved: str) -> None:
         )
 
 
+def _is_number(host: str) -> bool:
+    """Return whether a host is an address, e.g. 127.1; browsers write it in its usual form into requests."""
+    try:
+        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
     try:
@@ -317,11 +334,14 @@ def is_loopback(host: str) -> bool:
 
 
 def _last_address(state: Path) -> tuple[int, str]:
-    """Return port and secret of the last server, else 0 and a new secret."""
+    """Return port and secret of the last server, else 0 and a new secret; nobody else may know the secret."""
     try:
-        content = json.loads((state / ADDRESS_FILE).read_bytes())
+        with (state / ADDRESS_FILE).open("rb") as file:
+            info = os.fstat(file.fileno())
+            content = json.loads(file.read())
         port, secret = content["port"], content["secret"]
-        if 0 < port < 65536 and len(secret) >= 32 and secret.isalnum():
+        is_mine = info.st_uid == os.geteuid() and not info.st_mode & 0o077
+        if is_mine and 0 < port < 65536 and len(secret) >= 32 and secret.isalnum():
             return port, secret
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # there was no server, or its file is no use

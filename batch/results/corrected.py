@@ -74,6 +74,7 @@ class Corrections:
     def __init__(self, corrections: Iterable[Correction] = ()) -> None:
         self._by_scan: defaultdict[_ScanKey, dict[str, tuple[int, Correction]]] = defaultdict(dict)
         self._pages: defaultdict[str, set[tuple[str, int | None]]] = defaultdict(set)  # by SHA-256
+        self._numbers: set[_ScanKey] = set()
         self._number = 0
         for correction in corrections:
             self.add(correction)
@@ -82,8 +83,10 @@ class Corrections:
         """Take one more correction, which replaces an earlier one of its scan."""
         self._number += 1
         self._pages[correction.sha256].add((correction.file, correction.page))
-        scan = self._by_scan[correction.file, correction.page, correction.sha256]
-        scan[correction.source] = self._number, correction
+        key = correction.file, correction.page, correction.sha256
+        self._by_scan[key][correction.source] = self._number, correction
+        if has_several_digits(correction.corrected):
+            self._numbers.add(key)
 
     def find(self, file: str, page: int | None, sha256: str, source: str) -> Correction | None:
         """Return the last correction of a scan, which may leave it open; None if there is none."""
@@ -93,6 +96,10 @@ class Corrections:
         sources = (source, "") if source else scan
         found = [scan[name] for name in sources if name in scan]
         return max(found, key=lambda item: item[0])[1] if found else None
+
+    def is_number(self, file: str, page: int | None, sha256: str) -> bool:
+        """Return whether somebody ever said that a scan is a number of several digits."""
+        return (file, page, sha256) in self._numbers
 
     def pages(self, file: str, sha256: str) -> list[int]:
         """Return the pages of a file that have a correction."""

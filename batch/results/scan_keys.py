@@ -14,7 +14,12 @@ def scan_key(file: str, source: str | None, page: int | None, sha256: str | None
 
 def short_key(file: str, source: str | None, page: int | None, sha256: str | None) -> str:
     """Return the key of a scan as short text, for a page."""
-    return scan_key(file, source, page, sha256)[:8].hex()
+    return shortened(scan_key(file, source, page, sha256))
+
+
+def shortened(key: bytes) -> str:
+    """Return the short text of a key."""
+    return key[:8].hex()
 
 
 def superseded_keys(

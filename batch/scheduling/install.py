@@ -83,6 +83,7 @@ def install_units(units: dict[str, str], started: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for file, text in units.items():
             part = folder / f".{file}.{secrets.token_hex(4)}"
+            part.touch(mode=0o600)  # the URL of --ping may have a password
             part.write_text(text, encoding="utf-8")
             os.replace(part, folder / file)
     except OSError as error:

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from batch.errors import ConfigError, ModelError
-from batch.inference.model_store import CURRENT, LOOK_FILE, MANIFEST, NAME_PATTERN, TFLITE_FILE, digest
+from batch.inference.model_store import (
+    CURRENT,
+    LOOK_FILE,
+    MANIFEST,
+    NAME_PATTERN,
+    NUMBERS_FILE,
+    TFLITE_FILE,
+    digest,
+)
 from batch.records import Manifest
 from batch.storage import durable
 
@@ -33,6 +41,17 @@ def version_of(name: str, files: Mapping[str, bytes]) -> str:
         files: Content by file name.
     """
     return f"{name}-{digest(files[TFLITE_FILE] + files.get(LOOK_FILE, b''))[:8]}"
+
+
+def numbers_version_of(name: str, digests: Mapping[str, str]) -> str:
+    """Return the version of a model's reader of numbers. The looks see each digit, so it changes with them.
+
+    Args:
+        name: Name of the model.
+        digests: SHA-256 by file name.
+    """
+    files = (NUMBERS_FILE, TFLITE_FILE, LOOK_FILE)
+    return f"{name}-numbers-{digest(''.join(digests[file] for file in files).encode())[:8]}"
 
 
 def check_target(models_dir: Path, name: str, overwrite: bool) -> None:

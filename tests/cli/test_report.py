@@ -53,6 +53,9 @@ def test_report_refuses_wrong_paths() -> None:
         digitbox("report", "none")
     with pytest.raises(InputError, match="no results in scans"):
         digitbox("report", "scans")
+    publish(Path("other"), four(Path("scans")))
+    with pytest.raises(ConfigError, match="results of other and outbox: name those of one folder"):
+        digitbox("report", "outbox", "other")
     Path("mine.html").touch()
     with pytest.raises(ConfigError, match=r"mine\.html exists"):
         digitbox("report", "--output", "mine.html")

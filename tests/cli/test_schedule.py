@@ -1,6 +1,7 @@
 import os
 import re
 import shlex
+import stat
 import sys
 import time as clock
 from collections.abc import Iterator
@@ -232,6 +233,9 @@ def test_units_are_put_in_place_and_taken_away(
     files = sorted(os.listdir(folder))
     assert files == ["digitbox-nightly.service", "digitbox-nightly.timer"]
     assert all((folder / file).read_text() in printed for file in files)
+    assert {stat.S_IMODE((folder / file).stat().st_mode) for file in files} == {
+        0o600
+    }  # --ping has a password
     assert (home / "called").read_text().splitlines()[-1] == "--user enable --now digitbox-nightly.timer"
     assert digitbox("schedule", "--systemd", "--uninstall").code == 0
     assert os.listdir(folder) == []

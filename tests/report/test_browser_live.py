@@ -110,6 +110,43 @@ def test_answers_wait_for_a_server_that_is_gone(live_page: Callable[..., LivePag
     again.end()
 
 
+def test_a_refused_answer_holds_up_no_other(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    first, second = (
+        outcome(scan(tmp_path / "scans", f"{number}.png", number), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
+        for number in (5, 6)
+    )
+    page = live_page(first)
+    gone = next(page.outbox.glob("*.csv"))
+    publish(page.outbox, [second], now=NOON + timedelta(hours=1))
+    page.wait_for_text("title", "2 scans read")
+    page.server.end()
+    page.click("start")
+    page.press("33")
+    page.press("\ue00c")
+    assert wait_for(lambda: "2 answers wait in this browser." in page.text("trouble"))
+    gone.unlink()
+    again = Serving(page.outbox)
+    page.wait_for_text("title", "1 scan read")
+    assert labels(page.outbox) == {"6.png": "3"}
+    again.end()
+
+
+def test_a_scan_that_came_back_takes_the_place_of_its_failure(
+    live_page: Callable[..., LivePage], tmp_path: Path
+) -> None:
+    ref = scan(tmp_path / "scans", "a.png")
+    page = live_page(Outcome(ref, Status.FAILED, Reason.VANISHED))
+    assert page.text("title") == "1 scan read"
+    doubtful = outcome(ref, Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    publish(page.outbox, [doubtful], now=NOON + timedelta(hours=1))
+    page.wait_for_text("progress", "1 doubtful scan to review.")
+    assert (page.text("title"), page.rows()) == ("1 scan read", ["a.png"])
+    page.click("start")
+    page.press("3")
+    assert wait_for(lambda: labels(page.outbox) == {"a.png": "3"})
+    assert page.errors() == []
+
+
 def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
     page = live_page()
     first = page.browser.current_window_handle
@@ -126,6 +163,68 @@ def test_another_window_follows(live_page: Callable[..., LivePage]) -> None:
         page.browser.switch_to.window(handle)
         page.browser.close()
     page.browser.switch_to.window(first)
+
+
+def test_the_later_answer_of_two_windows_stays(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window("tab")
+    page.open()
+    second = page.browser.current_window_handle
+    page.click("start")
+    page.server.end()
+    page.browser.switch_to.window(first)
+    page.click("start")
+    page.press("3")
+    page.browser.switch_to.window(second)
+    page.press("5")
+    page.browser.close()
+    page.browser.switch_to.window(first)
+    again = Serving(page.outbox)
+    page.press("\ue00c")
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert labels(page.outbox) == {"unsure.png": "5"}
+    again.end()
+
+
+def test_accept_these_leaves_answers_that_come_meanwhile(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    page.click("accept-all")
+    assert page.text("bulk-words") == "Say that digitbox is right about these 3 scans?"
+    key = page.server.keys()["unsure.png"]
+    assert page.server.answer({"key": key, "corrected": "3"}).status == 200
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.click_on("#bulk .primary")
+    page.wait_for_text("progress", "All 2 doubtful scans are reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert labels(page.outbox) == {"unsure.png": "3", "blank.png": "none", "sure.png": "1"}
+
+
+def test_an_unsent_answer_stays_with_its_outbox(live_page: Callable[..., LivePage], tmp_path: Path) -> None:
+    page = live_page()
+    page.server.end()
+    page.click("start")
+    page.press("3")
+    page.press("\ue00c")
+    assert wait_for(lambda: "1 answer waits" in page.text("trouble"))
+    publish(tmp_path / "other", four(tmp_path / "scans"))
+    (tmp_path / "other" / ".digitbox" / "review.json").write_bytes(
+        (page.outbox / ".digitbox" / "review.json").read_bytes()
+    )
+    (tmp_path / "other" / ".digitbox" / "review.json").chmod(0o600)
+    other = Serving(tmp_path / "other")
+    assert other.address == page.server.address
+    page.open()
+    page.wait_for_text("progress", "2 doubtful scans to review.")
+    assert not page.browser.find_element("id", "undo-last").is_enabled()
+    other.end()
+    again = Serving(page.outbox)
+    page.open()
+    page.wait_for_text("progress", "1 of 2 doubtful scans reviewed.")
+    page.wait_for_text("saved", SAVED)
+    assert (labels(page.outbox), labels(tmp_path / "other")) == ({"unsure.png": "3"}, {})
+    again.end()
 
 
 def test_gallery_and_bulk_accept_with_the_mouse(live_page: Callable[..., LivePage], tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -10,10 +11,12 @@ import pytest
 
 from batch.errors import InputError
 from batch.outbox.corrections import CorrectionStore, load
-from batch.records import Reason, Status
+from batch.records import Outcome, Reason, Status
+from batch.report import answers
 from batch.report import rows as report_rows
 from batch.report.live import Audit, LiveRows, WrongAnswersError
 from batch.report.pictures import Models
+from batch.results.scan_keys import short_key
 from published import NOON, four, outcome, publish, scan
 
 pytestmark = pytest.mark.usefixtures("fake_model")
@@ -51,15 +54,35 @@ def said(key: str, corrected: str, comment: str = "") -> dict[str, str]:
 def test_an_answer_is_saved_and_copied(opened: Opened, outbox: Path) -> None:
     rows = opened()
     key = keys(rows)["unsure.png"]
-    rows.copy_labelled(rows.save([said(key, "3", " a \n comment ")]))
+    rows.copy_labelled(rows.save([said(key, "3", " a \n comment ")])[0])
     (correction,) = load(outbox)
     assert (correction.file, correction.said, correction.corrected) == ("unsure.png", "7", "3")
     assert (correction.corrected_by, correction.comment) == ("Anna", "a comment")
     assert [path.parent.name for path in outbox.glob("corrected/*/*")] == ["3"]
-    rows.copy_labelled(rows.save([said(key, "open")]))
+    rows.copy_labelled(rows.save([said(key, "open")])[0])
     assert [correction.corrected for correction in load(outbox)] == ["open"]
     assert list(outbox.glob("corrected/*/*")) == []
     assert rows.saved == 2
+
+
+@pytest.mark.parametrize(
+    ("at", "kept"),
+    [
+        ("2026-01-02T13:00:00Z", "2026-01-02T13:00:00Z"),
+        ("2026-01-02T14:00:00+01:00", "2026-01-02T13:00:00Z"),
+        ("2026-01-02 13:00", "2026-01-02T13:00:00Z"),
+        ("31.12.2026", ""),
+        ("9999-12-31T23:00:00-05:00", ""),
+        ("", ""),
+    ],
+)
+def test_a_time_is_kept_in_one_form(opened: Opened, outbox: Path, at: str, kept: str) -> None:
+    """The page compares these texts."""
+    rows = opened()
+    entry = next(entry for entry in rows._entries if entry.row.file == "unsure.png")
+    with closing(CorrectionStore(outbox)) as store:
+        (added,) = answers.save(store, [answers.Answer(entry, "3", at)], "Anna")
+    assert added.reviewed_at == kept
 
 
 def test_a_window_hears_of_answers_and_results(opened: Opened, outbox: Path, tmp_path: Path) -> None:
@@ -133,13 +156,24 @@ def test_a_page_counts_the_rows_that_it_does_not_list(
     assert (data["left_out"], len(data["columns"]["key"]), data["digits"][1]) == (1, 3, 1)
 
 
+def test_a_scan_that_vanished_and_came_back_is_one(opened: Opened, outbox: Path, tmp_path: Path) -> None:
+    ref = scan(tmp_path / "scans", "a.png", 9)
+    vanished = Outcome(ref, Status.FAILED, Reason.VANISHED)
+    publish(outbox, [vanished], now=NOON + timedelta(hours=1))
+    rows = opened()
+    known = len(page_data(rows)["columns"]["key"])
+    again = outcome(ref, Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    publish(outbox, [again], now=NOON + timedelta(hours=2))
+    news = rows.changes(known, 0)
+    assert news["columns"]["replaces"] == {0: short_key("a.png", ref.source, None, "")}
+    for data in (page_data(rows), page_data(opened())):  # as after a restart of the server
+        assert data["counts"] == {"ok": 1, "review": 2, "refused": 1, "failed": 1}
+        assert (data["read_again"], sorted(data["columns"]["file"]).count("a.png")) == (1, 1)
+
+
 WRONG: dict[str, Any] = {
     "no list": {},
     "no object": [1],
-    "no key": [{"corrected": "3"}],
-    "another key": [said("0" * 16, "3")],
-    "another label": [said("KEY", "12")],
-    "no label": [{"key": "KEY"}],
     "a number": [{"key": "KEY", "corrected": 3}],
     "a long list": [said("KEY", "3")] * 10_001,
 }
@@ -161,6 +195,39 @@ def test_wrong_answers_are_refused_as_a_whole(opened: Opened, outbox: Path, case
     with pytest.raises(WrongAnswersError):
         rows.save(content)
     assert list(load(outbox)) == []
+
+
+REFUSED = {
+    "no key": {"corrected": "3"},
+    "another key": said("0" * 16, "3"),
+    "another label": said("blank.png", "12"),
+    "no label": {"key": "blank.png"},
+    "a scan that failed": said("broken.png", "11"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refused_answer_stops_no_other(opened: Opened, outbox: Path, case: str) -> None:
+    rows = opened()
+    found = keys(rows)
+    refused = {name: found.get(value, value) for name, value in REFUSED[case].items()}
+    labelled, refused_keys = rows.save([refused, said(found["unsure.png"], "3")])
+    assert (len(labelled), refused_keys) == (1, [refused.get("key", "")])
+    assert [(correction.file, correction.corrected) for correction in load(outbox)] == [("unsure.png", "3")]
+
+
+def test_a_number_stays_of_a_scan_that_is_a_digit_later(opened: Opened, outbox: Path, tmp_path: Path) -> None:
+    number = outcome(scan(tmp_path / "scans", "n.png", 7), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
+    publish(outbox, [number], with_numbers=True, now=NOON + timedelta(hours=1))
+    rows = opened()
+    rows.save([said(keys(rows)["n.png"], "42")])
+    publish(outbox, [number], now=NOON + timedelta(hours=2))  # with --digits 1
+    rows = opened()
+    key = keys(rows)["n.png"]
+    assert rows.save([said(key, "42", "a comment")])[1] == []
+    assert rows.save([said(key, "4")])[1] == []
+    assert rows.save([said(key, "42")])[1] == []  # undo
+    assert [correction.corrected for correction in load(outbox)] == ["42"]
 
 
 def test_scans_have_pictures_and_details(opened: Opened, tmp_path: Path) -> None:
@@ -185,6 +252,41 @@ def test_copies_that_a_kill_prevented_are_made(opened: Opened, outbox: Path) -> 
     again = opened()
     again.copy_labelled(again.labelled())
     assert [path.parent.name for path in outbox.glob("corrected/*/*")] == ["3"]
+
+
+def test_copies_of_withdrawn_answers_go(opened: Opened, outbox: Path) -> None:
+    rows = opened()
+    key = keys(rows)["unsure.png"]
+    rows.copy_labelled(rows.save([said(key, "3")])[0])
+    rows.save([said(key, "open")])  # the server ends before it removes the copy
+    again = opened()
+    again.copy_labelled(again.labelled())
+    assert list(outbox.glob("corrected/*/*")) == []
+
+
+def test_copies_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{number}.png" for number in range(12)]
+    outcomes = [outcome(scan(tmp_path / "scans", name, int(name[:-4]))) for name in names]
+    publish(tmp_path / "out", outcomes)
+    listed: list[object] = []
+
+    def count_calls(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(*arguments: object) -> object:
+            listed.append(arguments)
+            return real(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    count_calls(os, "listdir")
+    count_calls(Path, "glob")
+    with closing(LiveRows(tmp_path / "out", "Anna", Models())) as rows:
+        labelled = [(entry, "5") for entry in rows._entries]
+        rows.copy_labelled(labelled)
+        rows.copy_labelled([(entry, "6") for entry, _ in labelled])
+    assert len(listed) < len(names)
+    assert [path.parent.name for path in (tmp_path / "out").glob("corrected/*/*")] == ["6"] * len(names)
 
 
 def test_audit_takes_ok_rows_and_counts_the_wrong(tmp_path: Path) -> None:

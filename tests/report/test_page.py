@@ -108,6 +108,21 @@ def test_every_reason_has_words() -> None:
     assert set(page.REASONS) == set(Reason)
 
 
+def test_answers_of_two_outboxes_of_one_name_are_kept_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fake_model: Path
+) -> None:
+    """A browser keeps those of all pages on the disk in one place."""
+    stores = []
+    for folder in ("a", "b", "a"):
+        publish(tmp_path / folder / "out", four(tmp_path / "scans"))
+        monkeypatch.chdir(tmp_path / folder)
+        (tmp_path / folder / "out" / "report.html").unlink(missing_ok=True)
+        report_rows, _ = write.plan(rows.find_sources([Path("out")]), 0)
+        path = write.write(report_rows, [], Path("out/report.html"), pictures.Models(), lambda _: None, NOON)
+        stores.append(content(path.read_text())["store"])
+    assert stores[0] == stores[2] != stores[1]
+
+
 def write_report(tmp_path: Path, max_pictures: int = 100, output: Path | None = None) -> tuple[str, Path]:
     report_rows, indices = write.plan(rows.find_sources([tmp_path / "out"]), max_pictures)
     path = write.write(report_rows, indices, output, pictures.Models(), lambda _: None, NOON)

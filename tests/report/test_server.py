@@ -1,16 +1,20 @@
+import asyncio
 import os
 import signal
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
+from starlette.responses import PlainTextResponse
 
 from batch.errors import ConfigError, OutboxError
 from batch.outbox.corrections import load
 from batch.outbox.ledger import Ledger
-from batch.report.server import Address, _Server, is_loopback, listen
+from batch.report.server import Address, Guard, _Server, is_loopback, listen
 from published import four, publish
 from serving import Serving
 
@@ -46,7 +50,7 @@ def test_page_and_pictures_are_served(serving: Serving) -> None:
 def test_an_answer_is_on_the_disk_when_it_is_acknowledged(serving: Serving) -> None:
     key = serving.keys()["unsure.png"]
     answer = serving.answer({"key": key, "corrected": "3"})
-    assert (answer.status, answer.content) == (200, {"saved": 1})
+    assert (answer.status, answer.content) == (200, {"refused": []})
     assert [correction.corrected for correction in load(serving.outbox)] == ["3"]
     assert serving.ask("/changes?rows=4&answers=0").content["answered"][0]["corrected"] == "3"
     serving.end()  # it copies what is left to copy
@@ -88,9 +92,66 @@ def test_a_request_from_another_origin_is_refused(serving: Serving) -> None:
     assert list(load(serving.outbox)) == []
 
 
+@pytest.mark.parametrize("target", ["foo", "*", "?x", "//"])
+def test_an_odd_target_is_not_found(serving: Serving, target: str) -> None:
+    start = f"GET {target} HTTP/1.1\r\nHost: {serving.address.authority}\r\n\r\n"
+    assert send(serving, start.encode()).startswith(b"HTTP/1.1 404")
+
+
+def test_a_page_that_leaves_early_prints_nothing(serving: Serving, capfd: pytest.CaptureFixture[str]) -> None:
+    place = f"/{serving.address.secret}/answers"
+    lines = [
+        f"POST {place} HTTP/1.1",
+        f"Host: {serving.address.authority}",
+        f"Origin: http://{serving.address.authority}",
+        "Content-Type: application/json",
+        "Content-Length: 2",
+    ]
+    with socket.create_connection(("127.0.0.1", serving.address.port)) as connection:
+        connection.sendall("\r\n".join([*lines, "", "["]).encode())
+    assert send(serving, b"no request\r\n\r\n").startswith(b"HTTP/1.1 400")
+    serving.end()
+    assert capfd.readouterr().err == ""
+
+
+def send(serving: Serving, content: bytes) -> bytes:
+    """Send bytes that no browser sends; return the first bytes of the answer."""
+    with socket.create_connection(("127.0.0.1", serving.address.port)) as connection:
+        connection.sendall(content)
+        return connection.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("port", "host", "status"),
+    [
+        (80, "127.0.0.1", 200),
+        (80, "localhost", 200),
+        (80, "127.0.0.1:80", 200),
+        (80, "example.com", 421),
+        (8080, "127.0.0.1", 421),
+    ],
+)
+def test_port_80_needs_no_number(port: int, host: str, status: int) -> None:
+    """Browsers leave it out."""
+    guard = Guard(PlainTextResponse("it passed"), Address("127.0.0.1", port, "secret"))
+    headers = [(b"host", host.encode()), (b"origin", f"http://{host}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/secret/", "headers": headers}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {}
+
+    async def send_part(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(guard(scope, receive, send_part))
+    assert sent[0]["status"] == status
+
+
 def test_wrong_requests_get_a_line(serving: Serving) -> None:
     own = {"Origin": f"http://{serving.address.authority}"}
-    assert serving.answer({"key": "0"}).status == 400
+    assert serving.answer({"key": "0"}).content == {"refused": ["0"]}
+    assert serving.ask("/answers", "POST", {}, **own, Content_Type="application/json").status == 400
     assert serving.answer({}, Content_Type="text/plain").status == 415
     json_type = {**own, "Content_Type": "application/json"}
     for body in (b"{", b"\xff", b"[" * 100_000):
@@ -159,6 +220,36 @@ def test_the_address_stays_the_same(tmp_path: Path) -> None:
     for host in ("no.such.host.invalid", "a..b", "x" * 70):
         with pytest.raises(ConfigError, match=f"cannot listen on {host}, port .*: .+; give another"):
             listen(host, None, state)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_secret_that_others_can_read_is_not_used(tmp_path: Path, mode: int) -> None:
+    first, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    (tmp_path / "review.json").chmod(mode)
+    second, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    assert second.secret != first.secret
+
+
+def test_a_secret_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    second, listener = listen("127.0.0.1", None, tmp_path)
+    listener.close()
+    assert second.secret != first.secret
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f000001", "127.0.1"])
+def test_another_form_of_this_machine_is_its_address(host: str, tmp_path: Path) -> None:
+    """Browsers write the usual form into a request."""
+    address, listener = listen(host, None, tmp_path)
+    listener.close()
+    assert address.host == "127.0.0.1"
+    named, listener = listen("localhost", None, tmp_path)
+    listener.close()
+    assert named.host == "localhost"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "0", "0x0", "::", "0:0:0:0:0:0:0:0", "::ffff:0.0.0.0"])

@@ -18,6 +18,9 @@ from batch.text import count
 TRAIN, TEST, UNDIVIDED = "train", "test", ""
 """The parts of a data set."""
 
+MAX_BYTES = 4 << 30
+"""The most bytes of the arrays of a file or a folder."""
+
 _Array = npt.NDArray[np.generic]
 _PART = re.compile(r"(?<![a-z])(train|test|t10k|val|valid|validation)(?:ing|set)?(?![a-z])")
 
@@ -119,13 +122,32 @@ def read_numpy(path: Path) -> dict[str, _Array]:
     try:
         if path.is_dir():
             kind = ".npy file"
-            for file in sorted(path.glob("*.npy")):
+            files = sorted(path.glob("*.npy"))
+            check_size(sum(file.stat().st_size for file in files), path)
+            for file in files:
                 arrays[file.stem] = np.load(file, allow_pickle=False)
             return arrays
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
+            check_size(sum(member.file_size for member in archive.zip.infolist()), path)
             return {name: archive[name] for name in archive.files}
+    except InputError:
+        raise
     except Exception as error:  # zipfile and zlib have many of their own
         raise InputError(f"{file} is not a {kind} of arrays: {error}; save it anew") from error
+
+
+def check_size(size: int, path: Path) -> None:
+    """Check that arrays are not too large for the memory.
+
+    Args:
+        size: Their bytes.
+        path: Their file or folder, for messages.
+
+    Raises:
+        InputError: They are.
+    """
+    if size > MAX_BYTES:
+        raise InputError(f"{path} has {size:,} bytes of arrays: give a smaller file")
 
 
 def check_lines(values: npt.NDArray[np.floating], lines: Iterable[str], path: Path) -> None:

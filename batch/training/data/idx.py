@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError
-from batch.training.data.arrays import LabelledImages, labelled, part_of
+from batch.training.data.arrays import LabelledImages, check_size, labelled, part_of
 
 MAGIC_IMAGES, MAGIC_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # unsigned bytes, in three dimensions or one
-MAX_BYTES = 4 << 30  # of the images of one file
 _GZIP = b"\x1f\x8b"
 
 
@@ -92,8 +91,7 @@ def _array(path: Path) -> npt.NDArray[np.uint8]:
             dimensions = file.read(4)[3]
             shape = [int.from_bytes(file.read(4), "big") for _ in range(dimensions)]
             size = math.prod(shape)
-            if size > MAX_BYTES:
-                raise InputError(f"{path} claims to have {size} bytes: give a smaller file")
+            check_size(size, path)
             content = file.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error

@@ -188,6 +188,8 @@ def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -
                     )
                 if not name:
                     continue
+                if "\0" in name:
+                    raise InputError(f"{file}, line {rows.line_num}: no file can have the name {name!r}")
                 ref = ScanRef(str(file.parent / name), name)
                 yield _labelled(ref, label, f"{file}, {name}", numbers)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -14,7 +14,14 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
 from batch.images import decode
 from batch.records import Grey
-from batch.training.data.arrays import UNDIVIDED, LabelledImages, check_lines, labelled, part_of
+from batch.training.data.arrays import (
+    UNDIVIDED,
+    LabelledImages,
+    check_lines,
+    check_size,
+    labelled,
+    part_of,
+)
 
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "img", "image_path", "name")
 LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
@@ -107,11 +114,15 @@ def _read_part(paths: list[Path]) -> LabelledImages:
         raise MissingExtraError(f"reading {paths[0].name}", "parquet") from error
     images: list[Grey] = []
     labels: list[Any] = []
+    size = 0
     for path in paths:
         try:
             with pq.ParquetFile(path) as file:
                 image, label = _columns(path, file.schema_arrow.names)
                 classes = _classes(file.schema_arrow.metadata, label)
+                groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+                size += sum(group.total_byte_size for group in groups)
+                check_size(size, path)
                 for rows in file.iter_batches(1000, columns=[image, label]):
                     images += [_grey(path, value) for value in rows.column(0).to_pylist()]
                     found = rows.column(1).to_pylist()

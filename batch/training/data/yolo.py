@@ -123,7 +123,8 @@ def _from_yaml(path: Path) -> dict[int, str]:
         raise MissingExtraError(f"reading {path.name}", "train") from error
     try:
         content = yaml.safe_load(all_annotations.read_text(path, MAX_YAML_BYTES))
-    except (yaml.YAMLError, RecursionError) as error:
+    # The last three are of values that are none of their type, e.g. !!int x, or a 45th of May.
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         raise InputError(f"{path} is no YAML: {error}; export it again") from error
     names = content.get("names") if isinstance(content, dict) else None
     by_number = dict(enumerate(names)) if isinstance(names, list) else names

@@ -58,11 +58,16 @@ def write(
     for name in names:
         of_class = [scan for scan in scans if _name(scan) == name]
         chosen = [of_class[index] for index in rng.permutation(len(of_class))[:MAX_AVERAGED]]
-        shown_scans = list(_read(chosen, seen, max_pixels))
-        samples += [(shown.image, shown.label) for shown in shown_scans[:SAMPLES]] + _fillers(shown_scans)
-        digits += [(shown.digit, shown.label) for shown in shown_scans[:SAMPLES]] + _fillers(shown_scans)
-        if shown_scans and seen is not None:  # strips have several widths
-            mean = np.mean([shown.digit for shown in shown_scans], axis=0)
+        shown_scans: list[_Shown] = []
+        all_digits: list[Grey] = []
+        for shown in _read(chosen, seen, max_pixels):
+            all_digits.append(shown.digit)
+            if len(shown_scans) < SAMPLES:  # the images of others would fill the memory
+                shown_scans.append(shown)
+        samples += [(shown.image, shown.label) for shown in shown_scans] + _fillers(shown_scans)
+        digits += [(shown.digit, shown.label) for shown in shown_scans] + _fillers(shown_scans)
+        if all_digits and seen is not None:  # strips have several widths
+            mean = np.mean(all_digits, axis=0)
             means.append((np.rint(mean).astype(np.uint8), name))
     charts.contact_sheet(samples, folder / "samples.png", SAMPLES)
     charts.contact_sheet(digits, folder / "digits.png", SAMPLES)
@@ -97,4 +102,4 @@ def _read(scans: Sequence[LabelledScan], seen: Input | None, max_pixels: int) ->
 
 def _fillers(shown_scans: Sequence[_Shown]) -> list[tuple[Grey, str]]:
     """Return white pictures that fill the row of a class with few scans."""
-    return [(np.full((28, 28), 255, np.uint8), "")] * (SAMPLES - min(SAMPLES, len(shown_scans)))
+    return [(np.full((28, 28), 255, np.uint8), "")] * (SAMPLES - len(shown_scans))

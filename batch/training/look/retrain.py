@@ -33,9 +33,7 @@ from batch.training.look.scenes import Renderer
 from batch.training.look.weigh import RISKS, with_rules
 from batch.training.progress import Progress
 
-TESTED_SEED = (
-    800_001  # of the drawn scenes that both models read; a training with this --seed draws them, too
-)
+TESTED_SEED = 800_001  # of the drawn scenes that both models read
 TESTED = 1000
 DRAWN = "scans that digitbox draws"
 MAX_STRICTER = 10  # times that the thresholds go up
@@ -97,13 +95,16 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
         raise
     progress("exporting to LiteRT")
     files = _export(new, [*scenes, *(grey for grey, _ in training)], options.seed)
+    numbers_version = ""
     if model_store.NUMBERS_FILE in start.files:
         numbers = model_store.read_verified(options.start, start, model_store.NUMBERS_FILE)
         files[model_store.NUMBERS_FILE] = numbers
+        numbers_version = model_writer.numbers_version_of(options.name, model_writer.digests(files))
     manifest = dataclasses.replace(
         start,
         name=options.name,
         version=model_writer.version_of(options.name, files),
+        numbers_version=numbers_version,
         files=model_writer.digests(files),
         metrics={},
         numbers_metrics={},  # they are of the looks before
@@ -115,12 +116,17 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
     )
     manifest = _stricter(files, manifest, held_out, progress)
     tested = compare.test(
-        _model(files, manifest), [(compare.OWN, held_out), (DRAWN, draw(TESTED, TESTED_SEED))]
+        _model(files, manifest), [(compare.OWN, held_out), (DRAWN, draw(TESTED, tested_seed(options.seed)))]
     )
     metrics = {kind.name: evaluate.figure(evaluate.figures(kind.answers)) for kind in tested}
     manifest = dataclasses.replace(manifest, metrics=metrics)
     files["card.md"] = model_card.text(manifest).encode()
     return model_writer.save(options.models_dir, manifest, files, options.overwrite), tested
+
+
+def tested_seed(seed: int) -> int:
+    """Return the seed of the scenes to test on, which is not that of the training."""
+    return TESTED_SEED + (seed == TESTED_SEED)
 
 
 def draw(count: int, seed: int) -> list[OwnScan]:

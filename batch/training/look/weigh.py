@@ -216,7 +216,7 @@ def fitted(manifest: Manifest, files: Mapping[str, bytes], packed: Packed, count
 
 
 def with_rules(manifest: Manifest, rules: LookRules, fit: str) -> Manifest:
-    """Return the manifest with other rules.
+    """Return the manifest with other rules, and without figures, which are of the rules before.
 
     Args:
         manifest: Manifest of a model with looks.
@@ -233,6 +233,8 @@ def with_rules(manifest: Manifest, rules: LookRules, fit: str) -> Manifest:
         look_none_prior=rules.none_prior,
         look_several_above=rules.several_above,
         look_fit=fit,
+        metrics={},
+        numbers_metrics={},
     )
 
 

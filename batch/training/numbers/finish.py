@@ -67,11 +67,11 @@ def _install(
     rendered: int,
 ) -> None:
     manifest = model_store.load_manifest(model_dir)
-    digest = model_store.digest(numbers)
+    files = {**manifest.files, NUMBERS_FILE: model_store.digest(numbers)}
     manifest = dataclasses.replace(
         manifest,
-        files={**manifest.files, NUMBERS_FILE: digest},
-        numbers_version=f"{manifest.name}-numbers-{digest[:8]}",
+        files=files,
+        numbers_version=model_writer.numbers_version_of(manifest.name, files),
         numbers_slope=round(thresholds.slope, 6),
         numbers_offset=round(thresholds.offset, 6),
         numbers_review_below=round(thresholds.review_below, 6),

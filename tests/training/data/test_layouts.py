@@ -20,6 +20,7 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import InputError
 from batch.images import decode
+from batch.training.data import arrays as named_arrays
 from batch.training.data import datasets, labelled_scans, own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
 from sheets import Sheets
@@ -419,7 +420,7 @@ def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
     idx_files(tmp_path)
     (path,) = tmp_path.glob("train-images*")
     path.write_bytes(gzip.compress(b"\0\0\x08\x03" + sizes))
-    with pytest.raises(InputError, match="claims to have"):
+    with pytest.raises(InputError, match=r"has [0-9,]+ bytes of arrays: give a smaller file"):
         datasets.load(str(tmp_path), print)
 
 
@@ -461,3 +462,19 @@ def test_a_numpy_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for source in (tmp_path, tmp_path / "test_images.npy", tmp_path / "test_labels.npy"):
         with pytest.raises(InputError, match=r"/test_labels\.npy is not a \.npy file of arrays: Object"):
             datasets.load(str(source), print)
+
+
+def test_a_list_with_a_name_that_no_file_can_have_says_so(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes(b"file,label\na.png,1\nb\0.png,2\n")
+    with pytest.raises(InputError, match=r"labels\.csv, line 3: no file can have the name"):
+        labelled_scans.load(str(tmp_path), tmp_path, lambda _: None)
+
+
+@pytest.mark.parametrize("make", [keras_archive, numpy_files, hugging_face])
+def test_arrays_that_are_too_large_are_not_read(
+    make: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(named_arrays, "MAX_BYTES", 1000)
+    source = make(tmp_path)
+    with pytest.raises(InputError, match=r"has [\d,]+ bytes of arrays: give a smaller file"):
+        datasets.load(str(source), print)

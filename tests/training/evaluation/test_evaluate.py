@@ -1,5 +1,7 @@
 import json
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -7,10 +9,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from batch.config import MAX_PIXELS
 from batch.engines import limits
 from batch.errors import InputError
+from batch.images import decode
 from batch.inference import model_store
+from batch.records import Input, ScanRef
 from batch.training.data import labelled_scans
+from batch.training.data.labelled_scans import LabelledScan
 from batch.training.evaluation import evaluate as evaluation
 from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
 from formats import FORMATS, SEVERAL_PAGES, two
@@ -176,6 +182,30 @@ def test_evaluate_has_no_more_workers_than_a_run(
     for options in (["--workers", "3"], ["--workers", "3", "--runtime", "tensorflow"]):
         CliRunner().invoke(evaluate, [str(tmp_path / "scans"), *options])
     assert asked == [1, 1]
+
+
+def test_explore_keeps_the_images_that_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from batch.training.evaluation import charts, explore
+
+    read: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def note(scan: ScanRef, max_pixels: int) -> Any:
+        image = decode.read(scan, max_pixels)
+        read.append(weakref.ref(image.grey))
+        return image
+
+    monkeypatch.setattr(explore, "decode", SimpleNamespace(read=note))
+    monkeypatch.setattr(charts, "counts", lambda *_: None)
+    monkeypatch.setattr(
+        charts, "contact_sheet", lambda *_: alive.append(sum(image() is not None for image in read))
+    )
+    scans = []
+    for number in range(explore.SAMPLES + 20):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), IMAGES[0])
+        scans.append(LabelledScan(ScanRef(str(tmp_path / f"{number}.png"), f"{number}.png"), 3))
+    explore.write(tmp_path / "e", scans, 1, Input.SCAN, MAX_PIXELS)
+    assert len(read) == len(scans) and alive[0] <= explore.SAMPLES + 2
 
 
 def test_record_adds_figures_to_the_model(

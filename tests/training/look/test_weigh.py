@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from batch.inference import decision
+from batch.inference import decision, model_store
+from batch.inference.look import LookRules
 from batch.training.look import sources, weigh
 from batch.training.look.sources import Packed
 from batch.training.look.weigh import (
@@ -17,6 +18,7 @@ from batch.training.look.weigh import (
     fit,
     fit_weights,
 )
+from command import ROOT
 
 
 def noisy_logits(
@@ -102,6 +104,13 @@ def test_figures_say_what_was_fitted(seen: Seen) -> None:
     text = weigh.say(figures)
     assert "6,000 held-out scenes" in text
     assert f"{figures['ok']:,} are ok, {figures['wrong']} of these wrong" in text
+
+
+def test_figures_of_other_rules_do_not_stay() -> None:
+    manifest = model_store.load_manifest(ROOT / "models" / "cnn")
+    assert manifest.metrics and manifest.numbers_metrics
+    weighed = weigh.with_rules(manifest, LookRules.of(manifest), "fitted anew")
+    assert (weighed.metrics, weighed.numbers_metrics) == ({}, {})
 
 
 def test_unclear_digits_are_in_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:

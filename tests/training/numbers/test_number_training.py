@@ -1,5 +1,6 @@
 """The parts of the training of the reader of numbers."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from batch.inference.number_decision import NumberThresholds
 from batch.inference.runtimes import LiteRt
 from batch.preprocessing.number_line import WIDTHS_PX
 from batch.storage import durable
+from batch.training import model_writer
 from command import ROOT
 
 
@@ -93,3 +95,20 @@ def test_a_kill_while_it_is_installed_leaves_a_whole_model(
     assert (after.numbers_version == before.numbers_version) == stopped
     assert (folder / "notes.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.slow
+def test_other_looks_make_another_version_of_numbers(tmp_path: Path) -> None:
+    from batch.training.numbers import finish
+
+    versions = set()
+    for look in (b"looks", b"others"):
+        folder = tmp_path / look.decode()
+        shutil.copytree(ROOT / "models" / "cnn", folder)
+        manifest = model_store.load_manifest(folder)
+        files = {**manifest.files, model_store.LOOK_FILE: model_store.digest(look)}
+        manifest = dataclasses.replace(manifest, files=files)
+        model_writer.rewrite_card(folder, manifest, "")
+        finish._install(folder, b"new", NumberThresholds(1.0, 0.0, 0.5, 1.0), {}, 1, 1)
+        versions.add(model_store.load_manifest(folder).numbers_version)
+    assert len(versions) == 2
