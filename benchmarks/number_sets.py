@@ -60,6 +60,26 @@ def mnist_rows(count: int) -> list[Field]:
     return fields
 
 
+def in_cells(fields: list[Field]) -> list[Field]:
+    """Put fields into cells up to five times as large, with slanted lines and the heads of another line."""
+    rng = np.random.default_rng(SEED)
+    cells = []
+    for index, field in enumerate(fields):
+        height, width = field.grey.shape
+        tall, wide = round(height * rng.uniform(1.5, 5)), round(width * rng.uniform(1.5, 5))
+        cell = rng.normal(PAPER, GRAIN, (tall, wide))
+        other = fields[index - 1].grey[12 : 12 + height // 6, : wide - 8].astype(float)
+        cell[-other.shape[0] :, 4 : 4 + other.shape[1]] = other
+        y, x = int(rng.uniform(0.2, 0.7) * (tall - height)), int(rng.uniform(0.1, 0.9) * (wide - width))
+        cell[y : y + height, x : x + width] = field.grey
+        lines = np.zeros((tall, wide), np.uint8)
+        cv2.rectangle(lines, (5, 5), (wide - 6, tall - 6), 125, int(rng.integers(1, 4)))
+        turn = cv2.getRotationMatrix2D((wide / 2, tall / 2), rng.normal(0, 1), 1)
+        cell -= cv2.warpAffine(lines, turn, (wide, tall))
+        cells.append(Field(np.clip(cell, 0, 255).astype(np.uint8), field.number))
+    return cells
+
+
 def rendered(renderer: Renderer, count: int) -> list[Field]:
     """Take fields from a renderer."""
     fields = [renderer.field() for _ in range(count)]
@@ -98,12 +118,14 @@ def main() -> None:
     version = model_store.load_manifest(model_store.find(options.model)).numbers_version
     sources = Sources(load(options.sources), held_out=True)
     number, unipen = {"number": 1.0}, {"unipen": 1.0}
+    rows = mnist_rows(options.fields)
     sets = {
-        "digits of MNIST's test images side by side, 2 to 6": mnist_rows(options.fields),
+        "digits of MNIST's test images side by side, 2 to 6": rows,
+        "the same, small in large cells of tables": in_cells(rows),
         "1 to 7 digits by 30 writers of UNIPEN, rendered": rendered(
             Renderer(sources, SEED, kinds=number, hands=unipen), options.fields
         ),
-        "the same in combs and boxes": rendered(
+        "numbers of these writers in combs and boxes": rendered(
             Renderer(sources, SEED, kinds=number, hands=unipen, gaps={"cells": 1.0}), options.fields
         ),
     }
