@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,9 @@ from batch.inference.ctc import Floats
 from batch.records import Manifest, Reason, Status
 
 MIN_SHARE = 1e-12  # of a probability; the logarithm of 0 has no use
+MAX_STEP_PX = (
+    72.0  # from digit to digit in the strip, two heights of its line; farther apart they may be two numbers
+)
 UNSEEN = 0.5  # the probability of a digit that the looks were not asked about: it says nothing
 
 
@@ -157,6 +161,7 @@ def decide(spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
         max(confidence, thresholds.confidence(*shares))
         for shares in zip(spelled.digit_shares, seen, strict=True)
     )
-    if confidence < thresholds.review_below:
+    is_apart = any(after - before > MAX_STEP_PX for before, after in itertools.pairwise(spelled.middles))
+    if confidence < thresholds.review_below or is_apart:
         return NumberDecision(Status.REVIEW, Reason.LOW_CONFIDENCE, spelled.number, confidence, digits)
     return NumberDecision(Status.OK, None, spelled.number, confidence, digits)

@@ -72,7 +72,8 @@ def strip_of(grey: Grey) -> Strip:
     Args:
         grey: Grey image, uint8 (height, width), at least one pixel.
     """
-    base = _levelled(grey)
+    base = _reduce_to(_with_light_ink(grey), STRIP.base_px)
+    base = np.asarray(cv2.LUT(base, level_curve(base)))
     left, top, right, bottom = find_line(base)
     height, width = bottom - top, right - left
     scale = _INSIDE_PX / height
@@ -99,8 +100,10 @@ def small_line_of(grey: Grey) -> Place | None:
     Returns:
         The place; None if the line is not small, or if it is not clear where it is.
     """
-    base = _levelled(grey)
-    place = find_small_line(base)
+    light = _with_light_ink(grey)
+    base = _reduce_to(light, STRIP.base_px)
+    curve = level_curve(base)
+    place = find_small_line(cv2.LUT(base, curve), cv2.LUT(light[[0, -1]], curve))
     if place is None:
         return None
     along, down = grey.shape[1] / base.shape[1], grey.shape[0] / base.shape[0]
@@ -171,10 +174,8 @@ def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:
     return pictures
 
 
-def _levelled(grey: Grey) -> Grey:
-    """Reduce a scan, and bring its paper to the ground and its ink to 255."""
-    base = _reduce_to(cv2.bitwise_not(grey) if is_ink_dark(grey) else grey, STRIP.base_px)
-    return np.asarray(cv2.LUT(base, level_curve(base)))
+def _with_light_ink(grey: Grey) -> Grey:
+    return cv2.bitwise_not(grey) if is_ink_dark(grey) else grey
 
 
 def _reduce_to(light: Grey, height_px: int) -> Grey:

@@ -22,6 +22,7 @@ class LineSpec:
         ink_level: Levels above the paper nearby from which a pixel counts as ink.
         faint_level: The same for printed lines and for what else may be written.
         open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
+        small_open_fraction: The same for the pen of a small line.
         rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
             height, too.
         rule_heights: A run of so many heights is always one, beside a small line.
@@ -46,6 +47,7 @@ class LineSpec:
     ink_level: int = 120
     faint_level: int = 60
     open_fraction: float = 0.3
+    small_open_fraction: float = 0.12
     rule_fraction: float = 0.5
     rule_heights: float = 1.5
     upright_fraction: float = 0.75
@@ -60,7 +62,7 @@ class LineSpec:
     small_fraction: float = 0.4
     around_fraction: float = 0.7
     cut_fraction: float = 0.8
-    max_other_ink: float = 0.25
+    max_other_ink: float = 0.1
 
 
 LINE = LineSpec()
@@ -79,7 +81,7 @@ def find_line(levels: Grey) -> Place:
     whole = Place(0, 0, width, height)
     if width > LINE.max_columns:
         return whole
-    above_paper, factor = _above_paper(levels)
+    above_paper, factor = _above_paper(levels, LINE.open_fraction)
     rows, columns = above_paper.shape
     ink = (above_paper > LINE.ink_level).view(np.uint8)
     run = max(rows, round(LINE.rule_fraction * columns))
@@ -108,7 +110,7 @@ def find_line(levels: Grey) -> Place:
     )
 
 
-def find_small_line(levels: Grey) -> Place | None:
+def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     """Find a line that takes little of the scan, e.g. in a cell of a table.
 
     The lines of the cell do not count, though they may slant a little. What the rim cuts off belongs to
@@ -116,6 +118,7 @@ def find_small_line(levels: Grey) -> Place | None:
 
     Args:
         levels: Scan with paper at the ground and ink up to 255, uint8 (height, width).
+        rims: The first row of the scan and the last one in its own pixels, in the same levels, uint8 (2, n).
 
     Returns:
         The line with some paper around it, up to the sides of its cell; None if it is not small, or if other
@@ -124,7 +127,7 @@ def find_small_line(levels: Grey) -> Place | None:
     height, width = levels.shape
     if width > LINE.max_columns:
         return None
-    above_paper, factor = _above_paper(levels)
+    above_paper, factor = _above_paper(levels, LINE.small_open_fraction)
     rows, columns = above_paper.shape
     faint = (above_paper > LINE.faint_level).view(np.uint8)
     run = max(rows, min(round(LINE.rule_fraction * columns), round(LINE.rule_heights * rows)))
@@ -134,7 +137,8 @@ def find_small_line(levels: Grey) -> Place | None:
     pieces = _pieces(ink)
     if not len(pieces) or not _is_writing(ink, ink):
         return None
-    top, bottom = _extent(pieces[~_are_cut_off(pieces, rows)])
+    touched = _touched(rims, columns)
+    top, bottom = _extent(pieces[~_are_cut_off(pieces, rows, touched)])
     if bottom - top >= LINE.small_fraction * rows:
         return None
     around = LINE.around_fraction * (bottom - top) + 2
@@ -145,18 +149,23 @@ def find_small_line(levels: Grey) -> Place | None:
     walls = np.flatnonzero(sides.any(axis=0))
     left = max([0, first - beside, *(walls[walls < first][-1:] + 1).tolist()])
     right = min([columns, last + beside, *walls[walls >= last][:1].tolist()])
-    if _has_other_ink(_pieces(faint), rows, Place(left, first_row, right, last_row), bottom - top):
+    line = Place(left, first_row, right, last_row)
+    faint_pieces = _pieces(faint)
+    if _has_other_ink(faint_pieces, _at_rim(faint_pieces, rows, touched), line, bottom - top):
         return None
     return Place(
-        left * factor, first_row * factor, min(width, right * factor), min(height, last_row * factor)
+        line.left * factor,
+        line.top * factor,
+        min(width, line.right * factor),
+        min(height, line.bottom * factor),
     )
 
 
-def _above_paper(levels: Grey) -> tuple[Grey, int]:
+def _above_paper(levels: Grey, open_fraction: float) -> tuple[Grey, int]:
     """Return how far a reduced scan lies above the paper nearby, and by what factor it was reduced."""
     factor = -(-levels.shape[0] // LINE.find_px)
     small = reduce(levels, factor) if factor > 1 else levels
-    reach = max(3, round(LINE.open_fraction * small.shape[0])) | 1
+    reach = max(3, round(open_fraction * small.shape[0])) | 1
     paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
     return np.asarray(cv2.subtract(small, paper)), factor
 
@@ -200,10 +209,31 @@ def _extent(pieces: npt.NDArray[np.int32]) -> tuple[int, int]:
     return int(tops[is_tall].min()), int(ends[is_tall].max())
 
 
-def _are_cut_off(pieces: npt.NDArray[np.int32], rows: int) -> npt.NDArray[np.bool_]:
+def _touched(rims: Grey, columns: int) -> npt.NDArray[np.int32]:
+    """Return in how many of the first columns ink touches the top and the bottom, (2, columns + 1)."""
+    is_ink = rims > np.median(rims, axis=1, keepdims=True) + LINE.faint_level
+    is_touched = np.zeros((2, columns + 1), np.int32)
+    for side, row in enumerate(is_ink):
+        is_touched[side, 1 + np.flatnonzero(row) * columns // len(row)] = 1
+    return is_touched.cumsum(axis=1, dtype=np.int32)
+
+
+def _at_rim(
+    pieces: npt.NDArray[np.int32], rows: int, touched: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
+    """Return which pieces touch the top or the bottom of the scan."""
+    tops, ends = _rows_of(pieces)
+    first = pieces[:, cv2.CC_STAT_LEFT]
+    at_top, at_bottom = touched[:, first + pieces[:, cv2.CC_STAT_WIDTH]] > touched[:, first]
+    return np.asarray(((tops <= 1) & at_top) | ((ends >= rows - 1) & at_bottom))
+
+
+def _are_cut_off(
+    pieces: npt.NDArray[np.int32], rows: int, touched: npt.NDArray[np.int32]
+) -> npt.NDArray[np.bool_]:
     """Return which pieces belong to lines above and below, of which the rim cuts off the rest."""
     tops, ends = _rows_of(pieces)
-    at_rim = (tops <= 1) | (ends >= rows - 1)
+    at_rim = _at_rim(pieces, rows, touched)
     if at_rim.all():
         return np.zeros_like(at_rim)
     top, bottom = _extent(pieces[~at_rim])
@@ -217,12 +247,14 @@ def _is_low(pieces: npt.NDArray[np.int32], tall: int) -> npt.NDArray[np.bool_]:
     return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall + 1)
 
 
-def _has_other_ink(pieces: npt.NDArray[np.int32], rows: int, line: Place, tall: int) -> bool:
+def _has_other_ink(
+    pieces: npt.NDArray[np.int32], at_rim: npt.NDArray[np.bool_], line: Place, tall: int
+) -> bool:
     """Return whether there is much ink outside of a line that is not cut off by the rim."""
     tops, ends = _rows_of(pieces)
     x = pieces[:, cv2.CC_STAT_LEFT] + pieces[:, cv2.CC_STAT_WIDTH] / 2
     y = (tops + ends) / 2
     is_inside = (line.left <= x) & (x < line.right) & (line.top <= y) & (y < line.bottom)
-    is_cut = ((tops <= 1) | (ends >= rows - 1)) & _is_low(pieces, tall)
+    is_cut = at_rim & _is_low(pieces, tall)
     area = pieces[:, cv2.CC_STAT_AREA]
     return bool(area[~is_inside & ~is_cut].sum() > LINE.max_other_ink * area[is_inside].sum())

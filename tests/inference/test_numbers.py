@@ -120,6 +120,13 @@ def test_doubt_goes_to_review_and_says_which_digit() -> None:
     assert read({"12": 0.55, "72": 0.45}, review_below=0.5).status is Status.OK
 
 
+@pytest.mark.parametrize(("last", "status"), [(90.0, Status.OK), (140.0, Status.REVIEW)])
+def test_digits_far_apart_may_be_two_numbers(last: float, status: Status) -> None:
+    (line,) = NumberReader(Spelling({"427": 1.0}), PLAIN, ANY).spell([STRIP])
+    decision = decide(line._replace(middles=(20.0, 50.0, last)), PLAIN)
+    assert (decision.status, decision.number) == (status, "427")
+
+
 def test_slope_and_offset_never_change_the_number() -> None:
     plain, doubting = read({"12": 0.9, "72": 0.1}), read({"12": 0.9, "72": 0.1}, slope=0.5, offset=-1.0)
     assert plain.number == doubting.number

@@ -71,6 +71,11 @@ def other_line(scan: Grey) -> Grey:
     return scan
 
 
+def line_near_the_rim(scan: Grey) -> Grey:
+    cv2.putText(scan, "0815", (260, 193), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 30, 3)
+    return cv2.resize(scan, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+
+
 def pattern(scan: Grey) -> Grey:
     scan[::12, ::12] = 30
     scan[1::12, ::12] = 30
@@ -84,10 +89,11 @@ def pattern(scan: Grey) -> Grey:
         np.full((200, 600), 240, np.uint8),
         cell()[68:128],
         other_line(cell()),
+        line_near_the_rim(cell()),
         pattern(cell()),
         cell((140, LINE.max_columns + 1)),
     ],
-    ids=["blank", "large", "other line", "pattern", "wide"],
+    ids=["blank", "large", "other line", "near the rim", "pattern", "wide"],
 )
 def test_there_is_no_small_line_if_nobody_can_tell_where(scan: Grey) -> None:
     assert small_line_of(scan) is None
