@@ -121,8 +121,8 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
         rims: The first row of the scan and the last one in its own pixels, in the same levels, uint8 (2, n).
 
     Returns:
-        The line with some paper around it, up to the sides of its cell; None if it is not small, or if other
-        ink makes it doubtful which line it is.
+        The line with some paper around it, up to the sides of its cell; None if it is not small, if it goes
+        on beyond the scan or a side of the cell, or if other ink makes it doubtful which line it is.
     """
     height, width = levels.shape
     if width > LINE.max_columns:
@@ -147,10 +147,12 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     first, last = int(written[0]), int(written[-1]) + 1
     beside = round(LINE.beside_fraction * (bottom - top))
     walls = np.flatnonzero(sides.any(axis=0))
+    faint_pieces = _pieces(faint)
+    if ((first < walls) & (walls < last)).any() or _is_at_side(faint_pieces, columns, top, bottom):
+        return None
     left = max([0, first - beside, *(walls[walls < first][-1:] + 1).tolist()])
     right = min([columns, last + beside, *walls[walls >= last][:1].tolist()])
     line = Place(left, first_row, right, last_row)
-    faint_pieces = _pieces(faint)
     if _has_other_ink(faint_pieces, _at_rim(faint_pieces, rows, touched), line, bottom - top):
         return None
     return Place(
@@ -245,6 +247,14 @@ def _are_cut_off(
 def _is_low(pieces: npt.NDArray[np.int32], tall: int) -> npt.NDArray[np.bool_]:
     """Return which pieces are too low for writing of a line so tall; a pixel more may be blur."""
     return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall + 1)
+
+
+def _is_at_side(pieces: npt.NDArray[np.int32], columns: int, top: int, bottom: int) -> bool:
+    """Return whether the left or the right rim cuts off a piece of a line."""
+    tops, ends = _rows_of(pieces)
+    first = pieces[:, cv2.CC_STAT_LEFT]
+    at_side = (first == 0) | (first + pieces[:, cv2.CC_STAT_WIDTH] == columns)
+    return bool((at_side & (tops < bottom) & (ends > top)).any())
 
 
 def _has_other_ink(

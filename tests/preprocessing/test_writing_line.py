@@ -76,6 +76,11 @@ def line_near_the_rim(scan: Grey) -> Grey:
     return cv2.resize(scan, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
 
 
+def two_cells(scan: Grey) -> Grey:
+    scan[:, 305:308] = 110
+    return scan
+
+
 def pattern(scan: Grey) -> Grey:
     scan[::12, ::12] = 30
     scan[1::12, ::12] = 30
@@ -90,10 +95,12 @@ def pattern(scan: Grey) -> Grey:
         cell()[68:128],
         other_line(cell()),
         line_near_the_rim(cell()),
+        two_cells(cell()),
+        cell()[:, 265:],
         pattern(cell()),
         cell((140, LINE.max_columns + 1)),
     ],
-    ids=["blank", "large", "other line", "near the rim", "pattern", "wide"],
+    ids=["blank", "large", "other line", "near the rim", "two cells", "cut off", "pattern", "wide"],
 )
 def test_there_is_no_small_line_if_nobody_can_tell_where(scan: Grey) -> None:
     assert small_line_of(scan) is None
