@@ -22,7 +22,7 @@ class LineSpec:
         ink_level: Levels above the paper nearby from which a pixel counts as ink.
         faint_level: The same for printed lines and for what else may be written.
         open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
-        small_open_fraction: The same for the pen of a small line.
+        small_open_px: Pixels that no pen of a small line is wide, so that shadows do not count as ink.
         rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
             height, too.
         rule_heights: A run of so many heights is always one, beside a small line.
@@ -47,7 +47,7 @@ class LineSpec:
     ink_level: int = 120
     faint_level: int = 60
     open_fraction: float = 0.3
-    small_open_fraction: float = 0.12
+    small_open_px: int = 9
     rule_fraction: float = 0.5
     rule_heights: float = 1.5
     upright_fraction: float = 0.75
@@ -81,8 +81,9 @@ def find_line(levels: Grey) -> Place:
     whole = Place(0, 0, width, height)
     if width > LINE.max_columns:
         return whole
-    above_paper, factor = _above_paper(levels, LINE.open_fraction)
-    rows, columns = above_paper.shape
+    small, factor = _reduced(levels)
+    rows, columns = small.shape
+    above_paper = _above_paper(small, max(3, round(LINE.open_fraction * rows)))
     ink = (above_paper > LINE.ink_level).view(np.uint8)
     run = max(rows, round(LINE.rule_fraction * columns))
     upright = ink & ~_runs(ink, (_upright_px(rows), 1))
@@ -127,8 +128,9 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     height, width = levels.shape
     if width > LINE.max_columns:
         return None
-    above_paper, factor = _above_paper(levels, LINE.small_open_fraction)
-    rows, columns = above_paper.shape
+    small, factor = _reduced(levels)
+    rows, columns = small.shape
+    above_paper = _above_paper(small, LINE.small_open_px)
     faint = (above_paper > LINE.faint_level).view(np.uint8)
     run = max(rows, min(round(LINE.rule_fraction * columns), round(LINE.rule_heights * rows)))
     sides = _runs(faint, (_upright_px(rows), 1), LINE.slant_px)
@@ -163,13 +165,16 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     )
 
 
-def _above_paper(levels: Grey, open_fraction: float) -> tuple[Grey, int]:
-    """Return how far a reduced scan lies above the paper nearby, and by what factor it was reduced."""
+def _reduced(levels: Grey) -> tuple[Grey, int]:
+    """Return a scan in which the line is looked for, and by what factor it was reduced."""
     factor = -(-levels.shape[0] // LINE.find_px)
-    small = reduce(levels, factor) if factor > 1 else levels
-    reach = max(3, round(open_fraction * small.shape[0])) | 1
-    paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((reach, reach), np.uint8))
-    return np.asarray(cv2.subtract(small, paper)), factor
+    return reduce(levels, factor) if factor > 1 else levels, factor
+
+
+def _above_paper(small: Grey, pen_px: int) -> Grey:
+    """Return how far a scan lies above the paper nearby, if no pen is so wide."""
+    paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((pen_px | 1, pen_px | 1), np.uint8))
+    return np.asarray(cv2.subtract(small, paper))
 
 
 def _upright_px(rows: int) -> int:

@@ -306,7 +306,9 @@ def test_unpublished_rows_are_left_out(digitbox: Digitbox, publish: Publish, tmp
     (tmp_path / "outbox" / "predictions-20261101T000000Z-0000.csv").write_bytes(path.read_bytes())
     with closing(sqlite3.connect(tmp_path / "outbox" / STATE / "ledger.sqlite3")) as ledger, ledger:
         ledger.execute("UPDATE batches SET state = 'prepared'")
-    assert digitbox("export").out.count("\n") == 1
+    result = digitbox("export")
+    assert result.out.count("\n") == 1
+    assert "left out of outbox: 1 file that digitbox did not publish there" in result.err
 
 
 def test_export_overwrites_nothing_and_leaves_nothing_half(
