@@ -106,12 +106,12 @@ def small_line_of(grey: Grey) -> Place | None:
     place = find_small_line(cv2.LUT(base, curve), cv2.LUT(light[[0, -1]], curve))
     if place is None:
         return None
-    along, down = grey.shape[1] / base.shape[1], grey.shape[0] / base.shape[0]
+    (height, width), (rows, columns) = grey.shape, base.shape
     return Place(
-        math.floor(place.left * along),
-        math.floor(place.top * down),
-        math.ceil(place.right * along),
-        math.ceil(place.bottom * down),
+        place.left * width // columns,
+        place.top * height // rows,
+        -(-place.right * width // columns),
+        -(-place.bottom * height // rows),
     )
 
 
