@@ -137,7 +137,9 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     faint &= ~(sides | _runs(faint, (1, run), LINE.slant_px))
     ink = faint & (above_paper > LINE.ink_level)
     pieces = _pieces(ink)
-    if not len(pieces) or not _is_writing(ink, ink):
+    if not len(pieces) or pieces[:, cv2.CC_STAT_HEIGHT].max() > LINE.small_fraction * rows + 1:
+        return None  # most lines are not small, and the rest takes time
+    if not _is_writing(ink, ink):
         return None
     touched = _touched(rims, columns)
     top, bottom = _extent(pieces[~_are_cut_off(pieces, rows, touched)])
