@@ -61,7 +61,7 @@ class LineSpec:
     beside_fraction: float = 0.5
     small_fraction: float = 0.4
     around_fraction: float = 0.7
-    cut_fraction: float = 0.8
+    cut_fraction: float = 0.5
     max_other_ink: float = 0.1
 
 
@@ -252,8 +252,8 @@ def _are_cut_off(
 
 
 def _is_low(pieces: npt.NDArray[np.int32], tall: int) -> npt.NDArray[np.bool_]:
-    """Return which pieces are too low for writing of a line so tall; a pixel more may be blur."""
-    return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall + 1)
+    """Return which pieces are too low for writing of a line so tall."""
+    return np.asarray(pieces[:, cv2.CC_STAT_HEIGHT] <= LINE.cut_fraction * tall)
 
 
 def _is_at_side(pieces: npt.NDArray[np.int32], columns: int, top: int, bottom: int) -> bool:

@@ -56,8 +56,8 @@ def test_the_sides_of_a_narrow_cell_are_beyond_the_place() -> None:
 def test_what_the_rim_cuts_off_belongs_to_other_lines() -> None:
     scan = cell()
     for x in range(80, 500, 30):
-        cv2.line(scan, (x, 0), (x + 4, 14), 30, 3)
-        cv2.line(scan, (x, 188), (x + 4, 199), 30, 3)
+        cv2.line(scan, (x, 0), (x + 3, 8), 30, 3)
+        cv2.line(scan, (x, 193), (x + 3, 199), 30, 3)
     assert is_around(small_line_of(scan), INK)
 
 
