@@ -141,6 +141,16 @@ def with_the_label_last(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("digit", [0, 1, 9])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_table_of_levels_may_have_one_digit(digit: int, is_last: bool, tmp_path: Path) -> None:
+    """The corner of the images is 0 everywhere, so both outer columns could have the labels."""
+    rows = [[digit, *image.ravel()] for image in np.pad(IMAGES[:, 1:-1, 1:-1], ((0, 0), (1, 1), (1, 1)))]
+    lines = [",".join(map(str, row[1:] + row[:1] if is_last else row)) for row in rows]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert set(datasets.load(str(tmp_path / "a.csv"), print).train.labels.tolist()) == {digit}
+
+
 def of_a_european_table_program(folder: Path) -> Path:
     return kaggle(folder, delimiter=";")
 
