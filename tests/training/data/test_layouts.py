@@ -385,6 +385,13 @@ def test_a_class_that_is_no_digit_is_named(tmp_path: Path) -> None:
         datasets.load(str(of_classes(tmp_path, [*"12", "stamp"], [0, 2])), print)
 
 
+def test_missing_labels_are_counted(tmp_path: Path) -> None:
+    table = {"image": [{"bytes": png(image)} for image in IMAGES[:3]], "label": [3, None, None]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"2 of 3 labels are missing"):
+        datasets.load(str(tmp_path / "a.parquet"), print)
+
+
 def test_parquet_of_paths_says_what_to_do(tmp_path: Path) -> None:
     table = {"image": [{"bytes": None, "path": "scans/3/0.png"}], "label": [3]}
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
@@ -444,10 +451,11 @@ def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
         ({"x": np.full(IMAGES.shape, np.nan), "y": LABELS}, "levels must be numbers, and some are nan"),
         ({"x": IMAGES[:, :, :3, None, None], "y": LABELS}, r"images must be \(n, height, width\)"),
         ({"x": IMAGES, "y": LABELS + 30}, "they are 3"),
-        ({"x": IMAGES, "y": LABELS + 0.5}, "labels must be whole numbers"),
+        ({"x": IMAGES, "y": LABELS + 0.5}, r"labels must be whole numbers, not \d\.5"),
+        ({"x": IMAGES, "y": LABELS[:, None, None]}, r"labels must be one for each image, not \(12, 1, 1\)"),
         ({"x": IMAGES, "y": ["a"] * COUNT}, "labels must be whole numbers"),
         ({"x": IMAGES, "y": np.ones((COUNT, 10))}, "each row of ten labels must have a single 1"),
-        ({"x": IMAGES, "y": np.full(COUNT, np.nan)}, "labels must be whole numbers"),
+        ({"x": IMAGES, "y": np.full(COUNT, np.nan)}, "12 of 12 labels are missing"),
     ],
 )
 def test_wrong_arrays_say_what_is_wrong(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
