@@ -91,6 +91,17 @@ def unpacked_idx_files(folder: Path) -> Path:
     return idx_files(idx_files(folder), compress=False)
 
 
+def torchvision_folder(folder: Path) -> Path:
+    """Write what torchvision makes in the folder that it is given as `root`."""
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    unpacked_idx_files(folder / "MNIST" / "raw")
+    return folder
+
+
+def torchvision_data_set(folder: Path) -> Path:
+    return torchvision_folder(folder) / "MNIST"
+
+
 def archive(folder: Path, **arrays: Any) -> Path:
     path = folder / "set.npz"
     np.savez(path, **arrays)
@@ -209,6 +220,8 @@ MAKERS: list[Callable[[Path], Path]] = [
     idx_files,
     one_idx_file,
     unpacked_idx_files,
+    torchvision_folder,
+    torchvision_data_set,
     keras_archive,
     floats_and_one_hot,
     flat_and_text,
@@ -397,6 +410,14 @@ def test_parquet_of_paths_says_what_to_do(tmp_path: Path) -> None:
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"has the paths of images, .* 'scans/3/0.png'.*: give their folder"):
         datasets.load(str(tmp_path / "a.parquet"), print)
+
+
+def test_several_data_sets_of_torchvision_are_named(tmp_path: Path) -> None:
+    for name in ("KMNIST", "MNIST"):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        unpacked_idx_files(tmp_path / name / "raw")
+    with pytest.raises(InputError, match=r"several data sets, .*KMNIST/raw/t10k.* and .*/MNIST/raw/t10k"):
+        datasets.load(str(tmp_path), print)
 
 
 def test_minus_one_is_what_is_no_digit(tmp_path: Path) -> None:
