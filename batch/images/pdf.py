@@ -73,6 +73,20 @@ class _Drawing(NamedTuple):
     has_colours: bool
 
 
+class _Drawn(NamedTuple):
+    """An image on a page.
+
+    Attributes:
+        area: Its area in square points.
+        dpi: Dots an inch.
+        is_ink: True if it is a stencil, or has a mask that is finer than itself, and the page may be as fine.
+    """
+
+    area: float
+    dpi: float
+    is_ink: bool
+
+
 def parse(data: bytes, max_pixels: int) -> Container:
     """Check that the file goes on to its last line; see `formats.parse`. PDFium parses it later."""
     found = _LINEAR.search(data[:_LINEAR_BYTES])
@@ -188,7 +202,7 @@ def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _C
     page_area = width_pt * height_pt
     if not page_area > 0:
         raise_damaged("a PDF page without a size")
-    images: list[tuple[float, float]] = []  # area and dots an inch of each
+    images: list[_Drawn] = []
     has_colours = has_lines = False
     for count, (item, matrix) in enumerate(_objects(page)):
         if count >= MAX_OBJECTS:
@@ -204,7 +218,10 @@ def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _C
                 size = found.width, found.height
                 width, height = map(max, size, masks.get(size, size))  # a mask may be finer than its image
                 dpi = POINTS_PER_INCH * max(width / across, height / down)
-                images.append((across * down, dpi))
+                is_stencil = found.bits_per_pixel == 1 and found.colorspace == raw.FPDF_COLORSPACE_UNKNOWN
+                is_ink = is_stencil or (width, height) != size
+                fits = page_area * (dpi / POINTS_PER_INCH) ** 2 <= max_pixels
+                images.append(_Drawn(across * down, dpi, is_ink and fits))
             has_colours |= found.bits_per_pixel > 8 or found.colorspace not in _GREYS
             _check_image(item, found, max_pixels, checked)
         elif item.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING):
@@ -213,7 +230,7 @@ def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _C
             mode = raw.FPDFTextObj_GetTextRenderMode(item)
             if mode != raw.FPDF_TEXTRENDERMODE_INVISIBLE:  # the text that a scanner has found is
                 has_lines = has_colours = True
-    has_scan = sum(area for area, _ in images) >= MIN_SCAN_FRACTION * page_area
+    has_scan = sum(image.area for image in images) >= MIN_SCAN_FRACTION * page_area
     dpi = _resolution(images, page_area, has_lines=has_lines) if has_scan else VECTOR_DPI
     return _Drawing(dpi, has_scan, has_colours)
 
@@ -231,16 +248,17 @@ def _objects(page: Any, form: Any = None, depth: int = 0) -> Iterator[tuple[Any,
             yield from _objects(page, (item, matrix), depth + 1)
 
 
-def _resolution(images: list[tuple[float, float]], page_area: float, *, has_lines: bool) -> float:
+def _resolution(images: list[_Drawn], page_area: float, *, has_lines: bool) -> float:
     """Return with how many dots an inch to draw a page with a scan.
 
     Args:
-        images: Area in square points, and dots an inch, of each image.
+        images: Its images.
         page_area: Area of the page in square points.
         has_lines: True if something else is on the page.
     """
-    large = [dpi for area, dpi in images if area >= MIN_SCAN_FRACTION * page_area]
-    dpi = max(large) if large else max(images)[1]  # a scanner may cut its image into strips
+    largest = max(images)  # a scanner may cut its image into strips, and the ink to the writing
+    counted = [image for image in images if image.is_ink or image.area >= MIN_SCAN_FRACTION * page_area]
+    dpi = max(image.dpi for image in (largest, *counted))
     return min(MAX_DPI, max(dpi, VECTOR_DPI) if has_lines else dpi)
 
 

@@ -73,7 +73,10 @@ class Buffer:
     def patched(self, container: Container) -> Iterator[npt.NDArray[np.uint8]]:
         """Give the bytes of a page; what `Container.patches` says is replaced for so long."""
         if not container.patches:
-            yield self._content[slice(*container.span)] if container.span else self._content
+            content = self._content[slice(*container.span)] if container.span else self._content
+            if container.kind == "pnm" and content[-1:].tobytes().isdigit():
+                content = np.append(content, np.uint8(ord("\n")))  # OpenCV reads one byte after a number
+            yield content
             return
         if not self._content.flags.writeable:
             self._content = self._content.copy()

@@ -83,7 +83,7 @@ def _check_text(data: bytes, start: int, kind: int, values: int, white: int) -> 
     """Check that pixels written as text are numbers, and as many as the header says."""
     if values > len(data):
         raise_truncated("the pixels of a PNM are cut off")
-    count, is_ended = 0, False
+    count = last = 0
     for text in _texts(data, start):
         if text.translate(None, _TEXT):
             raise_damaged("the pixels of a PNM are no numbers")
@@ -95,8 +95,8 @@ def _check_text(data: bytes, start: int, kind: int, values: int, white: int) -> 
             if numbers[: max(0, values - count)].max(initial=0) > white:
                 raise_damaged("a pixel of a PNM is brighter than white")
             count += len(numbers)
-        is_ended = text[-1:].isspace()
-    if kind != 1 and not is_ended:  # digits of the last number may be missing
+            last = 0 if text[-1:].isspace() else int(numbers[-1])
+    if 0 < last * 10 <= white:  # no space ends it, so more of its digits may be missing
         count -= 1
     if count < values:
         raise_truncated("the pixels of a PNM are cut off")

@@ -58,23 +58,48 @@ def test_a_page_has_the_resolution_of_its_scan(dpi: float) -> None:
     assert far(image, two()) == 0
 
 
+PAPER = pdfs.image(np.full((4, 4), 255, np.uint8))
+
+
+def layer(grey: Grey, kind: str) -> list[tuple[str, bytes]]:
+    """Return ink in the mask of an image of one pixel, or in a stencil. It comes last."""
+    height, width = grey.shape
+    size = f"/Width {width}/Height {height}/Filter/FlateDecode"
+    bits = f"{size}/ImageMask true/BitsPerComponent 1", zlib.compress(pdfs.packed(grey, 1))
+    levels = f"{size}/ColorSpace/DeviceGray/BitsPerComponent 8", zlib.compress((255 - grey).tobytes())
+    ink = f"/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/{kind} 4 0 R", b"\0"  # 4 is the mask
+    return [bits] if kind == "ImageMask" else [levels if kind == "SMask" else bits, ink]
+
+
 @pytest.mark.parametrize("has_paper", [True, False])
-@pytest.mark.parametrize("kind", ["SMask", "Mask"])
+@pytest.mark.parametrize("kind", ["SMask", "Mask", "ImageMask"])
 def test_ink_in_a_mask_keeps_its_pixels(kind: str, has_paper: bool) -> None:
     """Scanners that divide a page into ink and paper keep the paper, and the colours of the ink, small."""
     grey = np.where(two() > 127, 255, 0).astype(np.uint8)
     height, width = grey.shape
-    size = f"/Width {width}/Height {height}/Filter/FlateDecode"
-    if kind == "SMask":
-        mask = f"{size}/ColorSpace/DeviceGray/BitsPerComponent 8", zlib.compress((255 - grey).tobytes())
-    else:
-        mask = f"{size}/ImageMask true/BitsPerComponent 1", zlib.compress(pdfs.packed(grey, 1))
-    ink = f"/Width 1/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/{kind} 3 0 R", b"\0"  # 3 is the mask
+    images = [PAPER, *layer(grey, kind)]
     place = f"q {width} 0 0 {height} 0 0 cm"
-    drawing = f"{place} /I2 Do Q " * has_paper + f"{place} /I1 Do Q"
-    paper = pdfs.image(np.full((4, 4), 255, np.uint8))
-    (image,) = greys(pdfs.write(pdfs.PdfPage(width, height, drawing, [mask, ink, paper])))
+    drawing = f"{place} /I0 Do Q " * has_paper + f"{place} /I{len(images) - 1} Do Q"
+    (image,) = greys(pdfs.write(pdfs.PdfPage(width, height, drawing, images)))
     assert far(image, grey) == 0
+
+
+@pytest.mark.parametrize("strips", [1, 8])
+@pytest.mark.parametrize("kind", ["SMask", "Mask", "ImageMask"])
+def test_ink_cropped_to_the_writing_keeps_its_pixels(kind: str, strips: int) -> None:
+    grey = np.where(two() > 127, 255, 0).astype(np.uint8)
+    height, width = grey.shape
+    images = [PAPER, *layer(grey, kind)]
+    drawing = "".join(
+        f"q {4 * width} 0 0 {4 * height / strips} 0 {4 * height / strips * strip} cm /I0 Do Q "
+        for strip in range(strips)
+    )
+    drawing += f"q {width} 0 0 {height} {width} {height} cm /I{len(images) - 1} Do Q"
+    data = pdfs.write(pdfs.PdfPage(4 * width, 4 * height, drawing, images))
+    (image,) = greys(data)
+    assert reasons(data, 16 * width * height - 1) == [""]  # a small stamp is no reason to fail
+    assert image.shape == (4 * height, 4 * width)
+    assert far(image[2 * height : 3 * height, width : 2 * width], grey) == 0
 
 
 def test_a_mask_that_is_not_there_counts_for_nothing() -> None:

@@ -1,5 +1,6 @@
 """PNMs: the memory that headers, comments and pixels written as text need."""
 
+import numpy as np
 import pytest
 
 from batch.config import MAX_PIXELS
@@ -31,10 +32,15 @@ def test_pixels_written_as_text_need_little_memory(comments: int, monkeypatch: p
         (b"1 2 3 4 5 6 900", ""),
         (b"1 2 #3 900\n3 4#\r5 6 #x", ""),
         (b"1 2 3 #a long\tcomment with 900 #and more\n4 5 6 ", ""),
+        (b"1 2 3 4 5 60#", ""),
         (b"1 2 3 4 5 6#", "truncated"),
         (b"1 2 3 4 5 #6 ", "truncated"),
         (b"1 2 3 #\nx 4 5 6 ", "damaged"),
-        (b"1 2 3 4 5 6", "truncated"),
+        (b"1 2 3 4 5 60", ""),
+        (b"1 2 3 4 5 26", ""),
+        (b"1 2 3 4 5 25", "truncated"),  # of e.g. 255
+        (b"1 2 3 4 5 0", ""),
+        (b"1 2 3 4 5", "truncated"),
         (b"1 2 3 4 5 ", "truncated"),
         (b" ", "truncated"),
         (b"1 2 3 4 5 256 ", "damaged"),
@@ -52,3 +58,12 @@ def test_numbers_are_read_in_parts(
     with pytest.raises(ImageError) as caught:
         formats.parse(data, MAX_PIXELS)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("end", [b"", b"#", b"#the end", b"\n"])
+@pytest.mark.parametrize(("kind", "white"), [("P1", ""), ("P2", "1"), ("P2", "65535"), ("P3", "255")])
+def test_after_the_last_number_no_space_is_needed(kind: str, white: str, end: bytes) -> None:
+    level = white or "1"
+    head = f"{kind} 4 4 {white}\n" + f"{level} " * (47 if kind == "P3" else 15)
+    whole = decode.decode(f"{head}{level}\n".encode(), MAX_PIXELS)
+    assert np.array_equal(decode.decode(f"{head}{level}".encode() + end, MAX_PIXELS), whole)

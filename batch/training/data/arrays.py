@@ -208,8 +208,15 @@ def _numbers(labels: _Array, source: str) -> npt.NDArray[np.int32]:
         numbers = labels.astype(np.float64)
     except ValueError as error:
         raise InputError(f"{source}: labels must be whole numbers: {error}") from error
-    if numbers.ndim != 1 or not np.array_equal(numbers, np.rint(numbers)):
-        raise InputError(f"{source}: labels must be whole numbers, one for each image, not {labels.shape}")
+    if numbers.ndim != 1:
+        raise InputError(f"{source}: labels must be one for each image, not {labels.shape}")
+    if missing := np.count_nonzero(np.isnan(numbers)):
+        raise InputError(
+            f"{source}: {missing} of {len(numbers)} labels are missing: give a label to each image, "
+            "-1 to what is not a digit"
+        )
+    if (broken := numbers[numbers != np.rint(numbers)]).size:
+        raise InputError(f"{source}: labels must be whole numbers, not {broken[0]:g}")
     if numbers.size and not -1 <= numbers.min() <= numbers.max() <= 9:
         raise InputError(
             f"{source}: labels must be 0 to 9, or -1 for what is not a digit; they are {numbers.min():g} to "

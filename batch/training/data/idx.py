@@ -16,6 +16,7 @@ from batch.errors import InputError
 from batch.training.data.arrays import LabelledImages, check_size, labelled, part_of
 
 MAGIC_IMAGES, MAGIC_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # unsigned bytes, in three dimensions or one
+_PLACES = ("*", "raw/*-ubyte*", "*/raw/*-ubyte*")  # torchvision makes MNIST/raw in the folder it is given
 _GZIP = b"\x1f\x8b"
 
 
@@ -32,12 +33,14 @@ def find(path: Path) -> dict[str, tuple[Path, Path]]:
     """Return the files of images and of labels by part.
 
     Args:
-        path: A folder, or the file of images or of labels.
+        path: A folder, also one that torchvision made, or the file of images or of labels.
 
     Raises:
         InputError: Images have no labels, or two files are of the same part.
     """
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path, *_other_names(path)]
+    candidates = [path, *_other_names(path)]
+    if path.is_dir():
+        candidates = sorted(file for place in _PLACES for file in path.glob(place))
     found: dict[str, tuple[Path, Path]] = {}
     for images in candidates:
         if not images.is_file() or magic(images) != MAGIC_IMAGES:
@@ -50,8 +53,7 @@ def find(path: Path) -> dict[str, tuple[Path, Path]]:
             continue  # torchvision keeps the compressed file, too
         part = part_of(images.name)
         if part in found:
-            others = f"{found[part][0].name} and {images.name}"
-            raise InputError(f"{path} has several data sets, {others}: name one")
+            raise InputError(f"{path} has several data sets, {found[part][0]} and {images}: name one")
         found[part] = images, labels
     return found
 

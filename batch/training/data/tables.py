@@ -78,16 +78,23 @@ def read_levels(path: Path) -> dict[str, LabelledImages]:
         raise InputError(f"{path} is no table of levels: {error}") from error
     with path.open(encoding="utf-8-sig", newline="") as file:
         check_lines(values, file, path)
-    if not has_names and _are_labels(values[:, -1]) and not _are_labels(values[:, 0]):
+    if not has_names and _is_label_last(values[:, 0], values[:, -1]):
         place = values.shape[1] - 1
     images = np.delete(values, place, axis=1)
     origin = f"a label and {images.shape[1]} levels in each line"
     return {UNDIVIDED: labelled(images, values[:, place], str(path), origin)}
 
 
-def _are_labels(column: npt.NDArray[np.float64]) -> bool:
-    """Return whether a column can have the labels: a corner of the images has one level, or too many."""
-    return bool(np.isin(column, range(-1, 10)).all() and np.ptp(column) > 0)
+def _is_label_last(first: npt.NDArray[np.float64], last: npt.NDArray[np.float64]) -> bool:
+    """Return whether the last column has the labels, and the first the levels of a corner of the images.
+
+    A corner has one level, or too many for labels. Where all labels are one digit, a corner of zeros tells.
+    """
+    first_varies, last_varies = (
+        bool(np.isin(column, range(-1, 10)).all() and np.ptp(column) > 0) for column in (first, last)
+    )
+    is_one_digit = last[0] in range(1, 10) and not np.ptp(last)
+    return not first_varies and (last_varies or (is_one_digit and not first.any()))
 
 
 def read_parquet(paths: list[Path]) -> dict[str, LabelledImages]:

@@ -91,6 +91,17 @@ def unpacked_idx_files(folder: Path) -> Path:
     return idx_files(idx_files(folder), compress=False)
 
 
+def torchvision_folder(folder: Path) -> Path:
+    """Write what torchvision makes in the folder that it is given as `root`."""
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    unpacked_idx_files(folder / "MNIST" / "raw")
+    return folder
+
+
+def torchvision_data_set(folder: Path) -> Path:
+    return torchvision_folder(folder) / "MNIST"
+
+
 def archive(folder: Path, **arrays: Any) -> Path:
     path = folder / "set.npz"
     np.savez(path, **arrays)
@@ -139,6 +150,16 @@ def with_the_label_last(folder: Path) -> Path:
     rows = [line.split(",") for line in path.read_text().splitlines()]
     path.write_text("".join(",".join([*levels, label]) + "\n" for label, *levels in rows))
     return path
+
+
+@pytest.mark.parametrize("digit", [0, 1, 9])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_a_table_of_levels_may_have_one_digit(digit: int, is_last: bool, tmp_path: Path) -> None:
+    """The corner of the images is 0 everywhere, so both outer columns could have the labels."""
+    rows = [[digit, *image.ravel()] for image in np.pad(IMAGES[:, 1:-1, 1:-1], ((0, 0), (1, 1), (1, 1)))]
+    lines = [",".join(map(str, row[1:] + row[:1] if is_last else row)) for row in rows]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert set(datasets.load(str(tmp_path / "a.csv"), print).train.labels.tolist()) == {digit}
 
 
 def of_a_european_table_program(folder: Path) -> Path:
@@ -199,6 +220,8 @@ MAKERS: list[Callable[[Path], Path]] = [
     idx_files,
     one_idx_file,
     unpacked_idx_files,
+    torchvision_folder,
+    torchvision_data_set,
     keras_archive,
     floats_and_one_hot,
     flat_and_text,
@@ -375,11 +398,26 @@ def test_a_class_that_is_no_digit_is_named(tmp_path: Path) -> None:
         datasets.load(str(of_classes(tmp_path, [*"12", "stamp"], [0, 2])), print)
 
 
+def test_missing_labels_are_counted(tmp_path: Path) -> None:
+    table = {"image": [{"bytes": png(image)} for image in IMAGES[:3]], "label": [3, None, None]}
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"2 of 3 labels are missing"):
+        datasets.load(str(tmp_path / "a.parquet"), print)
+
+
 def test_parquet_of_paths_says_what_to_do(tmp_path: Path) -> None:
     table = {"image": [{"bytes": None, "path": "scans/3/0.png"}], "label": [3]}
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"has the paths of images, .* 'scans/3/0.png'.*: give their folder"):
         datasets.load(str(tmp_path / "a.parquet"), print)
+
+
+def test_several_data_sets_of_torchvision_are_named(tmp_path: Path) -> None:
+    for name in ("KMNIST", "MNIST"):
+        (tmp_path / name / "raw").mkdir(parents=True)
+        unpacked_idx_files(tmp_path / name / "raw")
+    with pytest.raises(InputError, match=r"several data sets, .*KMNIST/raw/t10k.* and .*/MNIST/raw/t10k"):
+        datasets.load(str(tmp_path), print)
 
 
 def test_minus_one_is_what_is_no_digit(tmp_path: Path) -> None:
@@ -434,10 +472,11 @@ def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
         ({"x": np.full(IMAGES.shape, np.nan), "y": LABELS}, "levels must be numbers, and some are nan"),
         ({"x": IMAGES[:, :, :3, None, None], "y": LABELS}, r"images must be \(n, height, width\)"),
         ({"x": IMAGES, "y": LABELS + 30}, "they are 3"),
-        ({"x": IMAGES, "y": LABELS + 0.5}, "labels must be whole numbers"),
+        ({"x": IMAGES, "y": LABELS + 0.5}, r"labels must be whole numbers, not \d\.5"),
+        ({"x": IMAGES, "y": LABELS[:, None, None]}, r"labels must be one for each image, not \(12, 1, 1\)"),
         ({"x": IMAGES, "y": ["a"] * COUNT}, "labels must be whole numbers"),
         ({"x": IMAGES, "y": np.ones((COUNT, 10))}, "each row of ten labels must have a single 1"),
-        ({"x": IMAGES, "y": np.full(COUNT, np.nan)}, "labels must be whole numbers"),
+        ({"x": IMAGES, "y": np.full(COUNT, np.nan)}, "12 of 12 labels are missing"),
     ],
 )
 def test_wrong_arrays_say_what_is_wrong(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
