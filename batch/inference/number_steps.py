@@ -20,6 +20,7 @@ from batch.records import Grey, Reason, Status
 # closer.
 UNSURE_SIGN, SURE_SIGN = 0.2, 0.9
 SURE = 0.99  # confidence of a number from which nobody looks closer
+NO_INK = 120  # level of a strip that paper alone stays below; what is written reaches 157 in held-out fields
 RIVAL = 0.7  # probability of another answer from which a person looks
 
 
@@ -61,8 +62,9 @@ def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
 
 
 def _read(strips: Sequence[Grey], numbers: NumberReader) -> list[Line]:
+    blank = NumberDecision(Status.REFUSED, Reason.BLANK)
     return [
-        Line(strip, spelled, decide(spelled, numbers.thresholds))
+        Line(strip, spelled, decide(spelled, numbers.thresholds) if strip.max() > NO_INK else blank)
         for strip, spelled in zip(strips, numbers.spell(strips), strict=True)
     ]
 

@@ -220,6 +220,15 @@ class SpellingBySize(Spelling):
         return [np.where((rows < 0.5)[:, None, None, None], small, large)]
 
 
+@pytest.mark.parametrize("shape", [(40, 40), (40, 400), (60, 900)])
+@pytest.mark.parametrize("level", [0, 120, 255])
+def test_paper_without_ink_is_blank_whatever_the_network_says(shape: tuple[int, int], level: int) -> None:
+    model = model_of({"1": 1.0})
+    assert model.numbers is not None
+    (found,) = decide_numbers([np.full(shape, level, np.uint8)], model, model.numbers)
+    assert found == NumberDecision(Status.REFUSED, Reason.BLANK)
+
+
 def small_number() -> Grey:
     scan = np.full((120, 300), 240, np.uint8)
     cv2.putText(scan, "47", (100, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 20, 2)
