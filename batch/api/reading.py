@@ -19,6 +19,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images.decode import CHUNK_BYTES
 from batch.inference import model_store, reader
+from batch.locations import absolute
 from batch.preprocessing.resize import shrink
 from batch.records import Image, ScanRef
 from batch.terminal import stderr
@@ -246,7 +247,7 @@ def read(
         version = manifest.st_ino, manifest.st_mtime_ns
     except OSError:
         version = 0, 0  # the reader says what is wrong
-    loaded = _reader_of(os.path.abspath(folder), version, review_below, str(digits))
+    loaded = _reader_of(absolute(folder), version, review_below, str(digits))
     return loaded(cast(Any, source), channels=channels, batch_size=batch_size)
 
 

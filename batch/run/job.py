@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -18,7 +17,7 @@ from batch.inference.reader import Reader
 from batch.inputs.find import Inputs, absolute_input
 from batch.inputs.settling import SettleCheck
 from batch.lengths import ONE
-from batch.locations import state_folder
+from batch.locations import absolute, state_folder
 from batch.outbox import batches, ledger
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
@@ -61,7 +60,7 @@ def new_stats(options: RunOptions | WatchOptions) -> RunStats:
     if isinstance(options, RunOptions):
         command, inputs = "run", [absolute_input(path) for path in options.inputs or (options.inbox,)]
     else:
-        command, inputs = "watch", [os.path.abspath(options.inbox)]
+        command, inputs = "watch", [absolute(options.inbox)]
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
 
 

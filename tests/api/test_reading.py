@@ -147,6 +147,17 @@ def test_a_reader_brings_its_model_along(tmp_path: Path) -> None:
     assert pickle.loads(content)(SAMPLE) == digitbox.read(SAMPLE)
 
 
+def test_a_model_behind_a_link_is_that_of_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, model in (("deep/models", "cnn"), ("here/models", "mlp")):
+        shutil.copytree(ROOT / "models" / model, tmp_path / folder / "own")
+    (tmp_path / "deep" / "scans").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Path("link").symlink_to("../deep/scans")
+    result = digitbox.read(SAMPLE, model="link/../models/own")
+    assert result == digitbox.read(SAMPLE, model=str(tmp_path / "deep/models/own"))
+    assert result != digitbox.read(SAMPLE, model="models/own")
+
+
 def test_a_model_that_was_trained_anew_is_loaded_anew(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(model_store.find(None), folder)

@@ -21,6 +21,15 @@ from formats import numbered_scan
 from scene import Scene
 
 
+def test_the_history_names_an_inbox_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("deep/scans", "here"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    Path("link").symlink_to("../deep/scans")
+    stats = job.new_stats(WatchOptions(inbox=Path("link/../in")))
+    assert stats._inputs == (str(tmp_path / "deep/in"),)
+
+
 def test_scans_are_found_without_events(scene: Scene) -> None:
     scene.ticking.is_deaf = True
     scene.ticking.at(40, lambda: scene.drop("a.png", numbered_scan(1)))
