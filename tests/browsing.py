@@ -45,11 +45,11 @@ class Page:
         self._on(selector, lambda found: found.click())
 
     def _on(self, selector: str, act: Callable[[Any], Any]) -> Any:
-        """Do something with the first such element, again if the page draws it anew at that moment."""
-        from selenium.common.exceptions import StaleElementReferenceException
+        """Do something with the first such element, again while the page draws it anew or loads."""
+        from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 
         while True:
-            with suppress(StaleElementReferenceException):
+            with suppress(NoSuchElementException, StaleElementReferenceException):
                 return act(self.browser.find_element("css selector", selector))
 
     def press(self, keys: str) -> None:
