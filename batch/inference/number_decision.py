@@ -16,6 +16,7 @@ MIN_SHARE = 1e-12  # of a probability; the logarithm of 0 has no use
 MAX_STEP_PX = (
     72.0  # from digit to digit in the strip, two heights of its line; farther apart they may be two numbers
 )
+SIGN_PRIOR = 0.5  # how often signs occur in practice, as a share of how often the training's fields hold them
 UNSEEN = 0.5  # the probability of a digit that the looks were not asked about: it says nothing
 
 
@@ -149,7 +150,8 @@ def decide(spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
         spelled: What the network says of it.
         thresholds: Thresholds of the model.
     """
-    against = max(spelled.other * thresholds.other_length, spelled.empty, spelled.sign)
+    refusable = SIGN_PRIOR * (spelled.sign - spelled.longer) + spelled.longer
+    against = max(spelled.other * thresholds.other_length, spelled.empty, refusable)
     if against > spelled.allowed or not spelled.number:
         # The user's word on the length has no say in why there is no number of that length.
         reasons = spelled.reasons

@@ -102,6 +102,15 @@ def test_a_number_of_another_length_is_named_so() -> None:
     assert decision == NumberDecision(Status.REFUSED, Reason.WRONG_LENGTH)
 
 
+@pytest.mark.parametrize(
+    ("sign", "longer", "status"),
+    [(0.6, 0.0, Status.REVIEW), (0.7, 0.0, Status.REFUSED), (0.6, 0.6, Status.REFUSED)],
+)
+def test_a_sign_is_refused_if_twice_as_likely_as_a_number(sign: float, longer: float, status: Status) -> None:
+    line = Spelled("12", 1 - sign, np.full((2, 11), 0.09), (), 1 - sign, 0.0, 0.0, sign, longer)
+    assert decide(line, dataclasses.replace(PLAIN, review_below=0.9)).status is status
+
+
 def test_a_known_length_decides_between_two_readings() -> None:
     shares = {"12": 0.55, "127": 0.45}
     assert read(shares, review_below=0.0).number == "12"
