@@ -27,6 +27,7 @@ from batch.records import Grey, Manifest, Prediction, Reason, Status
 SEVERAL, NONE = DIGITS, DIGITS + 1  # classes after the ten digits
 LIKELY = 0.5  # what has this probability is likelier than all else together
 RIVAL = 0.3  # probability of another answer in the whole scan from which a person checks that of a part
+SMALL_PLACE = 0.85  # share of a scan's height below which the place of its digit may hold a small line
 CHUNK_SCANS = 16  # pictures in a batch; the memory of a larger one leaves the processor's cache
 
 
@@ -167,8 +168,10 @@ class Looks:
         """Return the part of a scan to look at again; None if that would tell no more."""
         if sight.decision.reason is Reason.BLANK:
             return small_line_of(grey) or written_part(grey)
-        is_open = len(sight.glances) == LOOK_COUNT and sight.decision.status is not Status.REFUSED
-        if is_open and sight.glances[-1].confidence < self.rules.above[-1]:
+        if sight.place is None or sight.decision.status is Status.REFUSED:
+            return None
+        is_small = sight.place.bottom - sight.place.top < SMALL_PLACE * grey.shape[0]
+        if is_small and sight.glances[-1].confidence < self.rules.above[-1]:
             return small_line_of(grey)
         return None
 

@@ -11,7 +11,7 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ModelError
-from batch.inference import decision, explain, look_networks, model_store, models
+from batch.inference import decision, explain, look, look_networks, model_store, models
 from batch.inference.decision import DIGITS
 from batch.inference.look import NONE, SEVERAL, LookRules, Looks, cut
 from batch.inference.look_networks import CLASSES, Networks, Pictures
@@ -19,7 +19,7 @@ from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import small_line_of, written_part
-from batch.records import Outcome, Reason, ScanRef, Status
+from batch.records import Grey, Outcome, Reason, ScanRef, Status
 from fakes import MANIFEST
 from formats import FORMATS, two
 
@@ -38,17 +38,18 @@ UNSURE: Shares = {7: 0.5}
 
 
 class Saying:
-    """A network whose probabilities are these for every picture, under the rules."""
+    """A network whose probabilities are these for every picture, under the rules; the digit has that side."""
 
-    def __init__(self, shares: Shares, scale: float) -> None:
+    def __init__(self, shares: Shares, scale: float, side: float = 0.2) -> None:
         rest = (1 - sum(shares.values())) / (CLASSES - len(shares))
         self._row = scale * np.log(np.array([shares.get(place, rest) for place in range(CLASSES)]))
+        self._place = np.array([0.5, 0.5, side, side])
         self.pictures: list[Pictures] = []
 
     def outputs(self, pictures: Pictures) -> list[npt.NDArray[np.float32]]:
         self.pictures.append(pictures)
         count = len(pictures)
-        middle = np.tile(np.array([0.5, 0.5, 0.2, 0.2]), (count, 1))
+        middle = np.tile(self._place, (count, 1))
         return [np.tile(self._row, (count, 1)).astype(np.float32), middle.astype(np.float32)]
 
 
@@ -213,6 +214,16 @@ def test_a_small_digit_in_doubt_is_looked_at_alone(
     seen = sight.decision.prediction
     assert (None if status is Status.REFUSED or seen is None else seen.label) == label
     assert (sight.part is None) == (label is None or part in ({7: 0.5}, {SEVERAL: 0.99}))
+
+
+@pytest.mark.parametrize(("side", "count"), [(0.2, 1), (0.9, 0)])
+def test_only_a_small_digit_is_looked_for_in_a_line(
+    side: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Grey] = []
+    monkeypatch.setattr(look, "small_line_of", asked.append)
+    Looks(Networks(Saying(UNSURE, 2.0), Saying(UNSURE, 1.0, side)), RULES).see([two()])
+    assert len(asked) == count
 
 
 @pytest.mark.slow
