@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from batch.records import Grey
 from batch.training.look.frames import Printed
-from batch.training.look.mixture import PAPERS, Field, pick
+from batch.training.look.mixture import PAPERS, Field, Shares, pick
 from batch.training.look.papers import make_light, make_paper
 from batch.training.look.studio import Studio
 
@@ -27,6 +27,7 @@ def capture(
     extras: set[str],
     pen: str,
     unit: float,
+    papers: Shares = PAPERS,
 ) -> Field:
     """Put ink on paper.
 
@@ -37,6 +38,7 @@ def capture(
         extras: Extras of the scene, see `mixture.EXTRAS`.
         pen: A key of `mixture.PENS`.
         unit: Height of a digit in pixels of the scan.
+        papers: How often each paper occurs.
 
     Returns:
         Levels of the scan, (height, width), not yet rounded.
@@ -44,7 +46,7 @@ def capture(
     random = studio.random
     u = random.uniform
     height, width = ink.shape[0] // 2, ink.shape[1] // 2
-    paper_kind = pick(PAPERS, random)
+    paper_kind = pick(papers, random)
     level = (
         random.choice((255.0, 255.0, u(225, 255)))
         if paper_kind == "clean"

@@ -52,7 +52,9 @@ def make_pattern(index: int, random: Random, rng: np.random.Generator, held_out:
             (y * math.cos(turn) - x * math.sin(turn)) / period,
         )
         total = (np.sin(a * 2 * math.pi) + np.sin(b * 2 * math.pi) > u(0.2, 1.3)).astype(np.float32)
-    elif kind == 4:  # rosettes
+    elif kind == 4 and random.random() < 0.5:  # rosettes of fine lines
+        total = _rosettes(random)
+    elif kind == 4:  # rosettes of waves
         for _ in range(random.randint(3, 8)):
             cx, cy = u(0, BANK_PX), u(0, BANK_PX)
             r, angle = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
@@ -82,6 +84,20 @@ def make_pattern(index: int, random: Random, rng: np.random.Generator, held_out:
     if random.random() < 0.6:
         total = cv2.GaussianBlur(total.astype(np.float32), (0, 0), u(0.4, 1.4))
     return np.ascontiguousarray(np.clip(total, 0, 1), np.float32)
+
+
+def _rosettes(random: Random) -> Field:
+    """Draw the curves of a point on a circle that rolls around others, as an engraver's lathe does."""
+    u = random.uniform
+    canvas = np.zeros((BANK_PX, BANK_PX), np.uint8)
+    angle = np.linspace(0, 2 * math.pi * random.randint(8, 30), 4000)
+    for _ in range(random.randint(3, 8)):
+        outer, inner, turns = u(25, 110), u(5, 30), u(2, 8)
+        x = u(0, BANK_PX) + outer * np.cos(angle) + inner * np.cos(turns * angle)
+        y = u(0, BANK_PX) + outer * np.sin(angle) + inner * np.sin(turns * angle)
+        points = np.rint(np.stack([x, y], axis=1) * 16).astype(np.int32)
+        cv2.polylines(canvas, [points], False, 255, 1, cv2.LINE_AA, 4)
+    return np.asarray(canvas / 255, np.float32)
 
 
 def make_newsprint(random: Random, noise: Field) -> Field:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from batch.training.look.blend import blend
 from batch.training.look.canvas import draw_line, paint
 from batch.training.look.capture import capture
 from batch.training.look.digit_scenes import digit_scene
@@ -36,6 +37,7 @@ from batch.training.numbers.mixture import (
     LENGTHS,
     MARKS,
     MILDER,
+    PAPERS,
     SIGN,
     SIGNS_DRAWN,
     Field,
@@ -48,6 +50,9 @@ MAX_WIDTH_PX = 396  # of a field; the banks of paper are hardly larger
 MIN_HEIGHT_PX, MAX_HEIGHT_PX = 18, 140
 MIN_PEN_PX = 0.5
 ONE_WRITER_FRACTION = 0.9
+BLENDED_FRACTION = 0.6  # of the fields of one writer: another one's hand is blended in
+BLENDS = (-0.4, 1.2)  # lowest and highest share of the other hand
+TRIES = 3  # digits of the other hand that may be written alike
 
 
 class Renderer:
@@ -139,14 +144,23 @@ class Renderer:
         writer = random.choices(self._writers, cum_weights=self._weights)[0]
         one_writer = random.random() < ONE_WRITER_FRACTION
         sources = studio.sources
+        other = random.choices(self._writers, cum_weights=self._weights)[0]
+        share = 0.0
+        if not sources.held_out and random.random() < BLENDED_FRACTION:
+            share = random.uniform(*BLENDS)
         favourites: dict[int, Glyph] = {}
         sizes = random.choice((0.04, 0.08, 0.08, 0.15))
 
         def write(label: int) -> Piece:
             glyph: Glyph
             if hand == "unipen" and one_writer and (indices := self._writing[writer].get(str(label))):
-                index = random.choice(indices)
-                glyph = stroke_glyph(studio, sources.digits.strokes_of(index))
+                strokes = sources.digits.strokes_of(random.choice(indices))
+                others = self._writing[other].get(str(label)) if share else None
+                for index in random.sample(others, min(TRIES, len(others))) if others else ():
+                    if (blended := blend(strokes, sources.digits.strokes_of(index), share)) is not None:
+                        strokes = blended
+                        break
+                glyph = stroke_glyph(studio, strokes)
             elif hand == "swiss" and label not in (1, 9):
                 glyph = digit_glyph(studio, label, hand)
             elif hand == "drawn" and label in favourites and random.random() < 0.6:
@@ -305,7 +319,7 @@ class Renderer:
             layer = cv2.blur(ink[:, ::-1], (5, 5))
             shifted = np.roll(layer, (random.randint(-height, height), random.randint(-width, width)), (0, 1))
             printed.bleed(shifted)
-        scan = capture(studio, ink, printed, extras, pen, unit)
+        scan = capture(studio, ink, printed, extras, pen, unit, PAPERS)
         scene = finish(studio, scan, extras, (0.0, y0, float(width), box[3]), SEVERAL, kind)
         assert scene.box is not None
         scale = (scene.box[2] - scene.box[0]) / width

@@ -33,6 +33,10 @@ CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits ma
 CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
 MILDER: Shares = {"low-resolution": 0.35, "slip": 0.25, "tile": 0.5, "shadow": 0.5, "fax": 0.5}
+# More patterns than under single digits: cheques have them.
+PAPERS: Shares = {
+    "clean": 0.22, "plain": 0.34, "pattern": 0.23, "ruled": 0.09, "squared": 0.06, "newsprint": 0.06,
+}  # fmt: skip
 MARKS: Shares = {
     "neighbour": 0.05,
     "line-above": 0.07,

@@ -63,6 +63,16 @@ def test_a_place_is_where_the_ink_is() -> None:
     assert np.mean(inked) > 0.95
 
 
+@pytest.mark.parametrize("held_out", [False, True])
+def test_only_hands_of_the_training_are_blended(held_out: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    blended = []
+    monkeypatch.setattr("batch.training.numbers.fields.blend", lambda *hands: blended.append(hands))
+    renderer = Renderer(Sources(packed(), held_out), 1, kinds={"number": 1.0}, hands={"unipen": 1.0})
+    for _ in range(30):
+        renderer.field()
+    assert bool(blended) is not held_out
+
+
 def test_the_same_seed_gives_the_same_fields() -> None:
     again = Renderer(Sources(packed()), 1)
     assert all(np.array_equal(again.field().grey, field.grey) for field in fields(1)[:20])
