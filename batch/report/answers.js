@@ -89,7 +89,9 @@ function commentOf(index) {
 
 /** Return the effective status: that of the answer, else that of the row. */
 function statusOf(index) {
-  return statusWith(index, answerOf(index));
+  const answer = answerOf(index);
+  if (answer === null) return rows.status[index];
+  return answer === "none" ? "refused" : "ok";
 }
 
 /** Return the effective digit or number, or none. */

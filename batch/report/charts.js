@@ -3,9 +3,9 @@
 const MAX_BAR_PERCENT = 70; // leaves room for the number above the bar
 const bins = data.confidences.length;
 
-/** Counts of the rows that the page does not list. */
+/** Counts of the rows that the page does not list. At this moment, it has only the answers that digitbox counted. */
 const unlisted = (() => {
-  const listed = countRows((index) => lastAnswerOnLoad(index));
+  const listed = countRows();
   return {
     statuses: Object.fromEntries(STATUSES.map((status) => [status, data.counts[status] - listed.statuses[status]])),
     digits: data.digits.map((number, digit) => number - listed.digits[digit]),
@@ -13,21 +13,14 @@ const unlisted = (() => {
   };
 })();
 
-function lastAnswerOnLoad(index) {
-  const label = savedAnswers.get(index)?.corrected ?? "open";
-  return label === "open" ? null : label;
-}
-
-/** Count the listed rows, with the answers that a function gives. */
-function countRows(answerFor) {
+/** Count the listed rows as they are now. */
+function countRows() {
   const counts = { statuses: {}, digits: Array(10).fill(0), confidences: Array(bins).fill(0) };
   for (const status of STATUSES) counts.statuses[status] = 0;
   for (let index = 0; index < rowCount(); index += 1) {
-    const answer = answerFor(index);
-    const digit = answer ?? predictionOf(index);
-    const status = statusWith(index, answer);
+    const digit = digitOf(index);
     const confidence = rows.confidence[index];
-    counts.statuses[status] += 1;
+    counts.statuses[statusOf(index)] += 1;
     if (/^\d$/.test(digit) && !hasNumber(index)) counts.digits[Number(digit)] += 1;
     if (confidence !== null) counts.confidences[Math.min(bins - 1, Math.floor(confidence * bins))] += 1;
   }
@@ -36,7 +29,7 @@ function countRows(answerFor) {
 
 /** Return the counts of all rows as they are now. */
 function currentCounts() {
-  const counts = countRows(answerOf);
+  const counts = countRows();
   for (const status of STATUSES) counts.statuses[status] += unlisted.statuses[status];
   unlisted.digits.forEach((number, digit) => { counts.digits[digit] += number; });
   unlisted.confidences.forEach((number, bin) => { counts.confidences[bin] += number; });

@@ -85,12 +85,6 @@ function answerWords(answer) {
   return { none: "not a digit", open: "left open" }[answer] ?? answer;
 }
 
-/** Return the status of a row that has this answer. */
-function statusWith(index, answer) {
-  if (answer === null) return rows.status[index];
-  return answer === "none" ? "refused" : "ok";
-}
-
 /** Return true if digitbox could read the file, so that a person can answer. */
 function canBeReviewed(index) {
   return rows.sha256[index] !== "";
