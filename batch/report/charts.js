@@ -78,12 +78,12 @@ function drawCharts(counts) {
   counts.digits.forEach((number, digit) => {
     const button = byId("digits").children[digit];
     button.querySelector(".number").textContent = compact.format(number);
-    resize(button, number / highest, `${digit}: ${plural(number, "scan", "scans")}`);
+    resize(button, number / highest, `${digit}: ${plural(number, "scan")}`);
   });
   const highestRoot = Math.sqrt(Math.max(1, ...counts.confidences));
   counts.confidences.forEach((number, bin) => {
     const range = `${(bin / bins).toFixed(2)} to ${((bin + 1) / bins).toFixed(2)}`;
-    resize(byId("confidences").children[bin], Math.sqrt(number) / highestRoot, `${range}: ${plural(number, "scan", "scans")}`);
+    resize(byId("confidences").children[bin], Math.sqrt(number) / highestRoot, `${range}: ${plural(number, "scan")}`);
   });
 }
 
@@ -102,8 +102,8 @@ function drawFacts(target) {
     ["Read", [...new Set(times.map(timeWords))].join(" to ")],
     [models.length === 1 ? "Model" : "Models", models.join(", ")],
     ["Results", firstNames(data.sources)],
-    ["Not listed", data.left_out ? `${plural(data.left_out, "row", "rows")} with status ok; the counts above include them` : ""],
-    ["Read again", data.read_again ? `${plural(data.read_again, "older row", "older rows")} not shown: digitbox read the same scan again` : ""],
+    ["Not listed", data.left_out ? `${plural(data.left_out, "row")} with status ok; the counts above include them` : ""],
+    ["Read again", data.read_again ? `${plural(data.read_again, "older row")} not shown: digitbox read the same scan again` : ""],
   ];
   target.replaceChildren();
   for (const [name, text] of facts.filter(([, words]) => words)) {

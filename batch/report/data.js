@@ -48,7 +48,7 @@ const toneOf = (status) => (status === "review" ? "review-tone" : status);
 const reasonWords = (index) => data.reasons[rows.reason[index]] ?? rows.reason[index];
 const grouped = (number) => number.toLocaleString("en-GB");
 const compact = new Intl.NumberFormat("en-GB", { notation: "compact", maximumSignificantDigits: 3 });
-const plural = (number, singular, several) => `${grouped(number)} ${number === 1 ? singular : several}`;
+const plural = (number, singular, several = `${singular}s`) => `${grouped(number)} ${number === 1 ? singular : several}`;
 const localTime = new Intl.DateTimeFormat("en-GB", {
   day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
 });

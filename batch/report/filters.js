@@ -131,8 +131,8 @@ function applyFilters() {
   const indices = filteredIndices();
   list.show(indices);
   byId("shown").textContent = indices.length === rowCount()
-    ? plural(rowCount(), "scan", "scans")
-    : `${grouped(indices.length)} of ${plural(rowCount(), "scan", "scans")}`;
+    ? plural(rowCount(), "scan")
+    : `${grouped(indices.length)} of ${plural(rowCount(), "scan")}`;
   showAcceptable();
   for (const button of byId("statuses").children) {
     button.ariaPressed = String(filters.statuses.has(button.dataset.status));

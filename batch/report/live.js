@@ -37,7 +37,7 @@ async function sendAnswers() {
       byId("trouble").textContent = "";
     }
     if (refusedCount) {
-      byId("trouble").textContent = `digitbox review did not take ${plural(refusedCount, "answer", "answers")}: their scans or numbers are not in its results.`;
+      byId("trouble").textContent = `digitbox review did not take ${plural(refusedCount, "answer")}: their scans or numbers are not in its results.`;
       refreshAnswers();
     }
   } catch (error) {

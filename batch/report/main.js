@@ -22,7 +22,7 @@ function refreshAnswers() {
   applyFilters();
   const counts = currentCounts();
   drawCharts(counts);
-  byId("title").textContent = `${plural(totalOf(counts), "scan", "scans")} read`;
+  byId("title").textContent = `${plural(totalOf(counts), "scan")} read`;
   showProgress();
 }
 
@@ -43,9 +43,9 @@ function showProgress() {
   byId("start").textContent = doneCount && doneCount < queue.length ? "Continue the review" : "Review";
   enable(byId("undo-last"), undoSteps().length);
   enable(byId("save"), ownAnswers.size);
-  byId("save").textContent = ownAnswers.size ? `Save ${plural(ownAnswers.size, "correction", "corrections")}` : "Save corrections";
+  byId("save").textContent = ownAnswers.size ? `Save ${plural(ownAnswers.size, "correction")}` : "Save corrections";
   byId("next-step").hidden = !ownAnswers.size || live !== null;
-  if (live) byId("saved").textContent = ownAnswers.size ? `Saving ${plural(ownAnswers.size, "answer", "answers")}…` : "Your answers are saved as you give them.";
+  if (live) byId("saved").textContent = ownAnswers.size ? `Saving ${plural(ownAnswers.size, "answer")}…` : "Your answers are saved as you give them.";
 }
 
 /** Return a text as one word of a shell command. */

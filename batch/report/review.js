@@ -146,7 +146,7 @@ function reviewer(onEnd) {
     const rest = queue.filter((index) => answerOf(index) === null).length;
     if (paces.length < 5 || !rest) return "";
     const seconds = rest * [...paces].sort((first, second) => first - second)[Math.floor(paces.length / 2)];
-    return seconds < 60 ? ", less than a minute left" : `, about ${plural(Math.round(seconds / 60), "minute", "minutes")} left`;
+    return seconds < 60 ? ", less than a minute left" : `, about ${plural(Math.round(seconds / 60), "minute")} left`;
   }
 
   function undo() {
