@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 
 from batch.cli.options import outbox_option
 from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath
-from batch.errors import ConfigError
+from batch.errors import ConfigError, OutputExistsError
 from batch.inference import model_store
 from batch.locations import Location
 from batch.report import pictures, rows, write
@@ -58,8 +59,8 @@ def report(
       digitbox report
       digitbox report results/predictions-20260102T120000Z-b61ac8f02.csv --output monday.html
     """
-    if output is not None:
-        write.check_new(output)
+    if output is not None and os.path.lexists(output):  # said before the work
+        raise OutputExistsError(output)
     if not results:
         if not isinstance(outbox, Path):
             raise ConfigError(f"digitbox report needs files on a disk, not {outbox}: {COPY_RESULTS}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from batch.clock import compact
 from batch.errors import OutboxError, OutputExistsError
+from batch.outbox.aside import numbered
 from batch.report import page, pictures, rows
 from batch.storage import durable
 
@@ -68,27 +68,13 @@ def write(
         pictures_by_index[index] = picture
         advance(1)
     content = page.html(report_rows, pictures_by_index, created, str(folder)).encode()
-    name = f"report-{compact(created)}"
-    number = 1
-    while True:
-        target = output or folder / (f"{name}.html" if number == 1 else f"{name}-{number}.html")
+    targets = numbered(folder / f"report-{compact(created)}.html") if output is None else [output]
+    for target in targets:
         try:
             durable.write_new(target, content)
-        except FileExistsError as error:
-            if output is not None:
-                raise OutputExistsError(output) from error
-            number += 1
+        except FileExistsError:
             continue
         except OSError as error:
             raise OutboxError(f"cannot write {target}: {error.strerror}; give another --output") from error
         return target
-
-
-def check_new(output: Path) -> None:
-    """Check that the path of a report is free, before the work begins.
-
-    Raises:
-        OutputExistsError: Something has that path.
-    """
-    if os.path.lexists(output):
-        raise OutputExistsError(output)
+    raise OutputExistsError(target)
