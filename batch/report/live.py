@@ -134,6 +134,9 @@ class LiveRows:
                     for entry in self._folder.read(path):
                         self._take(entry)
                     self._unlisted.sources.append(path)
+        self._hear_answers()
+
+    def _hear_answers(self) -> None:
         self._log += map(_described, self._store.refresh())
 
     def _take(self, entry: Entry) -> None:
@@ -186,7 +189,7 @@ class LiveRows:
             OutboxError: The disk is full, or another process holds the file for long.
         """
         items = [_checked_texts(item) for item in _checked_list(content)]
-        self._log += map(_described, self._store.refresh())
+        self._hear_answers()
         new, refused = [], []
         for item in items:
             answer = self._parse(item)
@@ -195,7 +198,7 @@ class LiveRows:
             else:
                 new.append(answer)
         self.saved += len(answers.save(self._store, new, self._by))
-        self._log += map(_described, self._store.refresh())
+        self._hear_answers()
         return [(answer.entry, answer.label) for answer in new], refused
 
     def copy_labelled(self, labelled: Iterable[tuple[Entry, str]]) -> None:
@@ -289,10 +292,4 @@ def _sample(entries: Sequence[Entry], size: int) -> tuple[str, ...]:
 
 def _described(correction: Correction) -> dict[str, str]:
     key = short_key(correction.file, correction.source, correction.page, correction.sha256)
-    return {
-        "key": key,
-        "corrected": correction.corrected,
-        "comment": correction.comment,
-        "by": correction.corrected_by,
-        "at": correction.reviewed_at,
-    }
+    return {"key": key, **page.answer(correction)}

@@ -17,6 +17,7 @@ from batch.clock import iso
 from batch.records import Reason, Status
 from batch.report.pictures import Picture
 from batch.report.rows import CONFIDENCE_BINS, Entry, ReportRows
+from batch.results.corrected import Correction
 
 SCRIPTS = (
     "data.js",
@@ -106,12 +107,7 @@ def columns(entries: Sequence[Entry]) -> dict[str, Any]:
         "page": {index: row.page for index, row in enumerate(rows) if row.page is not None},
         "has_number": {index: 1 for index, row in enumerate(rows) if row.has_number},
         "answers": {
-            index: {
-                "corrected": entry.correction.corrected,
-                "comment": entry.correction.comment,
-                "by": entry.correction.corrected_by,
-                "at": entry.correction.reviewed_at,
-            }
+            index: answer(entry.correction)
             for index, entry in enumerate(entries)
             if entry.correction is not None
         },
@@ -120,6 +116,16 @@ def columns(entries: Sequence[Entry]) -> dict[str, Any]:
         "batch": _encode_column(row.batch for row in rows),
         "source": _encode_column(row.source for row in rows),
         "processed_at": _encode_column(row.processed_at for row in rows),
+    }
+
+
+def answer(correction: Correction) -> dict[str, str]:
+    """Return what a person said, as the page has it."""
+    return {
+        "corrected": correction.corrected,
+        "comment": correction.comment,
+        "by": correction.corrected_by,
+        "at": correction.reviewed_at,
     }
 
 
