@@ -244,7 +244,7 @@ def unsettled(ledger: Ledger, refs: Sequence[ScanRef], attempts: int = 1) -> lis
             else:
                 same.append((ref.inode, ref.ctime_ns, row))
     if same and not ledger.is_read_only:  # so that the next run need not read them
-        with ledger.joined():
+        with ledger.transaction():
             ledger.execute_many("UPDATE members SET inode = ?, ctime_ns = ? WHERE rowid = ?", same)
     return new
 

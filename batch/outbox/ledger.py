@@ -109,6 +109,9 @@ class Ledger:
 
     A change is on the disk when its method returns; within a transaction, when `commit` returns.
 
+    Attributes:
+        is_read_only: True if it only looks.
+
     Args:
         folder: The state folder, which holds the file.
         read_only: Open it to look at, while another process may write to it.
@@ -120,7 +123,7 @@ class Ledger:
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False, schema: Schema = LEDGER) -> None:
-        self._path, self._read_only, self._schema = folder / schema.file, read_only, schema
+        self._path, self.is_read_only, self._schema = folder / schema.file, read_only, schema
         self._check_not_emptied()
         with self._reporting():
             self._connection = self._connect("?mode=ro" if read_only else "")
@@ -155,7 +158,7 @@ class Ledger:
     def _set_up(self) -> None:
         steps = self._schema.steps
         has_tables = self._connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        if self._read_only and not has_tables:
+        if self.is_read_only and not has_tables:
             if self._has_results():
                 raise LedgerError(self._damage("it has no tables"))
             # Another process is about to make the tables, or was killed then. Here are empty ones.
@@ -168,7 +171,7 @@ class Ledger:
             raise LedgerError(
                 f"the ledger {self._path} was written by a newer digitbox: use that, or give another --outbox"
             )
-        if self._read_only:
+        if self.is_read_only:
             added = [column for since, column in _ADDED_COLUMNS.items() if version < since]
             if self._schema is LEDGER and added:  # nothing can bring it up to date now
                 columns = ", ".join(["rowid", "*", *added])
@@ -204,20 +207,6 @@ class Ledger:
         with self._reporting():
             return self._connection.executemany(statement, rows).rowcount
 
-    @property
-    def is_read_only(self) -> bool:
-        """Return whether this connection only looks."""
-        return self._read_only
-
-    @contextmanager
-    def joined(self) -> Iterator[None]:
-        """Make changes part of the open transaction, or of one of their own."""
-        if self._connection.in_transaction:
-            yield
-        else:
-            with self.transaction():
-                yield
-
     def begin(self) -> None:
         """Begin a transaction that writes; go on with the one that is open, if there is one."""
         if not self._connection.in_transaction:
@@ -234,8 +223,14 @@ class Ledger:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make all changes of a `with` block part of the ledger at its end; drop them if it raises."""
-        self.execute("BEGIN IMMEDIATE")
+        """Make all changes of a `with` block part of the ledger at its end; drop them if it raises.
+
+        Within another transaction, they are a part of that.
+        """
+        if self._connection.in_transaction:
+            yield
+            return
+        self.begin()
         try:
             yield
         except BaseException:
@@ -253,7 +248,7 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DISK_ERRORS:
-                if self._read_only:
+                if self.is_read_only:
                     raise OutboxError(f"cannot read the ledger {self._path}: {error}; allow it") from error
                 raise OutboxError(
                     f"cannot write to the ledger {self._path}: {error}; make room or give another --outbox"
