@@ -40,7 +40,6 @@ class Inputs:
 
     Attributes:
         skipped: Number of other files that the iteration has met so far.
-        unfinished: Number of those that are hidden, of an unfinished copy, or ignored by the user.
         show_skipped: Receives each of them; None to show none.
 
     Args:
@@ -68,7 +67,7 @@ class Inputs:
         self._inputs, self._ignored, self._outbox = inputs, ignored, outbox
         self._recursive = recursive
         self._levels = PathPattern(["**" if recursive else "*"])
-        self.skipped = self.unfinished = 0
+        self.skipped = 0
         self.show_skipped: Callable[[Skipped], object] | None = None
         for path in inputs:
             self._searches = Searches("", ignored)
@@ -91,7 +90,7 @@ class Inputs:
         return [Path(folder) for folder in found if os.path.isdir(folder)]
 
     def __iter__(self) -> Iterator[ScanRef]:
-        self.skipped = self.unfinished = 0
+        self.skipped = 0
         is_only = len(self._inputs) == 1
         outbox = os.path.realpath(self._outbox) if isinstance(self._outbox, Path) else ""
         self._searches = Searches(outbox, self._ignored)
@@ -167,7 +166,6 @@ class Inputs:
         if self._searches.has_skipped(skipped.path, is_unfinished=skipped.why is Why.UNFINISHED):
             return
         self.skipped += 1
-        self.unfinished += skipped.why is Why.UNFINISHED
         if self.show_skipped is not None:
             self.show_skipped(skipped)
 

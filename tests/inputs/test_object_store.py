@@ -1,5 +1,6 @@
 """The search in object storage, which must find what a search on a disk finds."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from batch.errors import InputError
 from batch.inputs import object_store
 from batch.inputs.find import Inputs
+from batch.inputs.names import Why
 from batch.locations import RemoteOutbox
 from batch.storage import dispatch, objects, s3
 from batch.storage.object_requests import Requests
@@ -84,10 +86,11 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def search(
     top: str, below: str, recursive: bool, ignored: tuple[str, ...] = ()
-) -> tuple[list[str], int, int]:
+) -> tuple[list[str], Counter[Why]]:
     inputs = Inputs([f"{top}/scans{below}"], recursive, NOWHERE, ignored)
-    names = [ref.name.removeprefix(f"{top}/") for ref in inputs]
-    return names, inputs.skipped, inputs.unfinished
+    skipped = Counter[Why]()
+    inputs.show_skipped = lambda file: skipped.update([file.why])
+    return [ref.name.removeprefix(f"{top}/") for ref in inputs], skipped
 
 
 @pytest.mark.usefixtures("lister")
@@ -166,7 +169,7 @@ def test_odd_keys_are_scans_or_skipped(store: Store) -> None:
     bucket = store.bucket({f"top/{key}": b"x" for key in keys})
     inputs = Inputs([f"s3://{bucket}/top"], True, NOWHERE)
     assert [ref.name for ref in inputs] == ["/c.png", "a//b.png"]
-    assert (inputs.skipped, inputs.unfinished) == (4, 4)
+    assert inputs.skipped == 4
 
 
 def test_a_large_bucket_is_listed_page_by_page(
