@@ -31,22 +31,19 @@ input_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=S
 
 def options(*records: type[Any]) -> Callable[[_Command], _Command]:
     """Give a command the options that fill some records of `batch.config`."""
-
-    def decorate(command: _Command) -> _Command:
-        for key, (option, default) in reversed(options_of(*records).items()):
-            command = _click_option(key, option, default)(command)
-        return command
-
-    return decorate
+    return _with_options(options_of(*records))
 
 
 def run_options(*keys: str) -> Callable[[_Command], _Command]:
     """Give a command some options of `run`, with the same flags, variables, keys and defaults."""
     declared = options_of(RunOptions)
+    return _with_options({key: declared[key] for key in keys})
 
+
+def _with_options(declared: dict[str, tuple[Option, Any]]) -> Callable[[_Command], _Command]:
     def decorate(command: _Command) -> _Command:
-        for key in reversed(keys):
-            command = _click_option(key, *declared[key])(command)
+        for key, (option, default) in reversed(declared.items()):
+            command = _click_option(key, option, default)(command)
         return command
 
     return decorate
