@@ -124,7 +124,6 @@ def _recipe(options: TrainOptions) -> Recipe:
         batch_size=options.batch_size or networks.BATCH_SIZE,
         learning_rate=options.learning_rate or rate,
         output=options.output,
-        seed=options.seed,
     )
 
 

@@ -107,12 +107,12 @@ def test_refuse_names_in_use(data: str, models: Path) -> None:
 
 
 def test_ctrl_c_writes_no_model(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from batch.training import recipe
+    import keras
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recipe._Reporter, "on_epoch_end", interrupt)
+    monkeypatch.setattr(keras.callbacks.History, "on_epoch_begin", interrupt)
     result = CliRunner().invoke(train, ["--network", "mlp", "--data", data, "--models", str(tmp_path / "m")])
     assert "stopped in epoch 1 of 10: no model was written" in result.stderr
     assert not (tmp_path / "m").exists()
