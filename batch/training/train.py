@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,9 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         progress(f"{name}: {model_card.sentence(figure)}")
     files["card.md"] = model_card.text(manifest).encode()
     files["history.json"] = (json.dumps(history, indent=1) + "\n").encode()
-    files["curves.png"] = _png(lambda target: charts.curves(history, target))
+    curves = io.BytesIO()
+    charts.curves(history, curves)
+    files["curves.png"] = curves.getvalue()
     return model_writer.save(options.models_dir, manifest, files, options.overwrite)
 
 
@@ -171,9 +173,3 @@ def _start_model(options: TrainOptions) -> Any:
         )
     content = model_store.read_verified(options.start, manifest, model_store.KERAS_FILE)
     return load_keras(content, f"the model {manifest.name}")
-
-
-def _png(draw: Callable[[Path], None]) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="digitbox-") as folder:
-        draw(Path(folder) / "picture.png")
-        return (Path(folder) / "picture.png").read_bytes()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -24,17 +25,23 @@ GAP_PX = 12  # between two pictures
 RELIABILITY_BINS = 15
 
 
-def curves(history: dict[str, list[float]], target: Path) -> None:
+@contextmanager
+def _chart(target: Path | IO[bytes], width: float, height: float, columns: int = 1) -> Iterator[Any]:
+    """Yield the axes of a chart, or of several side by side; write it as PNG at the end of the block."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    yield figure.subplots(1, columns)
+    figure.savefig(target, dpi=DPI, format="png")
+
+
+def curves(history: dict[str, list[float]], target: IO[bytes]) -> None:
     """Draw loss and accuracy by epoch, of the training and of held-out examples."""
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes: Any = figure.subplots(1, 2)
-    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
-        for key, label in ((name, "training"), (f"val_{name}", "held out")):
-            values = history.get(key, [])
-            axis.plot(range(1, len(values) + 1), values, label=label)
-        axis.set(xlabel="epoch", ylabel=name)
-        axis.legend()
-    figure.savefig(target, dpi=DPI)
+    with _chart(target, 8, 3, columns=2) as axes:
+        for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
+            for key, label in ((name, "training"), (f"val_{name}", "held out")):
+                values = history.get(key, [])
+                axis.plot(range(1, len(values) + 1), values, label=label)
+            axis.set(xlabel="epoch", ylabel=name)
+            axis.legend()
 
 
 def confusion(counts: npt.NDArray[np.int64], target: Path) -> None:
@@ -44,59 +51,50 @@ def confusion(counts: npt.NDArray[np.int64], target: Path) -> None:
         counts: Counts, (10, 11). The row is the label, and the last column is for refused scans.
         target: PNG file to write.
     """
-    figure = Figure(figsize=(6.5, 5.5), layout="constrained")
-    axis: Any = figure.subplots()
     names = [*map(str, range(10)), "refused"]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    seaborn.heatmap(
-        shares,
-        annot=counts,
-        fmt="d",
-        cmap="Blues",
-        cbar=False,
-        ax=axis,
-        xticklabels=names,
-        yticklabels=names[:10],
-    )
-    axis.set(xlabel="read as", ylabel="label")
-    figure.savefig(target, dpi=DPI)
+    with _chart(target, 6.5, 5.5) as axis:
+        seaborn.heatmap(
+            shares,
+            annot=counts,
+            fmt="d",
+            cmap="Blues",
+            cbar=False,
+            ax=axis,
+            xticklabels=names,
+            yticklabels=names[:10],
+        )
+        axis.set(xlabel="read as", ylabel="label")
 
 
 def reliability(confidences: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: Path) -> None:
     """Draw the share of right answers against confidence, in bins that hold equally many answers."""
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axis: Any = figure.subplots()
     order = np.argsort(confidences)
     bins = [indices for indices in np.array_split(order, RELIABILITY_BINS) if indices.size]
-    axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
-    axis.plot(
-        [confidences[indices].mean() for indices in bins],
-        [right[indices].mean() for indices in bins],
-        marker="o",
-    )
     error = metrics.expected_calibration_error(confidences, right)
-    axis.set(xlabel="confidence", ylabel="right", title=f"expected calibration error {error:.2%}")
-    figure.savefig(target, dpi=DPI)
+    with _chart(target, 4, 4) as axis:
+        axis.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+        axis.plot(
+            [confidences[indices].mean() for indices in bins],
+            [right[indices].mean() for indices in bins],
+            marker="o",
+        )
+        axis.set(xlabel="confidence", ylabel="right", title=f"expected calibration error {error:.2%}")
 
 
 def risk_coverage(confidences: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: Path) -> None:
     """Draw risk against coverage, for every threshold."""
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    axis: Any = figure.subplots()
     coverage, risk, _ = metrics.risk_coverage(confidences, right)
-    axis.plot(coverage * 100, risk * 100)
-    axis.set(xlabel="answered, %", ylabel="wrong among them, %")
-    figure.savefig(target, dpi=DPI)
+    with _chart(target, 5, 3.5) as axis:
+        axis.plot(coverage * 100, risk * 100)
+        axis.set(xlabel="answered, %", ylabel="wrong among them, %")
 
 
 def counts(names: Sequence[str], values: Sequence[int], target: Path) -> None:
     """Draw the number of scans of each class."""
-    figure = Figure(figsize=(6, 3), layout="constrained")
-    axis: Any = figure.subplots()
-    bars = axis.bar(names, values)
-    axis.bar_label(bars)
-    axis.set(xlabel="label", ylabel="scans")
-    figure.savefig(target, dpi=DPI)
+    with _chart(target, 6, 3) as axis:
+        axis.bar_label(axis.bar(names, values))
+        axis.set(xlabel="label", ylabel="scans")
 
 
 def contact_sheet(pictures: Sequence[tuple[Grey, str]], target: Path, columns: int = 8) -> None:
