@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from batch.cli.train import train
+from batch.cli.main import cli
 from batch.errors import ConfigError
 from batch.inference import classifier, model_store
 from batch.inference import models as loader
@@ -37,8 +37,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def run_train(data: str, models: Path, *arguments: str) -> Any:
     return CliRunner().invoke(
-        train,
-        ["--network", "mlp", "--data", data, "--models", str(models), *arguments],
+        cli,
+        ["train", "--network", "mlp", "--data", data, "--models", str(models), *arguments],
         catch_exceptions=False,
     )
 
@@ -113,7 +113,7 @@ def test_ctrl_c_writes_no_model(data: str, tmp_path: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     monkeypatch.setattr(keras.callbacks.History, "on_epoch_begin", interrupt)
-    result = CliRunner().invoke(train, ["--network", "mlp", "--data", data, "--models", str(tmp_path / "m")])
+    result = run_train(data, tmp_path / "m")
     assert "stopped in epoch 1 of 10: no model was written" in result.stderr
     assert not (tmp_path / "m").exists()
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from batch.cli.main import cli
 from batch.config import MAX_PIXELS
 from batch.engines import limits
 from batch.errors import InputError
@@ -115,9 +116,6 @@ def test_figures_of_digits_and_of_what_is_none() -> None:
 
 
 def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: Path) -> None:
-    from batch.cli.evaluate import evaluate
-    from batch.cli.explore import explore
-
     data = tmp_path / "scans"
     for label, image in zip(("0", "1", "none"), IMAGES, strict=True):
         (data / label).mkdir(parents=True)
@@ -126,7 +124,7 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     (data / "none" / "broken.png").write_bytes(FORMATS["png-8"](two())[:60])
     (data / "0" / "pages.tif").write_bytes(SEVERAL_PAGES["tiff"](two()))
     result = CliRunner().invoke(
-        evaluate, [str(data), "--report", str(tmp_path / "r")], catch_exceptions=False
+        cli, ["evaluate", str(data), "--report", str(tmp_path / "r")], catch_exceptions=False
     )
     assert "| digits read right | 25.00% | 4 |" in result.stdout
     record = json.loads((tmp_path / "r" / "evaluation.json").read_text())
@@ -153,13 +151,14 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
         ["1/a.png", "1", "ok", ""],
         ["none/broken.png", "none", "failed", "truncated"],
     ]
-    result = CliRunner().invoke(explore, [str(data), "--report", str(tmp_path / "e")], catch_exceptions=False)
+    arguments = ["explore", str(data), "--report", str(tmp_path / "e")]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.stdout == "0: 3\n1: 1\nnone: 2\n"
     for name in ("counts", "samples", "digits", "means"):
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
     (data / "1").rename(data / "042")
-    arguments = [str(data), "--report", str(tmp_path / "n"), "--digits", "3"]
-    result = CliRunner().invoke(explore, arguments, catch_exceptions=False)
+    arguments = ["explore", str(data), "--report", str(tmp_path / "n"), "--digits", "3"]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 2\n"
     assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
 
@@ -167,8 +166,6 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
 def test_evaluate_has_no_more_workers_than_a_run(
     tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from batch.cli.evaluate import evaluate
-
     asked = []
 
     def answer(_: object, scans: object, workers: int) -> None:
@@ -180,7 +177,7 @@ def test_evaluate_has_no_more_workers_than_a_run(
     (tmp_path / "scans" / "1").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "scans" / "1" / "a.png"), IMAGES[0])
     for options in (["--workers", "3"], ["--workers", "3", "--runtime", "tensorflow"]):
-        CliRunner().invoke(evaluate, [str(tmp_path / "scans"), *options])
+        CliRunner().invoke(cli, ["evaluate", str(tmp_path / "scans"), *options])
     assert asked == [1, 1]
 
 
@@ -211,8 +208,6 @@ def test_explore_keeps_the_images_that_it_shows(tmp_path: Path, monkeypatch: pyt
 def test_record_adds_figures_to_the_model(
     tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from batch.cli.evaluate import evaluate
-
     for chart in ("confusion", "reliability", "risk_coverage", "contact_sheet"):  # another test has them
         monkeypatch.setattr(f"batch.training.evaluation.charts.{chart}", lambda *_: None)
     data = tmp_path / "scans"
@@ -221,8 +216,8 @@ def test_record_adds_figures_to_the_model(
         cv2.imwrite(str(data / label / "a.png"), image)
     before = model_store.load_manifest(fake_model)
     for name in ("marks", "marks", "meters"):
-        arguments = [str(data), "--report", str(tmp_path / "r"), "--record", name]
-        CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
+        arguments = ["evaluate", str(data), "--report", str(tmp_path / "r"), "--record", name]
+        CliRunner().invoke(cli, arguments, catch_exceptions=False)
     after = model_store.load_manifest(fake_model)
     assert list(after.metrics) == ["marks", "meters"]
     assert after.metrics["marks"]["n"] == 2  # type: ignore[index]
