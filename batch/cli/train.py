@@ -212,8 +212,7 @@ def _held_out(own: Sequence[OwnScan], data: Sequence[Dataset]) -> list[tuple[str
     kinds: list[tuple[str, Sequence[OwnScan]]] = [(compare.OWN, own_scans.split(own)[0])]
     for part in data:
         if part.test is not None:
-            scans = zip(part.test.images, part.test.labels.tolist(), strict=True)
-            kinds.append((f"{part.name} test", list(scans)))
+            kinds.append((f"{part.name} test", part.test.pairs()))
     return kinds
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,21 +11,7 @@ import numpy.typing as npt
 from batch.inference import steps
 from batch.inference.classifier import Digits
 from batch.preprocessing.normalise import DIGIT_PX
-from batch.training.data.datasets import Labelled
-from batch.training.data.own_scans import OwnScan
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Material:
-    """The images that examples are made of.
-
-    Attributes:
-        digits: Digits of the data sets.
-        own: The user's scans with their labels, 0 to 9.
-    """
-
-    digits: Labelled
-    own: Sequence[OwnScan] = ()
+from batch.records import Grey
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +27,11 @@ class Examples:
     labels: npt.NDArray[np.int32]
 
 
-def plain(material: Material) -> Examples:
-    """Return digits and own scans in their order, without those that the gate refuses."""
-    scans = list(zip(material.digits.images, material.digits.labels.tolist(), strict=True))
+def prepare(scans: Iterable[tuple[Grey, int]]) -> Examples:
+    """Return scans with their labels, 0 to 9, in their order, without those that the gate refuses."""
     digits: list[Digits] = []
     labels: list[int] = []
-    for scan, label in [*scans, *material.own]:
+    for scan, label in scans:
         digit = steps.prepare(scan).digit
         if digit is not None:
             digits.append(digit)

@@ -12,7 +12,6 @@ from batch.text import count
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT, Dataset, Labelled, concatenate
 from batch.training.data.own_scans import OwnScan
-from batch.training.examples import Material
 from batch.training.progress import Progress
 
 HELD_OUT_FRACTION = 1 / 12  # of the training images, for the temperature and the thresholds
@@ -25,13 +24,15 @@ class Split:
     """Images to train on, and images held out.
 
     Attributes:
-        training: Images to train on, own scans included.
+        training: Images of the data sets to train on.
         held_out: Images of the data sets that the training never sees.
+        own_training: Own scans to train on.
         own_held_out: Own scans that the training never sees.
     """
 
-    training: Material
-    held_out: Material
+    training: Labelled
+    held_out: Labelled
+    own_training: Sequence[OwnScan]
     own_held_out: Sequence[OwnScan]
 
 
@@ -58,7 +59,7 @@ def split(data: Sequence[Dataset], own: Sequence[OwnScan], progress: Progress) -
     own_held_out, own_training = own_scans.split([scan for scan in own if scan[1] != NOT_A_DIGIT])
     if own:
         progress(f"{count(len(own_training), 'own scan')} to train on, {len(own_held_out)} held out")
-    return Split(Material(training, own_training), Material(held_out), own_held_out)
+    return Split(training, held_out, own_training, own_held_out)
 
 
 def _hold_out(images: Labelled) -> tuple[Labelled, Labelled]:

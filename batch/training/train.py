@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from batch.errors import ConfigError
 from batch.inference import model_store
@@ -23,7 +22,7 @@ from batch.training.data import own_scans
 from batch.training.data.datasets import Dataset, Labelled
 from batch.training.data.own_scans import OwnScan
 from batch.training.evaluation import charts
-from batch.training.examples import Examples, Material
+from batch.training.examples import Examples
 from batch.training.progress import Progress
 from batch.training.recipe import Recipe, fit
 from batch.training.split import Split, split
@@ -80,9 +79,10 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
     model_writer.check_target(options.models_dir, options.name, options.overwrite)
     keras.utils.set_random_seed(options.seed)
     images = split(data, options.own, progress)
-    held_out = examples.plain(images.held_out)
+    held_out = examples.prepare(images.held_out.pairs())
+    training = examples.prepare([*images.training.pairs(), *images.own_training])
     model = _start_model(options)
-    history = fit(model, _recipe(options), examples.plain(images.training), held_out, progress)
+    history = fit(model, _recipe(options), training, held_out, progress)
     progress("exporting to LiteRT")
     files = {
         model_store.KERAS_FILE: litert.keras_bytes(model),
@@ -98,7 +98,7 @@ def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) ->
         temperature=1.0,
         review_below=0.5,
         files=model_writer.digests(files),
-        datasets=_describe(data, images.training.own),
+        datasets=_describe(data, images.own_training),
         seed=options.seed,
         start="" if options.start is None else model_store.load_manifest(options.start).version,
         versions=versions.made_with(),
@@ -137,22 +137,20 @@ def _figures(
     data: Sequence[Dataset],
 ) -> dict[str, dict[str, float | int]]:
     """Test the classifier that ships on all digits that it was not trained on, and return figures by name."""
-    own_held_out = images.own_held_out
-    figures = {"held out": calibration.figures(classifier, manifest, held_out, len(images.held_out.digits))}
-    if own_held_out:
-        no_digits = Labelled(np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int32))
-        figures["own scans held out"] = calibration.figures(
-            classifier, manifest, examples.plain(Material(no_digits, own_held_out)), len(own_held_out)
-        )
+
+    def test(scans: Sequence[OwnScan]) -> dict[str, float | int]:
+        return calibration.figures(classifier, manifest, examples.prepare(scans), len(scans))
+
+    figures = {"held out": calibration.figures(classifier, manifest, held_out, len(images.held_out))}
+    if images.own_held_out:
+        figures["own scans held out"] = test(images.own_held_out)
     for part in data:
         if part.test is None:
             continue
         for suffix, tested in (("", part.test.images), (", inverted", 255 - part.test.images)):
             labelled = Labelled(tested, part.test.labels).take(part.test.are_digits)
             if len(labelled):
-                figures[f"{part.name} test{suffix}"] = calibration.figures(
-                    classifier, manifest, examples.plain(Material(labelled)), len(labelled)
-                )
+                figures[f"{part.name} test{suffix}"] = test(labelled.pairs())
     return figures
 
 

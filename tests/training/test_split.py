@@ -25,33 +25,33 @@ def split_quietly(*data: Dataset) -> Split:
 
 def test_a_twelfth_of_each_data_set_is_held_out() -> None:
     images = split_quietly(dataset(1200), dataset(240, digits=False))
-    assert (len(images.held_out.digits), len(images.training.digits)) == (100, 1100)
-    held_out = {image.tobytes() for image in images.held_out.digits.images}
-    assert not held_out & {image.tobytes() for image in images.training.digits.images}
+    assert (len(images.held_out), len(images.training)) == (100, 1100)
+    held_out = {image.tobytes() for image in images.held_out.images}
+    assert not held_out & {image.tobytes() for image in images.training.images}
 
 
 def test_the_split_is_the_same_each_time() -> None:
     first, second = split_quietly(dataset(1200)), split_quietly(dataset(1200))
-    assert np.array_equal(first.held_out.digits.images, second.held_out.digits.images)
-    assert np.array_equal(first.training.digits.images, second.training.digits.images)
+    assert np.array_equal(first.held_out.images, second.held_out.images)
+    assert np.array_equal(first.training.images, second.training.images)
 
 
 def test_no_other_data_set_changes_what_is_held_out() -> None:
     data, other = dataset(1200), dataset(240)
     alone, beside = split_quietly(data), split_quietly(other, data)
-    held_out = {image.tobytes() for image in beside.held_out.digits.images}
-    assert {image.tobytes() for image in alone.held_out.digits.images} <= held_out
+    held_out = {image.tobytes() for image in beside.held_out.images}
+    assert {image.tobytes() for image in alone.held_out.images} <= held_out
 
 
 def test_a_small_data_set_is_repeated() -> None:
     images = split_quietly(dataset(1200), dataset(75))
-    assert len(images.training.digits) == 1100 + 4 * (75 - 6)
+    assert len(images.training) == 1100 + 4 * (75 - 6)
 
 
 def test_what_is_no_digit_is_left_out() -> None:
     images = split_quietly(dataset(1200), dataset(240, digits=False))
-    assert len(images.training.own) + len(images.own_held_out) == 40
-    assert len(images.training.digits) + len(images.held_out.digits) == 1200
+    assert len(images.own_training) + len(images.own_held_out) == 40
+    assert len(images.training) + len(images.held_out) == 1200
 
 
 def test_progress_counts_both_sides() -> None:
@@ -71,4 +71,4 @@ def test_a_single_digit_is_held_out_and_not_trained_on() -> None:
     with pytest.raises(ConfigError, match="no digits to train on"):
         split_quietly(dataset(1))
     images = split_quietly(dataset(1200), dataset(1))
-    assert (len(images.training.digits), len(images.held_out.digits)) == (1100, 101)
+    assert (len(images.training), len(images.held_out)) == (1100, 101)

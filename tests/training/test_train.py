@@ -16,7 +16,6 @@ from batch.inference import models as loader
 from batch.inference.runtimes import LiteRt
 from batch.training import examples
 from batch.training.data.datasets import Labelled
-from batch.training.examples import Material
 from batch.training.rendering import strokes
 from batch.training.rendering.appearance import Appearance
 from batch.training.rendering.render import render
@@ -72,7 +71,7 @@ def test_float_int8_and_keras_agree(models: Path, data: str) -> None:
     folder = models / "mlp"
     manifest = model_store.load_manifest(folder)
     with np.load(data) as archive:
-        digits = examples.plain(Material(Labelled(archive["x_test"], archive["y_test"]))).digits
+        digits = examples.prepare(Labelled(archive["x_test"], archive["y_test"]).pairs()).digits
     keras, int8 = (
         classifier.build(loader.read(folder, manifest, name), manifest, name).logits(digits)
         for name in ("tensorflow", "litert")

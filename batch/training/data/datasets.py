@@ -52,6 +52,10 @@ class Labelled:
         """Return the images at these positions, or where a mask is true."""
         return Labelled(self.images[index], self.labels[index])
 
+    def pairs(self) -> list[tuple[Grey, int]]:
+        """Return each image with its label."""
+        return list(zip(self.images, self.labels.tolist(), strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
