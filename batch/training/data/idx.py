@@ -1,31 +1,28 @@
-"""The IDX files of MNIST and EMNIST, plain or compressed by gzip."""
+"""The IDX files of MNIST and EMNIST, plain or compressed."""
 
 from __future__ import annotations
 
-import gzip
 import math
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError
+from batch.training.data import compressed
 from batch.training.data.arrays import LabelledImages, check_size, labelled, part_of
 
 MAGIC_IMAGES, MAGIC_LABELS = b"\0\0\x08\x03", b"\0\0\x08\x01"  # unsigned bytes, in three dimensions or one
 _PLACES = ("*", "raw/*-ubyte*", "*/raw/*-ubyte*")  # torchvision makes MNIST/raw in the folder it is given
-_GZIP = b"\x1f\x8b"
 
 
 def magic(path: Path) -> bytes:
-    """Return the first four bytes of a file, inside gzip if it is compressed; empty if it cannot be read."""
+    """Return the first four bytes of a file, or of what is compressed in it; empty if it cannot be read."""
     try:
-        with _open(path) as file:
+        with compressed.open_file(path) as file:
             return file.read(4)
-    except (OSError, EOFError, zlib.error):
+    except compressed.DAMAGE:
         return b""
 
 
@@ -81,21 +78,15 @@ def _other_names(path: Path) -> Iterator[Path]:
             yield path.with_name(name.removesuffix(".gz") if name.endswith(".gz") else f"{name}.gz")
 
 
-def _open(path: Path) -> BinaryIO:
-    with path.open("rb") as file:
-        is_compressed = file.read(2) == _GZIP
-    return cast(BinaryIO, gzip.open(path)) if is_compressed else path.open("rb")
-
-
 def _array(path: Path) -> npt.NDArray[np.uint8]:
     try:
-        with _open(path) as file:
+        with compressed.open_file(path) as file:
             dimensions = file.read(4)[3]
             shape = [int.from_bytes(file.read(4), "big") for _ in range(dimensions)]
             size = math.prod(shape)
             check_size(size, path)
             content = file.read(size + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except compressed.DAMAGE as error:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error
     if len(content) != size:
         raise InputError(f"{path} is damaged: its content is not {size} bytes; copy it anew")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import math
 import re
-import zlib
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError
+from batch.training.data import compressed
 from batch.training.data.arrays import TEST, LabelledImages, check_lines, labelled, part_of
 
 MAX_BYTES = 1 << 30  # of the text
@@ -114,30 +110,20 @@ def _libsvm(path: Path) -> tuple[_Values, _Values]:
     return images, labels - 1 if labels.size and labels.min() >= 1 and labels.max() == _CLASSES else labels
 
 
-def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        start = file.read(6)
-    if start.startswith(b"\x1f\x8b"):
-        return cast(IO[bytes], gzip.open(path))
-    if start.startswith(b"BZh"):
-        return bz2.open(path)
-    return lzma.open(path) if start.startswith(b"\xfd7zXZ") else path.open("rb")
-
-
 def _first_line(path: Path) -> str:
     try:
-        with _open(path) as file:
+        with compressed.open_file(path) as file:
             return file.readline(_MAX_LINE).decode("ascii")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError):
+    except (*compressed.DAMAGE, UnicodeDecodeError):
         return ""
 
 
 def _text(path: Path) -> str:
     try:
-        with _open(path) as file:
+        with compressed.open_file(path) as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(f"{path} has more than {MAX_BYTES >> 30} GiB of text: give fewer lines")
         return content.decode("ascii")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError) as error:
+    except (*compressed.DAMAGE, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error
