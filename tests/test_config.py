@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from batch.cli.config_file import read_config
-from batch.cli.options import COMMANDS
 from batch.config import RunOptions
 from batch.errors import ConfigError
 
@@ -34,13 +33,13 @@ def test_an_outbox_below_an_input_is_fine(tmp_path: Path, monkeypatch: pytest.Mo
 def test_keys_have_dashes_or_underscores(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_text("rows-per-file = 5\nquiet = true\n")
-    assert read_config(file, COMMANDS).common == {"rows_per_file": 5, "quiet": True}
+    assert read_config(file).common == {"rows_per_file": 5, "quiet": True}
 
 
 def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_bytes(b"\xef\xbb\xbfquiet = true\n")
-    assert read_config(file, COMMANDS).common == {"quiet": True}
+    assert read_config(file).common == {"quiet": True}
 
 
 @pytest.mark.parametrize(
@@ -66,30 +65,30 @@ def test_mistakes_are_told_with_the_file(content: str, message: str, tmp_path: P
     file = tmp_path / "digitbox.toml"
     file.write_text(content)
     with pytest.raises(ConfigError, match=message) as caught:
-        read_config(file, COMMANDS)
+        read_config(file)
     assert str(file) in str(caught.value)
 
 
 def test_only_a_file_that_was_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert read_config(None, COMMANDS).common == {}
+    assert read_config(None).common == {}
     with pytest.raises(ConfigError, match="no such file"):
-        read_config(tmp_path / "mine.toml", COMMANDS)
+        read_config(tmp_path / "mine.toml")
     os.mkfifo(tmp_path / "digitbox.toml")  # which would block
     with pytest.raises(ConfigError, match="is not a file"):
-        read_config(None, COMMANDS)
+        read_config(None)
     file = tmp_path / "latin.toml"
     file.write_bytes(b"# \xe9\n")
     with pytest.raises(ConfigError, match="not TOML"):
-        read_config(file, COMMANDS)
+        read_config(file)
 
 
 def test_a_table_is_for_its_command_alone(tmp_path: Path) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_text("quiet = true\nworkers = 2\n[watch]\nrescan = 5\nworkers = 1\n")
-    config = read_config(file, COMMANDS)
-    assert config.of("run", COMMANDS["run"]) == {"quiet": True, "workers": 2}
-    assert config.of("watch", COMMANDS["watch"]) == {"quiet": True, "workers": 1, "rescan": 5}
+    config = read_config(file)
+    assert config.of("run") == {"quiet": True, "workers": 2}
+    assert config.of("watch") == {"quiet": True, "workers": 1, "rescan": 5}
 
 
 @pytest.mark.parametrize(
@@ -101,10 +100,10 @@ def test_a_command_obeys_each_key_or_names_the_other(
 ) -> None:
     file = tmp_path / "digitbox.toml"
     file.write_text(f"{key} = {value}\n")
-    config = read_config(file, COMMANDS)
-    config.check(other, COMMANDS)
+    config = read_config(file)
+    config.check(other)
     with pytest.raises(ConfigError) as caught:
-        config.check(command, COMMANDS)
+        config.check(command)
     assert str(caught.value) == (
         f"{file}: digitbox {command} has no option {key}, digitbox {other} has: put it under a line [{other}]"
     )

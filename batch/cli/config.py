@@ -108,9 +108,9 @@ def _check(group: click.Context) -> None:
     Raises:
         ConfigError: A command refuses them. An outbox that only `watch` refuses may be meant for `run`.
     """
-    config = read_config(group.params["config_file"], COMMANDS)
+    config = read_config(group.params["config_file"])
     for name in COMMANDS:
-        config.check(name, COMMANDS)
+        config.check(name)
     build_options((), run.make_context("run", [], parent=group).params)
 
 

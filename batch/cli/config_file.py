@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from batch.cli.options import COMMANDS
 from batch.config import CONFIG_FILE
 from batch.errors import ConfigError
 from batch.locations import is_trusted
@@ -31,24 +32,20 @@ class Config:
     common: dict[str, Any]
     by_command: dict[str, dict[str, Any]]
 
-    def of(self, command: str, options: Mapping[str, Option]) -> dict[str, Any]:
-        """Return the values of a command that takes these options."""
-        values = {name: value for name, value in self.common.items() if name in options}
+    def of(self, command: str) -> dict[str, Any]:
+        """Return the values that a command takes."""
+        values = {name: value for name, value in self.common.items() if name in COMMANDS[command]}
         return values | self.by_command.get(command, {})
 
-    def check(self, command: str, commands: Mapping[str, Mapping[str, Option]]) -> None:
+    def check(self, command: str) -> None:
         """Check that a command obeys each value that the file has for every command.
-
-        Args:
-            command: The command, a key of `commands`.
-            commands: The options by key, by command.
 
         Raises:
             ConfigError: Another command obeys the value.
         """
         for name in self.common:
-            if name not in commands[command]:
-                other = next(other for other, options in commands.items() if name in options)
+            if name not in COMMANDS[command]:
+                other = next(other for other, options in COMMANDS.items() if name in options)
                 key = name.replace("_", "-")
                 raise ConfigError(
                     f"{self.file}: digitbox {command} has no option {key}, digitbox {other} has: put it "
@@ -59,12 +56,11 @@ class Config:
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
 
 
-def read_config(path: Path | None, commands: Mapping[str, Mapping[str, Option]]) -> Config:
+def read_config(path: Path | None) -> Config:
     """Read `digitbox.toml`.
 
     Args:
         path: The file; None for the one in the current folder, if there is one.
-        commands: The options by key, by command.
 
     Returns:
         The values of the file; dashes of the keys are underscores.
@@ -75,11 +71,11 @@ def read_config(path: Path | None, commands: Mapping[str, Mapping[str, Option]])
     """
     file = path or Path(CONFIG_FILE)
     content = _content(file, is_named=path is not None)
-    options = {key: option for of_command in commands.values() for key, option in of_command.items()}
-    tables = {name: content.pop(name) for name in commands if isinstance(content.get(name), dict)}
+    options = {key: option for of_command in COMMANDS.values() for key, option in of_command.items()}
+    tables = {name: content.pop(name) for name in COMMANDS if isinstance(content.get(name), dict)}
     config = Config(file, _values(file, content, options), {})
     for command, table in tables.items():
-        values = _values(file, table, commands[command], f"[{command}] ")
+        values = _values(file, table, COMMANDS[command], f"[{command}] ")
         config.by_command[command] = values
     sensitive = sorted(
         name

@@ -89,16 +89,16 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     digitbox watch               # read scans as they arrive
     digitbox run --help          # show all options
     """
-    config = read_config(config_file, COMMANDS)
+    config = read_config(config_file)
     command = str(context.invoked_subcommand)
     if command in COMMANDS:
-        config.check(command, COMMANDS)
+        config.check(command)
     table = config.by_command.get("run" if command in READING_COMMANDS else command)
     context.obj = config.file if config.common or table else None
     if command not in COMMANDS:  # those set up the log first
         warn_of_misspelt()
     places = {name: config.common[name] for name in PLACES if name in config.common}
-    of_commands = {name: config.of(name, options) for name, options in COMMANDS.items()}
+    of_commands = {name: config.of(name) for name in COMMANDS}
     reading = {name: value for name, value in of_commands["run"].items() if name in READING}
     context.default_map = {
         **dict.fromkeys(LAZY_COMMANDS, places),

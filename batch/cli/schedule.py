@@ -17,7 +17,7 @@ from click.core import ParameterSource
 
 from batch.cli import run, watch
 from batch.cli.config_file import read_config
-from batch.cli.options import COMMANDS, given_value
+from batch.cli.options import given_value
 from batch.clock import is_duration, parse_duration
 from batch.config import ReadOptions, RunOptions
 from batch.errors import ConfigError, InputError, ModelError, RunError
@@ -209,7 +209,7 @@ def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> 
         ConfigError: `digitbox.toml` has an option that the command does not obey, or it would only print.
     """
     group = context.find_root()
-    read_config(group.params["config_file"], COMMANDS).check(name, COMMANDS)
+    read_config(group.params["config_file"]).check(name)
     assert isinstance(group.command, click.Group)
     command = group.command.get_command(group, name)
     assert command is not None
