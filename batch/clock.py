@@ -19,6 +19,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def as_utc(moment: datetime) -> datetime:
+    """Return a time in UTC; one without a zone is in UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 def iso(moment: datetime) -> str:
     """Return a time in the form of the results, the ledger and the log: `2026-01-31T08:30:00Z`."""
     return f"{moment.year:04}-{moment:%m-%dT%H:%M:%SZ}"
@@ -37,11 +42,6 @@ def start_of_day(moment: datetime) -> datetime:
 def seconds_of(text: str) -> float:
     """Return a time that `iso` wrote, in seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
-
-
-def stamp() -> str:
-    """Return the present time as `iso` writes it."""
-    return iso(utc_now())
 
 
 def parse_duration(text: str) -> timedelta:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -10,6 +10,7 @@ import click
 from batch.cli import values
 from batch.cli.options import outbox_option
 from batch.cli.types import LocalPath
+from batch.clock import utc_now
 from batch.errors import OutboxError
 from batch.outbox.ledger import has_ledger
 from batch.outbox.prune import Limits, prune_outbox
@@ -44,9 +45,8 @@ def prune(older_than: timedelta, outbox: Path, dry_run: bool) -> None:
     if not has_ledger(outbox):
         console.say(f"nothing to prune: the outbox {outbox} has no ledger yet")
         return
-    now = datetime.now(UTC)
     try:
-        limits = Limits.of_ages(now, older_than, older_than)
+        limits = Limits.of_ages(utc_now(), older_than, older_than)
     except OverflowError as error:
         raise click.BadParameter("that is before all time: give a shorter age") from error
     pruned = prune_outbox(outbox, limits, dry_run=dry_run)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 import click
 
-from batch.clock import EXAMPLES, is_duration, parse_duration, utc_now
+from batch.clock import EXAMPLES, as_utc, is_duration, parse_duration, utc_now
 from batch.lengths import Lengths, parse_lengths
 from batch.tolerance import Tolerance
 
@@ -36,7 +36,7 @@ def parse_moment(text: str, now: datetime, *, day_ends: bool = False) -> datetim
         moment = datetime.fromisoformat(text)
         if day_ends and _is_day(text):
             moment += min(timedelta(days=1), datetime.max - moment)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return as_utc(moment)
     except (ValueError, OverflowError) as error:
         raise ValueError(
             f"{text!r} is no time: give a day (2026-11-01), a time (2026-11-01T08:30) or a duration (7d, 12h)"

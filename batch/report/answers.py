@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import cv2
 
-from batch.clock import iso, stamp
+from batch.clock import as_utc, iso, utc_now
 from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.outbox.corrections import CorrectionStore
@@ -67,7 +67,7 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
         OutboxError: The disk is full, or another process holds the file for long.
     """
     new: dict[str, Correction] = {}
-    now = stamp()
+    now = iso(utc_now())
     for answer in answers:
         row = answer.entry.row
         before = store.current.find(row.file, row.page, row.sha256, row.source)
@@ -93,8 +93,7 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
 def _utc(text: str) -> str:
     """Return a time as `iso` writes it; empty if it is none, e.g. since a spreadsheet changed it."""
     try:
-        moment = datetime.fromisoformat(text)
-        return iso(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+        return iso(as_utc(datetime.fromisoformat(text)))
     except (ValueError, OverflowError):
         return ""
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from batch.clock import utc_now
 from batch.errors import InputError
 from batch.intervals import wilson_interval
 from batch.outbox.corrections import CorrectionStore
@@ -121,7 +121,7 @@ class LiveRows:
         for entry in map(self._corrected, self._by_key.values()):
             current.entries.append(entry)
             current.add_counts(entry)
-        return page.html(current, {}, datetime.now(UTC), str(self._outbox), live=state)
+        return page.html(current, {}, utc_now(), str(self._outbox), live=state)
 
     def refresh(self) -> None:
         """Read the results that were published since the last call, and the answers of other processes."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from batch.clock import compact
+from batch.clock import compact, utc_now
 from batch.errors import OutboxError, OutputExistsError
 from batch.outbox.aside import numbered
 from batch.report import page, pictures, rows
@@ -61,7 +61,7 @@ def write(
         OutputExistsError: The output exists.
         OutboxError: The report cannot be written.
     """
-    created = now or datetime.now(UTC)
+    created = now or utc_now()
     folder = report_rows.sources[0].parent
     pictures_by_index = {}
     for index, picture in pictures.take(report_rows.entries, indices, models):

@@ -7,11 +7,11 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from batch.clock import iso
+from batch.clock import as_utc, iso
 from batch.errors import InputError, MissingExtraError
 from batch.lengths import NUMBER
 from batch.records import Status
@@ -29,8 +29,7 @@ def _number(cell: str) -> float:
 
 def _time(cell: str) -> datetime:
     """Read a time, from which a spreadsheet may have taken its zone, UTC."""
-    time = datetime.fromisoformat(cell)
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return as_utc(datetime.fromisoformat(cell))
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -134,7 +133,7 @@ def records(path: Path) -> Iterator[Record]:
                 name: parse(cell) if cell else None
                 for name, parse, cell in zip(names, parsers, cells, strict=True)
             }
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise _line_error(path, number, error) from error
         yield record
 
@@ -155,7 +154,7 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
         yield number, dict(zip(names, cells, strict=True))
 
 
-def _line_error(path: Path, number: int, error: ValueError) -> InputError:
+def _line_error(path: Path, number: int, error: Exception) -> InputError:
     return InputError(f"{path}, line {number}: {error}; {_AS_WRITTEN}")
 
 

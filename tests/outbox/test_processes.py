@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.clock import stamp
+from batch.clock import iso, utc_now
 from batch.outbox import processes, run_history
 from batch.outbox.turns import Role, hold_outbox, lock_of
 from batch.records import RunSummary
@@ -41,5 +41,5 @@ def test_without_a_time_the_number_counts(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_entry_of_another_process_is_of_a_killed_run(tmp_path: Path) -> None:
     run = RunSummary(run="a", command="run", pid=os.getpid(), started_at="2025-01-31T02:00:00Z")
     assert not run_history.is_running(run, tmp_path)
-    run = RunSummary(run="a", command="run", pid=os.getpid(), started_at=stamp())
+    run = RunSummary(run="a", command="run", pid=os.getpid(), started_at=iso(utc_now()))
     assert run_history.is_running(run, tmp_path)
