@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from batch.clock import iso, utc_now
 from batch.errors import exit_code_of
@@ -71,13 +74,14 @@ class RunStats:
         return self._clock() - self._began
 
     def stage(self, outcomes: Sequence[Outcome]) -> None:
-        """Count rows of a batch that is not in the ledger yet."""
+        """Count rows, at least one, of a batch that is not in the ledger yet."""
+        self._staged.batches = 1
         for outcome in outcomes:
             self._staged.add(outcome)
 
     def publish(self) -> None:
         """Add the staged rows to the published ones: their batch is in the ledger."""
-        self._published = self._with_staged()
+        self._published += self._staged
         self._staged = _Tally()
 
     def drop(self) -> None:
@@ -110,12 +114,12 @@ class RunStats:
         Args:
             with_staged: Count the staged rows too, for the commit that makes their batch part of the ledger.
         """
-        return self._summary_of(self._with_staged() if with_staged else self._published)
+        return self._summary_of(self._published + self._staged if with_staged else self._published)
 
     def news(self) -> RunSummary:
         """Return the summary of the rows that were published since the last call."""
-        published, told, self._told = self._published, self._told, self._published
-        return self._summary_of(published.without(told))
+        untold, self._told = self._published - self._told, self._published
+        return self._summary_of(untold)
 
     def _summary_of(self, tally: _Tally) -> RunSummary:
         return RunSummary(
@@ -143,34 +147,27 @@ class RunStats:
             ignore=self._ignore,
         )
 
-    def _with_staged(self) -> _Tally:
-        published, staged = self._published, self._staged
-        tally = _Tally()
-        tally.counts = published.counts + staged.counts
-        tally.reasons = published.reasons + staged.reasons
-        tally.confidence_sum = published.confidence_sum + staged.confidence_sum
-        tally.confidence_count = published.confidence_count + staged.confidence_count
-        tally.files = published.files + staged.files
-        tally.batches = published.batches + bool(staged.counts)
-        return tally
 
-
+@dataclass(slots=True)
 class _Tally:
     """Sums over outcomes."""
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.reasons: Counter[str] = Counter()
-        self.confidence_sum, self.confidence_count = 0.0, 0
-        self.batches = self.files = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    confidence_sum: float = 0.0
+    confidence_count: int = 0
+    batches: int = 0
+    files: int = 0
 
-    def without(self, other: _Tally) -> _Tally:
-        tally = _Tally()
-        tally.counts, tally.reasons = self.counts - other.counts, self.reasons - other.reasons
-        tally.confidence_sum = self.confidence_sum - other.confidence_sum
-        tally.confidence_count = self.confidence_count - other.confidence_count
-        tally.batches, tally.files = self.batches - other.batches, self.files - other.files
-        return tally
+    def __add__(self, other: _Tally) -> _Tally:
+        return self._combine(operator.add, other)
+
+    def __sub__(self, other: _Tally) -> _Tally:
+        return self._combine(operator.sub, other)
+
+    def _combine(self, combine: Callable[[Any, Any], Any], other: _Tally) -> _Tally:
+        names = (declared.name for declared in fields(self))
+        return _Tally(*(combine(getattr(self, name), getattr(other, name)) for name in names))
 
     def add(self, outcome: Outcome) -> None:
         self.counts[outcome.status.value] += 1
