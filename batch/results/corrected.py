@@ -72,19 +72,20 @@ class Corrections:
     """
 
     def __init__(self, corrections: Iterable[Correction] = ()) -> None:
-        self._by_scan: defaultdict[_ScanKey, dict[str, tuple[int, Correction]]] = defaultdict(dict)
+        # By source, the last correction at the end.
+        self._by_scan: defaultdict[_ScanKey, dict[str, Correction]] = defaultdict(dict)
         self._pages: defaultdict[str, set[tuple[str, int | None]]] = defaultdict(set)  # by SHA-256
         self._numbers: set[_ScanKey] = set()
-        self._number = 0
         for correction in corrections:
             self.add(correction)
 
     def add(self, correction: Correction) -> None:
         """Take one more correction, which replaces an earlier one of its scan."""
-        self._number += 1
         self._pages[correction.sha256].add((correction.file, correction.page))
         key = correction.file, correction.page, correction.sha256
-        self._by_scan[key][correction.source] = self._number, correction
+        scan = self._by_scan[key]
+        scan.pop(correction.source, None)
+        scan[correction.source] = correction
         if has_several_digits(correction.corrected):
             self._numbers.add(key)
 
@@ -93,9 +94,8 @@ class Corrections:
         if sha256 not in self._pages:  # so it is for most rows
             return None
         scan = self._by_scan.get((file, page, sha256), {})
-        sources = (source, "") if source else scan
-        found = [scan[name] for name in sources if name in scan]
-        return max(found, key=lambda item: item[0])[1] if found else None
+        found = (scan[name] for name in reversed(scan) if not source or name in (source, ""))
+        return next(found, None)
 
     def is_number(self, file: str, page: int | None, sha256: str) -> bool:
         """Return whether somebody ever said that a scan is a number of several digits."""
@@ -147,7 +147,7 @@ class Corrections:
     def __iter__(self) -> Iterator[Correction]:
         """Yield the last correction of each scan."""
         for scan in self._by_scan.values():
-            yield from (correction for _, correction in scan.values())
+            yield from scan.values()
 
 
 def has_several_digits(label: str) -> bool:
