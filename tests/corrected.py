@@ -48,10 +48,9 @@ def save(
 def exported(outbox: Path, *, published: bool = False) -> dict[str, dict[str, str]]:
     """Return the last row of each file, by name."""
     text = io.StringIO(newline="")
-    choice = RowFilter()
     with open_ledger(outbox, read_only=True) as ledger:
-        rows = PublishedRows(ledger, outbox, choice)
-        export_rows(rows, choice, None if published else load(outbox), lambda names: CsvWriter(text, names))
+        rows = PublishedRows(ledger, outbox, RowFilter())
+        export_rows(rows, None if published else load(outbox), lambda names: CsvWriter(text, names))
     return {row["file"]: row for row in csv.DictReader(io.StringIO(text.getvalue()))}
 
 

@@ -142,7 +142,7 @@ def export(
             )
         source = PublishedRows(ledger, outbox, choice)
         effective = None if published else corrections.load(outbox)
-        export_to = functools.partial(export_rows, source, choice, effective)
+        export_to = functools.partial(export_rows, source, effective)
         binary_writer = BINARY_WRITERS.get(format_name)
         if max_pictures:
             from batch.report.picture_sheet import PictureWriter

@@ -46,6 +46,7 @@ class PublishedRows:
     """The published rows of an outbox, batch by batch, as they are now.
 
     Attributes:
+        choice: The choice of rows.
         first_missing: The name of the first file that `missing` counts.
         has_old_files: True if a file is of an older version, whose rows have no source.
 
@@ -56,7 +57,7 @@ class PublishedRows:
     """
 
     def __init__(self, ledger: Ledger | None, outbox: Path, choice: RowFilter) -> None:
-        self._ledger, self._outbox, self._choice = ledger, outbox, choice
+        self.choice, self._ledger, self._outbox = choice, ledger, outbox
         self._left_out: set[str] = set()
         self._chosen = 0
         self.first_missing = ""
@@ -93,7 +94,7 @@ class PublishedRows:
 
     def rows(self) -> Iterator[tuple[int, Record]]:
         """Yield the rows of the chosen time, each with a number that is the same the next time."""
-        since, until = self._choice.since, self._choice.until
+        since, until = self.choice.since, self.choice.until
         for number, batch in enumerate(self._chosen_batches()):
             if batch.batch_id in self._left_out:
                 continue
@@ -109,8 +110,8 @@ class PublishedRows:
         Each ends before the next begins. If the next has an earlier time, somebody set the clock back, and
         the two times say nothing of the rows in between.
         """
-        since = "" if self._choice.since is None else clock.compact(self._choice.since)
-        until = "~" if self._choice.until is None else clock.compact(self._choice.until)
+        since = "" if self.choice.since is None else clock.compact(self.choice.since)
+        until = "~" if self.choice.until is None else clock.compact(self.choice.until)
         batch = None
         published = settled.published_batches(self._ledger) if self._ledger else ()
         for following in chain(published, [None]):
@@ -178,7 +179,6 @@ class LatestRows:
 
 def export_rows(
     source: PublishedRows,
-    choice: RowFilter,
     corrections: Corrections | None,
     open_writer: Callable[[list[str]], Writer],
 ) -> int:
@@ -186,7 +186,6 @@ def export_rows(
 
     Args:
         source: The rows of the outbox.
-        choice: The choice of rows.
         corrections: What people said of them; None for the rows as they were published.
         open_writer: Makes the writer for these columns.
 
@@ -198,7 +197,7 @@ def export_rows(
     names = source.check_files()
     with ExitStack() as stack:
         latest = None
-        if choice.latest:
+        if source.choice.latest:
             latest = LatestRows(source.rows(), has_old_files=source.has_old_files)
             stack.callback(latest.close)
         columns = names
@@ -211,7 +210,7 @@ def export_rows(
             if latest is not None and not latest.has(number, row):
                 continue
             effective = row if corrections is None else corrections.apply(row)
-            if choice.statuses and effective["status"] not in choice.statuses:
+            if source.choice.statuses and effective["status"] not in source.choice.statuses:
                 continue
             writer.add([effective.get(name) for name in columns])
             count += 1

@@ -251,8 +251,8 @@ def test_the_latest_rows_by_a_simple_rule(batches: list[list[Record]], has_old: 
         def close(self) -> None:
             pass
 
-    writer, choice = Numbers(), RowFilter(latest=True)
-    assert export_rows(Rows(None, Path(), choice), choice, None, lambda _: writer) == len(expected)
+    writer, source = Numbers(), Rows(None, Path(), RowFilter(latest=True))
+    assert export_rows(source, None, lambda _: writer) == len(expected)
     assert writer.numbers == expected
 
 

@@ -109,7 +109,7 @@ def test_export_joins_digits_and_numbers(tmp_path: Path, format_name: str) -> No
     target = tmp_path / "all.csv"
     with open_ledger(tmp_path, read_only=True) as ledger, target.open("w", encoding="utf-8") as file:
         source = PublishedRows(ledger, tmp_path, RowFilter(latest=False))
-        assert export_rows(source, RowFilter(latest=False), None, lambda names: CsvWriter(file, names)) == 10
+        assert export_rows(source, None, lambda names: CsvWriter(file, names)) == 10
     with target.open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     assert sorted(row["prediction"] for row in table) == sorted(["0", "1", "2", "3", "", *NUMBERS, ""])
@@ -162,15 +162,15 @@ def test_a_person_s_number_stays_if_read_as_a_digit(is_alone: bool, format_name:
     ]
     if is_alone:
         numbers.unlink()
-    choice, target = RowFilter(latest=True), tmp_path / "elsewhere" / f"all.{format_name}"
+    target = tmp_path / "elsewhere" / f"all.{format_name}"
     target.parent.mkdir()
     with open_ledger(tmp_path, read_only=True) as ledger, target.open("wb") as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-        rows_of = PublishedRows(ledger, tmp_path, choice)
+        rows_of = PublishedRows(ledger, tmp_path, RowFilter(latest=True))
         if format_name == "csv":
-            export_rows(rows_of, choice, said, partial(CsvWriter, text))
+            export_rows(rows_of, said, partial(CsvWriter, text))
         else:
-            export_rows(rows_of, choice, said, partial(ParquetWriter, file))
+            export_rows(rows_of, said, partial(ParquetWriter, file))
         text.flush()
     exported, frame = read_results(target), read_results(digits)
     assert exported["prediction"].tolist() == ["0043", "8", "2", "3", pd.NA]
