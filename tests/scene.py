@@ -80,7 +80,7 @@ class StopAt(StopSignal):
     """Asks to stop when it is time, too."""
 
     def __init__(self, ticking: Ticking, at_s: float) -> None:
-        super().__init__(lambda: None)
+        super().__init__()
         self._ticking, self._at_s = ticking, at_s
 
     def is_asked(self) -> bool:

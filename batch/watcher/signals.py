@@ -20,10 +20,10 @@ class StopSignal:
         wake: A function that ends the watcher's wait.
     """
 
-    def __init__(self, wake: Callable[[], None] = lambda: None) -> None:
+    def __init__(self) -> None:
         self.number = 0
         self.must_reload = False
-        self.wake = wake
+        self.wake: Callable[[], object] = lambda: None
 
     def is_asked(self) -> bool:
         """Return whether a signal came."""

@@ -14,7 +14,8 @@ from scene import Scene
 
 def test_a_signal_asks_to_stop_and_wakes() -> None:
     woken: list[bool] = []
-    stop = StopSignal(lambda: woken.append(True))
+    stop = StopSignal()
+    stop.wake = lambda: woken.append(True)
     before = signal.getsignal(signal.SIGINT)
     with stop.listen():
         os.kill(os.getpid(), signal.SIGINT)
@@ -24,7 +25,7 @@ def test_a_signal_asks_to_stop_and_wakes() -> None:
 
 def test_an_ignored_ctrl_c_stays_ignored() -> None:
     """A shell ignores it for what it runs in the background."""
-    stop = StopSignal(lambda: None)
+    stop = StopSignal()
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with stop.listen():
