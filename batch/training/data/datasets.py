@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from batch.errors import InputError, MissingExtraError
 from batch.records import Grey
+from batch.storage.durable import digest
 from batch.training.data import layouts
 from batch.training.data.arrays import NAMES_ADVICE, TEST, TRAIN, UNDIVIDED, LabelledImages
 from batch.training.progress import Progress
@@ -146,8 +146,7 @@ def _check_cached_mnist() -> None:
     if not os.path.exists(path):
         return
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = digest(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; allow it, or move it away") from error
     if sha256 != MNIST_SHA256:
