@@ -58,13 +58,10 @@ def render(digit: Grey, appearance: Appearance, rng: np.random.Generator) -> Gre
 
 def _box(digit: Grey) -> tuple[int, int, int, int]:
     """Return top, bottom, left and right of the ink, or of the whole image if there is no ink."""
-    rows, columns = (
-        np.flatnonzero(digit.max(axis=1) > INK_LEVEL),
-        np.flatnonzero(digit.max(axis=0) > INK_LEVEL),
-    )
-    if rows.size == 0:
+    left, top, width, height = cv2.boundingRect((digit > INK_LEVEL).astype(np.uint8))
+    if not width:
         return 0, digit.shape[0], 0, digit.shape[1]
-    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return top, top + height, left, left + width
 
 
 def _cut_out(digit: Grey, appearance: Appearance) -> Appearance:
