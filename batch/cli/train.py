@@ -149,16 +149,16 @@ def train(
 
         data = [datasets.load(source, _say) for source in sources or (datasets.MNIST,)]
         options = mlp.TrainOptions(
-            name,
-            models_dir,
-            epochs,
-            batch_size,
-            learning_rate,
-            output or "softmax",
-            seed,
-            overwrite,
-            start_dir,
-            own,
+            name=name,
+            models_dir=models_dir,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            output=output or "softmax",
+            seed=seed,
+            overwrite=overwrite,
+            start=start_dir,
+            own=own,
         )
         folder = mlp.train(options, data, _say)
         tested = [] if old is None else compare.test(_load(folder), _held_out(own, data))

@@ -32,7 +32,7 @@ FINE_TUNING_RATE_SHARE = 0.2  # of the network's learning rate
 FINE_TUNING_EPOCHS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
     """The options of `digitbox train --network mlp`; None takes the network's own setting.
 
@@ -49,16 +49,16 @@ class TrainOptions:
         own: The user's scans with their labels, 0 to 9 or `NOT_A_DIGIT`.
     """
 
-    name: str = "mlp"
-    models_dir: Path = Path("models")
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    output: str = "softmax"
-    seed: int = 1
-    overwrite: bool = False
-    start: Path | None = None
-    own: Sequence[OwnScan] = ()
+    name: str
+    models_dir: Path
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    output: str
+    seed: int
+    overwrite: bool
+    start: Path | None
+    own: Sequence[OwnScan]
 
 
 def train(options: TrainOptions, data: Sequence[Dataset], progress: Progress) -> Path:
