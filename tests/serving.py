@@ -9,9 +9,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from batch.report.address import listen
 from batch.report.live import LiveRows
 from batch.report.pictures import Models
-from batch.report.server import ReviewServer, listen
+from batch.report.server import ReviewServer
 
 
 class Answer(NamedTuple):

@@ -16,6 +16,7 @@ from batch.cli.values import seconds
 from batch.errors import ConfigError, MissingExtraError
 from batch.inference import model_store
 from batch.locations import Location, state_folder
+from batch.report.address import is_loopback, listen
 from batch.report.live import LiveRows
 from batch.report.pictures import Models
 from batch.terminal import console
@@ -90,7 +91,7 @@ def review(
       digitbox review --audit 200
     """
     try:
-        from batch.report import server
+        from batch.report.server import ReviewServer
     except ImportError as error:
         raise MissingExtraError("digitbox review", "review") from error
     place = outbox if results is None else results
@@ -98,8 +99,8 @@ def review(
         raise ConfigError(f"digitbox review needs files on a disk, not {place}: {COPY_RESULTS}")
     models = Models(None if model is None else model_store.find(model))
     with closing(LiveRows(place, by, models, audit or 0)) as rows:
-        address, listener = server.listen(host, port, state_folder(place))
-        if not server.is_loopback(address.host):
+        address, listener = listen(host, port, state_folder(place))
+        if not is_loopback(address.host):
             console.say(
                 f"other machines can open this page; the network can read what goes to {text_cell(host)}"
             )
@@ -108,7 +109,7 @@ def review(
         if browser:
             _open_browser(address.url)
         try:
-            if server.ReviewServer(rows, address, listener, idle).run():
+            if ReviewServer(rows, address, listener, idle).run():
                 console.say("ended, because nobody looked at scans for a while; start it again to go on")
         finally:
             console.say(f"{count(rows.saved, 'answer')} saved")

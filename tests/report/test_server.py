@@ -14,7 +14,8 @@ from starlette.responses import PlainTextResponse
 from batch.errors import ConfigError, OutboxError
 from batch.outbox.corrections import load
 from batch.outbox.ledger import Ledger
-from batch.report.server import Address, Guard, _Server, is_loopback, listen
+from batch.report.address import Address, is_loopback, listen
+from batch.report.server import Guard, _Server
 from published import four, publish
 from serving import Serving
 
