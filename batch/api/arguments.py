@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 
 from batch.config import RunOptions, StateOptions
 from batch.errors import ConfigError
-from batch.lengths import Lengths, parse_lengths
+from batch.lengths import parse_lengths
 from batch.options import TOML_TYPES, Kind, Option
 from batch.tolerance import Tolerance
 
 # As in `digitbox.toml`, but for these two.
 _TYPES = {**TOML_TYPES, Kind.DURATION: (float, int), Kind.PATTERNS: (list, tuple)}
+_PARSERS: dict[Kind, Callable[[str], Any]] = {Kind.TOLERANCE: Tolerance.parse, Kind.LENGTHS: parse_lengths}
 _PATHS = ("model", "state")  # options that take a `Path`, too
 _WORDS: dict[tuple[Any, ...], str] = {
     (int,): "a whole number",
@@ -90,13 +91,11 @@ def checked(name: str, value: Any) -> Any:
         raise ConfigError(f"{name} must be a finite number, not {value!r}")
     if option.kind is Kind.DURATION and not 0 < value < 1e9:
         raise ConfigError(f"{name} is {value}: give seconds, more than 0")
-    if option.kind is Kind.TOLERANCE:
+    if option.kind in _PARSERS:
         try:
-            return Tolerance.parse(str(value))
+            return _PARSERS[option.kind](str(value))
         except ValueError as error:
             raise ConfigError(f"{name}: {error}") from error
-    if option.kind is Kind.LENGTHS:
-        return lengths_of(value)
     return tuple(value) if option.kind is Kind.PATTERNS else value
 
 
@@ -116,15 +115,3 @@ def _range(option: Option) -> str:
     if option.high is None:
         return f"at least {option.low:,}"
     return f"{option.low:,} to {option.high:,}"
-
-
-def lengths_of(digits: int | str) -> Lengths:
-    """Return the numbers of digits that a scan may hold.
-
-    Raises:
-        ConfigError: `digits` is neither a number, nor a range, nor `any`.
-    """
-    try:
-        return parse_lengths(str(digits))
-    except ValueError as error:
-        raise ConfigError(f"digits: {error}") from error
