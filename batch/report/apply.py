@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from batch.errors import ConfigError, InputError, OutboxError
@@ -38,7 +38,7 @@ class WrongLinesError(ConfigError):
         self.problems = problems
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ApplyResult:
     """The result of applying corrections.
 
@@ -49,10 +49,10 @@ class ApplyResult:
         missing: Number of scans that could not be copied, because they are gone or have changed.
     """
 
-    added: list[Correction] = field(default_factory=list)
-    known: int = 0
-    copied: int = 0
-    missing: int = 0
+    added: list[Correction]
+    known: int
+    copied: int
+    missing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
         LedgerError: The ledger is damaged.
     """
     problems: dict[int, str] = {}  # by line
-    lines = [line for line in _parse(file, problems) if line]
+    lines = list(_parse(file, problems))
     entries = _find_entries(lines, outbox)
     found: dict[int, Entry] = {}
     first_lines: dict[str, _Line] = {}

@@ -50,16 +50,13 @@ def find(folder: Path) -> list[Path]:
     The names tell the second. Within one, the time when a file was written decides.
     """
     found = []
-    for path in filter(_is_published, find_all(folder)):
-        with suppress(FileNotFoundError):  # somebody took it away meanwhile
-            found.append((stamp(path.name), path.lstat().st_mtime_ns, path.name, path))
+    for path in find_all(folder):
+        if _NAME.fullmatch(path.name):
+            with suppress(FileNotFoundError):  # somebody took it away meanwhile
+                found.append((stamp(path.name), path.lstat().st_mtime_ns, path.name, path))
     return [path for *_, path in sorted(found)]
 
 
 def find_all(folder: Path) -> list[Path]:
     """Return the files of results in an outbox, and other files whose names are like theirs, by name."""
     return sorted(path for name in FORMATS for path in folder.glob(f"{_PREFIX}*.{name}"))
-
-
-def _is_published(path: Path) -> bool:
-    return _NAME.fullmatch(path.name) is not None
