@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import signal
@@ -17,7 +18,7 @@ from batch.cli.run import run
 from batch.cli.types import NamedPath
 from batch.cli.variables import warn_of_misspelt
 from batch.cli.watch import watch
-from batch.errors import ExitCode, RunError
+from batch.errors import ConfigError, ExitCode, RunError
 from batch.terminal import console, log
 
 _log = logging.getLogger(__name__)
@@ -57,8 +58,21 @@ class _Commands(click.Group):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
+        arguments = list(ctx.args)
         with console.printing_help():
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except ConfigError:
+                self._show_help(ctx, arguments)
+                raise
+
+    def _show_help(self, ctx: click.Context, arguments: list[str]) -> None:
+        """Print the help of the called command, and exit, if its arguments ask for that."""
+        name = str(ctx.invoked_subcommand)
+        command = self.get_command(ctx, name)
+        if command is not None:
+            with contextlib.suppress(click.UsageError):
+                command.make_context(name, arguments, parent=ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), *LAZY_COMMANDS])

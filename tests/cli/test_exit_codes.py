@@ -44,6 +44,19 @@ def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) 
     assert result.err.startswith("digitbox: digitbox.toml: Invalid value for '--workers'")
 
 
+@pytest.mark.parametrize("text", ["colour = 1", "no TOML", "[run]\ncolour = 1", "rescan = '2s'"])
+def test_no_digitbox_toml_hides_the_help(digitbox: Digitbox, tmp_path: Path, text: str) -> None:
+    (tmp_path / "digitbox.toml").write_text(text)
+    for command in ("run", "explain", "config"):
+        for words in ((command, "--help"), ("--config", "gone.toml", command, "a.png", "-h")):
+            result = digitbox(*words)
+            assert (result.code, result.err) == (0, "")
+            assert result.out.startswith(f"Usage: digitbox {command} ")
+    for arguments in (["--", "--help"], ["--outbox", "--help"], ["--no-such-option"]):
+        result = digitbox("run", *arguments)
+        assert (result.code, result.out) == (2, "") and result.err.startswith("digitbox: digitbox.toml")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
