@@ -11,12 +11,12 @@ from pathlib import Path
 
 from batch.errors import ConfigError, InputError, OutboxError
 from batch.lengths import MAX_DIGITS
-from batch.outbox.corrections import CorrectionStore
+from batch.outbox.corrections import CorrectionStore, load
 from batch.report import answers
 from batch.report.answers import MAX_COMMENT, Answer
 from batch.report.rows import Entry, ResultsFolder, find_sources
 from batch.results import reader
-from batch.results.corrected import NONE, OPEN, Correction, is_label
+from batch.results.corrected import NONE, OPEN, Correction, Corrections, is_label
 
 COLUMNS = ("file", "sha256", "corrected")
 """The columns that a file of corrections must have; digitbox also reads `source`, `page` and `comment`."""
@@ -128,7 +128,8 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
     """
     problems: dict[int, str] = {}  # by line
     lines = list(_parse(file, problems))
-    entries = _find_entries(lines, outbox)
+    corrections = load(outbox)
+    entries = _find_entries(lines, outbox, corrections)
     found: dict[int, Entry] = {}
     first_lines: dict[str, _Line] = {}
     for line in lines:
@@ -136,7 +137,7 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
         if not matching:
             problems[line.number] = _why_not_found(line, entries.get(line.scan, ()), outbox)
             continue
-        with_numbers = any(entry.takes_numbers for entry in matching)
+        with_numbers = any(corrections.takes_number(entry.row) for entry in matching)
         if not is_label(line.label, with_numbers=with_numbers):
             labels = f"a number of at most {MAX_DIGITS} digits" if with_numbers else "0 to 9"
             problems[line.number] = f"corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
@@ -196,11 +197,11 @@ def _why_not_found(line: _Line, entries: Sequence[Entry], outbox: Path) -> str:
     return f"{row} has {page}: save the corrections again"
 
 
-def _find_entries(lines: Sequence[_Line], outbox: Path) -> dict[_Scan, list[Entry]]:
+def _find_entries(lines: Sequence[_Line], outbox: Path, corrections: Corrections) -> dict[_Scan, list[Entry]]:
     """Return the rows of the scans that the lines name, the newest first."""
     wanted = {line.scan for line in lines}
     found: dict[_Scan, list[Entry]] = {}
-    with closing(ResultsFolder(outbox)) as folder:
+    with closing(ResultsFolder(outbox, corrections)) as folder:
         for path in reversed(find_sources([outbox])):
             for entry in folder.read(path):
                 scan = entry.row.file, entry.row.sha256

@@ -257,10 +257,7 @@ class LiveRows:
         entry = self._by_key.get(item["key"])
         if entry is None or not entry.row.sha256:
             return None
-        # A number stays if digitbox later reads the scan as a digit, and undo may bring it back.
-        row = entry.row
-        is_number = row.has_number or self._store.current.is_number(row.file, row.page, row.sha256)
-        if not is_label(item["corrected"], with_numbers=is_number):
+        if not is_label(item["corrected"], with_numbers=self._store.current.takes_number(entry.row)):
             return None
         comment = " ".join(item["comment"].split())[:MAX_COMMENT]
         return Answer(entry, item["corrected"], item["reviewed_at"], comment)

@@ -54,11 +54,6 @@ class Entry:
         )
 
     @property
-    def takes_numbers(self) -> bool:
-        """Return whether a person may say a number: in results with numbers, or where one said a number."""
-        return self.row.has_number or (self.correction is not None and self.correction.has_number)
-
-    @property
     def status(self) -> Status:
         """Return the effective status."""
         if not self.answer:

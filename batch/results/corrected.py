@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from batch.lengths import NUMBER
 from batch.records import Reason, Status
 from batch.results.schema import NUMBER_COLUMN, Record
 from batch.text import inner_text_cell
+
+if TYPE_CHECKING:
+    from batch.results.reader import Row
 
 NONE = "none"
 """As an answer: the scan is not a digit."""
@@ -86,7 +90,7 @@ class Corrections:
         scan = self._by_scan[key]
         scan.pop(correction.source, None)
         scan[correction.source] = correction
-        if has_several_digits(correction.corrected):
+        if correction.has_number:
             self._numbers.add(key)
 
     def find(self, file: str, page: int | None, sha256: str, source: str) -> Correction | None:
@@ -97,9 +101,12 @@ class Corrections:
         found = (scan[name] for name in reversed(scan) if not source or name in (source, ""))
         return next(found, None)
 
-    def is_number(self, file: str, page: int | None, sha256: str) -> bool:
-        """Return whether somebody ever said that a scan is a number of several digits."""
-        return (file, page, sha256) in self._numbers
+    def takes_number(self, row: Row) -> bool:
+        """Return whether a person may say a number: in results with numbers, or if the scan ever was one.
+
+        A number stays if digitbox later reads the scan as a digit, and undo may bring it back.
+        """
+        return row.has_number or (row.file, row.page, row.sha256) in self._numbers
 
     def pages(self, file: str, sha256: str) -> list[int]:
         """Return the pages of a file that have a correction."""

@@ -24,6 +24,7 @@ from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import apply as applying
 from batch.report import page, rows
 from batch.report.answers import LABELLED, copy_labelled, is_confirmed
+from batch.report.apply import WrongLinesError
 from batch.report.live import LiveRows
 from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
@@ -201,6 +202,18 @@ def test_a_number_takes_a_comment_if_read_as_a_digit_since(tmp_path: Path) -> No
         _, refused = page_rows.save([{"key": keys["1.png"], "corrected": "42"}])
         assert refused == [keys["1.png"]]
     assert [(said.corrected, said.comment) for said in load(tmp_path)] == [("0043", "sure")]
+
+
+def test_a_number_comes_back_if_read_as_a_digit_since(tmp_path: Path) -> None:
+    numbers = publish(tmp_path)
+    applying.apply(corrections(tmp_path, numbers, [(0, "0043"), (2, "none")]), tmp_path, by="me")
+    digits = publish(tmp_path, with_numbers=False)
+    numbers.unlink()
+    for labels in (["open", "3"], ["0043", "120"]):  # undone, or said in an older report
+        file = corrections(tmp_path, digits, [*zip((0, 2), labels, strict=True)])
+        assert [said.corrected for said in applying.apply(file, tmp_path, by="me").added] == labels
+    with pytest.raises(WrongLinesError):
+        applying.apply(corrections(tmp_path, digits, [(3, "12")]), tmp_path, by="me")
 
 
 def test_retry_knows_what_a_person_said_of_a_number(tmp_path: Path) -> None:
