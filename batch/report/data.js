@@ -27,9 +27,7 @@ const savedAnswers = new Map();
 function addRows(columns) {
   columns.key.forEach((key, position) => {
     const replaced = indexOfKey.has(key) ? key : columns.replaces?.[position];
-    const known = indexOfKey.get(replaced);
-    if (known !== undefined) data.read_again += 1;
-    const index = known ?? rows.key.length;
+    const index = indexOfKey.get(replaced) ?? rows.key.length;
     indexOfKey.delete(replaced);
     if (replaced !== key) savedAnswers.delete(index);
     indexOfKey.set(key, index);

@@ -76,10 +76,12 @@ async function poll() {
   }
 }
 
-function takeNews({ columns, models, sources, answered = [], audit }) {
+function takeNews({ columns, models, sources, unlisted: counts, answered = [], audit }) {
   if (columns) {
     addRows(columns);
-    Object.assign(data, { models: [...new Set([...data.models, ...models])], sources });
+    const { left_out, read_again } = counts;
+    Object.assign(data, { models: [...new Set([...data.models, ...models])], sources, left_out, read_again });
+    Object.assign(unlisted, { statuses: counts.counts, digits: counts.digits, confidences: counts.confidences });
   }
   let isNew = false;
   for (const { key, ...answer } of answered) {

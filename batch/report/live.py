@@ -8,7 +8,6 @@ import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,8 +115,7 @@ class LiveRows:
         }
         if self._is_audit:
             state["audit"] = list(self._audit)
-        current = deepcopy(self._unlisted)
-        current.read_again += len(self._entries) - len(self._by_key)
+        current = self._unlisted.without_entries()
         for entry in map(self._corrected, self._by_key.values()):
             current.entries.append(entry)
             current.add_counts(entry)
@@ -142,9 +140,12 @@ class LiveRows:
     def _take(self, entry: Entry) -> None:
         """Take one more row, to which earlier ones of its scan give way."""
         row = entry.row
+        self._unlisted.read_again += entry.key in self._by_key
         for key in superseded_keys(row.file, row.source, row.page, row.sha256, has_old_files=True):
+            self._unlisted.replace_left_out(key)
             if (old := shortened(key)) != entry.key and self._by_key.pop(old, None) is not None:
                 self._replaces[entry.key] = old
+                self._unlisted.read_again += 1
         self._entries.append(entry)
         self._by_key[entry.key] = entry
 
@@ -168,6 +169,7 @@ class LiveRows:
             found["columns"] = {**columns, "replaces": replaces}
             found["models"] = page.models(entries)
             found["sources"] = [path.name for path in self._unlisted.sources]
+            found["unlisted"] = page.counts(self._unlisted)
         if self._log[answer_count:]:
             found["answered"] = self._log[answer_count:]
         if self._is_audit:

@@ -129,6 +129,17 @@ def answer(correction: Correction) -> dict[str, str]:
     }
 
 
+def counts(report_rows: ReportRows) -> dict[str, Any]:
+    """Return the counts of rows for the page."""
+    return {
+        "counts": {status.value: report_rows.counts[status] for status in Status},
+        "digits": [report_rows.digits[digit] for digit in range(10)],
+        "confidences": [report_rows.confidences[number] for number in range(CONFIDENCE_BINS)],
+        "left_out": len(report_rows.left_out),
+        "read_again": report_rows.read_again,
+    }
+
+
 def models(entries: Iterable[Entry]) -> list[str]:
     """Return the names of the models that read the rows."""
     return list(dict.fromkeys(entry.row.model for entry in entries))
@@ -144,11 +155,7 @@ def _page_data(
         "store": _store(outbox),
         "sources": [path.name for path in report_rows.sources],
         "models": models(entries),
-        "counts": {status.value: report_rows.counts[status] for status in Status},
-        "digits": [report_rows.digits[digit] for digit in range(10)],
-        "confidences": [report_rows.confidences[number] for number in range(CONFIDENCE_BINS)],
-        "left_out": report_rows.left_out,
-        "read_again": report_rows.read_again,
+        **counts(report_rows),
         "reasons": {reason.value: words for reason, words in REASONS.items()},
         "columns": columns(entries),
         "live": live,

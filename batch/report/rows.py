@@ -24,6 +24,7 @@ from batch.text import text_cell
 
 MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
 CONFIDENCE_BINS = 20  # bars of the confidence chart
+_Counted = tuple[Status, int | None, int | None]
 _REVIEW_ORDER = {Status.REVIEW: 0, Status.REFUSED: 1, Status.FAILED: 2, Status.OK: 3}
 
 
@@ -69,6 +70,14 @@ class Entry:
         return int(label) if label.isdigit() and len(label) == 1 else None
 
     @property
+    def counted(self) -> _Counted:
+        """Return what the row counts as: its effective status and digit, and the bar of its confidence."""
+        confidence = self.row.confidence
+        last_bin = CONFIDENCE_BINS - 1
+        confidence_bin = None if confidence is None else min(last_bin, int(confidence * CONFIDENCE_BINS))
+        return self.status, self.digit, confidence_bin
+
+    @property
     def doubtful(self) -> bool:
         """True if a person should look at the scan and nobody has."""
         return self.row.status is not Status.OK and not self.answer
@@ -83,7 +92,7 @@ class ReportRows:
         counts: Number of all rows by effective status.
         digits: Number of all rows with a single digit, by effective digit.
         confidences: Number of all rows by confidence, in `CONFIDENCE_BINS` equal ranges.
-        left_out: Number of rows that are counted but not among the entries; all of them are ok.
+        left_out: Rows that are counted but not among the entries, by the key of their scan; none is doubtful.
         read_again: Number of rows left out because digitbox read the same scan again later.
         sources: Files of results, oldest first.
     """
@@ -92,18 +101,27 @@ class ReportRows:
     counts: Counter[Status] = field(default_factory=Counter)
     digits: Counter[int] = field(default_factory=Counter)
     confidences: Counter[int] = field(default_factory=Counter)
-    left_out: int = 0
+    left_out: dict[bytes, _Counted] = field(default_factory=dict)
     read_again: int = 0
     sources: list[Path] = field(default_factory=list)
 
     def add_counts(self, entry: Entry) -> None:
         """Count a row."""
-        self.counts[entry.status] += 1
-        if entry.digit is not None:
-            self.digits[entry.digit] += 1
-        if entry.row.confidence is not None:
-            last_bin = CONFIDENCE_BINS - 1
-            self.confidences[min(last_bin, int(entry.row.confidence * CONFIDENCE_BINS))] += 1
+        self._add(entry.counted, 1)
+
+    def replace_left_out(self, key: bytes) -> None:
+        """Count a row no more that is not among the entries, if there is one: its scan has a later row."""
+        if counted := self.left_out.pop(key, None):
+            self._add(counted, -1)
+            self.read_again += 1
+
+    def _add(self, counted: _Counted, number: int) -> None:
+        status, digit, confidence_bin = counted
+        self.counts[status] += number
+        if digit is not None:
+            self.digits[digit] += number
+        if confidence_bin is not None:
+            self.confidences[confidence_bin] += number
 
     def without_entries(self) -> ReportRows:
         """Return the same rows without the entries; only the rows that are left out are counted."""
@@ -185,13 +203,14 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
             for entry in folders[path.parent].read(path):
                 row = entry.row
                 scan = row.file, row.source, row.page, row.sha256
-                if scan_key(*scan) in superseded:
+                key = scan_key(*scan)
+                if key in superseded:
                     report_rows.read_again += 1
                     continue
                 superseded.update(superseded_keys(*scan, has_old_files=has_old_files))
                 report_rows.add_counts(entry)
                 if not entry.doubtful and (ok_count := ok_count + 1) > max_ok_rows:
-                    report_rows.left_out += 1
+                    report_rows.left_out[key] = entry.counted
                 else:
                     report_rows.entries.append(entry)
     report_rows.entries.sort(key=_review_order)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from batch.outbox.corrections import load
 from batch.records import Outcome, Reason, Status
+from batch.report import rows
 from browsing import Page
 from published import NOON, four, outcome, publish, scan
 from serving import Serving
@@ -144,6 +146,20 @@ def test_a_scan_that_came_back_takes_the_place_of_its_failure(
     page.click("start")
     page.press("3")
     assert wait_for(lambda: labels(page.outbox) == {"a.png": "3"})
+    assert page.errors() == []
+
+
+def test_an_open_page_counts_a_row_once_that_it_did_not_list(
+    live_page: Callable[..., LivePage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "collect", partial(rows.collect, max_ok_rows=0))
+    ok = outcome(scan(tmp_path / "scans", "a.png"))
+    page = live_page(ok)
+    assert (page.text("title"), page.rows()) == ("1 scan read", [])
+    publish(page.outbox, [ok], now=NOON + timedelta(hours=1))
+    assert wait_for(lambda: page.rows() == ["a.png"])
+    assert page.text("title") == "1 scan read"
+    assert "1 older row not shown" in page.text("facts") and "Not listed" not in page.text("facts")
     assert page.errors() == []
 
 

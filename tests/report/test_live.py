@@ -156,6 +156,29 @@ def test_a_page_counts_the_rows_that_it_does_not_list(
     assert (data["left_out"], len(data["columns"]["key"]), data["digits"][1]) == (1, 3, 1)
 
 
+def test_a_row_that_is_not_listed_counts_once_if_read_again(
+    opened: Opened, outbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_rows, "collect", partial(report_rows.collect, max_ok_rows=0))
+    rows = opened()
+    before = page_data(rows)
+    again = outcome(scan(tmp_path / "scans", "sure.png"), Status.REVIEW, 5, Reason.LOW_CONFIDENCE)
+    for hours in (1, 2):
+        publish(outbox, [again], now=NOON + timedelta(hours=hours))
+        data = page_data(rows)
+        assert data["counts"] == {"ok": 0, "review": 2, "refused": 1, "failed": 1}
+        assert (data["left_out"], data["read_again"], data["digits"][1], data["digits"][5]) == (
+            0,
+            hours,
+            0,
+            1,
+        )
+        assert sum(data["confidences"]) == sum(before["confidences"])
+    unlisted = rows.changes(3, 0)["unlisted"]
+    assert set(unlisted["counts"].values()) == set(unlisted["digits"]) == {0}
+    assert (unlisted["left_out"], unlisted["read_again"]) == (0, 2)
+
+
 def test_a_scan_that_vanished_and_came_back_is_one(opened: Opened, outbox: Path, tmp_path: Path) -> None:
     ref = scan(tmp_path / "scans", "a.png", 9)
     vanished = Outcome(ref, Status.FAILED, Reason.VANISHED)

@@ -56,7 +56,7 @@ def test_last_row_counts_for_a_scan_read_again_in_place(tmp_path: Path) -> None:
 def test_surplus_ok_rows_are_only_counted(tmp_path: Path) -> None:
     path = publish(tmp_path / "out", [*four(tmp_path / "scans"), outcome(scan(tmp_path / "scans", "b.png"))])
     report_rows = rows.collect([path], max_ok_rows=1)
-    assert (report_rows.left_out, report_rows.counts[Status.OK], len(report_rows.entries)) == (1, 2, 4)
+    assert (len(report_rows.left_out), report_rows.counts[Status.OK], len(report_rows.entries)) == (1, 2, 4)
 
 
 def test_without_a_ledger_scans_lie_beside_the_results(tmp_path: Path) -> None:
