@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 
@@ -24,6 +25,9 @@ _SPACE, _LINE_END = re.compile(rb"\s"), re.compile(rb"[\n\r]")
 _KINDS = (b"1", b"2", b"3", b"4", b"5", b"6")
 _TEXT = b"0123456789 \t\r\n\v\f"
 _COMMENT = re.compile(rb"#[^\n\r]*")
+# A comment may touch the number before it if it is empty, or if no more numbers follow.
+_TOUCHING = re.compile(rb"#[ \t]*+[^\n\r]")
+_APART = re.compile(rb"(?:[^#]++|(?<!\d)#[^\n\r]*+|#[ \t]*+(?![^\n\r]))*+(?:#[^\n\r]*+|\s++)*+")
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
@@ -50,6 +54,8 @@ def _image(data: bytes, first: int, max_pixels: int) -> tuple[Container, int]:
     is_coloured = kind in (3, 6)
     values = width * height * (3 if is_coloured else 1)
     page = Container("pnm", width, height, is_coloured=is_coloured)
+    if data[position : position + 1] == b"#" and kind > 3:  # for some programs, its end begins the pixels
+        _raise_touching()
     if kind <= 3:
         _check_text(data, position, kind, values, white)
         return page, len(data)
@@ -76,13 +82,22 @@ def _header(data: bytes, position: int, length: int) -> tuple[list[int], int]:
             raise_damaged("its PNM header makes no sense")
         numbers.append(int(token[1]))
         position = token.end()
+        if _TOUCHING.match(data, position):
+            _raise_touching()
     return numbers, position
+
+
+def _raise_touching() -> NoReturn:
+    """Raise the error that says that programs read a PNM differently, and OpenCV may read its comment."""
+    raise ImageError(Reason.UNSUPPORTED, "a comment touches a number of a PNM: convert it to PNG")
 
 
 def _check_text(data: bytes, start: int, kind: int, values: int, white: int) -> None:
     """Check that pixels written as text are numbers, and as many as the header says."""
     if values > len(data):
         raise_truncated("the pixels of a PNM are cut off")
+    if kind > 1 and _APART.fullmatch(data, start) is None:
+        _raise_touching()
     count = last = 0
     for text in _texts(data, start):
         if text.translate(None, _TEXT):

@@ -6,6 +6,7 @@ import pytest
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode, formats, pnm
+from batch.records import Reason
 from memory import peak_bytes
 
 
@@ -67,3 +68,44 @@ def test_after_the_last_number_no_space_is_needed(kind: str, white: str, end: by
     head = f"{kind} 4 4 {white}\n" + f"{level} " * (47 if kind == "P3" else 15)
     whole = decode.decode(f"{head}{level}\n".encode(), MAX_PIXELS)
     assert np.array_equal(decode.decode(f"{head}{level}".encode() + end, MAX_PIXELS), whole)
+
+
+LEVELS = b" ".join(b"%d" % level for level in range(100, 116)) + b"\n"
+RAW = bytes(range(100, 116))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P2\n4#c\n4 255\n" + LEVELS,
+        b"P2\n4 4 255#77\n" + LEVELS,
+        b"P2\n4 4 25# \t7\n5\n" + LEVELS,
+        b"P2\n4 4 255\n" + LEVELS.replace(b"103 ", b"103#7\n"),
+        b"P3\n4 4 255\n" + LEVELS * 2 + LEVELS[:-1] + b"#7\n\n# the end\n9",
+        b"P1\n4 4#1\n" + b"0 1 " * 8,
+        b"P5\n4 4#1\n255\n" + RAW,
+        b"P6\n4#4\n4 255\n" + RAW * 3,
+        b"P5\n4 4\n255#c\n" + RAW,
+        b"P5\n4 4\n255#\n" + RAW[:-1] + b"\0",
+        b"P4\n8 4#\n" + RAW[:3] + b"\n",
+    ],
+)
+def test_a_comment_that_touches_a_number_is_not_guessed_at(data: bytes) -> None:
+    """For netpbm it ends the number, for its manual and Pillow not, and OpenCV reads numbers in it."""
+    with pytest.raises(ImageError, match="comment") as caught:
+        decode.decode(data, MAX_PIXELS)
+    assert caught.value.reason == Reason.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P2 #1\n4 #2#3\n4# \r255 # 8#9\n" + LEVELS,
+        b"P2\n4 4 255#\n" + LEVELS.replace(b"103 ", b"103#\n #7\n#8 9#10\n"),
+        b"P2\n4 4 255\n" + LEVELS[:-1] + b"#7",
+        b"P2\n4 4 255\n" + LEVELS[:-1] + b"#7\n\n# the end\n",
+        b"P5\n4#\n4# \n255\n" + RAW,
+    ],
+)
+def test_other_comments_do_no_harm(data: bytes) -> None:
+    assert decode.decode(data, MAX_PIXELS).tobytes() == RAW
