@@ -25,16 +25,16 @@ MAX_FILES = 1_000_000  # in a folder of sheets
 MIN_SIDE_PX = 4  # of a box; digitbox reads no smaller scan
 
 NOT_A_BOX = "in a box without four numbers"
-TURNED = "in a turned box"
 
 
 class Box(NamedTuple):
-    """A box on a sheet that lies upright, as shares of its width and height."""
+    """A box on an upright sheet, as shares of its width and height; a turned one as before the turn."""
 
     left: float
     top: float
     width: float
     height: float
+    is_turned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,22 @@ class Annotations:
         root: The folder of the data set, in which names say what is to train on and to test on.
         found: The annotations by part.
         left_out: How many annotations digitbox leaves out, by part and reason.
+        turned: Those among them whose box is turned.
     """
 
     layout: str
     root: Path
     found: dict[str, list[Annotation]] = field(default_factory=dict)
     left_out: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    turned: set[Annotation] = field(default_factory=set)
 
     def add(self, part: str, annotation: Annotation) -> None:
-        """Add an annotation to a part."""
-        self.found.setdefault(part, []).append(annotation)
+        """Add an annotation to a part, or leave it out if its box is turned; several files may have it."""
+        if annotation.box is None or not annotation.box.is_turned:
+            self.found.setdefault(part, []).append(annotation)
+        elif annotation not in self.turned:
+            self.turned.add(annotation)
+            self.left_out[part]["in a turned box"] += 1
 
 
 class Folder:
@@ -138,19 +144,20 @@ class Folder:
         return by_name
 
 
-def box_of(sides: Any, width: float, height: float) -> Box | None:
+def box_of(sides: Any, width: float, height: float, *, is_turned: bool = False) -> Box | None:
     """Return a box from what a file says of it; None if these are not four numbers.
 
     Args:
         sides: Its left, top, width and height.
         width: The width of the sheet in the same unit.
         height: Its height.
+        is_turned: True if somebody turned the box.
     """
     if not isinstance(sides, list) or len(sides) != 4:
         return None
     try:
         left, top, box_width, box_height = map(float, sides)
-        box = Box(left / width, top / height, box_width / width, box_height / height)
+        box = Box(left / width, top / height, box_width / width, box_height / height, is_turned)
     except (TypeError, ValueError, ArithmeticError):
         return None
     return box if all(map(math.isfinite, box)) else None

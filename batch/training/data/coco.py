@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from batch.errors import InputError
-from batch.training.data.annotations import NOT_A_BOX, TURNED, Annotation, Annotations, Folder, box_of
+from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Folder, box_of
 from batch.training.data.arrays import part_of
 
 LAYOUT = "boxes in COCO's JSON"
@@ -79,9 +79,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             annotations.left_out[part][f"of an image that is not there (e.g. {name!r})"] += 1
         elif label is None:
             annotations.left_out[part]["of an unknown category"] += 1
-        elif is_turned:
-            annotations.left_out[part][TURNED] += 1
-        elif (shares := box_of(box, width, height)) is None:
+        elif (shares := box_of(box, width, height, is_turned=is_turned)) is None:
             annotations.left_out[part][NOT_A_BOX] += 1
         else:
             annotations.add(part, Annotation(file, of_file, label, shares))

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from batch.training.data.annotations import NOT_A_BOX, TURNED, Annotation, Annotations, Box, Folder, box_of
+from batch.training.data.annotations import NOT_A_BOX, Annotation, Annotations, Box, Folder, box_of
 from batch.training.data.arrays import UNDIVIDED, part_of
 
 LAYOUT = "Label Studio's JSON export"
@@ -137,9 +137,7 @@ def _of_value(value: dict[str, Any]) -> Iterator[tuple[str, Box | None, str]]:
             yield "", None, "with several labels"
         elif kind == _CHOICES:
             yield labels[0], None, ""
-        elif value.get("rotation"):
-            yield "", None, TURNED
         else:
             sides = [value.get(side) for side in ("x", "y", "width", "height")]
-            box = box_of(sides, 100, 100)  # they are per cent
+            box = box_of(sides, 100, 100, is_turned=bool(value.get("rotation")))  # they are per cent
             yield labels[0], box, "" if box else NOT_A_BOX

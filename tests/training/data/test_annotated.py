@@ -263,6 +263,21 @@ def test_a_box_that_two_files_have_counts_once(tmp_path: Path) -> None:
     assert [scan.label for scan in load(tmp_path)[0]] == [3]
 
 
+def test_a_turned_box_that_two_files_have_counts_once(tmp_path: Path) -> None:
+    whole = COCO["annotations"][0]
+    turned = [{**whole, "bbox": [place, 1, 9, 9], "attributes": {"rotation": 30}} for place in range(3)]
+    write(tmp_path / "coco" / "a.png", SCAN)
+    for name in ("instances", "stuff"):
+        (tmp_path / "coco" / f"{name}.json").write_text(coco(annotations=[whole, *turned]))
+    boxes = [box("3"), *(box("7", place, rotation=30) for place in range(3))]
+    folder = write_tasks(tmp_path / "studio", task(*boxes))
+    (folder / "again.json").write_text((folder / "export.json").read_text())
+    for data in (tmp_path / "coco", folder):
+        scans, said = load(data)
+        assert [scan.label for scan in scans] == [3]
+        assert said[1:] == ["left out: 3 in a turned box"]
+
+
 def test_sheets_of_one_name_in_several_folders(tmp_path: Path) -> None:
     """CVAT names a sheet by its folder in the task, which lies below images/PART."""
     names = ("b/a.png", "c/a.png")
