@@ -16,7 +16,7 @@ from batch.cli.config_file import file_of, read_config
 from batch.cli.options import COMMANDS, version_option
 from batch.cli.run import run
 from batch.cli.types import NamedPath
-from batch.cli.variables import warn_of_misspelt
+from batch.cli.variables import warn_of_unknown
 from batch.cli.watch import watch
 from batch.errors import ConfigError, ExitCode, RunError
 from batch.terminal import console, log
@@ -110,7 +110,7 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     table = config.by_command.get("run" if command in READING_COMMANDS else command)
     context.obj = config.file if config.common or table else None
     if command not in COMMANDS:  # those set up the log first
-        warn_of_misspelt()
+        warn_of_unknown()
     places = {name: config.common[name] for name in PLACES if name in config.common}
     of_commands = {name: config.of(name) for name in COMMANDS}
     reading = {name: value for name, value in of_commands["run"].items() if name in READING}

@@ -11,7 +11,7 @@ import click
 
 from batch.cli.options import input_argument, version_option
 from batch.cli.options import options as options_of
-from batch.cli.variables import warn_of_misspelt
+from batch.cli.variables import warn_of_unknown
 from batch.config import OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
 from batch.errors import ConfigError, InputError
 from batch.inputs.find import Inputs
@@ -53,7 +53,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     """
     output = build(OutputOptions, values)
     set_up_log(output)
-    warn_of_misspelt()
+    warn_of_unknown()
     say_config_file()
     options, notifications = build_options(inputs, values)
     outbox = options.outbox

@@ -1,4 +1,4 @@
-"""The variables `DIGITBOX_<OPTION>` of the environment, and those that look like a misspelt one."""
+"""The variables `DIGITBOX_<OPTION>` of the environment, and others that begin so, which may be misspelt."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ MIN_LIKENESS = 0.65  # of two names, 0 to 1: that of REVIEW and REVIEW_BELOW; RO
 _NO_OPTIONS = re.compile(r"RUN_.*|(.*_)?(SERVICE_HOST|SERVICE_PORT.*|PORT|PORT_\d+_.*)", re.ASCII | re.DOTALL)
 
 
-def find_misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Find variables that set no option, and have nearly the name of one that does.
-
-    Other variables that begin with DIGITBOX_ may be somebody's own, e.g. DIGITBOX_HOME.
+def find_unknown(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Find variables that begin with DIGITBOX_ and set no option.
 
     Args:
         environment: The values by name.
 
     Yields:
-        The name of such a variable, and the name that is like it.
+        The name of such a variable, and the name of one that sets an option and is like it; empty for none.
     """
     known = {key.upper() for options in COMMANDS.values() for key in options}
     for variable in sorted(environment):
@@ -37,12 +35,21 @@ def find_misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             continue
         import difflib  # most environments have no such variable
 
-        for like in difflib.get_close_matches(name.upper(), known, 1, MIN_LIKENESS):
-            yield variable, PREFIX + like
+        alike = difflib.get_close_matches(name.upper(), known, 1, MIN_LIKENESS)
+        yield variable, PREFIX + alike[0] if alike else ""
 
 
-def warn_of_misspelt() -> None:
-    """Log a warning for each variable of this process that looks like a misspelt one."""
-    for variable, like in find_misspelt(os.environ):
+def warn_of_unknown() -> None:
+    """Log a warning for each variable of this process that looks misspelt, and one for all others."""
+    others = []
+    for variable, like in find_unknown(os.environ):
         name = text_cell(variable)
-        _log.warning(f"unknown variable {name}; did you mean {like}", extra=event("options", variable=name))
+        if like:
+            _log.warning(
+                f"unknown variable {name}; did you mean {like}", extra=event("options", variable=name)
+            )
+        else:
+            others.append(name)
+    if others:
+        words = f"unknown variable{'s' * (len(others) > 1)} {', '.join(others)}; see digitbox run --help"
+        _log.warning(words, extra=event("options", variable=", ".join(others)))

@@ -17,7 +17,7 @@ from batch.cli.options import options as options_of
 from batch.cli.options import version_option
 from batch.cli.run import print_names, say_config_file, set_up_log
 from batch.cli.types import LocalPath
-from batch.cli.variables import warn_of_misspelt
+from batch.cli.variables import warn_of_unknown
 from batch.config import OF_WATCH, NotifyOptions, OutputOptions, ServiceOptions, WatchOptions
 from batch.errors import ConfigError, ExitCode, RunError
 from batch.locations import absolute
@@ -75,7 +75,7 @@ def watch(folder: Path | None, **values: Any) -> None:
     stop = StopSignal()
     with stop.listen():
         set_up_log(build(OutputOptions, values), with_times=True)
-        warn_of_misspelt()
+        warn_of_unknown()
         say_config_file()
         planned = build_options(folder, values)
         if planned.output.dry_run:

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from batch.cli.options import COMMANDS
-from batch.cli.variables import find_misspelt
+from batch.cli.variables import find_unknown
 from command import Digitbox
 from formats import numbered_scan
 
 
 def found(*names: str) -> list[str]:
-    return [like for _, like in find_misspelt(dict.fromkeys(names, ""))]
+    return [like for _, like in find_unknown(dict.fromkeys(names, ""))]
 
 
 @pytest.mark.parametrize("key", sorted({key for options in COMMANDS.values() for key in options}))
@@ -35,16 +35,35 @@ def test_a_part_of_a_name_is_found(name: str, like: str) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ["HOME", "ROOT", "DIR", "USER", "VERSION", "IMAGE", "TAG", "HOST", "TOKEN", "ENV", "SHARE"],
         ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_METRICS", "PORT", "PORT_9600_TCP"],
         ["PORT_9600_TCP_ADDR", "PORT_9600_TCP_PORT", "PORT_9600_TCP_PROTO"],
         ["METRICS_SERVICE_HOST", "METRICS_PORT", "WEB_PORT", "WEB_PORT_80_TCP"],
         ["RUN_ID", "RUN_OUTBOX", "RUN_FAILED", "RUN_REVIEW", "RUN_EXIT_CODE"],
     ],
-    ids=["own", "kubernetes", "port", "services", "hook"],
+    ids=["kubernetes", "port", "services", "hook"],
 )
 def test_the_variables_of_others_are_left_alone(names: list[str]) -> None:
     assert found("HOME", "DIGITBOX", *(f"DIGITBOX_{name}" for name in names)) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["THRESHOLD"], "unknown variable DIGITBOX_THRESHOLD"),
+        (
+            ["THRESHOLD", "HOME", "RUN_ID", ""],
+            "unknown variables DIGITBOX_, DIGITBOX_HOME, DIGITBOX_THRESHOLD",
+        ),
+        (["A\nB"], "unknown variable DIGITBOX_A\\x0aB"),
+    ],
+)
+def test_one_line_warns_of_all_that_are_like_no_option(
+    digitbox: Digitbox, monkeypatch: pytest.MonkeyPatch, names: list[str], words: str
+) -> None:
+    for name in names:
+        monkeypatch.setenv(f"DIGITBOX_{name}", "0.9")
+    (line,) = digitbox("config").err.splitlines()
+    assert line.endswith(f"{words}; see digitbox run --help")
 
 
 @pytest.mark.parametrize("command", ["run", "watch --dry-run", "config", "history", "explain inbox"])
