@@ -10,7 +10,7 @@ from batch.images import decode
 from batch.inference import steps
 from batch.inference.look import Glance, Sight, cut
 from batch.inference.models import Model
-from batch.inference.number_steps import decide_numbers, read_lines
+from batch.inference.number_steps import decide_numbers
 from batch.inference.numbers import NumberReader
 from batch.inference.sheet import PANEL_PX, WHITE, Sheet, draw
 from batch.preprocessing.look import Place, look_input
@@ -106,8 +106,7 @@ def _settled_by(scan: steps.Examined) -> str:
 
 def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader) -> tuple[str, Sheet]:
     """Read one scan with a number; return the sentence and the picture."""
-    ((strip, spelled, _),) = read_lines([image], numbers)
-    (decision,) = decide_numbers([image], model, numbers)
+    ((strip, spelled, decision),) = decide_numbers([image], model, numbers)
     reasons = spelled.reasons
     measures = (
         f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others "

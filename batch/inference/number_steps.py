@@ -80,7 +80,7 @@ def _surer(whole: Line, closer: Line) -> Line:
     return best
 
 
-def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -> list[NumberDecision]:
+def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -> list[Line]:
     """Take scans from their grey images to a decision on the number in each.
 
     Where a number may have one digit, the readers of single digits have their say: they know more hands.
@@ -91,25 +91,25 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
         numbers: Its reader of numbers.
 
     Returns:
-        The decisions, in the same order.
+        The lines with their decisions, in the same order.
     """
     lines = read_lines(greys, numbers)
-    decisions = [line.decision for line in lines]
     if 1 not in numbers.lengths:
-        return decisions
+        return lines
     answered = _answered(greys, model)
     single = [
         index
-        for index, decision in enumerate(decisions)
+        for index, (_, _, decision) in enumerate(lines)
         if answered[index] or len(decision.number) == 1 or decision.reason is Reason.BLANK
     ]
     digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):
-        sign = lines[index].spelled.sign
-        if sign < SURE_SIGN:
-            agreed = _agree(decisions[index], digit.decision)
-            decisions[index] = _doubted(agreed) if sign >= UNSURE_SIGN else agreed
-    return decisions
+        line = lines[index]
+        if line.spelled.sign < SURE_SIGN:
+            agreed = _agree(line.decision, digit.decision)
+            is_unsure = line.spelled.sign >= UNSURE_SIGN
+            lines[index] = line._replace(decision=_doubted(agreed) if is_unsure else agreed)
+    return lines
 
 
 def _answered(greys: Sequence[Grey], model: Model) -> list[bool]:

@@ -101,7 +101,7 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
         greys = [image.grey for _, image in chunk if isinstance(image, Image)]
         decisions: Iterator[Decision | NumberDecision]
         if model.numbers is not None:
-            decisions = iter(decide_numbers(greys, model, model.numbers))
+            decisions = (line.decision for line in decide_numbers(greys, model, model.numbers))
         else:
             decisions = (examined.decision for examined in examine_all(greys, model))
         for ref, image in chunk:

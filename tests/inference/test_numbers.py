@@ -199,7 +199,7 @@ def test_readers_of_single_digits_have_their_say(
     monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [len(text) > 1])
     model = model_of({text: 1.0})
     assert model.numbers is not None
-    (found,) = decide_numbers([two()], model, model.numbers)
+    ((_, _, found),) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == expected
 
 
@@ -212,7 +212,7 @@ def test_a_doubtful_sign_beside_a_digit_is_for_review(
     monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [True] * len(greys))
     model = model_of({"+7": sign, "7": 1 - sign})
     assert model.numbers is not None
-    (found,) = decide_numbers([two()], model, model.numbers)
+    ((_, _, found),) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == (status, "7")
     assert found.reason is (Reason.LOW_CONFIDENCE if status is Status.REVIEW else None)
 
@@ -234,8 +234,21 @@ class SpellingBySize(Spelling):
 def test_paper_without_ink_is_blank_whatever_the_network_says(shape: tuple[int, int], level: int) -> None:
     model = model_of({"1": 1.0})
     assert model.numbers is not None
-    (found,) = decide_numbers([np.full(shape, level, np.uint8)], model, model.numbers)
+    ((_, _, found),) = decide_numbers([np.full(shape, level, np.uint8)], model, model.numbers)
     assert found == NumberDecision(Status.REFUSED, Reason.BLANK)
+
+
+def test_an_explanation_reads_the_line_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(FORMATS["png-8"](two()))
+    read_strips: list[Grey] = []
+
+    def noted(grey: Grey) -> object:
+        read_strips.append(grey)
+        return strip_of(grey)
+
+    monkeypatch.setattr(number_steps, "strip_of", noted)
+    sentence, _ = explain_scan(ScanRef(str(tmp_path / "a.png"), "a.png"), model_of({"0123": 1.0}), MAX_PIXELS)
+    assert sentence.startswith("a.png: 0123 with ") and len(read_strips) == 1
 
 
 def small_number() -> Grey:
@@ -284,7 +297,7 @@ def test_the_shipped_model_reads_small_numbers_in_cells(
             cell[40:68, 120 + 22 * place : 148 + 22 * place] -= 0.8 * digit
         cells.append(np.clip(cell, 0, 255).astype(np.uint8))
         labels.append("".join(map(str, mnist_test[1][first : first + 3].tolist())))
-    decisions = decide_numbers(cells, model, model.numbers)
+    decisions = [line.decision for line in decide_numbers(cells, model, model.numbers)]
     ok = [decision.status is Status.OK for decision in decisions]
     right = [decision.number == label for decision, label in zip(decisions, labels, strict=True)]
     assert sum(ok) > 14
