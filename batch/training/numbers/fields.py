@@ -35,6 +35,7 @@ from batch.training.numbers.mixture import (
     GAPS,
     HANDS,
     LENGTHS,
+    LETTERS,
     MARKS,
     MILDER,
     PAPERS,
@@ -103,6 +104,7 @@ class Renderer:
             scene = none_scene(studio)
             return Field(scene.grey, () if scene.kind in EMPTY_KINDS else (SIGN,), (), kind)
         digit = self._digits()
+        gap = pick(self._gaps, random)
         length = int(pick(LENGTHS, random))
         if kind == "word":
             pieces = [self._character(LETTERS_BESIDE) for _ in range(random.randint(1, 6))]
@@ -111,12 +113,13 @@ class Renderer:
             pieces = [digit(label) for label in self._label(length)]
         if kind == "signed":
             for _ in range(1 if random.random() < 0.8 else 2):
-                pieces.insert(random.randint(0, len(pieces)), self._sign())
+                pieces.insert(random.randint(0, len(pieces)), self._sign(gap))
         elif kind == "fraction":
             return self._fraction(pieces[:3], digit)
         elif kind == "lines":
             return self._two_lines(pieces[:5], digit)
-        gap = pick(self._gaps, random)
+        elif kind == "struck":
+            return self._struck(pieces)
         cells = lay_out(studio, pieces, gap)
         label = tuple(piece.label for piece in pieces)
         return self._capture(pieces, label, cells, kind)
@@ -178,11 +181,13 @@ class Renderer:
         size = self._studio.random.uniform(0.6, 1.1) / (longest if longest > 1 else 1)
         return Piece(glyph, size, SIGN)
 
-    def _sign(self) -> Piece:
+    def _sign(self, gap: str) -> Piece:
         studio, random = self._studio, self._studio.random
         kind = pick(SIGNS_DRAWN, random)
-        if kind == "character":
-            return self._character(CHARACTERS)
+        while kind == "slash" and gap == "cells":  # alone in a cell, it would be a 1
+            kind = pick(SIGNS_DRAWN, random)
+        if kind in ("character", "letter"):
+            return self._character(CHARACTERS if kind == "character" else LETTERS)
         sign = draw_sign(kind, random)
         glyph = stroke_glyph(studio, sign.strokes, 0.2)
         return Piece(glyph, sign.size / max(glyph.width, glyph.height), SIGN, sign.top)
@@ -239,6 +244,35 @@ class Renderer:
             piece.y += drop
             piece.x += shift
         return self._capture(first + second, (SIGN,), None, "lines")
+
+    def _struck(self, pieces: list[Piece]) -> Field | None:
+        """Render a number of which some digits are struck out."""
+        studio, random = self._studio, self._studio.random
+        u = random.uniform
+        lay_out(studio, pieces, "close")
+        first = random.randrange(len(pieces))
+        last = random.randrange(first, len(pieces))
+        struck = pieces[first : last + 1]
+        left, right = min(p.x for p in struck) - u(0, 0.25), max(p.x + p.wide for p in struck) + u(0, 0.25)
+        # One line through one digit may be the bar of a 7 or the slash of a 0.
+        count = 1 if len(struck) > 1 and random.random() < 0.7 else random.randint(2, 4)
+        step, tilt = u(0.1, 0.25), random.gauss(0, 0.12)
+        lines = [
+            line((0, index * step + u(-0.1, 0.1)), (right - left, index * step + tilt))
+            for index in range(count)
+        ]
+        across = Piece(stroke_glyph(studio, lines, 0.0), 1, SIGN)
+        across.size = (right - left) / max(across.glyph.width, 0.1)
+        middle = sum(p.y + p.tall / 2 for p in struck) / len(struck)
+        across.x, across.y = left, middle - across.tall / 2 + u(-0.15, 0.15)
+        label = (
+            *(piece.label for piece in pieces[:first]),
+            SIGN,
+            *(piece.label for piece in pieces[last + 1 :]),
+        )
+        for piece in struck:
+            piece.label = -1
+        return self._capture([*pieces, across], label, None, "struck")
 
     def _capture(
         self, pieces: list[Piece], label: tuple[int, ...], cells: list[float] | None, kind: str

@@ -46,6 +46,10 @@ def draw_sign(kind: str, random: Random) -> Sign:
         size, bend = u(1.1, 1.5), u(0.16, 0.32)
         middle = 180 if random.random() < 0.5 else 0
         return Sign([arc(0, 0, size * bend * 1.5, size / 2, middle - 70, middle + 70)], size, u(-0.3, 0.0))
+    if kind == "slash":
+        # Lower or more upright, it would be a 1.
+        size = u(1.18, 1.6)
+        return Sign([line((size * u(0.33, 0.8), 0), (0, size))], size, 0.5 - size / 2 + u(-0.1, 0.1))
     size = u(0.3, 0.65)
     strokes = [line((0, 0), (size, size * u(-0.15, 0.15)))]
     if kind == "equals":
