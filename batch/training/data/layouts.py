@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def upright(part: LabelledImages, source: str, say: Progress) -> LabelledImages:
         turned = _share_right([np.ascontiguousarray(image.T) for image in images], labels)
         if turned >= as_they_are + TURNED_BETTER:
             words.append("turned upright: rows and columns were exchanged")
-            part = _transposed(part)
+            part = replace(part, images=[np.ascontiguousarray(image.T) for image in part.images])
         if (right := max(as_they_are, turned)) < FEW_RIGHT:
             words.append(f"only {right:.0%} of {len(images)} read as labelled: look at them with explore")
     say(f"{source}: {'; '.join(words)}")
@@ -108,11 +109,6 @@ def is_dark_on_light(images: Sequence[Grey] | Grey) -> bool:
     """Return whether most images are bright at their edge."""
     edges = [np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]) for image in images[:CHECKED]]
     return float(np.median([np.median(edge) for edge in edges])) > BRIGHT
-
-
-def _transposed(part: LabelledImages) -> LabelledImages:
-    images = [np.ascontiguousarray(image.T) for image in part.images]
-    return LabelledImages(images, part.labels, part.origin)
 
 
 def _share_right(images: list[Grey], labels: list[int]) -> float:

@@ -32,7 +32,8 @@ def find(folder: Path) -> list[tuple[Path, Path]]:
         if path.name not in _NOT_BOXES and (sheet := sheets.of(path)) is not None:
             found.append((path, sheet))
     texts = itertools.islice((path for path, _ in found if path.stat().st_size), _SAMPLE)
-    return found if any(map(_has_box, texts)) else []
+    lines = itertools.chain.from_iterable(itertools.islice(_lines(path), _SAMPLE) for path in texts)
+    return found if any(map(_BOX.fullmatch, lines)) else []
 
 
 def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -> None:
@@ -69,10 +70,6 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
                 )
             centred = box._replace(left=box.left - box.width / 2, top=box.top - box.height / 2)
             annotations.add(part, Annotation(sheet, name, label, centred))
-
-
-def _has_box(path: Path) -> bool:
-    return any(map(_BOX.fullmatch, itertools.islice(_lines(path), _SAMPLE)))
 
 
 def _lines(path: Path) -> Iterator[str]:
