@@ -90,15 +90,6 @@ def root_folder(ref: ScanRef) -> str:
     return os.path.dirname(ref.path)
 
 
-def possible_paths(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[str]:
-    """Yield where a settled scan may be: where it was read, and where digitbox may have moved it.
-
-    The caller must compare the SHA-256: another file may have taken the path.
-    """
-    yield outcome.ref.path
-    yield from map(str, moved_paths(outcome, batch, outbox))
-
-
 def moved_paths(outcome: Outcome, batch: Batch, outbox: Path) -> Iterator[Path]:
     """Yield the files in done/ or failed/ that have the name of a scan, or a numbered one."""
     if batch.after is not After.LEAVE:

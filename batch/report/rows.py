@@ -279,7 +279,8 @@ class BatchScans:
             return
         for outcome in batches.members(ledger, batch_id):
             key = text_cell(outcome.ref.name), outcome.sha256
-            self._paths[key].append(tuple(disposal.possible_paths(outcome, batch, folder)))
+            moved = map(str, disposal.moved_paths(outcome, batch, folder))
+            self._paths[key].append((outcome.ref.path, *moved))
         for same_scans in self._paths.values():
             same_scans.reverse()  # `paths` takes them from the end
 
