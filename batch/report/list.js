@@ -16,6 +16,7 @@ function virtualList(list, table, lineFor, perLine, lineClass) {
   let width = 1; // rows in a line
 
   const lineCount = () => Math.ceil(indices.length / width);
+  const placeOf = (line, button) => Number(line.dataset.number) * width + [...line.querySelectorAll("button")].indexOf(button);
 
   function measure() {
     width = perLine();
@@ -73,7 +74,7 @@ function virtualList(list, table, lineFor, perLine, lineClass) {
     const step = { ArrowDown: width, ArrowUp: -width, PageDown: PAGE_STEP * width, PageUp: -PAGE_STEP * width, ...sideways }[event.key];
     if (!step) return;
     event.preventDefault();
-    focus(Number(line.dataset.number) * width + [...line.querySelectorAll("button")].indexOf(event.target) + step);
+    focus(placeOf(line, event.target) + step);
   });
   window.addEventListener("scroll", () => requestAnimationFrame(render), { passive: true });
   window.addEventListener("resize", () => refresh());
@@ -87,9 +88,7 @@ function virtualList(list, table, lineFor, perLine, lineClass) {
   function refresh() {
     const line = document.activeElement?.closest("[data-number]");
     const isInside = line && list.contains(line);
-    const place = isInside
-      ? Number(line.dataset.number) * width + [...line.querySelectorAll("button")].indexOf(document.activeElement)
-      : -1;
+    const place = isInside ? placeOf(line, document.activeElement) : -1;
     for (const old of rendered.values()) old.remove();
     rendered = new Map();
     measure();
