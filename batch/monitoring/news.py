@@ -140,12 +140,7 @@ class News:
         if now < self._next_sign:
             return
         self._next_sign = now + INTERVAL_S
-        run = replace(
-            self.stats.summary(),
-            finished_at=iso(utc_now()),
-            exit_code=int(ExitCode.OUTBOX if self.state.problem else ExitCode.OK),
-            error=self.state.problem,
-        )
+        run = self._run_so_far()
         if not self.state.problem:
             self._success_at = run.finished_at
         success_at = self._success_at
@@ -161,12 +156,7 @@ class News:
         if is_new:
             self.state.pauses += 1
             self._next_sign = -math.inf
-            run = replace(
-                self.stats.summary(),
-                finished_at=iso(utc_now()),
-                exit_code=int(ExitCode.OUTBOX),
-                error=problem,
-            )
+            run = self._run_so_far()
             self._plan(lambda: notify.call_hooks(run, (), self._options, self._outbox))
         self.sign()
 
@@ -175,6 +165,12 @@ class News:
         self.state.problem = ""
         self._next_sign = -math.inf
         self.sign()
+
+    def _run_so_far(self) -> RunSummary:
+        """Return the summary of the watcher as if it ended now: well, or with the reason of its pause."""
+        problem = self.state.problem
+        exit_code = int(ExitCode.OUTBOX if problem else ExitCode.OK)
+        return replace(self.stats.summary(), finished_at=iso(utc_now()), exit_code=exit_code, error=problem)
 
     def _plan(self, task: Callable[[], None]) -> None:
         if self._options == NotifyOptions():
