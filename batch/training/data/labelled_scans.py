@@ -80,9 +80,8 @@ def load(
         say(f"{file}: scans of the column {found[0]} with labels of the column {found[1]}")
         return _checked(list(_from_list(file, *found, numbers)), source)
     if path.is_dir() and not file.is_file():
-        folder = next(
-            (path / name for name in (part, *_others(part)) if _has_classes(path / name, numbers)), path
-        )
+        folders = (path / name for name in _preferred(part))
+        folder = next((folder for folder in folders if _has_classes(folder, numbers)), path)
         if scans := list(_from_folders(folder, numbers)):
             say(f"{folder}: scans in folders named as their labels")
             _say_left_out(_outside_folders(folder, numbers), say)
@@ -92,7 +91,7 @@ def load(
     if (annotations := annotated.find(path)) is not None:
         return _annotated(annotations, source, scratch, say, part, numbers)
     if (parts := layouts.find_arrays(path)) is not None:
-        chosen = parts[next(name for name in (part, *_others(part)) if name in parts)]
+        chosen = parts[next(name for name in _preferred(part) if name in parts)]
         chosen = layouts.upright(chosen, source, say)
         return list(_write(chosen.images, chosen.labels.tolist(), scratch, numbers))
     names = {*_names(path, True)} - {*_CLASSES}
@@ -106,7 +105,7 @@ def _annotated(
 ) -> list[LabelledScan]:
     """Return the labelled scans, and the boxes on labelled sheets as scans of their own."""
     found = annotations.found
-    part = next((name for name in (part, *_others(part)) if name in found), part)
+    part = next((name for name in _preferred(part) if name in found), part)
     chosen = list(dict.fromkeys(found.get(part, [])))  # several files may have the same boxes
     left_out = sum((annotations.left_out[name] for name in {part, UNDIVIDED}), Counter[str]())
     known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
@@ -136,9 +135,9 @@ def _say_left_out(left_out: Counter[str], say: Progress) -> None:
         say(f"left out: {count} {reason}")
 
 
-def _others(part: str) -> Sequence[str]:
-    """Return the parts to take if there is no such part, the better first."""
-    return UNDIVIDED, TRAIN if part == TEST else TEST
+def _preferred(part: str) -> Sequence[str]:
+    """Return a part, and those to take if there is no such part, the better first."""
+    return part, UNDIVIDED, TRAIN if part == TEST else TEST
 
 
 def _checked(scans: list[LabelledScan], source: str) -> list[LabelledScan]:
@@ -154,15 +153,13 @@ def _is_label(text: str, numbers: bool) -> bool:
 
 def _labelled(ref: ScanRef, text: str, where: str, numbers: bool) -> LabelledScan:
     text = text.strip()
-    if text.lower() in _NO_DIGIT:
-        return LabelledScan(ref, None)
-    if numbers and NUMBER.fullmatch(text):
-        return LabelledScan(ref, None, text)
     if not _is_label(text, numbers):
         one_of = f"a number of at most {MAX_DIGITS} digits" if numbers else "0 to 9"
         advice = f"; {FOR_NUMBERS}" if NUMBER.fullmatch(text) else ""
         raise InputError(f"{where}: {text!r} is no label: {one_of}, or none{advice}")
-    return LabelledScan(ref, int(text))
+    if text.lower() in _NO_DIGIT:
+        return LabelledScan(ref, None)
+    return LabelledScan(ref, None, text) if numbers else LabelledScan(ref, int(text))
 
 
 def _columns(file: Path) -> tuple[str, str] | None:
