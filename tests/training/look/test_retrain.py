@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from batch.cli.train import train
+from batch.cli.main import cli
 from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.records import Grey
@@ -58,7 +58,7 @@ def small() -> Iterator[None]:
 
 
 def run_train(*arguments: str) -> Any:
-    return CliRunner().invoke(train, arguments, catch_exceptions=False)
+    return CliRunner().invoke(cli, ["train", *arguments], catch_exceptions=False)
 
 
 DRAWN: list[int] = []

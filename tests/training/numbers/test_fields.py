@@ -42,6 +42,14 @@ def test_fields_of_every_kind_have_labels(kind: str) -> None:
             assert SIGN in field.label
 
 
+def test_struck_digits_are_one_sign() -> None:
+    renderer = Renderer(Sources(packed()), 2, kinds={"struck": 1.0})
+    labels = [renderer.field().label for _ in range(40)]
+    assert {label.count(SIGN) for label in labels} == {1}
+    assert {1, 3} <= {len(label) for label in labels}
+    assert {0, 2} <= {label.index(SIGN) for label in labels}
+
+
 def test_places_run_from_left_to_right_inside_the_field() -> None:
     for field in fields(1):
         if field.places:

@@ -6,7 +6,7 @@ import pytest
 from batch.training.numbers.mixture import SIGNS_DRAWN
 from batch.training.numbers.signs import draw_sign
 
-DRAWN = sorted(set(SIGNS_DRAWN) - {"character"})
+DRAWN = sorted(set(SIGNS_DRAWN) - {"character", "letter"})
 
 
 @pytest.mark.parametrize("kind", DRAWN)
@@ -27,3 +27,12 @@ def test_a_bracket_is_no_one() -> None:
         wide, tall = stroke.max(axis=0) - stroke.min(axis=0)
         assert wide / tall > 0.15
         assert sign.size > 1
+
+
+def test_a_slash_is_no_one() -> None:
+    for seed in range(50):
+        sign = draw_sign("slash", Random(seed))
+        (stroke,) = sign.strokes
+        wide, tall = np.ptp(stroke, axis=0)
+        assert wide / tall > 0.3 and stroke[0, 0] > stroke[1, 0]
+        assert tall > 1.1 and sign.top < 0.1 and sign.top + tall > 0.9
