@@ -14,6 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError
 from batch.images import decode
@@ -46,12 +48,14 @@ class Annotation:
         name: Its name below the folder of the annotations.
         label: The label as it is written.
         box: The box; None for the whole scan.
+        quarter_turns: How often to turn the box's picture clockwise by 90 degrees to have it upright.
     """
 
     file: Path
     name: str
     label: str
     box: Box | None = None
+    quarter_turns: int = 0
 
 
 @dataclass(slots=True)
@@ -223,7 +227,8 @@ def cut_out(
             if picture is None:
                 left_out["outside the sheet, or too small"] += 1
             else:
-                yield annotation, f"{annotation.name} box {number}", picture
+                upright = np.ascontiguousarray(np.rot90(picture, -annotation.quarter_turns))
+                yield annotation, f"{annotation.name} box {number}", upright
 
 
 def _cut(sheet: Grey, box: Box) -> Grey | None:

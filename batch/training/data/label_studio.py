@@ -46,7 +46,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
         file = next(filter(None, (folder.find(name, source) for name in _names(address))), None)
         name = "" if file is None else folder.name_of(file)
         part = part_of(os.path.dirname(name))
-        for label, box, problem in _labels(task):
+        for label, box, quarter_turns, problem in _labels(task):
             if file is None:
                 annotations.left_out[part][
                     f"of an image that is not there (e.g. {_names(address)[-1]!r})"
@@ -54,7 +54,7 @@ def read(content: Any, source: Path, annotations: Annotations) -> None:
             elif problem:
                 annotations.left_out[part][problem] += 1
             else:
-                annotations.add(part, Annotation(file, name, label, box))
+                annotations.add(part, Annotation(file, name, label, box, quarter_turns))
 
 
 def _is_task(task: Any) -> bool:
@@ -111,21 +111,28 @@ def _results(task: dict[str, Any]) -> list[Any] | None:
     return results[-1] if results else []
 
 
-def _labels(task: dict[str, Any]) -> Iterator[tuple[str, Box | None, str]]:
-    """Yield each label of a task with its box, and why it is left out."""
+def _labels(task: dict[str, Any]) -> Iterator[tuple[str, Box | None, int, str]]:
+    """Yield each label of a task with its box, how often to turn its picture, and why it is left out.
+
+    Boxes are of the sheet as it lies in its file. `image_rotation` says how a person turned it to read it.
+    """
     if "data" in task:
         for result in _results(task) or []:
             value = result.get("value") if isinstance(result, dict) else None
             if isinstance(value, dict):
-                yield from _of_value(value)
+                turn = result.get("image_rotation")
+                quarters, rest = divmod(turn % 360 if isinstance(turn, int | float) else 0, 90)
+                for label, box, problem in _of_value(value):
+                    yield label, box, 0 if rest else int(quarters), TURNED if box and rest else problem
         return
     for value in task.values():  # the short form has each control as a key
         if isinstance(value, list):
             for item in value:
                 if isinstance(item, dict):
-                    yield from _of_value(item)
+                    for label, box, problem in _of_value(item):
+                        yield label, box, 0, problem
     if isinstance(choice := task.get("choice"), str):
-        yield choice, None, ""
+        yield choice, None, 0, ""
 
 
 def _of_value(value: dict[str, Any]) -> Iterator[tuple[str, Box | None, str]]:

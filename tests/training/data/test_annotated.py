@@ -116,6 +116,28 @@ def test_boxes_end_with_their_sheet(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("turn", [0, 90, 180, 270, -90, 90.0])
+def test_a_sheet_that_was_turned_to_label_it(turn: float, tmp_path: Path) -> None:
+    """Label Studio keeps the boxes as they lie in the file, and says by how much the sheet was turned."""
+    upright = np.full((80, 40), 200, np.uint8)
+    upright[:20, :10] = 50
+    data = tmp_path / "data"
+    write(data / "sheet.png", np.ascontiguousarray(np.rot90(upright, int(turn // 90))))
+    labelled = task(box("3") | {"width": 100, "height": 100}, image="sheet.png")
+    labelled["annotations"][0]["result"][0]["image_rotation"] = turn
+    (data / "export.json").write_text(json.dumps([labelled]))
+    scans, _ = load(data)
+    assert np.array_equal(decode.read(scans[0].ref, MAX_PIXELS).grey, upright)
+
+
+def test_a_sheet_that_was_turned_askew_is_left_out(tmp_path: Path) -> None:
+    sheets = [task(box("3")) for _ in range(3)]
+    for sheet, turn in zip(sheets, (45, 12.5, float("inf")), strict=True):
+        sheet["annotations"][0]["result"][0]["image_rotation"] = turn
+    scans, said = load(write_tasks(tmp_path / "data", *sheets, task(box("4"))))
+    assert [scan.label for scan in scans] == [4] and said[1:] == ["left out: 3 in a turned box"]
+
+
 @pytest.mark.parametrize("layout", ["coco", "yolo"])
 def test_divided_sheets(layout: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
