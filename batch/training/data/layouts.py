@@ -45,7 +45,7 @@ def find_arrays(path: Path) -> Parts | None:
         files = sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
         return tables.read_parquet(files) if files else _find_texts(path)
     start = idx.magic(path)
-    if start in (idx.MAGIC_IMAGES, idx.MAGIC_LABELS):
+    if idx.dimensions(start):
         return idx.read(path)
     if start == b"PK\x03\x04" or path.suffix == ".npz":
         return arrays.parts_of(arrays.read_numpy(path), str(path))

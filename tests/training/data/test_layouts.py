@@ -21,7 +21,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import InputError
 from batch.images import decode
 from batch.training.data import arrays as named_arrays
-from batch.training.data import datasets, labelled_scans, own_scans
+from batch.training.data import datasets, labelled_scans, layouts, own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
 from sheets import Sheets
 
@@ -44,9 +44,10 @@ def png(image: Pixels) -> bytes:
     return bytes(cv2.imencode(".png", image)[1])
 
 
-def idx(array: Pixels) -> bytes:
+def idx(array: npt.NDArray[np.generic]) -> bytes:
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+    kind = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}[array.dtype.name]
+    return bytes([0, 0, kind, array.ndim]) + sizes + array.tobytes()
 
 
 def class_folders(folder: Path, images: Pixels, labels: Pixels) -> None:
@@ -451,6 +452,49 @@ def test_damaged_idx_files_say_so(cut: int, compress: bool, tmp_path: Path) -> N
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(InputError, match=r"damaged|has no arrays|none to train on"):
         datasets.load(str(tmp_path), print)
+
+
+@pytest.mark.parametrize("name", ["", "t10k-images-idx3-ubyte"])
+@pytest.mark.parametrize("kind", ["u1", "i1", ">i2", ">i4", ">f4", ">f8"])
+def test_idx_files_may_have_any_kind_of_numbers(kind: str, name: str, tmp_path: Path) -> None:
+    images = IMAGES / 255 if "f" in kind else IMAGES if kind != "i1" else IMAGES // 255
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(images.astype(kind)))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(idx(LABELS.astype(kind)))
+    parts = layouts.find_arrays(tmp_path / name)
+    assert parts is not None and np.array_equal(parts["test"].labels, LABELS)
+    levels = np.asarray(parts["test"].images)
+    assert np.array_equal(levels, IMAGES if kind != "i1" else IMAGES // 255 * 255)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "raw", "raw/qmnist-test-images-idx3-ubyte", "raw/qmnist-test-labels-idx2-int"]
+)
+def test_qmnist_as_torchvision_leaves_it(name: str, tmp_path: Path) -> None:
+    """A label of QMNIST is a row: the digit first, then the writer and so on."""
+    columns = np.stack([LABELS, *(np.arange(COUNT) + place for place in range(7))], axis=1)
+    (tmp_path / "raw").mkdir()
+    for file, content in (
+        ("images-idx3-ubyte", idx(IMAGES)),
+        ("labels-idx2-int", idx(columns.astype(">i4"))),
+    ):
+        (tmp_path / "raw" / f"qmnist-test-{file}").write_bytes(content)
+        (tmp_path / "raw" / f"qmnist-test-{file}.gz").write_bytes(gzip.compress(content))
+    parts = layouts.find_arrays(tmp_path / name)
+    assert parts is not None and np.array_equal(parts["test"].labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("digits.idx", IMAGES, 'digits.idx has no labels: have "images" and "labels" in the two names'),
+        ("answers.idx", LABELS, "answers.idx has no images: put them beside it, or name their file"),
+        ("t10k-labels-idx1-ubyte", LABELS, "has no images: put them beside it, or name their file"),
+    ],
+)
+def test_an_idx_file_alone_says_what_to_do(name: str, array: Pixels, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(idx(array))
+    with pytest.raises(InputError, match=message):
+        layouts.find_arrays(tmp_path / name)
 
 
 def test_an_idx_file_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
