@@ -66,7 +66,8 @@ def read(files: list[tuple[Path, Path]], root: Path, annotations: Annotations) -
             label = names.get(int(class_number), "") if names else class_number
             if not label:
                 raise InputError(
-                    f"{path}, line {number}: class {class_number} has no name: add it to {NAMES[0]}"
+                    f"{path}, line {number}: class {class_number} has no name: add it to the file of names; "
+                    "if the boxes are converted from COCO, give that instead, as the numbers may differ"
                 )
             centred = box._replace(left=box.left - box.width / 2, top=box.top - box.height / 2)
             annotations.add(part, Annotation(sheet, name, label, centred))
@@ -128,7 +129,7 @@ def _from_yaml(path: Path) -> dict[int, str]:
     if not isinstance(by_number, dict):
         return {}
     return {
-        number: str(name)
+        int(number): str(name)  # a number may stand in quotes, as the keys of JSON do
         for number, name in by_number.items()
-        if isinstance(number, int) and isinstance(name, int | str)
+        if _CLASS.fullmatch(str(number)) and isinstance(name, int | str)
     }

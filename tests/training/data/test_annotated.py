@@ -204,6 +204,15 @@ def test_yolo_without_names_of_classes(tmp_path: Path) -> None:
         (data / name).unlink()
 
 
+@pytest.mark.parametrize("key", ["{}", "'{}'"])
+def test_names_of_classes_by_number(key: str, tmp_path: Path) -> None:
+    """The keys of JSON are texts, so a YAML that is made of it has them in quotes."""
+    data = SHEETS.yolo(tmp_path / "data")
+    lines = [f"  {key.format(number)}: {9 - number}" for number in range(10)]
+    (data / "data.yaml").write_text("\n".join(["names:", *lines]))
+    assert sorted(scan.label or 0 for scan in load(data)[0]) == sorted(LABELS)
+
+
 @pytest.mark.parametrize("number", ["abc", "nan", "1e", "-", "1e999"])
 def test_a_wrong_number_costs_only_its_box(number: str, tmp_path: Path) -> None:
     data = SHEETS.yolo(tmp_path / "data")
@@ -379,7 +388,7 @@ def test_wrong_annotations_say_what_is_wrong(name: str, text: str, message: str,
         ("names: !!timestamp x", "is no YAML"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b, *b]", "labelled scans"),
         (" " * (2 << 20), "has more than 1 MiB"),
-        ("names: [3]", "class 9 has no name"),
+        ("names: [3]", "class 9 has no name: .* if the boxes are converted from COCO, give that instead"),
     ],
 )
 def test_wrong_names_of_classes_say_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
