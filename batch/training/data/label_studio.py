@@ -123,7 +123,9 @@ def _labels(task: dict[str, Any]) -> Iterator[tuple[str, Box | None, int, str]]:
                 turn = result.get("image_rotation")
                 quarters, rest = divmod(turn % 360 if isinstance(turn, int | float) else 0, 90)
                 for label, box, problem in _of_value(value):
-                    yield label, box, 0 if rest else int(quarters), TURNED if box and rest else problem
+                    if box and rest:
+                        box = box._replace(is_turned=True)
+                    yield label, box, 0 if rest else int(quarters), problem
         return
     for value in task.values():  # the short form has each control as a key
         if isinstance(value, list):
