@@ -35,8 +35,9 @@ Source = str | PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any] | PillowImag
 """A scan: a path, the bytes of a file, an open binary file, an array of pixels, or an image of Pillow.
 
 An array is (height, width) or (height, width, 1) in grey, or (height, width, 3 or 4) in colour. 8 bits are
-levels from 0 black to 255 white. Floats from 0 to 1 are levels from black to white. digitbox stretches other
-numbers from the lowest, black, to the highest, white.
+levels from 0 black to 255 white. Of other numbers, 0 is black, and white is the highest number of the fewest
+bits that hold all of them, e.g. 1 for floats from 0 to 1. With negative ones, the lowest is black and the
+highest is white.
 """
 
 Channels = Literal["BGR", "RGB"]

@@ -83,7 +83,7 @@ def _one(data: bytes, container: Container, module: ModuleType, max_pixels: int)
         is_opaque = pixels.ndim == 2 or pixels.shape[2] in (1, 3)
         if not (
             container.kind == "jpeg xl" and is_opaque and pixels.dtype == np.uint16
-        ):  # stretched by `to_grey`
+        ):  # `to_grey` finds its white
             pixels = _stretched(pixels, container.white)
         yield _upright(pixels, container.orientation)
     except ImageError as error:

@@ -194,8 +194,9 @@ def decode(data: bytes, max_pixels: int) -> Grey:
 
     Returns:
         Array of uint8 (height, width), 0 black to 255 white, upright if the file says how to turn it. A large
-        JPEG comes at a fraction of its size. 16 bits are stretched to the whole range, because few such files
-        use all of it. Transparent pixels become paper: white, or black under light ink.
+        JPEG comes at a fraction of its size. In 16 bits, white is the highest level of the fewest bits that
+        hold all pixels, because few such files use the whole range. Transparent pixels become paper: white,
+        or black under light ink.
 
     Raises:
         ImageError: The file has no usable image; the error has the reason.

@@ -101,7 +101,8 @@ def _pixels(page: Any) -> npt.NDArray[np.generic]:
     if photometric in ("MINISWHITE", "SEPARATED"):
         color_count = 1 if photometric == "MINISWHITE" else 4
         inks = pixels[..., :color_count]
-        inks = ~inks if inks.dtype.kind == "u" else -inks
+        white = max(255, (1 << page.bitspersample) - 1)
+        inks = white - inks if inks.dtype.kind == "u" else -inks
         pixels = np.concatenate([inks, pixels[..., color_count:]], axis=2)
     if photometric == "SEPARATED" and pixels.shape[2] >= 4:
         return _from_inks(pixels)

@@ -73,6 +73,13 @@ def test_floats_to_one_are_the_levels_of_bytes() -> None:
     assert digitbox.read(colours / 255, channels="BGR") == digitbox.read(colours, channels="BGR")
 
 
+@pytest.mark.parametrize("kind", ["u2", "f4"])
+def test_blank_paper_in_shadow_is_blank_in_any_type(kind: str) -> None:
+    paper = np.rint(np.linspace(230, 238, 100)).astype(np.uint8)[None].repeat(120, 0)
+    assert digitbox.read(paper).reason == Reason.BLANK
+    assert digitbox.read(paper.astype(kind) * (257 if kind == "u2" else 1)).reason == Reason.BLANK
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "I", "F", "P", "LA", "CMYK", "I;16"])
 def test_images_of_pillow_are_read(mode: str) -> None:
     image = PIL.Image.fromarray(DARK)

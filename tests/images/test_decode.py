@@ -4,15 +4,18 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode as images_decode
+from batch.images.grey import from_pixels
 from batch.records import Grey, ScanRef
 from batch.terminal import stderr
 from formats import FORMATS, SEVERAL_PAGES, two
@@ -54,9 +57,39 @@ def test_a_transparent_image_is_blank() -> None:
     assert (decode(content.getvalue()) == 255).all()
 
 
-def test_sixteen_bits_use_the_whole_range() -> None:
+def test_twelve_bits_in_a_file_of_sixteen_use_the_whole_range() -> None:
     twelve_bits = two().astype(np.uint16) * 16  # 0 to 4095 in a 16-bit file
-    assert np.ptp(decode(bytes(cv2.imencode(".png", twelve_bits)[1]))) == 255
+    read = decode(bytes(cv2.imencode(".png", twelve_bits)[1]))
+    assert np.abs(read.astype(int) - two()).max() <= 1
+
+
+def test_deep_pixels_keep_the_contrast_of_bytes() -> None:
+    grey = np.rint(np.linspace(230, 238, 40 * 40)).astype(np.uint8).reshape(40, 40)  # blank paper in shadow
+    deep: list[npt.NDArray[Any]] = [
+        grey.astype(np.uint16) * 257,
+        grey.astype(np.float32),
+        grey.astype(np.int64),
+        grey / 255,
+    ]
+    deep += [np.rint(grey * (white / 255)).astype(np.uint16) for white in (1023, 4095, 16383, 65535)]
+    for pixels in deep:
+        assert np.array_equal(from_pixels(pixels, MAX_PIXELS), grey)
+        colours = from_pixels(np.dstack([pixels] * 3), MAX_PIXELS)
+        assert np.array_equal(colours, grey)
+        if pixels.dtype == np.uint16:
+            assert np.array_equal(decode(bytes(cv2.imencode(".png", pixels)[1])), grey)
+
+
+@pytest.mark.parametrize("highest", [1, 3, 7, 16, 31, 250, 1000, 3900, 65000, 1e9, 3e38])
+def test_floats_of_few_or_many_bits_keep_half_of_the_contrast(highest: float) -> None:
+    levels = (two().astype(np.float32) - two().min()) / np.ptp(two())
+    assert np.ptp(from_pixels(levels * np.float32(highest), MAX_PIXELS)) >= 127
+
+
+def test_negative_numbers_are_stretched() -> None:
+    grey = from_pixels(two().astype(np.float32) / 127.5 - 1, MAX_PIXELS)
+    assert grey.min() == 0 and grey.max() == 255
+    assert not from_pixels(np.full((20, 20), -3), MAX_PIXELS).any()
 
 
 def test_sixteen_bits_with_alpha() -> None:

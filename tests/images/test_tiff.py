@@ -222,6 +222,15 @@ def test_components_of_unlike_bits_are_unsupported() -> None:
     assert isinstance(image, ImageError) and image.reason is Reason.UNSUPPORTED
 
 
+@pytest.mark.parametrize("bits", [6, 9, 12, 13, 16])
+def test_white_is_0_in_any_number_of_bits(bits: int) -> None:
+    grey = two()
+    levels = np.rint((255 - grey.astype(float)) / 255 * ((1 << bits) - 1)).astype(">u2")
+    packed = np.unpackbits(levels[..., None].view(np.uint8), axis=-1)[..., 16 - bits :]
+    data = tiff_of_bits(np.packbits(packed.reshape(len(grey), -1), axis=1).tobytes(), grey.shape, [bits], 0)
+    assert np.abs(decode.decode(data, MAX_PIXELS).astype(int) - grey).max() <= 255 >> bits
+
+
 SIZES = (256, 257, 258, 277, 278, 322, 323)  # of the page, of a pixel, and of strips and tiles
 TIFFS = [name for name in FORMATS if name.startswith("tiff")]
 
