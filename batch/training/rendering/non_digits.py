@@ -12,6 +12,7 @@ from batch.training.rendering import strokes
 
 SIZE_PX = strokes.SIZE_PX
 # People may take O, I, l, S, Z, B, b, g, q and D for digits, so these are left out.
+# So are i, j, o, s, v and z.
 CHARACTERS = "AEFHKMNPRUVWXadefhkmnprtuwxyGJLTYQCc?&#@*+=%$<>"
 FONTS = (
     cv2.FONT_HERSHEY_SIMPLEX,

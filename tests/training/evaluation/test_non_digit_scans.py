@@ -1,3 +1,4 @@
+import string
 from pathlib import Path
 
 import cv2
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 
 from batch.training.evaluation import non_digit_scans
-from batch.training.rendering import strokes
+from batch.training.rendering import non_digits, strokes
+from command import ROOT
 
 DIGITS = np.stack([strokes.draw(label, np.random.default_rng(label)) for label in range(10)])
 
@@ -29,3 +31,9 @@ def test_digits_come_from_an_archive(
     monkeypatch.setattr(non_digit_scans, "COUNT", 1)
     non_digit_scans.main([str(tmp_path / "digits.npz"), str(tmp_path / "all")])
     assert capsys.readouterr().out == f"{tmp_path / 'all'}\n"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/robustness.md"])
+def test_pages_say_which_letters_the_figures_leave_out(page: str) -> None:
+    left_out = [letter for letter in string.ascii_letters if letter not in non_digits.CHARACTERS]
+    assert f"`{''.join(left_out)}`" in (ROOT / page).read_text(encoding="utf-8")
