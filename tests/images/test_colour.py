@@ -16,6 +16,7 @@ from batch.config import MAX_PIXELS
 from batch.images import colour, decode
 from batch.images.grey import from_pixels
 from batch.records import Grey
+from command import ROOT
 from formats import two
 
 Bgr = npt.NDArray[np.uint8]
@@ -173,6 +174,11 @@ def test_of_an_image_and_its_inverse_one_is_dark() -> None:
         inverse = image.copy()
         colour.invert(inverse)
         assert colour.is_dark(image) != colour.is_dark(inverse)
+
+
+def test_the_page_says_how_much_colours_must_differ() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert f"differ by some {colour._C.min_contrast:.0f} of 255 levels" in page
 
 
 def test_the_array_of_a_program_stays_as_it_is() -> None:
