@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import Any, cast, overload
 
-import numpy as np
-
 from batch.api import sources
 from batch.api.arguments import checked
 from batch.api.results import PICTURE_PX, Result, Results
@@ -112,7 +110,7 @@ class Reader:
         """
         batch_size = checked("batch_size", batch_size)
         if sources.is_one(source):
-            (result,) = self._read([self._open(cast(Source, source), channels)], channels)
+            (result,) = self._read([self._open(cast(Source, source), channels)])
             return result
         if not isinstance(source, Iterable):
             self._open(cast(Source, source), channels)  # raises
@@ -120,7 +118,12 @@ class Reader:
         return results if isinstance(source, Iterator) else Results(results)
 
     def _open(self, source: Source, channels: Channels | None) -> Opened:
-        return sources.open_source(source, channels, self._reader.max_pixels)
+        max_pixels = self._reader.max_pixels
+        opened = sources.open_source(source, channels, max_pixels)
+        if isinstance(opened, ScanRef | bytes | Image | ImageError):
+            return opened
+        with _turn:
+            return sources.take(opened, channels, max_pixels)
 
     def _read_many(
         self, items: Iterator[Source], channels: Channels | None, batch_size: int
@@ -132,16 +135,16 @@ class Reader:
             batch.append(self._open(item, channels))
             size_bytes += sources.size_bytes(batch[-1])
             if len(batch) >= batch_size or size_bytes >= CHUNK_BYTES:
-                yield from self._read(batch, channels)
+                yield from self._read(batch)
                 batch, size_bytes = [], 0
-        yield from self._read(batch, channels)
+        yield from self._read(batch)
 
-    def _read(self, batch: list[Opened], channels: Channels | None) -> list[Result]:
+    def _read(self, batch: list[Opened]) -> list[Result]:
         greys: list[Any] = []  # of scans that are no files, for their pictures
 
         def decoded() -> Iterator[tuple[ScanRef, Image | ImageError]]:
             for opened in batch:
-                image = sources.decode_opened(opened, channels, self._reader.max_pixels)
+                image = sources.decode_opened(opened, self._reader.max_pixels)
                 is_file = isinstance(opened, ScanRef)
                 greys.append(
                     None if is_file or isinstance(image, ImageError) else shrink(image.grey, PICTURE_PX)
@@ -150,7 +153,7 @@ class Reader:
 
         with _turn:
             model = self._reader.load()
-            if all(isinstance(opened, np.ndarray) for opened in batch):
+            if all(isinstance(opened, Image | ImageError) for opened in batch):
                 outcomes = reader.read_images(decoded(), model)
             else:
                 with stderr.silence():  # the decoders print warnings, and the results say the same

@@ -17,6 +17,7 @@ from batch.images.container import check_size, max_bytes
 from batch.images.grey import from_pixels
 from batch.locations import check_location
 from batch.records import Image, Reason, ScanRef
+from batch.terminal import stderr
 
 
 class PillowImage(Protocol):
@@ -43,8 +44,11 @@ highest is white.
 Channels = Literal["BGR", "RGB"]
 """The order of the channels of an array in colour: `BGR` from OpenCV, `RGB` from Pillow or Matplotlib."""
 
-Opened = ScanRef | bytes | npt.NDArray[Any] | PillowImage | ImageError
-"""A scan whose bytes or pixels are at hand, or the file that has them, or why there is nothing."""
+Pixels = npt.NDArray[Any] | PillowImage
+"""A scan that the program has in memory, and may change once digitbox has taken it."""
+
+Opened = ScanRef | bytes | Image | ImageError
+"""A scan whose bytes or grey pixels are at hand, or the file that has them, or why there is nothing."""
 
 _ADVICE = "give a path, bytes, an open binary file, an array or an image of Pillow"
 _FORMS = (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)
@@ -56,8 +60,8 @@ def is_one(value: object) -> bool:
     return isinstance(value, _FORMS) or hasattr(value, "read") or _is_pillow(value)
 
 
-def open_source(source: Source, channels: Channels | None, max_pixels: int) -> Opened:
-    """Return a scan with its bytes or pixels; digitbox decodes nothing yet.
+def open_source(source: Source, channels: Channels | None, max_pixels: int) -> Opened | Pixels:
+    """Return a scan with its bytes or pixels; digitbox decodes nothing yet. `take` is for the pixels.
 
     Args:
         source: The scan.
@@ -88,19 +92,41 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
     raise ConfigError(f"cannot read a scan from {type(source).__name__}: {_ADVICE}")
 
 
+def take(pixels: Pixels, channels: Channels | None, max_pixels: int) -> Image | ImageError:
+    """Return the grey image of pixels, which stays as it is if the program changes them.
+
+    Args:
+        pixels: The pixels that `open_source` returned.
+        channels: The order of the channels of arrays in colour.
+        max_pixels: Largest number of pixels that the image may have.
+
+    Returns:
+        The image, or why there is none.
+    """
+    try:
+        levels = (
+            _in_order(pixels, channels) if isinstance(pixels, np.ndarray) else _pixels_of(pixels, max_pixels)
+        )
+        grey = from_pixels(levels, max_pixels)
+    except ImageError as error:
+        # The error that was raised keeps the pixels alive through its traceback, so digitbox makes a new one.
+        return ImageError(error.reason, error.detail)
+    is_theirs = isinstance(pixels, np.ndarray) and np.may_share_memory(grey, pixels)
+    return Image(grey.copy() if is_theirs else grey, "")
+
+
 def size_bytes(opened: Opened) -> int:
     """Return how much memory a scan takes; 0 for a file."""
     if isinstance(opened, bytes):
         return len(opened)
-    return opened.nbytes if isinstance(opened, np.ndarray) else 0
+    return opened.grey.nbytes if isinstance(opened, Image) else 0
 
 
-def decode_opened(opened: Opened, channels: Channels | None, max_pixels: int) -> Image | ImageError:
-    """Decode a scan.
+def decode_opened(opened: Opened, max_pixels: int) -> Image | ImageError:
+    """Decode a scan, if it has not been decoded.
 
     Args:
-        opened: What `open_source` returned.
-        channels: The order of the channels of arrays in colour.
+        opened: The scan.
         max_pixels: Largest number of pixels that the image may have.
 
     Returns:
@@ -109,22 +135,12 @@ def decode_opened(opened: Opened, channels: Channels | None, max_pixels: int) ->
     Raises:
         InputError: Object storage cannot be read.
     """
-    if isinstance(opened, ImageError):
-        return opened
     if isinstance(opened, ScanRef):
         ((_, image),) = decode.read_all([opened], max_pixels, max_pages=1)
         return image
     if isinstance(opened, bytes):
         return decode.decode_content(opened or ImageError(Reason.EMPTY, "there are no bytes"), max_pixels)
-    try:
-        if isinstance(opened, np.ndarray):
-            pixels = _in_order(opened, channels)
-        else:
-            pixels = _pixels_of(opened, max_pixels)
-        return Image(from_pixels(pixels, max_pixels), "")
-    except ImageError as error:
-        # The error that was raised keeps the pixels alive through its traceback, so digitbox makes a new one.
-        return ImageError(error.reason, error.detail)
+    return opened
 
 
 def _check_array(pixels: npt.NDArray[Any], channels: Channels | None) -> None:
@@ -189,7 +205,8 @@ def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
     width, height = image.size
     check_size(width, height, max_pixels)
     try:
-        upright = ImageOps.exif_transpose(image)
+        with stderr.silence():  # the decoders print warnings, and the results say the same
+            upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
             return _in_order(np.asarray(upright.convert("RGBA")), "RGB")
         if upright.mode in _AS_THEY_ARE:

@@ -7,12 +7,13 @@ import os
 import pickle
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 
 import digitbox
@@ -75,13 +76,14 @@ def test_an_iterator_gives_an_iterator() -> None:
     assert len(list(results)) == 4
 
 
-def test_large_scans_are_taken_in_smaller_batches() -> None:
+@pytest.mark.parametrize("kind", [np.asarray, PIL.Image.fromarray])
+def test_large_scans_are_taken_in_smaller_batches(kind: Callable[[Any], digitbox.Source]) -> None:
     taken = []
 
     def scans() -> Iterator[digitbox.Source]:
         for number in range(3):
             taken.append(number)
-            yield np.full((1500, 1500), 255, np.uint8)
+            yield kind(np.full((1500, 1500), 255, np.uint8))
 
     next(digitbox.read(scans()))
     assert len(taken) == 2

@@ -1,6 +1,8 @@
 """The forms of a scan: all give the same digit, and what is no scan says so."""
 
 import io
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
+import PIL.ImageSequence
 import pytest
 
 import digitbox
@@ -45,6 +48,70 @@ def test_all_forms_of_a_scan_give_the_same_result() -> None:
         assert not file.closed
     assert len({results[0], *results}) == 1
     assert (results[0].prediction, results[0].status) == (3, Status.OK)
+
+
+def refilled(pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    yield pixels
+    pixels[:] = 255
+    yield pixels
+
+
+def turned_over(path: Path) -> Iterator[PIL.Image.Image]:
+    with PIL.Image.open(path) as image:
+        for page in range(2):
+            image.seek(page)
+            yield image
+
+
+def pages_of(path: Path) -> Iterator[PIL.Image.Image]:
+    with PIL.Image.open(path) as image:
+        yield from PIL.ImageSequence.Iterator(image)
+
+
+def closed_again(path: Path) -> Iterator[PIL.Image.Image]:
+    for page in range(2):
+        with PIL.Image.open(path) as image:
+            image.seek(page)
+            yield image
+
+
+@pytest.mark.parametrize(
+    "scans",
+    [
+        lambda _: refilled(DARK.copy()),
+        lambda _: refilled(DARK.copy()[:, :, None]),
+        lambda _: refilled(np.dstack([DARK] * 3)),
+        lambda _: refilled(DARK / np.float32(255)),
+        turned_over,
+        pages_of,
+        closed_again,
+    ],
+)
+def test_an_iterator_may_yield_the_same_object_again(
+    tmp_path: Path, scans: Callable[[Path], Iterator[Any]]
+) -> None:
+    path = tmp_path / "pages.tif"
+    first, second = PIL.Image.fromarray(DARK), PIL.Image.new("L", DARK.shape[::-1], 255)
+    first.save(path, save_all=True, append_images=[second])
+    results = list(digitbox.read(scans(path), channels="RGB"))
+    assert [result.prediction for result in results] == [2, None]
+    assert [result.reason for result in results] == [None, Reason.BLANK]
+
+
+def test_digitbox_keeps_no_image_of_an_iterator() -> None:
+    images_seen: list[weakref.ref[PIL.Image.Image]] = []
+    counts = []
+
+    def images() -> Iterator[PIL.Image.Image]:
+        for _ in range(5):
+            image = PIL.Image.new("RGB", (40, 40), "white")
+            images_seen.append(weakref.ref(image))
+            yield image
+            del image
+            counts.append(sum(seen() is not None for seen in images_seen))
+
+    assert len(list(digitbox.read(images()))) == 5
+    assert max(counts) <= 1  # the last one
 
 
 def test_colours_are_taken_in_the_order_that_is_said() -> None:
