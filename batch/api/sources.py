@@ -194,6 +194,13 @@ def _is_pillow(value: object) -> bool:
     return pillow is not None and isinstance(value, pillow.Image)
 
 
+def _load(image: Any) -> None:
+    try:
+        image.load()
+    except (AssertionError, AttributeError) as error:  # Pillow only assumes that the file is open
+        raise OSError("its file is closed") from error
+
+
 def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
     """Return the pixels of an image of Pillow, upright, with blue first.
 
@@ -206,6 +213,7 @@ def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
     check_size(width, height, max_pixels)
     try:
         with stderr.silence():  # the decoders print warnings, and the results say the same
+            _load(image)
             upright = ImageOps.exif_transpose(image)
         if upright.has_transparency_data:
             return _in_order(np.asarray(upright.convert("RGBA")), "RGB")

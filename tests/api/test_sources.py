@@ -185,6 +185,14 @@ def test_an_image_of_pillow_with_damaged_exif_is_a_result() -> None:
         assert digitbox.read(image).reason is Reason.DAMAGED
 
 
+@pytest.mark.parametrize("close", [lambda image: image.close(), lambda image: image.__exit__()])
+def test_a_closed_image_of_pillow_is_a_result(close: Callable[[PIL.Image.Image], None]) -> None:
+    image = PIL.Image.open(SAMPLE)
+    close(image)
+    results = digitbox.read([image, SAMPLE])
+    assert [result.reason for result in results] == [Reason.DAMAGED, None]
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
