@@ -129,15 +129,26 @@ class Reader:
         self, items: Iterator[Source], channels: Channels | None, batch_size: int
     ) -> Iterator[Result]:
         """Yield a result for each scan. No turn is taken while the caller's iterator runs."""
+        for batch in self._batches(items, channels, batch_size):
+            yield from self._read(batch)
+
+    def _batches(
+        self, items: Iterator[Source], channels: Channels | None, batch_size: int
+    ) -> Iterator[list[Opened]]:
+        """Yield the scans that digitbox reads together; before an error, those that came before it."""
         batch: list[Opened] = []
         size_bytes = 0
-        for item in items:
-            batch.append(self._open(item, channels))
-            size_bytes += sources.size_bytes(batch[-1])
-            if len(batch) >= batch_size or size_bytes >= CHUNK_BYTES:
-                yield from self._read(batch)
-                batch, size_bytes = [], 0
-        yield from self._read(batch)
+        try:
+            for item in items:
+                batch.append(self._open(item, channels))
+                size_bytes += sources.size_bytes(batch[-1])
+                if len(batch) >= batch_size or size_bytes >= CHUNK_BYTES:
+                    yield batch
+                    batch, size_bytes = [], 0
+        except Exception:
+            yield batch
+            raise
+        yield batch
 
     def _read(self, batch: list[Opened]) -> list[Result]:
         greys: list[Any] = []  # of scans that are no files, for their pictures
@@ -213,7 +224,8 @@ def read(
 
     Args:
         source: A scan, several, or an iterator of scans. digitbox takes up to `batch_size` scans from an
-            iterator before it gives the first result.
+            iterator before it gives the first result. If the iterator raises, the results of the scans before
+            come first.
         model: A name or a folder; None for the default model. digitbox keeps it loaded.
         review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
         digits: How many digits a scan holds: a number; a range, e.g. "2-6"; or "any".

@@ -101,6 +101,27 @@ def test_an_iterator_is_no_surprise_after_errors() -> None:
     assert digitbox.read(BLANK).reason is Reason.BLANK
 
 
+def raising() -> Iterator[digitbox.Source]:
+    yield from (BLANK, SAMPLE)
+    raise KeyError("mine")
+
+
+def mistaken() -> Iterator[Any]:
+    yield from (BLANK, SAMPLE, None, BLANK)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
+@pytest.mark.parametrize(("scans", "error"), [(raising, KeyError), (mistaken, digitbox.ConfigError)])
+def test_the_results_before_an_error_of_an_iterator_come_first(
+    scans: Callable[[], Iterator[Any]], error: type[Exception], batch_size: int
+) -> None:
+    results = digitbox.read(scans(), batch_size=batch_size)
+    assert [next(results).prediction, next(results).prediction] == [None, 3]
+    with pytest.raises(error):
+        next(results)
+    assert list(results) == []
+
+
 def test_wrong_arguments_are_errors_that_say_so() -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"batch_size": 0}, "batch_size is 0: it must be 1 to 65,536"),
