@@ -32,7 +32,7 @@ class PillowImage(Protocol):
         """Its width and height in pixels."""
 
 
-Source = str | PathLike[str] | bytes | IO[bytes] | npt.NDArray[Any] | PillowImage
+Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | npt.NDArray[Any] | PillowImage
 """A scan: a path, the bytes of a file, an open binary file, an array of pixels, or an image of Pillow.
 
 An array is (height, width) or (height, width, 1) in grey, or (height, width, 3 or 4) in colour. 8 bits are

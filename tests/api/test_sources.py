@@ -50,6 +50,14 @@ def test_all_forms_of_a_scan_give_the_same_result() -> None:
     assert (results[0].prediction, results[0].status) == (3, Status.OK)
 
 
+def test_the_bytes_of_one_scan_give_one_result_for_mypy() -> None:
+    content = SAMPLE.read_bytes()
+    one: digitbox.Result = digitbox.read(bytearray(content))
+    other: digitbox.Result = digitbox.Reader()(memoryview(content))
+    several: digitbox.Results = digitbox.read([bytearray(content), memoryview(content)])
+    assert [one, other] == several
+
+
 def refilled(pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     yield pixels
     pixels[:] = 255
