@@ -11,7 +11,7 @@ from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath
 from batch.locations import command_line
 from batch.report import apply as application
 from batch.report.answers import LABELLED, is_confirmed
-from batch.results.corrected import OPEN
+from batch.results.corrected import NONE, OPEN
 from batch.terminal import console
 from batch.text import count, count_scans, text_cell
 
@@ -34,7 +34,7 @@ def apply(corrections: Path | None, outbox: Path, by: str) -> None:
     From then on, what you said of a scan is its result. It counts for digitbox export, status, retry and
     report, and when digitbox reads the same scan again. The published results stay as they are. digitbox
     prints a line for each changed scan. It copies the corrected scans to corrected/ in the outbox, into one
-    folder for each digit. digitbox train --extra and digitbox evaluate read them.
+    folder for each digit or number. digitbox evaluate reads them, and digitbox train --extra those of digits.
 
     \b
     Examples:
@@ -75,9 +75,18 @@ def _say_result(result: application.ApplyResult, outbox: Path) -> None:
     console.say(f"{count(total, 'correction')}: {', '.join(words)}; for the results: {export}")
     folder = outbox / LABELLED
     if result.copied or folder.is_dir():
-        console.say(
-            f"{count_scans(result.copied)} copied to {folder}; "
-            f"to train with them: digitbox train --from cnn --extra {folder}"
-        )
+        console.say(f"{count_scans(result.copied)} copied to {folder}; {'; '.join(_uses(folder))}")
     if result.missing:
         console.say(f"{count_scans(result.missing)} not copied: gone or changed since digitbox read them")
+
+
+def _uses(folder: Path) -> list[str]:
+    """Return the commands for the labelled scans: numbers can be measured, and not trained on."""
+    labels = {path.name for path in folder.iterdir()} - {NONE}
+    numbers = {label for label in labels if len(label) > 1 and label.isdecimal()}
+    uses = []
+    if not numbers or labels - numbers:
+        uses.append(f"to train with them: digitbox train --from cnn --extra {folder}")
+    if numbers:
+        uses.append(f"for numbers: digitbox evaluate {folder} --digits any")
+    return uses

@@ -76,6 +76,20 @@ def test_apply_reports_its_result(outcomes: list[Outcome]) -> None:
     )
 
 
+def test_apply_names_the_commands_for_numbers_and_digits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    read = [outcome._replace(label="12", probabilities=()) for outcome in four(tmp_path / "scans")[:2]]
+    publish(Path("outbox"), read, with_numbers=True)
+    evaluate = "for numbers: digitbox evaluate outbox/corrected --digits any\n"
+    result = digitbox("apply", save_correction(read[0], "0042"))
+    assert result.stderr.endswith(f"\n1 scan copied to outbox/corrected; {evaluate}")
+    train = "to train with them: digitbox train --from cnn --extra outbox/corrected"
+    result = digitbox("apply", save_correction(read[1], "7"))
+    assert result.stderr.endswith(f"\n1 scan copied to outbox/corrected; {train}; {evaluate}")
+
+
 def test_apply_names_no_folder_that_it_has_not_made(outcomes: list[Outcome]) -> None:
     result = digitbox("apply", save_correction(outcomes[1], "open"))
     assert result.stderr == (
