@@ -58,6 +58,17 @@ def test_the_bytes_of_one_scan_give_one_result_for_mypy() -> None:
     assert [one, other] == several
 
 
+def test_a_file_of_pages_is_refused_and_its_page_is_read(tmp_path: Path) -> None:
+    page = PIL.Image.fromarray(DARK)
+    for name in ("pages.tif", "pages.pdf"):
+        page.save(tmp_path / name, save_all=True, append_images=[page])
+        result = digitbox.read(tmp_path / name)
+        assert (result.status, result.reason) == (Status.REFUSED, Reason.SEVERAL_PAGES)
+    with PIL.Image.open(tmp_path / "pages.tif") as image:
+        image.seek(1)
+        assert digitbox.read(image).prediction == 2
+
+
 def refilled(pixels: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     yield pixels
     pixels[:] = 255
