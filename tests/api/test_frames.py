@@ -171,6 +171,17 @@ def test_the_documented_last_rows_are_those_of_the_export(tmp_path: Path) -> Non
     assert len(exported.stdout.splitlines()) == 1 + len(last)
 
 
+def test_the_documented_types_keep_the_zeros_of_an_export(tmp_path: Path) -> None:
+    page = (ROOT / "docs/numbers.md").read_text(encoding="utf-8")
+    documented = re.search(r"`dtype=\{(.*?)\}`", page)
+    assert documented is not None
+    names = re.findall(r'"(\w+)": str', documented[1])
+    path = tmp_path / "export.csv"
+    path.write_text("file,prediction,digit_confidences,corrected\na.png,00420,0.9;0.8,00921\n")
+    row = pd.read_csv(path, dtype=dict.fromkeys(names, str)).iloc[0]
+    assert (row["prediction"], row["corrected"]) == ("00420", "00921")
+
+
 def test_a_name_of_missing_values_stays_a_name(tmp_path: Path) -> None:
     rows = [outcome(ScanRef("", name, source="/NA")) for name in ("NA", "null", "nan", "1e5", " a ")]
     frame = digitbox.read_results(publish(tmp_path / "out", rows))
