@@ -31,9 +31,9 @@ BITS_A_SECOND = 10e9  # of the network of a common machine
 CORES = 2  # on which docs/speed.md has measured
 # Bytes of a file, and scans a second on these cores, from docs/speed.md; a test compares them.
 KINDS = {
-    "digits, 28x28 PNG": (300, 15_948),
-    "scans, 120x160 PNG": (10_000, 5_644),
-    "photos, 1000x1400 JPEG": (200_000, 877),
+    "digits, 28x28 PNG": (300, 15_207),
+    "scans, 120x160 PNG": (10_000, 5_831),
+    "photos, 1000x1400 JPEG": (200_000, 880),
 }
 
 
