@@ -51,6 +51,7 @@ MAX_WIDTH_PX = 396  # of a field; the banks of paper are hardly larger
 MIN_HEIGHT_PX, MAX_HEIGHT_PX = 18, 140
 MIN_PEN_PX = 0.5
 ONE_WRITER_FRACTION = 0.9
+LONG_ONES_FRACTION = 0.25  # of the fields: a 1 is a plain stroke, slanted and as long as others or longer
 BLENDED_FRACTION = 0.6  # of the fields of one writer: another one's hand is blended in
 BLENDS = (-0.4, 1.2)  # lowest and highest share of the other hand
 TRIES = 3  # digits of the other hand that may be written alike
@@ -151,11 +152,17 @@ class Renderer:
         share = 0.0
         if not sources.held_out and random.random() < BLENDED_FRACTION:
             share = random.uniform(*BLENDS)
+        longer, lean = 0.0, 0.0
+        if not sources.held_out and random.random() < LONG_ONES_FRACTION:
+            longer, lean = random.uniform(1.0, 1.3), random.uniform(0.0, 0.65)
         favourites: dict[int, Glyph] = {}
         sizes = random.choice((0.04, 0.08, 0.08, 0.15))
 
         def write(label: int) -> Piece:
             glyph: Glyph
+            if label == 1 and longer:
+                glyph = stroke_glyph(studio, [line((lean, 0), (0, 1))], 0.3)
+                return Piece(glyph, longer * max(0.8, 1 + random.gauss(0, sizes)), label)
             if hand == "unipen" and one_writer and (indices := self._writing[writer].get(str(label))):
                 strokes = sources.digits.strokes_of(random.choice(indices))
                 others = self._writing[other].get(str(label)) if share else None
@@ -272,7 +279,7 @@ class Renderer:
         )
         for piece in struck:
             piece.label = -1
-        return self._capture([*pieces, across], label, None, "struck")
+        return self._capture([*pieces[: last + 1], across, *pieces[last + 1 :]], label, None, "struck")
 
     def _capture(
         self, pieces: list[Piece], label: tuple[int, ...], cells: list[float] | None, kind: str

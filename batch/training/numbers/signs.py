@@ -47,9 +47,9 @@ def draw_sign(kind: str, random: Random) -> Sign:
         middle = 180 if random.random() < 0.5 else 0
         return Sign([arc(0, 0, size * bend * 1.5, size / 2, middle - 70, middle + 70)], size, u(-0.3, 0.0))
     if kind == "slash":
-        # Lower or more upright, it would be a 1.
-        size = u(1.18, 1.6)
-        return Sign([line((size * u(0.33, 0.8), 0), (0, size))], size, 0.5 - size / 2 + u(-0.1, 0.1))
+        # Shorter or more upright, it would be a 1. A long 1 stands on the line; a slash goes below it.
+        size = u(1.3, 1.7)
+        return Sign([line((size * u(0.33, 0.8), 0), (0, size))], size, 0.5 - size / 2 + u(-0.05, 0.1))
     size = u(0.3, 0.65)
     strokes = [line((0, 0), (size, size * u(-0.15, 0.15)))]
     if kind == "equals":

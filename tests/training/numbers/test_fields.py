@@ -54,7 +54,8 @@ def test_places_run_from_left_to_right_inside_the_field() -> None:
     for field in fields(1):
         if field.places:
             assert len(field.places) == len(field.label)
-            assert list(field.places) == sorted(field.places) or field.kind == "fraction"
+            # A slash may lean over the digit before it.
+            assert (np.diff(field.places) > -2).all() or field.kind == "fraction"
             assert -0.1 * field.grey.shape[1] < field.places[0]
             assert field.places[-1] < 1.1 * field.grey.shape[1]
 
@@ -79,6 +80,18 @@ def test_only_hands_of_the_training_are_blended(held_out: bool, monkeypatch: pyt
     for _ in range(30):
         renderer.field()
     assert bool(blended) is not held_out
+
+
+@pytest.mark.parametrize(("held_out", "strokes"), [(False, {1}), (True, {2})])
+def test_only_in_training_a_one_is_a_plain_stroke(
+    held_out: bool, strokes: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The 1s of these sources have two strokes."""
+    monkeypatch.setattr("batch.training.numbers.fields.LONG_ONES_FRACTION", 1.0)
+    renderer = Renderer(Sources(packed(), held_out), 1, hands={"unipen": 1.0})
+    ones = [renderer._digits()(1) for _ in range(30)]
+    assert {len(one.glyph.splits) - 1 for one in ones} == strokes
+    assert held_out or max(one.tall for one in ones) > 1.15
 
 
 def test_the_same_seed_gives_the_same_fields() -> None:
