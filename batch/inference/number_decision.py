@@ -13,9 +13,8 @@ from batch.inference.ctc import Floats
 from batch.records import Manifest, Reason, Status
 
 MIN_SHARE = 1e-12  # of a probability; the logarithm of 0 has no use
-MAX_STEP_PX = (
-    72.0  # from digit to digit in the strip, two heights of its line; farther apart they may be two numbers
-)
+# From digit to digit in the strip, two heights of its line. Farther apart, they may be two numbers.
+MAX_STEP_PX = 72.0
 SIGN_PRIOR = 0.5  # how often signs occur in practice, as a share of how often the training's fields hold them
 UNSEEN = 0.5  # the probability of a digit that the looks were not asked about: it says nothing
 

@@ -35,7 +35,7 @@ from batch.training.numbers.mixture import (
     GAPS,
     HANDS,
     LENGTHS,
-    LETTERS,
+    LOOKALIKES,
     MARKS,
     MILDER,
     PAPERS,
@@ -193,8 +193,8 @@ class Renderer:
         kind = pick(SIGNS_DRAWN, random)
         while kind == "slash" and gap == "cells":  # alone in a cell, it would be a 1
             kind = pick(SIGNS_DRAWN, random)
-        if kind in ("character", "letter"):
-            return self._character(CHARACTERS if kind == "character" else LETTERS)
+        if kind in ("character", "lookalike"):
+            return self._character(CHARACTERS if kind == "character" else LOOKALIKES)
         sign = draw_sign(kind, random)
         glyph = stroke_glyph(studio, sign.strokes, 0.2)
         return Piece(glyph, sign.size / max(glyph.width, glyph.height), SIGN, sign.top)

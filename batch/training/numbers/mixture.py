@@ -27,9 +27,9 @@ GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells"
 GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
 SIGNS_DRAWN: Shares = {
     "dot": 0.27, "comma": 0.13, "minus": 0.11, "equals": 0.03, "colon": 0.05, "apostrophe": 0.05,
-    "degree": 0.04, "bracket": 0.08, "slash": 0.08, "letter": 0.09, "character": 0.07,
+    "degree": 0.04, "bracket": 0.08, "slash": 0.08, "lookalike": 0.09, "character": 0.07,
 }  # fmt: skip
-LETTERS = "ACLPUufhGJTyd<>{}\\"  # and signs: beside digits, a person tells most of them from digits
+LOOKALIKES = "ACLPUufhGJTyd<>{}\\"  # beside digits, a person tells most of them from digits
 CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits make digits doubtful
 CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
