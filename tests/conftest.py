@@ -16,6 +16,7 @@ import hanging
 from batch.cli import main
 from batch.engines import pool
 from batch.inference import classifier, model_store
+from batch.outbox import processes
 from batch.terminal import log
 from batch.training import model_writer
 from command import Digitbox, Result
@@ -154,6 +155,19 @@ def inbox(tmp_path: Path) -> Path:
     folder = tmp_path / "inbox"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    """An outbox whose state is empty."""
+    (tmp_path / "outbox" / ".digitbox").mkdir(parents=True)
+    return tmp_path / "outbox"
+
+
+@pytest.fixture
+def long_lived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process be older than the entries that name it."""
+    monkeypatch.setattr(processes, "_began_at", lambda _: 0.0)
 
 
 @pytest.fixture

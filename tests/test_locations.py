@@ -5,7 +5,7 @@ import pytest
 
 from batch import locations
 from batch.errors import ConfigError
-from batch.locations import RemoteOutbox, is_trusted
+from batch.locations import RemoteOutbox, command_line, is_trusted
 
 
 @pytest.mark.parametrize(
@@ -132,3 +132,10 @@ def test_a_file_of_somebody_else_is_not_trusted(tmp_path: Path) -> None:
     os.chown(path, 12345, 12345)
     assert not is_trusted(path)
     assert not is_trusted(tmp_path / "gone")
+
+
+def test_a_command_for_an_outbox_in_a_store_names_its_state() -> None:
+    address = "s3://bucket/results"
+    assert command_line("export", RemoteOutbox(address)) == f"digitbox export --outbox {address}"
+    with_state = command_line("export", RemoteOutbox(address, Path("/s")))
+    assert with_state == f"digitbox export --outbox {address} --state /s"

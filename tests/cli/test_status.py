@@ -1,129 +1,29 @@
-"""Is all well, and what happened: for people, for programs, and with any ledger."""
+"""Tests of the command `digitbox status`, for people, for programs, and with any ledger."""
 
 import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from batch.clock import iso
-from batch.locations import STATE, RemoteOutbox, command_line
-from batch.monitoring.health import check_health
+from batch.locations import STATE
 from batch.outbox import ledger as ledgers
-from batch.outbox import processes, run_history
+from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
-from batch.outbox.run_history import Heartbeat
-from batch.records import RunSummary
 from command import ROOT, Digitbox
 from formats import FORMATS, two
-from scene import Scene
+from run_entries import NOBODY, WATCH, beat, problems, run
 
+pytestmark = pytest.mark.usefixtures("long_lived")
 TWO = FORMATS["png-8"](two())
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-NOBODY = 2**31 - 1  # no process has that number
-
-
-def at(hours: float) -> str:
-    """Hours before noon."""
-    return iso(NOON - timedelta(hours=hours))
-
-
-def run(number: int, hours: float, exit_code: int | None = 0, **more: Any) -> RunSummary:
-    return RunSummary(
-        run=str(number),
-        command=more.pop("command", "run"),
-        pid=more.pop("pid", NOBODY),
-        started_at=at(hours),
-        finished_at=None if exit_code is None else at(hours),
-        exit_code=exit_code,
-        **more,
-    )
-
-
-def beat(state: str, hours: float, **more: Any) -> Heartbeat:
-    return Heartbeat(more.pop("pid", os.getpid()), "/in", state, more.pop("detail", ""), at(hours), at(5), 30)
-
-
-@pytest.fixture
-def outbox(tmp_path: Path) -> Path:
-    (tmp_path / "outbox" / ".digitbox").mkdir(parents=True)
-    return tmp_path / "outbox"
-
-
-@pytest.fixture(autouse=True)
-def _long_lived(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process be older than the entries that name it."""
-    monkeypatch.setattr(processes, "_began_at", lambda _: 0.0)
-
-
-def problems(outbox: Path, *entries: RunSummary | Heartbeat, max_age_s: float | None = None) -> list[str]:
-    with closing(Ledger(outbox / ".digitbox")) as ledger:
-        for entry in entries:
-            if isinstance(entry, Heartbeat):
-                run_history.write_heartbeat(ledger, entry)
-            else:
-                run_history.write_run(ledger, entry)
-    return check_health((str(outbox),), outbox, NOON.timestamp(), max_age_s).problems
-
-
-WATCH = run(9, 5, None, command="watch", pid=os.getpid())
-
-
-@pytest.mark.parametrize(
-    ("entries", "problem"),
-    [
-        ([], "no run into"),
-        ([run(1, 5)], ""),
-        ([run(1, 30, 5, error="no model"), run(2, 5)], ""),
-        ([run(1, 30), run(2, 5, 5, error="no model")], "ended with 5: no model"),
-        ([run(1, 30), run(2, 5, 3, counts={"failed": 1, "ok": 3})], ""),  # none is failed now
-        ([run(1, 30), run(2, 5, 143, error="stopped by SIGTERM")], "ended with 143"),
-        ([run(1, 30), run(2, 5, None)], "was killed"),
-        ([run(1, 30, None), run(2, 5)], ""),
-        ([run(1, 30), run(2, 0, None, pid=os.getpid())], ""),
-        ([run(1, 30, 6), run(2, 0, None, pid=os.getpid())], "ended with 6"),
-        ([WATCH, beat("watching", 0.01)], ""),
-        ([run(1, 30, 6), WATCH, beat("watching", 0.01)], ""),
-        ([WATCH, beat("watching", 0.2)], "no sign of the watcher for 12 min"),
-        ([WATCH, beat("paused", 0.01, detail="no room")], "the watcher is paused: no room"),
-        ([replace(WATCH, pid=NOBODY), beat("watching", 0.01, pid=NOBODY)], "the watcher is gone"),
-        ([run(9, 9, 0, command="watch"), beat("stopped", 5, pid=NOBODY)], ""),
-        ([run(9, 9, 130, command="watch"), beat("stopped", 5, pid=NOBODY)], ""),
-        ([beat("watching", 30, pid=NOBODY), run(1, 5)], ""),  # a run has taken its place since
-        ([beat("watching", 30), run(1, 5)], ""),  # and another process its number
-        ([beat("watching", 2, pid=NOBODY), run(1, 5)], "the watcher is gone"),
-    ],
-)
-def test_what_is_well_and_what_is_not(
-    outbox: Path, entries: list[RunSummary | Heartbeat], problem: str
-) -> None:
-    found = problems(outbox, *entries)
-    if not problem:
-        assert found == []
-    else:
-        assert any(problem in text for text in found), found
-
-
-@pytest.mark.parametrize(
-    ("silent_s", "problem"), [(5, ""), (20, "no sign of the watcher for 20 s: a scan, a")]
-)
-def test_a_watcher_that_hangs_is_seen_in_seconds(outbox: Path, silent_s: float, problem: str) -> None:
-    """Its signs are those of a lock's time; the heartbeat in the ledger is rarer."""
-    lock = outbox / ".digitbox" / "watcher.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    lock.touch()
-    os.utime(lock, (NOON.timestamp() - silent_s,) * 2)
-    found = problems(outbox, WATCH, beat("watching", 1))
-    assert [text.startswith(problem) for text in found] == [True] * bool(problem)
 
 
 @pytest.mark.parametrize("is_alive", [False, True])
@@ -138,43 +38,12 @@ def test_status_has_one_age_of_the_last_sign(digitbox: Digitbox, outbox: Path, i
     assert re.findall("last sign (.*) ago", said) == ["2 min"] * (1 if is_alive else 2), said
 
 
-def test_a_watcher_that_was_killed_is_said_once(outbox: Path) -> None:
-    watch = replace(WATCH, pid=NOBODY)
-    assert len(problems(outbox, watch, beat("watching", 0.01, pid=NOBODY))) == 1
-
-
-def test_a_success_may_be_too_long_ago(outbox: Path) -> None:
-    entries = [run(1, 30), run(2, 29, 0)]
-    assert problems(outbox, *entries, max_age_s=30 * 3600) == []
-    assert problems(outbox, *entries, max_age_s=26 * 3600) == ["the last success is 29 h ago"]
-    assert problems(outbox, WATCH, beat("watching", 0.01), max_age_s=60) == []
-
-
-def test_no_success_at_all_is_too_long_ago(outbox: Path) -> None:
-    assert "no run has succeeded yet" in problems(outbox, run(1, 1, 3), max_age_s=1e8)
-
-
-# The commands
-
-
 def test_without_a_ledger(digitbox: Digitbox, tmp_path: Path) -> None:
     result = digitbox("status")
     assert (result.code, result.err) == (1, "")
     assert "nothing has been read into outbox yet" in result.out
     assert json.loads(digitbox("status", "--json").out)["healthy"] is False
     assert not (tmp_path / "outbox").exists()
-
-
-def test_the_history_of_no_outbox_and_without_a_run(digitbox: Digitbox, tmp_path: Path) -> None:
-    for arguments in ((), ("--json",), ("--outbox", "typo")):
-        result = digitbox("history", *arguments)
-        assert (result.code, result.out) == (4, "")
-        assert "give the --outbox of your runs" in result.err
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "outbox").mkdir()
-    result = digitbox("history")
-    assert (result.code, result.out, result.err) == (0, "", "no runs yet in outbox\n")
-    assert digitbox("history", "--json").out == "[]\n"
 
 
 def test_what_waits(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
@@ -241,18 +110,6 @@ def test_the_commands_to_give_next_name_the_outbox(digitbox: Digitbox, inbox: Pa
     )
 
 
-def test_a_watcher_that_is_gone_is_started_with_its_folders(outbox: Path) -> None:
-    (found,) = problems(outbox, replace(WATCH, pid=NOBODY), beat("watching", 0.01, pid=NOBODY))
-    assert found.endswith(f": start it again, digitbox watch /in --outbox {outbox}")
-
-
-def test_a_command_for_an_outbox_in_a_store_names_its_state() -> None:
-    address = "s3://bucket/results"
-    assert command_line("export", RemoteOutbox(address)) == f"digitbox export --outbox {address}"
-    with_state = command_line("export", RemoteOutbox(address, Path("/s")))
-    assert with_state == f"digitbox export --outbox {address} --state /s"
-
-
 @pytest.mark.parametrize("after", ["move", "delete"])
 @pytest.mark.parametrize("name", ["a.png", "*.png"])
 def test_scans_that_have_left_do_not_wait(name: str, after: str, digitbox: Digitbox, inbox: Path) -> None:
@@ -273,50 +130,6 @@ def test_the_outbox_of_the_file_is_looked_at(digitbox: Digitbox, inbox: Path, tm
     assert digitbox("run").code == 0
     assert digitbox("status").code == 0
     assert len(json.loads(digitbox("history", "--json").out)) == 1
-
-
-def test_it_looks_on_while_a_run_goes_on(
-    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-    digitbox("run")
-    seen: list[Any] = []
-    note = run_history.write_run
-
-    def noting(ledger: Ledger, summary: RunSummary) -> None:
-        note(ledger, summary)
-        if summary.rows:  # the batch is in a transaction that is open
-            seen.append(check_health((), Path("outbox"), 0))
-
-    monkeypatch.setattr(run_history, "write_run", noting)
-    digitbox("run")
-    assert [(found.running.rows, found.problems) for found in seen[:1]] == [(0, [])]
-
-
-def test_the_history_is_a_table(digitbox: Digitbox, inbox: Path) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-    digitbox("run")
-    digitbox("run", "gone\n\udcff=\x1b31m")
-    heading, failed, done = digitbox("history").out.splitlines()
-    columns = "started command took end scans ok review refused failed left"
-    assert " ".join(heading.split()) == columns
-    assert re.fullmatch(r"\S+ run \d+ (s|min) 0 1 1 0 0 0 0", " ".join(done.split()))
-    assert failed.split()[4] == "4" and "no such file" in failed and "\x1b" not in failed
-    assert len(digitbox("history", "--last", "1").out.splitlines()) == 2
-
-
-def test_a_killed_run_is_called_so(digitbox: Digitbox, outbox: Path) -> None:
-    problems(outbox, run(1, 5, None), run(2, 4, 0), run(3, 1, None, pid=os.getpid()))
-    assert [line.split()[4] for line in digitbox("history").out.splitlines()[1:]] == [
-        "running",
-        "0",
-        "killed",
-    ]
-    assert [entry["end"] for entry in json.loads(digitbox("history", "--json").out)] == [
-        "running",
-        "0",
-        "killed",
-    ]
 
 
 def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, outbox: Path) -> None:
@@ -362,29 +175,6 @@ def test_where_nothing_can_be_written(digitbox: Digitbox, inbox: Path, tmp_path:
     done = subprocess.run([*before, *command], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "all is well" in done.stdout
-
-
-# A watcher
-
-
-def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
-    seen: list[Any] = []
-    for at_s in (0, 20):
-        scene.ticking.at(at_s, lambda n=at_s: scene.drop(f"{n}.png", TWO))  # type: ignore[misc]
-    scene.ticking.at(40, lambda: scene.drop("half.png", TWO[:90]))
-    (scene.inbox / "folder.png").mkdir()  # is no scan, and does not wait
-    now = datetime.now(UTC).timestamp()
-    scene.ticking.at(30, lambda: seen.append(check_health((), scene.outbox, now)))
-    scene.watch(90)
-    scene.check()
-    (found,) = seen
-    assert (found.running.command, found.running.counts, found.problems) == ("watch", {"ok": 2}, [])
-    assert (found.watcher_state, found.waiting) == ("watching", 0)
-    after = check_health((), scene.outbox, now)
-    assert after.problems == [] and after.watcher_state == "stopped" and after.running is None
-    assert (after.last_run.exit_code, after.last_run.counts) == (0, {"ok": 2, "failed": 1})  # type: ignore[union-attr]
-    with closing(sqlite3.connect(scene.outbox / ".digitbox" / ledgers.FILE)) as opened:
-        assert opened.execute("SELECT COUNT(*) FROM runs").fetchone() == (1,)
 
 
 def test_who_may_only_read_an_outbox_is_told_how_it_is(outbox: Path) -> None:
