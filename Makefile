@@ -45,7 +45,7 @@ fuzz: $(VENV)/test.stamp ## read many damaged files of every format (FUZZ_CASES=
 	DIGITBOX_FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/images/test_fuzz.py
 
 kills: $(VENV)/test.stamp ## kill digitbox and cut its power at every single call; make test does so at every sixteenth
-	KILL_EVERY=1 $(PYTEST) tests/outbox/test_protocol.py tests/outbox/test_power.py tests/outbox/test_retry.py \
+	KILL_EVERY=1 $(PYTEST) tests/outbox/test_protocol.py tests/outbox/test_power.py tests/outbox/test_restoration.py \
 	  tests/watcher/test_loop_cleaning.py
 
 SOAK_SECONDS ?= 180

@@ -15,13 +15,10 @@ from command import Digitbox
 from faults import fast_folder
 from formats import FORMATS, two
 from others import as_another, needs_root, open_to_all
+from scan_folders import names
 
 TWO = FORMATS["png-8"](two())
 LEFT = "left for the next run: still being written, or changed in the last"
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("after", ["move", "delete"])
