@@ -1,0 +1,64 @@
+"""Tests of texts of numbers: USPS, LIBSVM and Semeion."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batch.errors import InputError
+from batch.training.data import datasets
+from data_sets import COUNT, IMAGES, LABELS, usps_libsvm
+
+
+def test_semeion_has_bits_and_columns_of_classes(tmp_path: Path) -> None:
+    bits = np.rint(IMAGES[:, 6:22, 6:22] / 255)
+    rows = np.hstack([bits.reshape(COUNT, -1), np.eye(10)[LABELS]])
+    np.savetxt(tmp_path / "semeion.data", rows, fmt="%.4f")
+    said: list[str] = []
+    loaded = datasets.load(str(tmp_path / "semeion.data"), said.append).train
+    assert np.array_equal(loaded.images[:, 6:22, 6:22], bits * 255)
+    assert loaded.labels.tolist() == LABELS.tolist()
+    assert "as Semeion's" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"1 {'0 ' * 256}\n1 0 0\n", "usps, line 2: 3 numbers, and 257 in another line: complete it"),
+        (f"1 {'0 ' * 256}\n1 {'x ' * 256}\n", "is no table of numbers"),
+        (f"1 {'0 ' * 256}\n1 {'0 ' * 300}\n", "is no table of numbers"),
+        (f"1 {'0 ' * 250}", "has no arrays of images"),
+        (f"1 1:{'1' * 100_000}", "levels must be"),
+        ("1 0:1", "has levels number 0 to 0 in 1 lines: they must begin with 1"),
+        ("1 1:1\n" * 50 + "1 999999999:1", "has levels number 1 to 999999999 in 51 lines"),
+        ("1 1:1\n1 65536:1\n" * 2100, "in 4200 lines"),
+        ("1 1:1\n1 1:\n", "is damaged"),
+        ("1 1:1\n1 99999999999999999999:1\n", "is damaged"),
+        ("3.5 1:1", "labels must be whole numbers"),
+        ("1 1:1\n\xff", "is damaged"),
+    ],
+)
+def test_wrong_texts_of_numbers_say_what_is_wrong(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "usps"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        datasets.load(str(path), print)
+
+
+def test_a_folder_of_several_texts_of_numbers_says_so(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        usps_libsvm(tmp_path).rename(tmp_path / name)
+    with pytest.raises(InputError, match="has several data sets, a and b: name one"):
+        datasets.load(str(tmp_path), print)
+
+
+def test_a_compressed_text_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.data.number_texts.MAX_BYTES", 1 << 20)
+    path = tmp_path / "usps.gz"
+    path.write_bytes(gzip.compress(b"1 1:1\n" * 200_000))
+    with pytest.raises(InputError, match="give fewer lines"):
+        datasets.load(str(path), print)
+    path.write_bytes(gzip.compress(b"1 1:1\n" * 10)[:-4])
+    with pytest.raises(InputError, match="is damaged"):
+        datasets.load(str(path), print)
