@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import logging
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +19,7 @@ from batch.engines.local import Engine
 from batch.engines.workers import ScanReader
 from batch.monitoring.news import News, State
 from batch.outbox.disposal import DONE, FAILED
-from batch.outbox.ledger import open_ledger
+from batch.outbox.ledger import FILE, open_ledger
 from batch.records import Beat, Outcome, ScanRef
 from batch.run import job
 from batch.text import text_cell
@@ -253,3 +255,28 @@ def after_reading(does: Callable[[], None]) -> Callable[[ScanReader], ScanReader
         return Reading(read)
 
     return wrap
+
+
+def says(scene: Scene) -> tuple[str, str]:
+    """Return what the ledger says of the watcher: its state, and why."""
+    with closing(sqlite3.connect(scene.outbox / ".digitbox" / FILE)) as ledger:
+        ((state, detail),) = ledger.execute("SELECT state, detail FROM watcher")
+    return state, detail
+
+
+def full(
+    scene: Scene, call: Callable[..., Any], until_s: float, concerns: Callable[..., bool]
+) -> Callable[..., Any]:
+    """Make a call that finds no room on the disk until it is time, if it concerns certain arguments."""
+
+    def calling(*arguments: Any, **settings: Any) -> Any:
+        if scene.ticking.now < until_s and concerns(*arguments):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return call(*arguments, **settings)
+
+    return calling
+
+
+def is_staged(path: Any, *_: Any) -> bool:
+    """Return whether a path is that of a file of results in the making."""
+    return "predictions-" in str(path)
