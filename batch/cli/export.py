@@ -133,8 +133,8 @@ def export(
     with ExitStack() as opened:
         ledger = None
         if has_ledger(outbox):
-            published_files.find(outbox)  # which says what other files there are
             ledger = opened.enter_context(open_ledger(outbox, read_only=True))
+            published_files.log_others(outbox, ledger)
             ledger.hold_snapshot()
         elif missing := published_files.missing_ledger(outbox):
             raise InputError(

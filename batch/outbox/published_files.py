@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from batch.locations import Location, state_folder
 from batch.outbox import batches
-from batch.outbox.ledger import exists, has_ledger, open_ledger
+from batch.outbox.ledger import Ledger, exists, has_ledger, open_ledger
 from batch.results import names
 from batch.text import count, text_cell
 
@@ -27,12 +28,27 @@ def find(outbox: Path) -> list[Path]:
     if has_ledger(outbox):
         with open_ledger(outbox, read_only=True) as ledger:
             found = [path for path in found if batches.has_file(ledger, path.name)]
+    _log_others(outbox, listed, found)
+    return found
+
+
+def log_others(outbox: Path, ledger: Ledger) -> None:
+    """Log which files in an outbox its ledger does not know.
+
+    Args:
+        outbox: The outbox.
+        ledger: Its ledger, as it is now: a snapshot would not know a file that digitbox has just published.
+    """
+    listed = names.find_all(outbox)
+    _log_others(outbox, listed, [path for path in listed if batches.has_file(ledger, path.name)])
+
+
+def _log_others(outbox: Path, listed: Sequence[Path], found: Sequence[Path]) -> None:
     counted = set(found)
     others = [path.name for path in listed if path not in counted]
     if others:
         files = f"{count(len(others), 'file')} that digitbox did not publish there"
         _log.warning(f"left out of {outbox}: {files}, e.g. {text_cell(others[0])}")
-    return found
 
 
 def missing_ledger(outbox: Location) -> str:
