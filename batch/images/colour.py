@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -39,25 +38,23 @@ class _Constants:
 _C = _Constants()
 
 
-def is_dark(pixels: npt.NDArray[Any]) -> bool:
+def is_dark(pixels: npt.NDArray[np.uint8]) -> bool:
     """Return whether an image is darker than its inverse; either an image is, or its inverse.
 
     Steps that round make other scans of an image and of its inverse. So digitbox inverts a dark image before
     them, and inverts what comes out.
 
     Args:
-        pixels: uint8 or uint16 (height, width), or (height, width, 3 or 4). A fourth channel does not count.
+        pixels: uint8 (height, width), or (height, width, 3 or 4). A fourth channel does not count.
     """
-    top = int(np.iinfo(pixels.dtype).max)
     values = pixels.size if pixels.ndim == 2 else pixels.shape[0] * pixels.shape[1] * 3
     twice = 2 * sum(cv2.sumElems(pixels)[:3])
-    return twice < top * values or (twice == top * values and int(pixels.flat[0]) <= top // 2)
+    return twice < 255 * values or (twice == 255 * values and int(pixels.flat[0]) <= 127)
 
 
-def invert(pixels: npt.NDArray[Any]) -> None:
+def invert(pixels: npt.NDArray[np.uint8]) -> None:
     """Invert an image where it lies, as a copy may be large; a fourth channel stays as it is."""
-    top = int(np.iinfo(pixels.dtype).max)
-    cv2.bitwise_xor(pixels, (top, top, top, 0), dst=pixels)
+    cv2.bitwise_xor(pixels, (255, 255, 255, 0), dst=pixels)
 
 
 def shows_ink(grey: Grey) -> bool:

@@ -170,7 +170,7 @@ def test_the_inverse_of_an_image_of_wide_pixels_is_inverse() -> None:
 def test_of_an_image_and_its_inverse_one_is_dark() -> None:
     half = np.zeros((4, 6, 3), np.uint8)
     half[:2] = 255
-    for image in (half, half[..., :1].repeat(4, 2), half.astype(np.uint16) * 257, half[..., 0].copy()):
+    for image in (half, half[..., :1].repeat(4, 2), half[..., 0].copy()):
         inverse = image.copy()
         colour.invert(inverse)
         assert colour.is_dark(image) != colour.is_dark(inverse)
