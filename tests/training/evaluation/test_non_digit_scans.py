@@ -33,7 +33,7 @@ def test_digits_come_from_an_archive(
     assert capsys.readouterr().out == f"{tmp_path / 'all'}\n"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/robustness.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/looking-closer.md", "docs/robustness.md"])
 def test_pages_say_which_letters_the_figures_leave_out(page: str) -> None:
     left_out = [letter for letter in string.ascii_letters if letter not in non_digits.CHARACTERS]
     assert f"`{''.join(left_out)}`" in (ROOT / page).read_text(encoding="utf-8")
