@@ -11,6 +11,7 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.errors import InputError
 from batch.inference import model_store, reader
+from batch.inference.models import Model
 from batch.records import Grey, Image, ScanRef
 from batch.training.data import arrays, idx, number_texts, tables
 from batch.training.data.arrays import LabelledImages, Parts
@@ -94,8 +95,9 @@ def upright(part: LabelledImages, source: str, say: Progress) -> LabelledImages:
         chosen = digits[np.linspace(0, len(digits) - 1, min(CHECKED, len(digits))).astype(int)]
         images = [part.images[index] for index in chosen.tolist()]
         labels = part.labels[chosen].tolist()
-        as_they_are = _share_right(images, labels)
-        turned = _share_right([np.ascontiguousarray(image.T) for image in images], labels)
+        model = reader.Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+        as_they_are = _share_right(model, images, labels)
+        turned = _share_right(model, [np.ascontiguousarray(image.T) for image in images], labels)
         if turned >= as_they_are + TURNED_BETTER:
             words.append("turned upright: rows and columns were exchanged")
             part = replace(part, images=[np.ascontiguousarray(image.T) for image in part.images])
@@ -111,7 +113,6 @@ def is_dark_on_light(images: Sequence[Grey] | Grey) -> bool:
     return float(np.median([np.median(edge) for edge in edges])) > BRIGHT
 
 
-def _share_right(images: list[Grey], labels: list[int]) -> float:
-    model = reader.Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+def _share_right(model: Model, images: list[Grey], labels: list[int]) -> float:
     outcomes = reader.read_images(((ScanRef("", ""), Image(image, "")) for image in images), model)
     return float(np.mean([outcome.label == label for outcome, label in zip(outcomes, labels, strict=True)]))
