@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from batch.records import Outcome, Status
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
 from batch.training.evaluation import charts, report
 from batch.training.evaluation.report import share, share_rows
+from batch.training.metrics import Flags
 
 
 class Answer(NamedTuple):
@@ -52,10 +54,8 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
     shown = [answer for answer in answers if answer.label is not None]
     result: dict[str, Any] = {}
     if shown:
-        right = np.array([answer.number == answer.label for answer in shown])
+        right, answered, confidences = _judged(shown)
         ok = np.array([answer.ok for answer in shown])
-        answered = np.array([answer.number is not None for answer in shown])
-        confidences = np.array([answer.confidence for answer in shown])
         distances = [edit_distance(answer.number or "", answer.label or "") for answer in shown]
         digits = sum(len(answer.label or "") for answer in shown)
         lengths = sum(
@@ -80,6 +80,15 @@ def figures(answers: Sequence[Answer]) -> dict[str, Any]:
             **share("answered", sum(answer.number is not None for answer in others), len(others)),
         }
     return result
+
+
+def _judged(shown: Sequence[Answer]) -> tuple[Flags, Flags, npt.NDArray[np.float64]]:
+    """Return whether each answer is right, whether it is a number at all, and its confidence, (n,) each."""
+    return (
+        np.array([answer.number == answer.label for answer in shown]),
+        np.array([answer.number is not None for answer in shown]),
+        np.array([answer.confidence for answer in shown]),
+    )
 
 
 def answers_of(scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]) -> list[Answer]:
@@ -140,9 +149,7 @@ def write(
     report.write(folder, title, model, result, _rows(result), scans, outcomes)
     shown = [answer for answer in answers if answer.label is not None]
     if shown:
-        confidences = np.array([answer.confidence for answer in shown])
-        right = np.array([answer.number == answer.label for answer in shown])
-        answered = np.array([answer.number is not None for answer in shown])
+        right, answered, confidences = _judged(shown)
         charts.reliability(confidences[answered], right[answered], folder / "reliability.png")
         charts.risk_coverage(confidences, right, folder / "risk-coverage.png")
     return result
