@@ -39,7 +39,7 @@ def run(folder: Path, after: After) -> None:
     )
     # A worker would be killed at calls of its own, and a new one take its place.
     with mock.patch.object(job, "new_engine", lambda _, reader: Engine(reader, 0)):
-        job.run(options, job.find(options), lambda _: None)
+        job.run(options, job.find(options), lambda _: None, job.new_stats(options))
 
 
 def watch(folder: Path, after: After) -> None:

@@ -192,7 +192,7 @@ def send_pages(
     reader: ScanReader,
     request: PageRequest,
     send: Callable[[list[Outcome]], object],
-    beat: Beat = _be_silent,
+    beat: Beat,
 ) -> list[Outcome] | Loss:
     """Read the pages of a scan, and send them as they come.
 

@@ -17,7 +17,7 @@ _FRAMES_BYTES_PER_PIXEL = 8  # of frames at a time and of the limit: little more
 
 
 @contextmanager
-def open_pages(data: bytes, max_pixels: int, *, full_size: bool = False) -> Iterator[Pages]:
+def open_pages(data: bytes, max_pixels: int, *, full_size: bool) -> Iterator[Pages]:
     """Open a file; a `with` block holds what its decoder needs.
 
     Args:

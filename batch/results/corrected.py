@@ -172,7 +172,7 @@ def is_label(label: str, *, with_numbers: bool) -> bool:
     return label in LABELS or (with_numbers and NUMBER.fullmatch(label) is not None)
 
 
-def effect(label: str, *, with_numbers: bool = False) -> tuple[Status, Reason | None]:
+def effect(label: str, *, with_numbers: bool) -> tuple[Status, Reason | None]:
     """Return status and reason of a scan that a person answered.
 
     digitbox may read a scan first as a number, and later as a single digit. The person's number stays.

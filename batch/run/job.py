@@ -64,14 +64,14 @@ def new_stats(options: RunOptions | WatchOptions) -> RunStats:
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
 
 
-def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats | None = None) -> None:
+def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats) -> None:
     """Read all scans, or those that have no row yet, and publish one row for each.
 
     Args:
         options: The options of the run.
         inputs: The scans, from `find`.
         show: A function that gets the outcomes as they come.
-        stats: Counts the outcomes; at the end it has the exit code. None to begin new ones.
+        stats: Counts the outcomes; at the end it has the exit code.
 
     Raises:
         MissingExtraError: The format, the runtime or the engine needs an extra that is not installed.
@@ -82,7 +82,6 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats |
         BusyError: Another process writes to the outbox, or moves or deletes scans of the same folder.
         InputError: A folder is gone; or there is nothing to read, and the options make that an error.
     """
-    stats = stats or new_stats(options)
     schema.check_format(options.format)
     reader, manifest = new_reader(options)
     engine = _engine_of(options, reader)
@@ -198,11 +197,10 @@ def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
     return new_engine(options, reader)
 
 
-def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats | None = None) -> Outbox:
-    """Return the outbox for the rows. With statistics, its ledger gets an entry for the run."""
+def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats) -> Outbox:
+    """Return the outbox for the rows. Its ledger gets an entry for the run, from the statistics."""
     version = manifest.version if options.digits == ONE else manifest.numbers_version
-    if stats is not None:
-        stats.model = version
+    stats.model = version
     return Outbox(
         options.outbox,
         format_name=options.format,

@@ -46,7 +46,7 @@ def _logits(classifier: Classifier, tested: Examples) -> npt.NDArray[np.float32]
 
 
 def figures(
-    classifier: Classifier, manifest: Manifest, tested: Examples, scans: int | None = None
+    classifier: Classifier, manifest: Manifest, tested: Examples, scans: int
 ) -> dict[str, float | int]:
     """Return how many are right, how many are answered `ok`, and how many of those are wrong.
 
@@ -54,25 +54,24 @@ def figures(
         classifier: The classifier to test.
         manifest: Manifest with the thresholds.
         tested: Examples to test it on.
-        scans: Scans of the test, those that the gate refused included; None if it refused none. A digit that
-            the gate refuses counts as not read.
+        scans: Number of scans of the test. A digit that the gate refused is no example, and counts as not
+            read.
 
     Returns:
         Figures by name, see `model_card.sentence`.
     """
-    count = len(tested.labels) if scans is None else scans
     likely = decision.probabilities(_logits(classifier, tested), manifest.output, manifest.temperature)
     confidences, right = likely.max(axis=1), likely.argmax(axis=1) == tested.labels
     ok = confidences >= manifest.review_below
     correct = int(right.sum())
-    low, high = wilson_interval(correct, count)
+    low, high = wilson_interval(correct, scans)
     return {
-        "n": count,
+        "n": scans,
         "correct": correct,
-        "accuracy": round(correct / count, 6),
+        "accuracy": round(correct / scans, 6),
         "accuracy_low": round(low, 6),
         "accuracy_high": round(high, 6),
-        "ok_fraction": round(int(ok.sum()) / count, 6),
+        "ok_fraction": round(int(ok.sum()) / scans, 6),
         "ok_wrong_fraction": round(int((ok & ~right).sum()) / max(1, int(ok.sum())), 6),
         "calibration_error": round(metrics.expected_calibration_error(confidences, right), 6),
     }

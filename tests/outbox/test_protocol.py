@@ -219,7 +219,7 @@ def state(folder: Path) -> str:
 def recover(folder: Path, after: After) -> None:
     """Recover, as each way does first."""
     options = RunOptions(outbox=folder / "outbox", after=after)
-    with job.new_outbox(options, MANIFEST):
+    with job.new_outbox(options, MANIFEST, job.new_stats(options)):
         pass
 
 

@@ -152,7 +152,7 @@ def test_a_run_of_another_user_waits_for_longer(tmp_path: Path, fake_model: Path
         def run() -> None:
             with pytest.MonkeyPatch.context() as patched:
                 patched.setattr(job, "new_check", lambda _: SettleCheck(2, now=lambda: clock[0]))
-                job.run(options, job.find(options), lambda _: None)
+                job.run(options, job.find(options), lambda _: None, job.new_stats(options))
 
         with (folder / "in" / "a.png").open("wb", buffering=0) as file:
             file.write(TWO[:60])

@@ -42,6 +42,6 @@ def test_the_threshold_keeps_the_risk(monkeypatch: pytest.MonkeyPatch) -> None:
     tested = Examples(np.zeros((3000, 28, 28, 1), np.uint8), labels)
     fake = Fake(MANIFEST, logits)
     manifest = calibration.calibrated(fake, MANIFEST, tested)
-    figures = calibration.figures(fake, manifest, tested)
+    figures = calibration.figures(fake, manifest, tested, 3000)
     assert 0 < figures["ok_wrong_fraction"] <= calibration.MAX_RISK
     assert figures["ok_fraction"] < figures["accuracy"]
