@@ -48,9 +48,9 @@ SYSTEMD, CRON, WINDOWS = "systemd", "cron", "windows"
 
 
 def _time(_: click.Context, __: click.Parameter, text: str | None) -> Any:
-    match = None if text is None else re.fullmatch(r"(\d\d?):(\d\d)", text, re.ASCII)
     if text is None:
         return None
+    match = re.fullmatch(r"(\d\d?):(\d\d)", text, re.ASCII)
     try:
         if match:
             return datetime.min.replace(hour=int(match[1]), minute=int(match[2])).time()

@@ -37,7 +37,7 @@ def install(job: Service, is_systemd: bool) -> list[str]:
     """
     undo = f"digitbox schedule --uninstall {'--systemd' if is_systemd else '--cron'} --name {job.name}"
     if is_systemd:
-        has_namespaces = _has_namespaces()
+        has_namespaces = _has_namespaces()  # fails before digitbox writes anything where there is no systemd
         if isinstance(job, Job):
             install_units(systemd_units(job, has_namespaces=has_namespaces), f"{job.name}.timer")
             lines = [f"installed {job.name}.timer in {units_folder()}: {job.when()}"]
@@ -75,7 +75,6 @@ def install_units(units: dict[str, str], started: str) -> None:
         ConfigError: systemd cannot be called; another program wrote a unit of this name; or the folder cannot
             be written.
     """
-    _systemctl("daemon-reload")  # fails before digitbox writes anything where there is no systemd
     folder = units_folder()
     for file in units:
         _check_ours(folder / file)
