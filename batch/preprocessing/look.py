@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from batch.preprocessing.arrays import histogram
 from batch.records import Grey
 
 
@@ -59,7 +60,6 @@ SIDE_PX = LOOK.side_px
 
 _INSIDE_PX = LOOK.side_px - 2 * LOOK.margin_px
 _SQUARE = np.ones((2, 2), np.uint8)
-_CHANNEL, _BINS, _RANGE = [0], [256], [0, 256]
 
 
 def look_input(grey: Grey) -> Grey:
@@ -74,7 +74,7 @@ def look_input(grey: Grey) -> Grey:
     Returns:
         The scan in the middle, in its own proportions, uint8 (64, 64): paper at 48, ink up to 255.
     """
-    return light_input(cv2.bitwise_not(grey) if is_ink_dark(grey) else grey)
+    return light_input(with_light_ink(grey))
 
 
 def light_input(light: Grey) -> Grey:
@@ -149,6 +149,15 @@ def place_of(shape: tuple[int, int], where: Sequence[float]) -> Place:
     return place
 
 
+def with_light_ink(grey: Grey) -> Grey:
+    """Return a scan whose ink is lighter than the paper: the scan itself, or its inverse.
+
+    Args:
+        grey: Grey image, uint8 (height, width), at least one pixel.
+    """
+    return cv2.bitwise_not(grey) if is_ink_dark(grey) else grey
+
+
 def is_ink_dark(grey: Grey) -> bool:
     """Return whether ink is darker than paper; the inverse of a scan always gets the other answer.
 
@@ -157,7 +166,7 @@ def is_ink_dark(grey: Grey) -> bool:
     """
     step = max(grey.shape) // LOOK.sample_px
     sample = grey[::step, ::step].copy() if step > 1 else grey
-    cumulated = cv2.calcHist([sample], _CHANNEL, None, _BINS, _RANGE).cumsum()
+    cumulated = histogram(sample).cumsum()
     levels = cumulated.searchsorted(_sign_ranks(sample.size)).tolist()
     # Three levels on each side of twice the median: all are integers, so the inverse has the negative.
     balance = len(LOOK.sign_shares) * (levels[0] + levels[1]) - sum(levels[2:])
@@ -214,7 +223,7 @@ def reduce(grey: Grey, factor: int) -> Grey:
 
 def level_curve(small: Grey) -> Grey:
     """Return the table of levels, uint8 (256,), that brings the median to the ground and the ink to 255."""
-    cumulated = cv2.calcHist([small], _CHANNEL, None, _BINS, _RANGE).cumsum()
+    cumulated = histogram(small).cumsum()
     paper, ink, extreme = cumulated.searchsorted(_level_ranks(small.size)).tolist()
     contrast = max(ink - paper, (extreme - paper) // 2, LOOK.min_contrast)
     return _CURVES[contrast, 255 - paper : 511 - paper]

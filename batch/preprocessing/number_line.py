@@ -15,7 +15,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from batch.preprocessing.look import LOOK, Place, is_ink_dark, level_curve, light_input, reduce
+from batch.preprocessing.look import LOOK, Place, level_curve, light_input, reduce, with_light_ink
 from batch.preprocessing.writing_line import find_line, find_small_line
 from batch.records import Grey
 
@@ -72,7 +72,7 @@ def strip_of(grey: Grey) -> Strip:
     Args:
         grey: Grey image, uint8 (height, width), at least one pixel.
     """
-    base = _reduce_to(_with_light_ink(grey), STRIP.base_px)
+    base = _reduce_to(with_light_ink(grey), STRIP.base_px)
     base = np.asarray(cv2.LUT(base, level_curve(base)))
     left, top, right, bottom = find_line(base)
     height, width = bottom - top, right - left
@@ -100,7 +100,7 @@ def small_line_of(grey: Grey) -> Place | None:
     Returns:
         The place; None if the line is not small, or if it is not clear where it is.
     """
-    light = _with_light_ink(grey)
+    light = with_light_ink(grey)
     base = _reduce_to(light, STRIP.base_px)
     curve = level_curve(base)
     place = find_small_line(cv2.LUT(base, curve), cv2.LUT(light[[0, -1]], curve))
@@ -172,10 +172,6 @@ def digit_pictures(strip: Grey, middles: Sequence[float]) -> list[Grey]:
         last = min(strip.shape[1], math.ceil(min(right, middle + STRIP.reach_px)))
         pictures.append(light_input(strip[:, first : max(last, first + 1)]))
     return pictures
-
-
-def _with_light_ink(grey: Grey) -> Grey:
-    return cv2.bitwise_not(grey) if is_ink_dark(grey) else grey
 
 
 def _reduce_to(light: Grey, height_px: int) -> Grey:
