@@ -103,11 +103,14 @@ def build(
         MissingExtraError: TensorFlow is not installed.
     """
     check_review_below(review_below)
+    network: Looks | DigitReader
     if manifest.preprocess.input is Input.DIGIT:
-        network = classifier.build(files, manifest, runtime)
-        of_digits = DigitReader(network, Thresholds.of(manifest, review_below))
-        reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below)
-        return Model(manifest, of_digits, reader)
-    looks = Looks(look_networks.build(files, manifest, runtime), LookRules.of(manifest, review_below))
-    reader = None if digits == ONE else numbers.build(files, manifest, digits, review_below, looks)
-    return Model(manifest, looks, reader)
+        network = DigitReader(
+            classifier.build(files, manifest, runtime), Thresholds.of(manifest, review_below)
+        )
+    else:
+        network = Looks(look_networks.build(files, manifest, runtime), LookRules.of(manifest, review_below))
+    model = Model(manifest, network)
+    if digits == ONE:
+        return model
+    return model._replace(numbers=numbers.build(files, manifest, digits, review_below, model.looks))
