@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -300,6 +300,12 @@ def has_ledger(outbox: Location) -> bool:
     return False
 
 
+def hold_to_clean(outbox: Location) -> AbstractContextManager[None]:
+    """Return the locks of who cleans up an outbox, as a context manager; see `turns.hold_outbox`."""
+    busy = f"a run, prune or retry is at work in {outbox}: wait for it"
+    return turns.hold_outbox(state_folder(outbox), turns.Role.CLEANER, busy=busy)
+
+
 @contextmanager
 def open_ledger(outbox: Location, *, read_only: bool = False) -> Iterator[Ledger]:
     """Open the ledger of an outbox that has one, to look at it or to clean up.
@@ -316,9 +322,8 @@ def open_ledger(outbox: Location, *, read_only: bool = False) -> Iterator[Ledger
         if read_only:
             yield stack.enter_context(closing(Ledger(folder, read_only=True)))
             return
-        busy = f"a run, prune or retry is at work in {outbox}: wait for it"
         try:
-            stack.enter_context(turns.hold_outbox(folder, turns.Role.CLEANER, busy=busy))
+            stack.enter_context(hold_to_clean(outbox))
             with turns.hold_turn(folder):  # a ledger of an older version gets its new tables
                 ledger = stack.enter_context(closing(Ledger(folder)))
         except OSError as error:

@@ -17,7 +17,7 @@ from batch import clock
 from batch.errors import OutboxError
 from batch.locations import state_folder
 from batch.outbox import batches, disposal, restoration, settled, turns
-from batch.outbox.ledger import Ledger, open_ledger
+from batch.outbox.ledger import Ledger, hold_to_clean, open_ledger
 from batch.outbox.settled import Settled
 from batch.records import After, Status
 from batch.results import names
@@ -125,12 +125,8 @@ def prune_outbox(
 def _make_room(outbox: Path, limits: Limits, pruned: Pruned, now: datetime) -> bool:
     """Remove old files of done/ and failed/, and leave the ledger as it is; return whether there were any."""
     folder = state_folder(outbox)
-    busy = f"a run, prune or retry is at work in {outbox}: wait for it"
     try:
-        with (
-            turns.hold_outbox(folder, turns.Role.CLEANER, busy=busy),
-            closing(Ledger(folder, read_only=True)) as ledger,
-        ):
+        with hold_to_clean(outbox), closing(Ledger(folder, read_only=True)) as ledger:
             misdated = _misdated(ledger, limits, now)
             steps = _prune_folders(ledger, outbox, limits, misdated, pruned, dry_run=False, now=now)
             turns.take_turns(lambda: turns.hold_turn(folder), steps)
