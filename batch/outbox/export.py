@@ -12,12 +12,12 @@ from pathlib import Path
 
 from batch import clock
 from batch.errors import InputError, OutboxError
-from batch.outbox import settled
+from batch.outbox import renamed, settled
 from batch.outbox.batches import Batch
 from batch.outbox.ledger import Ledger
 from batch.results import reader, schema
 from batch.results.corrected import EFFECTIVE_COLUMNS, Corrections
-from batch.results.scan_keys import scan_key, superseded_keys
+from batch.results.scan_keys import FormerNames, scan_key, superseded_keys
 from batch.results.schema import Record
 from batch.results.writers import Writer
 from batch.storage.durable import digest
@@ -72,6 +72,10 @@ class PublishedRows:
     def batches(self) -> int:
         """Return how many of the other files of results may have rows of the chosen time."""
         return self._chosen - self.missing
+
+    def former_names(self) -> FormerNames:
+        """Return the former names of scans that have another one now."""
+        return renamed.load(self._ledger)
 
     def check_files(self) -> list[str]:
         """Check that each file is what was published, and leave out the others; return the columns of all."""
@@ -146,9 +150,12 @@ class LatestRows:
     Args:
         rows: The rows, each with its number, in order.
         has_old_files: True if some rows may lack their source.
+        former_names: The former names of scans that have another one now.
     """
 
-    def __init__(self, rows: Iterator[tuple[int, Record]], *, has_old_files: bool) -> None:
+    def __init__(
+        self, rows: Iterator[tuple[int, Record]], *, has_old_files: bool, former_names: FormerNames
+    ) -> None:
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
         self._connection.execute("BEGIN")
@@ -156,7 +163,12 @@ class LatestRows:
             (key, number)
             for number, row in rows
             for key in superseded_keys(
-                row["file"], row.get("source"), row.get("page"), row["sha256"], has_old_files=has_old_files
+                row["file"],
+                row.get("source"),
+                row.get("page"),
+                row["sha256"],
+                has_old_files=has_old_files,
+                former_names=former_names,
             )
         )
         try:
@@ -198,7 +210,9 @@ def export_rows(
     with ExitStack() as stack:
         latest = None
         if source.choice.latest:
-            latest = LatestRows(source.rows(), has_old_files=source.has_old_files)
+            latest = LatestRows(
+                source.rows(), has_old_files=source.has_old_files, former_names=source.former_names()
+            )
             stack.callback(latest.close)
         columns = names
         if corrections is not None:

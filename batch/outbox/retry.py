@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batch.locations import Location, is_remote, state_folder
-from batch.outbox import restoration, settled, turns
+from batch.outbox import renamed, restoration, settled, turns
 from batch.outbox.corrections import correct_results, load
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
-from batch.records import Reason, Status
+from batch.records import Outcome, Reason, Status
 from batch.results.corrected import Corrections
 
 
@@ -112,6 +112,7 @@ def _retry(
     ((end,),) = ledger.execute("SELECT IFNULL(max(rowid), 0) FROM members")
     for portion in settled.in_turns(settled.settled_scans(ledger, with_moved=True)):
         chunk: list[Settled] = []
+        moved: list[tuple[Outcome, Path]] = []
         for scan in portion:
             if scan.number > end or not choice.has(scan, corrections):
                 continue
@@ -128,15 +129,19 @@ def _retry(
             elif not is_in_place:
                 assert isinstance(outbox, Path)  # digitbox never moves objects
                 try:
-                    restoration.restore(Path(place), scan.outcome, scan.batch, outbox)
+                    target = restoration.restore(Path(place), scan.outcome, scan.batch, outbox)
                 except OSError as error:
                     result.problems.append(error)
                     continue
+                if target != Path(ref.path):
+                    moved.append((scan.outcome, target))
             result.in_place += is_in_place
             result.brought_back += not is_in_place
             chunk.append(scan)
         if show is None and chunk:
-            settled.forget_scans(ledger, chunk)
+            with ledger.transaction():
+                renamed.note(ledger, outbox, moved)
+                settled.forget_scans(ledger, chunk)
         yield
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batch.errors import ConfigError, InputError
 from batch.locations import STATE
-from batch.outbox import batches, disposal, published_files
+from batch.outbox import batches, disposal, published_files, renamed
 from batch.outbox.corrections import load
 from batch.outbox.ledger import Ledger
 from batch.outbox.ledger import exists as ledger_exists
@@ -19,7 +19,7 @@ from batch.records import Status
 from batch.results import reader
 from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.results.reader import Row
-from batch.results.scan_keys import scan_key, short_key, superseded_keys
+from batch.results.scan_keys import FormerNames, scan_key, short_key, superseded_keys
 from batch.text import text_cell
 
 MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
@@ -197,9 +197,11 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
     ok_count = 0
     with ExitStack() as stack:
         folders: dict[Path, ResultsFolder] = {}
+        former_names: dict[Path, FormerNames] = {}
         for path in reversed(paths):  # so that the last row of a scan comes first
             if path.parent not in folders:
                 folders[path.parent] = stack.enter_context(closing(ResultsFolder(path.parent)))
+                former_names[path.parent] = folders[path.parent].former_names()
             for entry in folders[path.parent].read(path):
                 row = entry.row
                 scan = row.file, row.source, row.page, row.sha256
@@ -207,7 +209,11 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
                 if key in superseded:
                     report_rows.read_again += 1
                     continue
-                superseded.update(superseded_keys(*scan, has_old_files=has_old_files))
+                superseded.update(
+                    superseded_keys(
+                        *scan, has_old_files=has_old_files, former_names=former_names[path.parent]
+                    )
+                )
                 report_rows.add_counts(entry)
                 if not entry.doubtful and (ok_count := ok_count + 1) > max_ok_rows:
                     report_rows.left_out[key] = entry.counted
@@ -242,6 +248,10 @@ class ResultsFolder:
     def knows(self, path: Path) -> bool:
         """Return whether a file in this folder is one that digitbox published, as far as that is known."""
         return self._ledger is None or batches.has_file(self._ledger, path.name)
+
+    def former_names(self) -> FormerNames:
+        """Return the former names of scans that have another one now, as far as that is known."""
+        return renamed.load(self._ledger)
 
     def read(self, path: Path) -> Iterator[Entry]:
         """Yield the rows of a file of results in this folder.

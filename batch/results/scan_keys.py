@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+FormerNames = Mapping[tuple[str, str, str], str]
+"""By source, file and SHA-256 of a row: the file in earlier rows of the same scan."""
 
 
 def scan_key(file: str, source: str | None, page: int | None, sha256: str | None) -> bytes:
@@ -23,12 +26,19 @@ def shortened(key: bytes) -> str:
 
 
 def superseded_keys(
-    file: str, source: str | None, page: int | None, sha256: str | None, *, has_old_files: bool
+    file: str,
+    source: str | None,
+    page: int | None,
+    sha256: str | None,
+    *,
+    has_old_files: bool,
+    former_names: FormerNames,
 ) -> Iterator[bytes]:
     """Yield the key of a row, and those of the rows that give way to it.
 
     A row may lack its content (the scan vanished, or could not be read), its page, or its source (results of
-    older versions). It gives way to any later row that is the same in what it does have.
+    older versions). It gives way to any later row that is the same in what it does have. A row also gives
+    way to one of the name that the scan has since.
 
     Args:
         file: The name in the row.
@@ -36,8 +46,13 @@ def superseded_keys(
         page: The page in the row.
         sha256: The digest in the row.
         has_old_files: True if some rows may lack their source.
+        former_names: The former names of scans that have another one now.
     """
     for known_source in {source or None, None} if has_old_files else {source}:
         for known_page in {page, None}:
             for known_sha256 in {sha256 or None, None}:
                 yield scan_key(file, known_source, known_page, known_sha256)
+    names = [file]
+    while (former := former_names.get((source or "", names[-1], sha256 or ""), file)) not in names:
+        yield scan_key(former, source, page, sha256)
+        names.append(former)

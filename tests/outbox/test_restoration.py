@@ -1,7 +1,10 @@
 """Tests of the way back of scans that retry brings back from done/ and failed/."""
 
+import csv
 import errno
+import io
 import itertools
+import json
 import os
 import shutil
 from collections import Counter
@@ -12,6 +15,8 @@ import pytest
 
 from batch.outbox import restoration
 from batch.outbox.retry import ScanFilter, retry_scans
+from batch.records import Status
+from batch.report.rows import collect, find_sources
 from batch.storage import durable
 from command import Digitbox
 from faults import KILL_EVERY, killed_at
@@ -42,6 +47,34 @@ def test_nothing_is_overwritten(digitbox: Digitbox, inbox: Path) -> None:
     assert digitbox("retry").code == 0
     assert (inbox / "bad.png").read_bytes() == b"another"
     assert (inbox / "bad-3.png").read_bytes() == TWO[:60]
+
+
+def test_a_scan_with_a_new_name_is_still_the_same(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    """A scanner calls its scan the same every day. Its rows and a person's answer follow the new name."""
+    for content in (TWO[:60], TWO[:70]):
+        fill(inbox / "box", scan=content)
+        digitbox("run", "--after", "move", "--settle", "0")
+    rows = list(csv.DictReader(io.StringIO(digitbox("export", "--latest").out)))
+    keys = ["file", "sha256", "batch", "prediction", "page", "source"]
+    with (tmp_path / "corrections.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [*keys, "corrected", "reviewed_at"])
+        writer.writeheader()
+        for row, answer in zip(rows, ("3", "4"), strict=True):
+            writer.writerow({**{key: row[key] for key in keys}, "corrected": answer, "reviewed_at": ""})
+    assert digitbox("apply").code == 0
+    for _ in range(2):  # the new name stays
+        assert digitbox("retry", "--status", "ok").code == 0
+        assert names(inbox) == ["box/scan-2.png", "box/scan.png"]
+        digitbox("run", "--after", "move", "--settle", "0")
+        latest = list(csv.DictReader(io.StringIO(digitbox("export", "--latest").out)))
+        assert {row["sha256"]: (row["status"], row["prediction"]) for row in latest} == {
+            rows[0]["sha256"]: ("ok", "3"),
+            rows[1]["sha256"]: ("ok", "4"),
+        }
+        assert sorted(row["file"] for row in latest) == ["box/scan-2.png", "box/scan.png"]
+        counts = collect(find_sources([tmp_path / "outbox"])).counts
+        assert counts == {Status.OK: 2}
+        assert json.loads(digitbox("status", "--json").out)["counts"]["ok"] == 2
 
 
 @pytest.mark.parametrize("inputs", [["inbox"], ["inbox", "other"], ["inbox/*.png"], ["inbox/bad.png"]])
@@ -164,6 +197,9 @@ def test_equal_scans_that_failed_one_after_another_go_back(digitbox: Digitbox, i
     assert digitbox("retry").err.startswith("3 scans are new, 3 of them back")
     assert names(inbox) == ["bad-2.png", "bad-3.png", "bad.png"]
     assert "nothing to retry" in digitbox("retry").err
+    digitbox("run", "--only-new", "--after", "move", "--settle", "0", "--max-files", "3")
+    exported = digitbox("export", "--latest").out.splitlines()[1:]
+    assert sorted(line.split(",")[0] for line in exported) == ["bad-2.png", "bad-3.png", "bad.png"]
 
 
 def test_a_folder_that_an_older_version_moved_goes_back(digitbox: Digitbox, inbox: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from batch.errors import InputError
+from batch.locations import state_folder
 from batch.outbox.corrections import CorrectionStore, load
+from batch.outbox.ledger import Ledger
 from batch.records import Outcome, Reason, Status
 from batch.report import answers
 from batch.report import rows as report_rows
@@ -192,6 +194,24 @@ def test_a_scan_that_vanished_and_came_back_is_one(opened: Opened, outbox: Path,
     for data in (page_data(rows), page_data(opened())):  # as after a restart of the server
         assert data["counts"] == {"ok": 1, "review": 2, "refused": 1, "failed": 1}
         assert (data["read_again"], sorted(data["columns"]["file"]).count("a.png")) == (1, 1)
+
+
+def test_a_row_gives_way_to_that_of_a_new_name(opened: Opened, outbox: Path, tmp_path: Path) -> None:
+    old = scan(tmp_path / "scans", "a.png", 9)
+    publish(outbox, [outcome(old, Status.REVIEW, 5, Reason.LOW_CONFIDENCE)], now=NOON + timedelta(hours=1))
+    rows = opened()
+    known = len(page_data(rows)["columns"]["key"])
+    new = scan(tmp_path / "scans", "a-2.png", 9)
+    again = outcome(new, Status.OK, 5)
+    with closing(Ledger(state_folder(outbox))) as ledger:
+        names = new.source, "a-2.png", again.sha256, "a.png"
+        ledger.execute("INSERT INTO renamed VALUES (?, ?, ?, ?)", names)
+    publish(outbox, [again], now=NOON + timedelta(hours=2))
+    replaced = rows.changes(known, 0)["columns"]["replaces"]
+    assert replaced == {0: short_key("a.png", old.source, None, again.sha256)}
+    for data in (page_data(rows), page_data(opened())):  # as after a restart of the server
+        assert data["read_again"] == 1
+        assert [name for name in data["columns"]["file"] if name.startswith("a")] == ["a-2.png"]
 
 
 WRONG: dict[str, Any] = {

@@ -112,7 +112,7 @@ def downgrade(ledger: Path) -> None:
     """Make a ledger one of the version before it knew the time of the last change."""
     with closing(sqlite3.connect(ledger)) as connection:
         connection.executescript(
-            "DROP TABLE pages; ALTER TABLE members DROP COLUMN source;"
+            "DROP TABLE renamed; DROP TABLE pages; ALTER TABLE members DROP COLUMN source;"
             "ALTER TABLE members DROP COLUMN ctime_ns; PRAGMA user_version = 3;"
         )
 
