@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from batch.cli.types import LocalPath, NamedPath, OutboxPath, ScanPath
+from batch.cli.types import LocalPath, NamedPath, OutboxPath, ScanPath, WrittenPath
 from batch.cli.values import lengths, seconds, tolerance
 from batch.config import OF_RUN, OF_WATCH, RunOptions, StateOptions
 from batch.locations import RemoteOutbox
@@ -145,8 +145,8 @@ _OF_KIND: dict[Kind, Callable[[Option], dict[str, Any]]] = {
     Kind.NUMBER: lambda option: {"type": Number(option.low, option.high)},
     Kind.FLAG: lambda option: {"is_flag": True},
     Kind.PATTERNS: lambda option: {"multiple": True},
-    Kind.FILE: lambda option: {"type": NamedPath(dir_okay=False, readable=False, path_type=Path)},
-    Kind.FILE_OR_STDOUT: lambda option: {"type": NamedPath(dir_okay=False, allow_dash=True, path_type=Path)},
+    Kind.FILE: lambda option: {"type": WrittenPath()},
+    Kind.FILE_OR_STDOUT: lambda option: {"type": WrittenPath(allow_dash=True)},
     Kind.FOLDER: lambda option: {"type": NamedPath(file_okay=False, readable=False, path_type=Path)},
     Kind.INPUT: lambda option: {"type": ScanPath(readable=False)},
     Kind.OUTBOX: lambda option: {"type": OutboxPath()},

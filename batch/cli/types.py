@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from batch.errors import ConfigError
+from batch.inputs.names import has_image_suffix
 from batch.locations import RemoteOutbox, check_location, parse_outbox
 
 COPY_RESULTS = "copy its files of results to a folder, and name that"
@@ -26,6 +27,24 @@ class NamedPath(click.Path):
         if value == "":
             self.fail("it is empty: give a name, or leave it out", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class WrittenPath(NamedPath):
+    """A file that digitbox replaces or appends to; no scan."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, readable=False, allow_dash=allow_dash, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            click.BadParameter: It is a folder, or has the name of an image or a document.
+        """
+        path = super().convert(value, param, ctx)
+        if has_image_suffix(path.name):  # where the shell put the first of many scans
+            self.fail(f"{str(path)!r} is the name of a scan: name another file", param, ctx)
+        return path
 
 
 class ScanPath(NamedPath):
