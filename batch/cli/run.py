@@ -113,7 +113,7 @@ def build_options(inputs: tuple[str, ...], values: dict[str, Any]) -> tuple[RunO
     if values["report"] and not isinstance(outbox, Path):
         raise ConfigError("--report needs an outbox on a disk: leave it out, or give --outbox DIR")
     notifications = build(NotifyOptions, values)
-    notify.check(notifications, outbox)
+    notify.check(notifications, outbox, values["log_file"])
     return options, notifications
 
 

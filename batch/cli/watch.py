@@ -174,7 +174,7 @@ def build_options(folder: Path | None, values: dict[str, Any]) -> WatcherOptions
     inbox = folder or LocalPath(_BY_SCHEDULE).convert(values["inbox"], None, click.get_current_context())
     options = build(WatchOptions, values, inbox=inbox)
     notifications = build(NotifyOptions, values)
-    notify.check(notifications, options.outbox)
+    notify.check(notifications, options.outbox, values["log_file"])
     service = build(ServiceOptions, values)
     if service.metrics_listen is not None:
         from batch.monitoring import metrics_server  # most watchers serve no metrics

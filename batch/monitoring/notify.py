@@ -38,12 +38,18 @@ FACTS = ("command", "exit_code", "error", "started_at", "finished_at", "seconds"
 """Keys of the summary that become variables in the environment of a hook."""
 
 
-def check(notifications: NotifyOptions, outbox: Location) -> None:
+def check(notifications: NotifyOptions, outbox: Location, log_file: Path | None) -> None:
     """Find mistakes at once, not at the end of a night.
+
+    Args:
+        notifications: The options.
+        outbox: The outbox.
+        log_file: The log file, which is no place for anything else.
 
     Raises:
         ConfigError: A file or an address cannot be right.
     """
+    _check_files_differ(notifications, log_file)
     files = ("--summary", notifications.summary), ("--metrics-file", notifications.metrics_file)
     for name, path in files:
         if path is None or path == STDOUT:
@@ -63,6 +69,21 @@ def check(notifications: NotifyOptions, outbox: Location) -> None:
     if notifications.ping is not None:
         with _name_option("--ping"):
             ping.check(notifications.ping)
+
+
+def _check_files_differ(notifications: NotifyOptions, log_file: Path | None) -> None:
+    options: dict[str, str] = {}
+    for name, path in (
+        ("--summary", notifications.summary),
+        ("--metrics-file", notifications.metrics_file),
+        ("--log-file", log_file),
+    ):
+        # Several may go to one terminal, e.g. /dev/stderr.
+        if path is None or path == STDOUT or (os.path.exists(path) and not os.path.isfile(path)):
+            continue
+        other = options.setdefault(os.path.realpath(path), name)
+        if other != name:
+            raise ConfigError(f"{name}: {path} is the file of {other}: name another")
 
 
 @contextmanager
