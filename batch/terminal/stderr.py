@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import os
 import tempfile
 import threading
@@ -52,20 +51,8 @@ def redirect(descriptor: int) -> Iterator[None]:
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
     """Drop all output to stderr. `capture` inside it is fast, because stderr is redirected already."""
-    with turn:
-        process = os.getpid()
-        if _listening == [process]:
-            yield
-            return
-        recorder = _recorder(process)
-        before = _listening[:]
-        with redirect(recorder):
-            _listening[:] = [process]
-            try:
-                yield
-            finally:
-                _listening[:] = before
-                _cut(recorder, 0)
+    with turn, _recording():
+        yield
 
 
 @contextlib.contextmanager
@@ -75,35 +62,46 @@ def capture() -> Iterator[list[bytes]]:
     Of much output it has the beginning and the end, of `KEPT_BYTES` each.
     """
     messages: list[bytes] = []
-    with turn:
-        process = os.getpid()
-        recorder = _recorder(process)
-        if _listening == [process]:
-            start = os.fstat(recorder).st_size
-            yield messages
-        else:
-            start = 0
-            with redirect(recorder):
-                yield messages
+    with turn, _recording() as recorder:
+        start = os.fstat(recorder).st_size
+        yield messages
         size = os.fstat(recorder).st_size
         if size > start:
             first = os.pread(recorder, KEPT_BYTES, start)
             last = os.pread(recorder, KEPT_BYTES, max(start + len(first), size - KEPT_BYTES))
             messages.append(first + last)
-            _cut(recorder, start)
+            os.ftruncate(recorder, start)
+            os.lseek(recorder, start, os.SEEK_SET)
 
 
-_listening: list[int] = []  # the process that has redirected stderr to its recorder, if there is one
+_recorders: dict[int, int] = {}  # the file to which a process has redirected its stderr, if there is one
 
 
-def _cut(recorder: int, size: int) -> None:
-    os.ftruncate(recorder, size)
-    os.lseek(recorder, size, os.SEEK_SET)
+@contextlib.contextmanager
+def _recording() -> Iterator[int]:
+    """Redirect stderr to a file, and yield its descriptor; inside another block, to the same file.
+
+    Each file is a new one. A program that another thread starts meanwhile keeps its file as stderr, so what
+    it writes later must not be heard as a message of a decoder.
+    """
+    process = os.getpid()  # a forked process would share the position in the file
+    if process in _recorders:
+        yield _recorders[process]
+        return
+    recorder = _new_file()
+    try:
+        with redirect(recorder):
+            _recorders[process] = recorder
+            try:
+                yield recorder
+            finally:
+                del _recorders[process]
+    finally:
+        os.close(recorder)
 
 
-@functools.cache
-def _recorder(process: int) -> int:
-    """Return the descriptor of a file of this process. Forked processes would share its position."""
+def _new_file() -> int:
+    """Return the descriptor of a new file without a name."""
     try:
         if hasattr(os, "memfd_create"):  # without a disk: a full one would make a damaged image look whole
             return os.memfd_create("digitbox")

@@ -17,7 +17,6 @@ from batch.errors import ImageError
 from batch.images import decode as images_decode
 from batch.images.grey import from_pixels
 from batch.records import Grey, ScanRef
-from batch.terminal import stderr
 from formats import FORMATS, SEVERAL_PAGES, two
 from memory import peak_bytes
 
@@ -217,7 +216,6 @@ def test_a_jpeg_needs_no_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None
     def no_space(**_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    stderr._recorder.cache_clear()
     monkeypatch.setattr("tempfile.mkstemp", no_space)
     decode(FORMATS["jpeg-grey"](two()))
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -132,3 +134,13 @@ def test_a_fork_waits_until_stderr_is_back(tmp_path: Path) -> None:
         os.close(saved)
         other.join()
     assert shown.read_bytes() == b"from the child"
+
+
+def test_a_program_started_in_silence_is_not_heard_later() -> None:
+    command = [sys.executable, "-S", "-c", "import os; os.read(0, 1); os.write(2, b'theirs')"]
+    with stderr.silence():  # another thread may start a program meanwhile
+        program = subprocess.Popen(command, stdin=subprocess.PIPE)
+    with stderr.silence(), stderr.capture() as messages:
+        program.communicate(b".")
+        os.write(2, b"ours")
+    assert messages == [b"ours"]
