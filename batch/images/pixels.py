@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -37,9 +38,10 @@ _COMPLAINT = re.compile(
     re.IGNORECASE,
 )
 _LOGGED = frozenset(("tiff", "avif"))  # whose libraries complain to OpenCV, and OpenCV to its log
+HEARINGS = 3  # times that the decoder of a damaged file must complain
 _NO_MEMORY = b"(-4:"  # OpenCV prints some errors instead of raising them
 
-
+_Decoded = TypeVar("_Decoded")
 Page = Grey | ImageError
 """A page, or why it cannot be read."""
 
@@ -165,8 +167,8 @@ def _decode_pixels(
     buffer: Buffer, container: Container, flags: int, size: tuple[int, int]
 ) -> npt.NDArray[np.generic]:
     """Decode a page with OpenCV, and fail if its decoder complains."""
-    with buffer.patched(container) as content, _hearing(container.kind):
-        pixels = cv2.imdecode(content, flags)
+    with buffer.patched(container) as content:
+        pixels = _heard(container.kind, lambda: cv2.imdecode(content, flags))
     if pixels is None or pixels.shape[:2] != size:
         raise ImageError(Reason.DAMAGED, f"cannot be decoded, though it looks like {container.kind}")
     if container.white < 255 and pixels.dtype == np.uint8:
@@ -191,31 +193,33 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int, m
     """
     size = container.height_px, container.width_px
     check_side(*size)
-    with reporting(), buffer.patched(container) as content, _hearing(container.kind):
-        _, animation = cv2.imdecodeanimation(content, first - 1, last - first + 1)
+    with reporting(), buffer.patched(container) as content:
+        _, animation = _heard(
+            container.kind, lambda: cv2.imdecodeanimation(content, first - 1, last - first + 1)
+        )
     with reporting():
         greys: list[Page] = [_upright(to_grey(frame), container, max_pixels) for frame in animation.frames]
     missing = ImageError(Reason.DAMAGED, "the frame is missing")
     return greys + [missing] * (last - first + 1 - len(greys))
 
 
-@contextmanager
-def _hearing(kind: str) -> Iterator[None]:
-    """Fail if a decoder complains.
+def _heard(kind: str, decode: Callable[[], _Decoded]) -> _Decoded:
+    """Return what a decoder decodes, or fail if it complains.
 
     The decoders return an image for a file that is damaged inside, and only say so on stderr. Damage that is
     still a valid code (e.g. a flipped bit of a JPEG) stays unseen where a format has no checksums.
+
+    In a program with threads, a decoder of another thread may complain meanwhile. So digitbox decodes again
+    after a complaint: the decoder of a damaged file complains each time.
     """
-    with stderr.capture() as messages:
-        if kind in _LOGGED:
-            with _log_warnings():
-                yield
-        else:
-            yield
-    if messages and _NO_MEMORY in messages[0]:
-        raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels")
-    if messages and _COMPLAINT.search(messages[0]):
-        raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")
+    for _ in range(HEARINGS):
+        with stderr.capture() as messages, _log_warnings() if kind in _LOGGED else nullcontext():
+            decoded = decode()
+        if messages and _NO_MEMORY in messages[0]:
+            raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels")
+        if not messages or not _COMPLAINT.search(messages[0]):
+            return decoded
+    raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")
 
 
 def check_avif(data: bytes) -> None:
@@ -229,8 +233,8 @@ def check_avif(data: bytes) -> None:
     Raises:
         ImageError: `damaged`.
     """
-    with reporting(), _hearing("avif"):
-        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    with reporting():
+        _heard("avif", lambda: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE))
 
 
 @contextmanager

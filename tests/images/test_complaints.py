@@ -4,6 +4,7 @@ import os
 import struct
 import zlib
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -124,3 +125,18 @@ def test_too_little_memory_that_opencv_prints_is_transient(monkeypatch: pytest.M
     with pytest.raises(ImageError) as caught:
         decode.decode(FORMATS["png-8"](two()), MAX_PIXELS)
     assert caught.value.reason is Reason.NO_MEMORY
+
+
+@pytest.mark.parametrize("name", ["jpeg-grey", "png-8", "tiff-lzw"])
+def test_a_decoder_of_another_thread_is_no_damage(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    imdecode, calls = cv2.imdecode, 0
+
+    def decode_beside_another(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:  # what the other thread decodes is soon over
+            os.write(2, b"Corrupt JPEG data: premature end of data segment\n")
+        return imdecode(*arguments)
+
+    monkeypatch.setattr(pixels, "cv2", SimpleNamespace(**{**vars(cv2), "imdecode": decode_beside_another}))
+    assert decode.decode(FORMATS[name](two()), MAX_PIXELS).shape == (48, 48)
