@@ -108,4 +108,5 @@ def contact_sheet(pictures: Sequence[tuple[Grey, str]], target: Path, columns: i
         height, width = fitted.shape
         sheet[top + 18 : top + 18 + height, left : left + width] = fitted[..., np.newaxis]
         cv2.putText(sheet, text, (left, top + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.32, (0, 0, 0), 1, cv2.LINE_AA)
-    cv2.imwrite(str(target), sheet)
+    _, content = cv2.imencode(".png", sheet)
+    target.write_bytes(bytes(content))  # OpenCV is silent if it cannot write, and crashes at some names

@@ -77,7 +77,7 @@ def write(
     record = {"data": title, "model": model, **result, "reasons": dict(reasons)}
     (folder / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     lines = [
-        f"# {title}",
+        f"# {text_cell(title)}",
         "",
         f"Model `{model}`.",
         "",

@@ -1,4 +1,5 @@
 import json
+import os
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,10 @@ from batch.engines import limits
 from batch.errors import InputError
 from batch.images import decode
 from batch.inference import model_store
-from batch.records import Input, ScanRef
+from batch.records import Input, Outcome, ScanRef, Status
 from batch.training.data import labelled_scans
 from batch.training.data.labelled_scans import LabelledScan
+from batch.training.evaluation import charts
 from batch.training.evaluation import evaluate as evaluation
 from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
 from formats import FORMATS, SEVERAL_PAGES, two
@@ -205,11 +207,27 @@ def test_explore_keeps_the_images_that_it_shows(tmp_path: Path, monkeypatch: pyt
     assert len(read) == len(scans) and alive[0] <= explore.SAMPLES + 2
 
 
-def test_record_adds_figures_to_the_model(
-    tmp_path: Path, fake_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for chart in ("confusion", "reliability", "risk_coverage", "contact_sheet"):  # another test has them
+@pytest.fixture
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no charts; another test has them."""
+    for chart in ("confusion", "reliability", "risk_coverage", "contact_sheet"):
         monkeypatch.setattr(f"batch.training.evaluation.charts.{chart}", lambda *_: None)
+
+
+def test_a_picture_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        charts.contact_sheet([(two(), "2")], tmp_path)
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_the_title_may_be_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
+    scans = [LabelledScan(ScanRef("a.png", "a.png"), 2)]
+    evaluation.write(tmp_path, os.fsdecode(b"a\xe9"), "m", scans, [Outcome(scans[0].ref, Status.OK, label=2)])
+    assert (tmp_path / "evaluation.md").read_text(encoding="utf-8").startswith("# a\\xe9\n")
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_record_adds_figures_to_the_model(tmp_path: Path, fake_model: Path) -> None:
     data = tmp_path / "scans"
     for label, image in zip(("0", "1", "none"), IMAGES, strict=True):
         (data / label).mkdir(parents=True)
