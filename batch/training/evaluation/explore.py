@@ -71,6 +71,7 @@ def write(
             means.append((np.rint(mean).astype(np.uint8), name))
     charts.contact_sheet(samples, folder / "samples.png", SAMPLES)
     charts.contact_sheet(digits, folder / "digits.png", SAMPLES)
+    (folder / "means.png").unlink(missing_ok=True)  # of other scans
     if means:
         charts.contact_sheet(means, folder / "means.png", len(names))
     return {name: counts[name] for name in names}

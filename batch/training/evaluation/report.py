@@ -20,6 +20,7 @@ from batch.text import text_cell
 from batch.training.data.labelled_scans import LabelledScan
 
 MAX_MISTAKES = 40  # in the picture of mistakes
+CHARTS = "confusion.png", "reliability.png", "risk-coverage.png"  # which depend on the scans
 
 
 def share(name: str, count: int, n: int) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def write(
     """Write `evaluation.json`, `evaluation.md`, `misread.csv` and `mistakes.png`.
 
     Args:
-        folder: Folder to write to; it is made if it is missing.
+        folder: Folder to write to; it is made if it is missing. It loses the charts of an evaluation before.
         title: Name of the scans.
         model: Version of the model.
         result: The figures.
@@ -74,6 +75,8 @@ def write(
 
     reasons = Counter(f"{o.status.value} {o.reason.value if o.reason else ''}".strip() for o in outcomes)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in CHARTS:  # the evaluation of other scans may have left one that this one does not draw
+        (folder / name).unlink(missing_ok=True)
     record = {"data": title, "model": model, **result, "reasons": dict(reasons)}
     (folder / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     lines = [

@@ -1,6 +1,7 @@
 import json
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,10 @@ from batch.engines import limits
 from batch.errors import InputError
 from batch.images import decode
 from batch.inference import model_store
-from batch.records import Input, Outcome, ScanRef, Status
+from batch.records import Input, Outcome, Reason, ScanRef, Status
 from batch.training.data import labelled_scans
 from batch.training.data.labelled_scans import LabelledScan
-from batch.training.evaluation import charts
+from batch.training.evaluation import charts, numbers
 from batch.training.evaluation import evaluate as evaluation
 from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
 from formats import FORMATS, SEVERAL_PAGES, two
@@ -159,10 +160,10 @@ def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: 
     for name in ("counts", "samples", "digits", "means"):
         assert cv2.imread(str(tmp_path / "e" / f"{name}.png")) is not None
     (data / "1").rename(data / "042")
-    arguments = ["explore", str(data), "--report", str(tmp_path / "n"), "--digits", "3"]
+    arguments += ["--digits", "3"]
     result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert result.stdout == "1 digit: 3\n3 digits: 1\nnone: 2\n"
-    assert {path.name for path in (tmp_path / "n").iterdir()} == {"counts.png", "samples.png", "digits.png"}
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {"counts.png", "samples.png", "digits.png"}
 
 
 def test_evaluate_has_no_more_workers_than_a_run(
@@ -224,6 +225,16 @@ def test_the_title_may_be_a_name_that_is_no_utf_8(tmp_path: Path) -> None:
     scans = [LabelledScan(ScanRef("a.png", "a.png"), 2)]
     evaluation.write(tmp_path, os.fsdecode(b"a\xe9"), "m", scans, [Outcome(scans[0].ref, Status.OK, label=2)])
     assert (tmp_path / "evaluation.md").read_text(encoding="utf-8").startswith("# a\\xe9\n")
+
+
+@pytest.mark.usefixtures("no_charts")
+@pytest.mark.parametrize("write", [evaluation.write, numbers.write], ids=["none", "numbers"])
+def test_charts_of_another_evaluation_do_not_stay(write: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "confusion.png").touch()
+    (tmp_path / "notes.png").touch()
+    scans = [LabelledScan(ScanRef("a.png", "a.png"), None)]
+    write(tmp_path, "scans", "m", scans, [Outcome(scans[0].ref, Status.REFUSED, Reason.BLANK)])
+    assert [path.name for path in tmp_path.glob("*.png")] == ["notes.png"]
 
 
 @pytest.mark.usefixtures("no_charts")
