@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,9 @@ import numpy as np
 from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.lengths import MAX_DIGITS, NUMBER
+from batch.locations import absolute
 from batch.records import Grey, ScanRef
+from batch.text import text_cell
 from batch.training.data import annotated, datasets, layouts, tables
 from batch.training.data.annotations import Annotations, cut_out
 from batch.training.data.arrays import TEST, TRAIN, UNDIVIDED
@@ -29,7 +31,7 @@ LAYOUTS = (
     "labels of Label Studio, COCO or YOLO, or a data set"
 )
 FOR_NUMBERS = "digitbox evaluate and explore take numbers with --digits"
-_NO_DIGIT = ("", "-", "-1", NONE)
+_NO_DIGIT = ("-", "-1", NONE)
 MAX_REASONS = 10  # for what is left out, each in a line
 _CLASSES = (*map(str, range(10)), NONE)
 
@@ -78,7 +80,10 @@ def load(
     file = path / LABELS_FILE if path.is_dir() else path
     if file.is_file() and (found := _columns(file)) is not None:
         say(f"{file}: scans of the column {found[0]} with labels of the column {found[1]}")
-        return _checked(list(_from_list(file, *found, numbers)), source)
+        left_out = Counter[str]()
+        scans = _once(_from_list(file, *found, numbers, left_out), left_out)
+        _say_left_out(left_out, say)
+        return _checked(scans, source)
     if path.is_dir() and not file.is_file():
         folders = (path / name for name in _preferred(part))
         folder = next((folder for folder in folders if _has_classes(folder, numbers)), path)
@@ -170,7 +175,10 @@ def _columns(file: Path) -> tuple[str, str] | None:
     return None if path is None or label is None or tables.has_levels(file) else (path, label)
 
 
-def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -> Iterator[LabelledScan]:
+def _from_list(
+    file: Path, path_column: str, label_column: str, numbers: bool, left_out: Counter[str]
+) -> Iterator[LabelledScan]:
+    """Yield the scan of each line that has a label, and count the others."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             delimiter = tables.delimiter(text.readline())
@@ -187,10 +195,32 @@ def _from_list(file: Path, path_column: str, label_column: str, numbers: bool) -
                     continue
                 if "\0" in name:
                     raise InputError(f"{file}, line {rows.line_num}: no file can have the name {name!r}")
+                if not label:  # nobody has looked at it yet
+                    left_out["without a label"] += 1
+                    continue
                 ref = ScanRef(str(file.parent / name), name)
                 yield _labelled(ref, label, f"{file}, {name}", numbers)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
+
+
+def _once(scans: Iterable[LabelledScan], left_out: Counter[str]) -> list[LabelledScan]:
+    """Return each scan once, without those that have several labels, and count what is left out."""
+    found: dict[str, list[LabelledScan]] = {}
+    for scan in scans:
+        found.setdefault(absolute(scan.ref.path), []).append(scan)
+    unclear: list[str] = []
+    once: list[LabelledScan] = []
+    for first, *others in found.values():
+        if any((scan.label, scan.number) != (first.label, first.number) for scan in others):
+            unclear.append(first.ref.name)
+            continue
+        once.append(first)
+        if others:
+            left_out["named before, with the same label"] += len(others)
+    if unclear:
+        left_out[f"with several labels, e.g. {text_cell(unclear[0])}"] = len(unclear)
+    return once
 
 
 def _has_classes(folder: Path, numbers: bool) -> bool:

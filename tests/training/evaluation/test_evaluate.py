@@ -35,8 +35,28 @@ def labels_of(source: Path | str, tmp_path: Path) -> list[tuple[str, int | None]
 
 
 def test_load_a_folder_with_a_list_of_labels(tmp_path: Path) -> None:
-    (tmp_path / "labels.csv").write_text("file,label,source\na.png,3,x\nsub/b.png,none,y\nc.png,,z\n")
+    (tmp_path / "labels.csv").write_text("file,label,source\na.png,3,x\nsub/b.png,none,y\nc.png,-1,z\n")
     assert labels_of(tmp_path, tmp_path) == [("a.png", 3), ("sub/b.png", None), ("c.png", None)]
+
+
+def test_a_list_may_lack_labels_and_repeat_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        "a.png,3",
+        "b.png,",
+        "c.png, ",
+        "d.png",
+        "./a.png,3",
+        f"{tmp_path}/a.png,3",
+        "e.png,5",
+        "e.png,6",
+    ]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines) + "\na.png,\n")
+    assert labels_of(tmp_path, tmp_path) == [("a.png", 3)]
+    assert sorted(capsys.readouterr().out.splitlines()[1:]) == [
+        "left out: 1 with several labels, e.g. e.png",
+        "left out: 2 named before, with the same label",
+        "left out: 4 without a label",
+    ]
 
 
 def test_load_folders_named_by_their_digit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
