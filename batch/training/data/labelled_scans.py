@@ -84,6 +84,8 @@ def load(
         scans = _once(_from_list(file, *found, numbers, left_out), left_out)
         _say_left_out(left_out, say)
         return _checked(scans, source)
+    if file.is_file() and file.suffix.lower() == ".csv" and not tables.first_row(file):
+        raise InputError(f"{file} is empty or not in UTF-8: save it as CSV in UTF-8")
     if path.is_dir() and not file.is_file():
         folders = (path / name for name in _preferred(part))
         folder = next((folder for folder in folders if _has_classes(folder, numbers)), path)

@@ -95,6 +95,18 @@ def test_refuse_other_lists_of_labels(content: str, tmp_path: Path) -> None:
         labels_of(tmp_path, tmp_path)
 
 
+LATIN_1, UTF_16 = "file,label\nä.png,3\n".encode("latin-1"), "file,label\n".encode("utf-16")
+
+
+@pytest.mark.parametrize("content", [b"", LATIN_1, UTF_16], ids=["empty", "latin-1", "utf-16"])
+@pytest.mark.parametrize("is_named", [False, True], ids=["folder", "file"])
+def test_refuse_a_list_that_is_not_in_utf_8(is_named: bool, content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"labels\.csv is empty or not in UTF-8: save it as CSV in UTF-8"):
+        labels_of(file if is_named else tmp_path, tmp_path)
+
+
 def test_refuse_a_line_that_names_no_file(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n , 4\n")
     with pytest.raises(InputError, match=r"labels\.csv, line 4: the label '4' has no file: name it"):
