@@ -14,6 +14,7 @@ import numpy as np
 
 from batch.errors import InputError
 from batch.inputs.find import Inputs
+from batch.inputs.names import Skipped, Why
 from batch.lengths import MAX_DIGITS, NUMBER
 from batch.locations import absolute
 from batch.records import Grey, ScanRef
@@ -89,9 +90,13 @@ def load(
     if path.is_dir() and not file.is_file():
         folders = (path / name for name in _preferred(part))
         folder = next((folder for folder in folders if _has_classes(folder, numbers)), path)
-        if scans := list(_from_folders(folder, numbers)):
+        left_out = Counter[str]()
+        scans = list(_from_folders(folder, numbers, left_out))
+        if scans:
             say(f"{folder}: scans in folders named as their labels")
-            _say_left_out(_outside_folders(folder, numbers), say)
+            left_out += _outside_folders(folder, numbers)
+        _say_left_out(left_out, say)
+        if scans:
             return scans
     elif path.is_dir():
         raise InputError(f"{file} has the columns {tables.first_row(file)}: it needs file and label")
@@ -236,10 +241,18 @@ def _names(folder: Path, numbers: bool) -> list[str]:
     return [*sorted(path.name for path in folder.iterdir() if NUMBER.fullmatch(path.name)), NONE]
 
 
-def _from_folders(folder: Path, numbers: bool) -> Iterator[LabelledScan]:
+def _from_folders(folder: Path, numbers: bool, left_out: Counter[str]) -> Iterator[LabelledScan]:
+    """Yield the scans in folders of labels, and count the links among them."""
+
+    def count_link(skipped: Skipped) -> None:
+        if skipped.why is Why.LINK:
+            left_out[f"as {skipped.why}"] += 1
+
     for name in _names(folder, numbers):
         if (folder / name).is_dir():
-            for ref in Inputs([str(folder / name)], True, folder / "outbox"):
+            inputs = Inputs([str(folder / name)], True, folder / "outbox")
+            inputs.show_skipped = count_link
+            for ref in inputs:
                 scan = ScanRef(ref.path, os.path.join(name, ref.name))
                 yield _labelled(scan, name, name, numbers)
 

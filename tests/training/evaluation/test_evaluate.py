@@ -83,6 +83,18 @@ def test_say_that_folders_of_numbers_need_digits(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().out.splitlines()[1:] == [said]
 
 
+def test_say_that_links_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "scans" / "3").mkdir(parents=True)
+    (tmp_path / "a.png").touch()
+    (tmp_path / "scans" / "3" / "a.png").symlink_to(tmp_path / "a.png")
+    with pytest.raises(InputError, match="no labelled scans"):
+        labels_of(tmp_path / "scans", tmp_path)
+    (tmp_path / "scans" / "3" / "b.png").touch()
+    assert labels_of(tmp_path / "scans", tmp_path) == [("3/b.png", 3)]
+    said = "left out: 1 as a link or a device"
+    assert [line for line in capsys.readouterr().out.splitlines() if "left out" in line] == [said, said]
+
+
 def test_load_scans_of_an_archive(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=IMAGES, y=[2, 2, -1])
     assert [label for _, label in labels_of(tmp_path / "a.npz", tmp_path)] == [2, 2, None]
