@@ -37,7 +37,7 @@ def run(
 
     Raises:
         ConfigError: There are no inputs, or an option is unknown or has a wrong value.
-        RunError: The run cannot go on; its message says what to do.
+        DigitboxError: The run cannot go on; its message says what to do.
 
     Examples:
         >>> import digitbox, tempfile

@@ -52,6 +52,12 @@ def test_what_people_call_has_examples(name: str) -> None:
     assert ">>> " in (getattr(digitbox, name).__doc__ or "")
 
 
+@pytest.mark.parametrize("call", [digitbox.read, digitbox.read_results, digitbox.run, digitbox.Reader])
+def test_programs_can_catch_the_errors_that_are_told(call: object) -> None:
+    told = re.findall(r"^ +(\w+Error): ", call.__doc__ or "", re.MULTILINE)
+    assert told and set(told) <= set(digitbox.__all__)
+
+
 def test_every_name_is_there() -> None:
     assert all(hasattr(digitbox, name) for name in digitbox.__all__)
     assert digitbox.__version__ == __version__
