@@ -31,8 +31,8 @@ def open_pages(data: bytes, max_pixels: int, *, full_size: bool) -> Iterator[Pag
     container = formats.parse(data, max_pixels)
     if container.kind == "pdf":
         with pdf.open_document(data) as document:
-            masks = pdf_data.mask_sizes(data)
-            yield Pages(len(document), lambda first: pdf.read_pages(document, masks, first, max_pixels))
+            sizes = pdf_data.image_sizes(data)
+            yield Pages(len(document), lambda first: pdf.read_pages(document, sizes, first, max_pixels))
         return
     buffer = Buffer(data)
     if container.page_list:

@@ -11,7 +11,7 @@ import ctypes
 import hashlib
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +29,7 @@ from batch.images.container import (
     raise_truncated,
 )
 from batch.images.grey import to_grey
-from batch.images.pdf_data import Size
+from batch.images.pdf_data import ImageSizes
 from batch.images.pixels import Page, reporting
 from batch.records import Grey, Reason
 from batch.terminal import stderr
@@ -131,14 +131,12 @@ def open_document(data: bytes) -> Iterator[PdfDocument]:
             document.close()
 
 
-def read_pages(
-    document: PdfDocument, masks: Mapping[Size, Size], first: int, max_pixels: int
-) -> Iterator[Page]:
+def read_pages(document: PdfDocument, sizes: ImageSizes, first: int, max_pixels: int) -> Iterator[Page]:
     """Draw the pages of a PDF, one after the other.
 
     Args:
         document: The open file.
-        masks: The sizes of masks by those of their images, see `pdf_data.mask_sizes`.
+        sizes: What only the dictionaries of images say, see `pdf_data.image_sizes`.
         first: The page to begin with, from 1.
         max_pixels: Largest number of pixels that a page may have.
 
@@ -153,7 +151,7 @@ def read_pages(
             page = document[place]
             try:
                 with reporting():
-                    grey = _draw(page, masks, max_pixels, checked)
+                    grey = _draw(page, sizes, max_pixels, checked)
             finally:
                 page.close()
         except ImageError as error:
@@ -164,9 +162,9 @@ def read_pages(
             yield grey
 
 
-def _draw(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _Checked) -> Grey:
+def _draw(page: Any, sizes: ImageSizes, max_pixels: int, checked: _Checked) -> Grey:
     """Draw a page in grey; in colour if it has colours, as the grey of PDFium is cut off, not rounded."""
-    drawing = _examine(page, masks, max_pixels, checked)
+    drawing = _examine(page, sizes, max_pixels, checked)
     sides_pt = page.get_size()
     dpi = drawing.dpi
     if not drawing.has_scan:  # lines can be drawn smaller
@@ -194,7 +192,7 @@ def _render(page: Any, width: int, height: int, *, is_grey: bool) -> npt.NDArray
         bitmap.close()
 
 
-def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _Checked) -> _Drawing:
+def _examine(page: Any, sizes: ImageSizes, max_pixels: int, checked: _Checked) -> _Drawing:
     """Find the images of a page, check them, and return how to draw it."""
     from pypdfium2 import raw
 
@@ -213,10 +211,12 @@ def _examine(page: Any, masks: Mapping[Size, Size], max_pixels: int, checked: _C
             if not raw.FPDFImageObj_GetImageMetadata(item, page, ctypes.byref(found)):
                 continue
             check_size(found.width, found.height, max_pixels)
+            size = found.width, found.height
+            if size in sizes.misread:
+                raise ImageError(Reason.UNSUPPORTED, "2 or 4 bits with TIFF's predictor: save it as PNG")
             across, down = math.hypot(matrix.a, matrix.b), math.hypot(matrix.c, matrix.d)  # in points
             if across > 0 and down > 0:
-                size = found.width, found.height
-                width, height = map(max, size, masks.get(size, size))  # a mask may be finer than its image
+                width, height = map(max, size, sizes.masks.get(size, size))  # a mask may be finer
                 dpi = POINTS_PER_INCH * max(width / across, height / down)
                 is_stencil = found.bits_per_pixel == 1 and found.colorspace == raw.FPDF_COLORSPACE_UNKNOWN
                 is_ink = is_stencil or (width, height) != size

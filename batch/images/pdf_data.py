@@ -1,7 +1,8 @@
-"""The data of an image in a PDF: the check that all of them are there, and the sizes of masks.
+"""The data of an image in a PDF: the check that all of them are there, and what only their dictionaries say.
 
 PDFium draws what is left of damaged data without a word, and does not say how many bits a pixel has in them.
 Nor does it say the size of a mask, which has the ink if a scanner has divided the page into ink and paper.
+It undoes the predictor of TIFF only for pixels of 1, 8 or 16 bits. Those of 2 or 4 bits become noise.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,9 +29,11 @@ FILTERS = frozenset((*_HEX, *_BASE_85, *_FLATE, *_DCT, *_JPX, *_UNDONE_BY_PDFIUM
 """The filters that PDFium knows."""
 
 _MASK = re.compile(rb"/S?Mask\s+(\d{1,10})\s+\d{1,5}\s+R\b")
+_TIFF_PREDICTOR = re.compile(rb"<<[^<>]{0,300}/Predictor\s+2\b[^<>]{0,300}>>")  # differences of pixels
+_SMALL_PIXELS = re.compile(rb"/BitsPerComponent\s+[24]\b")
 _OBJECT, _NUMBER = re.compile(rb" obj\b"), re.compile(rb"(\d{1,10})\s+\d{1,5}$")
 _WIDTH, _HEIGHT = (re.compile(rb"/%s\s+(\d{1,10})\b(?!\s+\d+\s+R)" % side) for side in (b"Width", b"Height"))
-_MAX_MASKS = 100_000
+_MAX_MASKS = _MAX_PREDICTORS = 100_000
 _DICTIONARY_BYTES, _NUMBER_BYTES = 2048, 20  # of an image, and before the word obj, at most
 
 _NO_HEX, _SPACE = re.compile(rb"[^0-9A-Fa-f]"), b"\0\t\n\f\r "
@@ -41,15 +45,30 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 
-def mask_sizes(data: bytes) -> Mapping[Size, Size]:
-    """Return the sizes of masks by the sizes of the images that have them.
+class ImageSizes(NamedTuple):
+    """The sizes of images of which PDFium does not say enough.
 
-    Of several masks of images of one size, the largest counts. The dictionary of an image is always readable:
-    what has a stream of its own never lies in a compressed one.
+    Attributes:
+        masks: The sizes of masks by those of their images. Of several for one size, the largest counts.
+        misread: The sizes of images that PDFium draws as noise.
+    """
+
+    masks: Mapping[Size, Size]
+    misread: frozenset[Size]
+
+
+def image_sizes(data: bytes) -> ImageSizes:
+    """Return the sizes of images of which PDFium does not say enough, from their dictionaries.
+
+    These are always readable: what has a stream of its own never lies in a compressed one.
 
     Args:
         data: The whole file.
     """
+    return ImageSizes(_mask_sizes(data), _misread_sizes(data))
+
+
+def _mask_sizes(data: bytes) -> dict[Size, Size]:
     masked = list(islice(_MASK.finditer(data), _MAX_MASKS)) if b"Mask" in data else []
     if not masked:
         return {}
@@ -62,6 +81,16 @@ def mask_sizes(data: bytes) -> Mapping[Size, Size]:
         if image and mask:
             sizes[image] = max(mask, sizes.get(image, mask))
     return sizes
+
+
+def _misread_sizes(data: bytes) -> frozenset[Size]:
+    found = islice(_TIFF_PREDICTOR.finditer(data), _MAX_PREDICTORS) if b"Predictor" in data else ()
+    starts = (
+        data.rfind(b"obj", max(0, parameters.start() - _DICTIONARY_BYTES), parameters.start())
+        for parameters in found
+        if _SMALL_PIXELS.search(parameters[0])
+    )
+    return frozenset(filter(None, (_size(data, start) for start in starts)))
 
 
 def _objects(data: bytes) -> Iterator[tuple[int, int]]:

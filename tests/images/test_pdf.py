@@ -276,6 +276,22 @@ def test_an_image_of_any_depth_is_read(bits: int) -> None:
             assert reasons(pdfs.write(cut)) == ["truncated"]
 
 
+@pytest.mark.parametrize(("bits", "reason"), [(1, ""), (2, "unsupported"), (4, "unsupported"), (8, "")])
+def test_differences_of_small_pixels_are_no_noise(bits: int, reason: str) -> None:
+    grey = two(255, 0)
+    step = 255 // ((1 << bits) - 1)
+    levels = np.rint(grey / step).astype(np.uint8)
+    differences = (np.diff(levels, axis=1, prepend=0) % (1 << bits)).astype(np.uint8)
+    parameters = f"/Predictor 2/Columns {grey.shape[1]}/BitsPerComponent {bits}"
+    data = zlib.compress(pdfs.packed(differences * step, bits))
+    colours = f"/DeviceGray/DecodeParms[<<{parameters}>>]"
+    page = pdfs.stored(grey, data, "/FlateDecode", bits, colours)
+    file = pdfs.write(page, pdfs.scan(np.full((64, 64), 255, np.uint8)))
+    assert reasons(file) == [reason, ""]
+    if not reason:
+        assert np.array_equal(greys(file)[0] > 127, grey > 127)
+
+
 NOISY = np.random.default_rng(1).integers(0, 255, (60, 60), np.uint8)
 JPEG, FLATE, RAW = pdfs.image(NOISY, "jpeg")[1], zlib.compress(NOISY.tobytes()), NOISY.tobytes()
 JPX = bytes(imagecodecs.jpeg2k_encode(NOISY, codecformat="jp2"))
