@@ -23,7 +23,7 @@ const indexOfKey = new Map();
 /** Answers that digitbox has, by index: corrected, comment, by, at. */
 const savedAnswers = new Map();
 
-/** Take more rows; a row with a known key replaces the older one of its scan, also one that lacked something. */
+/** Take more rows; a row replaces the older one of its scan, which may have another key. */
 function addRows(columns) {
   columns.key.forEach((key, position) => {
     const replaced = indexOfKey.has(key) ? key : columns.replaces?.[position];

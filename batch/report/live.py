@@ -90,7 +90,7 @@ class LiveRows:
         self._read = set(sources)
         self._entries = found.entries  # later ones follow, also those of a scan that digitbox read again
         self._by_key = {entry.key: entry for entry in self._entries}  # the last entry of each scan
-        self._replaces: dict[str, str] = {}  # by key of a later entry: the key of one that lacked something
+        self._replaces: dict[str, str] = {}  # by key of a later entry: another key of its scan
         self._unlisted = found.without_entries()
         self._store = CorrectionStore(outbox)
         self._folder = ResultsFolder(outbox, self._store.current)

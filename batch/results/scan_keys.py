@@ -54,5 +54,6 @@ def superseded_keys(
                 yield scan_key(file, known_source, known_page, known_sha256)
     names = [file]
     while (former := former_names.get((source or "", names[-1], sha256 or ""), file)) not in names:
-        yield scan_key(former, source, page, sha256)
+        for known_page in {page, None}:
+            yield scan_key(former, source, known_page, sha256)
         names.append(former)

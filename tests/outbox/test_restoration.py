@@ -20,7 +20,7 @@ from batch.report.rows import collect, find_sources
 from batch.storage import durable
 from command import Digitbox
 from faults import KILL_EVERY, killed_at
-from formats import FORMATS, two
+from formats import FORMATS, SEVERAL_PAGES, two
 from scan_folders import fill, names
 
 TWO = FORMATS["png-8"](two())
@@ -75,6 +75,23 @@ def test_a_scan_with_a_new_name_is_still_the_same(digitbox: Digitbox, inbox: Pat
         counts = collect(find_sources([tmp_path / "outbox"])).counts
         assert counts == {Status.OK: 2}
         assert json.loads(digitbox("status", "--json").out)["counts"]["ok"] == 2
+
+
+def test_pages_replace_the_failed_row_of_a_former_name(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path
+) -> None:
+    fill(inbox, scan=SEVERAL_PAGES["gif"](two()))
+    digitbox("run", "--after", "move", "--settle", "0", "--max-pixels", "100")
+    fill(inbox, scan=TWO)
+    assert digitbox("retry").code == 0
+    digitbox("run")
+    latest = list(csv.DictReader(io.StringIO(digitbox("export", "--latest").out)))
+    assert sorted((row["file"], row["page"], row["status"]) for row in latest) == [
+        ("scan-2.png", "1", "ok"),
+        ("scan-2.png", "2", "ok"),
+        ("scan.png", "", "ok"),
+    ]
+    assert collect(find_sources([tmp_path / "outbox"])).counts == {Status.OK: 3}
 
 
 @pytest.mark.parametrize("inputs", [["inbox"], ["inbox", "other"], ["inbox/*.png"], ["inbox/bad.png"]])
