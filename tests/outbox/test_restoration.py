@@ -161,7 +161,7 @@ def test_another_retry_finishes_a_killed_one(
             for path in folder.rglob("*")
             if path.suffix in (".png", ".part") and path.is_file()
         )
-        assert set(scans) == set(contents)  # for an instant, a scan has a hidden name
+        assert set(scans) >= set(contents)  # for an instant, a scan has a hidden name, or a half copy
         retry_scans(outbox, ScanFilter())
         assert Counter(path.read_bytes() for path in inbox.iterdir()) == contents
         assert [row["file"] for row in digitbox("run", "--only-new", "--after", "leave").rows] == [
