@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from itertools import islice, takewhile
 from pathlib import Path
 
 from batch.locations import Location, is_remote
@@ -34,7 +35,8 @@ def is_in_place(outcome: Outcome) -> bool:
 def find_scan(outcome: Outcome, batch: Batch, outbox: Location) -> str | None:
     """Return where a scan of a finished batch lies: in done/, in failed/ or where it was read; else None.
 
-    In failed/, a file of the scan's name is the scan, even if somebody has completed it there.
+    In failed/, a file of the scan's name is the scan, even if somebody has completed it there. Where it was
+    read, the scan may have a new name, if a kill stopped an earlier way back at its end.
     """
     ref = outcome.ref
     if isinstance(outbox, Path):
@@ -55,7 +57,10 @@ def find_scan(outcome: Outcome, batch: Batch, outbox: Location) -> str | None:
     # The ledger has no size of a scan that killed its reader before anyone looked at the file.
     if is_in_place(outcome) or (ref.size_bytes < 0 and os.path.lexists(ref.path)):
         return ref.path
-    return None
+    if not isinstance(outbox, Path) or batch.after is After.LEAVE:
+        return None
+    names = takewhile(os.path.lexists, islice(numbered(Path(ref.path)), 1, None))
+    return next((str(path) for path in names if is_scan(path, outcome, is_renamed=True)), None)
 
 
 def restore(place: Path, outcome: Outcome, batch: Batch, outbox: Path) -> Path:

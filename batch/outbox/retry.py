@@ -123,18 +123,19 @@ def _retry(
             if place is None:
                 result.gone += scan.is_last
                 continue
-            is_in_place = place == ref.path
+            target, first_target = Path(place), Path(ref.path)
+            is_in_place = target.parent == first_target.parent
             if show is not None:
                 show(place)
             elif not is_in_place:
                 assert isinstance(outbox, Path)  # digitbox never moves objects
                 try:
-                    target = restoration.restore(Path(place), scan.outcome, scan.batch, outbox)
+                    target = restoration.restore(target, scan.outcome, scan.batch, outbox)
                 except OSError as error:
                     result.problems.append(error)
                     continue
-                if target != Path(ref.path):
-                    moved.append((scan.outcome, target))
+            if target != first_target:
+                moved.append((scan.outcome, target))
             result.in_place += is_in_place
             result.brought_back += not is_in_place
             chunk.append(scan)

@@ -177,6 +177,38 @@ def test_another_retry_finishes_a_killed_one(
     assert number > 10
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way_back", ["same mount", "another mount"], indirect=True)
+def test_a_new_name_of_a_scan_outlives_a_kill(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, way_back: str
+) -> None:
+    fill(inbox, scan=TWO[:60])
+    digitbox("run", "--after", "move", "--settle", "0")
+    fill(inbox, scan=TWO)
+    folders, backup = (inbox, tmp_path / "outbox"), tmp_path / "backup"
+    for folder in folders:
+        shutil.copytree(folder, backup / folder.name)
+
+    def work() -> None:
+        retry_scans(tmp_path / "outbox", ScanFilter())
+
+    for number in itertools.count(1, KILL_EVERY):
+        was_killed = killed_at(number, work)
+        work()
+        digitbox("run")
+        latest = list(csv.DictReader(io.StringIO(digitbox("export", "--latest").out)))
+        assert sorted((row["file"], row["status"]) for row in latest) == [
+            ("scan-2.png", "failed"),
+            ("scan.png", "ok"),
+        ]
+        if not was_killed:
+            break
+        for folder in folders:
+            shutil.rmtree(folder)
+            shutil.copytree(backup / folder.name, folder)
+    assert number > 10
+
+
 def test_a_scan_that_its_writer_completed_in_failed_goes_back(digitbox: Digitbox, inbox: Path) -> None:
     fill(inbox, a=TWO[:60], b=TWO[:70], c=TWO[:80])
     digitbox("run", "--after", "move", "--settle", "0")
