@@ -211,11 +211,9 @@ def _examine(page: Any, sizes: ImageSizes, max_pixels: int, checked: _Checked) -
             if not raw.FPDFImageObj_GetImageMetadata(item, page, ctypes.byref(found)):
                 continue
             check_size(found.width, found.height, max_pixels)
-            size = found.width, found.height
-            if size in sizes.misread:
-                raise ImageError(Reason.UNSUPPORTED, "2 or 4 bits with TIFF's predictor: save it as PNG")
             across, down = math.hypot(matrix.a, matrix.b), math.hypot(matrix.c, matrix.d)  # in points
             if across > 0 and down > 0:
+                size = found.width, found.height
                 width, height = map(max, size, sizes.masks.get(size, size))  # a mask may be finer
                 dpi = POINTS_PER_INCH * max(width / across, height / down)
                 is_stencil = found.bits_per_pixel == 1 and found.colorspace == raw.FPDF_COLORSPACE_UNKNOWN
@@ -223,7 +221,7 @@ def _examine(page: Any, sizes: ImageSizes, max_pixels: int, checked: _Checked) -
                 fits = page_area * (dpi / POINTS_PER_INCH) ** 2 <= max_pixels
                 images.append(_Drawn(across * down, dpi, is_ink and fits))
             has_colours |= found.bits_per_pixel > 8 or found.colorspace not in _GREYS
-            _check_image(item, found, max_pixels, checked)
+            _check_image(item, found, sizes, max_pixels, checked)
         elif item.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING):
             has_lines = has_colours = True
         elif item.type == raw.FPDF_PAGEOBJ_TEXT:
@@ -262,12 +260,13 @@ def _resolution(images: list[_Drawn], page_area: float, *, has_lines: bool) -> f
     return min(MAX_DPI, max(dpi, VECTOR_DPI) if has_lines else dpi)
 
 
-def _check_image(item: Any, found: Any, max_pixels: int, checked: _Checked) -> None:
-    """Check that the data of an image are whole.
+def _check_image(item: Any, found: Any, sizes: ImageSizes, max_pixels: int, checked: _Checked) -> None:
+    """Check that the data of an image are whole, and that PDFium draws them right.
 
     Args:
         item: The image.
         found: Its metadata.
+        sizes: What only the dictionaries of images say.
         max_pixels: Largest number of pixels that it may have.
         checked: The images whose data are whole; this one joins them. Pages may draw an image very often.
     """
@@ -277,6 +276,9 @@ def _check_image(item: Any, found: Any, max_pixels: int, checked: _Checked) -> N
         raise ImageError(Reason.DAMAGED, "the filter of an image has no name") from error
     if not pdf_data.FILTERS.issuperset(filters):  # PDFium leaves such an image out
         raise_damaged("the filter of an image is unknown")
+    is_misread = (found.width, found.height) in sizes.misread and found.bits_per_pixel != 1
+    if is_misread and not pdf_data.PREDICTED.isdisjoint(filters):
+        raise ImageError(Reason.UNSUPPORTED, "2 or 4 bits with TIFF's predictor: save it as PNG")
     content = bytes(item.get_data(decode_simple=False))
     image = hashlib.sha256(content).digest(), tuple(filters), found.width, found.height
     if image not in checked:

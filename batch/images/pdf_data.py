@@ -23,10 +23,13 @@ from batch.records import Reason
 
 _HEX, _BASE_85 = ("ASCIIHexDecode", "AHx"), ("ASCII85Decode", "A85")
 _FLATE, _DCT, _JPX = ("FlateDecode", "Fl"), ("DCTDecode", "DCT"), ("JPXDecode",)
-_UNDONE_BY_PDFIUM = ("LZWDecode", "LZW", "RunLengthDecode", "RL", "Crypt")
+_LZW = "LZWDecode", "LZW"
+_UNDONE_BY_PDFIUM = (*_LZW, "RunLengthDecode", "RL", "Crypt")
 _FAX = ("CCITTFaxDecode", "CCF", "JBIG2Decode")
 FILTERS = frozenset((*_HEX, *_BASE_85, *_FLATE, *_DCT, *_JPX, *_UNDONE_BY_PDFIUM, *_FAX))
 """The filters that PDFium knows."""
+PREDICTED = frozenset((*_FLATE, *_LZW))
+"""The filters that may have a predictor."""
 
 _MASK = re.compile(rb"/S?Mask\s+(\d{1,10})\s+\d{1,5}\s+R\b")
 _TIFF_PREDICTOR = re.compile(rb"<<[^<>]{0,300}/Predictor\s+2\b[^<>]{0,300}>>")  # differences of pixels
@@ -50,7 +53,7 @@ class ImageSizes(NamedTuple):
 
     Attributes:
         masks: The sizes of masks by those of their images. Of several for one size, the largest counts.
-        misread: The sizes of images that PDFium draws as noise.
+        misread: The sizes of images that PDFium draws as noise. They have one of the filters `PREDICTED`.
     """
 
     masks: Mapping[Size, Size]

@@ -286,8 +286,14 @@ def test_differences_of_small_pixels_are_no_noise(bits: int, reason: str) -> Non
     data = zlib.compress(pdfs.packed(differences * step, bits))
     colours = f"/DeviceGray/DecodeParms[<<{parameters}>>]"
     page = pdfs.stored(grey, data, "/FlateDecode", bits, colours)
-    file = pdfs.write(page, pdfs.scan(np.full((64, 64), 255, np.uint8)))
-    assert reasons(file) == [reason, ""]
+    others = (
+        pdfs.scan(np.full((64, 64), 255, np.uint8)),
+        pdfs.scan(grey, kind="jpeg"),  # of the same size, but without a predictor
+        pdfs.scan(grey, kind="g4"),
+        pdfs.stored(grey, zlib.compress(pdfs.packed(grey, 1)), "/FlateDecode", 1),
+    )
+    file = pdfs.write(page, *others)
+    assert reasons(file) == [reason, "", "", "", ""]
     if not reason:
         assert np.array_equal(greys(file)[0] > 127, grey > 127)
 
