@@ -19,14 +19,6 @@ from batch.outbox import turns
 from batch.results import names
 
 FILE = "ledger.sqlite3"
-_RENAMED = """renamed (
-    source TEXT NOT NULL,
-    file TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    former TEXT NOT NULL,
-    PRIMARY KEY (source, file, sha256)
-);
-"""
 # What each version of the tables adds to the one before. Opening a ledger to write brings it up to date.
 _STEPS = (
     """
@@ -77,7 +69,15 @@ CREATE INDEX pages_by_batch ON pages (batch);
     # Empty in the rows of older versions.
     "ALTER TABLE members ADD COLUMN source BLOB NOT NULL DEFAULT x'';",
     # Scans that came back under another name, in the form of the results: see `renamed`.
-    f"CREATE TABLE {_RENAMED}",
+    """
+CREATE TABLE renamed (
+    source TEXT NOT NULL,
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    former TEXT NOT NULL,
+    PRIMARY KEY (source, file, sha256)
+);
+""",
 )
 # The columns of members that a version added, as they are in the rows of older ones.
 _ADDED_COLUMNS = {4: "0 AS ctime_ns", 6: "x'' AS source"}
@@ -188,8 +188,6 @@ class Ledger:
                 self._connection.execute(
                     f"CREATE TEMP VIEW members AS SELECT {columns} FROM main.members"  # noqa: S608
                 )
-            if self._schema is LEDGER and version < 7:
-                self._connection.execute(f"CREATE TEMP TABLE {_RENAMED}")
             return
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")  # a commit must outlive a power cut

@@ -24,7 +24,8 @@ from batch.text import inner_text_cell, text_cell
 
 def load(ledger: Ledger | None) -> FormerNames:
     """Return the former name of each scan that came back under another one; nothing without a ledger."""
-    if ledger is None:
+    # A ledger of an older version gets the table when somebody writes to it.
+    if ledger is None or not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'renamed'"):
         return {}
     rows = ledger.execute("SELECT source, file, sha256, former FROM renamed")
     return {(source, file, sha256): former for source, file, sha256, former in rows}

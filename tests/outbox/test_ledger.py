@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batch.errors import InputError, LedgerError
-from batch.outbox import batches
+from batch.outbox import batches, renamed
 from batch.outbox.corrections import CORRECTIONS
 from batch.outbox.ledger import LEDGER, Ledger, Schema, has_ledger, open_ledger
 from batch.records import Outcome, ScanRef, Status
@@ -134,6 +134,17 @@ def test_members_of_each_version_can_be_read(tmp_path: Path, version: int) -> No
     for read_only in (True, False):
         with closing(Ledger(tmp_path, read_only=read_only)) as ledger:
             assert list(batches.members(ledger, "b1")) == expected
+
+
+def test_a_long_look_sees_names_after_an_upgrade(tmp_path: Path) -> None:
+    """A review goes on while a run brings the tables up to date."""
+    with closing(Ledger(tmp_path, schema=LEDGER._replace(steps=LEDGER.steps[:6]))):
+        pass
+    with closing(Ledger(tmp_path, read_only=True)) as reader:
+        assert renamed.load(reader) == {}
+        with closing(Ledger(tmp_path)) as writer:
+            writer.execute("INSERT INTO renamed VALUES ('/in', 'a-2.png', '5', 'a.png')")
+        assert renamed.load(reader) == {("/in", "a-2.png", "5"): "a.png"}
 
 
 def test_an_outbox_with_and_without_a_ledger(tmp_path: Path) -> None:
