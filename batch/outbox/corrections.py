@@ -2,20 +2,25 @@
 
 They have a file of their own beside the ledger. A run writes to the ledger in transactions that last as long
 as it takes to read a batch, and a person's answer must not wait for that.
+
+A scan may have come back under another name, see `renamed`. It has the answers of its former name, too.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, fields
+from contextlib import closing
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from batch.locations import Location, state_folder
-from batch.outbox import settled
+from batch.outbox import renamed, settled
 from batch.outbox.batches import SEVERITY, PageResult
 from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
 from batch.records import Outcome, Reason, Status
 from batch.results.corrected import OF_DIGITS, OF_NUMBERS, OPEN, Correction, Corrections, effect
+from batch.results.scan_keys import FormerNames, former_files
 from batch.storage.durable import make_folder
 from batch.text import text_cell
 
@@ -59,7 +64,7 @@ class CorrectionStore:
     """
 
     def __init__(self, outbox: Location, *, read_only: bool = False) -> None:
-        folder = state_folder(outbox)
+        self._folder = folder = state_folder(outbox)
         self.current = Corrections(_old_corrections(folder))
         self._last = 0
         self._table: Ledger | None = None
@@ -88,12 +93,18 @@ class CorrectionStore:
         return added
 
     def add(self, corrections: Sequence[Correction]) -> None:
-        """Add corrections, all of them or none; they are on the disk when this returns.
+        """Add corrections, all of them or none, also for new names of the scans.
+
+        They are on the disk when this returns.
 
         Raises:
+            LedgerError: The ledger is damaged.
             OutboxError: The disk is full, or another process holds the file for long.
         """
         assert self._table is not None
+        if exists(self._folder, LEDGER):
+            with closing(Ledger(self._folder, read_only=True)) as ledger:
+                corrections = [*corrections, *_of_new_names(corrections, renamed.load(ledger))]
         marks = ", ".join("?" * len(_COLUMNS))
         with self._table.transaction():
             self._table.execute_many(
@@ -117,6 +128,31 @@ def load(outbox: Location) -> Corrections:
     store = CorrectionStore(outbox, read_only=True)
     store.close()
     return store.current
+
+
+def keep(outbox: Location, former_names: FormerNames) -> None:
+    """Give scans that have new names the answers that they had under their former ones.
+
+    Raises:
+        OutboxError: The disk is full.
+    """
+    if former_names and (answers := _of_new_names(load(outbox), former_names)):
+        with closing(CorrectionStore(outbox)) as store:
+            store.add(answers)
+
+
+def _of_new_names(corrections: Iterable[Correction], former_names: FormerNames) -> list[Correction]:
+    """Return the corrections that scans of new names have from their former ones."""
+    new_names: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for source, file, sha256 in former_names:
+        for former in former_files(file, source, sha256, former_names):
+            new_names[former, sha256].append((source, file))
+    return [
+        replace(correction, file=file)
+        for correction in corrections
+        for source, file in new_names.get((correction.file, correction.sha256), ())
+        if not source or correction.source in (source, "")
+    ]
 
 
 def correct_outcome(outcome: Outcome, corrections: Corrections) -> Outcome:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from batch.locations import Location, is_remote, state_folder
 from batch.outbox import renamed, restoration, settled, turns
-from batch.outbox.corrections import correct_results, load
+from batch.outbox.corrections import correct_results, keep, load
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Outcome, Reason, Status
@@ -141,7 +141,7 @@ def _retry(
             chunk.append(scan)
         if show is None and chunk:
             with ledger.transaction():
-                renamed.note(ledger, outbox, moved)
+                keep(outbox, renamed.note(ledger, moved))
                 settled.forget_scans(ledger, chunk)
         yield
 

@@ -52,8 +52,14 @@ def superseded_keys(
         for known_page in {page, None}:
             for known_sha256 in {sha256 or None, None}:
                 yield scan_key(file, known_source, known_page, known_sha256)
-    names = [file]
-    while (former := former_names.get((source or "", names[-1], sha256 or ""), file)) not in names:
+    for former in former_files(file, source or "", sha256 or "", former_names):
         for known_page in {page, None}:
             yield scan_key(former, source, known_page, sha256)
-        names.append(former)
+
+
+def former_files(file: str, source: str, sha256: str, former_names: FormerNames) -> Iterator[str]:
+    """Yield the names that a scan had before this one, the latest first."""
+    files = [file]
+    while (former := former_names.get((source, files[-1], sha256), file)) not in files:
+        yield former
+        files.append(former)

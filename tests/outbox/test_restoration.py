@@ -8,14 +8,18 @@ import json
 import os
 import shutil
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from batch.outbox import restoration
+from batch.outbox.corrections import CorrectionStore
 from batch.outbox.retry import ScanFilter, retry_scans
 from batch.records import Status
+from batch.report import answers
+from batch.report.answers import Answer
 from batch.report.rows import collect, find_sources
 from batch.storage import durable
 from command import Digitbox
@@ -75,6 +79,28 @@ def test_a_scan_with_a_new_name_is_still_the_same(digitbox: Digitbox, inbox: Pat
         counts = collect(find_sources([tmp_path / "outbox"])).counts
         assert counts == {Status.OK: 2}
         assert json.loads(digitbox("status", "--json").out)["counts"]["ok"] == 2
+
+
+@pytest.mark.parametrize("new_names", [["scan-2.png"], ["scan-2.png", "scan-2-2.png"]])
+def test_an_answer_to_a_former_name_counts_after_retry(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, new_names: list[str]
+) -> None:
+    """A person answers on a page that does not have the new row yet."""
+    fill(inbox, scan=TWO[:60])
+    digitbox("run", "--after", "move", "--settle", "0")
+    (entry,) = collect(find_sources([tmp_path / "outbox"])).entries
+    taken = "scan.png"
+    for new_name in new_names:
+        digitbox("run", "--after", "move", "--settle", "0", "--only-new")
+        (inbox / taken).write_bytes(TWO)
+        assert digitbox("retry").err.startswith("1 scan is new, back")
+        taken = new_name
+    with closing(CorrectionStore(tmp_path / "outbox")) as store:
+        assert len(answers.save(store, [Answer(entry, "3", "")], "Anna")) == 1
+    digitbox("run")
+    latest = csv.DictReader(io.StringIO(digitbox("export", "--latest").out))
+    found = {row["sha256"]: (row["file"], row["prediction"]) for row in latest}
+    assert found[entry.row.sha256] == (new_names[-1], "3")
 
 
 def test_pages_replace_the_failed_row_of_a_former_name(
