@@ -33,6 +33,7 @@ LAYOUTS = (
 )
 FOR_NUMBERS = "digitbox evaluate and explore take numbers with --digits"
 _NO_DIGIT = ("-", "-1", NONE)
+WITHOUT_LABEL = "without a label"
 MAX_REASONS = 10  # for what is left out, each in a line
 _CLASSES = (*map(str, range(10)), NONE)
 
@@ -127,7 +128,7 @@ def _annotated(
             what = (
                 f"a number as label; {FOR_NUMBERS}" if is_number else f"the label {annotation.label[:40]!r}"
             )
-            left_out[f"with {what}"] += 1
+            left_out[f"with {what}" if annotation.label.strip() else WITHOUT_LABEL] += 1
     scans = [
         _labelled(ScanRef(str(whole.file), whole.name), whole.label, source, numbers)
         for whole in known
@@ -203,7 +204,7 @@ def _from_list(
                 if "\0" in name:
                     raise InputError(f"{file}, line {rows.line_num}: no file can have the name {name!r}")
                 if not label:  # nobody has looked at it yet
-                    left_out["without a label"] += 1
+                    left_out[WITHOUT_LABEL] += 1
                     continue
                 ref = ScanRef(str(file.parent / name), name)
                 yield _labelled(ref, label, f"{file}, {name}", numbers)

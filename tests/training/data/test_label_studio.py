@@ -25,6 +25,7 @@ def test_labels_of_whole_scans(tmp_path: Path) -> None:
         task({"choices": ["unclear"]}),
         task({"choices": ["1"]}, was_cancelled=True),
         {"data": {}},
+        {"image": "a.png", "choice": "", "id": 9},
     ]
     folder = write_tasks(tmp_path / "data", *tasks)
     scans, said = load(folder)
@@ -36,6 +37,7 @@ def test_labels_of_whole_scans(tmp_path: Path) -> None:
         "left out: 1 of an image that is not there (e.g. 'gone.png')",
         "left out: 1 with several labels",
         "left out: 1 with the label 'unclear'",
+        "left out: 1 without a label",
         "left out: 1 of a task without an image or an annotation",
     }
 
