@@ -31,6 +31,28 @@ def draw(text: str = "5", size: int = 100, paper: int = 230, ink: int = 40, widt
     return scan
 
 
+def boxes(count: int = 1, radius: int = 20, width: int = 4) -> Grey:
+    """Draw boxes with round corners in a row, each 100 pixels high and 80 wide, on paper of the level 230."""
+    scan = np.full((120, 20 + 90 * count), 230, np.uint8)
+    for index in range(count):
+        left, top, right, bottom = 15 + 90 * index, 10, 90 + 90 * index, 110
+        for start, end in (
+            ((left + radius, top), (right - radius, top)),
+            ((left + radius, bottom), (right - radius, bottom)),
+            ((left, top + radius), (left, bottom - radius)),
+            ((right, top + radius), (right, bottom - radius)),
+        ):
+            cv2.line(scan, start, end, 90, width)
+        for x, y, turn in (
+            (right - radius, top + radius, 270),
+            (right - radius, bottom - radius, 0),
+            (left + radius, bottom - radius, 90),
+            (left + radius, top + radius, 180),
+        ):
+            cv2.ellipse(scan, (x, y), (radius, radius), turn, 0, 90, 90, width)
+    return scan
+
+
 def digit_of(scan: Grey) -> Grey:
     """Return the digit of a scan, as a model sees it."""
     return normalise(find_ink(scan))[..., 0]

@@ -20,6 +20,7 @@ from batch.inference.look_networks import CLASSES, PLACE, Networks, Seen
 from batch.inference.model_store import LOOK_COUNT
 from batch.inference.runtimes import Network
 from batch.preprocessing.blank import has_ink, has_strokes
+from batch.preprocessing.empty_box import is_empty_box
 from batch.preprocessing.look import Place, look_input, place_of
 from batch.preprocessing.number_line import small_line_of, written_part
 from batch.records import Grey, Manifest, Prediction, Reason, Status
@@ -28,6 +29,7 @@ SEVERAL, NONE = DIGITS, DIGITS + 1  # classes after the ten digits
 LIKELY = 0.5  # what has this probability is likelier than all else together
 RIVAL = 0.3  # probability of another answer in the whole scan from which a person checks that of a part
 SMALL_PLACE = 0.85  # share of a scan's height below which the place of its digit may hold a small line
+BOX_PLACE = 0.6  # share of a scan's height from which what looks like a 0 may be a box; less is in the box
 CHUNK_SCANS = 16  # pictures in a batch; the memory of a larger one leaves the processor's cache
 
 
@@ -194,9 +196,11 @@ class Looks:
             else:
                 seen.append(self.look_at(now[0], places))
             rows = []  # that are still unsure
-            for row, (index, glance) in enumerate(
+            for row, (index, found) in enumerate(
                 zip(unsure, glances_of(self.rules.weigh(seen)), strict=True)
             ):
+                is_small = bool(places) and _is_small(places[row], greys[index])
+                glance = found if is_small else _unless_box(found, pictures[index])
                 glances[index].append(glance)
                 decided = self._decide(glance, len(seen), pictures[index])
                 if decided is None:
@@ -264,7 +268,7 @@ class Looks:
             return _refuse(glance, Reason.SEVERAL_DIGITS)
         if looks < LOOK_COUNT:
             return None
-        if glance.none >= LIKELY and not has_strokes(picture):
+        if glance.none >= LIKELY and (not has_strokes(picture) or is_empty_box(picture)):
             return _refuse(glance, Reason.BLANK)
         if glance.several + glance.none >= self.rules.none_above:
             is_several = glance.several > glance.none
@@ -307,6 +311,18 @@ def glances_of(logits: Logits) -> list[Glance]:
         Glance(label, row[label], tuple(share), row[SEVERAL], row[NONE])
         for label, row, share in zip(labels.tolist(), classes.tolist(), shares.tolist(), strict=True)
     ]
+
+
+def _is_small(place: Place, grey: Grey) -> bool:
+    """Return whether what was seen at a place is too small for a box that fills the scan."""
+    return place.bottom - place.top < BOX_PLACE * grey.shape[0]
+
+
+def _unless_box(glance: Glance, picture: Grey) -> Glance:
+    """Return a glance, or that of no digit if it takes an empty box of a form for a 0."""
+    if glance.label or not is_empty_box(picture):
+        return glance
+    return glance._replace(confidence=0.0, none=glance.none + glance.confidence)
 
 
 def _ask(network: Network, pictures: Sequence[Grey]) -> Seen:

@@ -20,6 +20,7 @@ from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled
 from batch.inference.runtimes import Network, load
 from batch.inference.spelling import CLASSES, SIGN, Reading, spell
 from batch.lengths import Lengths
+from batch.preprocessing.empty_box import is_empty_box
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures, widen
 from batch.records import Grey, Manifest
 
@@ -122,14 +123,16 @@ def ask_look(
     pictures = [picture for strip, line in pairs for picture in digit_pictures(strip, line.middles)]
     glances = iter(look.glance_twice(pictures) if pictures else ())
     joined = []
-    for line in lines:
+    for strip, line in zip(strips, lines, strict=True):
         if not line.number:
             joined.append(line)
             continue
         seen = np.empty_like(line.places)
-        for place in seen:
+        for place, middle in zip(seen, line.middles, strict=True):
             glance = next(glances)
             is_digit = 1 - glance.several - glance.none
+            if glance.label == 0 and is_empty_box(strip, middle):
+                is_digit = 0.0
             place[:SIGN] = is_digit * np.array(glance.probabilities)
             place[SIGN] = 1 - is_digit
         before = np.maximum(line.places, MIN_SHARE)

@@ -11,11 +11,14 @@ import pytest
 
 from batch.config import MAX_PIXELS
 from batch.errors import ModelError
-from batch.inference import explain, look_networks, model_store, models
+from batch.inference import explain, look_networks, model_store, models, number_decision
 from batch.inference.decision import DIGITS
 from batch.inference.models import Model
 from batch.inference.reader import Reader, read_scans
-from batch.records import ScanRef, Status
+from batch.lengths import ANY
+from batch.preprocessing.number_line import strip_of
+from batch.records import Reason, ScanRef, Status
+from drawn import boxes
 from formats import FORMATS, two
 
 Mnist = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -37,6 +40,20 @@ def test_the_shipped_model_reads_small_digits_in_cells(shipped: Model, mnist_tes
     assert len(ok) > 15
     labels = [sight.decision.prediction and sight.decision.prediction.label for sight in sights]
     assert labels == mnist_test[1][:20].tolist()
+
+
+@pytest.mark.slow
+def test_the_shipped_model_takes_no_empty_box_for_a_zero(default_model: Path) -> None:
+    manifest = model_store.load_manifest(default_model)
+    single, row = boxes(), boxes(count=3)
+    looks = models.load(default_model, manifest).looks
+    assert looks is not None
+    (sight,) = looks.see([single])
+    assert sight.decision.reason is Reason.BLANK
+    reader = models.load(default_model, manifest, digits=ANY).numbers
+    assert reader is not None
+    (line,) = reader.spell([strip_of(row).picture])
+    assert number_decision.decide(line, reader.thresholds).status is not Status.OK
 
 
 def test_a_model_of_digits_has_no_looks() -> None:
