@@ -20,7 +20,7 @@ from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled
 from batch.inference.runtimes import Network, load
 from batch.inference.spelling import CLASSES, SIGN, Reading, spell
 from batch.lengths import Lengths
-from batch.preprocessing.empty_box import is_empty_box
+from batch.preprocessing.empty_box import are_alike, is_empty_box
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures, widen
 from batch.records import Grey, Manifest
 
@@ -127,11 +127,12 @@ def ask_look(
         if not line.number:
             joined.append(line)
             continue
+        are_boxes = set(line.number) == {"0"} and len(line.number) > 1 and are_alike(strip, line.middles)
         seen = np.empty_like(line.places)
         for place, middle in zip(seen, line.middles, strict=True):
             glance = next(glances)
             is_digit = 1 - glance.several - glance.none
-            if glance.label == 0 and is_empty_box(strip, middle):
+            if glance.label == 0 and (are_boxes or is_empty_box(strip, middle)):
                 is_digit = 0.0
             place[:SIGN] = is_digit * np.array(glance.probabilities)
             place[SIGN] = 1 - is_digit

@@ -1,11 +1,13 @@
-"""The test for an empty box of a form, on what a network sees.
+"""The tests for empty boxes of a form, on what a network sees.
 
-A printed box with round corners looks like a 0 to the networks, which were trained on none. But the paper in
-it has four straight sides, and nobody writes such a 0.
+A printed box with round corners looks like a 0 to the networks, which were trained on none, and so does a
+circle. But the paper in a box has four straight sides, and in a row of boxes or circles each is like the
+others. Nobody writes such zeros.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,10 +24,11 @@ Mask = npt.NDArray[np.bool_]
 class EmptyBoxConstants:
     """Numbers of the test. They were set on drawn boxes, and on 17,741 zeros to train on.
 
-    Nine of these zeros, pale ones in frames, seem empty boxes.
+    Six of these zeros, pale ones in frames, seem empty boxes.
 
     Attributes:
-        line_level: Level of the picture from which a pixel belongs to the lines of a box.
+        thickest_px: Thickest line of a box. What is broader, e.g. a shadow, is part of the paper.
+        line_contrast: Levels above the paper, from which a pixel belongs to a line.
         min_contrast: Levels above the paper inside, from which something may be written on it.
         reach: Height and width of a corner, as shares of what is drawn.
         min_side_px: Shortest side of the paper inside.
@@ -35,10 +38,12 @@ class EmptyBoxConstants:
         nearly_all: Share of the other points of a side that are near a straight line.
         deviation: Their largest distance from it, as a share of the paper's size across it.
         max_slope: Slope of a side.
+        alike: Share of the paper in two boxes of a row that both have, if they are laid on each other.
         max_inset: Distance of a side from the rim of the paper, likewise a share; an open side has more.
     """
 
-    line_level: int = 120
+    thickest_px: int = 11
+    line_contrast: int = 72
     min_contrast: int = 20
     reach: float = 0.14
     min_side_px: int = 10
@@ -48,11 +53,13 @@ class EmptyBoxConstants:
     nearly_all: float = 0.85
     deviation: float = 0.03
     max_slope: float = 0.12
+    alike: float = 0.88
     max_inset: float = 0.12
 
 
 _C = EmptyBoxConstants()
 _NEAR = np.ones((3, 3), np.uint8)
+_BROADER = np.ones((_C.thickest_px, _C.thickest_px), np.uint8)
 
 
 def is_empty_box(picture: Grey, column: float | None = None) -> bool:
@@ -62,14 +69,15 @@ def is_empty_box(picture: Grey, column: float | None = None) -> bool:
         picture: Result of `look_input`, or the picture of a strip, uint8 (height, width).
         column: The column of the picture in which the box may be; None for any.
     """
-    lines = picture >= _C.line_level
+    contrast = _contrast(picture)
+    lines = contrast >= _C.line_contrast
     left, top, drawn_wide, drawn_tall = cv2.boundingRect(lines.view(np.uint8))
     if column is None and not _reaches_corners(lines[top : top + drawn_tall, left : left + drawn_wide]):
         return False
     found = _room(lines, column)
     if found is None:
         return False
-    room, levels = found.mask, picture[found.place]
+    room, levels = found.mask, contrast[found.place]
     tall, wide = room.shape
     is_large = tall >= _C.min_room * drawn_tall and (column is not None or wide >= _C.min_room * drawn_wide)
     if not is_large or min(tall, wide) < _C.min_side_px or not _has_straight_sides(room):
@@ -79,6 +87,31 @@ def is_empty_box(picture: Grey, column: float | None = None) -> bool:
     specks = cv2.connectedComponentsWithStats(written, connectivity=8)[2][1:]
     sides = specks[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
     return int(sides.max(initial=0)) <= _C.max_speck * max(tall, wide)
+
+
+def are_alike(strip: Grey, columns: Sequence[float]) -> bool:
+    """Return whether ink encloses the same piece of paper at each of some columns, as in a row of boxes.
+
+    Args:
+        strip: Picture of a strip, uint8 (height, width).
+        columns: The columns in which the digits of a number have their middles, two at least.
+    """
+    lines = _contrast(strip) >= _C.line_contrast
+    rooms = [_room(lines, column) for column in columns]
+    masks = [room.mask for room in rooms if room is not None]
+    return len(masks) == len(rooms) and all(_common(masks[0], other) >= _C.alike for other in masks[1:])
+
+
+def _contrast(picture: Grey) -> Grey:
+    """Return how much thin things stand out from what is around them."""
+    return np.asarray(cv2.morphologyEx(picture, cv2.MORPH_TOPHAT, _BROADER), np.uint8)
+
+
+def _common(first: Mask, second: Mask) -> float:
+    """Return the share of two masks that both have, their left top corners laid on each other."""
+    tall, wide = map(min, first.shape, second.shape)
+    both = int((first[:tall, :wide] & second[:tall, :wide]).sum())
+    return both / (int(first.sum()) + int(second.sum()) - both)
 
 
 def _reaches_corners(drawn: Mask) -> bool:

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from batch.preprocessing.empty_box import is_empty_box
+from batch.preprocessing.empty_box import are_alike, is_empty_box
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import strip_of
 from batch.records import Grey
@@ -37,6 +37,12 @@ def test_specks_in_a_box_do_not_count() -> None:
     for place in ((40, 40), (60, 80), (70, 30)):
         cv2.circle(scan, place, 3, 90, -1)
     assert is_empty(scan)
+
+
+def test_a_box_under_a_shadow_is_empty() -> None:
+    scan = boxes()
+    light = np.linspace(1.0, 0.45, scan.shape[1]) * np.linspace(1.0, 0.8, scan.shape[0])[:, None]
+    assert is_empty(np.asarray(scan * light, np.uint8))
 
 
 @pytest.mark.parametrize("ink", [60, 200], ids=["dark", "pale"])
@@ -83,3 +89,29 @@ def test_each_box_of_a_row_is_seen_alone() -> None:
     strip = strip_of(scan)
     columns = [(middle - strip.left) / strip.columns for middle in (52, 142, 232)]
     assert [is_empty_box(strip.picture, column) for column in columns] == [True, False, True]
+
+
+def alike(scan: Grey, middles: tuple[int, ...]) -> bool:
+    strip = strip_of(scan)
+    return are_alike(strip.picture, [(middle - strip.left) / strip.columns for middle in middles])
+
+
+def test_circles_in_a_row_are_alike() -> None:
+    scan = np.full((80, 260), 230, np.uint8)
+    for x in (45, 125, 205):
+        cv2.circle(scan, (x, 40), 30, 90, 3, cv2.LINE_AA)
+    assert alike(scan, (45, 125, 205))
+
+
+def test_written_zeros_are_not_alike(mnist_test: Mnist) -> None:
+    images, labels = mnist_test
+    zeros = [np.asarray(cv2.resize(zero, (80, 80)), np.uint8) for zero in images[labels == 0][:200]]
+    pairs = zip(zeros[::2], zeros[1::2], strict=True)
+    assert not any(alike(cv2.bitwise_not(np.hstack(pair)), (40, 120)) for pair in pairs)
+
+
+def test_one_that_is_open_is_not_like_the_others() -> None:
+    scan = np.full((80, 180), 230, np.uint8)
+    cv2.circle(scan, (45, 40), 30, 90, 3, cv2.LINE_AA)
+    cv2.ellipse(scan, (125, 40), (30, 30), 0, 0, 300, 90, 3)
+    assert not alike(scan, (45, 125))
