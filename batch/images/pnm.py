@@ -16,18 +16,19 @@ from batch.records import Reason
 
 MAX_NUMBER_DIGITS = 10  # of a number in the header; no size needs more, and Python reads long ones slowly
 
+MAX_COMMENTS = 1_000_000  # no program writes so many, and each takes time
 PART_BYTES = 1 << 20  # of pixels written as text, which digitbox reads at a time
 
-# Possessive, as patterns that can step back remember each space.
-_TOKEN = re.compile(rb"(?:\s++|#[^\n\r]*+[\n\r])*+(\d+)")
-_REST = re.compile(rb"(?:[\s0-9]++|#[^\n\r]*+)*+")
+# Plain patterns in loops: one that can step back remembers each space, and in Python 3.11.2, which Debian 12
+# has, a possessive group of alternatives is wrong about comments.
+_GAP, _DIGITS = re.compile(rb"\s+|#[^\n\r]*[\n\r]"), re.compile(rb"\d+")
+_REST = re.compile(rb"[\s0-9]+|#[^\n\r]*")
 _SPACE, _LINE_END = re.compile(rb"\s"), re.compile(rb"[\n\r]")
 _KINDS = (b"1", b"2", b"3", b"4", b"5", b"6")
 _TEXT = b"0123456789 \t\r\n\v\f"
 _COMMENT = re.compile(rb"#[^\n\r]*")
 # A comment may touch the number before it if it is empty, or if no more numbers follow.
-_TOUCHING = re.compile(rb"#[ \t]*+[^\n\r]")
-_APART = re.compile(rb"(?:[^#]++|(?<!\d)#[^\n\r]*+|#[ \t]*+(?![^\n\r]))*+(?:#[^\n\r]*+|\s++)*+")
+_TOUCHING = re.compile(rb"#[ \t]*[^ \t\n\r]")
 
 
 def parse(data: bytes, max_pixels: int) -> Container:
@@ -73,18 +74,42 @@ def _header(data: bytes, position: int, length: int) -> tuple[list[int], int]:
     """Return the numbers of the header that go on at a position, and the position after them."""
     numbers: list[int] = []
     while len(numbers) < length:
-        token = _TOKEN.match(data, position)
-        if token is None or token.end() == len(data):
-            if _REST.fullmatch(data, position) is None:
+        found = _DIGITS.match(data, _pass_over(_GAP, data, position))
+        if found is None or found.end() == len(data):
+            if _pass_over(_REST, data, position) < len(data):
                 raise ImageError(Reason.NOT_AN_IMAGE, "it begins like a PNM, but is none")
             raise_truncated("it ends inside its header")
-        if len(token[1]) > MAX_NUMBER_DIGITS:
+        if len(found[0]) > MAX_NUMBER_DIGITS:
             raise_damaged("its PNM header makes no sense")
-        numbers.append(int(token[1]))
-        position = token.end()
+        numbers.append(int(found[0]))
+        position = found.end()
         if _TOUCHING.match(data, position):
             _raise_touching()
     return numbers, position
+
+
+def _pass_over(pattern: re.Pattern[bytes], data: bytes, position: int) -> int:
+    """Return the position after all that a pattern matches from a position on."""
+    for _ in range(MAX_COMMENTS):
+        found = pattern.match(data, position)
+        if found is None or found.end() == position:
+            return position
+        position = found.end()
+    raise_damaged("it has too many comments")
+
+
+def _has_touching(data: bytes, start: int) -> bool:
+    """Return whether a comment touches a pixel from a position on, and more pixels follow it."""
+    touches, end = False, start
+    for number, comment in enumerate(_COMMENT.finditer(data, start)):
+        if number == MAX_COMMENTS:
+            raise_damaged("it has too many comments")
+        if touches and data[end : comment.start()].strip():
+            return True
+        is_after_pixel = data[comment.start() - 1 : comment.start()].isdigit()
+        touches = touches or (is_after_pixel and _TOUCHING.match(comment[0]) is not None)
+        end = comment.end()
+    return touches and bool(data[end:].strip())
 
 
 def _raise_touching() -> NoReturn:
@@ -96,7 +121,7 @@ def _check_text(data: bytes, start: int, kind: int, values: int, white: int) -> 
     """Check that pixels written as text are numbers, and as many as the header says."""
     if values > len(data):
         raise_truncated("the pixels of a PNM are cut off")
-    if kind > 1 and _APART.fullmatch(data, start) is None:
+    if kind > 1 and _has_touching(data, start):
         _raise_touching()
     count = last = 0
     for text in _texts(data, start):

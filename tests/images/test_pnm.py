@@ -16,6 +16,15 @@ def test_spaces_in_the_header_of_a_pnm_need_no_memory(end: bytes) -> None:
     assert peak_bytes(lambda: decode.decode_content(data, MAX_PIXELS)) < 4 * len(data)
 
 
+@pytest.mark.parametrize("data", [b"P5\n%s2 2\n255\n0123", b"P2\n2 2\n255\n%s1 2 3 4 "])
+def test_comments_take_no_endless_time(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pnm, "MAX_COMMENTS", 20)
+    formats.parse(data % (b"#\n" * 9), MAX_PIXELS)
+    with pytest.raises(ImageError, match="too many comments") as raised:
+        formats.parse(data % (b"#\n" * 30), MAX_PIXELS)
+    assert raised.value.reason is Reason.DAMAGED
+
+
 @pytest.mark.parametrize("comments", [0, 200_000])
 def test_pixels_written_as_text_need_little_memory(comments: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pnm, "PART_BYTES", 10_000)
