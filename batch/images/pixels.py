@@ -38,7 +38,7 @@ _COMPLAINT = re.compile(
     re.IGNORECASE,
 )
 _LOGGED = frozenset(("tiff", "avif"))  # whose libraries complain to OpenCV, and OpenCV to its log
-HEARINGS = 3  # times that the decoder of a damaged file must complain
+_HEARINGS = 3  # times that the decoder of a damaged file must complain
 _NO_MEMORY = b"(-4:"  # OpenCV prints some errors instead of raising them
 
 _Decoded = TypeVar("_Decoded")
@@ -212,7 +212,7 @@ def _heard(kind: str, decode: Callable[[], _Decoded]) -> _Decoded:
     In a program with threads, a decoder of another thread may complain meanwhile. So digitbox decodes again
     after a complaint: the decoder of a damaged file complains each time.
     """
-    for _ in range(HEARINGS):
+    for _ in range(_HEARINGS):
         with stderr.capture() as messages, _log_warnings() if kind in _LOGGED else nullcontext():
             decoded = decode()
         if messages and _NO_MEMORY in messages[0]:

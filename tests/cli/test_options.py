@@ -10,6 +10,9 @@ from batch.cli.options import given_value
 from batch.training import __main__ as training
 from batch.training.look import weigh
 from command import ROOT, Digitbox
+from formats import FORMATS, two
+
+TWO = FORMATS["png-8"](two())
 
 
 class Share:
@@ -92,3 +95,22 @@ def test_a_scan_stays_if_settle_is_no_number(
     file.write_text("settle = nan")
     assert digitbox("run", "--after", "delete").code == 2
     assert (inbox / "a.png").exists()
+
+
+@pytest.mark.parametrize("option", ["summary", "metrics-file", "log-file"])
+@pytest.mark.parametrize("way", ["flag", "file"])
+def test_no_option_writes_over_a_scan(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, option: str, way: str
+) -> None:
+    """Somebody forgets the file of an option, and the shell puts the names of scans there."""
+    for name in ("a.png", "b.PDF"):
+        (inbox / name).write_bytes(TWO)
+    if way == "file":
+        (tmp_path / "digitbox.toml").write_text(f'{option} = "inbox/b.PDF"\n')
+        result = digitbox("run", "inbox")
+    else:
+        result = digitbox("run", f"--{option}", "inbox/a.png", "inbox/b.PDF")
+    assert result.code == 2 and len(result.err.splitlines()) == 1
+    assert "is the name of a scan: name another file" in result.err
+    assert [path.read_bytes() for path in inbox.iterdir()] == [TWO, TWO]
+    assert not Path("outbox").exists()

@@ -325,25 +325,6 @@ def test_folders_named_twice_and_very_many_of_them(digitbox: Digitbox, inbox: Pa
     assert (result.code, len(result.rows)) == (0, 1)
 
 
-@pytest.mark.parametrize("option", ["summary", "metrics-file", "log-file"])
-@pytest.mark.parametrize("way", ["flag", "file"])
-def test_no_option_writes_over_a_scan(
-    digitbox: Digitbox, inbox: Path, tmp_path: Path, option: str, way: str
-) -> None:
-    """Somebody forgets the file of an option, and the shell puts the names of scans there."""
-    for name in ("a.png", "b.PDF"):
-        (inbox / name).write_bytes(TWO)
-    if way == "file":
-        (tmp_path / "digitbox.toml").write_text(f'{option} = "inbox/b.PDF"\n')
-        result = digitbox("run", "inbox")
-    else:
-        result = digitbox("run", f"--{option}", "inbox/a.png", "inbox/b.PDF")
-    assert result.code == 2 and len(result.err.splitlines()) == 1
-    assert "is the name of a scan: name another file" in result.err
-    assert [path.read_bytes() for path in inbox.iterdir()] == [TWO, TWO]
-    assert not Path("outbox").exists()
-
-
 def test_a_log_file_has_more_than_a_quiet_stderr(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
