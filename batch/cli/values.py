@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from batch.clock import EXAMPLES, as_utc, is_duration, parse_duration, utc_now
+from batch.clock import EXAMPLES, as_utc, is_duration, iso, parse_duration, utc_now
 from batch.lengths import Lengths, parse_lengths
 from batch.tolerance import Tolerance
 
@@ -91,11 +91,31 @@ def lengths(_context: click.Context, _option: click.Parameter, text: str) -> Len
     return _understood(parse_lengths, text)
 
 
+def _since(context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    since = _moment(text, day_ends=False)
+    _check_order(since, context.params.get("until"))
+    return since
+
+
+def _until(context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    until = _moment(text, day_ends=True)
+    _check_order(context.params.get("since"), until)
+    return until
+
+
 def _moment(text: str | None, *, day_ends: bool) -> datetime | None:
     def parse(text: str) -> datetime:
         return parse_moment(text, utc_now(), day_ends=day_ends)
 
     return None if text is None else _understood(parse, text)
+
+
+def _check_order(since: datetime | None, until: datetime | None) -> None:
+    """Check that there is time between two limits; click has only one of them at its first call."""
+    if since is not None and until is not None and since >= until:
+        raise click.BadParameter(
+            f"--since ({iso(since)}) is not before --until ({iso(until)}): give --since the earlier time"
+        )
 
 
 def _understood(parse: Callable[[str], _Value], text: str) -> _Value:
@@ -108,13 +128,13 @@ def _understood(parse: Callable[[str], _Value], text: str) -> _Value:
 since_option = click.option(
     "--since",
     metavar="TIME",
-    callback=lambda _, __, text: _moment(text, day_ends=False),
+    callback=_since,
     help="Take only what is from this time on. Give a day (2026-11-01), a time (2026-11-01T08:30), or a "
     "duration before now (7d, 12h). Times are UTC.",
 )
 until_option = click.option(
     "--until",
     metavar="TIME",
-    callback=lambda _, __, text: _moment(text, day_ends=True),
+    callback=_until,
     help="Take only what is from before this time. A day counts in whole.",
 )

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from batch.cli.values import parse_moment, tolerance
 from batch.clock import parse_duration
 from batch.tolerance import Tolerance
+from command import Digitbox
 
 NOWHERE: Any = None  # context and option, of no matter
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
@@ -55,6 +57,20 @@ def test_what_is_no_moment_is_told_with_an_example(text: str) -> None:
 
 def test_the_last_day_of_all_has_an_end() -> None:
     assert parse_moment("9999-12-31", NOW, day_ends=True) == datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("command", ["export", "retry"])
+@pytest.mark.parametrize(("since", "until"), [("2026-11-02", "2026-11-01"), ("1d", "7d")])
+def test_a_time_that_ends_before_it_begins_is_refused(
+    digitbox: Digitbox, tmp_path: Path, command: str, since: str, until: str
+) -> None:
+    (tmp_path / "outbox").mkdir()
+    limits = ["--since", since, "--until", until]
+    for arguments in (limits, limits[2:] + limits[:2]):
+        result = digitbox(command, *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert "give --since the earlier time" in result.err
+    assert digitbox(command, "--since", "2026-11-01", "--until", "2026-11-01").code == 0
 
 
 @given(st.integers(0, 10_000), st.sampled_from("mhdw"))
