@@ -36,9 +36,15 @@ class PdfPage:
     more: str = ""
 
 
-def write(*pages: PdfPage, trailer: str = "") -> bytes:
-    """Write a PDF."""
-    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b""]
+def write(*pages: PdfPage, trailer: str = "", more: Sequence[str] = ()) -> bytes:
+    """Write a PDF.
+
+    Args:
+        pages: Its pages.
+        trailer: More of its trailer.
+        more: More objects; the first is `3 0 R`.
+    """
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"", *map(str.encode, more)]
     kids = []
     for page in pages:
         names = []

@@ -33,6 +33,7 @@ PREDICTED = frozenset((*_FLATE, *_LZW))
 
 _MASK = re.compile(rb"/S?Mask\s+(\d{1,10})\s+\d{1,5}\s+R\b")
 _TIFF_PREDICTOR = re.compile(rb"<<[^<>]{0,300}/Predictor\s+2\b[^<>]{0,300}>>")  # differences of pixels
+_PARAMETERS = re.compile(rb"/DecodeParms\s{0,9}\[?\s{0,9}(?:null\s{1,9}){0,9}(\d{1,10})\s+\d{1,5}\s+R\b")
 _SMALL_PIXELS = re.compile(rb"/BitsPerComponent\s+[24]\b")
 _OBJECT, _NUMBER = re.compile(rb" obj\b"), re.compile(rb"(\d{1,10})\s+\d{1,5}$")
 _WIDTH, _HEIGHT = (re.compile(rb"/%s\s+(\d{1,10})\b(?!\s+\d+\s+R)" % side) for side in (b"Width", b"Height"))
@@ -79,8 +80,7 @@ def _mask_sizes(data: bytes) -> dict[Size, Size]:
     starts = {number: start for number, start in _objects(data) if number in masks}
     sizes: dict[Size, Size] = {}
     for found in masked:
-        start = data.rfind(b"obj", max(0, found.start() - _DICTIONARY_BYTES), found.start())
-        image, mask = _size(data, start), _size(data, starts.get(int(found[1]), -1))
+        image, mask = _size(data, _object_of(data, found)), _size(data, starts.get(int(found[1]), -1))
         if image and mask:
             sizes[image] = max(mask, sizes.get(image, mask))
     return sizes
@@ -88,20 +88,32 @@ def _mask_sizes(data: bytes) -> dict[Size, Size]:
 
 def _misread_sizes(data: bytes) -> frozenset[Size]:
     found = islice(_TIFF_PREDICTOR.finditer(data), _MAX_PREDICTORS) if b"Predictor" in data else ()
-    starts = (
-        data.rfind(b"obj", max(0, parameters.start() - _DICTIONARY_BYTES), parameters.start())
-        for parameters in found
-        if _SMALL_PIXELS.search(parameters[0])
-    )
+    starts = {_object_of(data, parameters) for parameters in found if _SMALL_PIXELS.search(parameters[0])}
+    # The parameters of an image may be an object of their own.
+    numbers = {_number(data, start) for start in starts} - {None}
+    references = islice(_PARAMETERS.finditer(data), _MAX_PREDICTORS) if numbers else ()
+    starts |= {_object_of(data, reference) for reference in references if int(reference[1]) in numbers}
     return frozenset(filter(None, (_size(data, start) for start in starts)))
 
 
 def _objects(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the number of each object of the file, and where its content begins."""
     for found in _OBJECT.finditer(data):
-        start = found.start()
-        if number := _NUMBER.search(data, max(0, start - _NUMBER_BYTES), start):
-            yield int(number[1]), found.end()
+        number = _number(data, found.start() + 1)
+        if number is not None:
+            yield number, found.end()
+
+
+def _object_of(data: bytes, found: re.Match[bytes]) -> int:
+    """Return where the word obj stands of the object that has what was found; -1 if it is far away."""
+    return data.rfind(b"obj", max(0, found.start() - _DICTIONARY_BYTES), found.start())
+
+
+def _number(data: bytes, start: int) -> int | None:
+    """Return the number of an object, from where its word obj stands; None if it has none."""
+    end = max(0, start - 1)
+    number = _NUMBER.search(data, max(0, end - _NUMBER_BYTES), end)
+    return int(number[1]) if number else None
 
 
 def _size(data: bytes, start: int) -> Size | None:

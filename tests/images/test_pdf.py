@@ -276,23 +276,29 @@ def test_an_image_of_any_depth_is_read(bits: int) -> None:
             assert reasons(pdfs.write(cut)) == ["truncated"]
 
 
+@pytest.mark.parametrize("place", ["<<{}>>", "3 0 R", "[<<{}>>]", "[ 3 0 R ]", "[null 3 0 R]", "4 0 R"])
 @pytest.mark.parametrize(("bits", "reason"), [(1, ""), (2, "unsupported"), (4, "unsupported"), (8, "")])
-def test_differences_of_small_pixels_are_no_noise(bits: int, reason: str) -> None:
+def test_differences_of_small_pixels_are_no_noise(bits: int, reason: str, place: str) -> None:
     grey = two(255, 0)
     step = 255 // ((1 << bits) - 1)
     levels = np.rint(grey / step).astype(np.uint8)
     differences = (np.diff(levels, axis=1, prepend=0) % (1 << bits)).astype(np.uint8)
     parameters = f"/Predictor 2/Columns {grey.shape[1]}/BitsPerComponent {bits}"
     data = zlib.compress(pdfs.packed(differences * step, bits))
-    colours = f"/DeviceGray/DecodeParms[<<{parameters}>>]"
-    page = pdfs.stored(grey, data, "/FlateDecode", bits, colours)
+    colours = f"/DeviceGray/DecodeParms {place.format(parameters)}"
+    filters = "/FlateDecode"
+    if "null" in place:
+        data, filters = data.hex().encode() + b">", f"/ASCIIHexDecode{filters}"
+    page = pdfs.stored(grey, data, filters, bits, colours)
+    if place in ("<<{}>>", "3 0 R"):
+        page = replace(page, images=[(page.images[0][0].replace("[/FlateDecode]", filters), data)])
     others = (
         pdfs.scan(np.full((64, 64), 255, np.uint8)),
         pdfs.scan(grey, kind="jpeg"),  # of the same size, but without a predictor
         pdfs.scan(grey, kind="g4"),
         pdfs.stored(grey, zlib.compress(pdfs.packed(grey, 1)), "/FlateDecode", 1),
     )
-    file = pdfs.write(page, *others)
+    file = pdfs.write(page, *others, more=[f"<<{parameters}>>", f"[<<{parameters}>>]"])
     assert reasons(file) == [reason, "", "", "", ""]
     if not reason:
         assert np.array_equal(greys(file)[0] > 127, grey > 127)
