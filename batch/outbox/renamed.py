@@ -1,6 +1,8 @@
 """Scans that came back from done/ or failed/ under another name, since something else had theirs by then.
 
 The earlier rows of such a scan have its former name. For the answers of people, see `corrections`.
+
+`prune` keeps all former names. Files of results stay, and the ledger does not say which names are in them.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from batch.outbox import restoration
 from batch.outbox.corrections import CorrectionStore
+from batch.outbox.prune import Limits, prune_outbox
 from batch.outbox.retry import ScanFilter, retry_scans
 from batch.records import Status
 from batch.report import answers
@@ -79,6 +81,18 @@ def test_a_scan_with_a_new_name_is_still_the_same(digitbox: Digitbox, inbox: Pat
         counts = collect(find_sources([tmp_path / "outbox"])).counts
         assert counts == {Status.OK: 2}
         assert json.loads(digitbox("status", "--json").out)["counts"]["ok"] == 2
+
+
+def test_after_prune_rows_still_follow_a_new_name(digitbox: Digitbox, inbox: Path) -> None:
+    fill(inbox, scan=TWO[:60])
+    digitbox("run", "--after", "move", "--settle", "0")
+    fill(inbox, scan=TWO)
+    assert digitbox("retry").code == 0
+    digitbox("run", "--after", "move", "--settle", "0")
+    everything = datetime(2999, 1, 1, tzinfo=UTC)
+    assert prune_outbox(Path("outbox"), Limits(everything, everything)).scans == 2
+    latest = csv.DictReader(io.StringIO(digitbox("export", "--latest").out))
+    assert sorted(row["file"] for row in latest) == ["scan-2.png", "scan.png"]
 
 
 @pytest.mark.parametrize("new_names", [["scan-2.png"], ["scan-2.png", "scan-2-2.png"]])
