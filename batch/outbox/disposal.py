@@ -28,8 +28,8 @@ def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSE
 
     Only regular files go. Scans keep their sub-folders under `done/<date>/<batch>/` or
     `failed/<date>/<batch>/`. A .json beside a failed scan says why it failed. Disposal overwrites nothing: a
-    file whose name is taken gets a number. If someone has renamed a scan in its folder, digitbox finds it
-    there, and moves it under the name in its row.
+    file whose name is taken gets a number. If someone has renamed a scan in its folder, or a folder above it,
+    digitbox finds the scan, and moves it under the name in its row.
 
     Args:
         outcomes: The members of the batch.
@@ -53,7 +53,7 @@ def dispose(outcomes: Iterable[Outcome], batch: Batch, outbox: Path) -> list[OSE
             new_path = renamed.find(outcome) if is_moved else None
             if new_path is None:
                 continue
-            source = new_path
+            source, aside = new_path, new_path.with_name(aside.name)
         try:
             if not set_aside(source, aside, outcome, by_content=not is_moved):
                 continue
@@ -167,20 +167,31 @@ class _Renamed:
     """An index of folders by inode, to find scans that someone renamed; it lists each folder once."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, dict[int, Path]] = {}
+        self._paths: dict[tuple[str, bool], dict[int, Path]] = {}
 
     def find(self, outcome: Outcome) -> Path | None:
-        """Return the new path of a scan; None if it was not renamed in its folder."""
+        """Return the new path of a scan; None if neither it nor its folder was renamed where it was found."""
         ref = outcome.ref
         if os.path.lexists(ref.path):  # replaced, not renamed
             return None
         folder = os.path.dirname(ref.path)
-        if folder not in self._paths:
-            self._paths[folder] = {}
-            with suppress(OSError), os.scandir(folder) as entries:
-                self._paths[folder] = {entry.inode(): Path(entry.path) for entry in entries}
-        path = self._paths[folder].get(ref.inode)
+        is_deep = not os.path.lexists(folder)
+        place = (root_folder(ref) if is_deep else folder), is_deep
+        if place not in self._paths:
+            self._paths[place] = {entry.inode(): Path(entry.path) for entry in _entries(*place)}
+        path = self._paths[place].get(ref.inode)
         return path if path is not None and is_scan(path, outcome, is_renamed=True) else None
+
+
+def _entries(folder: str, is_deep: bool) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder, with `is_deep` also in the folders below it that are not hidden."""
+    folders = [folder]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                yield entry
+                if is_deep and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
 
 
 def _move(aside: Path, first_target: Path, outcome: Outcome, batch: Batch, outbox: Path) -> None:

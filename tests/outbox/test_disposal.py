@@ -16,6 +16,7 @@ from batch.outbox.batches import Batch, State
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.storage import durable
 from batch.storage.disk import identify_file
+from faults import killed_at
 
 CONTENT, OTHER = b"the scan that was read", b"another, of equal size"
 
@@ -159,6 +160,38 @@ def test_what_a_kill_left_aside_goes_on(place: Path, after: After, status: Statu
         assert contents(place / "in") == new
     is_kept = not is_other and (after is After.MOVE or status is Status.FAILED)
     assert list(contents(place / "out").values()) == [CONTENT] * is_kept
+
+
+def read_in_folder(place: Path) -> Outcome:
+    """Return the row of a scan in a folder of the inbox."""
+    (place / "in" / "form").mkdir()
+    (place / "in" / "a.png").rename(place / "in" / "form" / "a.png")
+    outcome = read(place / "in" / "form" / "a.png")
+    return outcome._replace(ref=outcome.ref._replace(name="form/a.png", source=str(place / "in")))
+
+
+@pytest.mark.slow
+def test_a_kill_loses_no_scan_of_a_renamed_folder(place: Path) -> None:
+    outcome = read_in_folder(place)
+    (place / "in" / "form").rename(place / "in" / "forms")
+    target = disposal.target_of(outcome, batch(After.MOVE), place / "out")
+    for number in range(1, 200):
+        was_killed = killed_at(number, lambda: print(dispose(place, outcome, After.MOVE)))
+        assert dispose(place, outcome, After.MOVE) == []
+        assert (contents(place / "in"), target.read_bytes()) == ({}, CONTENT)
+        if not was_killed:
+            break
+        target.rename(place / "in" / "forms" / "a.png")
+    assert number > 10
+
+
+@pytest.mark.parametrize("folder", ["in/.Trash/form", "form"])
+def test_a_folder_that_somebody_puts_away_is_left_alone(place: Path, folder: str) -> None:
+    outcome = read_in_folder(place)
+    (place / "in" / ".Trash").mkdir()
+    (place / "in" / "form").rename(place / folder)
+    assert dispose(place, outcome, After.MOVE) == []
+    assert (place / folder / "a.png").read_bytes() == CONTENT
 
 
 def test_a_scan_that_cannot_be_moved_keeps_its_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -313,6 +313,15 @@ def test_a_scan_that_is_renamed_after_it_was_read_has_one_row(scene: Scene) -> N
     scene.check()
 
 
+@pytest.mark.parametrize("new_folder", ["forms", "box/deep/form"])
+def test_scans_whose_folder_is_renamed_have_one_row(scene: Scene, new_folder: str) -> None:
+    for number in range(3):
+        scene.drop(f"form/{number % 2}/{number}.png", numbered_scan(number))
+    (scene.inbox / new_folder).parent.mkdir(parents=True, exist_ok=True)
+    scene.watch(60, after_reading(lambda: os.rename(scene.inbox / "form", scene.inbox / new_folder)))
+    scene.check()
+
+
 def test_a_scan_that_is_replaced_at_the_very_move_is_given_back(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
