@@ -10,12 +10,13 @@ import numpy as np
 
 from batch.records import Grey
 from batch.training.look.hands import Glyph
-from batch.training.look.mixture import Field
+from batch.training.look.mixture import Box, Field
 
 INK = 255  # level of ink on a canvas
 SHIFT = 4  # OpenCV's fraction bits: lines are placed to a sixteenth of a canvas pixel
 UNITS = 32  # of a coordinate for each pixel of the scan: 2 canvas pixels of 16 parts
 HARD_FROM = 1.5  # canvas pixels for each pixel of a bitmap; above it the edges are often made hard
+CORNER_POINTS = 12  # of each round corner of a box
 HARD_FRACTION = 0.7  # of the enlarged bitmaps
 _HARD = [
     np.clip((np.arange(256, dtype=np.float32) - middle) * slope + 128, 0, 255).astype(np.uint8)
@@ -82,6 +83,23 @@ def paint(random: Random, canvas: Grey, glyph: Glyph, x: float, y: float, unit: 
         part = cv2.LUT(part, random.choice(_HARD))
     place = canvas[top:bottom, left:right]
     np.maximum(place, part, out=place)
+
+
+def draw_box(canvas: Grey, box: Box, radius: float, pen: float) -> None:
+    """Draw a box with round corners of a radius; all in pixels of the scan."""
+    x0, y0, x1, y1 = box
+    left, top, right, bottom = x0 + radius, y0 + radius, x1 - radius, y1 - radius
+    quarter = np.linspace(0, math.pi / 2, CORNER_POINTS)
+    corners = [
+        np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], axis=1)
+        for x, y, turn in (
+            (right, bottom, quarter),
+            (left, bottom, quarter + math.pi / 2),
+            (left, top, quarter + math.pi),
+            (right, top, quarter + 3 * math.pi / 2),
+        )
+    ]
+    draw_strokes(canvas, [np.concatenate(corners).astype(np.float32)], pen, closed=True)
 
 
 def draw_line(canvas: Grey, x0: float, y0: float, x1: float, y1: float, pen: float) -> None:

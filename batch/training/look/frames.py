@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from random import Random
+
 import cv2
 import numpy as np
 
 from batch.records import Grey
-from batch.training.look.canvas import draw_line
+from batch.training.look.canvas import draw_box, draw_line, draw_strokes
 from batch.training.look.mixture import FRAMES, HELD_OUT_FRAMES, Box, pick
 from batch.training.look.studio import Studio
 
 PEN_SHARES = (0.008, 0.012, 0.018, 0.03)  # widths of printed lines, of the scan's shorter side
 TYPE_FACES = (0, 0, 2, 3)  # OpenCV's fonts that look like print, the plain one twice
 TYPE_PX = 22  # height of a line in them at scale 1
+MAX_OVAL = 1.15  # height of an oval, in widths; an empty one that is taller is a printed 0
+OVAL_POINTS = 48
+DOUBLE_FRACTION = 0.12  # of the boxes with round corners
 BLEED_LEVELS = (6, 45)  # least and most that the ink on the back is darker than the paper
 
 
@@ -41,6 +47,11 @@ class Printed:
     def print_frame(self) -> None:
         """Print a frame or pieces of it."""
         self.depth = _print_frame(self._studio, self.canvas, self._height, self._width)
+
+    def print_boxes(self, count: int) -> None:
+        """Print as many boxes beside each other, mostly with round corners."""
+        self.choose_depth(20, 210)
+        _print_boxes(self._studio, self.canvas, self._height, self._width, count)
 
     def print_type(self, box: Box | None) -> None:
         """Print a line of type above or below the box, partly outside the scan."""
@@ -75,6 +86,9 @@ def _print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
     crosses = kind == "grid" or random.random() < 0.3
     left, right = (-2, width + 2) if crosses else (x0, x1)
     top, bottom = (-2, height + 2) if crosses else (y0, y1)
+    if kind in ("rounded", "oval"):
+        _print_rounded(studio, canvas, (x0, y0, x1, y1), pen, kind == "oval")
+        return round(u(20, 210))
     sides = [True] * 4
     if kind == "pieces":
         sides = [random.random() < 0.42 for _ in range(4)]
@@ -106,6 +120,47 @@ def _print_frame(studio: Studio, canvas: Grey, height: int, width: int) -> int:
         blocks[::2, :, ::2] = 0
         blocks[1::2, :, 1::2] = 0
     return round(u(120, 220) if kind == "dark" else u(20, 210))
+
+
+def _print_rounded(studio: Studio, canvas: Grey, box: Box, pen: float, is_oval: bool) -> None:
+    """Print a box with round corners, or an oval; some have a second line inside."""
+    random = studio.random
+    x0, y0, x1, y1 = box
+    side = min(x1 - x0, y1 - y0)
+    if is_oval and y1 - y0 <= MAX_OVAL * (x1 - x0):
+        angle = np.linspace(0, 2 * math.pi, OVAL_POINTS, endpoint=False)
+        oval = np.stack([np.cos(angle) * (x1 - x0) + x0 + x1, np.sin(angle) * (y1 - y0) + y0 + y1], axis=1)
+        draw_strokes(canvas, [(oval / 2).astype(np.float32)], pen, closed=True)
+        return
+    radius = side * pick_radius(random, y1 - y0 <= MAX_OVAL * (x1 - x0))
+    draw_box(canvas, box, radius, pen)
+    if random.random() < DOUBLE_FRACTION:
+        gap = side * random.uniform(0.03, 0.1)
+        draw_box(canvas, (x0 + gap, y0 + gap, x1 - gap, y1 - gap), max(radius - gap, 0.0), pen)
+
+
+def pick_radius(random: Random, squat: bool) -> float:
+    """Pick the radius of a box's corners as a share of its shorter side; a tall one must not be a 0."""
+    return random.uniform(0.05, 0.5 if squat else 0.32)
+
+
+def _print_boxes(studio: Studio, canvas: Grey, height: int, width: int, count: int) -> None:
+    """Print boxes or circles of one shape in a row that fills the scan."""
+    random = studio.random
+    u = random.uniform
+    pitch = width / (count + u(-0.3, 0.5))
+    gap, left = pitch * u(0.03, 0.25), (width - count * pitch) * u(0, 1)
+    top, bottom = height * u(-0.04, 0.25), height * u(0.75, 1.04)
+    wide, tall = pitch - gap, bottom - top
+    squat = tall <= MAX_OVAL * wide
+    radius = min(wide, tall) * (0.5 if squat and random.random() < 0.2 else pick_radius(random, squat))
+    if random.random() < 0.25:
+        radius = 0.0
+    pen = max(0.5, min(wide, height) * random.choice(PEN_SHARES) * u(0.7, 1.4))
+    tilt = random.gauss(0, 0.01)
+    for index in range(count):
+        x, y = left + pitch * index + gap / 2, tilt * pitch * index
+        draw_box(canvas, (x, y + top, x + wide, y + bottom), radius, pen)
 
 
 def _print_ruling(studio: Studio, canvas: Grey, height: int, width: int, squared: bool) -> None:

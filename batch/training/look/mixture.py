@@ -33,8 +33,8 @@ SEVERAL_SCENES: Shares = {"digits": 0.76, "letter": 0.08, "sign": 0.11, "fractio
 SEVERAL_COUNTS: Shares = {"2": 0.52, "3": 0.22, "4": 0.12, "5": 0.08, "6": 0.06}
 SEVERAL_LAYOUTS: Shares = {"row": 0.68, "column": 0.13, "diagonal": 0.08, "scattered": 0.11}
 NONE_SCENES: Shares = {
-    "letter": 0.11, "letters": 0.09, "sign": 0.08, "scribble": 0.14, "crossed-out": 0.12, "blank": 0.20,
-    "frame": 0.05, "texture": 0.07, "fashion": 0.05, "shapes": 0.05, "fragment": 0.04,
+    "letter": 0.10, "letters": 0.08, "sign": 0.07, "scribble": 0.13, "crossed-out": 0.11, "blank": 0.17,
+    "frame": 0.10, "boxes": 0.05, "texture": 0.06, "fashion": 0.05, "shapes": 0.04, "fragment": 0.04,
 }  # fmt: skip
 PENS: Shares = {
     "pen": 0.36, "ballpoint": 0.24, "pencil": 0.24, "marker": 0.10, "sprayed": 0.03, "chalk": 0.03,
@@ -43,7 +43,8 @@ PAPERS: Shares = {
     "clean": 0.24, "plain": 0.40, "pattern": 0.14, "ruled": 0.10, "squared": 0.07, "newsprint": 0.05,
 }  # fmt: skip
 FRAMES: Shares = {
-    "pieces": 0.34, "box": 0.22, "grid": 0.14, "dark": 0.10, "comb": 0.08, "dotted": 0.06, "double": 0.06,
+    "pieces": 0.26, "box": 0.17, "grid": 0.11, "dark": 0.08, "comb": 0.06, "dotted": 0.04, "double": 0.05,
+    "rounded": 0.18, "oval": 0.05,
 }  # fmt: skip
 HELD_OUT_FRAMES: Shares = {"corners": 0.3}  # frames that only held-out scenes have, beside the others
 # Each of these is in a scene or not, whatever the others are.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import cv2
 import numpy as np
 
@@ -26,13 +28,24 @@ from batch.training.look.mixture import (
 from batch.training.look.scribbles import cross_out, draw_fragment, draw_shapes, put, scribble
 from batch.training.look.studio import Studio
 
+EMPTY = ("blank", "frame", "boxes")  # kinds without writing
+MAX_BOXES_PX = 390  # width of a row of boxes; the banks of paper are hardly wider
 
-def none_scene(studio: Studio) -> Scene:
-    """Render a scan that holds no digit."""
+
+def none_scene(studio: Studio, kind: str | None = None) -> Scene:
+    """Render a scan that holds no digit.
+
+    Args:
+        studio: State of the renderer.
+        kind: A kind of NONE_SCENES; None for any.
+    """
     random = studio.random
     u = random.uniform
-    kind = pick(NONE_SCENES, random)
+    kind = kind or pick(NONE_SCENES, random)
     height, width = pick_size(studio.random)
+    count = random.randint(2, 7)
+    if kind == "boxes":
+        height, width = _size_of_boxes(random, count)
     extras = pick_extras(studio.random, ("neighbour", "tick", "ring"))
     pen, pen_share = pick_pen(studio.random)
     if kind == "fashion" and not len(studio.sources.fashion):  # that data set is optional
@@ -84,16 +97,26 @@ def none_scene(studio: Studio) -> Scene:
         draw_fragment(studio, ink, unit, pen_px, height, width)
     if kind == "frame":
         extras.add("frame")
-    if "frame" in extras:
+    if kind == "boxes":
+        printed.print_boxes(count)
+    elif "frame" in extras:
         printed.print_frame()
     if "print" in extras:
-        written = None if kind in ("blank", "frame") else (0, 0.1 * height, width, 0.9 * height)
+        written = None if kind in EMPTY else (0, 0.1 * height, width, 0.9 * height)
         printed.print_type(written)
-    if "underline" in extras and kind in ("blank", "frame"):
+    if "underline" in extras and kind in EMPTY:
         y = u(0.2, 0.9) * height
         draw_line(ink, u(0, 0.3) * width, y, u(0.6, 1) * width, y + random.gauss(0, 0.02) * height, pen_px)
     scan = capture(studio, ink, printed, extras, pen, unit)
     return finish(studio, scan, extras, None, NONE, kind)
+
+
+def _size_of_boxes(random: Random, count: int) -> tuple[int, int]:
+    """Pick height and width of a scan with so many boxes in a row."""
+    height = random.uniform(28, 110)
+    width = height * count * random.uniform(0.55, 1.1)
+    shrink = min(1.0, MAX_BOXES_PX / width)
+    return max(14, round(height * shrink)), round(width * shrink)
 
 
 def _texture(studio: Studio, height: int, width: int) -> Field:

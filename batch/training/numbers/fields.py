@@ -24,7 +24,7 @@ from batch.training.look.mixture import (
     pick_extras,
     pick_pen,
 )
-from batch.training.look.none_scenes import none_scene
+from batch.training.look.none_scenes import EMPTY, none_scene
 from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
 from batch.training.numbers.layout import Piece, lay_out
@@ -46,7 +46,7 @@ from batch.training.numbers.mixture import (
 from batch.training.numbers.signs import draw_sign
 from batch.training.numbers.surroundings import draw_line_beyond, draw_neighbour, print_cells
 
-EMPTY_KINDS = {"blank", "frame", "texture", "fragment"}  # of `look.none_scenes`; nothing is written there
+EMPTY_KINDS = {*EMPTY, "texture", "fragment"}  # of `look.none_scenes`; nothing is written there
 MAX_WIDTH_PX = 396  # of a field; the banks of paper are hardly larger
 MIN_HEIGHT_PX, MAX_HEIGHT_PX = 18, 140
 MIN_PEN_PX = 0.5
@@ -101,8 +101,8 @@ class Renderer:
         if kind == "single":
             scene = digit_scene(studio)
             return Field(scene.grey, (scene.label,), (), kind)
-        if kind == "none":
-            scene = none_scene(studio)
+        if kind in ("none", "empty"):
+            scene = none_scene(studio, "boxes" if kind == "empty" else None)
             return Field(scene.grey, () if scene.kind in EMPTY_KINDS else (SIGN,), (), kind)
         digit = self._digits()
         gap = pick(self._gaps, random)

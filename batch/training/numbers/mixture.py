@@ -17,8 +17,8 @@ FRAMES = numbers.COLUMN_FRAMES  # of a column of the network: a thin 1 beside an
 FRAME_PX = spelling.FRAME_PX
 
 FIELDS: Shares = {
-    "number": 0.685, "signed": 0.14, "struck": 0.015, "word": 0.03, "fraction": 0.02, "lines": 0.01,
-    "single": 0.04, "none": 0.06,
+    "number": 0.66, "signed": 0.14, "struck": 0.015, "word": 0.03, "fraction": 0.02, "lines": 0.01,
+    "single": 0.04, "none": 0.06, "empty": 0.025,
 }  # fmt: skip
 LENGTHS: Shares = {"1": 0.11, "2": 0.20, "3": 0.21, "4": 0.20, "5": 0.12, "6": 0.09, "7": 0.07}
 HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "drawn": 0.10}
@@ -26,12 +26,12 @@ HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "dr
 GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells": 0.18}
 GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
 SIGNS_DRAWN: Shares = {
-    "dot": 0.27, "comma": 0.13, "minus": 0.11, "equals": 0.03, "colon": 0.05, "apostrophe": 0.05,
-    "degree": 0.04, "bracket": 0.08, "slash": 0.08, "lookalike": 0.09, "character": 0.07,
+    "dot": 0.25, "comma": 0.13, "minus": 0.11, "equals": 0.03, "colon": 0.05, "apostrophe": 0.05,
+    "degree": 0.04, "bracket": 0.08, "slash": 0.08, "lookalike": 0.07, "character": 0.11,
 }  # fmt: skip
 LOOKALIKES = "ACLPUufhGJTyd<>{}\\"  # beside digits, a person tells most of them from digits
 CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits make digits doubtful
-CELLS: Shares = {"boxes": 0.45, "comb": 0.25, "apart": 0.15, "none": 0.15}
+CELLS: Shares = {"boxes": 0.40, "comb": 0.22, "apart": 0.26, "none": 0.12}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
 MILDER: Shares = {"low-resolution": 0.35, "slip": 0.25, "tile": 0.5, "shadow": 0.5, "fax": 0.5}
 # More patterns than under single digits: cheques have them.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 
 from batch.records import Grey
-from batch.training.look.canvas import draw_line, paint
+from batch.training.look.canvas import draw_box, draw_line, paint
+from batch.training.look.frames import pick_radius
 from batch.training.look.hands import digit_glyph
 from batch.training.look.mixture import pick
 from batch.training.look.studio import Studio
 from batch.training.numbers.mixture import CELLS
+
+ROUND_FRACTION = 0.6  # of the boxes apart: their corners are round
 
 
 def draw_neighbour(
@@ -69,12 +72,10 @@ def print_cells(studio: Studio, printed: Grey, edges: list[float], height: int) 
     else:
         top_line, tooth = True, top
     if kind == "apart":
+        radius = pick_radius(random, squat=False) if random.random() < ROUND_FRACTION else 0.0
         for a, b in itertools.pairwise(edges):
             inset = (b - a) * 0.05
-            for x in (a + inset, b - inset):
-                draw_line(printed, x, top, x, bottom, pen)
-            for y in (top, bottom):
-                draw_line(printed, a + inset, y, b - inset, y, pen)
+            draw_box(printed, (a + inset, top, b - inset, bottom), radius * min(b - a, bottom - top), pen)
         return
     for index, x in enumerate(edges):
         lean = tilt * index / len(edges)

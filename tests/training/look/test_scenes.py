@@ -104,7 +104,7 @@ def test_lone_signs_do_not_look_like_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["SCENES", "DIGIT_SCENES", "HANDS", "SEVERAL_HANDS", "PLACES", "NONE_SCENES"]
+    "name", ["SCENES", "DIGIT_SCENES", "HANDS", "SEVERAL_HANDS", "PLACES", "NONE_SCENES", "FRAMES"]
 )
 def test_shares_sum_to_one(name: str) -> None:
     assert sum(getattr(mixture, name).values()) == pytest.approx(1.0)

@@ -38,6 +38,8 @@ def test_fields_of_every_kind_have_labels(kind: str) -> None:
             assert len(field.label) == 1
         elif kind == "none":
             assert set(field.label) <= {SIGN}
+        elif kind == "empty":
+            assert field.label == ()
         else:
             assert SIGN in field.label
 
