@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 
 import cv2
 
+from batch.engines import main_module
 from batch.engines.paged import Loss, PagedScan, PageRequest
 from batch.errors import MeansError, RunError
 from batch.records import Beat, Outcome, Reason, ScanRef
@@ -80,14 +81,17 @@ class Worker:
         context: ForkContext | SpawnContext
         context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, reader))
+        # A new Python gets the reader once it is there: `start` would wait for ever for one that dies first.
+        self._unsent = None if forks else reader
+        self._process = context.Process(target=_serve, args=(theirs, reader if forks else None))
         threads = cv2.getNumThreads()
         if forks:
             cv2.setNumThreads(1)  # OpenCV's threads do not survive a fork: the child would crash
         try:
             if limit_s is not None:
                 _limit(self.connection, limit_s)
-            self._process.start()
+            with contextlib.nullcontext() if forks else main_module.hidden():
+                self._process.start()
         except BaseException:
             self.connection.close()
             raise
@@ -111,11 +115,14 @@ class Worker:
         """Return what the worker says.
 
         Raises:
-            BlockingIOError: The worker stopped in the middle of its answer.
+            BlockingIOError: The worker stopped in the middle of a message.
             EOFError, OSError: It is dead.
         """
         self.silent_s = 0.0
         message: Answer = self.connection.recv()
+        if self._unsent is not None:
+            self.connection.send(self._unsent)
+            self._unsent = None
         return message
 
     def kill(self) -> None:
@@ -240,8 +247,13 @@ def _limit(connection: Connection, seconds: float) -> None:
             pipe.setsockopt(socket.SOL_SOCKET, direction, interval)
 
 
-def _serve(connection: Connection, reader: ScanReader) -> None:
-    """Read the scans that the parent sends, in a process of its own, until the parent closes the pipe."""
+def _serve(connection: Connection, reader: ScanReader | None) -> None:
+    """Read the scans that the parent sends, in a process of its own, until the parent closes the pipe.
+
+    Args:
+        connection: The pipe to the parent.
+        reader: Reads scans; None if the parent sends it as soon as this process says that it is there.
+    """
     # Ctrl-C and a service manager's SIGTERM reach every process. The parent decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -263,12 +275,16 @@ def _serve(connection: Connection, reader: ScanReader) -> None:
             due_s = now + BEAT_S
             send(None)
 
-    message: Answer = []  # the model is loaded
-    try:
-        load(reader)
-    except Exception as error:
-        message = _portable(error)
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
+        if reader is None:
+            connection.send(None)
+            reader = connection.recv()
+            assert reader is not None
+        message: Answer = []  # the model is loaded
+        try:
+            load(reader)
+        except Exception as error:
+            message = _portable(error)
         while True:
             connection.send(message)
             scans = connection.recv()

@@ -147,3 +147,24 @@ def test_a_run_prints_nothing(inbox: Path, tmp_path: Path, capfd: pytest.Capture
     (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
     digitbox.run(inbox, tmp_path / "out", workers=1)
     assert capfd.readouterr() == ("", "")
+
+
+SCRIPT = """
+import sys, threading
+import digitbox
+
+print("the script starts")
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # with it, digitbox cannot fork
+print(digitbox.run(sys.argv[1], sys.argv[2], workers=2).counts)
+"""
+
+
+def test_new_workers_do_not_run_a_script_again(inbox: Path, tmp_path: Path) -> None:
+    """Without `if __name__ == "__main__":`, each would begin a run of its own."""
+    for number in range(20):
+        (inbox / f"{number}.png").write_bytes(FORMATS["png-8"](two()))
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(script), str(inbox), str(tmp_path / "out")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
+    assert (done.stdout, done.stderr) == ("the script starts\n{'ok': 20}\n", "")

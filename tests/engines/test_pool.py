@@ -3,7 +3,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker, spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -260,6 +260,36 @@ def test_workers_that_end_before_they_begin(capfd: pytest.CaptureFixture[str]) -
         "digitbox: warning: a worker cannot be started (it ended before it could begin): reading in this "
         "process, which no --scan-timeout protects\n"
     )
+
+
+@pytest.mark.parametrize("script", ["exit 1", 'touch "$HANGING/$$"; exec sleep 100000'])
+def test_new_pythons_that_fail_to_start_hold_up_no_run(
+    script: str,
+    tmp_path: Path,
+    scan_limit_s: float,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The model has no room in a pipe, and nobody reads it."""
+    resource_tracker.ensure_running()
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(spawn, "_python_exe", os.fsencode(python))
+    with Engine(WithModel(bytes(1 << 20)), 1, scan_limit_s=scan_limit_s, apart=True, forks=False) as engine:
+        (outcomes,) = filter(None, engine.map(refs("a", "b"), 4))
+    assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
+    assert "(it ended before it could begin): reading in this process" in capfd.readouterr().err
+
+
+@dataclass
+class WithModel(OnePage):
+    """A reader that brings its model along."""
+
+    model: bytes
+
+    def __call__(self, refs: Sequence[ScanRef], _: Beat) -> list[Outcome]:
+        return [Outcome(ref, Status.OK) for ref in refs]
 
 
 @dataclass
