@@ -30,7 +30,8 @@ def run(
         inputs: Files, folders, globs, or addresses of object storage; or one of them.
         outbox: A folder, or an address of object storage.
         options: Other options of `digitbox run` that concern reading, e.g. `only_new=True`, `after="move"`,
-            `workers=2`, `max_failed="2%"`. A duration is in seconds: `max_time_s=3600`.
+            `workers=2`, `max_failed="2%"`. A duration is in seconds: `max_time_s=3600`. With `workers=1`,
+            digitbox reads in this process, and `scan_timeout_s` does not count.
 
     Returns:
         What the run came to: counts by status and reason, seconds, exit code.
@@ -62,5 +63,6 @@ def run(
     )
     stats = job.new_stats(run_options)
     with notify.notify_at_end(stats, NotifyOptions(), run_options.outbox, print):
-        job.run(run_options, job.find(run_options), lambda _: None, stats)
+        in_process = run_options.workers == 1
+        job.run(run_options, job.find(run_options), lambda _: None, stats, in_process=in_process)
     return stats.summary()

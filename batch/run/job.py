@@ -64,7 +64,9 @@ def new_stats(options: RunOptions | WatchOptions) -> RunStats:
     return RunStats(command, inputs, recursive=options.recursive, ignore=options.ignore)
 
 
-def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats) -> None:
+def run(
+    options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats, *, in_process: bool = False
+) -> None:
     """Read all scans, or those that have no row yet, and publish one row for each.
 
     Args:
@@ -72,6 +74,7 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats) 
         inputs: The scans, from `find`.
         show: A function that gets the outcomes as they come.
         stats: Counts the outcomes; at the end it has the exit code.
+        in_process: Read on this machine without worker processes, and without a time limit.
 
     Raises:
         MissingExtraError: The format, the runtime or the engine needs an extra that is not installed.
@@ -84,7 +87,7 @@ def run(options: RunOptions, inputs: Inputs, show: OnOutcomes, stats: RunStats) 
     """
     schema.check_format(options.format)
     reader, manifest = new_reader(options)
-    engine = _engine_of(options, reader)
+    engine = _engine_of(options, reader, in_process=in_process)
     with ExitStack() as resources:
         _lock(inputs, options, resources)
         outbox = resources.enter_context(new_outbox(options, manifest, stats))
@@ -189,12 +192,12 @@ def workers_of(options: ReadOptions) -> int:
     return limits.bound_workers(wanted, options.max_pixels)
 
 
-def _engine_of(options: RunOptions, reader: Reader) -> Engine | RayEngine:
+def _engine_of(options: RunOptions, reader: Reader, *, in_process: bool) -> Engine | RayEngine:
     if options.engine == "ray":
         from batch.engines.ray import RayEngine  # most runs need no Ray
 
         return RayEngine(reader, options.workers, options.ray_address, scan_limit_s=options.scan_timeout_s)
-    return new_engine(options, reader)
+    return Engine(reader, 0) if in_process else new_engine(options, reader)
 
 
 def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats) -> Outbox:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import digitbox
+from batch.engines import pool
 from batch.outbox.ledger import open_ledger
 from batch.outbox.run_history import last_runs
 from command import environment
@@ -147,6 +148,18 @@ def test_a_run_prints_nothing(inbox: Path, tmp_path: Path, capfd: pytest.Capture
     (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
     digitbox.run(inbox, tmp_path / "out", workers=1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_run_with_one_worker_starts_no_process(
+    inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        pytest.fail("a process of its own")
+
+    for number in range(20):
+        (inbox / f"{number}.png").write_bytes(FORMATS["png-8"](two()))
+    monkeypatch.setattr(pool, "Worker", fail)
+    assert digitbox.run(inbox, tmp_path / "out", workers=1).rows == 20
 
 
 SCRIPT = """
