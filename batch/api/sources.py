@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from io import RawIOBase
 from os import PathLike
 from typing import IO, Any, Literal, Protocol, cast
 
@@ -32,7 +33,17 @@ class PillowImage(Protocol):
         """Its width and height in pixels."""
 
 
-Source = str | PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | npt.NDArray[Any] | PillowImage
+Source = (
+    str
+    | PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | IO[bytes]
+    | RawIOBase
+    | npt.NDArray[Any]
+    | PillowImage
+)
 """A scan: a path, the bytes of a file, an open binary file, an array of pixels, or an image of Pillow.
 
 An array is (height, width) or (height, width, 1) in grey, or (height, width, 3 or 4) in colour. 8 bits are
@@ -172,20 +183,33 @@ def _in_order(pixels: npt.NDArray[Any], channels: Channels | None) -> npt.NDArra
 
 def _content_of(file: Any, max_bytes: int) -> bytes | ImageError:
     """Return the rest of an open file; it stays open."""
+    chunks: list[bytes] = []  # an unbuffered file gives what has come
+    size = 0
+    while size <= max_bytes:
+        try:
+            chunk = _next_of(file, max_bytes + 1 - size)
+        except (OSError, ValueError) as error:  # ValueError: the file is closed
+            return ImageError(Reason.UNREADABLE, str(error))
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+        size += len(chunk)
+    return ImageError(Reason.TOO_LARGE, f"it has more than {max_bytes} bytes")
+
+
+def _next_of(file: Any, max_bytes: int) -> bytes:
     try:
-        content = file.read(max_bytes + 1)
+        content = file.read(max_bytes)
     except UnicodeError as error:
         raise ConfigError("the file is open as text: open it with mode 'rb', or give its bytes") from error
-    except (OSError, ValueError) as error:  # ValueError: the file is closed
-        return ImageError(Reason.UNREADABLE, str(error))
+    if content is None:  # it does not block
+        raise ConfigError("not all bytes of the file are there: read it to its end, and give its bytes")
     if not isinstance(content, bytes):
         if hasattr(content, "close"):
             content.close()  # a coroutine
         raise ConfigError(
             f"the file gave {type(content).__name__} and not bytes: open it with mode 'rb', or give its bytes"
         )
-    if len(content) > max_bytes:
-        return ImageError(Reason.TOO_LARGE, f"it has more than {max_bytes} bytes")
     return content
 
 

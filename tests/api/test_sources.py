@@ -1,6 +1,7 @@
 """The forms of a scan: all give the same digit, and what is no scan says so."""
 
 import io
+import socket
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,6 +49,37 @@ def test_all_forms_of_a_scan_give_the_same_result() -> None:
         assert not file.closed
     assert len({results[0], *results}) == 1
     assert (results[0].prediction, results[0].status) == (3, Status.OK)
+
+
+class Short(io.RawIOBase):
+    """A file that gives a few bytes at a time, or None once if nothing is there yet."""
+
+    def __init__(self, *chunks: bytes | None) -> None:
+        self._chunks = list(chunks)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes | None:
+        return self._chunks.pop(0) if self._chunks else b""
+
+
+def test_a_file_may_give_a_few_bytes_at_a_time() -> None:
+    content = SAMPLE.read_bytes()
+    chunks = [content[start : start + 100] for start in range(0, len(content), 100)]
+    assert digitbox.read(Short(*chunks)) == digitbox.read(content)
+    ours, theirs = socket.socketpair()
+    with ours, theirs, theirs.makefile("rb", buffering=0) as file:
+        ours.sendall(content)
+        ours.shutdown(socket.SHUT_WR)
+        assert digitbox.read(file) == digitbox.read(content)
+
+
+def test_large_files_are_refused_in_pieces_too() -> None:
+    reader = digitbox.Reader(max_pixels=400)
+    file = Short(*[bytes(1 << 19)] * 9)
+    assert reader(file).reason is Reason.TOO_LARGE
+    assert file.read()  # digitbox reads no further
 
 
 def test_the_bytes_of_one_scan_give_one_result_for_mypy() -> None:
@@ -279,6 +311,8 @@ class Upload:
         ([None], "cannot read a scan from NoneType"),
         (io.StringIO("text"), "the file gave str and not bytes: open it with mode 'rb'"),
         (Upload(), "the file gave coroutine and not bytes"),
+        (Short(None), "not all bytes of the file are there: read it to its end, and give its bytes"),
+        (Short(b"a few", None), "not all bytes of the file are there"),
     ],
 )
 def test_what_is_no_scan_is_an_error_that_says_so(source: Any, message: str) -> None:
