@@ -239,6 +239,8 @@ def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
         with stderr.silence():  # the decoders print warnings, and the results say the same
             _load(image)
             upright = ImageOps.exif_transpose(image)
+        if upright.mode == "La":  # which Pillow converts to nothing else
+            upright = upright.convert("LA")
         if upright.has_transparency_data:
             return _in_order(np.asarray(upright.convert("RGBA")), "RGB")
         if upright.mode in _AS_THEY_ARE:

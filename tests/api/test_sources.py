@@ -198,13 +198,14 @@ def test_blank_paper_in_shadow_is_blank_in_any_type(kind: str) -> None:
     assert digitbox.read(paper.astype(kind) * (257 if kind == "u2" else 1)).reason == Reason.BLANK
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "I", "F", "P", "LA", "CMYK", "I;16"])
+@pytest.mark.parametrize("mode", [*"1LIFP", "RGB", "RGBA", "RGBa", "LA", "La", "CMYK", "I;16"])
 def test_images_of_pillow_are_read(mode: str) -> None:
     image = PIL.Image.fromarray(DARK)
     if mode == "I;16":
         converted = PIL.Image.fromarray(DARK.astype(np.uint16) * 257)
     else:
-        converted = image.convert("RGB").convert(mode) if mode == "P" else image.convert(mode)
+        way = {"P": "RGB", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
+        converted = image.convert(way).convert(mode)
     assert converted.mode == mode
     assert digitbox.read(converted).prediction == digitbox.read(DARK).prediction == 2
 
