@@ -71,6 +71,11 @@ def is_one(value: object) -> bool:
     return isinstance(value, _FORMS) or hasattr(value, "read") or _is_pillow(value)
 
 
+def is_table(value: object) -> bool:
+    """Return whether a value is a table, e.g. of pandas: an iteration gives no scans, but names."""
+    return hasattr(value, "columns")
+
+
 def open_source(source: Source, channels: Channels | None, max_pixels: int) -> Opened | Pixels:
     """Return a scan with its bytes or pixels; digitbox decodes nothing yet. `take` is for the pixels.
 
@@ -98,6 +103,10 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         return bytes(source)
     if _is_pillow(source):
         return cast(PillowImage, source)
+    if is_table(source):
+        raise ConfigError(
+            f"cannot read a scan from {type(source).__name__}: give a column of it, e.g. list(table['file'])"
+        )
     if hasattr(source, "read"):
         return _content_of(source, max_bytes(max_pixels))
     raise ConfigError(f"cannot read a scan from {type(source).__name__}: {_ADVICE}")
@@ -157,7 +166,9 @@ def decode_opened(opened: Opened, max_pixels: int) -> Image | ImageError:
 def _check_array(pixels: npt.NDArray[Any], channels: Channels | None) -> None:
     shape = pixels.shape
     if pixels.dtype.kind not in "buif":
-        raise ConfigError(f"an array of {pixels.dtype} has no pixels: give numbers")
+        raise ConfigError(
+            f"an array of {pixels.dtype} has no pixels: give numbers, or list(array) for several scans"
+        )
     if pixels.ndim == 4 or (pixels.ndim == 3 and shape[2] not in (1, 3, 4)):
         raise ConfigError(f"an array of shape {shape} is not one image: for several, give list(array)")
     if pixels.ndim not in (2, 3):

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import PIL.Image
 import PIL.ImageSequence
 import pytest
@@ -49,6 +50,11 @@ def test_all_forms_of_a_scan_give_the_same_result() -> None:
         assert not file.closed
     assert len({results[0], *results}) == 1
     assert (results[0].prediction, results[0].status) == (3, Status.OK)
+
+
+def test_a_column_of_a_table_is_many_scans() -> None:
+    table = pd.DataFrame({"file": [str(SAMPLE)] * 2})
+    assert digitbox.read(table["file"]) == digitbox.read(list(table["file"].to_numpy()))
 
 
 class Short(io.RawIOBase):
@@ -304,9 +310,10 @@ class Upload:
         (np.zeros((2, 28, 28), np.uint8), r"not one image: for several, give list\(array\)"),
         (np.zeros((2, 28, 28, 3), np.uint8), r"not one image: for several, give list\(array\)"),
         (np.zeros((28, 28, 3), np.uint8), "give channels='BGR' if it is from OpenCV"),
-        (np.array([["a", "b"]]), "an array of <U1 has no pixels"),
+        (np.array(["a.png"]), r"an array of <U5 has no pixels: .* or list\(array\) for several scans"),
         (np.zeros((9, 9), complex), "an array of complex128 has no pixels"),
-        (np.zeros((9, 9), object), "an array of object has no pixels"),
+        (np.array([SAMPLE]), r"an array of object has no pixels: give numbers, or list\(array\) for several"),
+        (pd.DataFrame({"file": [str(SAMPLE)]}), r"from DataFrame: give a column of it, e.g. list\(table"),
         (7, "cannot read a scan from int: give a path, bytes"),
         (None, "cannot read a scan from NoneType"),
         ([None], "cannot read a scan from NoneType"),
