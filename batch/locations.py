@@ -17,6 +17,8 @@ OUTBOX = Path("outbox")
 SCHEMES = ("s3", "gs", "az")
 STATE = ".digitbox"
 """Folder of a local outbox that holds its lock, its ledger and its staged files."""
+LEDGER_FILE = "ledger.sqlite3"
+"""File in `STATE` that every outbox with results has."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
@@ -96,6 +98,18 @@ def parse_outbox(text: str) -> Location:
     if "\0" in text:
         raise ConfigError("an address cannot have null characters: leave them out")
     return RemoteOutbox(text.rstrip("/"))
+
+
+def is_outbox(folder: str) -> bool:
+    """Return whether a local folder is an outbox of any run."""
+    state = f"{folder}/{STATE}"
+    try:
+        os.stat(f"{state}/{LEDGER_FILE}")
+    except PermissionError:
+        return os.path.isdir(state)  # another user may not look into it, and sees that it is there
+    except OSError:
+        return False
+    return True
 
 
 def with_state_folder(place: Location, states: Path | None) -> Location:

@@ -17,9 +17,10 @@ from typing import Any
 from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
 from batch.engines.workers import ScanReader
+from batch.locations import LEDGER_FILE, STATE
 from batch.monitoring.news import News, State
 from batch.outbox.disposal import DONE, FAILED
-from batch.outbox.ledger import FILE, open_ledger
+from batch.outbox.ledger import open_ledger
 from batch.records import Beat, Outcome, ScanRef
 from batch.run import job
 from batch.text import text_cell
@@ -259,7 +260,7 @@ def after_reading(does: Callable[[], None]) -> Callable[[ScanReader], ScanReader
 
 def says(scene: Scene) -> tuple[str, str]:
     """Return what the ledger says of the watcher: its state, and why."""
-    with closing(sqlite3.connect(scene.outbox / ".digitbox" / FILE)) as ledger:
+    with closing(sqlite3.connect(scene.outbox / STATE / LEDGER_FILE)) as ledger:
         ((state, detail),) = ledger.execute("SELECT state, detail FROM watcher")
     return state, detail
 

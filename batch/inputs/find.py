@@ -24,7 +24,7 @@ from batch.inputs.names import (
     plain_name,
 )
 from batch.inputs.overlap import Searches
-from batch.locations import Location, absolute, is_remote
+from batch.locations import Location, absolute, is_outbox, is_remote
 from batch.records import ScanRef
 from batch.storage.disk import inode_of
 
@@ -36,7 +36,7 @@ class Inputs:
 
     Each iteration yields one `ScanRef` for every scan, in the same order each time. If two inputs name a
     scan, the first gives it its name. The iteration opens a file only if its suffix does not say what it is,
-    and it follows no link except an input that is a link itself.
+    and it follows no link except an input that is a link itself. It enters no outbox below a folder or glob.
 
     Attributes:
         skipped: Number of other files that the iteration has met so far.
@@ -45,7 +45,7 @@ class Inputs:
     Args:
         inputs: Files, folders, globs and addresses, as the user wrote them.
         recursive: True to search folders to the bottom.
-        outbox: The outbox of the run, which digitbox never searches.
+        outbox: The outbox of the run; it does not count as skipped.
         ignored: Patterns of names that the user wants ignored; see `is_ignored`.
         may_be_empty: Whether a pattern in a folder may match nothing, e.g. as earlier runs moved its scans.
             One without a `*` must match, as it may be the name of a file or folder that is gone.
@@ -70,7 +70,7 @@ class Inputs:
         self.skipped = 0
         self.show_skipped: Callable[[Skipped], object] | None = None
         for path in inputs:
-            self._searches = Searches("", ignored)
+            self._searches = Searches(ignored)
             self._check(path)
 
     @property
@@ -92,8 +92,7 @@ class Inputs:
     def __iter__(self) -> Iterator[ScanRef]:
         self.skipped = 0
         is_only = len(self._inputs) == 1
-        outbox = os.path.realpath(self._outbox) if isinstance(self._outbox, Path) else ""
-        self._searches = Searches(outbox, self._ignored)
+        self._searches = Searches(self._ignored)
         objects: set[str] = set()  # few runs read several addresses
         resolve: Callable[[str], str] = functools.cache(os.path.realpath)  # one string a folder
         for path in self._inputs:
@@ -162,8 +161,9 @@ class Inputs:
                 self._skip(result)
 
     def _skip(self, skipped: Skipped) -> None:
-        """Count a file that is no scan, and show it, unless another search has."""
-        if self._searches.has_skipped(skipped.path, is_unfinished=skipped.why is Why.UNFINISHED):
+        """Count a file that is no scan, or an outbox, and show it, unless another search has."""
+        must_match = skipped.why not in (Why.UNFINISHED, Why.OUTBOX)
+        if self._searches.has_skipped(skipped.path, must_match=must_match):
             return
         self.skipped += 1
         if self.show_skipped is not None:
@@ -187,7 +187,7 @@ class Inputs:
             levels: Pattern of the paths below the folder.
         """
         # None without an outbox on a disk, or if nothing has made it yet. Then nothing here is the outbox.
-        outbox = inode_of(self._outbox) if isinstance(self._outbox, Path) else None
+        own_outbox = inode_of(self._outbox) if isinstance(self._outbox, Path) else None
         # Folders can be nested deeper than Python's calls, so this is a stack of open folders.
         stack = [
             (
@@ -209,7 +209,7 @@ class Inputs:
                 is_image = has_image_suffix(result_name) and levels.is_match(below)
                 if is_image and not self._searches.has_scan(path):
                     yield ScanRef(path, result_name, source=root)  # its row says that it is not a file
-                if not levels.can_match_below(below) or (outbox is not None and inode_of(path) == outbox):
+                if not levels.can_match_below(below) or self._passes_over(path, own_outbox):
                     continue
                 try:
                     stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))
@@ -220,6 +220,16 @@ class Inputs:
                 break
             else:
                 stack.pop()
+
+    def _passes_over(self, folder: str, own_outbox: tuple[int, int] | None) -> bool:
+        """Return whether a folder is an outbox; a scan in its done/ belongs to the run that wrote there."""
+        is_own = own_outbox is not None and inode_of(folder) == own_outbox
+        if not is_own and not is_outbox(folder):
+            return False
+        if not is_own:
+            self._skip(Skipped(folder, Why.OUTBOX))
+        self._searches.add_outbox(folder)
+        return True
 
     def _names(self, folder: str, levels: PathPattern, positions: frozenset[int]) -> Iterator[str]:
         """Return the names of scans, and of folders with a slash at the end, sorted by their bytes."""

@@ -37,15 +37,16 @@ _TOKEN = re.compile(r"\[([*?[])\]|[*?]|\[!?+\]?+[^]]*\]")
 
 
 class Why(StrEnum):
-    """The reason why a search passes over a file."""
+    """The reason why a search passes over a file or a folder."""
 
     OTHER = "no image or document"
     LINK = "a link or a device"
     UNFINISHED = "hidden, unfinished or ignored"
+    OUTBOX = "an outbox"
 
 
 class Skipped(NamedTuple):
-    """A file that is not a scan.
+    """A file that is not a scan, or a folder that digitbox does not enter.
 
     Attributes:
         path: Its path or address.

@@ -15,13 +15,13 @@ class Searches:
     It keeps no scans, only the inputs: a path answers for itself whether a search has found it.
 
     Args:
-        outbox: Real path of the outbox, which no search enters; empty for an outbox in object storage.
         ignored: Patterns of names that the user wants ignored.
     """
 
-    def __init__(self, outbox: str, ignored: Sequence[str]) -> None:
-        self._outbox, self._ignored = os.path.join(outbox, "") if outbox else "", ignored
+    def __init__(self, ignored: Sequence[str]) -> None:
+        self._ignored = ignored
         self._files: set[str] = set()
+        self._outboxes: set[str] = set()
         self._folders: dict[str, list[PathPattern]] = {}
 
     def add_file(self, path: str) -> None:
@@ -35,6 +35,10 @@ class Searches:
     def add_folder(self, root: str, levels: PathPattern) -> None:
         """Add a folder, by its real path, and the pattern of the paths in it."""
         self._folders.setdefault(root, []).append(levels)
+
+    def add_outbox(self, path: str) -> None:
+        """Add an outbox that a search has passed over, by its real path."""
+        self._outboxes.add(path)
 
     def has_scan(self, path: str) -> bool:
         """Return whether a search has found a scan, or a folder with the name of an image."""
@@ -53,9 +57,14 @@ class Searches:
         """Return whether a search has found a folder that cannot be listed."""
         return any(levels.can_match_below(below) for levels, below in self._reached(path))
 
-    def has_skipped(self, path: str, *, is_unfinished: bool) -> bool:
-        """Return whether a search has skipped, and counted, a file that is no scan."""
-        return any(is_unfinished or levels.is_match(below) for levels, below in self._reached(path))
+    def has_skipped(self, path: str, *, must_match: bool) -> bool:
+        """Return whether a search has skipped, and counted, a file or a folder.
+
+        Args:
+            path: Its path.
+            must_match: False if a search counts it even where it looks for other names.
+        """
+        return any(not must_match or levels.is_match(below) for levels, below in self._reached(path))
 
     def _reached(self, path: str) -> Iterator[tuple[PathPattern, frozenset[int]]]:
         """Yield each search that has come to the folder of a path, with the positions of the path in it."""
@@ -67,19 +76,12 @@ class Searches:
                 below = self._descend(levels, path, root)
                 if below:
                     yield levels, below
-            if root == os.path.dirname(root):
+            if root in self._outboxes or root == os.path.dirname(root):
                 return
             root = os.path.dirname(root)
 
     def _descend(self, levels: PathPattern, path: str, root: str) -> frozenset[int]:
-        prefix = os.path.join(root, "")
-        if (
-            path.startswith(self._outbox or "\0")
-            and self._outbox != prefix
-            and self._outbox.startswith(prefix)
-        ):
-            return frozenset()
-        *folders, name = path.removeprefix(prefix).split("/")
+        *folders, name = path.removeprefix(os.path.join(root, "")).split("/")
         positions = levels.start
         for folder in folders:
             positions = levels.descend(positions, folder)

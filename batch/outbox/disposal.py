@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from batch.locations import is_outbox
 from batch.outbox.aside import aside_of, give_back, is_scan, numbered, set_aside
 from batch.outbox.batches import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
@@ -184,13 +185,14 @@ class _Renamed:
 
 
 def _entries(folder: str, is_deep: bool) -> Iterator[os.DirEntry[str]]:
-    """Yield what is in a folder, with `is_deep` also in the folders below it that are not hidden."""
+    """Yield what is in a folder, with `is_deep` also in folders below it, but no hidden ones or outboxes."""
     folders = [folder]
     while folders:
         with suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 yield entry
-                if is_deep and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                is_folder = is_deep and entry.is_dir(follow_symlinks=False)
+                if is_folder and not entry.name.startswith(".") and not is_outbox(entry.path):
                     folders.append(entry.path)
 
 

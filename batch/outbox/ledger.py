@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from batch.errors import InputError, LedgerError, OutboxError
-from batch.locations import STATE, Location, state_folder
+from batch.locations import LEDGER_FILE, STATE, Location, state_folder
 from batch.outbox import turns
 from batch.results import names
 
-FILE = "ledger.sqlite3"
 # What each version of the tables adds to the one before. Opening a ledger to write brings it up to date.
 _STEPS = (
     """
@@ -97,7 +96,7 @@ class Schema(NamedTuple):
     loss: str
 
 
-LEDGER = Schema(FILE, _STEPS, "without it, scans that have been read count as new")
+LEDGER = Schema(LEDGER_FILE, _STEPS, "without it, scans that have been read count as new")
 # Low bytes of SQLite's codes that say that the disk is the trouble, and not the ledger.
 _DISK_ERRORS = frozenset(
     {

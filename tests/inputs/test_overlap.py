@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from batch.inputs.find import Inputs
+from batch.inputs.names import Skipped, Why
 from found import NOWHERE, names, touch
+from others import as_another, needs_root, open_to_all
 
 
 def test_a_folder_named_twice_is_one_folder(tmp_path: Path) -> None:
@@ -57,6 +59,49 @@ def test_an_outbox_between_two_inputs_hides_no_scan(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     found = names(".", "outbox/failed", outbox=Path("outbox"))
     assert found == ["./a.png", "outbox/failed/b.png"]
+
+
+def test_another_outbox_is_passed_over_but_may_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "n" / "a.png", tmp_path / "n" / "out" / ".digitbox" / "ledger.sqlite3")
+    touch(tmp_path / "n" / "out" / "failed" / "b.png", tmp_path / "n" / "out" / "c.csv")
+    touch(tmp_path / "n" / "plain" / ".digitbox" / "corrections.sqlite3", tmp_path / "n" / "plain" / "d.png")
+    monkeypatch.chdir(tmp_path)
+    assert names("n") == ["a.png", "plain/d.png"]
+    assert names("n/*/*.png", "n/*") == ["n/plain/d.png", "n/a.png"]
+    assert names("n/out") == ["failed/b.png"]
+    assert names("n/out/*/*.png") == names("n/out/failed/b.png") == ["n/out/failed/b.png"]
+    for inputs in (("n", "n/out/failed"), ("n/**", "n/out/*/b.png"), ("n", "n/out/failed/b.png")):
+        assert names(*inputs) == ["n/a.png", "n/plain/d.png", "n/out/failed/b.png"]
+    assert names("n/out", "n") == ["n/out/failed/b.png", "n/a.png", "n/plain/d.png"]
+
+
+def test_another_outbox_is_counted_once_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "n" / "a.png", tmp_path / "n" / "out" / ".digitbox" / "ledger.sqlite3")
+    touch(tmp_path / "n" / "out" / "failed" / "b.png", tmp_path / "n" / "out" / "c.csv")
+    monkeypatch.chdir(tmp_path)
+    shown: list[Skipped] = []
+    inputs = Inputs(["n", "n/**/*.png", "."], True, NOWHERE)
+    inputs.show_skipped = shown.append
+    assert ([ref.name for ref in inputs], inputs.skipped) == (["n/a.png"], 1)
+    assert shown == [Skipped(os.path.realpath("n/out"), Why.OUTBOX)]
+    own = Inputs(["n"], True, Path("n/out"))
+    assert ([ref.name for ref in own], own.skipped) == (["a.png"], 0)
+
+
+@needs_root
+def test_an_outbox_whose_state_is_closed_is_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path / "n" / "out" / ".digitbox" / "ledger.sqlite3", tmp_path / "n" / "out" / "a.png")
+    touch(tmp_path / "n" / "closed" / "b.png")
+    open_to_all(tmp_path)
+    (tmp_path / "n" / "out" / ".digitbox").chmod(0o700)
+    (tmp_path / "n" / "closed").chmod(0o700)
+
+    def check() -> None:
+        assert names(tmp_path / "n") == ["closed"]  # its row says that it cannot be read
+
+    as_another(check)
 
 
 def test_what_a_search_passes_over_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

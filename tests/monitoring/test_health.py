@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from batch.locations import LEDGER_FILE
 from batch.monitoring.health import check_health
-from batch.outbox import ledger as ledgers
 from batch.outbox import run_history
 from batch.outbox.ledger import Ledger
 from batch.outbox.run_history import Heartbeat
@@ -128,5 +128,5 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
     after = check_health((), scene.outbox, now)
     assert after.problems == [] and after.watcher_state == "stopped" and after.running is None
     assert (after.last_run.exit_code, after.last_run.counts) == (0, {"ok": 2, "failed": 1})  # type: ignore[union-attr]
-    with closing(sqlite3.connect(scene.outbox / ".digitbox" / ledgers.FILE)) as opened:
+    with closing(sqlite3.connect(scene.outbox / ".digitbox" / LEDGER_FILE)) as opened:
         assert opened.execute("SELECT COUNT(*) FROM runs").fetchone() == (1,)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from batch.locations import LEDGER_FILE, STATE
 from batch.outbox import aside, disposal, restoration
 from batch.outbox.batches import Batch, State
 from batch.records import After, Outcome, Reason, ScanRef, Status
@@ -185,10 +186,12 @@ def test_a_kill_loses_no_scan_of_a_renamed_folder(place: Path) -> None:
     assert number > 10
 
 
-@pytest.mark.parametrize("folder", ["in/.Trash/form", "form"])
+@pytest.mark.parametrize("folder", ["in/.Trash/form", "in/other/form", "form"])
 def test_a_folder_that_somebody_puts_away_is_left_alone(place: Path, folder: str) -> None:
     outcome = read_in_folder(place)
     (place / "in" / ".Trash").mkdir()
+    (place / "in" / "other" / STATE).mkdir(parents=True)
+    (place / "in" / "other" / STATE / LEDGER_FILE).touch()
     (place / "in" / "form").rename(place / folder)
     assert dispose(place, outcome, After.MOVE) == []
     assert (place / folder / "a.png").read_bytes() == CONTENT

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.outbox.ledger import FILE
+from batch.locations import LEDGER_FILE
 from batch.records import After
 from faults import KILL_EVERY, before_each_call, fast_folder, killed_at
 from scene import Scene
@@ -31,7 +31,7 @@ from ways import ROWS, SCANS, run, watch
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
 
 MAX_PENDING = 5  # unsynced names; with more, the tests try some of the choices, not all
-STATE = f"outbox/.digitbox/{FILE}"
+STATE = f"outbox/.digitbox/{LEDGER_FILE}"
 
 
 @dataclass
@@ -110,7 +110,7 @@ def look(
             names[os.path.relpath(os.path.join(folder, name), root)] = 0
         for name in files:
             path = os.path.join(folder, name)
-            if FILE in name:
+            if LEDGER_FILE in name:
                 continue
             inode = os.stat(path).st_ino
             names[os.path.relpath(path, root)] = inode

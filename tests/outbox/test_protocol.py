@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from batch.config import RunOptions
+from batch.locations import LEDGER_FILE
 from batch.outbox import batches
-from batch.outbox.ledger import FILE, Ledger
+from batch.outbox.ledger import Ledger
 from batch.records import After
 from batch.run import job
 from fakes import MANIFEST
@@ -118,13 +119,13 @@ def is_new(folder: Path, seen: set[str]) -> bool:
     Disks are alike if their files have the same names and sizes, and their ledgers the same commits. Batch
     identifiers and times are new each time, but take the same room.
     """
-    ledger, committed = folder / "outbox" / ".digitbox" / FILE, []
+    ledger, committed = folder / "outbox" / ".digitbox" / LEDGER_FILE, []
     if ledger.exists():  # query a copy: to open a ledger repairs it
         copy = folder.parent / "copy"
         copy.mkdir()
-        for path in ledger.parent.glob(f"{FILE}*"):
+        for path in ledger.parent.glob(f"{LEDGER_FILE}*"):
             shutil.copy(path, copy)
-        with closing(sqlite3.connect(copy / FILE)) as connection:
+        with closing(sqlite3.connect(copy / LEDGER_FILE)) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master ORDER BY name")]
             committed += tables
             if "members" in tables:
@@ -134,7 +135,7 @@ def is_new(folder: Path, seen: set[str]) -> bool:
                 ).fetchall()
         shutil.rmtree(copy)
     names = [
-        (str(path.relative_to(root)), 0 if FILE in path.name or path.is_dir() else path.stat().st_size)
+        (str(path.relative_to(root)), 0 if LEDGER_FILE in path.name or path.is_dir() else path.stat().st_size)
         for root in (folder, (folder / "outbox").resolve())  # a link to another device, in some tests
         for path in sorted(root.rglob("*"))
     ]
@@ -195,7 +196,7 @@ def test_sigterm_at_every_call(place: Path, fake_model: Path) -> None:
         take(folder)
         is_done = not [name for name, _ in files(folder / "inbox")]
         if is_new(folder, seen):
-            if (folder / "outbox" / ".digitbox" / FILE).exists():
+            if (folder / "outbox" / ".digitbox" / LEDGER_FILE).exists():
                 with closing(Ledger(folder / "outbox" / ".digitbox")) as ledger:
                     assert not batches.unfinished(ledger)
             watch(folder, After.MOVE)
@@ -209,7 +210,7 @@ def state(folder: Path) -> str:
     """Return what recovery sees: the files, and how far each batch has come by the ledger."""
     names = sorted(name for name, _ in files(folder) if ".digitbox" not in name or "staging" in name)
     steps: list[object] = []
-    if (folder / "outbox" / ".digitbox" / FILE).exists():
+    if (folder / "outbox" / ".digitbox" / LEDGER_FILE).exists():
         with closing(Ledger(folder / "outbox" / ".digitbox")) as ledger:
             for batch in batches.unfinished(ledger):
                 steps.append((batch.state, len(list(batches.members(ledger, batch.batch_id)))))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from batch.locations import LEDGER_FILE
 from batch.outbox import ledger as ledgers
 from batch.outbox.prune import Limits, prune_outbox
 from command import ROOT, Digitbox
@@ -19,7 +20,7 @@ from formats import numbered_scan
 
 OLD = ROOT / "tests" / "data" / "outbox-d14432e"
 PLACE = "/srv/scans"  # where that version read the scans, says its ledger
-LEDGER = Path("outbox", ".digitbox", ledgers.FILE)
+LEDGER = Path("outbox", ".digitbox", LEDGER_FILE)
 LATER = datetime(2999, 1, 1, tzinfo=UTC)  # everything is old then
 
 

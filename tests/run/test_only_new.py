@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from batch.locations import STATE
+from batch.locations import LEDGER_FILE, STATE
 from batch.outbox import batches
-from batch.outbox import ledger as ledgers
 from batch.records import After
 from batch.storage.disk import digest_of
 from command import Digitbox
@@ -122,7 +121,7 @@ def test_rows_of_an_older_version_settle_by_content(digitbox: Digitbox, inbox: P
         (inbox / name).write_bytes(TWO)
         os.utime(inbox / name, ns=(10**18, 10**18))
     digitbox("run")
-    downgrade(Path("outbox", STATE, ledgers.FILE))
+    downgrade(Path("outbox", STATE, LEDGER_FILE))
     rewrite(inbox / "a.png")
     os.utime(inbox / "a.png", ns=(10**18, 10**18))
     assert digitbox("run", "--only-new", "--dry-run").out == "a.png\n"  # which cannot bring it up to date

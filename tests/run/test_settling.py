@@ -48,6 +48,22 @@ def test_a_young_scan_is_left_until_it_has_settled(digitbox: Digitbox, inbox: Pa
     assert names(inbox) == []
 
 
+@pytest.mark.parametrize("after", ["move", "delete"])
+def test_scans_of_another_outbox_stay_where_they_are(digitbox: Digitbox, inbox: Path, after: str) -> None:
+    for name in ("in/a.png", "b.png"):
+        (inbox / name).parent.mkdir(exist_ok=True)
+        (inbox / name).write_bytes(TWO)
+    moved = digitbox("run", "inbox/in", "--outbox", "inbox/out", "--after", "move", "--settle", "0")
+    assert [row["file"] for row in moved.rows] == ["a.png"]
+    archive = list((inbox / "out" / "done").rglob("*.png"))
+    result = digitbox("run", "inbox", "--after", after, "--settle", "0", "--verbose")
+    assert [row["file"] for row in result.rows] == ["b.png"]
+    assert f"{inbox / 'out'}: skipped, an outbox\n" in result.err
+    assert len(archive) == 1 and archive[0].exists()
+    rows = digitbox("run", "inbox/out/done", "--after", after, "--settle", "0").rows
+    assert len(rows) == 1 and not archive[0].exists()
+
+
 def test_a_run_that_moves_nothing_reads_at_once(digitbox: Digitbox, inbox: Path) -> None:
     (inbox / "a.png").write_bytes(TWO)
     with (inbox / "slow.png").open("wb", buffering=0) as file:

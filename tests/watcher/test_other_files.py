@@ -44,6 +44,20 @@ def test_pipes_sockets_and_links_are_left_alone_with_a_note(
     assert sorted(os.listdir(scene.inbox)) == sorted(names)
 
 
+def test_another_outbox_in_the_inbox_is_left_alone(scene: Scene) -> None:
+    scene.drop("a.png", numbered_scan(1))
+    ledger, scan = scene.inbox / "out/.digitbox/ledger.sqlite3", scene.inbox / "out/done/b.png"
+    for path in (ledger, scan):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    scan.write_bytes(numbered_scan(2))
+    scene.ticking.at(5, lambda: [scan, scan.parent, scan.parent.parent])
+    scene.watch(100)
+    scene.check()
+    assert scan.exists()
+    assert scene.log.of("others") == ["1 other file in the inbox left alone: out"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
 def test_a_device_is_left_alone(scene: Scene) -> None:
     try:
