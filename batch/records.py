@@ -344,6 +344,8 @@ class RunSummary:
         inputs: Absolute paths and globs of the inputs.
         recursive: True if the run searched the folders in folders.
         ignore: Patterns of names that it passed over.
+        results: Absolute paths, or addresses, of its files of results, with those that a killed run had left
+            unfinished. `digitbox.run` returns them; the history has none.
     """
 
     run: str
@@ -366,6 +368,7 @@ class RunSummary:
     inputs: tuple[str, ...] = ()
     recursive: bool = True
     ignore: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

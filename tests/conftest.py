@@ -1,3 +1,4 @@
+import logging
 import os
 import shutil
 import signal
@@ -148,6 +149,12 @@ def digitbox(
         return Result(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def unlogged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing print the log, as in a program that sets none up."""
+    monkeypatch.setattr(logging.getLogger("batch"), "handlers", [logging.NullHandler()])
 
 
 @pytest.fixture

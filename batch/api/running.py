@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 from batch.api.arguments import checked, declared, path_text, path_texts
 from batch.config import NotifyOptions, RunOptions
 from batch.errors import ConfigError
-from batch.locations import check_location, parse_outbox, with_state_folder
+from batch.locations import absolute, check_location, parse_outbox, with_state_folder
 from batch.monitoring import notify
+from batch.monitoring.summary import log_end
 from batch.records import RunSummary
 from batch.run import job
 
@@ -23,8 +25,8 @@ def run(
 ) -> RunSummary:
     """Read scans and write a row for each to a CSV in the outbox, as the command `digitbox run` does.
 
-    It prints nothing, and takes no options from the environment or from `digitbox.toml`. Messages go to the
-    logger `batch`.
+    It prints nothing, and takes no options from the environment or from `digitbox.toml`. What the command
+    says at its end goes to the logger `batch`, e.g. a warning of scans that could not be moved.
 
     Args:
         inputs: Files, folders, globs, or addresses of object storage; or one of them.
@@ -34,7 +36,7 @@ def run(
             digitbox reads in this process, and `scan_timeout_s` does not count.
 
     Returns:
-        What the run came to: counts by status and reason, seconds, exit code.
+        What the run came to: counts by status and reason, seconds, exit code, paths of the files of results.
 
     Raises:
         ConfigError: There are no inputs, or an option is unknown or has a wrong value.
@@ -65,4 +67,5 @@ def run(
     with notify.notify_at_end(stats, NotifyOptions(), run_options.outbox, print):
         in_process = run_options.workers == 1
         job.run(run_options, job.find(run_options), lambda _: None, stats, in_process=in_process)
-    return stats.summary()
+        log_end(stats, run_options)
+    return dataclasses.replace(stats.summary(), results=tuple(map(absolute, stats.results)))

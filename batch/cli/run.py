@@ -1,4 +1,4 @@
-"""The command `digitbox run`, and the lines it logs at its end."""
+"""The command `digitbox run`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from batch.locations import with_state_folder
 from batch.monitoring import notify
 from batch.monitoring import summary as summaries
 from batch.options import build
-from batch.outbox.run_stats import RunStats
-from batch.records import Outcome, RunSummary
+from batch.records import Outcome
 from batch.run import job
 from batch.terminal import console, log
 from batch.terminal.log import event
-from batch.text import count, count_scans, text_cell
+from batch.text import text_cell
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
             if notifications.summary != notify.STDOUT:
                 for path in stats.results:
                     console.print_line(path)
-            log_end(stats, options)
+            summaries.log_end(stats, options)
         if page is not None:
             _log.info(f"report: {page}", extra=event("report", path=str(page)))
     if stats.exit_code:
@@ -149,39 +148,3 @@ def log_skipped(skipped: Skipped) -> None:
     """Log the path of a file that is not a scan."""
     name = text_cell(skipped.path)
     _log.debug(f"{name}: skipped, {skipped.why}", extra=event("skipped", file=name, reason=skipped.why))
-
-
-def log_end(stats: RunStats, options: RunOptions) -> None:
-    """Log the summary of a run, and a warning for each thing that a person should look at."""
-    summary = stats.summary()
-    _log_summary(summary, options, stats.results)
-    for sentence in summaries.describe_drift(summary):
-        _log.warning(sentence, extra=event("drift"))
-    if stats.unfinished:
-        _log.warning(
-            f"{count_scans(stats.unfinished)} left for the next run: still being written, or changed "
-            f"in the last {stats.unfinished_s:g} s",
-            extra=event("unfinished", scans=stats.unfinished),
-        )
-    if stats.not_disposed:
-        _log.warning(f"{stats.not_disposed}; the next run tries again", extra=event("disposal"))
-
-
-def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
-    skipped = f" ({count(summary.skipped, 'other file')} skipped)" if summary.skipped else ""
-    if summary.settled:
-        skipped = f"; {summary.settled} had {'its' if summary.settled == 1 else 'their'} row before{skipped}"
-    if summary.left and not summary.rows:
-        _log.info(f"{summaries.describe(summary)}{skipped}", extra=event("summary"))
-        return
-    if not summary.rows:
-        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or options.inbox
-        new = "new " if options.only_new else ""
-        _log.info(f"nothing to do: no {new}images or PDFs in {where}{skipped}", extra=event("summary"))
-        return
-    _log.info(
-        f"{summaries.describe(summary)}{skipped}; {summary.seconds:.1f} s, {summary.rate:,.0f} images/s",
-        extra=event("summary", **summaries.as_json_object(summary)),
-    )
-    files = results[0] if len(results) == 1 else f"{len(results)} files"
-    _log.info(f"results: {files}", extra=event("results", results=[str(path) for path in results]))

@@ -1,4 +1,4 @@
-"""A run as a JSON object, for programs, and as a few words, for people; its scans as lines of the log."""
+"""A run as a JSON object, for programs, and as a few words, for people; its scans and its end in the log."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from batch.config import RunOptions
 from batch.locations import absolute
+from batch.outbox.run_stats import RunStats
 from batch.records import Outcome, RunSummary, Status
 from batch.terminal.log import event
-from batch.text import count_scans, text_cell
+from batch.text import count, count_scans, text_cell
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ def as_json_object(summary: RunSummary, results: Sequence[Path | str] | None = N
         "inputs": [text_cell(path) for path in summary.inputs],
         "ignore": [text_cell(pattern) for pattern in summary.ignore],
     }
+    del values["results"]
     if results is not None:
         values["results"] = [text_cell(absolute(path)) for path in results]
     return values
@@ -70,3 +73,39 @@ def log_problems(outcomes: list[Outcome]) -> None:
             facts = event("scan", file=name, page=outcome.page, status=outcome.status, reason=reason)
             page = f", page {outcome.page}" if outcome.page else ""
             _log.debug(f"{name}{page}: {outcome.status}, {reason}", extra=facts)
+
+
+def log_end(stats: RunStats, options: RunOptions) -> None:
+    """Log the summary of a run, and a warning for each thing that a person should look at."""
+    summary = stats.summary()
+    _log_summary(summary, options, stats.results)
+    for sentence in describe_drift(summary):
+        _log.warning(sentence, extra=event("drift"))
+    if stats.unfinished:
+        _log.warning(
+            f"{count_scans(stats.unfinished)} left for the next run: still being written, or changed "
+            f"in the last {stats.unfinished_s:g} s",
+            extra=event("unfinished", scans=stats.unfinished),
+        )
+    if stats.not_disposed:
+        _log.warning(f"{stats.not_disposed}; the next run tries again", extra=event("disposal"))
+
+
+def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
+    skipped = f" ({count(summary.skipped, 'other file')} skipped)" if summary.skipped else ""
+    if summary.settled:
+        skipped = f"; {summary.settled} had {'its' if summary.settled == 1 else 'their'} row before{skipped}"
+    if summary.left and not summary.rows:
+        _log.info(f"{describe(summary)}{skipped}", extra=event("summary"))
+        return
+    if not summary.rows:
+        where = " ".join([*options.inputs[:3], *["..."][: len(options.inputs) > 3]]) or options.inbox
+        new = "new " if options.only_new else ""
+        _log.info(f"nothing to do: no {new}images or PDFs in {where}{skipped}", extra=event("summary"))
+        return
+    _log.info(
+        f"{describe(summary)}{skipped}; {summary.seconds:.1f} s, {summary.rate:,.0f} images/s",
+        extra=event("summary", **as_json_object(summary)),
+    )
+    files = results[0] if len(results) == 1 else f"{len(results)} files"
+    _log.info(f"results: {files}", extra=event("results", results=[str(path) for path in results]))

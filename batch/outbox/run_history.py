@@ -132,6 +132,6 @@ def _has_runs(ledger: Ledger) -> bool:
 def _summary(content: str) -> RunSummary:
     names = {field.name for field in fields(RunSummary)}
     values: dict[str, Any] = {name: value for name, value in json.loads(content).items() if name in names}
-    for name in ("inputs", "ignore"):  # JSON has no tuples
+    for name in ("inputs", "ignore", "results"):  # JSON has no tuples
         values[name] = tuple(values.get(name, ()))
     return RunSummary(**values)

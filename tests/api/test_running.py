@@ -1,5 +1,7 @@
 """A run from Python: the command's options, checked like the command's."""
 
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +11,13 @@ import numpy as np
 import pytest
 
 import digitbox
+from batch import api
 from batch.engines import pool
 from batch.outbox.ledger import open_ledger
 from batch.outbox.run_history import last_runs
-from command import environment
+from command import Digitbox, environment
 from formats import FORMATS, two
+from scene import Listener
 
 pytestmark = pytest.mark.usefixtures("fake_model")
 
@@ -144,6 +148,38 @@ def test_warnings_are_not_printed_without_logging() -> None:
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
+def test_a_run_logs_what_the_command_logs(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        (inbox / name).write_bytes(FORMATS["png-8"](two()))
+    for outbox in ("first", "second"):
+        Path(outbox).mkdir()
+        Path(outbox, "done").touch()  # no scan can be moved there
+    command = digitbox("run", str(inbox), "--outbox", "first", "--after", "move", "--settle", "0")
+    log = Listener()
+    monkeypatch.setattr(logging.getLogger("batch"), "handlers", [log])
+    summary = api.run(inbox, "second", after="move", settle_s=0, workers=1)
+    assert (summary.exit_code, summary.left) == (0, 0)
+    assert log.of("summary")[0].startswith("2 scans: 2 ok")
+    (warning,) = log.of("disposal")
+    assert warning.startswith("2 scans could not be moved")
+    assert f"digitbox: warning: {warning}\n" == command.err.replace("first", "second").splitlines(True)[-1]
+
+
+def test_a_run_names_its_files_of_results(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.png", "b.png"):
+        (inbox / name).write_bytes(FORMATS["png-8"](two()))
+    monkeypatch.chdir(inbox.parent)
+    summary = digitbox.run("inbox", "out", rows_per_file=1, workers=1)
+    assert summary.results == tuple(map(str, sorted(inbox.parent.glob("out/*.csv"), key=os.path.getmtime)))
+    assert len(summary.results) == 2
+    assert digitbox.run("inbox", "out", only_new=True, workers=1).results == ()
+    with open_ledger(Path("out"), read_only=True) as ledger:
+        assert [run.results for run in last_runs(ledger, 5)] == [(), ()]
+
+
+@pytest.mark.usefixtures("unlogged")
 def test_a_run_prints_nothing(inbox: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
     digitbox.run(inbox, tmp_path / "out", workers=1)
