@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +17,7 @@ from batch.errors import InputError
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped, Why
 from batch.lengths import MAX_DIGITS, NUMBER
-from batch.locations import absolute
+from batch.locations import absolute, check_location
 from batch.records import Grey, ScanRef
 from batch.text import text_cell
 from batch.training.data import annotated, datasets, layouts, tables
@@ -83,7 +84,7 @@ def load(
     if file.is_file() and (found := _columns(file)) is not None:
         say(f"{file}: scans of the column {found[0]} with labels of the column {found[1]}")
         left_out = Counter[str]()
-        scans = _once(_from_list(file, *found, numbers, left_out), left_out)
+        scans = _present(_once(_from_list(file, *found, numbers, left_out), left_out), file, left_out)
         _say_left_out(left_out, say)
         return _checked(scans, source)
     if file.is_file() and file.suffix.lower() == ".csv" and not tables.first_row(file):
@@ -201,12 +202,13 @@ def _from_list(
                     )
                 if not name:
                     continue
-                if "\0" in name:
+                path = check_location(name) if name.startswith("file://") else name
+                if "\0" in path:
                     raise InputError(f"{file}, line {rows.line_num}: no file can have the name {name!r}")
                 if not label:  # nobody has looked at it yet
                     left_out[WITHOUT_LABEL] += 1
                     continue
-                ref = ScanRef(str(file.parent / name), name)
+                ref = ScanRef(str(file.parent / path), name)
                 yield _labelled(ref, label, f"{file}, {name}", numbers)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
@@ -229,6 +231,36 @@ def _once(scans: Iterable[LabelledScan], left_out: Counter[str]) -> list[Labelle
     if unclear:
         left_out[f"with several labels, e.g. {text_cell(unclear[0])}"] = len(unclear)
     return once
+
+
+def _present(scans: list[LabelledScan], file: Path, left_out: Counter[str]) -> list[LabelledScan]:
+    """Return the scans of a list whose file is there, and count the others.
+
+    Raises:
+        InputError: There are only others. They are no mistakes of a model.
+    """
+    present: list[LabelledScan] = []
+    gone: list[str] = []
+    for scan in scans:
+        if _is_gone(scan.ref.path):
+            gone.append(scan.ref.name)
+        else:
+            present.append(scan)
+    if gone and not present:
+        raise InputError(
+            f"{file}: none of its files is there, e.g. {gone[0]!r}: write paths from the folder of the list"
+        )
+    if gone:
+        left_out[f"of a file that is not there (e.g. {gone[0]!r})"] = len(gone)
+    return present
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+    return False
 
 
 def _has_classes(folder: Path, numbers: bool) -> bool:

@@ -24,6 +24,7 @@ from batch.training.evaluation import charts, numbers
 from batch.training.evaluation import evaluate as evaluation
 from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
 from formats import FORMATS, SEVERAL_PAGES, two
+from found import touch
 
 IMAGES = np.stack([two(), 255 - two(), np.full((48, 48), 230, np.uint8)])
 
@@ -35,11 +36,13 @@ def labels_of(source: Path | str, tmp_path: Path) -> list[tuple[str, int | None]
 
 
 def test_load_a_folder_with_a_list_of_labels(tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("a.png", "sub/b.png", "c.png")))
     (tmp_path / "labels.csv").write_text("file,label,source\na.png,3,x\nsub/b.png,none,y\nc.png,-1,z\n")
     assert labels_of(tmp_path, tmp_path) == [("a.png", 3), ("sub/b.png", None), ("c.png", None)]
 
 
 def test_a_list_may_lack_labels_and_repeat_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    touch(tmp_path / "a.png")
     lines = [
         "a.png,3",
         "b.png,",
@@ -57,6 +60,41 @@ def test_a_list_may_lack_labels_and_repeat_scans(tmp_path: Path, capsys: pytest.
         "left out: 2 named before, with the same label",
         "left out: 4 without a label",
     ]
+
+
+def test_files_of_a_list_that_are_gone_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    touch(tmp_path / "list" / "a.png", tmp_path / "b c.png", tmp_path / "list" / "damaged.png")
+    address = (tmp_path / "b c.png").as_uri()
+    names = ["a.png", "gone.png", address, "damaged.png", "a.png/x.png", f"{'long' * 70}.png"]
+    lines = "".join(f"{name},3\n" for name in names)
+    (tmp_path / "list" / "labels.csv").write_text(f"file,label\n{lines}")
+    assert labels_of(tmp_path / "list", tmp_path) == [("a.png", 3), (address, 3), ("damaged.png", 3)]
+    said = "left out: 3 of a file that is not there (e.g. 'gone.png')"
+    assert capsys.readouterr().out.splitlines()[1:] == [said]
+    for name in ("a.png", "damaged.png"):
+        (tmp_path / "list" / name).unlink()
+    (tmp_path / "b c.png").unlink()
+    with pytest.raises(InputError, match=r"labels\.csv: none of its files is there, e\.g\. 'a\.png': write"):
+        labels_of(tmp_path / "list", tmp_path)
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_scans_that_are_gone_are_no_mistakes(tmp_path: Path, fake_model: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), IMAGES[0])
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    (tmp_path / "labels.csv").write_text("file,label\na.png,0\nb.png,0\ngone.png,0\n")
+    arguments = ["evaluate", str(tmp_path), "--report", str(tmp_path / "r"), "--record", "marks"]
+    done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert (done.exit_code, model_store.load_manifest(fake_model).metrics["marks"]["n"]) == (0, 2)  # type: ignore[index]
+    before = (fake_model / "card.md").read_text()
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).unlink()
+    for command in (arguments, ["explore", str(tmp_path), "--report", str(tmp_path / "e")]):
+        with pytest.raises(InputError, match="none of its files is there"):
+            CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert (fake_model / "card.md").read_text() == before
 
 
 def test_load_folders_named_by_their_digit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,6 +161,7 @@ def test_refuse_a_line_that_names_no_file(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n , 4\n")
     with pytest.raises(InputError, match=r"labels\.csv, line 4: the label '4' has no file: name it"):
         labels_of(tmp_path, tmp_path)
+    touch(tmp_path / "a.png")
     (tmp_path / "labels.csv").write_text("file,label\na.png,3\n,\n")
     assert labels_of(tmp_path, tmp_path) == [("a.png", 3)]
 
