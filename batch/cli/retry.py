@@ -85,8 +85,9 @@ def retry(
         were = "it was" if result.brought_back == 1 else "they were"
         those = "" if number == 1 else f"{result.brought_back} of them "
         back = "" if not result.brought_back else f", {those}back where {were} read"
-        how = f"; read with {command_line('run --only-new', outbox)}, or {command_line('watch', outbox)}"
-        how = "" if dry_run else how
+        # Without an INPUT, the command would read inbox/, wherever these scans lie.
+        run, watch = command_line("run INPUT --only-new", outbox), command_line("watch INBOX", outbox)
+        how = "" if dry_run else f"; read with {run}, or {watch}; name INPUT or INBOX as before"
         console.say(f"{count_scans(number)} {verb} new{back}{how}")
     elif not result.problems:
         console.say("nothing to retry: no such scans")

@@ -27,7 +27,10 @@ def test_scans_left_in_their_place_are_new(digitbox: Digitbox, inbox: Path) -> N
     assert digitbox("run", "--only-new").rows == []
     result = digitbox("retry")
     assert (result.code, result.out) == (0, "")
-    assert result.err == "1 scan is new; read with digitbox run --only-new, or digitbox watch\n"
+    assert result.err == (
+        "1 scan is new; read with digitbox run INPUT --only-new, or digitbox watch INBOX; "
+        "name INPUT or INBOX as before\n"
+    )
     assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["bad.png"]
     assert {path: path.read_bytes() for path in before} == before
 
