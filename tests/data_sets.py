@@ -177,10 +177,10 @@ def usps_folder(folder: Path) -> Path:
     return folder
 
 
-def libsvm(folder: Path) -> Path:
+def libsvm(folder: Path, images: Pixels = IMAGES, first: int = 1) -> Path:
     lines = [
-        " ".join([str(label), *(f"{place}:{level}" for place, level in enumerate(row, 1) if level)])
-        for label, row in zip(LABELS, IMAGES.reshape(COUNT, -1), strict=True)
+        " ".join([str(label), *(f"{place}:{level}" for place, level in enumerate(row, first) if level)])
+        for label, row in zip(LABELS, images.reshape(COUNT, -1), strict=True)
     ]
     (folder / "mnist").write_text("\n".join(lines))
     return folder / "mnist"

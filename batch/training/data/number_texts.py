@@ -42,8 +42,8 @@ def read(path: Path) -> dict[str, LabelledImages]:
     part = TEST if path.name.endswith((".t", ".t.bz2")) else part_of(path.name)
     line = _first_line(path)
     if _LIBSVM.fullmatch(line):
-        images, labels = _libsvm(path)
-        origin = "a label and numbered levels in each line, as LIBSVM's"
+        images, labels, start = _libsvm(path)
+        origin = f"a label and levels numbered from {start} in each line, as LIBSVM's"
     elif _form(line) == "label":
         values = _table(path)
         images, labels = values[:, 1:], values[:, 0]
@@ -86,28 +86,30 @@ def _table(path: Path) -> _Values:
     return values
 
 
-def _libsvm(path: Path) -> tuple[_Values, _Values]:
-    """Return images and labels. Levels of 0 may be missing; images are the smallest squares that hold all."""
+def _libsvm(path: Path) -> tuple[_Values, _Values, int]:
+    """Return images, labels, and the number of the first level, 0 or 1. Levels of 0 may be missing."""
     lines = [line.split() for line in _text(path).splitlines() if line.strip()]
     try:
         labels = np.array([line[0] for line in lines], np.float32)
-        places = [np.array([pair.partition(":")[0] for pair in line[1:]], np.int64) for line in lines]
+        numbers = [np.array([pair.partition(":")[0] for pair in line[1:]], np.int64) for line in lines]
         levels = [np.array([pair.partition(":")[2] for pair in line[1:]], np.float32) for line in lines]
     except (ValueError, OverflowError) as error:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error
-    last = max((int(place.max()) for place in places if place.size), default=0)
-    first = min((int(place.min()) for place in places if place.size), default=1)
-    side = max(MIN_SIDE_PX, math.isqrt(max(0, last - 1)) + 1)
-    if first < 1 or side > MAX_SIDE_PX or len(lines) * side**2 > MAX_VALUES:
+    last = max((int(number.max()) for number in numbers if number.size), default=0)
+    first = min((int(number.min()) for number in numbers if number.size), default=1)
+    start = 0 if first == 0 else 1
+    side = max(MIN_SIDE_PX, math.isqrt(max(0, last - start)) + 1)
+    if first < start or side > MAX_SIDE_PX or len(lines) * side**2 > MAX_VALUES:
         raise InputError(
-            f"{path} has levels number {first} to {last} in {len(lines)} lines: they must begin with 1, with "
-            f"at most {MAX_SIDE_PX**2} for each image and {MAX_VALUES} in all"
+            f"{path} has levels number {first} to {last} in {len(lines)} lines: they must begin with 0 or 1, "
+            f"with at most {MAX_SIDE_PX**2} for each image and {MAX_VALUES} in all"
         )
     images = np.zeros((len(lines), side**2), np.float32)
-    for image, place, level in zip(images, places, levels, strict=True):
-        image[place - 1] = level
+    for image, number, level in zip(images, numbers, levels, strict=True):
+        image[number - start] = level
     # The labels of USPS there are 1 to 10, for 0 to 9.
-    return images, labels - 1 if labels.size and labels.min() >= 1 and labels.max() == _CLASSES else labels
+    are_to_10 = labels.size and labels.min() >= 1 and labels.max() == _CLASSES
+    return images, labels - 1 if are_to_10 else labels, start
 
 
 def _first_line(path: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from batch.errors import InputError
 from batch.training.data import datasets
-from data_sets import COUNT, IMAGES, LABELS, usps_libsvm
+from data_sets import COUNT, IMAGES, LABELS, libsvm, usps_libsvm
 
 
 def test_semeion_has_bits_and_columns_of_classes(tmp_path: Path) -> None:
@@ -22,6 +22,17 @@ def test_semeion_has_bits_and_columns_of_classes(tmp_path: Path) -> None:
     assert "as Semeion's" in said[0]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_levels_are_numbered_from_0_or_1(first: int, tmp_path: Path) -> None:
+    dotted = IMAGES.copy()
+    dotted[7, 0, 0] = 255
+    said: list[str] = []
+    loaded = datasets.load(str(libsvm(tmp_path, dotted, first)), said.append).train
+    assert np.array_equal(loaded.images, dotted)
+    assert loaded.labels.tolist() == LABELS.tolist()
+    assert f"a label and levels numbered from {first} in each line, as LIBSVM's" in said[0]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -30,7 +41,7 @@ def test_semeion_has_bits_and_columns_of_classes(tmp_path: Path) -> None:
         (f"1 {'0 ' * 256}\n1 {'0 ' * 300}\n", "is no table of numbers"),
         (f"1 {'0 ' * 250}", "has no arrays of images"),
         (f"1 1:{'1' * 100_000}", "levels must be"),
-        ("1 0:1", "has levels number 0 to 0 in 1 lines: they must begin with 1"),
+        ("1 1:1\n1 -1:1", "has levels number -1 to 1 in 2 lines: they must begin with 0 or 1"),
         ("1 1:1\n" * 50 + "1 999999999:1", "has levels number 1 to 999999999 in 51 lines"),
         ("1 1:1\n1 65536:1\n" * 2100, "in 4200 lines"),
         ("1 1:1\n1 1:\n", "is damaged"),
