@@ -19,11 +19,13 @@ MAX_VALUES = 1 << 28  # levels of all images
 MIN_SIDE_PX, MAX_SIDE_PX = 8, 256
 
 _CLASSES = 10
+_COMPARED = 200  # images, to tell their side
 _MAX_LINE = 1 << 20
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _LIBSVM = re.compile(rf"\s*{_NUMBER}(?:\s+\d+:{_NUMBER})+\s*")
 _NUMBERS = re.compile(rf"\s*{_NUMBER}(?:[ \t]+{_NUMBER})*\s*")
 _Values = npt.NDArray[np.float32]
+_Numbers = npt.NDArray[np.int64]
 
 
 def matches(path: Path) -> bool:
@@ -95,21 +97,45 @@ def _libsvm(path: Path) -> tuple[_Values, _Values, int]:
         levels = [np.array([pair.partition(":")[2] for pair in line[1:]], np.float32) for line in lines]
     except (ValueError, OverflowError) as error:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error
-    last = max((int(number.max()) for number in numbers if number.size), default=0)
+    last = max((int(number.max()) for number in numbers if number.size), default=1)
     first = min((int(number.min()) for number in numbers if number.size), default=1)
     start = 0 if first == 0 else 1
-    side = max(MIN_SIDE_PX, math.isqrt(max(0, last - start)) + 1)
-    if first < start or side > MAX_SIDE_PX or len(lines) * side**2 > MAX_VALUES:
+    count = last - start + 1
+    side = _side(numbers, levels, start, count) if first >= start and count <= MAX_SIDE_PX**2 else None
+    if side is None or len(lines) * side**2 > MAX_VALUES:
         raise InputError(
             f"{path} has levels number {first} to {last} in {len(lines)} lines: they must begin with 0 or 1, "
             f"with at most {MAX_SIDE_PX**2} for each image and {MAX_VALUES} in all"
         )
-    images = np.zeros((len(lines), side**2), np.float32)
-    for image, number, level in zip(images, numbers, levels, strict=True):
-        image[number - start] = level
+    images = _images(numbers, levels, start, side**2)
     # The labels of USPS there are 1 to 10, for 0 to 9.
     are_to_10 = labels.size and labels.min() >= 1 and labels.max() == _CLASSES
     return images, labels - 1 if are_to_10 else labels, start
+
+
+def _side(numbers: list[_Numbers], levels: list[_Values], start: int, count: int) -> int:
+    """Return the side of images whose last rows may be blank, so that their levels are missing.
+
+    Of the sides with which at most half of the rows are blank, it is the one with which pixels are most like
+    those above them.
+    """
+    smallest = max(MIN_SIDE_PX, math.isqrt(count - 1) + 1)
+    if smallest**2 == count:
+        return smallest  # no level is missing
+    largest = min(MAX_SIDE_PX, max(smallest, math.isqrt(2 * count)))
+    images = _images(numbers[:_COMPARED], levels[:_COMPARED], start, count)
+
+    def likeness(side: int) -> float:
+        return float(np.einsum("ij,ij->", images[:, :-side], images[:, side:]))
+
+    return max(range(smallest, largest + 1), key=likeness)
+
+
+def _images(numbers: list[_Numbers], levels: list[_Values], start: int, size: int) -> _Values:
+    images = np.zeros((len(numbers), size), np.float32)
+    for image, number, level in zip(images, numbers, levels, strict=True):
+        image[number - start] = level
+    return images
 
 
 def _first_line(path: Path) -> str:

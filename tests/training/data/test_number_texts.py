@@ -3,11 +3,13 @@
 import gzip
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from batch.errors import InputError
-from batch.training.data import datasets
+from batch.training.data import datasets, number_texts
+from batch.training.data.arrays import UNDIVIDED
 from data_sets import COUNT, IMAGES, LABELS, libsvm, usps_libsvm
 
 
@@ -31,6 +33,15 @@ def test_levels_are_numbered_from_0_or_1(first: int, tmp_path: Path) -> None:
     assert np.array_equal(loaded.images, dotted)
     assert loaded.labels.tolist() == LABELS.tolist()
     assert f"a label and levels numbered from {first} in each line, as LIBSVM's" in said[0]
+
+
+@pytest.mark.parametrize("side", [12, 14, 16, 20, 24, 28, 32, 40])
+def test_blank_rows_leave_images_their_size(side: int, tmp_path: Path) -> None:
+    digit_px = side - 6
+    small = [cv2.resize(image[4:24, 4:24], (digit_px, digit_px)) for image in IMAGES]
+    images = np.pad(np.array(small, np.uint8), ((0, 0), (2, 4), (3, 3)))
+    loaded = number_texts.read(libsvm(tmp_path, images))[UNDIVIDED]
+    assert np.array_equal(loaded.images, images)
 
 
 @pytest.mark.parametrize(
