@@ -20,7 +20,8 @@ MIN_SIDE_PX, MAX_SIDE_PX = 8, 256
 
 _CLASSES = 10
 _COMPARED = 200  # images, to tell their side
-_MAX_LINE = 1 << 20
+_MAX_COMMENTS, _MAX_LINE = 1000, 1 << 20
+_FROM_0 = "# Column indices are zero-based"  # as scikit-learn writes it
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 _LIBSVM = re.compile(rf"\s*{_NUMBER}(?:\s+\d+:{_NUMBER})+\s*")
 _NUMBERS = re.compile(rf"\s*{_NUMBER}(?:[ \t]+{_NUMBER})*\s*")
@@ -80,7 +81,7 @@ def _table(path: Path) -> _Values:
 
     text = _text(path)
     try:
-        table = pd.read_csv(io.StringIO(text), sep=r"\s+", header=None, dtype=np.float32)
+        table = pd.read_csv(io.StringIO(text), sep=r"\s+", header=None, dtype=np.float32, comment="#")
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path} is no table of numbers: {error}; copy it anew") from error
     values = table.to_numpy(np.float32)
@@ -90,7 +91,8 @@ def _table(path: Path) -> _Values:
 
 def _libsvm(path: Path) -> tuple[_Values, _Values, int]:
     """Return images, labels, and the number of the first level, 0 or 1. Levels of 0 may be missing."""
-    lines = [line.split() for line in _text(path).splitlines() if line.strip()]
+    text = _text(path)
+    lines = [words for line in text.splitlines() if (words := line.partition("#")[0].split())]
     try:
         labels = np.array([line[0] for line in lines], np.float32)
         numbers = [np.array([pair.partition(":")[0] for pair in line[1:]], np.int64) for line in lines]
@@ -99,7 +101,7 @@ def _libsvm(path: Path) -> tuple[_Values, _Values, int]:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error
     last = max((int(number.max()) for number in numbers if number.size), default=1)
     first = min((int(number.min()) for number in numbers if number.size), default=1)
-    start = 0 if first == 0 else 1
+    start = 0 if first == 0 or _FROM_0 in text else 1
     count = last - start + 1
     side = _side(numbers, levels, start, count) if first >= start and count <= MAX_SIDE_PX**2 else None
     if side is None or len(lines) * side**2 > MAX_VALUES:
@@ -139,9 +141,13 @@ def _images(numbers: list[_Numbers], levels: list[_Values], start: int, size: in
 
 
 def _first_line(path: Path) -> str:
+    """Return the first line with more than a comment."""
     try:
         with compressed.open_file(path) as file:
-            return file.readline(_MAX_LINE).decode("ascii")
+            for _ in range(_MAX_COMMENTS):
+                if numbers := file.readline(_MAX_LINE).partition(b"#")[0].strip():
+                    return numbers.decode("ascii")
+            return ""
     except (*compressed.DAMAGE, UnicodeDecodeError):
         return ""
 
@@ -152,6 +158,6 @@ def _text(path: Path) -> str:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
             raise InputError(f"{path} has more than {MAX_BYTES >> 30} GiB of text: give fewer lines")
-        return content.decode("ascii")
+        return content.decode()
     except (*compressed.DAMAGE, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged: {error}; copy it anew") from error

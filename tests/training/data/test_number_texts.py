@@ -44,6 +44,29 @@ def test_blank_rows_leave_images_their_size(side: int, tmp_path: Path) -> None:
     assert np.array_equal(loaded.images, images)
 
 
+def test_comments_in_the_form_of_libsvm_are_left_out(tmp_path: Path) -> None:
+    path = libsvm(tmp_path)
+    first, *others = path.read_text().splitlines()
+    lines = ["# written by Gr\u00fcn", "#", "", f"{first} # a tail", "# 3 1:255", *others]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    loaded = datasets.load(str(path), print).train
+    assert np.array_equal(loaded.images, IMAGES)
+    assert loaded.labels.tolist() == LABELS.tolist()
+
+
+def test_comments_of_scikit_learn_say_the_first_number(tmp_path: Path) -> None:
+    path = libsvm(tmp_path, first=0)
+    assert not IMAGES[:, 0, 0].any()  # so that only the comment says it
+    path.write_text("# Column indices are zero-based\n#\n# mine\n" + path.read_text())
+    assert np.array_equal(datasets.load(str(path), print).train.images, IMAGES)
+
+
+def test_comments_in_a_table_of_numbers_are_left_out(tmp_path: Path) -> None:
+    rows = np.hstack([LABELS[:, None], IMAGES.reshape(COUNT, -1)])
+    np.savetxt(tmp_path / "usps", rows, fmt="%d", header="label and levels")
+    assert np.array_equal(datasets.load(str(tmp_path / "usps"), print).train.images, IMAGES)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
