@@ -33,8 +33,8 @@ SEVERAL_SCENES: Shares = {"digits": 0.76, "letter": 0.08, "sign": 0.11, "fractio
 SEVERAL_COUNTS: Shares = {"2": 0.52, "3": 0.22, "4": 0.12, "5": 0.08, "6": 0.06}
 SEVERAL_LAYOUTS: Shares = {"row": 0.68, "column": 0.13, "diagonal": 0.08, "scattered": 0.11}
 NONE_SCENES: Shares = {
-    "letter": 0.10, "letters": 0.08, "sign": 0.07, "scribble": 0.13, "crossed-out": 0.11, "blank": 0.17,
-    "frame": 0.10, "boxes": 0.05, "texture": 0.06, "fashion": 0.05, "shapes": 0.04, "fragment": 0.04,
+    "letter": 0.10, "letters": 0.07, "sign": 0.10, "scribble": 0.15, "crossed-out": 0.12, "blank": 0.13,
+    "frame": 0.09, "boxes": 0.05, "texture": 0.06, "fashion": 0.04, "shapes": 0.05, "fragment": 0.04,
 }  # fmt: skip
 PENS: Shares = {
     "pen": 0.36, "ballpoint": 0.24, "pencil": 0.24, "marker": 0.10, "sprayed": 0.03, "chalk": 0.03,
@@ -57,8 +57,8 @@ RAW_EXTRAS: Shares = {"tile": 0.08, "slip": 0.03, "jpeg": 0.04, "specks": 0.02, 
 
 NO_DIGIT_LETTERS = "RNXxmKMwEHkFe#@"  # letters that nobody takes for a digit
 SIGNS = "/\\-+=%$#*<>()&?!@~^"  # signs beside a digit
-# Signs alone. Drawn large, each of ' ! ; , > - ^ looks like a 1 or a 7, so they are not among them.
-LONE_SIGNS = "+=%$#*&?@~<.:"
+# Signs alone, and the i. Drawn large, each of ' , > - ^ looks like a 1 or a 7, so they are not among them.
+LONE_SIGNS = "+=%$#*&?@~<.:!;[]i"
 LETTERS_BESIDE = "abcdefghkmnprtuvwxyzABCDEFGHKLMNPRTUVWXY"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from batch.records import Grey
 from batch.training.look.canvas import draw_line, draw_strokes, fill_outline, paint
 from batch.training.look.drawn_digits import curve, line
 from batch.training.look.hands import Glyph, digit_glyph, stroke_glyph
-from batch.training.look.mixture import Box, pick_label
+from batch.training.look.mixture import Box, Field, pick_label
 from batch.training.look.studio import Studio
 
+ARROW_FRACTION = 0.4  # of the scenes with shapes
 CROSSED_OUT_HANDS = ("unipen", "unipen", "mnist", "drawn")
 
 
@@ -96,9 +98,12 @@ def cross_out(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int
 
 
 def draw_shapes(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int, width: int) -> None:
-    """Draw one to three polygons and stars, filled or not."""
+    """Draw an arrow, or one to three polygons and stars, filled or not."""
     random = studio.random
     u = random.uniform
+    if random.random() < ARROW_FRACTION:
+        put(studio, ink, stroke_glyph(studio, _arrow(random), 0.1), unit, pen_px, height, width)
+        return
     for _ in range(random.randint(1, 3)):
         count = random.randint(3, 8)
         star = random.random() < 0.3
@@ -112,6 +117,19 @@ def draw_shapes(studio: Studio, ink: Grey, unit: float, pen_px: float, height: i
             fill_outline(ink, corners, round(u(90, 255)))
         else:
             draw_strokes(ink, [corners], pen_px, closed=True)
+
+
+def _arrow(random: Random) -> list[Field]:
+    """Return the strokes of an arrow, mostly one that points up, down or to a side."""
+    u = random.uniform
+    turn = random.choice((-1, 0, 1, 2)) * math.pi / 2 + random.gauss(0, 0.1 if random.random() < 0.7 else 1)
+    spread, head = u(0.35, 0.9), u(0.15, 0.45)
+    tail = -math.cos(turn), -math.sin(turn)
+    barbs = [
+        (head * math.cos(turn + side), head * math.sin(turn + side))
+        for side in (math.pi - spread, math.pi + spread)
+    ]
+    return [line(tail, (0, 0)), line(barbs[0], (0, 0), barbs[1])]
 
 
 def draw_fragment(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int, width: int) -> None:
