@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from batch.api.arguments import checked, declared, path_text, path_texts
 from batch.config import NotifyOptions, RunOptions
+from batch.engines.pool import GUARD_ADVICE
 from batch.errors import ConfigError
 from batch.locations import absolute, check_location, parse_outbox, with_state_folder
 from batch.monitoring import notify
@@ -39,7 +41,8 @@ def run(
         What the run came to: counts by status and reason, seconds, exit code, paths of the files of results.
 
     Raises:
-        ConfigError: There are no inputs, or an option is unknown or has a wrong value.
+        ConfigError: There are no inputs, or an option is unknown or has a wrong value. Or a new process runs
+            the script again, which has no `if __name__ == "__main__":`.
         DigitboxError: The run cannot go on; its message says what to do.
 
     Examples:
@@ -49,6 +52,8 @@ def run(
         >>> summary.counts["ok"] > 5
         True
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as `multiprocessing` itself asks
+        raise ConfigError(f"a new process runs this script again: {GUARD_ADVICE}")
     for name, value in options.items():
         if name not in declared():
             raise ConfigError(f"digitbox.run has no option {name}: known are {', '.join(sorted(declared()))}")

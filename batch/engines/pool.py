@@ -28,6 +28,7 @@ LISTEN_S = 1.0  # that the pool waits at a time: a process that was stopped mean
 STORE_PATIENCE_S = 600.0  # for object storage beside the limit: its own limits end a request that hangs
 START_LIMIT_S = 600.0  # for a worker to load its model, with TensorFlow on a busy machine
 MAX_FAILED_STARTS = 3  # in a row; more are no accident
+GUARD_ADVICE = 'put the call of digitbox below `if __name__ == "__main__":`'
 
 
 def can_fork() -> bool:
@@ -320,7 +321,8 @@ class Pool:
         if part is None:
             self._failed_starts += 1
             if self._failed_starts >= MAX_FAILED_STARTS:
-                self._do_with_fewer("it ended before it could begin")
+                advice = "" if worker.forks else f"; in a script, {GUARD_ADVICE}"
+                self._do_with_fewer(f"it ended before it could begin{advice}")
         elif part.paged is not None:
             part.paged.lose(reason)
             if not part.finish():

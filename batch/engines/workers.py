@@ -19,7 +19,6 @@ from typing import NamedTuple, Protocol
 
 import cv2
 
-from batch.engines import main_module
 from batch.engines.paged import Loss, PagedScan, PageRequest
 from batch.errors import MeansError, RunError
 from batch.records import Beat, Outcome, Reason, ScanRef
@@ -65,6 +64,7 @@ class Worker:
         connection: The pipe to it.
         is_ready: True as soon as it has loaded its model.
         silent_s: Seconds since its last sign of life, without those in which nobody listened.
+        forks: Whether it is a fork of this process, and not a new Python.
 
     Args:
         reader: Reads scans. The process builds its own model from it, once.
@@ -90,8 +90,7 @@ class Worker:
         try:
             if limit_s is not None:
                 _limit(self.connection, limit_s)
-            with contextlib.nullcontext() if forks else main_module.hidden():
-                self._process.start()
+            self._process.start()
         except BaseException:
             self.connection.close()
             raise
@@ -101,6 +100,7 @@ class Worker:
                 cv2.setNumThreads(threads)
         self.is_ready = False
         self.silent_s = 0.0
+        self.forks = forks
 
     def send(self, scans: Sequence[ScanRef] | PageRequest) -> None:
         """Give the worker scans to read, or the pages of one.

@@ -208,12 +208,17 @@ print(digitbox.run(sys.argv[1], sys.argv[2], workers=2).counts)
 """
 
 
-def test_new_workers_do_not_run_a_script_again(inbox: Path, tmp_path: Path) -> None:
-    """Without `if __name__ == "__main__":`, each would begin a run of its own."""
+def test_a_script_that_new_workers_run_again_says_so(inbox: Path, tmp_path: Path) -> None:
+    """Without a guard, each would begin a run of its own. They end, and the script reads the scans itself."""
     for number in range(20):
         (inbox / f"{number}.png").write_bytes(FORMATS["png-8"](two()))
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, str(script), str(inbox), str(tmp_path / "out")]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment())
-    assert (done.stdout, done.stderr) == ("the script starts\n{'ok': 20}\n", "")
+    assert "{'ok': 20}\n" in done.stdout
+    errors = {line for line in done.stderr.splitlines() if line.startswith("batch.errors.")}
+    assert errors == {
+        "batch.errors.ConfigError: a new process runs this script again: "
+        'put the call of digitbox below `if __name__ == "__main__":`'
+    }

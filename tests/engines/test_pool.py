@@ -279,7 +279,8 @@ def test_new_pythons_that_fail_to_start_hold_up_no_run(
     with Engine(WithModel(bytes(1 << 20)), 1, scan_limit_s=scan_limit_s, apart=True, forks=False) as engine:
         (outcomes,) = filter(None, engine.map(refs("a", "b"), 4))
     assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
-    assert "(it ended before it could begin): reading in this process" in capfd.readouterr().err
+    why = f"it ended before it could begin; in a script, {pool.GUARD_ADVICE}"
+    assert f"({why}): reading in this process" in capfd.readouterr().err
 
 
 @dataclass
