@@ -61,6 +61,7 @@ Pixels = npt.NDArray[Any] | PillowImage
 Opened = ScanRef | bytes | Image | ImageError
 """A scan whose bytes or grey pixels are at hand, or the file that has them, or why there is nothing."""
 
+TABLE_ADVICE = "give a column of it, e.g. list(table['file'])"
 _ADVICE = "give a path, bytes, an open binary file, an array or an image of Pillow"
 _FORMS = (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)
 _AS_THEY_ARE = "1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"  # modes of grey pixels in Pillow
@@ -103,12 +104,10 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         return bytes(source)
     if _is_pillow(source):
         return cast(PillowImage, source)
-    if is_table(source):
-        raise ConfigError(
-            f"cannot read a scan from {type(source).__name__}: give a column of it, e.g. list(table['file'])"
-        )
     if hasattr(source, "read"):
         return _content_of(source, max_bytes(max_pixels))
+    if is_table(source):
+        raise ConfigError(f"cannot read a scan from {type(source).__name__}: {TABLE_ADVICE}")
     raise ConfigError(f"cannot read a scan from {type(source).__name__}: {_ADVICE}")
 
 

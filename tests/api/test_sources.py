@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -319,6 +320,7 @@ class Upload:
         ([None], "cannot read a scan from NoneType"),
         (io.StringIO("text"), "the file gave str and not bytes: open it with mode 'rb'"),
         (Upload(), "the file gave coroutine and not bytes"),
+        (Mock(), "the file gave Mock and not bytes"),  # it has all attributes, also those of a table
         (Short(None), "not all bytes of the file are there: read it to its end, and give its bytes"),
         (Short(b"a few", None), "not all bytes of the file are there"),
     ],
