@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import digitbox
@@ -74,6 +75,12 @@ def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: 
     with pytest.raises(digitbox.ConfigError, match=message):
         digitbox.run([inbox], tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_table_as_inputs_is_an_error_that_says_what_to_give(inbox: Path, tmp_path: Path) -> None:
+    table: Any = pd.DataFrame({"file": [str(inbox)]})
+    with pytest.raises(digitbox.ConfigError, match=r"not DataFrame: give a column of it, e.g. list\(table"):
+        digitbox.run(table, tmp_path / "out")
 
 
 def test_options_of_numpy_and_paths_are_taken(inbox: Path, fake_model: Path, tmp_path: Path) -> None:
