@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from batch.errors import InputError
+from batch.errors import ConfigError, InputError
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped, Why
 from batch.lengths import MAX_DIGITS, NUMBER
@@ -202,7 +202,10 @@ def _from_list(
                     )
                 if not name:
                     continue
-                path = check_location(name) if name.startswith("file://") else name
+                try:
+                    path = check_location(name) if name.startswith("file://") else name
+                except ConfigError as error:
+                    raise InputError(f"{file}, line {rows.line_num}: {error}") from error
                 if "\0" in path:
                     raise InputError(f"{file}, line {rows.line_num}: no file can have the name {name!r}")
                 if not label:  # nobody has looked at it yet

@@ -130,6 +130,14 @@ def test_what_is_no_data_set_says_what_to_do(name: str, content: bytes, message:
         datasets.load(str(tmp_path / name), print)
 
 
+def test_a_list_with_a_file_of_another_machine_says_so(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(
+        "file,label\na.png,1\nfile://server/share/x.png,2\n", encoding="utf-8"
+    )
+    with pytest.raises(InputError, match=r"labels\.csv, line 3: file:// is for files of this machine"):
+        labelled_scans.load(str(tmp_path), tmp_path, lambda _: None)
+
+
 def test_a_list_with_a_name_that_no_file_can_have_says_so(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"file,label\na.png,1\nb\0.png,2\n")
     with pytest.raises(InputError, match=r"labels\.csv, line 3: no file can have the name"):
