@@ -19,6 +19,10 @@ STATE = ".digitbox"
 """Folder of a local outbox that holds its lock, its ledger and its staged files."""
 LEDGER_FILE = "ledger.sqlite3"
 """File in `STATE` that every outbox with results has."""
+DONE, FAILED = "done", "failed"
+"""Folders of the outbox to which digitbox moves scans."""
+LABELLED = "corrected"
+"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none, or as their numbers."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _REMOTE = tuple(f"{scheme}://" for scheme in SCHEMES)
@@ -110,6 +114,12 @@ def is_outbox(folder: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def is_kept(folder: str) -> bool:
+    """Return whether a local folder is done/, failed/ or corrected/ of the outbox of any run."""
+    parent, name = os.path.split(folder)
+    return name in (DONE, FAILED, LABELLED) and is_outbox(parent)
 
 
 def with_state_folder(place: Location, states: Path | None) -> Location:

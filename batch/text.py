@@ -52,6 +52,11 @@ def count_scans(number: int) -> str:
     return count(number, "scan")
 
 
+def count_others(number: int) -> str:
+    """Return a number of files and folders that are no scans, in words: `2 other files or folders`."""
+    return f"{count(number, 'other file')} or {'folder' if number == 1 else 'folders'}"
+
+
 def count(number: int, noun: str) -> str:
     """Return a number of things in words: `1 row`, `1,200 rows`."""
     return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

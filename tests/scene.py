@@ -17,9 +17,8 @@ from typing import Any
 from batch.config import NotifyOptions, WatchOptions
 from batch.engines.local import Engine
 from batch.engines.workers import ScanReader
-from batch.locations import LEDGER_FILE, STATE
+from batch.locations import DONE, FAILED, LEDGER_FILE, STATE
 from batch.monitoring.news import News, State
-from batch.outbox.disposal import DONE, FAILED
 from batch.outbox.ledger import open_ledger
 from batch.records import Beat, Outcome, ScanRef
 from batch.run import job

@@ -8,9 +8,9 @@ import click
 
 from batch.cli.options import by_option, outbox_option
 from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath
-from batch.locations import command_line
+from batch.locations import LABELLED, command_line
 from batch.report import apply as application
-from batch.report.answers import LABELLED, is_confirmed
+from batch.report.answers import is_confirmed
 from batch.results.corrected import NONE, OPEN
 from batch.terminal import console
 from batch.text import count, count_scans, text_cell

@@ -145,6 +145,6 @@ def print_names(options: ReadOptions, scans: Inputs) -> None:
 
 
 def log_skipped(skipped: Skipped) -> None:
-    """Log the path of a file that is not a scan."""
-    name = text_cell(skipped.path)
+    """Log the path of a file or folder that digitbox skips."""
+    name = text_cell(skipped.shown)
     _log.debug(f"{name}: skipped, {skipped.why}", extra=event("skipped", file=name, reason=skipped.why))

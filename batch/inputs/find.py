@@ -24,7 +24,7 @@ from batch.inputs.names import (
     plain_name,
 )
 from batch.inputs.overlap import Searches
-from batch.locations import Location, absolute, is_outbox, is_remote
+from batch.locations import Location, absolute, is_kept, is_remote
 from batch.records import ScanRef
 from batch.storage.disk import inode_of
 
@@ -36,10 +36,11 @@ class Inputs:
 
     Each iteration yields one `ScanRef` for every scan, in the same order each time. If two inputs name a
     scan, the first gives it its name. The iteration opens a file only if its suffix does not say what it is,
-    and it follows no link except an input that is a link itself. It enters no outbox below a folder or glob.
+    and it follows no link except an input that is a link itself. It enters neither the outbox nor, if the
+    user does not name them, done/, failed/ and corrected/ of another outbox.
 
     Attributes:
-        skipped: Number of other files that the iteration has met so far.
+        skipped: Number of other files and folders that the iteration has met so far.
         show_skipped: Receives each of them; None to show none.
 
     Args:
@@ -105,7 +106,6 @@ class Inputs:
             elif os.path.isdir(path):
                 root = os.path.realpath(path)
                 yield from self._walk(root, "" if is_only else path, self._levels)
-                self._searches.add_folder(root, self._levels)
             elif os.path.lexists(path):
                 real = os.path.realpath(path)
                 # A search passes over a pipe, but one that the user names has a row.
@@ -161,7 +161,7 @@ class Inputs:
                 self._skip(result)
 
     def _skip(self, skipped: Skipped) -> None:
-        """Count a file that is no scan, or an outbox, and show it, unless another search has."""
+        """Count a file or folder that the search passes over, and show it, unless another search has."""
         must_match = skipped.why not in (Why.UNFINISHED, Why.OUTBOX)
         if self._searches.has_skipped(skipped.path, must_match=must_match):
             return
@@ -174,9 +174,7 @@ class Inputs:
         prefix, parts = _split(pattern)
         root = os.path.realpath(prefix or ".")
         if os.path.isdir(root):
-            levels = PathPattern(parts)
-            yield from self._walk(root, prefix, levels)
-            self._searches.add_folder(root, levels)
+            yield from self._walk(root, prefix, PathPattern(parts))
 
     def _walk(self, root: str, prefix: str, levels: PathPattern) -> Iterator[ScanRef]:
         """Yield the scans in a folder and below it, in the order of their names.
@@ -188,6 +186,7 @@ class Inputs:
         """
         # None without an outbox on a disk, or if nothing has made it yet. Then nothing here is the outbox.
         own_outbox = inode_of(self._outbox) if isinstance(self._outbox, Path) else None
+        passed: set[str] = set()
         # Folders can be nested deeper than Python's calls, so this is a stack of open folders.
         stack = [
             (
@@ -209,7 +208,15 @@ class Inputs:
                 is_image = has_image_suffix(result_name) and levels.is_match(below)
                 if is_image and not self._searches.has_scan(path):
                     yield ScanRef(path, result_name, source=root)  # its row says that it is not a file
-                if not levels.can_match_below(below) or self._passes_over(path, own_outbox):
+                if not levels.can_match_below(below):
+                    continue
+                is_own = own_outbox is not None and inode_of(path) == own_outbox
+                # A scan in done/ of another outbox belongs to the run that wrote there; the user may name it.
+                is_others = is_kept(path) and inode_of(folder) != own_outbox
+                if is_own or (is_others and not levels.is_named(positions, name[:-1])):
+                    if not is_own:
+                        self._skip(Skipped(path, Why.OUTBOX))
+                    passed.add(path)
                     continue
                 try:
                     stack.append((folder + name, prefix + name, below, self._names(path, levels, below)))
@@ -220,16 +227,7 @@ class Inputs:
                 break
             else:
                 stack.pop()
-
-    def _passes_over(self, folder: str, own_outbox: tuple[int, int] | None) -> bool:
-        """Return whether a folder is an outbox; a scan in its done/ belongs to the run that wrote there."""
-        is_own = own_outbox is not None and inode_of(folder) == own_outbox
-        if not is_own and not is_outbox(folder):
-            return False
-        if not is_own:
-            self._skip(Skipped(folder, Why.OUTBOX))
-        self._searches.add_outbox(folder)
-        return True
+        self._searches.add_folder(root, levels, passed)
 
     def _names(self, folder: str, levels: PathPattern, positions: frozenset[int]) -> Iterator[str]:
         """Return the names of scans, and of folders with a slash at the end, sorted by their bytes."""

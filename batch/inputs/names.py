@@ -42,7 +42,7 @@ class Why(StrEnum):
     OTHER = "no image or document"
     LINK = "a link or a device"
     UNFINISHED = "hidden, unfinished or ignored"
-    OUTBOX = "an outbox"
+    OUTBOX = "of another outbox"
 
 
 class Skipped(NamedTuple):
@@ -55,6 +55,11 @@ class Skipped(NamedTuple):
 
     path: str
     why: Why
+
+    @property
+    def shown(self) -> str:
+        """Return the path as the log shows it: a folder that digitbox does not enter ends with a slash."""
+        return f"{self.path}/" if self.why is Why.OUTBOX else self.path
 
 
 class PathPattern:
@@ -95,6 +100,13 @@ class PathPattern:
         if all(pattern == "**" for position, pattern in enumerate(self._patterns) if position in positions):
             self._below_any_name[positions] = closed
         return closed
+
+    def is_named(self, positions: frozenset[int], name: str) -> bool:
+        """Return whether the pattern has a name, in a folder that is at `positions`, without wildcards."""
+        return any(
+            position < len(self._patterns) and plain_name(self._patterns[position]) == name
+            for position in positions
+        )
 
     def is_match(self, positions: frozenset[int]) -> bool:
         """Return whether a path at these positions matches the whole pattern."""

@@ -21,8 +21,7 @@ class Searches:
     def __init__(self, ignored: Sequence[str]) -> None:
         self._ignored = ignored
         self._files: set[str] = set()
-        self._outboxes: set[str] = set()
-        self._folders: dict[str, list[PathPattern]] = {}
+        self._folders: dict[str, list[tuple[PathPattern, set[str]]]] = {}
 
     def add_file(self, path: str) -> None:
         """Add a file that the user has named by itself, by its real path."""
@@ -32,13 +31,15 @@ class Searches:
         """Return whether the user has named a file by itself."""
         return path in self._files
 
-    def add_folder(self, root: str, levels: PathPattern) -> None:
-        """Add a folder, by its real path, and the pattern of the paths in it."""
-        self._folders.setdefault(root, []).append(levels)
+    def add_folder(self, root: str, levels: PathPattern, passed: set[str]) -> None:
+        """Add a search.
 
-    def add_outbox(self, path: str) -> None:
-        """Add an outbox that a search has passed over, by its real path."""
-        self._outboxes.add(path)
+        Args:
+            root: Real path of its folder.
+            levels: Pattern of the paths in it.
+            passed: Real paths of the folders below it that the search passed over, though they match.
+        """
+        self._folders.setdefault(root, []).append((levels, passed))
 
     def has_scan(self, path: str) -> bool:
         """Return whether a search has found a scan, or a folder with the name of an image."""
@@ -70,14 +71,15 @@ class Searches:
         """Yield each search that has come to the folder of a path, with the positions of the path in it."""
         if not self._folders:
             return
-        root = os.path.dirname(path)
+        root, between = os.path.dirname(path), list[str]()
         while True:
-            for levels in self._folders.get(root, ()):
+            for levels, passed in self._folders.get(root, ()):
                 below = self._descend(levels, path, root)
-                if below:
+                if below and passed.isdisjoint(between):
                     yield levels, below
-            if root in self._outboxes or root == os.path.dirname(root):
+            if root == os.path.dirname(root):
                 return
+            between.append(root)
             root = os.path.dirname(root)
 
     def _descend(self, levels: PathPattern, path: str, root: str) -> frozenset[int]:

@@ -49,7 +49,7 @@ def exposition(summary: RunSummary, outbox: str, last_success_at: str | None) ->
         ),
         (
             "last_run_skipped",
-            "Files that the last run skipped because they are no scans.",
+            "Files and folders that the last run skipped because they are no scans.",
             _samples(summary.skipped),
         ),
         ("last_run_batches", "Files of results that the last run published.", _samples(summary.batches)),

@@ -13,7 +13,7 @@ from batch.locations import absolute
 from batch.outbox.run_stats import RunStats
 from batch.records import Outcome, RunSummary, Status
 from batch.terminal.log import event
-from batch.text import count, count_scans, text_cell
+from batch.text import count_others, count_scans, text_cell
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def log_end(stats: RunStats, options: RunOptions) -> None:
 
 
 def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Path | str]) -> None:
-    skipped = f" ({count(summary.skipped, 'other file')} skipped)" if summary.skipped else ""
+    skipped = f" ({count_others(summary.skipped)} skipped)" if summary.skipped else ""
     if summary.settled:
         skipped = f"; {summary.settled} had {'its' if summary.settled == 1 else 'their'} row before{skipped}"
     if summary.left and not summary.rows:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from batch.locations import DONE, FAILED
 from batch.outbox import batches, disposal, settled
 from batch.outbox.batches import Batch
 from batch.outbox.ledger import Ledger
@@ -58,7 +59,7 @@ class Listing:
         """
         folders = (
             folder
-            for kind in (disposal.DONE, disposal.FAILED)
+            for kind in (DONE, FAILED)
             for folder in sorted((outbox / kind).glob("*-*-*/*"))
             if _BATCH.fullmatch(folder.name)
         )

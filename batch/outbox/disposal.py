@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from batch.locations import is_outbox
+from batch.locations import DONE, FAILED, is_kept
 from batch.outbox.aside import aside_of, give_back, is_scan, numbered, set_aside
 from batch.outbox.batches import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
@@ -19,7 +19,6 @@ from batch.results import names
 from batch.storage.disk import digest_of, read_start
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
-DONE, FAILED = "done", "failed"
 MAX_LEFT = 3  # files with the same name that may have left done/ or failed/ before one with a number
 MAX_REASON_BYTES = 1 << 16  # of a file that says why a scan failed; the name in it takes the most
 
@@ -185,14 +184,14 @@ class _Renamed:
 
 
 def _entries(folder: str, is_deep: bool) -> Iterator[os.DirEntry[str]]:
-    """Yield what is in a folder, with `is_deep` also in folders below it, but no hidden ones or outboxes."""
+    """Yield what is in a folder, with `is_deep` also below it, but not below hidden or kept ones."""
     folders = [folder]
     while folders:
         with suppress(OSError), os.scandir(folders.pop()) as entries:
             for entry in entries:
                 yield entry
                 is_folder = is_deep and entry.is_dir(follow_symlinks=False)
-                if is_folder and not entry.name.startswith(".") and not is_outbox(entry.path):
+                if is_folder and not entry.name.startswith(".") and not is_kept(entry.path):
                     folders.append(entry.path)
 
 

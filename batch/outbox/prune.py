@@ -15,7 +15,7 @@ from typing import Self
 
 from batch import clock
 from batch.errors import OutboxError
-from batch.locations import state_folder
+from batch.locations import DONE, FAILED, state_folder
 from batch.outbox import batches, disposal, restoration, settled, turns
 from batch.outbox.ledger import Ledger, hold_to_clean, open_ledger
 from batch.outbox.settled import Settled
@@ -161,7 +161,7 @@ def _prune_folders(
     # No process writes to folders of finished batches. Those of later batches are not on the list.
     kept = {batch.batch_id for batch in batches.unfinished(ledger)}
     folders: list[tuple[str, list[str]]] = []
-    for kind, limit in ((disposal.DONE, limits.done), (disposal.FAILED, limits.failed)):
+    for kind, limit in ((DONE, limits.done), (FAILED, limits.failed)):
         if limit is not None:
             folders += _old_folders(outbox / kind, limit, misdated, kept, now, pruned)
     yield

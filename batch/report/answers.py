@@ -16,6 +16,7 @@ import cv2
 from batch.clock import as_utc, iso, utc_now
 from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
+from batch.locations import LABELLED
 from batch.outbox.corrections import CorrectionStore
 from batch.records import Status
 from batch.report.pictures import read_scan
@@ -24,8 +25,6 @@ from batch.results.corrected import NONE, OPEN, Correction, is_label
 from batch.storage import durable
 from batch.storage.open_files import open_regular
 
-LABELLED = "corrected"
-"""Folder of the outbox with the corrected scans, in folders named 0 to 9 and none, or as their numbers."""
 MAX_COMMENT = 500  # characters
 
 

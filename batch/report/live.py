@@ -15,6 +15,7 @@ from typing import Any
 from batch.clock import utc_now
 from batch.errors import InputError
 from batch.intervals import wilson_interval
+from batch.locations import LABELLED
 from batch.outbox.corrections import CorrectionStore
 from batch.preprocessing.resize import shrink
 from batch.records import Status
@@ -211,9 +212,7 @@ class LiveRows:
         try:
             answers.copy_labelled(labelled, self._outbox)
         except OSError as error:
-            _log.warning(
-                f"cannot copy scans to {self._outbox / answers.LABELLED}: {error.strerror}; make room"
-            )
+            _log.warning(f"cannot copy scans to {self._outbox / LABELLED}: {error.strerror}; make room")
 
     def labelled(self) -> list[tuple[Entry, str]]:
         """Return all rows that somebody answered or left open, with their labels."""

@@ -14,7 +14,7 @@ from batch.inputs import names
 from batch.inputs.content import has_image_content
 from batch.inputs.names import Skipped
 from batch.inputs.settling import UNKNOWN_PATIENCE
-from batch.locations import is_outbox
+from batch.locations import is_kept
 from batch.records import ScanRef
 from batch.storage import dispatch
 from batch.terminal.log import Repeated, event
@@ -87,7 +87,7 @@ class Arrivals:
         if any(names.is_ignored(part, self._options.ignore) for part in parts):
             return
         folders = itertools.accumulate([self._inbox.path, *parts[:-1]], os.path.join)
-        if any(map(is_outbox, itertools.islice(folders, 1, None))):
+        if any(map(is_kept, itertools.islice(folders, 1, None))):
             return
         if os.path.isdir(path) and not os.path.islink(path):
             self.rescan_soon()  # files in a folder that somebody moves in make no events

@@ -1,4 +1,4 @@
-"""The files of an inbox that are no scans: digitbox leaves them there, and says each once."""
+"""The files and folders of an inbox that are no scans: digitbox leaves them there, and says each once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 from batch.inputs.names import Skipped, Why
 from batch.terminal.log import event
-from batch.text import count, text_cell
+from batch.text import count_others, text_cell
 
 _log = logging.getLogger(__name__)
 
@@ -15,14 +15,14 @@ MAX_SHOWN = 3  # names in one line; --verbose shows the others
 
 
 class OtherFiles:
-    """The files that a look at the inbox has passed over.
+    """The files and folders that a look at the inbox has passed over.
 
     Args:
         inbox: The path of the inbox.
     """
 
     def __init__(self, inbox: str) -> None:
-        self._inbox = inbox
+        self._inbox = os.path.join(inbox, "")
         self._said: set[str] = set()
         self._found: set[str] = set()
 
@@ -31,18 +31,18 @@ class OtherFiles:
         self._found = set()
 
     def add(self, skipped: Skipped) -> None:
-        """Add a file that the look has met."""
+        """Add a file or folder that the look has met."""
         if skipped.why is not Why.UNFINISHED:
-            self._found.add(skipped.path)
+            self._found.add(skipped.shown)
 
     def end(self) -> None:
-        """End the look, and log the files that were not there at the look before."""
-        names = [text_cell(os.path.relpath(path, self._inbox)) for path in sorted(self._found - self._said)]
+        """End the look, and log those that were not there at the look before."""
+        names = [text_cell(path.removeprefix(self._inbox)) for path in sorted(self._found - self._said)]
         if names:
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-            files, shown = count(len(names), "other file"), ", ".join(names[:MAX_SHOWN])
+            others, shown = count_others(len(names)), ", ".join(names[:MAX_SHOWN])
             _log.info(
-                f"{files} in the inbox left alone: {shown}{more}",
+                f"{others} in the inbox left alone: {shown}{more}",
                 extra=event("others", count=len(self._found)),
             )
         for name in names[MAX_SHOWN:]:

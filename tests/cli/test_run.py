@@ -36,7 +36,7 @@ def test_the_inbox_is_read_by_default(digitbox: Digitbox, inbox: Path) -> None:
         ("blank.png", "", "refused", "blank"),
         ("two.png", "0", "ok", ""),
     ]
-    assert "2 scans: 1 ok, 0 review, 1 refused, 0 failed (1 other file skipped)" in result.err
+    assert "2 scans: 1 ok, 0 review, 1 refused, 0 failed (1 other file or folder skipped)" in result.err
     assert result.out.strip() in result.err
     assert sorted(path.name for path in inbox.iterdir()) == ["blank.png", "notes.txt", "two.png"]
 

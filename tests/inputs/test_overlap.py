@@ -6,6 +6,7 @@ import pytest
 
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped, Why
+from batch.locations import LEDGER_FILE, STATE
 from found import NOWHERE, names, touch
 from others import as_another, needs_root, open_to_all
 
@@ -61,45 +62,70 @@ def test_an_outbox_between_two_inputs_hides_no_scan(tmp_path: Path, monkeypatch:
     assert found == ["./a.png", "outbox/failed/b.png"]
 
 
-def test_another_outbox_is_passed_over_but_may_be_named(
+def make_outbox(folder: Path) -> None:
+    """Make an outbox with scans of its own in failed/ and done/, and scans of others beside them."""
+    touch(folder / STATE / LEDGER_FILE, folder / "failed" / "b.png", folder / "done" / "day" / "c.png")
+    touch(folder / "d.png", folder / "in" / "e.png", folder / "in" / "done" / "f.png")
+
+
+OF_OTHERS = ["d.png", "in/done/f.png", "in/e.png"]
+
+
+def test_of_another_outbox_only_its_own_scans_are_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    touch(tmp_path / "n" / "a.png", tmp_path / "n" / "out" / ".digitbox" / "ledger.sqlite3")
-    touch(tmp_path / "n" / "out" / "failed" / "b.png", tmp_path / "n" / "out" / "c.csv")
-    touch(tmp_path / "n" / "plain" / ".digitbox" / "corrections.sqlite3", tmp_path / "n" / "plain" / "d.png")
+    make_outbox(tmp_path / "n" / "out")
+    touch(tmp_path / "n" / "a.png", tmp_path / "n" / "failed" / "g.png")
     monkeypatch.chdir(tmp_path)
-    assert names("n") == ["a.png", "plain/d.png"]
-    assert names("n/*/*.png", "n/*") == ["n/plain/d.png", "n/a.png"]
-    assert names("n/out") == ["failed/b.png"]
-    assert names("n/out/*/*.png") == names("n/out/failed/b.png") == ["n/out/failed/b.png"]
-    for inputs in (("n", "n/out/failed"), ("n/**", "n/out/*/b.png"), ("n", "n/out/failed/b.png")):
-        assert names(*inputs) == ["n/a.png", "n/plain/d.png", "n/out/failed/b.png"]
-    assert names("n/out", "n") == ["n/out/failed/b.png", "n/a.png", "n/plain/d.png"]
+    below = [f"n/out/{name}" for name in OF_OTHERS]
+    assert names("n") == ["a.png", "failed/g.png", *(f"out/{name}" for name in OF_OTHERS)]
+    assert names("n/out") == names("n/out", outbox=Path("o_all")) == OF_OTHERS
+    assert names("n/*/in/*.png") == ["n/out/in/e.png"]
+    assert names("n/out/**") == below
+    assert names("n/*/*.png") == ["n/failed/g.png", "n/out/d.png"]
 
 
-def test_another_outbox_is_counted_once_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    touch(tmp_path / "n" / "a.png", tmp_path / "n" / "out" / ".digitbox" / "ledger.sqlite3")
-    touch(tmp_path / "n" / "out" / "failed" / "b.png", tmp_path / "n" / "out" / "c.csv")
+def test_scans_of_another_outbox_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_outbox(tmp_path / "n" / "out")
+    monkeypatch.chdir(tmp_path)
+    own, others = "n/out/failed/b.png", [f"n/out/{name}" for name in OF_OTHERS]
+    assert names("n/out/failed") == ["b.png"]
+    for named in (own, "n/out/failed", "n/out/failed/*", "n/*/failed/**/*.png", "n/**/failed/*.png"):
+        assert names("n", named) == [*others, own]
+        assert names(named, "n") == [own, *others]
+        assert names(named, "n", named, "n/*/failed/*") == [own, *others]
+    assert names("n/*/f*/*.png", "n/*/done/**") == ["n/out/done/day/c.png"]
+
+
+def test_folders_of_another_outbox_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_outbox(tmp_path / "n" / "out")
     monkeypatch.chdir(tmp_path)
     shown: list[Skipped] = []
     inputs = Inputs(["n", "n/**/*.png", "."], True, NOWHERE)
     inputs.show_skipped = shown.append
-    assert ([ref.name for ref in inputs], inputs.skipped) == (["n/a.png"], 1)
-    assert shown == [Skipped(os.path.realpath("n/out"), Why.OUTBOX)]
+    assert ([ref.name for ref in inputs], inputs.skipped) == ([f"n/out/{name}" for name in OF_OTHERS], 3)
+    place = os.path.realpath("n/out")
+    assert set(shown) == {
+        Skipped(f"{place}/{STATE}", Why.UNFINISHED),
+        Skipped(f"{place}/done", Why.OUTBOX),
+        Skipped(f"{place}/failed", Why.OUTBOX),
+    }
+    assert [each.shown for each in shown if each.why is Why.OUTBOX] == [f"{place}/done/", f"{place}/failed/"]
     own = Inputs(["n"], True, Path("n/out"))
-    assert ([ref.name for ref in own], own.skipped) == (["a.png"], 0)
+    assert ([ref.name for ref in own], own.skipped) == ([], 0)
 
 
 @needs_root
-def test_an_outbox_whose_state_is_closed_is_passed_over(tmp_path: Path) -> None:
-    touch(tmp_path / "n" / "out" / ".digitbox" / "ledger.sqlite3", tmp_path / "n" / "out" / "a.png")
+def test_an_outbox_whose_state_is_closed_is_an_outbox(tmp_path: Path) -> None:
+    make_outbox(tmp_path / "n" / "out")
     touch(tmp_path / "n" / "closed" / "b.png")
     open_to_all(tmp_path)
-    (tmp_path / "n" / "out" / ".digitbox").chmod(0o700)
+    (tmp_path / "n" / "out" / STATE).chmod(0o700)
     (tmp_path / "n" / "closed").chmod(0o700)
 
     def check() -> None:
-        assert names(tmp_path / "n") == ["closed"]  # its row says that it cannot be read
+        found = names(tmp_path / "n")  # the row of closed/ says that it cannot be read
+        assert found == ["closed", *(f"out/{name}" for name in OF_OTHERS)]
 
     as_another(check)
 

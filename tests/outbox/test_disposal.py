@@ -186,15 +186,25 @@ def test_a_kill_loses_no_scan_of_a_renamed_folder(place: Path) -> None:
     assert number > 10
 
 
-@pytest.mark.parametrize("folder", ["in/.Trash/form", "in/other/form", "form"])
+@pytest.mark.parametrize("folder", ["in/.Trash/form", "in/other/done/form", "form"])
 def test_a_folder_that_somebody_puts_away_is_left_alone(place: Path, folder: str) -> None:
     outcome = read_in_folder(place)
     (place / "in" / ".Trash").mkdir()
     (place / "in" / "other" / STATE).mkdir(parents=True)
     (place / "in" / "other" / STATE / LEDGER_FILE).touch()
+    (place / "in" / "other" / "done").mkdir()
     (place / "in" / "form").rename(place / folder)
     assert dispose(place, outcome, After.MOVE) == []
     assert (place / folder / "a.png").read_bytes() == CONTENT
+
+
+def test_a_folder_that_moves_beside_another_outbox_is_found(place: Path) -> None:
+    outcome = read_in_folder(place)
+    (place / "in" / "other" / STATE).mkdir(parents=True)
+    (place / "in" / "other" / STATE / LEDGER_FILE).touch()
+    (place / "in" / "form").rename(place / "in" / "other" / "form")
+    assert dispose(place, outcome, After.MOVE) == []
+    assert contents(place / "in" / "other" / "form") == {}
 
 
 def test_a_scan_that_cannot_be_moved_keeps_its_name(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from batch.api.frames import read_results
 from batch.errors import ConfigError, InputError
+from batch.locations import LABELLED
 from batch.outbox.corrections import correct_outcome, load
 from batch.outbox.export import PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import open_ledger
@@ -23,7 +24,7 @@ from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import apply as applying
 from batch.report import page, rows
-from batch.report.answers import LABELLED, copy_labelled, is_confirmed
+from batch.report.answers import copy_labelled, is_confirmed
 from batch.report.apply import WrongLinesError
 from batch.report.live import LiveRows
 from batch.report.pictures import Models

@@ -58,10 +58,23 @@ def test_scans_of_another_outbox_stay_where_they_are(digitbox: Digitbox, inbox: 
     archive = list((inbox / "out" / "done").rglob("*.png"))
     result = digitbox("run", "inbox", "--after", after, "--settle", "0", "--verbose")
     assert [row["file"] for row in result.rows] == ["b.png"]
-    assert f"{inbox / 'out'}: skipped, an outbox\n" in result.err
+    assert f"{inbox / 'out' / 'done'}/: skipped, of another outbox\n" in result.err
+    assert "(3 other files or folders skipped)" in result.err  # also a CSV and .digitbox/
     assert len(archive) == 1 and archive[0].exists()
     rows = digitbox("run", "inbox/out/done", "--after", after, "--settle", "0").rows
     assert len(rows) == 1 and not archive[0].exists()
+
+
+def test_an_inbox_in_the_outbox_of_another_run_is_read(digitbox: Digitbox, inbox: Path) -> None:
+    place = inbox / "srv" / "a" / "in"
+    place.mkdir(parents=True)
+    (place / "1.png").write_bytes(TWO)
+    digitbox("run", str(place), "--outbox", "inbox/srv/a", "--after", "move", "--settle", "0")
+    assert names(place) == []
+    (place / "2.png").write_bytes(TWO)
+    for number, path in enumerate(("inbox/srv", "inbox/srv/*/in/*.png", "inbox/srv/a")):
+        rows = digitbox("run", path, "--outbox", f"o{number}").rows
+        assert [os.path.basename(row["file"]) for row in rows] == ["2.png"]
 
 
 def test_a_run_that_moves_nothing_reads_at_once(digitbox: Digitbox, inbox: Path) -> None:

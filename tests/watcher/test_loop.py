@@ -376,4 +376,4 @@ def test_a_document_without_a_suffix_has_rows(scene: Scene) -> None:
         ("from-a-phone", "2", "ok", ""),
         ("letter.docx", "", "failed", "unsupported"),
     ]
-    assert scene.log.of("others") == ["1 other file in the inbox left alone: notes.txt"]
+    assert scene.log.of("others") == ["1 other file or folder in the inbox left alone: notes.txt"]

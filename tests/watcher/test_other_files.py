@@ -18,7 +18,7 @@ def test_what_is_passed_over(scene: Scene) -> None:
     (scene.inbox / "readme.txt").write_text("a file of another type")
     scene.watch(100, ignore=("*-back.png",))
     scene.check()
-    assert scene.log.of("others") == ["1 other file in the inbox left alone: readme.txt"]
+    assert scene.log.of("others") == ["1 other file or folder in the inbox left alone: readme.txt"]
     assert len(list(scene.inbox.iterdir())) == 8
 
 
@@ -39,12 +39,12 @@ def test_pipes_sockets_and_links_are_left_alone_with_a_note(
         scene.watch(40)
     scene.check()
     assert scene.log.of("others") == [
-        "6 other files in the inbox left alone: itself.png, link.png, loop and 3 more"
+        "6 other files or folders in the inbox left alone: itself.png, link.png, loop and 3 more"
     ]
     assert sorted(os.listdir(scene.inbox)) == sorted(names)
 
 
-def test_another_outbox_in_the_inbox_is_left_alone(scene: Scene) -> None:
+def test_an_inbox_in_another_outbox_is_read_but_not_its_done(scene: Scene) -> None:
     scene.drop("a.png", numbered_scan(1))
     ledger, scan = scene.inbox / "out/.digitbox/ledger.sqlite3", scene.inbox / "out/done/b.png"
     for path in (ledger, scan):
@@ -52,10 +52,13 @@ def test_another_outbox_in_the_inbox_is_left_alone(scene: Scene) -> None:
         path.touch()
     scan.write_bytes(numbered_scan(2))
     scene.ticking.at(5, lambda: [scan, scan.parent, scan.parent.parent])
+    scene.ticking.at(6, lambda: scene.drop("out/c.png", numbered_scan(3)))
+    scene.drop("out/in/d.png", numbered_scan(4))
     scene.watch(100)
     scene.check()
     assert scan.exists()
-    assert scene.log.of("others") == ["1 other file in the inbox left alone: out"]
+    assert sorted(row["file"] for row in scene.rows) == ["a.png", "out/c.png", "out/in/d.png"]
+    assert scene.log.of("others") == ["1 other file or folder in the inbox left alone: out/done/"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
