@@ -1,8 +1,8 @@
 """The tests for empty boxes of a form, on what a network sees.
 
-A printed box with round corners looks like a 0 to the networks, which were trained on none, and so does a
-circle. But the paper in a box has four straight sides, and in a row of boxes or circles each is like the
-others. Nobody writes such zeros.
+A printed box with round corners looks much like a 0, and so does a circle. The networks were trained on such
+boxes, and miss some. But the paper in a box has four straight sides, and in a row of boxes or circles each is
+like the others. Nobody writes such zeros.
 """
 
 from __future__ import annotations

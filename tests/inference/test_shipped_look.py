@@ -84,7 +84,7 @@ def shipped() -> Model:
 def test_a_sight_does_not_depend_on_the_batch(shipped: Model, mnist_test: Mnist) -> None:
     looks = shipped.looks
     assert looks is not None
-    noise = np.random.default_rng(1).integers(0, 60, (40, 28, 28)).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 110, (40, 28, 28)).astype(np.uint8)
     scans = [np.maximum(scan, dots) for scan, dots in zip(mnist_test[0][:40], noise, strict=True)]
     together = [repr(sight) for sight in looks.see(scans)]
     assert sum("place=Place" in sight for sight in together) > 2
