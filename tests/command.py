@@ -13,8 +13,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return the environment for a real `python -m batch`, in any folder, without options of digitbox."""
-    names = [name for name in os.environ if not name.startswith(("DIGITBOX_", "RAY_"))]
+    """Return the environment for a real `python -m batch`, in any folder, without options of digitbox.
+
+    Its streams have buffers, as those of most users have.
+    """
+    names = [name for name in os.environ if not name.startswith(("DIGITBOX_", "RAY_", "PYTHONUNBUFFERED"))]
     python_path = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     return {**{name: os.environ[name] for name in names}, **python_path, **variables}
 

@@ -167,3 +167,5 @@ def main() -> None:
     except Exception as error:
         _log.critical(f"this is a bug, please report it: {error!r}", exc_info=error)
         raise SystemExit(ExitCode.BUG) from error
+    finally:
+        console.empty_stderr()

@@ -104,6 +104,14 @@ def _discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def empty_stderr() -> None:
+    """Drop what stderr does not take, or Python would end with 120 as it cannot flush it."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def say(text: str) -> None:
     """Log a sentence for the person who called the command."""
     _log.info(text, extra=event("note"))
