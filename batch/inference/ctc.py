@@ -7,7 +7,8 @@ number is the sum over all paths that spell it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,6 +120,23 @@ class BestNumbers:
         return Path(tuple(reversed(number)), tuple(reversed(middles)))
 
 
+def greedy(frames: Frames) -> list[Path]:
+    """Return what the most likely class of each frame spells; other classes than digits may be in it."""
+    blank = frames.shape[2] - 1
+    paths = []
+    for classes in frames.argmax(axis=2).tolist():
+        number: list[int] = []
+        middles: list[float] = []
+        last = -1
+        for name, run in itertools.groupby(classes):
+            first, last = last + 1, last + len(list(run))
+            if name != blank:
+                number.append(name)
+                middles.append((first + last) / 2)
+        paths.append(Path(tuple(number), tuple(middles)))
+    return paths
+
+
 def probability(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Floats:
     """Sum the probabilities of all paths that spell a number.
 
@@ -128,6 +146,76 @@ def probability(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Floats:
 
     Returns:
         Probabilities, (n,).
+    """
+    lengths = np.array([len(number) for number in numbers])
+    for paths in _forward(frames, numbers):
+        ends = paths
+    rows = np.arange(len(frames))
+    last_digit = ends[rows, np.maximum(2 * lengths - 1, 0)]
+    return np.asarray(ends[rows, 2 * lengths] + np.where(lengths > 0, last_digit, 0))
+
+
+def replaced(frames: Frames, numbers: Sequence[tuple[int, ...]], characters: int) -> Floats:
+    """Sum the probabilities of all paths that spell a number with another character in one place.
+
+    The paths up to the place and those after it are summed once (forward and backward, Graves et al. 2006).
+
+    Args:
+        frames: Probabilities by frame, (n, frames, classes).
+        numbers: A number for each line; their lengths may differ.
+        characters: Number of the classes to put in; they come first.
+
+    Returns:
+        Probabilities, (places of all numbers one after the other, characters).
+    """
+    at = [(line, place) for line, number in enumerate(numbers) for place in range(len(number))]
+    lines, places = np.array(at, int).reshape(-1, 2).T
+    rest = np.array([len(numbers[line]) - place - 1 for line, place in at], int)
+    padded = [(-1, *number, -1) for number in numbers]
+    before = np.array([padded[line][place] for line, place in at], int)
+    after = np.array([padded[line][place + 2] for line, place in at], int)
+    backward = [number[::-1] for number in numbers]
+    arriving = _followed([*_forward(frames, numbers)][:-1], lines, places, before, characters)
+    leaving = _followed([*_forward(frames[:, ::-1], backward)][-2::-1], lines, rest, after, characters)
+    inside = total = np.zeros((len(lines), characters))
+    for frame, enters, leaves in zip(frames.transpose(1, 0, 2), arriving, leaving, strict=True):
+        inside = (inside + enters) * frame[lines, :characters]
+        total = total + inside * leaves
+    return total
+
+
+def _followed(
+    paths: Sequence[Floats],
+    lines: npt.NDArray[np.int_],
+    spelled: npt.NDArray[np.int_],
+    last: npt.NDArray[np.int_],
+    characters: int,
+) -> Iterator[Floats]:
+    """Yield the probabilities of all paths that each character may follow, by frame.
+
+    A character follows a blank, or another character than itself.
+
+    Args:
+        paths: What `_forward` yields.
+        lines: The line of each of k places.
+        spelled: How many characters of its number the paths have spelled.
+        last: The last one of these, or -1.
+        characters: Number of characters.
+
+    Yields:
+        Probabilities, (k, characters).
+    """
+    is_other = (last[:, None] != np.arange(characters)) & (last >= 0)[:, None]
+    for ends in paths:
+        yield ends[lines, 2 * spelled, None] + is_other * ends[lines, 2 * spelled - 1, None]
+
+
+def _forward(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Iterator[Floats]:
+    """Yield the probabilities of all paths after no frame, one frame, and so on.
+
+    Yields:
+        Those that end in each symbol of each number, (n, symbols): a blank, the first digit, a blank, the
+        second one, and so on. Before the first frame, a path stands at the first blank.
     """
     count, _, classes = frames.shape
     blank = classes - 1
@@ -142,11 +230,10 @@ def probability(frames: Frames, numbers: Sequence[tuple[int, ...]]) -> Floats:
     places = symbols + classes * np.arange(count)[:, None]  # of the symbols in a step's probabilities
     paths = np.zeros(symbols.shape)
     paths[:, 0] = 1.0  # before the first frame; it may then begin with the blank or the first digit
+    yield paths
     for step in steps:
         onward = paths.copy()
         onward[:, 1:] += paths[:, :-1]
         onward[:, 2:] += skips[:, 2:] * paths[:, :-2]
         paths = onward * step.ravel()[places]
-    rows = np.arange(count)
-    ends = paths[rows, 2 * lengths]
-    return np.asarray(ends + np.where(lengths > 0, paths[rows, np.maximum(2 * lengths - 1, 0)], 0))
+        yield paths

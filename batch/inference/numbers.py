@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from batch.errors import ConfigError
 from batch.inference import model_store
+from batch.inference.ctc import Frames
 from batch.inference.look import Glance
 from batch.inference.number_decision import MIN_SHARE, NumberThresholds, Spelled
 from batch.inference.runtimes import Network, load
-from batch.inference.spelling import CLASSES, SIGN, Reading, spell
+from batch.inference.spelling import CLASSES, SIGN, Reading, frames_of, spell, spell_clear
 from batch.lengths import Lengths
 from batch.preprocessing.empty_box import are_alike, is_empty_box
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, digit_pictures, widen
@@ -82,23 +82,31 @@ class NumberReader:
         return ask_look(strips, lines, self._look, self.thresholds.look_weight)
 
     def _read(self, strips: Sequence[Grey]) -> list[Spelled]:
-        """Read strips of one width: as they are, and stretched, where the network errs in other places."""
-        wide = [widen(strip) for strip in strips]
-        most = self.lengths.most
-        readings = [
-            Reading(self._logits(strips), most, 0.0, 1.0),
-            Reading(self._logits([strip.picture for strip in wide]), most, wide[0].left, wide[0].columns),
-        ]
-        return spell(readings, self.lengths, self.thresholds.other_length)
+        """Read strips of one width: as they are, and if that is not clear, stretched, too.
 
-    def _logits(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
-        """Return the logits of pictures of one width, (n, frames, 12)."""
+        The network errs in other places in a stretched strip.
+        """
+        frames = self._frames(strips)
+        lines = spell_clear(frames, self.lengths)
+        if rest := [line for line in range(len(strips)) if line not in lines]:
+            most, wide = self.lengths.most, [widen(strips[line]) for line in rest]
+            wide_frames = self._frames([strip.picture for strip in wide])
+            readings = [
+                Reading(frames[rest], most, 0.0, 1.0),
+                Reading(wide_frames, most, wide[0].left, wide[0].columns),
+            ]
+            spelled = spell(readings, self.lengths, self.thresholds.other_length)
+            lines |= dict(zip(rest, spelled, strict=True))
+        return [lines[line] for line in range(len(strips))]
+
+    def _frames(self, pictures: Sequence[Grey]) -> Frames:
+        """Return the probabilities by frame of pictures of one width, (n, frames, 12)."""
         chunk = max(1, CHUNK_COLUMNS // pictures[0].shape[1])
         columns = [
             self._network.outputs(np.stack(pictures[start : start + chunk])[..., None])[0]
             for start in range(0, len(pictures), chunk)
         ]
-        return np.concatenate(columns).reshape(len(pictures), -1, CLASSES)
+        return frames_of(np.concatenate(columns).reshape(len(pictures), -1, CLASSES))
 
 
 def ask_look(

@@ -1,7 +1,7 @@
 """From what the network says of lines to numbers and their probabilities.
 
-Each line is read more than once, from pictures that differ a little. The probabilities of the readings are
-averaged, so those of all numbers together still come to 1.
+A line that is not clear at once is read more than once, from pictures that differ a little. The probabilities
+of the readings are averaged, so those of all numbers together still come to 1.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ SIGN, BLANK = DIGITS, DIGITS + 1
 CLASSES = DIGITS + 2
 FRAME_PX = 4  # columns of a picture for each frame
 SURE = 0.99  # probability of a number from which nobody asks which digit is the doubtful one
+# Probability from which a line is read once. Of held-out fields, a second reading mended none of these.
+CLEAR = 0.995
 
 
 class Reading:
@@ -32,14 +34,14 @@ class Reading:
         any_length: Probabilities of all numbers of any length, also of more digits, (n,).
 
     Args:
-        logits: Logits by frame, float32 (n, frames, 12).
+        frames: Probabilities by frame, (n, frames, 12).
         most: The most digits that a number may have.
         left: Column of the strip at the left rim of the picture that the network saw.
         columns: Columns of the strip for one column of the picture.
     """
 
-    def __init__(self, logits: npt.NDArray[np.float32], most: int, left: float, columns: float) -> None:
-        self.frames = _softmax(logits)
+    def __init__(self, frames: ctc.Frames, most: int, left: float, columns: float) -> None:
+        self.frames = frames
         self.masses = ctc.length_masses(self.frames, DIGITS, MAX_DIGITS)
         self.any_length = (1 - self.frames[:, :, SIGN]).prod(axis=1)
         self._best = ctc.BestNumbers(self.frames, DIGITS, most)
@@ -52,6 +54,34 @@ class Reading:
             return None
         step = self._columns * FRAME_PX
         return path._replace(middles=tuple(self._left + step * (middle + 0.5) for middle in path.middles))
+
+
+def spell_clear(frames: ctc.Frames, lengths: Lengths) -> dict[int, Spelled]:
+    """Find the numbers that are clear at once: the likeliest class of each frame spells them.
+
+    Args:
+        frames: Probabilities by frame of the strips as they are, (n, frames, 12).
+        lengths: The numbers of digits that the user allows.
+
+    Returns:
+        What the network says of the lines that are clear, by their place among the n. All else that such a
+        line may hold counts as a sign.
+    """
+    paths = {
+        line: path
+        for line, path in enumerate(ctc.greedy(frames))
+        if lengths.least <= len(path.number) <= lengths.most and SIGN not in path.number
+    }
+    if not paths:
+        return {}
+    likely = ctc.probability(frames[[*paths]], [path.number for path in paths.values()])
+    clear = {}
+    for (line, path), share in zip(paths.items(), likely.tolist(), strict=True):
+        if share >= CLEAR:
+            middles = tuple(FRAME_PX * (middle + 0.5) for middle in path.middles)
+            number, places = "".join(map(str, path.number)), _even_places(path.number, share)
+            clear[line] = Spelled(number, share, places, middles, share, 0.0, 0.0, 1 - share)
+    return clear
 
 
 def spell(readings: Sequence[Reading], lengths: Lengths, other_length: float) -> list[Spelled]:
@@ -113,32 +143,30 @@ def _places(
     readings: Sequence[Reading], numbers: Sequence[tuple[int, ...]], shares: Sequence[float]
 ) -> list[ctc.Floats]:
     """Return the probabilities of all characters in each place of each number, the other places staying."""
-    places = []
-    for number, share in zip(numbers, shares, strict=True):
-        # The digits of a sure number share the little doubt there is; the others are worth the time.
-        mine = share ** (1 / max(1, len(number)))
-        even = np.full((len(number), SIGN + 1), (1 - mine) / SIGN)
-        even[range(len(number)), list(number)] = mine
-        places.append(even)
-    unsure = [
-        (line, place)
-        for line, share in enumerate(shares)
-        if share < SURE
-        for place in range(len(numbers[line]))
-    ]
-    spelled = [
-        (line, (*numbers[line][:place], character, *numbers[line][place + 1 :]))
-        for line, place in unsure
-        for character in range(SIGN + 1)
-    ]
-    likely = _probability(readings, spelled).reshape(-1, SIGN + 1)
+    # The digits of a sure number share the little doubt there is; the others are worth the time.
+    places = [_even_places(number, share) for number, share in zip(numbers, shares, strict=True)]
+    unsure = [line for line, share in enumerate(shares) if share < SURE and numbers[line]]
+    if not unsure:
+        return places
+    words = [numbers[line] for line in unsure]
+    likely = np.mean([ctc.replaced(reading.frames[unsure], words, SIGN + 1) for reading in readings], axis=0)
     likely /= np.maximum(likely.sum(axis=1, keepdims=True), np.finfo(float).tiny)
-    for (line, place), of_place in zip(unsure, likely, strict=True):
-        places[line][place] = of_place
+    ends = np.cumsum([len(word) for word in words])[:-1]
+    for line, of_line in zip(unsure, np.split(likely, ends), strict=True):
+        places[line] = of_line
     return places
 
 
-def _softmax(logits: npt.NDArray[np.float32]) -> ctc.Frames:
+def _even_places(number: tuple[int, ...], share: float) -> ctc.Floats:
+    """Return the probabilities of all characters in each place if the doubt about a number is even."""
+    mine = share ** (1 / max(1, len(number)))
+    even = np.full((len(number), SIGN + 1), (1 - mine) / SIGN)
+    even[range(len(number)), list(number)] = mine
+    return even
+
+
+def frames_of(logits: npt.NDArray[np.float32]) -> ctc.Frames:
+    """Turn logits by frame, (n, frames, 12), into probabilities."""
     wide = logits.astype(np.float64)
     weights = np.exp(wide - wide.max(axis=2, keepdims=True))
     return np.asarray(weights / weights.sum(axis=2, keepdims=True))

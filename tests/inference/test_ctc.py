@@ -35,6 +35,27 @@ def test_probabilities_sum_all_paths_that_spell_a_number(steps: int) -> None:
         assert ctc.probability(lines, [number] * len(lines)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("steps", [1, 2, 6, 7])
+def test_another_character_in_one_place_has_its_own_probability(steps: int) -> None:
+    numbers = [(0, 1), (), (1, 1, 0), (0,)]
+    lines = frames(30 + steps, steps, len(numbers))
+    places = [(line, place) for line, number in enumerate(numbers) for place in range(len(number))]
+    replaced = ctc.replaced(lines, numbers, BLANK)
+    assert replaced.shape == (len(places), BLANK)
+    for (line, place), shares in zip(places, replaced, strict=True):
+        number = numbers[line]
+        words = [(*number[:place], character, *number[place + 1 :]) for character in range(BLANK)]
+        assert shares == pytest.approx(ctc.probability(lines[[line] * BLANK], words))
+
+
+def test_the_likeliest_class_of_each_frame_spells_a_line() -> None:
+    classes = np.array([[3, 0, 0, 3, 0, 1, 3], [3, 3, 3, 3, 3, 3, 3], [2, 2, 3, 3, 3, 3, 1]])
+    first, empty, last = ctc.greedy(np.eye(CLASSES)[classes])
+    assert first == ((0, 0, 1), (1.5, 4.0, 5.0))
+    assert empty == ((), ())
+    assert last == ((2, 1), (0.5, 6.0))
+
+
 def test_numbers_of_several_lengths_share_a_batch() -> None:
     lines = frames(5, 5)
     numbers = [(0, 1), (), (1, 1, 0)]

@@ -120,11 +120,7 @@ def test_a_known_length_decides_between_two_readings() -> None:
 
 def test_doubt_goes_to_review_and_says_which_digit() -> None:
     decision = read({"12": 0.55, "72": 0.45})
-    assert (decision.status, decision.reason, decision.number) == (
-        Status.REVIEW,
-        Reason.LOW_CONFIDENCE,
-        "12",
-    )
+    assert decision[:3] == (Status.REVIEW, Reason.LOW_CONFIDENCE, "12")
     assert decision.digit_confidences[0] < 0.6 < 0.99 < decision.digit_confidences[1]
     assert read({"12": 0.55, "72": 0.45}, review_below=0.5).status is Status.OK
 
@@ -165,6 +161,18 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     together = [decide(line, PLAIN) for line in reader.spell(strips)]
     assert [decision.number for decision in together] == [str(width) for width in widths]
     assert together[:3] == [decide(reader.spell([strip])[0], PLAIN) for strip in strips[:3]]
+
+
+def test_only_a_line_in_doubt_is_read_again_and_wider() -> None:
+    class Counted(Spelling):
+        def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
+            widths.append(batch.shape[2])
+            return super().outputs(batch)
+
+    for shares, expected in [({"427": 1.0}, WIDTHS_PX[1:2]), ({"427": 0.9, "1": 0.1}, WIDTHS_PX[1:3])]:
+        widths: list[int] = []
+        NumberReader(Counted(shares), PLAIN, ANY).spell([STRIP])
+        assert widths == [*expected]
 
 
 def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:

@@ -1,26 +1,25 @@
 """Tests of how several readings of a line become one number."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from batch.inference import ctc
-from batch.inference.spelling import BLANK, CLASSES, FRAME_PX, SIGN, Reading, spell
+from batch.inference.spelling import BLANK, CLASSES, FRAME_PX, SIGN, Reading, spell, spell_clear
 from batch.lengths import ANY, MAX_DIGITS, Lengths
 
 
-def logits_of(*words: str, share: float, frames: int = 12, pace: int = 2) -> npt.NDArray[np.float32]:
-    """Return the logits of a network that gives each word so much in a line, and the rest to all classes."""
+def frames_of(*words: str, share: float, frames: int = 12, pace: int = 2) -> ctc.Frames:
+    """Return what a network says that gives each word so much in a line, and the rest to all classes."""
     likely = np.full((len(words), frames, CLASSES), (1 - share) / (CLASSES - 1))
     for line, word in zip(likely, words, strict=True):
         path = np.full(frames, BLANK)
         path[1 : 1 + pace * len(word) : pace] = [*map(int, word)]
         line[range(frames), path] = share
-    return np.log(likely).astype(np.float32)
+    return likely
 
 
 def reading(*words: str, share: float = 0.95, **options: int) -> Reading:
-    return Reading(logits_of(*words, share=share, **options), ANY.most, 0.0, 1.0)
+    return Reading(frames_of(*words, share=share, **options), ANY.most, 0.0, 1.0)
 
 
 def test_a_number_has_the_mean_of_its_probabilities() -> None:
@@ -60,8 +59,7 @@ def test_places_are_the_shares_of_all_numbers_that_differ_there() -> None:
 
 
 def test_middles_are_columns_of_the_strip() -> None:
-    logits = logits_of("12", share=0.95)
-    stretched = Reading(logits, ANY.most, -3.0, 0.5)
+    stretched = Reading(frames_of("12", share=0.95), ANY.most, -3.0, 0.5)
     (plain,), (wide,) = (spell([some], ANY, 1.0) for some in (reading("12"), stretched))
     assert plain.middles == pytest.approx((1.5 * FRAME_PX, 3.5 * FRAME_PX))
     assert wide.middles == pytest.approx([middle / 2 - 3 for middle in plain.middles])
@@ -80,3 +78,24 @@ def test_numbers_of_more_digits_than_digitbox_reads_are_named() -> None:
         masses = ctc.length_masses(some.frames, SIGN, 28)[0]
         assert line.longer == pytest.approx(masses[MAX_DIGITS + 1 :].sum())
         assert line.sign - line.longer == pytest.approx(1 - masses.sum())
+
+
+def test_a_clear_line_needs_no_second_reading() -> None:
+    frames = frames_of("102", "17", "3", share=0.9999)
+    clear = spell_clear(frames, Lengths(2, 3))
+    assert {line: spelled.number for line, spelled in clear.items()} == {0: "102", 1: "17"}
+    for line, spelled in zip(
+        spell([Reading(frames, ANY.most, 0.0, 1.0)], ANY, 1.0)[:2], clear.values(), strict=True
+    ):
+        assert spelled.share == pytest.approx(line.share, abs=1e-6)
+        assert spelled.middles == pytest.approx(line.middles)
+        assert spelled.places == pytest.approx(line.places)
+        assert spelled.allowed + spelled.sign == 1
+
+
+def test_a_line_in_doubt_or_with_a_sign_is_not_clear() -> None:
+    assert not spell_clear(frames_of("12", share=0.98), ANY)
+    signed = frames_of("12", share=0.9999)
+    signed[0, 9] = np.eye(CLASSES)[SIGN]
+    assert not spell_clear(signed, ANY)
+    assert not spell_clear(frames_of("", share=1.0), ANY)
