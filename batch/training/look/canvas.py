@@ -24,6 +24,11 @@ _HARD = [
 ]
 
 
+def scan_size(canvas: Grey) -> tuple[int, int]:
+    """Return height and width of the scan that a canvas is for."""
+    return canvas.shape[0] // 2, canvas.shape[1] // 2
+
+
 def draw_strokes(canvas: Grey, strokes: list[Field], pen: float, closed: bool = False) -> None:
     """Draw strokes, each (points, 2) in pixels of the scan, with a pen as wide as that."""
     fixed = [(stroke * UNITS).astype(np.int32) for stroke in strokes]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.records import Grey
+from batch.training.look.canvas import scan_size
 from batch.training.look.frames import Printed
 from batch.training.look.mixture import PAPERS, Field, Shares, pick
 from batch.training.look.papers import make_light, make_paper
@@ -45,7 +46,7 @@ def capture(
     """
     random = studio.random
     u = random.uniform
-    height, width = ink.shape[0] // 2, ink.shape[1] // 2
+    height, width = scan_size(ink)
     paper_kind = pick(papers, random)
     level = (
         random.choice((255.0, 255.0, u(225, 255)))

@@ -157,13 +157,13 @@ def composed_scene(studio: Studio, label: int) -> Scene:
     if "frame" in extras:
         printed.print_frame()
     if "ring" in extras:
-        draw_ring(studio, ink, box, pen_px, height, width)
+        draw_ring(studio, ink, box, pen_px)
     if "underline" in extras:
         draw_underline(studio, ink, box, unit, pen_px)
     if "tick" in extras:
         draw_tick(studio, ink, box, unit, pen_px)
     if "neighbour" in extras:
-        draw_neighbour(studio, ink, box, unit, pen_px, hand, height, width)
+        draw_neighbour(studio, ink, box, unit, pen_px, hand)
     if "print" in extras:
         printed.print_type(box)
     if "bleed" in extras:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from batch.records import Grey
-from batch.training.look.canvas import draw_line, draw_strokes, fill_outline, paint
+from batch.training.look.canvas import draw_line, draw_strokes, fill_outline, paint, scan_size
 from batch.training.look.drawn_digits import arc
 from batch.training.look.hands import digit_glyph
 from batch.training.look.mixture import Box, pick, pick_label
@@ -16,7 +16,7 @@ from batch.training.look.studio import Studio
 NEIGHBOUR_SIDES = {"left": 0.36, "right": 0.36, "top": 0.14, "bottom": 0.14}  # where a neighbour reaches in
 
 
-def draw_ring(studio: Studio, ink: Grey, box: Box, pen_px: float, height: int, width: int) -> None:
+def draw_ring(studio: Studio, ink: Grey, box: Box, pen_px: float) -> None:
     """Draw a ring around the digit; one in five is a filled disc with the digit left out of it."""
     random = studio.random
     u = random.uniform
@@ -25,6 +25,7 @@ def draw_ring(studio: Studio, ink: Grey, box: Box, pen_px: float, height: int, w
     radius_x, radius_y = half * u(0.95, 1.6), half * u(0.95, 1.4)
     radius_x *= 1 if random.random() < 0.7 else u(1, 1.6)
     if random.random() < 0.85:
+        height, width = scan_size(ink)
         room = min(middle_x, width - middle_x), min(middle_y, height - middle_y)
         radius_x, radius_y = (
             max(min(radius_x, room[0]), half * 0.9),
@@ -54,11 +55,10 @@ def draw_tick(studio: Studio, ink: Grey, box: Box, unit: float, pen_px: float) -
     draw_strokes(ink, [tick], pen_px)
 
 
-def draw_neighbour(
-    studio: Studio, ink: Grey, box: Box, unit: float, pen_px: float, hand: str, height: int, width: int
-) -> None:
+def draw_neighbour(studio: Studio, ink: Grey, box: Box, unit: float, pen_px: float, hand: str) -> None:
     """Let up to nearly half of another digit reach in over an edge."""
     random = studio.random
+    height, width = scan_size(ink)
     u = random.uniform
     glyph = digit_glyph(studio, pick_label(studio.random), hand)
     size = unit * u(0.75, 1.25)

@@ -72,10 +72,10 @@ def none_scene(studio: Studio, kind: str | None = None) -> Scene:
     unit = side * (u(0.35, 0.92) if random.random() < 0.8 else u(0.15, 0.35))
     pen_px = max(0.5, pen_share * unit)
     if kind == "letter":
-        put(studio, ink, character_glyph(studio, NO_DIGIT_LETTERS), unit, pen_px, height, width)
+        put(studio, ink, character_glyph(studio, NO_DIGIT_LETTERS), unit, pen_px)
     elif kind == "sign":
         glyph = character_glyph(studio, LONE_SIGNS)
-        put(studio, ink, glyph, unit * (1.0 if glyph.height > 0.7 else u(0.4, 0.8)), pen_px, height, width)
+        put(studio, ink, glyph, unit * (1.0 if glyph.height > 0.7 else u(0.4, 0.8)), pen_px)
     elif kind == "letters":
         unit *= u(0.4, 0.9)
         pen_px = max(0.5, pen_share * unit)
@@ -88,13 +88,13 @@ def none_scene(studio: Studio, kind: str | None = None) -> Scene:
             if x > width:
                 break
     elif kind == "scribble":
-        scribble(studio, ink, unit, pen_px, height, width)
+        scribble(studio, ink, unit, pen_px)
     elif kind == "crossed-out":
-        cross_out(studio, ink, unit, pen_px, height, width)
+        cross_out(studio, ink, unit, pen_px)
     elif kind == "shapes":
-        draw_shapes(studio, ink, unit, pen_px, height, width)
+        draw_shapes(studio, ink, unit, pen_px)
     elif kind == "fragment":
-        draw_fragment(studio, ink, unit, pen_px, height, width)
+        draw_fragment(studio, ink, unit, pen_px)
     if kind == "frame":
         extras.add("frame")
     if kind == "boxes":

@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 
 from batch.records import Grey
-from batch.training.look.canvas import draw_line, draw_strokes, fill_outline, paint
+from batch.training.look.canvas import draw_line, draw_strokes, fill_outline, paint, scan_size
 from batch.training.look.drawn_digits import curve, line
 from batch.training.look.hands import Glyph, digit_glyph, stroke_glyph
 from batch.training.look.mixture import Box, Field, pick_label
@@ -18,9 +18,10 @@ ARROW_FRACTION = 0.4  # of the scenes with shapes
 CROSSED_OUT_HANDS = ("unipen", "unipen", "mnist", "drawn")
 
 
-def put(studio: Studio, ink: Grey, glyph: Glyph, unit: float, pen_px: float, height: int, width: int) -> Box:
+def put(studio: Studio, ink: Grey, glyph: Glyph, unit: float, pen_px: float) -> Box:
     """Paint a glyph near the middle of the scan, and return its box."""
     random = studio.random
+    height, width = scan_size(ink)
     unit = min(unit, 0.95 * height / max(glyph.height, 0.1), 0.95 * width / max(glyph.width, 0.1))
     free_x, free_y = width - unit * glyph.width, height - unit * glyph.height
     spread = 0.15 if random.random() < 0.7 else 0.3
@@ -29,7 +30,7 @@ def put(studio: Studio, ink: Grey, glyph: Glyph, unit: float, pen_px: float, hei
     return x, y, x + unit * glyph.width, y + unit * glyph.height
 
 
-def scribble(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int, width: int) -> None:
+def scribble(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
     """Draw a tangle, a zigzag, loose strokes or a coil."""
     random = studio.random
     u, choice = random.uniform, random.random()
@@ -56,15 +57,15 @@ def scribble(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int,
         drift = u(0, 0.08)
         radius = 1 if random.random() < 0.5 else t / 20
         strokes = [np.stack([np.cos(t) * radius + drift * t, np.sin(t) * radius], 1).astype(np.float32)]
-    put(studio, ink, stroke_glyph(studio, strokes, 0.5), unit, pen_px, height, width)
+    put(studio, ink, stroke_glyph(studio, strokes, 0.5), unit, pen_px)
 
 
-def cross_out(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int, width: int) -> None:
+def cross_out(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
     """Draw a digit, and strokes, a cross or a scrawl over it."""
     random = studio.random
     u = random.uniform
     glyph = digit_glyph(studio, pick_label(studio.random), random.choice(CROSSED_OUT_HANDS))
-    box = put(studio, ink, glyph, unit, pen_px, height, width)
+    box = put(studio, ink, glyph, unit, pen_px)
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     reach = max(box[2] - box[0], box[3] - box[1]) * u(0.45, 0.75)
     choice = random.random()
@@ -97,13 +98,14 @@ def cross_out(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int
         draw_strokes(ink, [curve(*points) if random.random() < 0.5 else line(*points)], pen_px)
 
 
-def draw_shapes(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int, width: int) -> None:
+def draw_shapes(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
     """Draw an arrow, or one to three polygons and stars, filled or not."""
     random = studio.random
     u = random.uniform
     if random.random() < ARROW_FRACTION:
-        put(studio, ink, stroke_glyph(studio, _arrow(random), 0.1), unit, pen_px, height, width)
+        put(studio, ink, stroke_glyph(studio, _arrow(random), 0.1), unit, pen_px)
         return
+    height, width = scan_size(ink)
     for _ in range(random.randint(1, 3)):
         count = random.randint(3, 8)
         star = random.random() < 0.3
@@ -132,9 +134,10 @@ def _arrow(random: Random) -> list[Field]:
     return [line(tail, (0, 0)), line(barbs[0], (0, 0), barbs[1])]
 
 
-def draw_fragment(studio: Studio, ink: Grey, unit: float, pen_px: float, height: int, width: int) -> None:
+def draw_fragment(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
     """Draw less than a third of one digit, or of two, at an edge."""
     random = studio.random
+    height, width = scan_size(ink)
     u = random.uniform
     for _ in range(random.randint(1, 2)):
         glyph = digit_glyph(studio, pick_label(studio.random), "unipen")

@@ -333,10 +333,10 @@ class Renderer:
             return None
         box = (x0, y0, x0 + unit * wide, y0 + unit * tall)
         if "neighbour" in extras:
-            draw_neighbour(studio, ink, box, unit, pen_px, height, width)
+            draw_neighbour(studio, ink, box, unit, pen_px)
         for name in ("line-above", "line-below"):
             if name in extras:
-                draw_line_beyond(studio, ink, box, unit, pen_px, width, name == "line-above", height)
+                draw_line_beyond(studio, ink, box, unit, pen_px, name == "line-above")
         if "underline" in extras:
             for index in range(1 if random.random() < 0.75 else 2):
                 y = box[3] + unit * (u(-0.02, 0.3) + 0.12 * index)
@@ -350,7 +350,7 @@ class Renderer:
         printed = Printed(studio, height, width)
         if cells is not None:
             printed.choose_depth(20, 200)
-            print_cells(studio, printed.canvas, [x0 + unit * (x - low_x) for x in cells], height)
+            print_cells(studio, printed.canvas, [x0 + unit * (x - low_x) for x in cells])
         elif "frame" in extras:
             printed.print_frame()
         if "print" in extras:
