@@ -59,7 +59,9 @@ def several_scene(studio: Studio) -> Scene:
     sizes: list[float] = []
     uneven = random.random() < 0.25
     if kind == "fraction":
-        return _fraction_scene(studio, [digit(), digit()], *pick_pen(studio.random))
+        over, under = digit(), digit()
+        pick_pen(random)  # the scenes of a seed must stay the same
+        return _fraction_scene(studio, over, under)
     if kind == "digits":
         glyphs = [digit() for _ in range(count)]
         sizes = [u(0.45, 1.1) if uneven else 1 + random.gauss(0, 0.08) for _ in glyphs]
@@ -86,15 +88,12 @@ def _lay_out(studio: Studio, glyphs: list[Glyph], sizes: list[float], layout: st
     random = studio.random
     u = random.uniform
     choice = random.random()
-    gap = (
-        u(-0.06, 0.06)
-        if choice < 0.25
-        else u(0.05, 0.3)
-        if choice < 0.65
-        else u(0.3, 0.9)
-        if choice < 0.9
-        else u(0.9, 2.0)
-    )
+    if choice < 0.25:
+        gap = u(-0.06, 0.06)
+    elif choice < 0.65:
+        gap = u(0.05, 0.3)
+    else:
+        gap = u(0.3, 0.9) if choice < 0.9 else u(0.9, 2.0)
     slope = random.gauss(0, 0.04) if layout == "row" else random.choice((-1, 1)) * u(0.35, 1.6)
     x = y = 0.0
     places = []
@@ -109,15 +108,15 @@ def _lay_out(studio: Studio, glyphs: list[Glyph], sizes: list[float], layout: st
             places.append((random.gauss(0, 0.08) - wide / 2, y))
             y += tall + space + (0.03 if space < 0.03 else 0)
         else:
-            places.append(_free_place(studio, places, glyphs, sizes, len(places)))
+            places.append(_free_place(studio, places, glyphs, sizes))
     return places
 
 
-def _free_place(
-    studio: Studio, places: list[Place], glyphs: list[Glyph], sizes: list[float], index: int
-) -> tuple[float, float]:
+def _free_place(studio: Studio, places: list[Place], glyphs: list[Glyph], sizes: list[float]) -> Place:
+    """Return a place for the next glyph that is free of those placed; after some attempts, any place."""
     u = studio.random.uniform
     reach = 1.2 * math.sqrt(len(glyphs))
+    index = len(places)
     wide, tall = sizes[index] * glyphs[index].width, sizes[index] * glyphs[index].height
     x = y = 0.0
     for attempt in range(12):
@@ -202,22 +201,21 @@ def _several_scan(
     return finish(studio, scan, extras, None, SEVERAL, kind)
 
 
-def _fraction_scene(studio: Studio, glyphs: list[Glyph], pen: str, pen_share: float) -> Scene:
+def _fraction_scene(studio: Studio, over: Glyph, under: Glyph) -> Scene:
     """Render one digit over or beside another with a bar between them."""
     random = studio.random
     u = random.uniform
     bar = u(0.6, 1.3)
     if random.random() < 0.5:
         across = stroke_glyph(studio, [line((0, u(-0.05, 0.05)), (bar, 0))], 0.0)
-        places = [(bar / 2 - glyphs[0].width / 2, 0.0), (0.0, 1.15), (bar / 2 - glyphs[1].width / 2, 1.3)]
+        places = [(bar / 2 - over.width / 2, 0.0), (0.0, 1.15), (bar / 2 - under.width / 2, 1.3)]
         sizes = [1.0, bar / max(across.width, 0.1), 1.0]
     else:
         across = stroke_glyph(studio, [line((u(0.4, 0.8), 0), (0, 1.3))], 0.0)
         places = [
             (0.0, 0.0),
-            (glyphs[0].width + u(-0.1, 0.1), 0.1),
-            (glyphs[0].width + across.width * 1.3 + u(0, 0.1), u(0.3, 0.8)),
+            (over.width + u(-0.1, 0.1), 0.1),
+            (over.width + across.width * 1.3 + u(0, 0.1), u(0.3, 0.8)),
         ]
         sizes = [1.0, 1.3, 1.0]
-    glyphs = [glyphs[0], across, glyphs[1]]
-    return _several_scan(studio, glyphs, sizes, places, "fraction", "several-fraction")
+    return _several_scan(studio, [over, across, under], sizes, places, "fraction", "several-fraction")
