@@ -88,7 +88,7 @@ def parts(folder: Path) -> None:
 
     cv2.setNumThreads(1)
     path = model_store.find(None)
-    looks = models.load(path, model_store.load_manifest(path)).looks
+    looks = models.load(path).looks
     assert looks is not None
     refs = [ScanRef(str(path), path.name) for path in sorted(folder.iterdir())[:MAX_IMAGES]]
     greys = [images_decode.read(ref, MAX_PIXELS).grey for ref in refs]

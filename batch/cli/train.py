@@ -135,7 +135,7 @@ def train(
     from batch.training.evaluation import compare
 
     # The new model may take its place, so digitbox loads the old one before.
-    old = None if start_dir is None else models.load(start_dir, model_store.load_manifest(start_dir))
+    old = None if start_dir is None else models.load(start_dir)
     own = [scan for source in folders for scan in own_scans.read(source, _say)]
     if network == "cnn":
         from batch.training.look import retrain
@@ -161,7 +161,7 @@ def train(
             own=own,
         )
         folder = mlp.train(options, data, _say)
-        tested = [] if old is None else compare.test(_load(folder), _held_out(own, data))
+        tested = [] if old is None else compare.test(models.load(folder), _held_out(own, data))
     if old is not None:
         verdict = _compare(old, folder, tested, bool(own))
         make_default = make_default or _offer_default(verdict, folder)
@@ -198,10 +198,6 @@ def _check_cnn(start: Path | None, folders: tuple[str, ...], *of_mlp: object) ->
 def _say(text: str) -> None:
     for line in text.splitlines():
         console.say(line)
-
-
-def _load(folder: Path) -> Model:
-    return models.load(folder, model_store.load_manifest(folder))
 
 
 def _held_out(own: Sequence[OwnScan], data: Sequence[Dataset]) -> list[tuple[str, Sequence[OwnScan]]]:

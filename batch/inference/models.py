@@ -37,16 +37,14 @@ class Model(NamedTuple):
 
 def load(
     model_dir: Path,
-    manifest: Manifest,
     runtime: str = "litert",
     review_below: float | None = None,
     digits: Lengths = ONE,
 ) -> Model:
-    """Load a model after checking its files against the manifest.
+    """Load a model after checking its files against its manifest.
 
     Args:
         model_dir: Folder of the model.
-        manifest: Manifest of that folder.
         runtime: `litert` or `tensorflow`.
         review_below: The user's threshold, 0 to 1; None for the model's own.
         digits: The numbers of digits that a scan may hold.
@@ -56,6 +54,7 @@ def load(
         ConfigError: `review_below` is not a probability; or the model or the runtime reads no numbers.
         MissingExtraError: TensorFlow is not installed.
     """
+    manifest = model_store.load_manifest(model_dir)
     return build(read(model_dir, manifest, runtime, digits), manifest, runtime, review_below, digits)
 
 

@@ -119,9 +119,9 @@ class Models:
             try:
                 manifest = model_store.load_manifest(folder)
                 if manifest.version == version:
-                    return models.load(folder, manifest)
+                    return models.load(folder)
                 if manifest.numbers_version == version:
-                    return models.load(folder, manifest, digits=ANY)
+                    return models.load(folder, digits=ANY)
             except ModelError:
                 continue  # a report without this model's views is better than no report
         return None

@@ -376,9 +376,8 @@ def test_a_damaged_network_says_what_to_do() -> None:
 
 def test_the_shipped_model_reads_numbers_only_if_asked() -> None:
     folder = model_store.find(None)
-    manifest = model_store.load_manifest(folder)
-    assert models.load(folder, manifest).numbers is None
-    loaded = models.load(folder, manifest, digits=Lengths(2, 3), review_below=0.25).numbers
+    assert models.load(folder).numbers is None
+    loaded = models.load(folder, digits=Lengths(2, 3), review_below=0.25).numbers
     assert loaded is not None
     assert (loaded.lengths, loaded.thresholds.review_below) == (Lengths(2, 3), 0.25)
 

@@ -119,7 +119,7 @@ def test_a_training_ends_with_a_model(trained: tuple[Path, int, str], tmp_path: 
     assert f"{16 * STEPS} pictures" in manifest.look_training
     assert "100 held-out scenes" in manifest.look_fit
     assert manifest.look_fit in (folder / "card.md").read_text()
-    assert models.load(folder, manifest).looks is not None
+    assert models.load(folder).looks is not None
     arguments = [str(folder), str(trained[0] / "sources.npz"), "--scenes", "120"]
     result = CliRunner().invoke(weigh.main, arguments)
     assert result.exit_code == 0, result.output
@@ -136,7 +136,7 @@ def test_the_model_of_a_training_reads_numbers(trained: tuple[Path, int, str]) -
     assert manifest.numbers_version == model_writer.numbers_version_of("cnn", manifest.files)
     assert manifest.numbers_metrics.keys() >= {"all", "number"}
     assert "## Numbers" in (folder / "card.md").read_text(encoding="utf-8")
-    reader = models.load(folder, manifest, digits=ANY).numbers
+    reader = models.load(folder, digits=ANY).numbers
     assert reader is not None
     assert len(reader.spell([np.full((40, width), 48, np.uint8) for width in WIDTHS_PX])) == len(WIDTHS_PX)
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from batch.config import MAX_PIXELS
 from batch.errors import InputError
-from batch.inference import model_store, reader
+from batch.inference import model_store, models, reader
 from batch.inference.models import Model
 from batch.records import Grey, Image, ScanRef
 from batch.training.data import arrays, idx, number_texts, tables
@@ -95,7 +94,7 @@ def upright(part: LabelledImages, source: str, say: Progress) -> LabelledImages:
         chosen = digits[np.linspace(0, len(digits) - 1, min(CHECKED, len(digits))).astype(int)]
         images = [part.images[index] for index in chosen.tolist()]
         labels = part.labels[chosen].tolist()
-        model = reader.Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+        model = models.load(model_store.find(None))
         as_they_are = _share_right(model, images, labels)
         turned = _share_right(model, [np.ascontiguousarray(image.T) for image in images], labels)
         if turned >= as_they_are + TURNED_BETTER:

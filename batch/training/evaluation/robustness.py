@@ -18,9 +18,8 @@ import numpy as np
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode
-from batch.inference import model_store
+from batch.inference import model_store, models
 from batch.inference.models import Model
-from batch.inference.reader import Reader
 from batch.records import Grey
 from batch.training.data import labelled_scans
 from batch.training.data.labelled_scans import LabelledScan
@@ -108,7 +107,7 @@ def main() -> None:
     """Print the table."""
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    model = Reader(model_store.find(None), "litert", None, MAX_PIXELS).load()
+    model = models.load(model_store.find(None))
     print(f"Model `{model.manifest.version}`.\n")
     print("| | | scans | right | ok | wrong among ok |\n|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="digitbox-") as scratch:

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ConfigError
-from batch.inference import look_networks, model_store
-from batch.inference.look import NONE, SEVERAL, LookRules, Looks
-from batch.inference.models import Model
+from batch.inference import model_store, models
+from batch.inference.look import NONE, SEVERAL, LookRules
 from batch.inference.runtimes import load_keras
 from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
@@ -116,7 +115,8 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
     )
     manifest = _stricter(files, manifest, held_out, progress)
     tested = compare.test(
-        _model(files, manifest), [(compare.OWN, held_out), (DRAWN, draw(TESTED, tested_seed(options.seed)))]
+        models.build(files, manifest, "litert"),
+        [(compare.OWN, held_out), (DRAWN, draw(TESTED, tested_seed(options.seed)))],
     )
     metrics = {kind.name: evaluate.figure(evaluate.figures(kind.answers)) for kind in tested}
     manifest = dataclasses.replace(manifest, metrics=metrics)
@@ -149,18 +149,13 @@ def _export(new: dict[str, Any], greys: Sequence[Grey], seed: int) -> dict[str, 
     return files | {file: convert.int8_bytes(new[name], pictures) for name, file in LITERT_FILES.items()}
 
 
-def _model(files: dict[str, bytes], manifest: Manifest) -> Model:
-    looks = Looks(look_networks.build(files, manifest), LookRules.of(manifest))
-    return Model(manifest, looks)
-
-
 def _stricter(
     files: dict[str, bytes], manifest: Manifest, held_out: Sequence[OwnScan], progress: Progress
 ) -> Manifest:
     """Raise the thresholds for `ok` as far as the held-out scans demand it; mostly they demand nothing."""
     kept = "The thresholds are those of the model before."
     for _ in range(MAX_STRICTER):
-        found = compare.answers(_model(files, manifest), held_out)
+        found = compare.answers(models.build(files, manifest, "litert"), held_out)
         wrong = found.ok & ~compare.are_right(found)
         # Wrong answers that may go to review, the least confident first, and none of them at first.
         levels = [0.0, *np.sort(found.confidences[wrong]).tolist()]

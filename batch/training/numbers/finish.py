@@ -41,7 +41,7 @@ def make(
         ConfigError: `out` holds a training with other options, or the model has no looks.
         ModelError: The model folder is damaged, or cannot be written.
     """
-    looks = models.load(model_dir, model_store.load_manifest(model_dir)).looks
+    looks = models.load(model_dir).looks
     if looks is None:
         raise ConfigError(f"the model in {model_dir} has no looks: name one that has")
     training = train(sources, out, options, say)

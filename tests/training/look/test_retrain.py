@@ -125,7 +125,6 @@ def test_the_new_model_is_a_whole_one(trained: tuple[Path, str]) -> None:
 @pytest.mark.slow
 def test_a_model_trained_further_has_two_equal_runtimes(trained: tuple[Path, str]) -> None:
     folder, _ = trained
-    manifest = model_store.load_manifest(folder)
     pictures = [mark(number) for number in range(200, 212)]
     labels = [
         [
@@ -133,7 +132,7 @@ def test_a_model_trained_further_has_two_equal_runtimes(trained: tuple[Path, str
             for scan in looks.see(pictures)
         ]
         for name in ("litert", "tensorflow")
-        if (looks := models.load(folder, manifest, name).looks) is not None
+        if (looks := models.load(folder, name).looks) is not None
     ]
     assert labels[0] == labels[1]
 
