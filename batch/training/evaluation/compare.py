@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from batch.inference import steps
 from batch.inference.models import Model
@@ -22,8 +21,6 @@ OWN = "own scans held out"
 SIGNIFICANCE = 0.05  # the usual one: the highest p at which a difference counts
 MIN_SCANS = 6  # with fewer, p stays above 0.05 even if the models differ on all of them
 SCANS_CHUNK = 256  # scans that are read together; it bounds the memory
-
-Flags = npt.NDArray[np.bool_]
 
 
 class Verdict(StrEnum):
@@ -67,14 +64,10 @@ class Pairs:
     @classmethod
     def of(cls, name: str, old: Answers, new: Answers) -> Pairs:
         """Count scans, given the answers of each model to them."""
-        old_right, new_right = are_right(old), are_right(new)
-        both = int((old_right & new_right).sum())
-        only_old, only_new = int((old_right & ~new_right).sum()), int((new_right & ~old_right).sum())
-        neither = len(old_right) - both - only_old - only_new
-        ok = [
-            Ok(int(answers.ok.sum()), int((answers.ok & ~right).sum()))
-            for answers, right in ((old, old_right), (new, new_right))
-        ]
+        both = int((old.right & new.right).sum())
+        only_old, only_new = int((old.right & ~new.right).sum()), int((new.right & ~old.right).sum())
+        neither = len(old.right) - both - only_old - only_new
+        ok = [Ok(int(each.ok.sum()), int((each.ok & ~each.right).sum())) for each in (old, new)]
         return cls(name, both, only_old, only_new, neither, *ok)
 
     @property
@@ -151,11 +144,6 @@ def answers(model: Model, scans: Sequence[OwnScan]) -> Answers:
         np.array([decision.status is Status.OK for decision in decisions], np.bool_),
         np.array([1.0 if answer is None else answer.not_a_digit for answer in read], np.float64),
     )
-
-
-def are_right(answers: Answers) -> Flags:
-    """Return whether each answer is right, (n,). It is right to refuse what is no digit."""
-    return answers.predictions == np.where(answers.labels == NO_DIGIT, REFUSED, answers.labels)
 
 
 def verdict(pairs: Sequence[Pairs]) -> Verdict:

@@ -41,6 +41,11 @@ class Answers:
     ok: npt.NDArray[np.bool_]
     not_a_digit: npt.NDArray[np.float64]
 
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Whether each answer is right. It is right to refuse what is no digit."""
+        return self.predictions == np.where(self.labels == NO_DIGIT, REFUSED, self.labels)
+
     @classmethod
     def of(cls, scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]) -> Answers:
         """Take the answers from the outcomes of the scans, in the same order."""
@@ -79,7 +84,7 @@ def figures(answers: Answers) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if digit.any():
         labels, predictions = answers.labels[digit], answers.predictions[digit]
-        right, ok = labels == predictions, answers.ok[digit]
+        right, ok = answers.right[digit], answers.ok[digit]
         answered = predictions != REFUSED
         confidences = answers.confidences[digit]
         result["digits"] = {
@@ -185,9 +190,8 @@ def write(
     report.write(folder, title, model, result, _rows(result), scans, outcomes, _confusion(result))
     digit = answers.labels != NO_DIGIT
     if digit.any():
-        right = answers.labels == answers.predictions
         answered = digit & (answers.predictions != REFUSED)
         charts.confusion(np.array(result["digits"]["confusion"]), folder / "confusion.png")
-        charts.reliability(answers.confidences[answered], right[answered], folder / "reliability.png")
-        charts.risk_coverage(answers.confidences[digit], right[digit], folder / "risk-coverage.png")
+        charts.reliability(answers.confidences[answered], answers.right[answered], folder / "reliability.png")
+        charts.risk_coverage(answers.confidences[digit], answers.right[digit], folder / "risk-coverage.png")
     return result

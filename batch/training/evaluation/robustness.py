@@ -57,8 +57,8 @@ def count(scans: list[tuple[Grey, int]], model: Model) -> Counts:
         model: The model that reads them.
     """
     answers = compare.answers(model, scans)
-    right = compare.are_right(answers)
-    return Counts(len(scans), int(right.sum()), int(answers.ok.sum()), int((answers.ok & ~right).sum()))
+    wrong = answers.ok & ~answers.right
+    return Counts(len(scans), int(answers.right.sum()), int(answers.ok.sum()), int(wrong.sum()))
 
 
 def rendered(digits: list[tuple[Grey, int]], look: Appearance) -> list[tuple[Grey, int]]:

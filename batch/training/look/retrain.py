@@ -156,7 +156,7 @@ def _stricter(
     kept = "The thresholds are those of the model before."
     for _ in range(MAX_STRICTER):
         found = compare.answers(models.build(files, manifest, "litert"), held_out)
-        wrong = found.ok & ~compare.are_right(found)
+        wrong = found.ok & ~found.right
         # Wrong answers that may go to review, the least confident first, and none of them at first.
         levels = [0.0, *np.sort(found.confidences[wrong]).tolist()]
         enough = next(level for level in levels if _is_safe(found.confidences > level, found.ok, wrong))

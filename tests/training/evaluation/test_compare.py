@@ -48,7 +48,7 @@ def scans(count: int) -> list[OwnScan]:
 
 
 def right(model: Model, scans: list[OwnScan]) -> list[bool]:
-    found: list[bool] = compare.are_right(compare.answers(model, scans)).tolist()
+    found: list[bool] = compare.answers(model, scans).right.tolist()
     return found
 
 
