@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -105,11 +106,10 @@ def prune_outbox(
         RunError: `open_ledger` fails.
     """
     pruned = Pruned()
-    folder = state_folder(outbox)
 
     def work(ledger: Ledger) -> None:
         steps = prune(ledger, outbox, limits, pruned, dry_run=dry_run, now=now())
-        turns.take_turns(nullcontext if dry_run else lambda: turns.hold_turn(folder), steps)
+        turns.take_turns(None if dry_run else state_folder(outbox), steps)
 
     try:
         with open_ledger(outbox, read_only=dry_run) as ledger:
@@ -127,9 +127,8 @@ def _make_room(outbox: Path, limits: Limits, pruned: Pruned, now: datetime) -> b
     folder = state_folder(outbox)
     try:
         with hold_to_clean(outbox), closing(Ledger(folder, read_only=True)) as ledger:
-            misdated = _misdated(ledger, limits, now)
-            steps = _prune_folders(ledger, outbox, limits, misdated, pruned, dry_run=False, now=now)
-            turns.take_turns(lambda: turns.hold_turn(folder), steps)
+            work = _Work(ledger, outbox, limits, pruned, dry_run=False, now=now)
+            turns.take_turns(folder, work.prune_folders())
     except (OSError, OutboxError):
         return False
     pruned.notes.clear()  # the second time finds the same
@@ -140,47 +139,116 @@ def prune(
     ledger: Ledger, outbox: Path, limits: Limits, pruned: Pruned, *, dry_run: bool, now: datetime
 ) -> Iterator[None]:
     """Do the work of `prune_outbox`, and yield after each step. Each step needs the turn."""
-    misdated = _misdated(ledger, limits, now)
-    yield from _prune_folders(ledger, outbox, limits, misdated, pruned, dry_run=dry_run, now=now)
-    yield from _prune_ledger(ledger, outbox, limits, misdated, pruned, dry_run=dry_run)
+    work = _Work(ledger, outbox, limits, pruned, dry_run=dry_run, now=now)
+    yield from work.prune_folders()
+    yield from work.prune_ledger()
     if not dry_run:
         with suppress(OutboxError):  # it needs room for a copy for a while; the ledger is as right without it
             settled.shrink(ledger)
 
 
-def _prune_folders(
-    ledger: Ledger,
-    outbox: Path,
-    limits: Limits,
-    misdated: set[str],
-    pruned: Pruned,
-    *,
-    dry_run: bool,
-    now: datetime,
-) -> Iterator[None]:
-    # No process writes to folders of finished batches. Those of later batches are not on the list.
-    kept = {batch.batch_id for batch in batches.unfinished(ledger)}
-    folders: list[tuple[str, list[str]]] = []
-    for kind, limit in ((DONE, limits.done), (FAILED, limits.failed)):
-        if limit is not None:
-            folders += _old_folders(outbox / kind, limit, misdated, kept, now, pruned)
-    yield
-    for day, paths in folders:
-        for path in paths:
-            _remove(path, pruned, dry_run=dry_run)
+@dataclass(frozen=True)
+class _Work:
+    """What one call of `prune` has to do, and what it has done; the methods yield after each step."""
+
+    ledger: Ledger
+    outbox: Path
+    limits: Limits
+    pruned: Pruned
+    dry_run: bool
+    now: datetime
+
+    @cached_property
+    def misdated(self) -> set[str]:
+        """The batches that the clock gave a wrong time, as far as the limits matter."""
+        now = clock.compact(self.now)
+        limits = {limit for limit in (self.limits.done, self.limits.failed) if limit is not None}
+        return {
+            batch for limit in limits for batch in _misdated_batches(self.ledger, clock.compact(limit), now)
+        }
+
+    def prune_folders(self) -> Iterator[None]:
+        """Remove old scans of done/ and failed/."""
+        # No process writes to folders of finished batches. Those of later batches are not on the list.
+        kept = {batch.batch_id for batch in batches.unfinished(self.ledger)}
+        folders: list[tuple[str, list[str]]] = []
+        for kind, limit in ((DONE, self.limits.done), (FAILED, self.limits.failed)):
+            if limit is not None:
+                folders += self._old_folders(self.outbox / kind, limit, kept)
+        yield
+        for day, paths in folders:
+            for path in paths:
+                _remove(path, self.pruned, dry_run=self.dry_run)
+                yield
+            if not self.dry_run:
+                with suppress(OSError):  # what is left in it has its problem, or is not old
+                    os.rmdir(day)
+
+    def _old_folders(self, folder: Path, before: datetime, kept: set[str]) -> Iterator[tuple[str, list[str]]]:
+        """Yield each old day of done/ or failed/, and what digitbox may remove from it."""
+        if os.path.islink(folder):
+            self.pruned.notes.append(f"{folder} is a link: digitbox leaves alone what is there")
+            return
+        if not os.path.isdir(folder):
+            return
+        try:
+            days = sorted(folder.iterdir())
+        except OSError as error:
+            self.pruned.problems.append(error)
+            return
+        tomorrow = f"{self.now + timedelta(days=1):%Y-%m-%d}"
+        for day in days:
+            if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
+                continue  # digitbox did not make it
+            try:
+                entries = sorted(os.listdir(day))
+            except OSError as error:
+                self.pruned.problems.append(error)
+                continue
+            if not FIRST_DAY <= day.name <= tomorrow or not self.misdated.isdisjoint(entries):
+                self.pruned.notes.append(
+                    f"{day} stays: the clock was wrong on that day; delete by hand what is old in it"
+                )
+            elif day.name < f"{before:%Y-%m-%d}":
+                yield str(day), [os.path.join(day, name) for name in entries if name not in kept]
+
+    def prune_ledger(self) -> Iterator[None]:
+        """Forget the rows of old scans that are gone, and then the batches whose files are gone."""
+        if self.limits.first is None:
+            return
+        first = clock.compact(self.limits.first)
+        for count in settled.superseded_in_turns(self.ledger, first, forget=not self.dry_run):
+            self.pruned.superseded += count
             yield
-        if not dry_run:
-            with suppress(OSError):  # what is left in it has its problem, or is not old
-                os.rmdir(day)
+        inputs = _Inputs()
+        for portion in settled.in_turns(settled.settled_scans(self.ledger)):
+            old = [scan for scan in portion if self._is_old(scan)]
+            gone = [scan for scan in old if scan.batch.after is not After.LEAVE or inputs.has_folder_of(scan)]
+            self.pruned.kept += len(old) - len(gone)
+            self.pruned.scans += len(gone)
+            if not self.dry_run:
+                # A scan that came again while the watcher had its turn has a row that is not old.
+                settled.forget_scans(self.ledger, gone, with_later=False)
+            yield
+        if self.dry_run:
+            return
+        taken_away = (
+            batch
+            for batch in settled.published_batches(self.ledger)
+            if batch.stamp < first and not os.path.lexists(self.outbox / batch.file)
+        )
+        while chunk := list(itertools.islice(taken_away, CHUNK_BATCHES)):
+            self.pruned.batches += settled.forget_batches(self.ledger, chunk)
+            yield
 
-
-def _misdated(ledger: Ledger, limits: Limits, now: datetime) -> set[str]:
-    """Return the batches that the clock gave a wrong time, as far as the limits matter."""
-    misdated: set[str] = set()
-    for limit in {limits.done, limits.failed} - {None}:
-        assert limit is not None
-        misdated |= _misdated_batches(ledger, clock.compact(limit), clock.compact(now))
-    return misdated
+    def _is_old(self, scan: Settled) -> bool:
+        """Return whether a scan is old for certain, and no longer where it was read."""
+        return (
+            self.limits.is_old(scan)
+            and not restoration.is_in_place(scan.outcome)
+            and scan.batch.batch_id not in self.misdated
+            and names.day(scan.batch.file) >= FIRST_DAY
+        )
 
 
 def _misdated_batches(ledger: Ledger, before: str, now: str) -> set[str]:
@@ -196,40 +264,6 @@ def _misdated_batches(ledger: Ledger, before: str, now: str) -> set[str]:
         elif is_recent and batch.stamp < before:
             misdated.add(batch.batch_id)
     return misdated
-
-
-def _old_folders(
-    folder: Path, before: datetime, misdated: set[str], kept: set[str], now: datetime, pruned: Pruned
-) -> Iterator[tuple[str, list[str]]]:
-    """Yield each old day of done/ or failed/, and what digitbox may remove from it."""
-    if os.path.islink(folder):
-        pruned.notes.append(f"{folder} is a link: digitbox leaves alone what is there")
-        return
-    if not os.path.isdir(folder):
-        return
-    try:
-        days = sorted(folder.iterdir())
-    except OSError as error:
-        pruned.problems.append(error)
-        return
-    for day in days:
-        if day.is_symlink() or not day.is_dir() or not _DAY.fullmatch(day.name):
-            continue  # digitbox did not make it
-        try:
-            entries = sorted(os.listdir(day))
-        except OSError as error:
-            pruned.problems.append(error)
-            continue
-        if (
-            day.name < FIRST_DAY
-            or day.name > f"{now + timedelta(days=1):%Y-%m-%d}"
-            or not misdated.isdisjoint(entries)
-        ):
-            pruned.notes.append(
-                f"{day} stays: the clock was wrong on that day; delete by hand what is old in it"
-            )
-        elif day.name < f"{before:%Y-%m-%d}":
-            yield str(day), [os.path.join(day, name) for name in entries if name not in kept]
 
 
 def _remove(path: str, pruned: Pruned, *, dry_run: bool) -> None:
@@ -262,44 +296,6 @@ def _measure(path: str) -> tuple[int, int]:
                 size_bytes += os.lstat(os.path.join(parent, name)).st_size
                 count += 1
     return count, size_bytes
-
-
-def _prune_ledger(
-    ledger: Ledger, outbox: Path, limits: Limits, misdated: set[str], pruned: Pruned, *, dry_run: bool
-) -> Iterator[None]:
-    if limits.first is None:
-        return
-    first = clock.compact(limits.first)
-    for count in settled.superseded_in_turns(ledger, first, forget=not dry_run):
-        pruned.superseded += count
-        yield
-    inputs = _Inputs()
-    for portion in settled.in_turns(settled.settled_scans(ledger)):
-        chunk: list[Settled] = []
-        for scan in portion:
-            if not limits.is_old(scan) or restoration.is_in_place(scan.outcome):
-                continue
-            if scan.batch.batch_id in misdated or names.day(scan.batch.file) < FIRST_DAY:
-                continue
-            if scan.batch.after is After.LEAVE and not inputs.has_folder_of(scan):
-                pruned.kept += 1
-                continue
-            chunk.append(scan)
-        pruned.scans += len(chunk)
-        if not dry_run:
-            # A scan that came again while the watcher had its turn has a row that is not old.
-            settled.forget_scans(ledger, chunk, with_later=False)
-        yield
-    if dry_run:
-        return
-    taken_away = (
-        batch
-        for batch in settled.published_batches(ledger)
-        if batch.stamp < first and not os.path.lexists(outbox / batch.file)
-    )
-    while chunk_of_batches := list(itertools.islice(taken_away, CHUNK_BATCHES)):
-        pruned.batches += settled.forget_batches(ledger, chunk_of_batches)
-        yield
 
 
 class _Inputs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,8 +93,7 @@ def retry_scans(
     result = RetryResult()
     with open_ledger(outbox, read_only=show is not None) as ledger:
         steps = _retry(ledger, outbox, choice, result, show)
-        folder = state_folder(outbox)
-        turns.take_turns(nullcontext if show is not None else lambda: turns.hold_turn(folder), steps)
+        turns.take_turns(state_folder(outbox) if show is None else None, steps)
     return result
 
 

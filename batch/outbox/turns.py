@@ -23,7 +23,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -33,9 +33,6 @@ from batch.storage import locks
 PATIENCE_S = 300.0  # a watcher reads a batch in one turn
 POLL_S = 0.02  # between two attempts to take the turn
 SIGN_S = 5.0  # at most between two signs of life of a watcher that nothing holds up
-
-Turn = Callable[[], AbstractContextManager[object]]
-"""Holds the turn for the time of a block."""
 
 
 class Role(StrEnum):
@@ -121,11 +118,16 @@ def _watcher_lock(folder: Path) -> Path:
     return folder / f"{Role.WATCHER}.lock"
 
 
-def take_turns(turn: Turn, steps: Iterator[None]) -> None:
-    """Do work step by step, each step in a turn of its own."""
+def take_turns(folder: Path | None, steps: Iterator[None]) -> None:
+    """Do work step by step, each step in a turn of its own.
+
+    Args:
+        folder: The state folder of the outbox; None for steps that only look, and need no turn.
+        steps: Does a step each time it is asked for the next.
+    """
     is_done = False
     while not is_done:
-        with turn():
+        with nullcontext() if folder is None else hold_turn(folder):
             is_done = next(steps, _END) is _END
 
 

@@ -74,7 +74,7 @@ def test_who_waits_comes_next(tmp_path: Path) -> None:
                 assert is_waiting.wait(60)
             yield
 
-    take_turns(lambda: hold_turn(tmp_path), steps())
+    take_turns(tmp_path, steps())
     other.join()
     assert order == ["busy", "other", "busy", "busy"]
 

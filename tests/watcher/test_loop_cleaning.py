@@ -193,7 +193,7 @@ def test_a_watcher_reads_on_although_pruning_fails(scene: Scene, monkeypatch: py
         raise OutboxError("cannot write to the ledger: database or disk is full")
 
     starts: list[float] = []
-    monkeypatch.setattr(prune, "_prune_ledger", fail)
+    monkeypatch.setattr(prune._Work, "prune_ledger", fail)
     fill(scene)
     scene.ticking.at(100, lambda: scene.drop("late.png", numbered_scan(9)))
     scene.watch(pruning.BUSY_S + 100, keep_done_s=30 * DAY_S)
