@@ -72,108 +72,197 @@ def load(
         InputError: If the source is missing or holds something else.
         MissingExtraError: If it needs an extra that is not installed.
     """
-    if source in FROM_KERAS:
-        test = datasets.load(source, say).test
-        assert test is not None
-        labels = np.where(test.labels == NOT_A_DIGIT, -1, test.labels)
-        return list(_write(test.images, labels.tolist(), scratch, numbers))
-    path = Path(source)
-    if not path.exists():
-        raise InputError(f"no labelled scans in {source}: give {LAYOUTS}, or {' or '.join(FROM_KERAS)}")
-    file = path / LABELS_FILE if path.is_dir() else path
-    if file.is_file() and (found := _columns(file)) is not None:
-        say(f"{file}: scans of the column {found[0]} with labels of the column {found[1]}")
-        left_out = Counter[str]()
-        scans = _present(_once(_from_list(file, *found, numbers, left_out), left_out), file, left_out)
-        _say_left_out(left_out, say)
-        return _checked(scans, source)
-    if file.is_file() and file.suffix.lower() == ".csv" and not tables.first_row(file):
-        raise InputError(f"{file} is empty or not in UTF-8: save it as CSV in UTF-8")
-    if path.is_dir() and not file.is_file():
-        folders = (path / name for name in _preferred(part))
-        folder = next((folder for folder in folders if _has_classes(folder, numbers)), path)
-        left_out = Counter[str]()
-        scans = list(_from_folders(folder, numbers, left_out))
-        if scans:
-            say(f"{folder}: scans in folders named as their labels")
-            left_out += _outside_folders(folder, numbers)
-        _say_left_out(left_out, say)
-        if scans:
+    return _Loader(source, scratch, say, part, numbers).load()
+
+
+class _Loader:
+    """Loads the scans of one source; the parameters are those of `load`."""
+
+    def __init__(self, source: str, scratch: Path, say: Progress, part: str, numbers: bool):
+        self._source, self._scratch, self._say, self._numbers = source, scratch, say, numbers
+        self._parts = part, UNDIVIDED, TRAIN if part == TEST else TEST  # the better first
+        self._left_out = Counter[str]()
+
+    def load(self) -> list[LabelledScan]:
+        """Load the scans by the first layout that fits."""
+        source, path = self._source, Path(self._source)
+        if source in FROM_KERAS:
+            test = datasets.load(source, self._say).test
+            assert test is not None
+            return self._write(test.images, np.where(test.labels == NOT_A_DIGIT, -1, test.labels).tolist())
+        if not path.exists():
+            raise InputError(f"no labelled scans in {source}: give {LAYOUTS}, or {' or '.join(FROM_KERAS)}")
+        file = path / LABELS_FILE if path.is_dir() else path
+        if file.is_file() and (columns := _columns(file)) is not None:
+            return self._checked(self._on_a_list(file, *columns))
+        if file.is_file() and file.suffix.lower() == ".csv" and not tables.first_row(file):
+            raise InputError(f"{file} is empty or not in UTF-8: save it as CSV in UTF-8")
+        if path.is_dir() and file.is_file():
+            raise InputError(f"{file} has the columns {tables.first_row(file)}: it needs file and label")
+        if path.is_dir() and (scans := self._in_folders(path)):
             return scans
-    elif path.is_dir():
-        raise InputError(f"{file} has the columns {tables.first_row(file)}: it needs file and label")
-    if (annotations := annotated.find(path)) is not None:
-        return _annotated(annotations, source, scratch, say, part, numbers)
-    if (parts := layouts.find_arrays(path)) is not None:
-        chosen = parts[next(name for name in _preferred(part) if name in parts)]
-        chosen = layouts.upright(chosen, source, say)
-        return list(_write(chosen.images, chosen.labels.tolist(), scratch, numbers))
-    names = {*_names(path, True)} - {*_CLASSES}
-    if not numbers and any((path / name).is_dir() for name in names):
-        raise InputError(f"{source} has folders with numbers as names: {FOR_NUMBERS}")
-    return _checked([], source)
+        if (annotations := annotated.find(path)) is not None:
+            return self._checked(self._annotated(annotations))
+        if (parts := layouts.find_arrays(path)) is not None:
+            chosen = parts[next(name for name in self._parts if name in parts)]
+            chosen = layouts.upright(chosen, source, self._say)
+            return self._write(chosen.images, chosen.labels.tolist())
+        folders = [child.name for child in path.iterdir() if child.is_dir()] if path.is_dir() else []
+        if not self._numbers and any(NUMBER.fullmatch(name) and name not in _CLASSES for name in folders):
+            raise InputError(f"{source} has folders with numbers as names: {FOR_NUMBERS}")
+        return self._checked([])
 
+    def _checked(self, scans: list[LabelledScan]) -> list[LabelledScan]:
+        if not scans:
+            raise InputError(f"no labelled scans in {self._source}: give {LAYOUTS}")
+        return scans
 
-def _annotated(
-    annotations: Annotations, source: str, scratch: Path, say: Progress, part: str, numbers: bool
-) -> list[LabelledScan]:
-    """Return the labelled scans, and the boxes on labelled sheets as scans of their own."""
-    found = annotations.found
-    part = next((name for name in _preferred(part) if name in found), part)
-    chosen = list(dict.fromkeys(found.get(part, [])))  # several files may have the same boxes
-    left_out = sum((annotations.left_out[name] for name in {part, UNDIVIDED}), Counter[str]())
-    known = [annotation for annotation in chosen if _is_label(annotation.label, numbers)]
-    for annotation in chosen:
-        if not _is_label(annotation.label, numbers):
-            is_number = NUMBER.fullmatch(annotation.label.strip()) is not None
-            what = (
-                f"a number as label; {FOR_NUMBERS}" if is_number else f"the label {annotation.label[:40]!r}"
-            )
-            left_out[f"with {what}" if annotation.label.strip() else WITHOUT_LABEL] += 1
-    scans = [
-        _labelled(ScanRef(str(whole.file), whole.name), whole.label, source, numbers)
-        for whole in known
-        if whole.box is None
-    ]
-    boxes = (annotation for annotation in known if annotation.box is not None)
-    for number, (box, name, picture) in enumerate(cut_out(boxes, left_out)):
-        ref = ScanRef(_write_picture(picture, scratch, number), name)
-        scans.append(_labelled(ref, box.label, source, numbers))
-    say(f"{source}: {len(scans)} labelled scans, {annotations.layout}")
-    _say_left_out(left_out, say)
-    return _checked(scans, source)
+    def _say_left_out(self) -> None:
+        for reason, count in self._left_out.most_common(MAX_REASONS):
+            self._say(f"left out: {count} {reason}")
+        self._left_out.clear()
 
+    def _is_label(self, text: str) -> bool:
+        text = text.strip()
+        if text.lower() in _NO_DIGIT:
+            return True
+        return NUMBER.fullmatch(text) is not None if self._numbers else text in _CLASSES
 
-def _say_left_out(left_out: Counter[str], say: Progress) -> None:
-    for reason, count in left_out.most_common(MAX_REASONS):
-        say(f"left out: {count} {reason}")
+    def _labelled(self, ref: ScanRef, text: str, where: str) -> LabelledScan:
+        text = text.strip()
+        if not self._is_label(text):
+            one_of = f"a number of at most {MAX_DIGITS} digits" if self._numbers else "0 to 9"
+            advice = f"; {FOR_NUMBERS}" if NUMBER.fullmatch(text) else ""
+            raise InputError(f"{where}: {text!r} is no label: {one_of}, or none{advice}")
+        if text.lower() in _NO_DIGIT:
+            return LabelledScan(ref, None)
+        return LabelledScan(ref, None, text) if self._numbers else LabelledScan(ref, int(text))
 
+    def _on_a_list(self, file: Path, path_column: str, label_column: str) -> list[LabelledScan]:
+        """Return the scans of a CSV that are there, each once."""
+        self._say(f"{file}: scans of the column {path_column} with labels of the column {label_column}")
+        once = _once(self._rows(file, path_column, label_column), self._left_out)
+        scans = _present(once, file, self._left_out)
+        self._say_left_out()
+        return scans
 
-def _preferred(part: str) -> Sequence[str]:
-    """Return a part, and those to take if there is no such part, the better first."""
-    return part, UNDIVIDED, TRAIN if part == TEST else TEST
+    def _rows(self, file: Path, path_column: str, label_column: str) -> Iterator[LabelledScan]:
+        """Yield the scan of each line that has a label, and count the others."""
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as text:
+                delimiter = tables.delimiter(text.readline())
+                text.seek(0)
+                rows = csv.DictReader(text, delimiter=delimiter)
+                for row in rows:
+                    cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
+                    name, label = cells[path_column].strip(), cells[label_column].strip()
+                    where = f"{file}, line {rows.line_num}"
+                    if not name and any(cells.values()):  # it would be the folder itself
+                        raise InputError(f"{where}: the label {label!r} has no file: name it")
+                    if not name:
+                        continue
+                    try:
+                        path = check_location(name) if name.startswith("file://") else name
+                    except ConfigError as error:
+                        raise InputError(f"{where}: {error}") from error
+                    if "\0" in path:
+                        raise InputError(f"{where}: no file can have the name {name!r}")
+                    if not label:  # nobody has looked at it yet
+                        self._left_out[WITHOUT_LABEL] += 1
+                        continue
+                    ref = ScanRef(str(file.parent / path), name)
+                    yield self._labelled(ref, label, f"{file}, {name}")
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
 
+    def _in_folders(self, path: Path) -> list[LabelledScan]:
+        """Return the scans in folders named as their labels, those of the best part that has some."""
+        folder = next((path / part for part in self._parts if self._has_classes(path / part)), path)
 
-def _checked(scans: list[LabelledScan], source: str) -> list[LabelledScan]:
-    if not scans:
-        raise InputError(f"no labelled scans in {source}: give {LAYOUTS}")
-    return scans
+        def count_link(skipped: Skipped) -> None:
+            if skipped.why is Why.LINK:
+                self._left_out[f"as {skipped.why}"] += 1
 
+        scans = []
+        for name in self._names(folder):
+            if (folder / name).is_dir():
+                inputs = Inputs([str(folder / name)], True, folder / "outbox")
+                inputs.show_skipped = count_link
+                for ref in inputs:
+                    scan = ScanRef(ref.path, os.path.join(name, ref.name))
+                    scans.append(self._labelled(scan, name, name))
+        if scans:
+            self._say(f"{folder}: scans in folders named as their labels")
+            self._left_out += self._outside_folders(folder)
+        self._say_left_out()
+        return scans
 
-def _is_label(text: str, numbers: bool) -> bool:
-    text = text.strip()
-    return text.lower() in _NO_DIGIT or (NUMBER.fullmatch(text) is not None if numbers else text in _CLASSES)
+    def _has_classes(self, folder: Path) -> bool:
+        return any((folder / name).is_dir() for name in self._names(folder))
 
+    def _names(self, folder: Path) -> list[str]:
+        """Return the names that folders of labels may have."""
+        if not self._numbers or not folder.is_dir():
+            return [*_CLASSES]
+        return [*sorted(path.name for path in folder.iterdir() if NUMBER.fullmatch(path.name)), NONE]
 
-def _labelled(ref: ScanRef, text: str, where: str, numbers: bool) -> LabelledScan:
-    text = text.strip()
-    if not _is_label(text, numbers):
-        one_of = f"a number of at most {MAX_DIGITS} digits" if numbers else "0 to 9"
-        advice = f"; {FOR_NUMBERS}" if NUMBER.fullmatch(text) else ""
-        raise InputError(f"{where}: {text!r} is no label: {one_of}, or none{advice}")
-    if text.lower() in _NO_DIGIT:
-        return LabelledScan(ref, None)
-    return LabelledScan(ref, None, text) if numbers else LabelledScan(ref, int(text))
+    def _outside_folders(self, folder: Path) -> Counter[str]:
+        """Count the scans in a folder that lie in no folder of a label, by where they lie."""
+        labels, found = {*self._names(folder)}, Counter[str]()
+        for ref in Inputs([str(folder)], True, folder / "outbox"):
+            name, is_deeper, _ = ref.name.partition(os.sep)
+            if not is_deeper:
+                found["in no folder of a label"] += 1
+            elif name not in labels:
+                is_number = NUMBER.fullmatch(name) is not None
+                numbers = f"folders with numbers as names; {FOR_NUMBERS}"
+                found[f"in {numbers if is_number else f'the folder {name[:40]!r}'}"] += 1
+        return found
+
+    def _annotated(self, annotations: Annotations) -> list[LabelledScan]:
+        """Return the labelled scans, and the boxes on labelled sheets as scans of their own."""
+        found = annotations.found
+        part = next((name for name in self._parts if name in found), self._parts[0])
+        chosen = list(dict.fromkeys(found.get(part, [])))  # several files may have the same boxes
+        self._left_out = sum((annotations.left_out[name] for name in {part, UNDIVIDED}), Counter[str]())
+        known = [annotation for annotation in chosen if self._is_label(annotation.label)]
+        for annotation in chosen:
+            label = annotation.label.strip()
+            if not self._is_label(label):
+                is_number = NUMBER.fullmatch(label) is not None
+                what = (
+                    f"a number as label; {FOR_NUMBERS}"
+                    if is_number
+                    else f"the label {annotation.label[:40]!r}"
+                )
+                self._left_out[f"with {what}" if label else WITHOUT_LABEL] += 1
+        scans = [
+            self._labelled(ScanRef(str(whole.file), whole.name), whole.label, self._source)
+            for whole in known
+            if whole.box is None
+        ]
+        boxes = (annotation for annotation in known if annotation.box is not None)
+        for number, (box, name, picture) in enumerate(cut_out(boxes, self._left_out)):
+            ref = ScanRef(self._write_picture(picture, number), name)
+            scans.append(self._labelled(ref, box.label, self._source))
+        self._say(f"{self._source}: {len(scans)} labelled scans, {annotations.layout}")
+        self._say_left_out()
+        return scans
+
+    def _write(self, images: Sequence[Grey] | Grey, labels: list[int]) -> list[LabelledScan]:
+        """Write images as files, and return them as scans."""
+        scans = []
+        for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+            name = f"{number:06d}"
+            ref = ScanRef(self._write_picture(image, number), name)
+            scans.append(self._labelled(ref, str(label), name))
+        return scans
+
+    def _write_picture(self, image: Grey, number: int) -> str:
+        path = self._scratch / f"{number:06d}.png"
+        _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        path.write_bytes(bytes(data))
+        return str(path)
 
 
 def _columns(file: Path) -> tuple[str, str] | None:
@@ -182,39 +271,6 @@ def _columns(file: Path) -> tuple[str, str] | None:
     path = next((names[name] for name in tables.FILE_COLUMNS if name in names), None)
     label = next((names[name] for name in tables.LABEL_COLUMNS if name in names), None)
     return None if path is None or label is None or tables.has_levels(file) else (path, label)
-
-
-def _from_list(
-    file: Path, path_column: str, label_column: str, numbers: bool, left_out: Counter[str]
-) -> Iterator[LabelledScan]:
-    """Yield the scan of each line that has a label, and count the others."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            delimiter = tables.delimiter(text.readline())
-            text.seek(0)
-            rows = csv.DictReader(text, delimiter=delimiter)
-            for row in rows:
-                cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
-                name, label = cells[path_column].strip(), cells[label_column].strip()
-                if not name and any(cells.values()):  # it would be the folder itself
-                    raise InputError(
-                        f"{file}, line {rows.line_num}: the label {label!r} has no file: name it"
-                    )
-                if not name:
-                    continue
-                try:
-                    path = check_location(name) if name.startswith("file://") else name
-                except ConfigError as error:
-                    raise InputError(f"{file}, line {rows.line_num}: {error}") from error
-                if "\0" in path:
-                    raise InputError(f"{file}, line {rows.line_num}: no file can have the name {name!r}")
-                if not label:  # nobody has looked at it yet
-                    left_out[WITHOUT_LABEL] += 1
-                    continue
-                ref = ScanRef(str(file.parent / path), name)
-                yield _labelled(ref, label, f"{file}, {name}", numbers)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {file}: {error}; save it as CSV in UTF-8") from error
 
 
 def _once(scans: Iterable[LabelledScan], left_out: Counter[str]) -> list[LabelledScan]:
@@ -264,63 +320,3 @@ def _is_gone(path: str) -> bool:
     except OSError as error:
         return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
     return False
-
-
-def _has_classes(folder: Path, numbers: bool) -> bool:
-    return any((folder / name).is_dir() for name in _names(folder, numbers))
-
-
-def _names(folder: Path, numbers: bool) -> list[str]:
-    """Return the names that folders of labels may have."""
-    if not numbers or not folder.is_dir():
-        return [*_CLASSES]
-    return [*sorted(path.name for path in folder.iterdir() if NUMBER.fullmatch(path.name)), NONE]
-
-
-def _from_folders(folder: Path, numbers: bool, left_out: Counter[str]) -> Iterator[LabelledScan]:
-    """Yield the scans in folders of labels, and count the links among them."""
-
-    def count_link(skipped: Skipped) -> None:
-        if skipped.why is Why.LINK:
-            left_out[f"as {skipped.why}"] += 1
-
-    for name in _names(folder, numbers):
-        if (folder / name).is_dir():
-            inputs = Inputs([str(folder / name)], True, folder / "outbox")
-            inputs.show_skipped = count_link
-            for ref in inputs:
-                scan = ScanRef(ref.path, os.path.join(name, ref.name))
-                yield _labelled(scan, name, name, numbers)
-
-
-def _outside_folders(folder: Path, numbers: bool) -> Counter[str]:
-    """Count the scans in a folder that lie in no folder of a label, by where they lie."""
-    labels, found = {*_names(folder, numbers)}, Counter[str]()
-    for ref in Inputs([str(folder)], True, folder / "outbox"):
-        name, is_deeper, _ = ref.name.partition(os.sep)
-        if not is_deeper:
-            found["in no folder of a label"] += 1
-        elif name not in labels:
-            is_number = NUMBER.fullmatch(name) is not None
-            what = (
-                f"folders with numbers as names; {FOR_NUMBERS}" if is_number else f"the folder {name[:40]!r}"
-            )
-            found[f"in {what}"] += 1
-    return found
-
-
-def _write(
-    images: Sequence[Grey] | Grey, labels: list[int], scratch: Path, numbers: bool
-) -> Iterator[LabelledScan]:
-    """Write images as files, and yield them as scans."""
-    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        path = _write_picture(image, scratch, number)
-        name = f"{number:06d}"
-        yield _labelled(ScanRef(path, name), str(label), name, numbers)
-
-
-def _write_picture(image: Grey, scratch: Path, number: int) -> str:
-    path = scratch / f"{number:06d}.png"
-    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    path.write_bytes(bytes(data))
-    return str(path)
