@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from batch.preprocessing.arrays import NEIGHBOURS
 from batch.records import Grey
 
-Mask = npt.NDArray[np.bool_]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,6 @@ class EmptyBoxConstants:
 
 
 _C = EmptyBoxConstants()
-_NEAR = np.ones((3, 3), np.uint8)
 _BROADER = np.ones((_C.thickest_px, _C.thickest_px), np.uint8)
 
 
@@ -82,7 +82,7 @@ def is_empty_box(picture: Grey, column: float | None = None) -> bool:
     is_large = tall >= _C.min_room * drawn_tall and (column is not None or wide >= _C.min_room * drawn_wide)
     if not is_large or min(tall, wide) < _C.min_side_px or not _has_straight_sides(room):
         return False
-    inside = cv2.erode(_filled(room).view(np.uint8), _NEAR, borderValue=0)
+    inside = cv2.erode(_filled(room).view(np.uint8), NEIGHBOURS, borderValue=0)
     written = inside & (levels >= np.median(levels[room]) + _C.min_contrast)
     specks = cv2.connectedComponentsWithStats(written, connectivity=8)[2][1:]
     sides = specks[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]]
@@ -107,14 +107,14 @@ def _contrast(picture: Grey) -> Grey:
     return np.asarray(cv2.morphologyEx(picture, cv2.MORPH_TOPHAT, _BROADER), np.uint8)
 
 
-def _common(first: Mask, second: Mask) -> float:
+def _common(first: Flags, second: Flags) -> float:
     """Return the share of two masks that both have, their left top corners laid on each other."""
     tall, wide = map(min, first.shape, second.shape)
     both = int((first[:tall, :wide] & second[:tall, :wide]).sum())
     return both / (int(first.sum()) + int(second.sum()) - both)
 
 
-def _reaches_corners(drawn: Mask) -> bool:
+def _reaches_corners(drawn: Flags) -> bool:
     """Return whether ink lies near all four corners of what is drawn, as in all boxes and few digits."""
     down, along = (round(_C.reach * side) for side in drawn.shape)
     return all(
@@ -127,11 +127,11 @@ def _reaches_corners(drawn: Mask) -> bool:
 class _Room(NamedTuple):
     """A piece of paper with ink all around it: a mask of its extent, and where that is in the picture."""
 
-    mask: Mask
+    mask: Flags
     place: tuple[slice, slice]
 
 
-def _room(lines: Mask, column: float | None) -> _Room | None:
+def _room(lines: Flags, column: float | None) -> _Room | None:
     """Return the piece of paper with the largest extent that lines enclose; None if there is none."""
     height, width = lines.shape
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~lines).view(np.uint8), connectivity=4)
@@ -146,13 +146,13 @@ def _room(lines: Mask, column: float | None) -> _Room | None:
     return _Room(labels[place] == piece, place)
 
 
-def _filled(room: Mask) -> Mask:
+def _filled(room: Flags) -> Flags:
     """Return the paper with all that lies between paper on its left and right, and above and below."""
     spans = [np.maximum.accumulate(turned) for turned in (room, room[::-1], room.T, room.T[::-1])]
     return spans[0] & spans[1][::-1] & spans[2].T & spans[3][::-1].T
 
 
-def _has_straight_sides(room: Mask) -> bool:
+def _has_straight_sides(room: Flags) -> bool:
     """Return whether all four sides of the paper are straight, and nearly along the axes."""
     return all(
         _is_straight(turned.argmax(axis=0), turned.shape[0])

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from batch.preprocessing.arrays import NEIGHBOURS
 from batch.preprocessing.look import Place, reduce
 from batch.records import Grey
 
@@ -190,7 +191,7 @@ def _runs(ink: Grey, kernel: tuple[int, int], slant_px: int = 1) -> Grey:
     if slant_px > 1:
         ink = cv2.dilate(ink, np.ones((slant_px, 1) if kernel[0] == 1 else (1, slant_px), np.uint8))
     runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones(kernel, np.uint8))
-    return np.asarray(cv2.dilate(runs, np.ones((3, 3), np.uint8)))
+    return np.asarray(cv2.dilate(runs, NEIGHBOURS))
 
 
 def _is_writing(ink: Grey, pieces: Grey) -> bool:
