@@ -17,8 +17,7 @@ from batch.inputs.find import Inputs
 from batch.locations import STATE, Location, command_line, is_remote, state_folder
 from batch.outbox import batches, corrections, processes, published_files, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
-from batch.outbox.ledger import Ledger
-from batch.outbox.ledger import exists as ledger_exists
+from batch.outbox.ledger import Ledger, has_tables
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
 from batch.storage import dispatch
@@ -90,7 +89,7 @@ def check_health(
     """
     health = Health(counts=dict.fromkeys((status.value for status in Status), 0), inputs=tuple(inputs))
     folder = state_folder(outbox)
-    if not ledger_exists(folder):
+    if not has_tables(folder):
         missing = published_files.missing_ledger(outbox)
         problem = f"{missing}: bring back its folder {STATE}, or all scans count as new"
         health.problems.append(problem if missing else f"nothing has been read into {outbox} yet")

@@ -18,8 +18,7 @@ from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.locations import Location, absolute, state_folder
 from batch.monitoring import hooks, ping, prometheus, summary
 from batch.outbox import run_history
-from batch.outbox.ledger import Ledger
-from batch.outbox.ledger import exists as ledger_exists
+from batch.outbox.ledger import Ledger, has_tables
 from batch.outbox.run_stats import RunStats
 from batch.outbox.turns import lock_of
 from batch.records import RunSummary
@@ -123,7 +122,7 @@ def _write_entry(stats: RunStats, outbox: Location) -> None:
     """Write the history's entry of a run that has left its outbox, if the outbox has a ledger."""
     state = state_folder(outbox)
     with suppress(RunError, OSError):
-        if ledger_exists(state):
+        if has_tables(state):
             with locks.hold(lock_of(state), exclusive=True, busy=""), closing(Ledger(state)) as ledger:
                 run_history.write_run(ledger, stats.summary())
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from batch.locations import Location, state_folder
 from batch.outbox import renamed, settled
 from batch.outbox.batches import SEVERITY, PageResult
-from batch.outbox.ledger import LEDGER, Ledger, Schema, exists
+from batch.outbox.ledger import LEDGER, Ledger, Schema, has_tables
 from batch.records import Outcome, Reason, Status
 from batch.results.corrected import OF_DIGITS, OF_NUMBERS, OPEN, Correction, Corrections, effect
 from batch.results.scan_keys import FormerNames, former_files
@@ -70,7 +70,7 @@ class CorrectionStore:
         self._table: Ledger | None = None
         if not read_only:
             make_folder(folder)
-        if not read_only or exists(folder, CORRECTIONS):
+        if not read_only or has_tables(folder, CORRECTIONS):
             self._table = Ledger(folder, read_only=read_only, schema=CORRECTIONS)
         try:
             self.refresh()
@@ -102,7 +102,7 @@ class CorrectionStore:
             OutboxError: The disk is full, or another process holds the file for long.
         """
         assert self._table is not None
-        if exists(self._folder, LEDGER):
+        if has_tables(self._folder, LEDGER):
             with closing(Ledger(self._folder, read_only=True)) as ledger:
                 corrections = [*corrections, *_of_new_names(corrections, renamed.load(ledger))]
         marks = ", ".join("?" * len(_COLUMNS))
@@ -130,8 +130,8 @@ def load(outbox: Location) -> Corrections:
     return store.current
 
 
-def keep(outbox: Location, former_names: FormerNames) -> None:
-    """Give scans that have new names the answers that they had under their former ones.
+def carry_over(outbox: Location, former_names: FormerNames) -> None:
+    """Give scans with new names the answers that they had under their former ones.
 
     Raises:
         OutboxError: The disk is full.
@@ -204,7 +204,7 @@ def count_by_status(ledger: Ledger, corrections: Corrections) -> dict[Status, in
 
 def _old_corrections(folder: Path) -> Iterable[Correction]:
     """Return the corrections in the ledger, where digitbox had them before; they have no source."""
-    if not exists(folder, LEDGER):
+    if not has_tables(folder, LEDGER):
         return []
     ledger = Ledger(folder, read_only=True)
     try:

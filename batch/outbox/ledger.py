@@ -279,7 +279,7 @@ class Ledger:
         return self._schema is LEDGER and folder.name == STATE and bool(names.find(folder.parent))
 
 
-def exists(folder: Path, schema: Schema = LEDGER) -> bool:
+def has_tables(folder: Path, schema: Schema = LEDGER) -> bool:
     """Return whether a state folder has a ledger, or another file with tables.
 
     Raises:
@@ -302,7 +302,7 @@ def has_ledger(outbox: Location) -> bool:
         InputError: There is no such outbox.
         OutboxError: The outbox does not allow a look into it.
     """
-    if exists(state_folder(outbox)):
+    if has_tables(state_folder(outbox)):
         return True
     if isinstance(outbox, Path) and not os.path.isdir(outbox):
         raise InputError(f"no outbox {outbox}: give the --outbox of your runs")

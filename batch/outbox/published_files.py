@@ -8,7 +8,7 @@ from pathlib import Path
 
 from batch.locations import Location, state_folder
 from batch.outbox import batches
-from batch.outbox.ledger import Ledger, exists, has_ledger, open_ledger
+from batch.outbox.ledger import Ledger, has_ledger, has_tables, open_ledger
 from batch.results import names
 from batch.text import count, text_cell
 
@@ -53,6 +53,6 @@ def _log_others(outbox: Path, listed: Sequence[Path], found: Sequence[Path]) -> 
 
 def missing_ledger(outbox: Location) -> str:
     """Return words for an outbox that has files of results and no ledger; an empty text for any other."""
-    if not isinstance(outbox, Path) or exists(state_folder(outbox)) or not names.find(outbox):
+    if not isinstance(outbox, Path) or has_tables(state_folder(outbox)) or not names.find(outbox):
         return ""
     return f"{outbox} has files of results and no ledger"

@@ -302,7 +302,7 @@ class Outbox:
                 except FileExistsError as error:
                     raise OutboxError(f"{target} is in the way: move it, and start again") from error
                 self.published.append(target)
-            self._storage.keep(str(self._place))
+            self._storage.sync(str(self._place))
             sync(self._staging)
             state = State.DISPOSED if batch.after is After.LEAVE else State.PUBLISHED
             batches.set_state(self._ledger, batch.batch_id, state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batch.locations import Location, is_remote, state_folder
 from batch.outbox import renamed, restoration, settled, turns
-from batch.outbox.corrections import correct_results, keep, load
+from batch.outbox.corrections import carry_over, correct_results, load
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.settled import Settled
 from batch.records import Outcome, Reason, Status
@@ -139,7 +139,7 @@ def _retry(
             chunk.append(scan)
         if show is None and chunk:
             with ledger.transaction():
-                keep(outbox, renamed.note(ledger, moved))
+                carry_over(outbox, renamed.note(ledger, moved))
                 settled.forget_scans(ledger, chunk)
         yield
 

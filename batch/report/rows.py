@@ -13,8 +13,7 @@ from batch.errors import ConfigError, InputError
 from batch.locations import STATE
 from batch.outbox import batches, disposal, published_files, renamed
 from batch.outbox.corrections import load
-from batch.outbox.ledger import Ledger
-from batch.outbox.ledger import exists as ledger_exists
+from batch.outbox.ledger import Ledger, has_tables
 from batch.records import Status
 from batch.results import reader
 from batch.results.corrected import OPEN, Correction, Corrections, effect
@@ -243,7 +242,7 @@ class ResultsFolder:
     def __init__(self, folder: Path, corrections: Corrections | None = None) -> None:
         self._folder = folder
         self._corrections = load(folder) if corrections is None else corrections
-        self._ledger = Ledger(folder / STATE, read_only=True) if ledger_exists(folder / STATE) else None
+        self._ledger = Ledger(folder / STATE, read_only=True) if has_tables(folder / STATE) else None
 
     def knows(self, path: Path) -> bool:
         """Return whether a file in this folder is one that digitbox published, as far as that is known."""

@@ -157,7 +157,7 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as resources:
         unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None
-        if ledger.exists(folder):
+        if ledger.has_tables(folder):
             known = resources.enter_context(closing(Ledger(folder, read_only=True)))
             if leaves_out_settled(options):
                 unsettled = partial(batches.unsettled, known, attempts=options.attempts)

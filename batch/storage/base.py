@@ -52,7 +52,7 @@ class Storage(Protocol):
             OutboxError: Object storage fails.
         """
 
-    def keep(self, outbox: str) -> None:
+    def sync(self, outbox: str) -> None:
         """Make sure that the published files survive a power cut.
 
         Raises:

@@ -70,7 +70,7 @@ class Disk:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         os.rename(staged, target)
 
-    def keep(self, outbox: str) -> None:
+    def sync(self, outbox: str) -> None:
         """Sync the folder of the outbox; see `Storage`."""
         sync(Path(outbox))
 

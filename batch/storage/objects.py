@@ -184,7 +184,7 @@ class Objects:
         staged.unlink()
         sync(staged.parent)
 
-    def keep(self, outbox: str) -> None:
+    def sync(self, outbox: str) -> None:
         """Do nothing: a store keeps each object that it has confirmed; see `Storage`."""
 
     async def _look_up(self, ref: ScanRef) -> ScanRef:
