@@ -225,13 +225,18 @@ def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str],
             yield number, names, cells
 
 
+def delimiter(line: str) -> str:
+    """Return what stands between the cells of a line of a CSV."""
+    return max(_DELIMITERS, key=line.count)
+
+
 @contextmanager
 def _open_csv(path: Path) -> Iterator[Any]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
             file.seek(0)
-            yield csv.reader(file, delimiter=max(_DELIMITERS, key=header.count), strict=True)
+            yield csv.reader(file, delimiter=delimiter(header), strict=True)
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}; name one that is there") from error
     except OSError as error:

@@ -19,6 +19,7 @@ from batch.inputs.names import Skipped, Why
 from batch.lengths import MAX_DIGITS, NUMBER
 from batch.locations import absolute, check_location
 from batch.records import Grey, ScanRef
+from batch.results.reader import delimiter
 from batch.text import text_cell
 from batch.training.data import annotated, datasets, layouts, tables
 from batch.training.data.annotations import Annotations, cut_out
@@ -150,9 +151,9 @@ class _Loader:
         """Yield the scan of each line that has a label, and count the others."""
         try:
             with file.open(encoding="utf-8-sig", newline="") as text:
-                delimiter = tables.delimiter(text.readline())
+                header = text.readline()
                 text.seek(0)
-                rows = csv.DictReader(text, delimiter=delimiter)
+                rows = csv.DictReader(text, delimiter=delimiter(header))
                 for row in rows:
                     cells = {name.strip(): cell or "" for name, cell in row.items() if isinstance(name, str)}
                     name, label = cells[path_column].strip(), cells[label_column].strip()

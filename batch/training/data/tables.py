@@ -14,6 +14,7 @@ from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
 from batch.images import decode
 from batch.records import Grey
+from batch.results.reader import delimiter
 from batch.training.data.arrays import (
     UNDIVIDED,
     LabelledImages,
@@ -26,7 +27,6 @@ from batch.training.data.arrays import (
 FILE_COLUMNS = ("file", "filename", "file_name", "path", "filepath", "image", "img", "image_path", "name")
 LABEL_COLUMNS = ("label", "digit", "class", "target", "y", "labels")
 MIN_PIXELS = 64  # columns of a table of levels, of 8x8 pixels or more
-_DELIMITERS = ",;\t"
 _CLASSES = {**{str(digit): digit for digit in range(10)}, "none": -1}
 _MAX_LINE = 1 << 20
 
@@ -43,11 +43,6 @@ def _first_line(path: Path) -> str:
             return file.readline(_MAX_LINE)
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def delimiter(line: str) -> str:
-    """Return what stands between the cells of a line of a CSV."""
-    return max(_DELIMITERS, key=line.count)
 
 
 def has_levels(path: Path) -> bool:
