@@ -6,6 +6,7 @@ import functools
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any, cast, overload
 
@@ -164,11 +165,10 @@ class Reader:
 
         with _turn:
             model = self._reader.load()
-            if all(isinstance(opened, Image | ImageError) for opened in batch):
+            is_decoded = all(isinstance(opened, Image | ImageError) for opened in batch)
+            # The decoders print warnings, and the results say the same.
+            with nullcontext() if is_decoded else stderr.silence():
                 outcomes = reader.read_images(decoded(), model)
-            else:
-                with stderr.silence():  # the decoders print warnings, and the results say the same
-                    outcomes = reader.read_images(decoded(), model)
         return [Result.of(outcome, grey) for outcome, grey in zip(outcomes, greys, strict=True)]
 
 
