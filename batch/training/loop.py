@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from batch.storage import durable
 from batch.training import work_folder
 from batch.training.farm import Farm
 from batch.training.learner import Learner
+from batch.training.progress import Progress
 
 CHECKPOINT_FILE = "checkpoint.npz"
 REPORT_SECONDS = 15.0  # between two lines of progress
@@ -43,7 +44,7 @@ class Loop(ABC):
         total: int,
         unit: str,
         checkpoint_seconds: float,
-        say: Callable[[str], None],
+        say: Progress,
     ) -> None:
         self.folder, self.learners, self.total = folder, learners, total
         self.steps, self.starts, self.seen, self.rendered = 0, 0, 0, 0

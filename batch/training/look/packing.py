@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import gzip
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from batch.records import Grey, ScanRef
 from batch.storage import durable
 from batch.training.look.mixture import Field
 from batch.training.look.sources import Packed
+from batch.training.progress import Progress
 from batch.training.work_folder import keep, load, npz_bytes
 
 SOURCES_FILE, DATA_FILE = "sources.npz", "data.json"
@@ -92,7 +92,7 @@ def packed_at(sources: Path) -> Packed:
         raise InputError(f"cannot read {sources}: {error}; name the folder of the data sets") from error
 
 
-def pack_once(paths: DataPaths, folder: Path, say: Callable[[str], None]) -> Path:
+def pack_once(paths: DataPaths, folder: Path, say: Progress) -> Path:
     """Pack the data sets, if the folder does not have their file yet; return the file.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from batch.training.look.records import RecordMaker
 from batch.training.look.scenes import Renderer
 from batch.training.look.sources import Packed, Sources
 from batch.training.loop import Loop
+from batch.training.progress import Progress
 
 TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
 DISTIL_FROM = 0.12  # part of the training after which the teacher knows more than the student
@@ -65,7 +65,7 @@ class Options:
         return max(1, round(self.batch * self.fresh))
 
 
-def train(sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> Path:
+def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
     """Train both networks and write their model, or go on where a training in this folder was stopped.
 
     The smaller one also learns the logits of the larger one, after a while.
@@ -102,7 +102,7 @@ def train(sources: Path, folder: Path, options: Options, say: Callable[[str], No
 class _Run(Loop):
     """The steps of both networks."""
 
-    def __init__(self, sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(self, sources: Path, folder: Path, options: Options, say: Progress) -> None:
         self.members = [Member(name) for name in (TEACHER, STUDENT)]
         super().__init__(folder, self.members, options.images, "images", options.checkpoint_seconds, say)
         self.options, self._sources, self._pool = options, sources, Pool()
@@ -151,7 +151,7 @@ def held_out_scenes(packed: Packed, count: int, file: Path) -> Packed:
     return work_folder.load(file)
 
 
-def _write_networks(run: _Run, packed: Packed, say: Callable[[str], None]) -> dict[str, bytes]:
+def _write_networks(run: _Run, packed: Packed, say: Progress) -> dict[str, bytes]:
     """Write the figures of each network, and return the content of the Keras and LiteRT files by name."""
     options = run.options
     say(f"rendering {options.held_out} held-out scenes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 from batch.errors import ConfigError
@@ -19,14 +18,13 @@ from batch.training.numbers.calibrate import HeldOut
 from batch.training.numbers.fields import Renderer
 from batch.training.numbers.records import RecordMaker
 from batch.training.numbers.train import Options, train
+from batch.training.progress import Progress
 from batch.training.work_folder import load
 
 HELD_OUT_SEED = 910_001  # of the held-out fields
 
 
-def make(
-    sources: Path, out: Path, model_dir: Path, options: Options, held_out: int, say: Callable[[str], None]
-) -> None:
+def make(sources: Path, out: Path, model_dir: Path, options: Options, held_out: int, say: Progress) -> None:
     """Train the network, convert it, fit its confidence, and put it into a model folder.
 
     Args:

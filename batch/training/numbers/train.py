@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from batch.training.numbers import networks, records
 from batch.training.numbers.mixture import FRAME_PX
 from batch.training.numbers.networks import BLANK
 from batch.training.numbers.records import NO_LABEL, Pool, Records
+from batch.training.progress import Progress
 
 SCHEDULE = Schedule(
     peak_rate=6e-4,
@@ -130,7 +130,7 @@ class Training(Loop):
         reader: The network in training.
     """
 
-    def __init__(self, sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(self, sources: Path, folder: Path, options: Options, say: Progress) -> None:
         self.reader = Reader()
         super().__init__(folder, [self.reader], options.fields, "fields", options.checkpoint_seconds, say)
         self._options, self._sources, self._pool = options, sources, Pool()
@@ -162,7 +162,7 @@ class Training(Loop):
         return loss
 
 
-def train(sources: Path, folder: Path, options: Options, say: Callable[[str], None]) -> Training:
+def train(sources: Path, folder: Path, options: Options, say: Progress) -> Training:
     """Train the network, or go on where a training in this folder was stopped.
 
     Args:
