@@ -152,54 +152,46 @@ def schedule(
       digitbox schedule --uninstall
     """
     name = name or (WATCHER if does_watch else NAME)
-    if len(set(kinds)) > 1:
-        raise click.UsageError("give only one of --systemd, --cron and --windows", context)
-    kind = kinds[0] if kinds else None
-    if does_watch and kind in (CRON, WINDOWS):
-        raise ConfigError(
-            "--watch needs systemd, which keeps the watcher running: leave --cron and --windows out"
-        )
-    kind = SYSTEMD if does_watch else kind or (SYSTEMD if Path("/run/systemd/system").is_dir() else CRON)
+    kind = _kind(kinds, does_watch, context)
     if does_install and does_uninstall:
         raise click.UsageError("give --install or --uninstall, not both", context)
     if kind == WINDOWS and (does_install or does_uninstall):
         raise ConfigError("install a task in Windows itself: schtasks /Create /TN NAME /XML FILE")
     if does_uninstall:
-        message = install.remove_units(name) if kind == SYSTEMD else install.remove_line(name)
-        console.say(message)
-        return
-    if does_watch:
+        console.say(install.remove_units(name) if kind == SYSTEMD else install.remove_line(name))
+    elif does_watch:
         if at is not None or context.get_parameter_source("every") is ParameterSource.COMMANDLINE:
             raise click.UsageError("a watcher runs all the time: leave --at and --every out", context)
         _schedule_watcher(_context_of("watch", arguments, context), arguments, name, does_install)
-        return
-    days, interval_min = every
-    if at is None and (interval_min is None or interval_min >= 60):
-        raise click.UsageError("Missing option '--at'", context)
-    run_context = _context_of("run", arguments, context)
-    params = run_context.params
-    options, _ = run.build_options(params["inputs"], params)  # fails as the run would
-    planned = Job(
-        name=name,
-        command=_command(run_context, arguments),
-        folder=absolute("."),
-        at=at or datetime.min.time(),
-        every=days,
-        interval_min=interval_min,
-    )
-    _check_reading(options, params)
-    _say_notes(options, planned, kind)
-    if does_install:
-        for line in install.install(planned, kind == SYSTEMD):
-            console.say(line)
-        return
-    if kind == CRON:
-        console.print_line(cron_line(planned))
-    elif kind == WINDOWS:
-        distribution = os.environ.get("WSL_DISTRO_NAME", "")
-        console.print_line(windows_task(planned, distribution, date.today()).rstrip("\n"))
     else:
-        _print_units(systemd_units(planned))
+        days, interval_min = every
+        if at is None and (interval_min is None or interval_min >= 60):
+            raise click.UsageError("Missing option '--at'", context)
+        run_context = _context_of("run", arguments, context)
+        options, _ = run.build_options(run_context.params["inputs"], run_context.params)  # fails as it would
+        planned = Job(
+            name=name,
+            command=_command(run_context, arguments),
+            folder=absolute("."),
+            at=at or datetime.min.time(),
+            every=days,
+            interval_min=interval_min,
+        )
+        _check_reading(options, run_context.params)
+        _schedule_runs(planned, options, kind, does_install)
+
+
+def _kind(kinds: Sequence[str], does_watch: bool, context: click.Context) -> str:
+    """Return what starts digitbox: what the user has chosen, or what this machine has."""
+    if len(set(kinds)) > 1:
+        raise click.UsageError("give only one of --systemd, --cron and --windows", context)
+    if does_watch and {CRON, WINDOWS} & set(kinds):
+        raise ConfigError(
+            "--watch needs systemd, which keeps the watcher running: leave --cron and --windows out"
+        )
+    if does_watch or kinds:
+        return kinds[0] if kinds else SYSTEMD
+    return SYSTEMD if Path("/run/systemd/system").is_dir() else CRON
 
 
 def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> click.Context:
@@ -219,6 +211,21 @@ def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> 
             "--dry-run reads nothing, every time: leave it out. Without --install, this command only prints"
         )
     return planned
+
+
+def _schedule_runs(planned: Job, options: RunOptions, kind: str, does_install: bool) -> None:
+    """Print or install the schedule of runs."""
+    _say_notes(options, planned, kind)
+    if does_install:
+        for line in install.install(planned, kind == SYSTEMD):
+            console.say(line)
+    elif kind == CRON:
+        console.print_line(cron_line(planned))
+    elif kind == WINDOWS:
+        distribution = os.environ.get("WSL_DISTRO_NAME", "")
+        console.print_line(windows_task(planned, distribution, date.today()).rstrip("\n"))
+    else:
+        _print_units(systemd_units(planned))
 
 
 def _schedule_watcher(
