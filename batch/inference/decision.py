@@ -18,7 +18,6 @@ Probabilities = npt.NDArray[np.float64]
 
 DIGITS = 10  # classes that are digits, 0 to 9; they come first
 MAX_SIGMOID_INPUT = 60  # keeps exp from overflowing; a sigmoid hardly changes beyond it
-MIN_TOTAL = 1e-300  # avoids a division by zero where all ten digits have probability 0
 
 
 @dataclass(frozen=True, slots=True)

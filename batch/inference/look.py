@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.inference import decision
-from batch.inference.decision import DIGITS, MIN_TOTAL, Decision, Logits
+from batch.inference.decision import DIGITS, Decision, Logits
 from batch.inference.look_networks import CLASSES, PLACE, Networks, Seen
 from batch.inference.model_store import LOOK_COUNT
 from batch.inference.runtimes import Network
@@ -30,6 +30,7 @@ LIKELY = 0.5  # what has this probability is likelier than all else together
 RIVAL = 0.3  # probability of another answer in the whole scan from which a person checks that of a part
 SMALL_PLACE = 0.85  # share of a scan's height below which the place of its digit may hold a small line
 BOX_PLACE = 0.6  # share of a scan's height from which what looks like a 0 may be a box; less is in the box
+MIN_TOTAL = 1e-300  # avoids a division by zero where all ten digits have probability 0
 CHUNK_SCANS = 16  # pictures in a batch; the memory of a larger one leaves the processor's cache
 
 

@@ -87,14 +87,14 @@ def read_pages(
 
 
 def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Model) -> list[Outcome]:
-    """Read a batch of decoded scans: show each to the model, decide.
+    """Read a batch of decoded pages: show each to the model, decide.
 
     Args:
-        images: Each scan with its image, or with the error that it has none.
+        images: The scan of each page with its image, or with the error that it has none.
         model: The loaded model.
 
     Returns:
-        One outcome for each scan, in the same order.
+        One outcome for each page, in the same order.
     """
     outcomes = []
     for chunk in decode.in_chunks(images):  # no more pixels than a chunk's are in memory

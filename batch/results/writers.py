@@ -162,7 +162,7 @@ class ResultsFile:
         """Write a row for each outcome.
 
         Args:
-            outcomes: One for each scan.
+            outcomes: One for each page of each scan.
             processed_at: The time for the column, UTC.
         """
         for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""Measures of a model: accuracy with its interval, confusion, calibration, risk and coverage, AUROC."""
+"""Measures of a model: confusion, calibration, risk and coverage, AUROC, and a test between two models."""
 
 from __future__ import annotations
 

@@ -53,10 +53,10 @@ class Options:
 
     start: Path
     own: Sequence[OwnScan]
-    name: str = "cnn"
-    models_dir: Path = Path("models")
-    seed: int = 1
-    overwrite: bool = False
+    name: str
+    models_dir: Path
+    seed: int
+    overwrite: bool
 
 
 def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
