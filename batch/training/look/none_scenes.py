@@ -7,7 +7,8 @@ from random import Random
 import cv2
 import numpy as np
 
-from batch.training.look.canvas import draw_line, paint
+from batch.records import Grey
+from batch.training.look.canvas import draw_line, paint, scan_size
 from batch.training.look.capture import capture
 from batch.training.look.finish import finish
 from batch.training.look.frames import Printed
@@ -51,50 +52,21 @@ def none_scene(studio: Studio, kind: str | None = None) -> Scene:
     if kind == "fashion" and not len(studio.sources.fashion):  # that data set is optional
         kind = "texture"
     if kind == "fashion":
-        grey = random.choice(studio.sources.fashion).astype(np.float32)
-        if random.random() < 0.5:
-            grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_LINEAR)
-            grey = grey + studio.crop(studio.noise[0], height, width) * np.float32(abs(random.gauss(0, 6)))
+        grey = _clothing(studio, height, width)
         extras &= {"jpeg", "low-resolution", "stretched", "tile"}
         return finish(studio, grey, extras, None, NONE, kind)
     if kind == "texture":
-        return finish(
-            studio,
-            _texture(studio, height, width),
-            extras & {"jpeg", "low-resolution", "slip"},
-            None,
-            NONE,
-            kind,
-        )
+        grey = _texture(studio, height, width)
+        return finish(studio, grey, extras & {"jpeg", "low-resolution", "slip"}, None, NONE, kind)
     ink = np.zeros((2 * height, 2 * width), np.uint8)
     printed = Printed(studio, height, width)
     side = min(height, width)
     unit = side * (u(0.35, 0.92) if random.random() < 0.8 else u(0.15, 0.35))
-    pen_px = max(0.5, pen_share * unit)
-    if kind == "letter":
-        put(studio, ink, character_glyph(studio, NO_DIGIT_LETTERS), unit, pen_px)
-    elif kind == "sign":
-        glyph = character_glyph(studio, LONE_SIGNS)
-        put(studio, ink, glyph, unit * (1.0 if glyph.height > 0.7 else u(0.4, 0.8)), pen_px)
-    elif kind == "letters":
+    if kind == "letters":
         unit *= u(0.4, 0.9)
-        pen_px = max(0.5, pen_share * unit)
-        x, y = u(0, 0.3) * width, (height - unit) * u(0, 1)
-        for _ in range(random.randint(2, 7)):
-            glyph = character_glyph(studio, LETTERS_BESIDE)
-            size = unit * u(0.6, 1)
-            paint(studio.random, ink, glyph, x, y + unit - size * glyph.height, size, pen_px)
-            x += size * (glyph.width + u(0.02, 0.2))
-            if x > width:
-                break
-    elif kind == "scribble":
-        scribble(studio, ink, unit, pen_px)
-    elif kind == "crossed-out":
-        cross_out(studio, ink, unit, pen_px)
-    elif kind == "shapes":
-        draw_shapes(studio, ink, unit, pen_px)
-    elif kind == "fragment":
-        draw_fragment(studio, ink, unit, pen_px)
+    pen_px = max(0.5, pen_share * unit)
+    if kind in _WRITING:
+        _WRITING[kind](studio, ink, unit, pen_px)
     if kind == "frame":
         extras.add("frame")
     if kind == "boxes":
@@ -117,6 +89,49 @@ def _size_of_boxes(random: Random, count: int) -> tuple[int, int]:
     width = height * count * random.uniform(0.55, 1.1)
     shrink = min(1.0, MAX_BOXES_PX / width)
     return max(14, round(height * shrink)), round(width * shrink)
+
+
+def _write_letter(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
+    put(studio, ink, character_glyph(studio, NO_DIGIT_LETTERS), unit, pen_px)
+
+
+def _write_sign(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
+    glyph = character_glyph(studio, LONE_SIGNS)
+    put(studio, ink, glyph, unit * (1.0 if glyph.height > 0.7 else studio.random.uniform(0.4, 0.8)), pen_px)
+
+
+def _write_letters(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
+    """Write a row of letters, as far as the scan is wide."""
+    u, (height, width) = studio.random.uniform, scan_size(ink)
+    x, y = u(0, 0.3) * width, (height - unit) * u(0, 1)
+    for _ in range(studio.random.randint(2, 7)):
+        glyph = character_glyph(studio, LETTERS_BESIDE)
+        size = unit * u(0.6, 1)
+        paint(studio.random, ink, glyph, x, y + unit - size * glyph.height, size, pen_px)
+        x += size * (glyph.width + u(0.02, 0.2))
+        if x > width:
+            break
+
+
+_WRITING = {
+    "letter": _write_letter,
+    "sign": _write_sign,
+    "letters": _write_letters,
+    "scribble": scribble,
+    "crossed-out": cross_out,
+    "shapes": draw_shapes,
+    "fragment": draw_fragment,
+}
+
+
+def _clothing(studio: Studio, height: int, width: int) -> Field:
+    """Take a picture of Fashion-MNIST as it is, or enlarged with some noise."""
+    random = studio.random
+    grey = random.choice(studio.sources.fashion).astype(np.float32)
+    if random.random() < 0.5:
+        grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_LINEAR)
+        grey = grey + studio.crop(studio.noise[0], height, width) * np.float32(abs(random.gauss(0, 6)))
+    return grey
 
 
 def _texture(studio: Studio, height: int, width: int) -> Field:
