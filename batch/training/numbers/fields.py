@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from batch.records import Grey
 from batch.training.look.blend import blend
 from batch.training.look.canvas import draw_line, paint
 from batch.training.look.capture import capture
@@ -19,6 +20,7 @@ from batch.training.look.mixture import (
     LETTERS_BESIDE,
     NO_DIGIT_LETTERS,
     SEVERAL,
+    Box,
     Shares,
     pick,
     pick_extras,
@@ -284,30 +286,16 @@ class Renderer:
     def _capture(
         self, pieces: list[Piece], label: tuple[int, ...], cells: list[float] | None, kind: str
     ) -> Field | None:
+        """Put the pieces on a scan; return None if a person could not read each character of a number."""
         studio, random = self._studio, self._studio.random
-        u = random.uniform
         low_x, low_y = min(p.x for p in pieces), min(p.y for p in pieces)
         high_x = max(p.x + p.wide for p in pieces)
         high_y = max(p.y + p.tall for p in pieces)
         if cells is not None:
             low_x, high_x = min(low_x, cells[0]), max(high_x, cells[-1])
         wide, tall = max(high_x - low_x, 0.15), max(high_y - low_y, 0.3)
-        height = u(24, 60) if random.random() < 0.5 else u(40, 100) if random.random() < 0.85 else u(90, 140)
-        choice = random.random()
-        fill = u(0.85, 1.0) if choice < 0.3 else u(0.5, 0.9) if choice < 0.8 else u(0.25, 0.5)
-        unit = fill * height / tall
-        beside = [u(0.0, 0.15) if random.random() < 0.35 else u(0.1, 1.2) for _ in range(2)]
-        if random.random() < 0.08:
-            beside[random.randrange(2)] += u(0.5, 4)
-        width = unit * (wide + beside[0] + beside[1])
-        shrink = min(1.0, MAX_WIDTH_PX / width)
-        height, width, unit = (
-            max(MIN_HEIGHT_PX, min(MAX_HEIGHT_PX, round(height * shrink))),
-            max(14, round(width * shrink)),
-            unit * shrink,
-        )
-        x0, free_y = unit * beside[0], height - unit * tall
-        y0 = free_y * min(max(random.gauss(0.5, 0.2), -0.02), 1.02)
+        (height, width), unit, (x0, y0) = self._place(wide, tall)
+        box = (x0, y0, x0 + unit * wide, y0 + unit * tall)
         pen, pen_share = pick_pen(random)
         extras = pick_extras(random, ("ring", "tick", "neighbour", "underline"))
         # Sorted: the order of a set changes from process to process, and the chances with it.
@@ -315,34 +303,12 @@ class Renderer:
         extras |= {name for name, share in MARKS.items() if random.random() < share}
         ink = np.zeros((2 * height, 2 * width), np.uint8)
         pen_px = max(MIN_PEN_PX, pen_share * unit)
-        places, written = [], []
-        for piece in pieces:
-            pen_here = pen_px * (1 if random.random() < 0.9 else u(0.7, 1.25))
-            x, y = x0 + unit * (piece.x - low_x), y0 + unit * (piece.y - low_y)
-            alone = np.zeros_like(ink)
-            paint(random, alone, piece.glyph, x, y, unit * piece.size, pen_here)
-            np.maximum(ink, alone, out=ink)
-            if kind in ("number", "signed"):
-                # A glyph has no pen; the width of the pen makes a dot what it is.
-                rim = pen_here / 2 if piece.label == SIGN else 0.0
-                around = x - rim, y - rim, x + unit * piece.wide + rim, y + unit * piece.tall + rim
-                written.append(Written.cut(alone, around, piece.label != SIGN))
-            if piece.label >= 0:
-                places.append(x + unit * piece.wide / 2)
-        if written and not are_apart(written, height, width):
+        places = [(x0 + unit * (p.x - low_x), y0 + unit * (p.y - low_y)) for p in pieces]
+        written = self._write(ink, pieces, places, unit, pen_px)
+        is_checked = kind in ("number", "signed")
+        if is_checked and not are_apart(written, height, width):
             return None
-        box = (x0, y0, x0 + unit * wide, y0 + unit * tall)
-        if "neighbour" in extras:
-            draw_neighbour(studio, ink, box, unit, pen_px)
-        for name in ("line-above", "line-below"):
-            if name in extras:
-                draw_line_beyond(studio, ink, box, unit, pen_px, name == "line-above")
-        if "underline" in extras:
-            for index in range(1 if random.random() < 0.75 else 2):
-                y = box[3] + unit * (u(-0.02, 0.3) + 0.12 * index)
-                left, right = box[0] - u(-0.3, 0.4) * unit, box[2] + u(-0.3, 0.4) * unit
-                tilt = random.gauss(0, 0.05) * unit
-                draw_line(ink, left, y, right, y + tilt, pen_px * u(0.6, 1.1))
+        self._mark(ink, box, unit, pen_px, extras)
         shear = random.gauss(0, 0.16) if "sheared" in extras else 0.0
         sheared = np.array([[1, shear, -shear * 2 * (y0 + unit * tall / 2)], [0, 1, 0]])
         if shear:
@@ -364,11 +330,69 @@ class Renderer:
         scene = finish(studio, scan, extras, (0.0, y0, float(width), box[3]), SEVERAL, kind)
         assert scene.box is not None
         scale = (scene.box[2] - scene.box[0]) / width
-        if written:
+        if is_checked:
             canvas = np.maximum(ink, printed.canvas)
-            place = np.array([[scale / 2, 0, scene.box[0]], [0, scale / 2, scene.box[1] - scale * y0]])
-            if not are_visible(scene.grey, written, canvas, sheared, place):
+            to_scan = np.array([[scale / 2, 0, scene.box[0]], [0, scale / 2, scene.box[1] - scale * y0]])
+            if not are_visible(scene.grey, written, canvas, sheared, to_scan):
                 return None
-        if len(places) != len(label):
-            places = []
-        return Field(scene.grey, label, tuple(scene.box[0] + scale * x for x in places), kind)
+        labelled = [(piece, x) for piece, (x, _) in zip(pieces, places, strict=True) if piece.label >= 0]
+        middles = [x + unit * piece.wide / 2 for piece, x in labelled]
+        if len(middles) != len(label):
+            middles = []
+        return Field(scene.grey, label, tuple(scene.box[0] + scale * x for x in middles), kind)
+
+    def _place(self, wide: float, tall: float) -> tuple[tuple[int, int], float, tuple[float, float]]:
+        """Pick height and width of a scan, pixels for one unit, and left and top of what is written on it."""
+        random = self._studio.random
+        u = random.uniform
+        height = u(24, 60) if random.random() < 0.5 else u(40, 100) if random.random() < 0.85 else u(90, 140)
+        choice = random.random()
+        fill = u(0.85, 1.0) if choice < 0.3 else u(0.5, 0.9) if choice < 0.8 else u(0.25, 0.5)
+        unit = fill * height / tall
+        beside = [u(0.0, 0.15) if random.random() < 0.35 else u(0.1, 1.2) for _ in range(2)]
+        if random.random() < 0.08:
+            beside[random.randrange(2)] += u(0.5, 4)
+        width = unit * (wide + beside[0] + beside[1])
+        shrink = min(1.0, MAX_WIDTH_PX / width)
+        unit *= shrink
+        rows = max(MIN_HEIGHT_PX, min(MAX_HEIGHT_PX, round(height * shrink)))
+        y0 = (rows - unit * tall) * min(max(random.gauss(0.5, 0.2), -0.02), 1.02)
+        return (rows, max(14, round(width * shrink))), unit, (unit * beside[0], y0)
+
+    def _write(
+        self,
+        ink: Grey,
+        pieces: Sequence[Piece],
+        places: Sequence[tuple[float, float]],
+        unit: float,
+        pen_px: float,
+    ) -> list[Written]:
+        """Write pieces, each with its left top corner at its place, and return each as it is alone."""
+        random = self._studio.random
+        written = []
+        for piece, (x, y) in zip(pieces, places, strict=True):
+            pen_here = pen_px * (1 if random.random() < 0.9 else random.uniform(0.7, 1.25))
+            alone = np.zeros_like(ink)
+            paint(random, alone, piece.glyph, x, y, unit * piece.size, pen_here)
+            np.maximum(ink, alone, out=ink)
+            # A glyph has no pen; the width of the pen makes a dot what it is.
+            rim = pen_here / 2 if piece.label == SIGN else 0.0
+            around = x - rim, y - rim, x + unit * piece.wide + rim, y + unit * piece.tall + rim
+            written.append(Written.cut(alone, around, piece.label != SIGN))
+        return written
+
+    def _mark(self, ink: Grey, box: Box, unit: float, pen_px: float, extras: set[str]) -> None:
+        """Add what else people write on a form: another digit, other lines, a line below."""
+        studio, random = self._studio, self._studio.random
+        u = random.uniform
+        if "neighbour" in extras:
+            draw_neighbour(studio, ink, box, unit, pen_px)
+        for name in ("line-above", "line-below"):
+            if name in extras:
+                draw_line_beyond(studio, ink, box, unit, pen_px, name == "line-above")
+        if "underline" in extras:
+            for index in range(1 if random.random() < 0.75 else 2):
+                y = box[3] + unit * (u(-0.02, 0.3) + 0.12 * index)
+                left, right = box[0] - u(-0.3, 0.4) * unit, box[2] + u(-0.3, 0.4) * unit
+                tilt = random.gauss(0, 0.05) * unit
+                draw_line(ink, left, y, right, y + tilt, pen_px * u(0.6, 1.1))
