@@ -39,7 +39,7 @@ class FakeClassifier:
 
     manifest: Manifest = field(default=MANIFEST)
 
-    def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def __call__(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         logits = np.zeros((len(digits), 10), np.float32)
         columns = (digits[..., 0].max(axis=1) > 80).sum(axis=1)
         logits[np.arange(len(digits)), np.where(columns < 8, 1, 0)] = 8

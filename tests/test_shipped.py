@@ -78,9 +78,9 @@ def test_litert_agrees_with_keras_on_digits(mnist_test: Mnist) -> None:
     folder = ROOT / "models" / "mlp"
     manifest = model_store.load_manifest(folder)
     digits = np.stack([normalise(find_ink(image)) for image in mnist_test[0][:1000]])
-    keras = classifier.build(files_of(folder, "tensorflow"), manifest, "tensorflow").logits(digits)
+    keras = classifier.build(files_of(folder, "tensorflow"), manifest, "tensorflow")(digits)
     in_float = LiteRt(float_bytes(folder), "in float", 10).outputs(digits)[0]
-    int8 = classifier.build(files_of(folder, "litert"), manifest).logits(digits)
+    int8 = classifier.build(files_of(folder, "litert"), manifest)(digits)
     assert np.abs(in_float - keras).max() < 1e-3 * np.ptp(keras)
     assert (int8.argmax(axis=1) == keras.argmax(axis=1)).mean() >= 0.995
 

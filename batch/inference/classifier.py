@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +16,8 @@ from batch.records import Manifest
 Digits = npt.NDArray[np.uint8]
 """Input of the model: (n, 28, 28, 1), 0 paper to 255 ink; see `batch.preprocessing.normalise.normalise`."""
 
-
-class Classifier(Protocol):
-    """A loaded network of digits."""
-
-    def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
-        """Compute the logits of a batch of digits.
-
-        Args:
-            digits: Model input, uint8 (n, 28, 28, 1).
-
-        Returns:
-            Logits, float32 (n, classes).
-        """
+Classifier = Callable[[Digits], npt.NDArray[np.float32]]
+"""A loaded network of digits; it returns the logits of each, (n, classes)."""
 
 
 class DigitReader(NamedTuple):
@@ -66,12 +55,4 @@ def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str = "litert
     """
     title = f"the model {manifest.name}"
     network = runtimes.load(files[name(runtime)], title, runtime, (DIGIT_PX, DIGIT_PX), manifest.classes)
-    return _OfDigits(network)
-
-
-class _OfDigits:
-    def __init__(self, network: runtimes.Network) -> None:
-        self._network = network
-
-    def logits(self, digits: Digits) -> npt.NDArray[np.float32]:
-        return self._network.outputs(digits)[0]
+    return lambda digits: network.outputs(digits)[0]

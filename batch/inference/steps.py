@@ -60,8 +60,8 @@ def examine_all(greys: Sequence[Grey], model: Model) -> list[Examined]:
         return [Examined(sight.decision, sight) for sight in model.network.see(greys)]
     scans = [prepare(grey) for grey in greys]
     digits = [scan.digit for scan in scans if scan.digit is not None]
-    network, thresholds = model.network
-    logits = network.logits(np.stack(digits)) if digits else np.zeros((0, decision.DIGITS), np.float32)
+    classifier, thresholds = model.network
+    logits = classifier(np.stack(digits)) if digits else np.zeros((0, decision.DIGITS), np.float32)
     decided = iter(decision.decide(logits, thresholds))
     return [
         Examined(Decision(None, Status.REFUSED, scan.refusal))

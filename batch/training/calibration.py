@@ -42,7 +42,7 @@ def _logits(classifier: Classifier, tested: Examples) -> npt.NDArray[np.float32]
     if not len(digits):  # the gate has refused all scans
         return np.zeros((0, decision.DIGITS), np.float32)
     chunks = [digits[start : start + LOGITS_CHUNK] for start in range(0, len(digits), LOGITS_CHUNK)]
-    return np.concatenate([classifier.logits(chunk) for chunk in chunks])
+    return np.concatenate([classifier(chunk) for chunk in chunks])
 
 
 def figures(

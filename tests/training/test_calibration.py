@@ -19,7 +19,7 @@ class Fake:
     manifest: Manifest
     fixed: npt.NDArray[np.float32]
 
-    def logits(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def __call__(self, digits: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         return self.fixed
 
 

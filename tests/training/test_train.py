@@ -73,7 +73,7 @@ def test_float_int8_and_keras_agree(models: Path, data: str) -> None:
     with np.load(data) as archive:
         digits = examples.prepare(Labelled(archive["x_test"], archive["y_test"]).pairs()).digits
     keras, int8 = (
-        classifier.build(loader.read(folder, manifest, name), manifest, name).logits(digits)
+        classifier.build(loader.read(folder, manifest, name), manifest, name)(digits)
         for name in ("tensorflow", "litert")
     )
     in_float = LiteRt(float_bytes(folder), "in float", 10).outputs(digits)[0]

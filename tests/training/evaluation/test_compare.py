@@ -23,7 +23,7 @@ from fakes import FakeClassifier
 class AlwaysZero(FakeClassifier):
     """A classifier that reads every scan as 0."""
 
-    def logits(self, digits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def __call__(self, digits: npt.NDArray[Any]) -> npt.NDArray[Any]:
         logits = np.zeros((len(digits), 10), np.float32)
         logits[:, 0] = 8
         return logits
