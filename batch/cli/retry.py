@@ -14,7 +14,7 @@ from batch.cli.types import ScanPath
 from batch.errors import InputError
 from batch.locations import Location, command_line, with_state_folder
 from batch.outbox.ledger import has_ledger
-from batch.outbox.retry import ScanFilter, real_path, retry_scans
+from batch.outbox.retry import RetryResult, ScanFilter, real_path, retry_scans
 from batch.records import Reason, Status
 from batch.terminal import console
 from batch.text import count_scans, text_cell
@@ -79,6 +79,20 @@ def retry(
         console.say(f"nothing to retry: the outbox {outbox} has no ledger yet")
         return
     result = retry_scans(outbox, choice, _print_name if dry_run else None)
+    _say(result, outbox, dry_run)
+    if result.problems:
+        raise InputError(
+            f"{count_scans(len(result.problems))} could not be moved back: {_describe(result.problems[0])}; "
+            "mend that, and call it again"
+        )
+
+
+def _print_name(name: str) -> None:
+    console.print_line(text_cell(name))
+
+
+def _say(result: RetryResult, outbox: Location, dry_run: bool) -> None:
+    """Say how many scans are new, where they are, and what reads them."""
     number = result.in_place + result.brought_back
     if number:
         verb = "would be" if dry_run else "is" if number == 1 else "are"
@@ -93,15 +107,6 @@ def retry(
         console.say("nothing to retry: no such scans")
     if result.gone:
         console.say(f"{count_scans(result.gone)} more cannot be read again: gone, or changed since")
-    if result.problems:
-        raise InputError(
-            f"{count_scans(len(result.problems))} could not be moved back: {_describe(result.problems[0])}; "
-            "mend that, and call it again"
-        )
-
-
-def _print_name(name: str) -> None:
-    console.print_line(text_cell(name))
 
 
 def _describe(error: OSError) -> str:
