@@ -20,11 +20,11 @@ NEIGHBOURS = np.ones((3, 3), np.uint8)
 """A kernel that takes in a pixel and the eight around it."""
 
 
-def histogram(grey: Grey, counted: Mask | None = None) -> Counts:
+def histogram(grey: Grey | npt.NDArray[np.float32], counted: Mask | None = None) -> Counts:
     """Return how many pixels there are of each level, (256,).
 
     Args:
-        grey: uint8 (height, width).
+        grey: (height, width); a level of float counts with the whole one below it.
         counted: The mask of the pixels that count; None if all do.
     """
     return cv2.calcHist([grey], [0], counted, [256], [0, 256]).ravel()

@@ -78,7 +78,7 @@ def normalise(ink: Ink) -> npt.NDArray[np.uint8]:
         if scale > 1:
             body = np.clip(body, 0.0, 255.0)  # the cubic overshoots
         else:
-            counts = cv2.calcHist([body], [0], None, [256], [0, 256]).ravel()
+            counts = histogram(body)
             counts[: NORMALISE.min_level_counted + 1] = 0
             body = _stretch(body, quantile(counts, NORMALISE.level_quantile))
     return _centre(body)[..., None]
