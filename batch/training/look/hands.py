@@ -41,6 +41,25 @@ class Glyph:
         self.turn = (0.0, 0.0)
 
 
+class Placed:
+    """A glyph among others, with its size and its left top corner, in units of a digit's height."""
+
+    __slots__ = ("glyph", "size", "x", "y")
+
+    def __init__(self, glyph: Glyph, size: float, x: float = 0.0, y: float = 0.0):
+        self.glyph, self.size, self.x, self.y = glyph, size, x, y
+
+    @property
+    def wide(self) -> float:
+        """Its width in units."""
+        return self.size * self.glyph.width
+
+    @property
+    def tall(self) -> float:
+        """Its height in units."""
+        return self.size * self.glyph.height
+
+
 def stroke_glyph(studio: Studio, strokes: list[Field], vary: float = 1.0) -> Glyph:
     """Make a glyph of strokes: stretched, slanted, bent and turned by `vary` times what hands differ."""
     u, gauss = studio.random.uniform, studio.random.gauss

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from batch.training.look.capture import capture
 from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
 from batch.training.look.frames import Printed
-from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
+from batch.training.look.hands import Glyph, Placed, character_glyph, digit_glyph, stroke_glyph
 from batch.training.look.mixture import (
     HANDS,
     LETTERS_BESIDE,
@@ -28,8 +29,6 @@ from batch.training.look.mixture import (
     pick_size,
 )
 from batch.training.look.studio import Studio
-
-Place = tuple[float, float]  # left and top of a glyph, in units of a digit's height
 
 ONE_WRITER_FRACTION = 0.75  # scenes in which all digits of UNIPEN are by one writer
 MIXED_HANDS_FRACTION = 0.06  # scenes in which each digit is of another hand
@@ -55,8 +54,6 @@ def several_scene(studio: Studio) -> Scene:
         return digit_glyph(studio, random.randrange(10), source, None if mixed else writer)
 
     count = int(pick(SEVERAL_COUNTS, random))
-    glyphs: list[Glyph] = []
-    sizes: list[float] = []
     uneven = random.random() < 0.25
     if kind == "fraction":
         over, under = digit(), digit()
@@ -64,27 +61,24 @@ def several_scene(studio: Studio) -> Scene:
         return _fraction_scene(studio, over, under)
     if kind == "digits":
         glyphs = [digit() for _ in range(count)]
-        sizes = [u(0.45, 1.1) if uneven else 1 + random.gauss(0, 0.08) for _ in glyphs]
+        row = [Placed(glyph, u(0.45, 1.1) if uneven else 1 + random.gauss(0, 0.08)) for glyph in glyphs]
     else:
         glyphs = [digit() for _ in range(1 if random.random() < 0.75 else 2)]
-        sizes = [1 + random.gauss(0, 0.08) for _ in glyphs]
-        character = character_glyph(studio, LETTERS_BESIDE if kind == "letter" else SIGNS)
-        position = random.choice((0, len(glyphs)))
-        glyphs.insert(position, character)
-        longest = max(character.width, character.height)
-        sizes.insert(
-            position, u(0.65, 1.1) / (longest if longest > 1 else 1) * (0.6 if character.height < 0.3 else 1)
-        )
+        row = [Placed(glyph, 1 + random.gauss(0, 0.08)) for glyph in glyphs]
+        beside = character_glyph(studio, LETTERS_BESIDE if kind == "letter" else SIGNS)
+        position = random.choice((0, len(row)))
+        longest = max(beside.width, beside.height)
+        size = u(0.65, 1.1) / (longest if longest > 1 else 1) * (0.6 if beside.height < 0.3 else 1)
+        row.insert(position, Placed(beside, size))
         if kind == "sign" and random.random() < 0.1:
-            glyphs.append(character_glyph(studio, SIGNS_AFTER))
-            sizes.append(u(0.6, 1.0))
+            row.append(Placed(character_glyph(studio, SIGNS_AFTER), u(0.6, 1.0)))
     layout = pick(SEVERAL_LAYOUTS, random) if kind == "digits" else pick(OTHER_LAYOUTS, random)
-    places = _lay_out(studio, glyphs, sizes, layout)
-    return _several_scan(studio, glyphs, sizes, places, layout, f"several-{kind}")
+    _lay_out(studio, row, layout)
+    return _several_scan(studio, row, layout, f"several-{kind}")
 
 
-def _lay_out(studio: Studio, glyphs: list[Glyph], sizes: list[float], layout: str) -> list[Place]:
-    """Return a place for each glyph."""
+def _lay_out(studio: Studio, row: list[Placed], layout: str) -> None:
+    """Give each glyph its place."""
     random = studio.random
     u = random.uniform
     choice = random.random()
@@ -96,55 +90,40 @@ def _lay_out(studio: Studio, glyphs: list[Glyph], sizes: list[float], layout: st
         gap = u(0.3, 0.9) if choice < 0.9 else u(0.9, 2.0)
     slope = random.gauss(0, 0.04) if layout == "row" else random.choice((-1, 1)) * u(0.35, 1.6)
     x = y = 0.0
-    places = []
-    for glyph, size in zip(glyphs, sizes, strict=True):
-        tall, wide = size * glyph.height, size * glyph.width
+    for index, glyph in enumerate(row):
         space = max(-0.06, gap * u(0.6, 1.4))
         if layout in ("row", "diagonal"):
             jitter = random.gauss(0, 0.05) if random.random() < 0.8 else u(-0.5, 0.5)
-            places.append((x, slope * x + (1 - tall) * u(0.4, 1) + jitter))
-            x += wide + space
+            glyph.x, glyph.y = x, slope * x + (1 - glyph.tall) * u(0.4, 1) + jitter
+            x += glyph.wide + space
         elif layout == "column":
-            places.append((random.gauss(0, 0.08) - wide / 2, y))
-            y += tall + space + (0.03 if space < 0.03 else 0)
+            glyph.x, glyph.y = random.gauss(0, 0.08) - glyph.wide / 2, y
+            y += glyph.tall + space + (0.03 if space < 0.03 else 0)
         else:
-            places.append(_free_place(studio, places, glyphs, sizes))
-    return places
+            _scatter(studio, glyph, row[:index], 1.2 * math.sqrt(len(row)))
 
 
-def _free_place(studio: Studio, places: list[Place], glyphs: list[Glyph], sizes: list[float]) -> Place:
-    """Return a place for the next glyph that is free of those placed; after some attempts, any place."""
+def _scatter(studio: Studio, glyph: Placed, others: list[Placed], reach: float) -> None:
+    """Give a glyph a place that the others leave free; after some attempts, any place."""
     u = studio.random.uniform
-    reach = 1.2 * math.sqrt(len(glyphs))
-    index = len(places)
-    wide, tall = sizes[index] * glyphs[index].width, sizes[index] * glyphs[index].height
-    x = y = 0.0
     for attempt in range(12):
-        x, y = u(0, reach * (1 + 0.2 * attempt)), u(0, reach * (1 + 0.2 * attempt))
+        glyph.x, glyph.y = u(0, reach * (1 + 0.2 * attempt)), u(0, reach * (1 + 0.2 * attempt))
         if all(
-            x > px + sizes[i] * glyphs[i].width
-            or px > x + wide
-            or y > py + sizes[i] * glyphs[i].height
-            or py > y + tall
-            for i, (px, py) in enumerate(places)
+            glyph.x > other.x + other.wide
+            or other.x > glyph.x + glyph.wide
+            or glyph.y > other.y + other.tall
+            or other.y > glyph.y + glyph.tall
+            for other in others
         ):
             break
-    return x, y
 
 
-def _several_scan(
-    studio: Studio,
-    glyphs: list[Glyph],
-    sizes: list[float],
-    places: list[Place],
-    layout: str,
-    kind: str,
-) -> Scene:
+def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> Scene:
     random = studio.random
     u = random.uniform
-    low_x, low_y = min(x for x, _ in places), min(y for _, y in places)
-    high_x = max(x + s * g.width for (x, _), s, g in zip(places, sizes, glyphs, strict=True))
-    high_y = max(y + s * g.height for (_, y), s, g in zip(places, sizes, glyphs, strict=True))
+    low_x, low_y = min(glyph.x for glyph in row), min(glyph.y for glyph in row)
+    high_x = max(glyph.x + glyph.wide for glyph in row)
+    high_y = max(glyph.y + glyph.tall for glyph in row)
     wide, tall = max(high_x - low_x, 0.2), max(high_y - low_y, 0.2)
     height, width = pick_size(studio.random)
     if random.random() < 0.65:  # a scan as long as the number
@@ -165,32 +144,29 @@ def _several_scan(
     )
     if random.random() < 0.15 and layout in ("row", "column"):  # an outer one is cut
         last = random.random() < 0.5
-        g, s = (glyphs[-1], sizes[-1]) if last else (glyphs[0], sizes[0])
+        outer = row[-1] if last else row[0]
         share = u(0.05, 0.35)
         if layout == "row":
-            cut = share * unit * s * g.width
+            cut = share * unit * outer.size * outer.glyph.width
             x0 = free_x + cut if last else -cut
         else:
-            cut = share * unit * s * g.height
+            cut = share * unit * outer.size * outer.glyph.height
             y0 = free_y + cut if last else -cut
     pen, pen_share = pick_pen(studio.random)
     extras = pick_extras(studio.random, ("ring", "tick", "neighbour", "tile"))
     ink = np.zeros((2 * height, 2 * width), np.uint8)
-    pen_px = max(0.5, pen_share * unit * max(sizes))
-    for glyph, size, (x, y) in zip(glyphs, sizes, places, strict=True):
+    pen_px = max(0.5, pen_share * unit * max(glyph.size for glyph in row))
+    for glyph in row:
         pen_here = pen_px * (1 if random.random() < 0.85 else u(0.6, 1.3))
-        paint(
-            studio.random, ink, glyph, x0 + unit * (x - low_x), y0 + unit * (y - low_y), unit * size, pen_here
-        )
+        x, y = x0 + unit * (glyph.x - low_x), y0 + unit * (glyph.y - low_y)
+        paint(random, ink, glyph.glyph, x, y, unit * glyph.size, pen_here)
     printed = Printed(studio, height, width)
     if "frame" in extras:
         printed.print_frame()
         if layout == "row" and random.random() < 0.4:  # one box a digit
             top = height * u(0, 0.6)
-            for i in range(1, len(places)):
-                line_x = x0 + unit * (
-                    (places[i][0] + places[i - 1][0] + sizes[i - 1] * glyphs[i - 1].width) / 2 - low_x
-                )
+            for before, after in itertools.pairwise(row):
+                line_x = x0 + unit * ((after.x + before.x + before.wide) / 2 - low_x)
                 draw_line(printed.canvas, line_x, top, line_x, height, max(0.5, 0.012 * height))
     if "underline" in extras:
         y = y0 + unit * (tall + u(0.02, 0.3))
@@ -208,14 +184,17 @@ def _fraction_scene(studio: Studio, over: Glyph, under: Glyph) -> Scene:
     bar = u(0.6, 1.3)
     if random.random() < 0.5:
         across = stroke_glyph(studio, [line((0, u(-0.05, 0.05)), (bar, 0))], 0.0)
-        places = [(bar / 2 - over.width / 2, 0.0), (0.0, 1.15), (bar / 2 - under.width / 2, 1.3)]
-        sizes = [1.0, bar / max(across.width, 0.1), 1.0]
+        row = [
+            Placed(over, 1.0, bar / 2 - over.width / 2, 0.0),
+            Placed(across, bar / max(across.width, 0.1), 0.0, 1.15),
+            Placed(under, 1.0, bar / 2 - under.width / 2, 1.3),
+        ]
     else:
         across = stroke_glyph(studio, [line((u(0.4, 0.8), 0), (0, 1.3))], 0.0)
-        places = [
-            (0.0, 0.0),
-            (over.width + u(-0.1, 0.1), 0.1),
-            (over.width + across.width * 1.3 + u(0, 0.1), u(0.3, 0.8)),
+        beside = over.width + u(-0.1, 0.1)
+        row = [
+            Placed(over, 1.0, 0.0, 0.0),
+            Placed(across, 1.3, beside, 0.1),
+            Placed(under, 1.0, over.width + across.width * 1.3 + u(0, 0.1), u(0.3, 0.8)),
         ]
-        sizes = [1.0, 1.3, 1.0]
-    return _several_scan(studio, [over, across, under], sizes, places, "fraction", "several-fraction")
+    return _several_scan(studio, row, "fraction", "several-fraction")

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import math
 
-from batch.training.look.hands import Glyph
+from batch.training.look.hands import Glyph, Placed
 from batch.training.look.studio import Studio
 from batch.training.numbers.mixture import GAP_RANGES
 
 
-class Piece:
-    """A character of a field, with its place in units of a digit's height."""
+class Piece(Placed):
+    """A character of a field with its label; it stands on the line if `y` is NaN."""
 
-    __slots__ = ("glyph", "label", "size", "x", "y")
+    __slots__ = ("label",)
 
-    def __init__(self, glyph: Glyph, size: float, label: int, y: float | None = None):
-        self.glyph, self.size, self.label = glyph, size, label
-        self.x, self.y = 0.0, y if y is not None else math.nan
-
-    @property
-    def wide(self) -> float:
-        """Its width in units."""
-        return self.size * self.glyph.width
-
-    @property
-    def tall(self) -> float:
-        """Its height in units."""
-        return self.size * self.glyph.height
+    def __init__(self, glyph: Glyph, size: float, label: int, y: float = math.nan):
+        super().__init__(glyph, size, y=y)
+        self.label = label
 
 
 def lay_out(studio: Studio, pieces: list[Piece], kind: str) -> list[float] | None:
