@@ -79,9 +79,14 @@ class CorrectionStore:
             raise
 
     def refresh(self) -> list[Correction]:
-        """Return the corrections that were added since the last call, the oldest first."""
+        """Return the corrections that were added since the last call, the oldest first.
+
+        Raises:
+            OutboxError: Somebody replaced the file.
+        """
         if self._table is None:
             return []
+        self._table.check_in_place()
         rows = self._table.execute(
             f"SELECT rowid, {', '.join(_COLUMNS)} FROM corrections WHERE rowid > ? ORDER BY rowid",  # noqa: S608
             (self._last,),
@@ -99,7 +104,7 @@ class CorrectionStore:
 
         Raises:
             LedgerError: The ledger is damaged.
-            OutboxError: The disk is full, or another process holds the file for long.
+            OutboxError: The disk is full, somebody replaced the file, or another process holds it for long.
         """
         assert self._table is not None
         if has_tables(self._folder, LEDGER):

@@ -17,6 +17,7 @@ from batch.errors import InputError, LedgerError, OutboxError
 from batch.locations import LEDGER_FILE, STATE, Location, state_folder
 from batch.outbox import turns
 from batch.results import names
+from batch.storage.disk import check_same, inode_of
 
 # What each version of the tables adds to the one before. Opening a ledger to write brings it up to date.
 _STEPS = (
@@ -116,7 +117,8 @@ _FOLDER_ERRORS = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sq
 class Ledger:
     """A connection to a ledger. One process writes to it at a time; for that of scans, a lock sees to it.
 
-    A change is on the disk when its method returns; within a transaction, when `commit` returns.
+    A change is on the disk when its method returns; within a transaction, when `commit` returns. If somebody
+    replaces the file meanwhile, e.g. moves it to another disk, a commit fails.
 
     Attributes:
         is_read_only: True if it only looks.
@@ -147,6 +149,7 @@ class Ledger:
             except BaseException:
                 self._connection.close()
                 raise
+        self._identity = inode_of(self._path)
 
     def _check_not_emptied(self) -> None:
         """Check that the file is not empty, as after a power cut, although the outbox has been used.
@@ -222,7 +225,12 @@ class Ledger:
             self.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make the changes of the transaction part of the ledger."""
+        """Make the changes of the transaction part of the ledger.
+
+        Raises:
+            OutboxError: The disk is full, or `check_in_place` fails.
+        """
+        self.check_in_place()
         self.execute("COMMIT")
 
     def rollback(self) -> None:
@@ -242,10 +250,18 @@ class Ledger:
         self.begin()
         try:
             yield
+            self.commit()
         except BaseException:
             self.rollback()
             raise
-        self.commit()
+
+    def check_in_place(self) -> None:
+        """Check that the file is still where digitbox opened it: others do not see what it writes elsewhere.
+
+        Raises:
+            OutboxError: Somebody replaced it, or took it away.
+        """
+        check_same(self._path, self._identity)
 
     def hold_snapshot(self) -> None:
         """Show the ledger as it is now until it is closed, whatever another process writes."""

@@ -18,7 +18,6 @@ costs two or three commits, however many scans it has.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import secrets
@@ -42,6 +41,7 @@ from batch.outbox.turns import Role
 from batch.records import After, Outcome, RunSummary, ScanRef, by_file
 from batch.results import names, writers
 from batch.storage import dispatch
+from batch.storage.disk import check_same, inode_of
 from batch.storage.durable import digest, make_folder, remove_leftovers, sync
 from batch.text import count_scans
 
@@ -108,7 +108,7 @@ class Outbox:
         self._after, self._only_new, self._attempts = after, only_new, attempts
         self._stats, self._role = stats, role
         self._ledger: Ledger
-        self._lock: os.stat_result
+        self._lock: tuple[int, int] | None = None
         self._table: writers.ResultsFile | None = None
         self._batch_id, self._path = "", self._staging
         self._open = ExitStack()
@@ -126,7 +126,7 @@ class Outbox:
             make_folder(self._staging)
             busy = f"another digitbox is writing to {self._place}: wait for it, or give another --outbox"
             stack.enter_context(turns.hold_outbox(self._state, self._role, busy=busy))
-            self._lock = os.stat(turns.lock_of(self._state))
+            self._lock = inode_of(turns.lock_of(self._state))
             with self.turn():
                 probe = self._staging / f"probe-{secrets.token_hex(4)}"
                 probe.write_bytes(b"?")
@@ -222,11 +222,12 @@ class Outbox:
         """Publish what is staged, and move or delete its scans; return the file, or None without rows.
 
         Raises:
-            OutboxError: The disk is full, or the outbox is gone.
+            OutboxError: The disk is full, or the outbox is gone or another one.
         """
         if self._table is None:
             return None
         with self._reporting():
+            self._check_in_place()
             self._table.close()
             sync(self._path)
             sync(self._staging)
@@ -245,12 +246,11 @@ class Outbox:
         """Try once more to move or delete the scans that digitbox could not move or delete before.
 
         Raises:
-            OutboxError: The outbox is gone.
+            OutboxError: The outbox is gone, or another one.
         """
         self.not_disposed, self._not_disposed_scans = "", 0
         with self._reporting():
-            if not os.path.samestat(os.stat(turns.lock_of(self._state)), self._lock):
-                raise FileNotFoundError(errno.ENOENT, "it was replaced")
+            self._check_in_place()
             for batch in batches.unfinished(self._ledger):
                 self._finish(batch)
 
@@ -276,6 +276,11 @@ class Outbox:
             self._path, self._batch_id, self._model, self._with_probabilities, self._with_numbers
         )
         return self._table
+
+    def _check_in_place(self) -> None:
+        """Check that this is the outbox of the lock and the ledger that the process has opened."""
+        self._ledger.check_in_place()
+        check_same(turns.lock_of(self._state), self._lock)
 
     def _recover(self) -> None:
         for batch in batches.unfinished(self._ledger):

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from batch.errors import ImageError, check_means
+from batch.errors import ImageError, OutboxError, check_means
 from batch.records import Beat, Reason, ScanRef
 from batch.storage.base import Content, check_size
 from batch.storage.durable import sync
@@ -122,6 +122,22 @@ def inode_of(path: str | Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def check_same(path: Path, identity: tuple[int, int] | None) -> None:
+    """Check that a file of an outbox is the one that this process opened.
+
+    Args:
+        path: The file.
+        identity: What `inode_of` said then.
+
+    Raises:
+        OutboxError: Somebody replaced it, or took it away.
+    """
+    if inode_of(path) != identity:
+        raise OutboxError(
+            f"somebody moved or replaced {path} while digitbox had it open: a new start can go on there"
+        )
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:

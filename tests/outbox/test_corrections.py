@@ -1,3 +1,4 @@
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.errors import LedgerError
+from batch.errors import LedgerError, OutboxError
 from batch.outbox import corrections
 from batch.outbox.corrections import CorrectionStore
 from batch.outbox.ledger import open_ledger
@@ -83,6 +84,22 @@ def test_two_processes_may_make_the_file_at_once(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **options: connect(*a, factory=Slow, **options))
     with closing(CorrectionStore(tmp_path)) as store:
         assert answer_of(store.current, "a", None, "/scans") == "3"
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_an_answer_is_refused_if_the_file_was_replaced(tmp_path: Path, is_removed: bool) -> None:
+    path = tmp_path / ".digitbox" / "corrections.sqlite3"
+    with closing(CorrectionStore(tmp_path)) as store:
+        store.add([correction("a", "3")])
+        shutil.copy2(path, tmp_path / "copy")
+        path.rename(tmp_path / "before")
+        if not is_removed:
+            (tmp_path / "copy").rename(path)
+        for _ in range(2):
+            with pytest.raises(OutboxError, match="somebody moved or replaced"):
+                store.add([correction("a", "4")])
+            with pytest.raises(OutboxError, match="somebody moved or replaced"):
+                store.refresh()
 
 
 def test_reading_makes_no_file(tmp_path: Path) -> None:

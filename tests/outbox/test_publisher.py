@@ -3,6 +3,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,30 @@ def test_only_one_writer(tmp_path: Path) -> None:
         pass
     with outbox(tmp_path):  # afterwards, the lock is free again
         pass
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+@pytest.mark.parametrize("replaced", ["", ".digitbox/lock", ".digitbox/ledger.sqlite3"])
+def test_a_run_ends_if_somebody_replaces_its_outbox(tmp_path: Path, replaced: str, is_staged: bool) -> None:
+    """Else its rows would be in a ledger that is elsewhere, or in none."""
+    folder = tmp_path / "out"
+    place = folder / replaced
+    with (
+        pytest.raises(OutboxError, match=r"somebody moved or replaced .*: a new start"),
+        outbox(folder) as box,
+    ):
+        box.add([outcome(1)])
+        box.publish()
+        if is_staged:
+            box.add([outcome(2)])
+        (shutil.copy2 if replaced else shutil.copytree)(place, tmp_path / "copy")
+        place.rename(tmp_path / "before")
+        (tmp_path / "copy").rename(place)
+        if not is_staged:
+            box.add([outcome(2)])
+        box.publish()
+    assert len(visible(folder)) == 1
+    assert staged(folder) == []
 
 
 def test_staging_of_a_killed_run_is_cleared(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batch.errors import InputError
+from batch.errors import InputError, OutboxError
 from batch.locations import state_folder
 from batch.outbox.corrections import CorrectionStore, load
 from batch.outbox.ledger import Ledger
@@ -65,6 +66,22 @@ def test_an_answer_is_saved_and_copied(opened: Opened, outbox: Path) -> None:
     assert [correction.corrected for correction in load(outbox)] == ["open"]
     assert list(outbox.glob("corrected/*/*")) == []
     assert rows.saved == 2
+
+
+def test_no_answer_goes_to_an_outbox_that_was_replaced(opened: Opened, outbox: Path) -> None:
+    """The window says so until digitbox starts again, and keeps the answer."""
+    rows = opened()
+    key = keys(rows)["unsure.png"]
+    shutil.copytree(outbox, outbox.with_name("copy"))
+    outbox.rename(outbox.with_name("before"))
+    outbox.with_name("copy").rename(outbox)
+    with pytest.raises(OutboxError, match="a new start"):
+        rows.save([said(key, "3")])
+    with pytest.raises(OutboxError, match="a new start"):
+        rows.changes(0, 0)
+    assert (rows.saved, list(load(outbox))) == (0, [])
+    opened().save([said(key, "3")])
+    assert [correction.corrected for correction in load(outbox)] == ["3"]
 
 
 @pytest.mark.parametrize(

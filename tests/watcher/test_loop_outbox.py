@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -114,6 +115,29 @@ def test_an_outbox_that_is_taken_away_is_waited_for(scene: Scene, time_s: float,
     scene.check()
     assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
     assert "is gone: bring it back" in scene.log.of("paused")[0]
+
+
+@pytest.mark.parametrize("time_s", [5, 10.5])
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_an_outbox_that_is_replaced_knows_all_its_rows(scene: Scene, is_linked: bool, time_s: float) -> None:
+    """Somebody restores it from a copy, or moves it to another disk and leaves a link."""
+    other = scene.folder / "other"
+
+    def replace() -> None:
+        shutil.copytree(scene.outbox, other)
+        scene.outbox.rename(scene.folder / "before")
+        if is_linked:
+            scene.outbox.symlink_to(other)
+        else:
+            other.rename(scene.outbox)
+
+    scene.drop("early.png", numbered_scan(1))
+    scene.ticking.at(time_s, replace)
+    scene.ticking.at(10, lambda: scene.drop("a.png", numbered_scan(2)))
+    scene.watch(25)  # before the next look at all of the inbox
+    scene.check()
+    assert [len(scene.log.of(event)) for event in ("paused", "resumed")] == [1, 1]
+    assert "somebody moved or replaced" in scene.log.of("paused")[0]
 
 
 def test_an_outbox_that_cannot_be_written_at_the_start(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
