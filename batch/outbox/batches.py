@@ -184,10 +184,15 @@ def find_published(ledger: Ledger, batch_id: str) -> Batch | None:
     return Batch.from_row(rows[0]) if rows else None
 
 
-def has_file(ledger: Ledger, name: str) -> bool:
-    """Return whether the ledger knows a file of results; it does before digitbox publishes the file."""
+def number_of_file(ledger: Ledger, name: str) -> int:
+    """Return the place of a file of results in the ledger, which knows it before digitbox publishes it.
+
+    Returns:
+        Files that came later have greater ones; 0 if the ledger does not know the file.
+    """
     batch = names.batch_id(name), name
-    return bool(ledger.execute("SELECT 1 FROM batches WHERE batch = ? AND file = ?", batch))
+    rows = ledger.execute("SELECT rowid FROM batches WHERE batch = ? AND file = ?", batch)
+    return rows[0][0] if rows else 0
 
 
 def unfinished(ledger: Ledger) -> list[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from batch.locations import Location, state_folder
@@ -18,7 +18,8 @@ _log = logging.getLogger(__name__)
 def find(outbox: Path) -> list[Path]:
     """Return the files that count, in the order in which digitbox published them; log what others there are.
 
-    Those that the ledger knows count. Without one, those count whose names are as digitbox gives them.
+    Those that the ledger knows count. Without one, those count whose names are as digitbox gives them, and
+    the names tell the order.
 
     Raises:
         LedgerError: The ledger is damaged.
@@ -27,9 +28,18 @@ def find(outbox: Path) -> list[Path]:
     found = names.find(outbox)
     if has_ledger(outbox):
         with open_ledger(outbox, read_only=True) as ledger:
-            found = [path for path in found if batches.has_file(ledger, path.name)]
+            found = in_order(ledger, found)
     _log_others(outbox, listed, found)
     return found
+
+
+def in_order(ledger: Ledger, files: Iterable[Path]) -> list[Path]:
+    """Return those of some files that the ledger knows, in the order in which digitbox published them.
+
+    The times in their names need not have that order: somebody may have set the clock back.
+    """
+    numbers = ((batches.number_of_file(ledger, path.name), path) for path in files)
+    return [path for number, path in sorted(numbers) if number]
 
 
 def log_others(outbox: Path, ledger: Ledger) -> None:
@@ -40,7 +50,7 @@ def log_others(outbox: Path, ledger: Ledger) -> None:
         ledger: Its ledger, as it is now: a snapshot would not know a file that digitbox has just published.
     """
     listed = names.find_all(outbox)
-    _log_others(outbox, listed, [path for path in listed if batches.has_file(ledger, path.name)])
+    _log_others(outbox, listed, in_order(ledger, listed))
 
 
 def _log_others(outbox: Path, listed: Sequence[Path], found: Sequence[Path]) -> None:

@@ -124,16 +124,14 @@ class LiveRows:
 
     def refresh(self) -> None:
         """Read the results that were published since the last call, and the answers of other processes."""
-        for path in names.find(self._outbox):
-            if path in self._read:
-                continue
-            self._read.add(path)
-            if self._folder.knows(path):
-                with suppress(InputError):  # somebody took it away again
-                    former_names = self._folder.former_names()
-                    for entry in self._folder.read(path):
-                        self._take(entry, former_names)
-                    self._unlisted.sources.append(path)
+        new = [path for path in names.find(self._outbox) if path not in self._read]
+        self._read.update(new)
+        for path in self._folder.published(new):
+            with suppress(InputError):  # somebody took it away again
+                former_names = self._folder.former_names()
+                for entry in self._folder.read(path):
+                    self._take(entry, former_names)
+                self._unlisted.sources.append(path)
         self._hear_answers()
 
     def _hear_answers(self) -> None:

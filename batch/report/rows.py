@@ -244,9 +244,9 @@ class ResultsFolder:
         self._corrections = load(folder) if corrections is None else corrections
         self._ledger = Ledger(folder / STATE, read_only=True) if has_tables(folder / STATE) else None
 
-    def knows(self, path: Path) -> bool:
-        """Return whether a file in this folder is one that digitbox published, as far as that is known."""
-        return self._ledger is None or batches.has_file(self._ledger, path.name)
+    def published(self, paths: Sequence[Path]) -> Sequence[Path]:
+        """Return those files of this folder that digitbox published, in that order, as far as known."""
+        return paths if self._ledger is None else published_files.in_order(self._ledger, paths)
 
     def former_names(self) -> FormerNames:
         """Return the former names of scans that have another one now, as far as that is known."""

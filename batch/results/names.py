@@ -45,7 +45,7 @@ def batch_id(name: str) -> str:
 
 
 def find(folder: Path) -> list[Path]:
-    """Return the files with names that digitbox gives, in the order in which digitbox published them.
+    """Return the files with names that digitbox gives, in the order of their times.
 
     The names tell the second. Within one, the time when a file was written decides.
     """

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from batch.report import rows
 from batch.report.live import LiveRows
 from batch.report.pictures import Models
 from batch.results import names
-from published import make_old, outcome, publish, scan
+from published import NOON, make_old, outcome, publish, scan
 
 
 @pytest.mark.parametrize("ids", [("ffffffff", "00000000"), ("00000000", "ffffffff")])
@@ -38,6 +39,25 @@ def test_files_of_one_second_keep_their_order(
     assert digitbox.read_results(outbox)["status"].tolist() == ["review", "ok"]
     (entry,) = rows.collect(rows.find_sources([outbox])).entries
     assert entry.status is Status.OK
+
+
+def test_a_clock_that_was_set_back_changes_no_order(tmp_path: Path) -> None:
+    """The ledger has the order; without one, the names tell as much as they can."""
+    ref = scan(tmp_path / "scans", "a.png")
+    outbox = tmp_path / "out"
+    published = []
+    for label, days in ((1, 0), (2, 2), (3, 3)):
+        published.append(publish(outbox, [outcome(ref, label=label)], now=NOON - timedelta(days=days)))
+        if label == 1:
+            live_rows = LiveRows(outbox, "Anna", Models())
+    assert rows.find_sources([outbox]) == published
+    assert digitbox.read_results(outbox)["prediction"].tolist() == [1, 2, 3]
+    (entry,) = rows.collect(rows.find_sources([outbox])).entries
+    assert entry.row.prediction == 3
+    assert live_rows.changes(0, 0)["columns"]["prediction"] == [1, 2, 3]
+    live_rows.close()
+    shutil.rmtree(outbox / ".digitbox")
+    assert rows.find_sources([outbox]) == published[::-1]
 
 
 @pytest.mark.parametrize("has_ledger", [True, False])
