@@ -333,6 +333,7 @@ class RunSummary:
         error: The error that stopped it, in one line; empty if none did.
         seconds: Duration.
         model: Version of the model; empty if the run did not load one.
+        scans: Number of files that it read; 0 in the entry of an older digitbox, which did not count them.
         counts: Number of rows, by status: one for each scan, or for each page of a file of several.
         reasons: Number of those that are not ok, by reason.
         left: Number of scans that it found and that have no row.
@@ -357,6 +358,7 @@ class RunSummary:
     error: str = ""
     seconds: float = 0.0
     model: str = ""
+    scans: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
     left: int = 0
@@ -377,7 +379,7 @@ class RunSummary:
 
     @property
     def seen(self) -> int:
-        """Return the number of scans that the run found."""
+        """Return the number of rows, and of the scans that are left."""
         return self.rows + self.left
 
     @property

@@ -52,6 +52,11 @@ def count_scans(number: int) -> str:
     return count(number, "scan")
 
 
+def count_pages(scans: int, pages: int) -> str:
+    """Return a number of scans in words, and of their pages if some have several: `1 scan of 12 pages`."""
+    return count_scans(scans) if scans == pages else f"{count_scans(scans)} of {count(pages, 'page')}"
+
+
 def count_others(number: int) -> str:
     """Return a number of files and folders that are no scans, in words: `2 other files or folders`."""
     return f"{count(number, 'other file')} or {'folder' if number == 1 else 'folders'}"

@@ -71,7 +71,8 @@ def _columns(runs: Sequence[RunSummary], ends: Sequence[str]) -> Iterator[str]:
     for run, end in zip(runs, ends, strict=True):
         of_each = (f"{run.counts.get(status, 0):,}" for status in Status)
         took = spoken(run.seconds)
-        rows.append((run.started_at, run.command, took, end, f"{run.rows:,}", *of_each, f"{run.left:,}"))
+        scans = f"{run.scans or run.rows:,}"
+        rows.append((run.started_at, run.command, took, end, scans, *of_each, f"{run.left:,}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     notes = ["", *(run.error or "; ".join(f"more {status}" for status in run.drift) for run in runs)]
     for row, note in zip(rows, notes, strict=True):

@@ -13,7 +13,7 @@ from batch.locations import absolute
 from batch.outbox.run_stats import RunStats
 from batch.records import Outcome, RunSummary, Status
 from batch.terminal.log import event
-from batch.text import count_others, count_scans, text_cell
+from batch.text import count_others, count_pages, count_scans, text_cell
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def as_json_object(summary: RunSummary, results: Sequence[Path | str] | None = N
 
 def describe(summary: RunSummary) -> str:
     """Return how many scans of a run have which status, in a few words."""
-    scans = count_scans(summary.rows)
+    scans = count_pages(summary.scans or summary.rows, summary.rows)
     if not summary.rows:
         return "no scans" + (f", {summary.left:,} left" if summary.left else "")
     by_status = ", ".join(f"{summary.counts.get(status, 0):,} {status.value}" for status in Status)

@@ -132,6 +132,7 @@ class RunStats:
             error=self._error,
             seconds=round(self.seconds if self._finished_at is None else self._took_s, 3),
             model=self.model,
+            scans=tally.files,
             counts=dict(tally.counts),
             reasons=dict(tally.reasons),
             left=max(0, self.seen - tally.files),

@@ -28,7 +28,7 @@ from batch.records import Outcome, Reason, Status, by_file
 from batch.results import schema
 from batch.run import job
 from batch.terminal.log import Repeated, event
-from batch.text import count, count_scans
+from batch.text import count_pages
 from batch.watcher.arrivals import Arrivals
 from batch.watcher.events import Events
 from batch.watcher.inbox import InboxMonitor, find_inputs
@@ -293,9 +293,7 @@ class Watcher:
         if results:
             of_each = ", ".join(f"{counts[status]} {status.value}" for status in Status)
             seconds = self._clock() - started
-            files = count_scans(scans)
-            if counts.total() != scans:
-                files += f" of {count(counts.total(), 'page')}"
+            files = count_pages(scans, counts.total())
             facts = event(
                 "batch",
                 scans=scans,

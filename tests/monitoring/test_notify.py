@@ -24,7 +24,7 @@ print(json.dumps([sys.argv[1], json.load(sys.stdin), dict(os.environ)]), file=op
 KEYS = {
     *("run", "command", "pid", "started_at", "finished_at", "seconds", "exit_code", "error", "model", "seen"),
     *("counts", "reasons", "left", "skipped", "settled", "coverage", "mean_confidence", "rate", "batches"),
-    *("drift", "inputs", "recursive", "ignore", "results"),
+    *("drift", "inputs", "recursive", "ignore", "results", "scans"),
 }
 
 

@@ -20,6 +20,7 @@ from batch.storage.disk import Disk
 from command import Digitbox, environment
 from formats import FORMATS, two
 from gate import gate_after
+from pdfs import cards
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
@@ -37,6 +38,20 @@ def summary_of(folder: Path) -> dict[str, Any]:
     said: dict[str, Any] = json.loads((folder / "summary.json").read_text())
     assert said["seen"] == sum(said["counts"].values()) + said["left"]
     return said
+
+
+def test_a_file_of_several_pages_is_one_scan(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    """In `watch`, too. Rows, and so the sum `seen`, count its pages."""
+    (inbox / "cards.pdf").write_bytes(cards(3, two()))
+    os.utime(inbox / "cards.pdf", (1, 1))
+    drop(inbox, 1)
+    words = "1 scan of 3 pages: 3 ok, 0 review, 0 refused, 0 failed; 1 left"
+    assert words in digitbox("run", "--only-new", "--max-files", "1", "--summary", "summary.json").err
+    summary = summary_of(tmp_path)
+    assert (summary["scans"], summary["seen"], summary["left"]) == (1, 4, 1)
+    assert words in digitbox("status").out
+    assert digitbox("history").out.splitlines()[1].split()[-6:] == ["1", "3", "0", "0", "0", "1"]
+    assert "1 scan: 1 ok, " in digitbox("run", "--only-new").err
 
 
 # Limits
