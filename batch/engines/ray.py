@@ -203,12 +203,19 @@ class RayEngine:
             with _silent_start():
                 import ray.data
 
+                if ray.is_initialized():
+                    raise ConfigError(
+                        "this program uses Ray already: call ray.shutdown first, or run digitbox in a "
+                        "process of its own"
+                    )
                 # Ray prints there which workers it has lost, and stdout is for results.
                 nowhere = self._connected.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
                 self._connected.enter_context(redirect_stdout(nowhere))
                 self._connected.callback(ray.shutdown)
                 self._connected.callback(_join_ray_data)
                 _start(ray, self._address, settings)
+        except ConfigError:
+            raise
         except ImportError as error:
             raise MissingExtraError("--engine ray", "ray") from error
         except Exception as error:  # Ray raises it as it is, e.g. on a machine that is too busy

@@ -31,6 +31,37 @@ def has_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
 
 
+class FakeRay(types.ModuleType):
+    """Ray in a process of its own, without a cluster. It notes whether it runs."""
+
+    def __init__(self) -> None:
+        super().__init__("ray")
+        self.runs = False
+        self.starts = 0
+        self.error: Exception | None = None
+        self.data = types.ModuleType("ray.data")
+
+    def init(self, *_: object, **__: object) -> None:
+        self.starts += 1
+        if self.error is not None:
+            raise self.error
+        self.runs = True
+
+    def is_initialized(self) -> bool:
+        return self.runs
+
+    def shutdown(self) -> None:
+        self.runs = False
+
+
+@pytest.fixture
+def fake_ray(has_ray: None, monkeypatch: pytest.MonkeyPatch) -> FakeRay:
+    fake = FakeRay()
+    for module in (fake, fake.data):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return fake
+
+
 @pytest.mark.usefixtures("has_ray")
 @pytest.mark.parametrize("address", ["host", "host:", ":6379", "host:x", "host:99999", "ray://host:10001"])
 def test_a_wrong_address_is_refused_before_anything_else(
@@ -64,7 +95,6 @@ def test_nothing_to_read_needs_no_cluster(digitbox: Digitbox, inbox: Path) -> No
     assert digitbox("run", "--engine", "ray", "--ray-address", "127.0.0.1:1").code == 0
 
 
-@pytest.mark.usefixtures("has_ray")
 @pytest.mark.parametrize(
     ("error", "starts"),
     [
@@ -74,25 +104,23 @@ def test_nothing_to_read_needs_no_cluster(digitbox: Digitbox, inbox: Path) -> No
     ],
 )
 def test_a_ray_that_cannot_start_is_no_bug(
-    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, starts: int
+    digitbox: Digitbox, inbox: Path, fake_ray: FakeRay, error: Exception, starts: int
 ) -> None:
-    started = []
-
-    def fail(*_: object, **__: object) -> None:
-        started.append(True)
-        raise error
-
-    for name in ("ray", "ray.data"):
-        module = types.ModuleType(name)
-        setattr(module, "init", fail)  # noqa: B010
-        setattr(module, "shutdown", lambda: None)  # noqa: B010
-        monkeypatch.setitem(sys.modules, name, module)
+    fake_ray.error = error
     (inbox / "a.png").write_bytes(FORMATS["png-8"](two()))
     result = digitbox("run", "--engine", "ray")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), result.err
     assert "Ray cannot be started" in result.err
     assert "leave --engine out" in result.err
-    assert len(started) == starts
+    assert fake_ray.starts == starts
+
+
+@pytest.mark.parametrize("address", [None, "auto"])
+def test_the_ray_of_the_program_itself_goes_on(fake_ray: FakeRay, address: str | None) -> None:
+    fake_ray.init()
+    with RayEngine(FakeReader(), address=address) as engine, pytest.raises(ConfigError, match="uses Ray"):
+        engine._connect()
+    assert fake_ray.runs
 
 
 @pytest.mark.usefixtures("has_ray")
