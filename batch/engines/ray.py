@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any, Self
 
 from batch import __version__
@@ -37,12 +37,12 @@ HEAD_CHECK_S, MAX_MISSED_CHECKS = 4.0, 10  # of the cluster's head; Ray gives it
 MAX_STARTS = 3  # of Ray, which gives itself 30 seconds for each
 MAX_INIT_DEATHS = 3  # of workers in a row that end before they have begun; more are no accident
 OBJECT_STORE_BYTES = 200 << 20  # for a Ray that digitbox starts; it holds the chunks on their way
-# digitbox sets these before it imports Ray, which reads some of them only then.
-RAY_ENVIRONMENT = {
+RAY_ENVIRONMENT = {  # while Ray runs
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray reports to nobody
-    "RAY_ENABLE_AUTO_CONNECT": "0",  # a call after the shutdown is an error and starts no second Ray
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of tasks that digitbox has given up: Ray prints their tracebacks
 }
+BACKEND_LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"  # Ray writes this log to stderr, too
+RAY_SETS = ("PYTHONBREAKPOINT", "RAY_AUTH_MODE")  # variables that Ray itself sets
 RAY_DATA_THREADS = ("StreamingExecutor-", "iter_threaded")  # how the names begin of those that call Ray
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -187,8 +187,6 @@ class RayEngine:
     def _connect(self) -> None:
         if self._ray is not None:
             return
-        os.environ.update(RAY_ENVIRONMENT)
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray writes this log to stderr, too
         settings: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address == "local":
             settings["num_cpus"] = self._workers or usable_cores()
@@ -208,9 +206,7 @@ class RayEngine:
                         "this program uses Ray already: call ray.shutdown first, or run digitbox in a "
                         "process of its own"
                     )
-                # Ray prints there which workers it has lost, and stdout is for results.
-                nowhere = self._connected.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-                self._connected.enter_context(redirect_stdout(nowhere))
+                self._connected.enter_context(_settings_of_run())
                 self._connected.callback(ray.shutdown)
                 self._connected.callback(_join_ray_data)
                 _start(ray, self._address, settings)
@@ -221,7 +217,8 @@ class RayEngine:
         except Exception as error:  # Ray raises it as it is, e.g. on a machine that is too busy
             raise self._unreachable(error) from error
         self._ray = ray
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        context = ray.data.DataContext
+        self._connected.enter_context(context.current(context.get_current().copy()))
         has_ended = threading.Event()
         self._connected.callback(has_ended.set)
         head = _host_of(ray.get_runtime_context().gcs_address)
@@ -337,6 +334,35 @@ def _failures() -> Iterator[None]:
         raise ConfigError(
             f"the Ray cluster failed: {_lines(error)[-1]}; what was published stays: run again"
         ) from error
+
+
+@contextmanager
+def _settings_of_run() -> Iterator[None]:
+    """Set what Ray reads in this process; at the end, give the program back what was there."""
+    from ray._private import auto_init_hook, worker
+
+    names = (*RAY_ENVIRONMENT, BACKEND_LOG_LEVEL, *RAY_SETS)
+    variables = {name: os.environ.get(name) for name in names}
+    levels = {logger: logger.level for logger in map(logging.getLogger, ("ray", "ray.data"))}
+    connects, prints = auto_init_hook.enable_auto_connect, worker._worker_logs_enabled
+    os.environ.update(RAY_ENVIRONMENT)
+    os.environ.setdefault(BACKEND_LOG_LEVEL, "fatal")
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    # A call after the shutdown is an error and starts no second Ray.
+    auto_init_hook.enable_auto_connect = False
+    # Ray would print to stdout which workers it has lost.
+    worker._worker_logs_enabled = False
+    try:
+        yield
+    finally:
+        auto_init_hook.enable_auto_connect, worker._worker_logs_enabled = connects, prints
+        for logger, level in levels.items():
+            logger.setLevel(level)
+        for name, value in variables.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

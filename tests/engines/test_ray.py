@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import logging
 import os
 import pickle
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 import types
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +42,23 @@ class FakeRay(types.ModuleType):
         self.starts = 0
         self.error: Exception | None = None
         self.data = types.ModuleType("ray.data")
+        self._private = types.ModuleType("ray._private")
+        context = types.SimpleNamespace(copy=lambda: None)
+        vars(self.data)["DataContext"] = types.SimpleNamespace(
+            get_current=lambda: context, current=nullcontext
+        )
+        vars(self._private).update(
+            auto_init_hook=types.SimpleNamespace(enable_auto_connect=True),
+            worker=types.SimpleNamespace(_worker_logs_enabled=True),
+        )
 
     def init(self, *_: object, **__: object) -> None:
         self.starts += 1
         if self.error is not None:
             raise self.error
         self.runs = True
+        os.environ["PYTHONBREAKPOINT"] = "ray"  # as Ray does
+        logging.getLogger("ray").setLevel(logging.ERROR)
 
     def is_initialized(self) -> bool:
         return self.runs
@@ -53,11 +66,17 @@ class FakeRay(types.ModuleType):
     def shutdown(self) -> None:
         self.runs = False
 
+    def get_runtime_context(self) -> types.SimpleNamespace:
+        return types.SimpleNamespace(gcs_address="127.0.0.1:1")
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 1.0}
+
 
 @pytest.fixture
 def fake_ray(has_ray: None, monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     fake = FakeRay()
-    for module in (fake, fake.data):
+    for module in (fake, fake.data, fake._private):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return fake
 
@@ -121,6 +140,34 @@ def test_the_ray_of_the_program_itself_goes_on(fake_ray: FakeRay, address: str |
     with RayEngine(FakeReader(), address=address) as engine, pytest.raises(ConfigError, match="uses Ray"):
         engine._connect()
     assert fake_ray.runs
+
+
+def test_the_program_can_print_while_ray_reads(fake_ray: FakeRay, capsys: pytest.CaptureFixture[str]) -> None:
+    with RayEngine(FakeReader()) as engine:
+        engine._connect()
+        print("hello")
+    assert capsys.readouterr().out == "hello\n"
+
+
+@pytest.mark.parametrize("error", [None, TimeoutError()], ids=["runs", "fails"])
+def test_the_program_gets_its_settings_of_ray_back(
+    fake_ray: FakeRay, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    def settings() -> tuple[object, ...]:
+        return (
+            dict(os.environ),
+            [logging.getLogger(name).level for name in ("ray", "ray.data")],
+            [dict(vars(part)) for part in (fake_ray._private.auto_init_hook, fake_ray._private.worker)],
+        )
+
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    monkeypatch.delenv("PYTHONBREAKPOINT", raising=False)
+    fake_ray.error = error
+    before = settings()
+    with RayEngine(FakeReader()) as engine, suppress(ConfigError):
+        engine._connect()
+        assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert settings() == before
 
 
 @pytest.mark.usefixtures("has_ray")
@@ -201,14 +248,27 @@ def test_ray_goes_after_its_threads(name: str) -> None:
     assert not calls.is_alive()
 
 
-def test_the_threads_of_ray_data_have_these_names() -> None:
+def sources_of_ray() -> Path:
     package = importlib.util.find_spec("ray")
     if package is None or not package.submodule_search_locations:
         pytest.skip("Ray is not installed")
-    sources = (Path(package.submodule_search_locations[0]) / "data" / "_internal").rglob("*.py")
+    return Path(package.submodule_search_locations[0])
+
+
+def test_the_threads_of_ray_data_have_these_names() -> None:
+    sources = (sources_of_ray() / "data" / "_internal").rglob("*.py")
     text = "".join(path.read_text(encoding="utf-8") for path in sources)
     for name in ray.RAY_DATA_THREADS:
         assert f'"{name}' in text, name
+
+
+@pytest.mark.parametrize(
+    ("module", "flag"), [("auto_init_hook", "enable_auto_connect"), ("worker", "_worker_logs_enabled")]
+)
+def test_ray_has_the_flags_that_digitbox_sets(module: str, flag: str) -> None:
+    text = (sources_of_ray() / "_private" / f"{module}.py").read_text(encoding="utf-8")
+    assert f"\n{flag} = " in text
+    assert re.search(rf"if (not )?{flag}\b", text)
 
 
 def answer_of(content: object, number: int = 0) -> Any:
