@@ -374,7 +374,8 @@ def _silent_start() -> Iterator[None]:
         try:
             yield
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            if threading.current_thread() is threading.main_thread():  # Ray replaces it only there
+                signal.signal(signal.SIGTERM, handler)
 
 
 def _host_of(address: str) -> tuple[str, int]:

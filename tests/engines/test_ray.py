@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,14 @@ def test_the_program_gets_its_settings_of_ray_back(
         engine._connect()
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert settings() == before
+
+
+def test_a_run_in_a_thread_starts_ray(fake_ray: FakeRay) -> None:
+    """Only the main thread may set a handler of a signal."""
+    with RayEngine(FakeReader()) as engine, ThreadPoolExecutor(1) as pool:
+        pool.submit(engine._connect).result()
+        assert fake_ray.runs
+    assert not fake_ray.runs
 
 
 @pytest.mark.usefixtures("has_ray")

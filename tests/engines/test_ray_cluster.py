@@ -232,3 +232,47 @@ def test_what_a_worker_lacks_ends_the_run(cluster: Cluster, scans: Path, tmp_pat
     code, out, err = cluster.run(scans, "--outbox", tmp_path / "out")
     assert (code, out, len(err)) == (7, [], 1), err
     assert "digitbox[train]" in err[0]
+
+
+PROGRAM = """
+import os, sys
+from concurrent.futures import ThreadPoolExecutor
+
+import digitbox
+import ray.data
+from waiting import wait_for
+
+def run():
+    return digitbox.run("inbox", sys.argv[1], engine="ray", workers=1)
+
+before = dict(os.environ)
+with ThreadPoolExecutor(1) as pool:
+    running = pool.submit(run)
+    wait_for(lambda: ray.is_initialized() or running.done())
+    print("meanwhile")
+    print(running.result().rows)
+print(dict(os.environ) == before, ray.data.DataContext.get_current().target_max_block_size > 1)
+
+ray.init("local", num_cpus=1, object_store_memory=100 << 20, include_dashboard=False)
+mine = ray.put(41)
+try:
+    run()
+except digitbox.ConfigError as error:
+    print(error)
+print(ray.get(mine))
+"""
+
+
+def test_a_program_has_its_output_settings_and_own_ray(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "out")]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(**SETTINGS), stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "meanwhile",
+        "13",
+        "True True",
+        "this program uses Ray already: call ray.shutdown first, or run digitbox in a process of its own",
+        "41",
+    ]
