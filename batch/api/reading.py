@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from os import PathLike
 from typing import Any, cast, overload
 
+from batch import opencv
 from batch.api import sources
 from batch.api.arguments import checked
 from batch.api.results import PICTURE_PX, Result, Results
@@ -25,6 +26,7 @@ from batch.terminal import stderr
 
 BATCH_SIZE = 64  # scans that digitbox reads together; more are hardly faster
 
+opencv.stop_at_forks()
 # The readers of a process take turns. A fork waits for the end of a turn, so that none is at work then.
 _turn = threading.RLock()
 os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)

@@ -19,9 +19,12 @@ from typing import NamedTuple, Protocol
 
 import cv2
 
+from batch import opencv
 from batch.engines.paged import Loss, PagedScan, PageRequest
 from batch.errors import MeansError, RunError
 from batch.records import Beat, Outcome, Reason, ScanRef
+
+opencv.stop_at_forks()
 
 
 class ScanReader(Protocol):
@@ -84,9 +87,6 @@ class Worker:
         # A new Python gets the reader once it is there: `start` would wait for ever for one that dies first.
         self._unsent = None if forks else reader
         self._process = context.Process(target=_serve, args=(theirs, reader if forks else None))
-        threads = cv2.getNumThreads()
-        if forks:
-            cv2.setNumThreads(1)  # OpenCV's threads do not survive a fork: the child would crash
         try:
             if limit_s is not None:
                 _limit(self.connection, limit_s)
@@ -96,8 +96,6 @@ class Worker:
             raise
         finally:
             theirs.close()
-            if forks:
-                cv2.setNumThreads(threads)
         self.is_ready = False
         self.silent_s = 0.0
         self.forks = forks

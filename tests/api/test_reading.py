@@ -21,6 +21,7 @@ from batch.inference import model_store
 from batch.records import Reason
 from batch.training import model_writer
 from command import ROOT
+from waiting import wait_for
 
 SAMPLE = ROOT / "inbox" / "sample-01-pen.png"
 BLANK = np.full((40, 40), 255, np.uint8)
@@ -225,6 +226,28 @@ def test_forks_go_on_with_a_reader_that_threads_use() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_fork_leaves_no_thread_of_opencv_behind() -> None:
+    """A child may wait for ever for one that it does not have."""
+
+    def threads() -> set[str]:
+        return set(os.listdir("/proc/self/task"))
+
+    count = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(1)
+        before = threads()
+        cv2.setNumThreads(3)
+        cv2.GaussianBlur(np.zeros((2000, 2000), np.float32), (31, 31), 5)  # OpenCV starts its threads
+        started = threads() - before
+        assert len(started) == 2
+        if (child := os.fork()) == 0:
+            os._exit(cv2.getNumThreads())
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == cv2.getNumThreads() == 3
+        wait_for(lambda: not threads() & started)
+    finally:
+        cv2.setNumThreads(count)
 
 
 @pytest.mark.slow
