@@ -105,6 +105,7 @@ class LiteRt:
         """Compute the outputs for a batch; see `Network`."""
         if batch.shape != self._shape:
             # A resize costs about as much as one digit, so digitbox does it only when the shape changes.
+            self._shape = ()  # Ctrl-C may come before the new shape is in use
             self._interpreter.resize_tensor_input(self._input["index"], batch.shape)
             self._interpreter.allocate_tensors()
             self._shape = batch.shape

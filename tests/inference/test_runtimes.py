@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from batch.errors import ModelError
 from batch.inference import classifier, model_store, runtimes
@@ -28,3 +30,18 @@ def test_a_network_of_another_form_is_refused(
     assert runtimes.load(content, "the network", runtime, (28, 28), 10)
     with pytest.raises(ModelError, match=rf"(?s)the network does not {cause}.*; reinstall or train it anew"):
         runtimes.load(content, "the network", runtime, (side_px, side_px), *columns)
+
+
+def test_a_network_runs_after_ctrl_c_at_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = (model_store.find("mlp") / classifier.name("litert")).read_bytes()
+    network = runtimes.load(content, "the network", "litert", (28, 28), 10)
+    allocate = Interpreter.allocate_tensors
+
+    def interrupted(interpreter: Interpreter) -> None:
+        allocate(interpreter)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Interpreter, "allocate_tensors", interrupted)
+        network.outputs(np.zeros((2, 28, 28, 1), np.uint8))
+    assert len(network.outputs(np.zeros((1, 28, 28, 1), np.uint8))[0]) == 1
