@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 from batch.errors import ImageError
@@ -35,9 +36,11 @@ def read(ref: ScanRef, max_pixels: int, page: int = 0, *, full_size: bool = Fals
     ((_, content),) = dispatch.read_contents([ref], max_bytes(max_pixels))
     if page:
         missing = ImageError(Reason.UNSUPPORTED, f"it has no page {page}")
-        image = next(decode_pages(content, max_pixels, first=page, full_size=full_size), missing)
+        # Python drops Ctrl-C while it closes an iterator by itself.
+        with contextlib.closing(decode_pages(content, max_pixels, first=page, full_size=full_size)) as found:
+            image = next(found, missing)
     else:
-        image = next(decode_pages(content, max_pixels, max_pages=1, full_size=full_size))
+        (image,) = decode_pages(content, max_pixels, max_pages=1, full_size=full_size)
     if isinstance(image, ImageError):
         raise image
     return image
@@ -127,7 +130,8 @@ def decode_content(content: bytes | ImageError, max_pixels: int) -> Image | Imag
     Returns:
         The image with the digest of its file, or why there is none: `several_pages` for several pages.
     """
-    return next(decode_pages(content, max_pixels, max_pages=1))
+    (image,) = decode_pages(content, max_pixels, max_pages=1)
+    return image
 
 
 def decode_pages(
@@ -138,7 +142,7 @@ def decode_pages(
     max_pages: int | None = None,
     is_announced: bool = False,
     full_size: bool = False,
-) -> Iterator[Image | ImageError]:
+) -> Generator[Image | ImageError, None, None]:
     """Decode the pages of a file, one after the other.
 
     Args:

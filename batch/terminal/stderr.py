@@ -1,4 +1,4 @@
-"""The messages of C libraries on stderr: redirected, dropped or captured.
+"""The messages of C libraries on stderr: dropped or captured.
 
 A process has one stderr, so its threads take turns. A fork waits for the end of a turn, or stderr of the
 child would stay redirected.
@@ -21,31 +21,6 @@ KEPT_BYTES = 64 << 10  # of the beginning of what a library writes, and of its e
 turn = threading.RLock()
 """The turn of a thread: the functions below take it. It also guards libraries that write to stderr."""
 os.register_at_fork(before=turn.acquire, after_in_parent=turn.release, after_in_child=turn.release)
-
-
-@contextlib.contextmanager
-def redirect(descriptor: int) -> Iterator[None]:
-    """Redirect stderr to another descriptor."""
-    with turn:
-        try:
-            saved = os.dup(STDERR)
-        except OSError as error:
-            if error.errno != errno.EBADF:
-                check_means(error)
-                raise
-            # The process has no stderr; libraries write to whatever has its number.
-            os.dup2(descriptor, STDERR)
-            try:
-                yield
-            finally:
-                os.close(STDERR)
-            return
-        os.dup2(descriptor, STDERR)
-        try:
-            yield
-        finally:
-            os.dup2(saved, STDERR)
-            os.close(saved)
 
 
 @contextlib.contextmanager
@@ -83,31 +58,51 @@ def _recording() -> Iterator[int]:
 
     Each file is a new one. A program that another thread starts meanwhile keeps its file as stderr, so what
     it writes later must not be heard as a message of a decoder.
+
+    Ctrl-C comes after a call, before Python stores what the call returns. So one call makes a descriptor and
+    stores it, and one call closes all of them.
     """
     process = os.getpid()  # a forked process would share the position in the file
     if process in _recorders:
         yield _recorders[process]
         return
-    recorder = _new_file()
+    recorder: list[int] = []
+    saved: list[int] = []
+    is_closed = False
     try:
-        with redirect(recorder):
-            _recorders[process] = recorder
-            try:
-                yield recorder
-            finally:
-                del _recorders[process]
+        _make_file(recorder)
+        try:
+            saved.extend(map(os.dup, [STDERR]))
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                check_means(error)
+                raise
+            is_closed = True  # the process has no stderr; libraries write to whatever has its number
+        os.dup2(recorder[0], STDERR)
+        _recorders[process] = recorder[0]
+        try:
+            yield recorder[0]
+        finally:
+            del _recorders[process]
     finally:
-        os.close(recorder)
+        try:
+            if saved:
+                os.dup2(saved[0], STDERR)
+            elif is_closed:
+                os.close(STDERR)
+        finally:
+            list(map(os.close, saved + recorder))
 
 
-def _new_file() -> int:
-    """Return the descriptor of a new file without a name."""
+def _make_file(kept: list[int]) -> None:
+    """Add the descriptor of a new file without a name to a list."""
     try:
         if hasattr(os, "memfd_create"):  # without a disk: a full one would make a damaged image look whole
-            return os.memfd_create("digitbox")
+            kept.extend(map(os.memfd_create, ["digitbox"]))
+            return
         descriptor, path = tempfile.mkstemp(prefix="digitbox-")
     except OSError as error:
         check_means(error)
         raise
+    kept.append(descriptor)
     os.unlink(path)
-    return descriptor

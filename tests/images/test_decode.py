@@ -3,6 +3,8 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from PIL import Image as Pillow
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError
 from batch.images import decode as images_decode
+from batch.images import pages
 from batch.images.grey import from_pixels
+from batch.images.pixels import Pages
 from batch.records import Grey, ScanRef
 from formats import FORMATS, SEVERAL_PAGES, two
 from memory import peak_bytes
@@ -33,6 +37,25 @@ def failure(path: Path | str, max_pixels: int = MAX_PIXELS) -> ImageError:
     with pytest.raises(ImageError) as caught:
         images_decode.read(ScanRef(str(path), "x"), max_pixels)
     return caught.value
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_ctrl_c_at_the_end_of_a_file_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    @contextmanager
+    def interrupted(*_: object, **__: object) -> Iterator[Pages]:
+        try:
+            yield Pages(2 if page else 1, lambda _: iter([two()]))
+        finally:
+            raise KeyboardInterrupt
+
+    (tmp_path / "a").write_bytes(b"content")
+    monkeypatch.setattr(pages, "open_pages", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        images_decode.read(ScanRef(str(tmp_path / "a"), "a"), MAX_PIXELS, page)
+    with pytest.raises(KeyboardInterrupt):
+        images_decode.decode_content(b"content", MAX_PIXELS)
 
 
 @pytest.mark.parametrize("inverted", [False, True], ids=["dark on light", "light on dark"])

@@ -1,11 +1,15 @@
 """What libraries write to stderr: captured in order, and kept off the terminal."""
 
+import contextlib
 import errno
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -66,6 +70,59 @@ def test_an_error_ends_the_silence(capfd: pytest.CaptureFixture[str]) -> None:
     assert messages == [b"heard"]
     os.write(2, b"shown")
     assert capfd.readouterr().err == "shown"
+
+
+@pytest.mark.parametrize("has_stderr", [True, False])
+@pytest.mark.parametrize("block", [stderr.silence, stderr.capture])
+def test_stderr_is_back_after_ctrl_c_at_any_call(
+    block: Callable[[], AbstractContextManager[object]], has_stderr: bool
+) -> None:
+    saved = os.dup(2)
+    if not has_stderr:
+        os.close(2)
+    try:
+        with block():
+            pass
+        before = descriptors()
+        interrupts = 0
+        while is_interrupted(block, interrupts):
+            interrupts += 1
+            assert descriptors() == before
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+    assert interrupts > 5
+
+
+def descriptors() -> dict[str, str]:
+    """Return what each open descriptor of this process leads to."""
+    folder = Path("/proc/self/fd")
+    return {link.name: os.readlink(link) for link in folder.iterdir() if link.is_symlink()}
+
+
+def is_interrupted(block: Callable[[], AbstractContextManager[object]], count: int) -> bool:
+    """Enter and leave a block with Ctrl-C after `count` calls; return whether there were as many.
+
+    Python raises `KeyboardInterrupt` when a function of C has returned, as the profiler's event does.
+    """
+
+    def interrupt(frame: FrameType, event: str, _: object) -> None:
+        nonlocal count
+        if event == "c_return" and frame.f_code.co_filename in (stderr.__file__, contextlib.__file__):
+            count -= 1
+            if count < 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        with block():
+            pass
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
 
 
 def test_messages_are_heard_without_a_stderr() -> None:
