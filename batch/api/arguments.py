@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from batch.api.sources import TABLE_ADVICE, is_table
+from batch.api.sources import advice_on_names
 from batch.config import RunOptions, StateOptions
 from batch.errors import ConfigError
 from batch.lengths import parse_lengths
@@ -104,13 +104,13 @@ def path_texts(name: str, paths: Any) -> list[str]:
     """Return one path or address, or several, as texts.
 
     Raises:
-        ConfigError: Something is neither, or empty, or an open file or a table.
+        ConfigError: Something is neither, or empty, or an open file, a table or a mapping.
     """
     is_several = isinstance(paths, Iterable) and not isinstance(paths, str | bytes | PathLike)
     if hasattr(paths, "read"):
         raise ConfigError(f"{name} must be the path of a file, not the open file")
-    if is_table(paths):
-        raise ConfigError(f"{name} must be text or a Path, not {type(paths).__name__}: {TABLE_ADVICE}")
+    if advice := advice_on_names(paths):
+        raise ConfigError(f"{name} must be text or a Path, not {type(paths).__name__}: {advice}")
     return [path_text(name, path) for path in (paths if is_several else [paths])]
 
 

@@ -115,7 +115,7 @@ class Reader:
         if sources.is_one(source):
             (result,) = self._read([self._open(cast(Source, source), channels)])
             return result
-        if not isinstance(source, Iterable) or sources.is_table(source):
+        if not isinstance(source, Iterable) or sources.advice_on_names(source):
             self._open(cast(Source, source), channels)  # raises
         results = self._read_many(iter(cast(Iterable[Source], source)), channels, batch_size)
         return results if isinstance(source, Iterator) else Results(results)

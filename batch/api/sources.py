@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
+from collections.abc import Mapping
 from io import RawIOBase
 from os import PathLike
 from typing import IO, Any, Literal, Protocol, cast
@@ -61,7 +62,6 @@ Pixels = npt.NDArray[Any] | PillowImage
 Opened = ScanRef | bytes | Image | ImageError
 """A scan whose bytes or grey pixels are at hand, or the file that has them, or why there is nothing."""
 
-TABLE_ADVICE = "give a column of it, e.g. list(table['file'])"
 _ADVICE = "give a path, bytes, an open binary file, an array or an image of Pillow"
 _FORMS = (str, os.PathLike, bytes, bytearray, memoryview, np.ndarray)
 _AS_THEY_ARE = "1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"  # modes of grey pixels in Pillow
@@ -72,9 +72,16 @@ def is_one(value: object) -> bool:
     return isinstance(value, _FORMS) or hasattr(value, "read") or _is_pillow(value)
 
 
-def is_table(value: object) -> bool:
-    """Return whether a value is a table, e.g. of pandas: an iteration gives no scans, but names."""
-    return hasattr(value, "columns")
+def advice_on_names(value: object) -> str:
+    """Return what to give instead of a table, e.g. of pandas, or a mapping; empty for everything else.
+
+    An iteration over these gives no scans, but names.
+    """
+    if hasattr(value, "columns"):
+        return "give a column of it, e.g. list(table['file'])"
+    if isinstance(value, Mapping):
+        return "give one of its values, or several, e.g. list(mapping.values())"
+    return ""
 
 
 def open_source(source: Source, channels: Channels | None, max_pixels: int) -> Opened | Pixels:
@@ -106,9 +113,9 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         return cast(PillowImage, source)
     if hasattr(source, "read"):
         return _content_of(source, max_bytes(max_pixels))
-    if is_table(source):
-        raise ConfigError(f"cannot read a scan from {type(source).__name__}: {TABLE_ADVICE}")
-    raise ConfigError(f"cannot read a scan from {type(source).__name__}: {_ADVICE}")
+    raise ConfigError(
+        f"cannot read a scan from {type(source).__name__}: {advice_on_names(source) or _ADVICE}"
+    )
 
 
 def take(pixels: Pixels, channels: Channels | None, max_pixels: int) -> Image | ImageError:

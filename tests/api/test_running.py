@@ -81,6 +81,9 @@ def test_a_table_as_inputs_is_an_error_that_says_what_to_give(inbox: Path, tmp_p
     table: Any = pd.DataFrame({"file": [str(inbox)]})
     with pytest.raises(digitbox.ConfigError, match=r"not DataFrame: give a column of it, e.g. list\(table"):
         digitbox.run(table, tmp_path / "out")
+    mapping: Any = {str(inbox): 3}
+    with pytest.raises(digitbox.ConfigError, match="not dict: give one of its values"):
+        digitbox.run(mapping, tmp_path / "out")
 
 
 def test_options_of_numpy_and_paths_are_taken(inbox: Path, fake_model: Path, tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_what_is_no_name_is_an_error(
     assert [path.name for path in tmp_path.iterdir()] == ["inbox"]
 
 
-@pytest.mark.parametrize("inputs", [[], (), iter(()), {}])
+@pytest.mark.parametrize("inputs", [[], (), iter(()), set()])
 def test_no_inputs_are_not_the_inbox(
     inputs: Any, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -315,6 +315,8 @@ class Upload:
         (np.zeros((9, 9), complex), "an array of complex128 has no pixels"),
         (np.array([SAMPLE]), r"an array of object has no pixels: give numbers, or list\(array\) for several"),
         (pd.DataFrame({"file": [str(SAMPLE)]}), r"from DataFrame: give a column of it, e.g. list\(table"),
+        ({"bytes": b"", "path": None}, r"from dict: give one of its values, or several, e.g. list\(mapping"),
+        ([{"bytes": b"", "path": None}], "from dict: give one of its values"),
         (7, "cannot read a scan from int: give a path, bytes"),
         (None, "cannot read a scan from NoneType"),
         ([None], "cannot read a scan from NoneType"),
