@@ -64,6 +64,7 @@ class _Line:
         scan: File and SHA-256.
         source: The source; empty if the file does not say it.
         page: The page; empty for none.
+        prediction: What digitbox read; empty if the file does not say it.
         label: The answer.
         reviewed_at: When the person looked at the scan.
         comment: What else the person says.
@@ -73,6 +74,7 @@ class _Line:
     scan: _Scan
     source: str
     page: str
+    prediction: str
     label: str
     reviewed_at: str
     comment: str
@@ -138,9 +140,8 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
             problems[line.number] = _why_not_found(line, entries.get(line.scan, ()), outbox)
             continue
         with_numbers = any(corrections.takes_number(entry.row) for entry in matching)
-        if not is_label(line.label, with_numbers=with_numbers):
-            labels = f"a number of at most {MAX_DIGITS} digits" if with_numbers else "0 to 9"
-            problems[line.number] = f"corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
+        if problem := _why_no_answer(line, matching, with_numbers=with_numbers):
+            problems[line.number] = problem
             continue
         found[line.number] = matching[0]
         first = first_lines.setdefault(matching[0].key, line)
@@ -180,6 +181,7 @@ def _parse(file: Path, problems: dict[int, str]) -> Iterator[_Line]:
                 (record["file"], sha256),
                 record.get("source", ""),
                 page,
+                record.get("prediction", "").strip(),
                 label,
                 record.get("reviewed_at", "").strip(),
                 _HIDDEN_FORMULA.sub("", record.get("comment", "").strip())[:MAX_COMMENT],
@@ -195,6 +197,33 @@ def _why_not_found(line: _Line, entries: Sequence[Entry], outbox: Path) -> str:
         return f"{row} has the source {line.source!r}: name its outbox with --outbox"
     page = f"the page {line.page}" if line.page else "an empty page"
     return f"{row} has {page}: save the corrections again"
+
+
+def _why_no_answer(line: _Line, entries: Sequence[Entry], *, with_numbers: bool) -> str:
+    """Return what is wrong with the answer of a line, given its rows; empty if nothing is."""
+    if with_numbers and (read := _find_reformatted(line, entries)):
+        return (
+            f"prediction is {line.prediction!r} and not {read!r}: a spreadsheet has taken text for numbers, "
+            "and corrected may lack zeros; save the corrections again, and read both columns as text"
+        )
+    if not is_label(line.label, with_numbers=with_numbers):
+        labels = f"a number of at most {MAX_DIGITS} digits" if with_numbers else "0 to 9"
+        return f"corrected is {line.label!r}: it must be {labels}, {NONE} or {OPEN}"
+    return ""
+
+
+def _find_reformatted(line: _Line, entries: Sequence[Entry]) -> str:
+    """Return the published prediction that a spreadsheet has made a number of in a line; empty if none has.
+
+    Then the answer may have lost its zeros, too, if it does not begin with one.
+    """
+    has_whole_answer = line.label in (NONE, OPEN) or (line.label.startswith("0") and line.label != "0")
+    published = [str(entry.row.prediction) for entry in entries if entry.row.prediction is not None]
+    if has_whole_answer or not line.prediction or line.prediction in published:
+        return ""
+    if not line.prediction.isdecimal():  # e.g. 32281.0 or 3.2281E+04, which digitbox never writes
+        return next(iter(published), "")
+    return next((read for read in published if int(read) == int(line.prediction)), "")
 
 
 def _find_entries(lines: Sequence[_Line], outbox: Path, corrections: Corrections) -> dict[_Scan, list[Entry]]:

@@ -3,15 +3,16 @@
 import csv
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from batch.errors import ConfigError, InputError
-from batch.records import Status
+from batch.records import Outcome, Status
 from batch.report.apply import WrongLinesError, apply, download_folder, find_saved
 from corrected import HEADER, REVIEWED_AT, Scene, exported, save
-from published import outcome, publish, scan
+from published import NOON, outcome, publish, scan
 
 
 @pytest.fixture
@@ -102,6 +103,83 @@ def test_one_wrong_line_stops_all_corrections(scene: Scene, case: str) -> None:
     assert problem.startswith("line 3: ")
     assert re.search(words, problem)
     assert (scene.files(), scene.audit()) == (before, [])
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> tuple[Path, list[Outcome]]:
+    """Publish three numbers; return the outbox and their outcomes."""
+    read = {"a.png": "0032281", "b.png": "0", "c.png": "500"}
+    outcomes = [
+        outcome(scan(tmp_path / "scans", name, ink))._replace(label=number)
+        for ink, (name, number) in enumerate(read.items(), 4)
+    ]
+    publish(tmp_path / "out", outcomes, with_numbers=True)
+    return tmp_path / "out", outcomes
+
+
+def save_numbers(outbox: Path, *lines: tuple[Outcome, str, str]) -> Path:
+    """Write corrections, each with a prediction and an answer."""
+    (published,) = outbox.glob("predictions-*.csv")
+    as_saved = [(answered._replace(label=prediction), label) for answered, prediction, label in lines]
+    return save(outbox.parent / "corrections.csv", as_saved, published)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answer"),
+    [
+        ("32281", "32281"),
+        ("32281", "7"),
+        ("32281.0", "32281.0"),
+        ("3,2281E+04", "32281"),
+        ("32.281", "32281"),
+    ],
+)
+def test_a_number_that_a_spreadsheet_cut_is_wrong(
+    numbers: tuple[Path, list[Outcome]], prediction: str, answer: str
+) -> None:
+    outbox, (first, _, last) = numbers
+    file = save_numbers(outbox, (last, "500", "600"), (first, prediction, answer))
+    with pytest.raises(WrongLinesError) as raised:
+        apply(file, outbox, "Anna")
+    assert raised.value.problems == [
+        f"line 3: prediction is {prediction!r} and not '0032281': a spreadsheet has taken text for numbers, "
+        "and corrected may lack zeros; save the corrections again, and read both columns as text"
+    ]
+    assert {row["prediction"] for row in exported(outbox).values()} == {"0032281", "0", "500"}
+
+
+@pytest.mark.parametrize(
+    ("prediction", "answer"),
+    [
+        ("0032281", "32281"),  # a person may say so
+        ("32281", "0032281"),  # pandas leaves the text if another line says none
+        ("32281", "none"),
+        ("32281.0", "open"),
+        ("7132281", "32281"),  # of an earlier row, whose file of results is gone
+        ("", "32281"),
+    ],
+)
+def test_a_whole_answer_of_a_number_counts(
+    numbers: tuple[Path, list[Outcome]], prediction: str, answer: str
+) -> None:
+    outbox, (first, zero, _) = numbers
+    file = save_numbers(outbox, (first, prediction, answer), (zero, "0", "0"))
+    assert [correction.corrected for correction in apply(file, outbox, "Anna").added] == [answer, "0"]
+
+
+def test_a_prediction_of_an_earlier_row_is_whole(numbers: tuple[Path, list[Outcome]]) -> None:
+    outbox, (first, _, _) = numbers
+    file = save_numbers(outbox, (first, "0032281", "32281"))
+    again = [first._replace(label="32281")]
+    publish(outbox, again, with_numbers=True, now=NOON + timedelta(hours=1))
+    assert len(apply(file, outbox, "Anna").added) == 1
+
+
+def test_a_digit_may_have_the_form_of_a_number(scene: Scene) -> None:
+    """pandas writes 7.0 if another row has no prediction; nothing of a digit is lost."""
+    save(scene.file, [(scene.unsure, "3")], scene.published)
+    scene.file.write_text(scene.file.read_text().replace(",7,3,", ",7.0,3,"))
+    assert len(apply(scene.file, scene.outbox, "Anna").added) == 1
 
 
 def test_contradicting_lines_are_wrong(scene: Scene) -> None:
