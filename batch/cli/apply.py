@@ -61,7 +61,7 @@ def apply(corrections: Path | None, outbox: Path, by: str) -> None:
 
 
 def _say_result(result: application.ApplyResult, outbox: Path) -> None:
-    total = len(result.added) + result.known
+    total = len(result.added) + result.known + result.outdated
     if not total:
         console.say("nothing to do: no corrections in the file")
         return
@@ -71,6 +71,7 @@ def _say_result(result: application.ApplyResult, outbox: Path) -> None:
     words = [f"{changed} changed", f"{confirmed} confirmed"]
     words += [f"{opened} left open"] if opened else []
     words += [f"{result.known} known before"] if result.known else []
+    words += [f"{result.outdated} older than the answer that counts"] if result.outdated else []
     export = command_line("export", outbox)
     console.say(f"{count(total, 'correction')}: {', '.join(words)}; for the results: {export}")
     folder = outbox / LABELLED

@@ -108,8 +108,9 @@ function give(given) {
 }
 
 function set(index, corrected, comment) {
-  const at = new Date().toISOString().replace(/\.\d+Z/, "Z");
-  ownAnswers.set(index, { corrected, comment, at });
+  const now = new Date().toISOString().replace(/\.\d+Z/, "Z");
+  const before = lastAnswer(index)?.at ?? "";
+  ownAnswers.set(index, { corrected, comment, at: before > now ? before : now }); // it is later on any clock
   store(index);
 }
 

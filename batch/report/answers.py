@@ -21,7 +21,7 @@ from batch.outbox.corrections import CorrectionStore
 from batch.records import Status
 from batch.report.pictures import read_scan
 from batch.report.rows import Entry
-from batch.results.corrected import NONE, OPEN, Correction, is_label
+from batch.results.corrected import NONE, OPEN, Correction, Corrections, is_label
 from batch.storage import durable
 from batch.storage.open_files import open_regular
 
@@ -51,6 +51,35 @@ class Answer:
         return row.reason or row.status.value if row.prediction is None else str(row.prediction)
 
 
+def without_outdated(answers: Iterable[Answer], corrections: Corrections) -> list[Answer]:
+    """Return the answers without those that are older than the one that counts, and differ from it.
+
+    An answer without a time is a new one, since nobody knows how old it is.
+    """
+    now = iso(utc_now())
+    return [
+        answer for answer in answers if not _is_outdated(answer, _answer_before(answer, corrections), now)
+    ]
+
+
+def _is_outdated(answer: Answer, before: Correction | None, now: str) -> bool:
+    if before is None or not _says_new(answer, before):
+        return False
+    # A browser's clock may be fast: nobody looks at a scan after the answer is saved. That of digitbox may
+    # have been fast, too: a time in the future says nothing.
+    before_at = min(before.reviewed_at, before.applied_at)
+    return "" < _utc(answer.reviewed_at) < before_at <= now
+
+
+def _answer_before(answer: Answer, corrections: Corrections) -> Correction | None:
+    row = answer.entry.row
+    return corrections.find(row.file, row.page, row.sha256, row.source)
+
+
+def _says_new(answer: Answer, before: Correction | None) -> bool:
+    return before is None or (answer.label, answer.comment) != (before.corrected, before.comment)
+
+
 def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Correction]:
     """Save the answers that say something new, all of them or none.
 
@@ -69,9 +98,8 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
     now = iso(utc_now())
     for answer in answers:
         row = answer.entry.row
-        before = store.current.find(row.file, row.page, row.sha256, row.source)
         new.pop(answer.entry.key, None)
-        if before is None or (answer.label, answer.comment) != (before.corrected, before.comment):
+        if _says_new(answer, _answer_before(answer, store.current)):
             new[answer.entry.key] = Correction(
                 file=row.file,
                 sha256=row.sha256,

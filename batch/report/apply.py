@@ -45,12 +45,14 @@ class ApplyResult:
     Attributes:
         added: The corrections that say something new.
         known: Number of corrections in the file that say nothing new.
+        outdated: Number of those that are older than another answer to the scan, which counts.
         copied: Number of scans newly copied to the folder of labelled scans.
         missing: Number of scans that could not be copied, because they are gone or have changed.
     """
 
     added: list[Correction]
     known: int
+    outdated: int
     copied: int
     missing: int
 
@@ -149,19 +151,21 @@ def apply(file: Path, outbox: Path, by: str) -> ApplyResult:
             problems[line.number] = f"it says {line.label}, but line {first.number} says {first.label}"
     if problems:
         raise WrongLinesError(file, [f"line {number}: {text}" for number, text in sorted(problems.items())])
-    new = [
+    all_answers = [
         Answer(found[line.number], line.label, line.reviewed_at, line.comment)
         for line in first_lines.values()
     ]
     try:
         with closing(CorrectionStore(outbox)) as store:
+            new = answers.without_outdated(all_answers, store.current)
             added = answers.save(store, new, by)
         copies = answers.copy_labelled(((answer.entry, answer.label) for answer in new), outbox)
     except OSError as error:
         raise OutboxError(
             f"cannot write to the outbox {outbox}: {error.strerror}; make room, and apply again"
         ) from error
-    return ApplyResult(added, len(new) - len(added), copies.copied, copies.missing)
+    outdated = len(all_answers) - len(new)
+    return ApplyResult(added, len(new) - len(added), outdated, copies.copied, copies.missing)
 
 
 def _parse(file: Path, problems: dict[int, str]) -> Iterator[_Line]:

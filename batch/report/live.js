@@ -89,6 +89,10 @@ function takeNews({ columns, models, sources, unlisted: counts, answered = [], a
     if (index === undefined) continue;
     isNew ||= savedAnswers.get(index)?.at !== answer.at || savedAnswers.get(index).corrected !== answer.corrected;
     savedAnswers.set(index, answer);
+    if (answer.at > ownAnswers.get(index)?.at) { // it waited here while somebody else gave a later one
+      ownAnswers.delete(index);
+      store(index);
+    }
   }
   if (audit) showAudit(audit);
   if (columns) {

@@ -182,6 +182,9 @@ class LiveRows:
     def save(self, content: object) -> tuple[list[tuple[Entry, str]], list[str]]:
         """Save answers that a page sent; they are on the disk when this returns.
 
+        A page that could not reach the server may send an answer that is older than that of another window.
+        The later one counts then, and the page hears of it as of any other.
+
         Args:
             content: A list of objects with `key`, `corrected`, `comment` and `reviewed_at`.
 
@@ -201,6 +204,7 @@ class LiveRows:
                 refused.append(item["key"])
             else:
                 new.append(answer)
+        new = answers.without_outdated(new, self._store.current)
         self.saved += len(answers.save(self._store, new, self._by))
         self._hear_answers()
         return [(answer.entry, answer.label) for answer in new], refused

@@ -76,6 +76,17 @@ def test_apply_reports_its_result(outcomes: list[Outcome]) -> None:
     )
 
 
+def test_apply_counts_answers_that_are_older(outcomes: list[Outcome]) -> None:
+    for minute, label in ((22, "3"), (10, "5")):
+        header, line = Path(save_correction(outcomes[1], label)).read_text().splitlines()
+        Path("corrections.csv").write_text(f"{header},reviewed_at\n{line},2026-01-02T16:{minute}:00Z\n")
+        result = digitbox("apply", "corrections.csv")
+    assert result.stdout == ""
+    assert result.stderr.startswith(
+        "1 correction: 0 changed, 0 confirmed, 1 older than the answer that counts; for the results: "
+    )
+
+
 def test_apply_names_the_commands_for_numbers_and_digits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

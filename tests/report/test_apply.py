@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from batch.clock import iso, utc_now
 from batch.errors import OutboxError
 from batch.outbox import batches
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.records import After, Status
+from batch.report import answers
 from batch.report.answers import is_confirmed
-from batch.report.apply import apply
+from batch.report.apply import ApplyResult, apply
 from batch.report.rows import collect, find_sources
 from batch.storage import durable
 from corrected import REVIEWED_AT, Scene, exported, save
@@ -71,6 +73,50 @@ def test_later_correction_replaces_only_its_own_row(scene: Scene) -> None:
         ("unsure.png", "5", "Ben"),
     ]
     assert scene.labelled() == {scene.unsure.sha256: 5, scene.blank.sha256: None}
+
+
+def apply_at(scene: Scene, label: str, reviewed_at: str, by: str) -> ApplyResult:
+    """Apply an answer that somebody gave at a time, as the file says it."""
+    save(scene.file, [(scene.unsure, label)], scene.published)
+    scene.file.write_text(scene.file.read_text().replace(REVIEWED_AT, reviewed_at))
+    return apply(scene.file, scene.outbox, by)
+
+
+def test_the_same_file_again_replaces_no_later_answer(scene: Scene) -> None:
+    apply_at(scene, "3", "2026-01-02T16:10:00Z", "Anna")
+    apply_at(scene, "5", "2026-01-02T16:22:00Z", "Ben")
+    before = scene.files(), scene.audit()
+    result = apply_at(scene, "3", "2026-01-02T16:10:00Z", "Anna")
+    assert (result.added, result.known, result.outdated, result.copied) == ([], 0, 1, 0)
+    assert (scene.files(), scene.audit()) == before
+    result = apply_at(scene, "5", "2026-01-02T16:10:00Z", "Anna")
+    assert (result.known, result.outdated) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [
+        ("2026-01-02T16:22:00Z", "2026-01-02T16:22:00Z"),  # put right in the file
+        ("2026-01-02T16:22:00Z", "02.01.2026 16:10"),
+        ("2026-01-02T16:22:00Z", ""),
+        ("", "2026-01-02T16:10:00Z"),
+        ("02.01.2026 16:22", "2026-01-02T16:10:00Z"),
+    ],
+)
+def test_without_a_later_time_the_last_file_counts(scene: Scene, before: str, then: str) -> None:
+    apply_at(scene, "3", before, "Anna")
+    assert apply_at(scene, "5", then, "Ben").outdated == 0
+    assert scene.results()["unsure.png"][0] == "5"
+
+
+def test_a_fast_clock_makes_no_answer_the_last(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply_at(scene, "3", "2999-01-01T00:00:00Z", "Anna")
+    later = utc_now() + timedelta(hours=1)
+    monkeypatch.setattr(answers, "utc_now", lambda: later)
+    assert apply_at(scene, "5", iso(later), "Ben").outdated == 0
+    monkeypatch.setattr(answers, "utc_now", lambda: NOON)  # the clock of digitbox was fast till now
+    assert apply_at(scene, "4", iso(NOON), "Eva").outdated == 0
+    assert scene.results()["unsure.png"][0] == "4"
 
 
 def test_an_open_answer_withdraws_the_one_before(scene: Scene) -> None:

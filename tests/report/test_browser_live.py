@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batch.clock import iso, utc_now
 from batch.outbox.corrections import load
 from batch.records import Outcome, Reason, Status
 from batch.report import rows
@@ -202,6 +203,30 @@ def test_the_later_answer_of_two_windows_stays(live_page: Callable[..., LivePage
     page.wait_for_text("saved", SAVED)
     assert labels(page.outbox) == {"unsure.png": "5"}
     again.end()
+
+
+AWAY = """const ask = fetch;
+const isAway = (path) => path === "answers" && window.away;
+window.fetch = (path, how) => (isAway(path) ? Promise.reject(TypeError()) : ask(path, how));"""
+SLOW_CLOCK = """const Now = Date;
+window.Date = class extends Now { constructor(...at) { super(...(at.length ? at : [0])); } };"""
+
+
+def test_an_answer_that_waited_gives_way_to_a_later_one(live_page: Callable[..., LivePage]) -> None:
+    page = live_page()
+    page.browser.execute_script(f"window.away = true; {AWAY}")
+    page.click("start")
+    page.press("3")
+    page.press("\ue00c")
+    assert wait_for(lambda: "1 answer waits in this browser." in page.text("trouble"))
+    later = iso(utc_now() + timedelta(minutes=1))
+    page.server.answer({"key": page.server.keys()["unsure.png"], "corrected": "5", "reviewed_at": later})
+    assert wait_for(lambda: page.digits()[0].split() == ["5", "instead", "of", "7"])
+    page.wait_for_text("trouble", "")
+    page.browser.execute_script(f"window.away = false; {SLOW_CLOCK}")
+    page.click_on("#list .file")
+    page.press("4")  # whoever has seen an answer gives a later one
+    assert wait_for(lambda: labels(page.outbox) == {"unsure.png": "4"})
 
 
 def test_accept_these_leaves_answers_that_come_meanwhile(live_page: Callable[..., LivePage]) -> None:

@@ -121,6 +121,15 @@ def test_a_window_hears_of_answers_and_results(opened: Opened, outbox: Path, tmp
     assert set(first.changes(5, 1)) == {"server", "rows", "answers", "answered"}
 
 
+def test_an_answer_that_waited_replaces_no_later_one(opened: Opened, outbox: Path) -> None:
+    """Two windows answer while the server is away, and the first one sends its answer last."""
+    rows = opened()
+    key = keys(rows)["unsure.png"]
+    rows.save([{**said(key, "5"), "reviewed_at": "2026-01-02T13:12:00Z"}])
+    assert rows.save([said(key, "3")]) == ([], [])
+    assert [correction.corrected for correction in load(outbox)] == ["5"]
+
+
 def test_a_window_can_tell_one_server_from_the_next(opened: Opened) -> None:
     """The next one sorts its rows anew, so the count of those that a window knows says nothing there."""
     first, second = opened(), opened()
