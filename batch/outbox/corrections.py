@@ -3,7 +3,7 @@
 They have a file of their own beside the ledger. A run writes to the ledger in transactions that last as long
 as it takes to read a batch, and a person's answer must not wait for that.
 
-A scan may have come back under another name, see `renamed`. It has the answers of its former name, too.
+A scan may have several names, see `renamed`. An answer to one of them is one to all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from batch.locations import Location, state_folder
 from batch.outbox import renamed, settled
 from batch.outbox.batches import SEVERITY, PageResult
 from batch.outbox.ledger import LEDGER, Ledger, Schema, has_tables
+from batch.outbox.renamed import FormerNames
 from batch.records import Outcome, Reason, Status
 from batch.results.corrected import OF_DIGITS, OF_NUMBERS, OPEN, Correction, Corrections, effect
-from batch.results.scan_keys import FormerNames, former_files
+from batch.results.scan_keys import ScanNames
 from batch.storage.durable import make_folder
 from batch.text import text_cell
 
@@ -98,7 +99,7 @@ class CorrectionStore:
         return added
 
     def add(self, corrections: Sequence[Correction]) -> None:
-        """Add corrections, all of them or none, also for new names of the scans.
+        """Add corrections, all of them or none, also for other names of the scans.
 
         They are on the disk when this returns.
 
@@ -109,7 +110,7 @@ class CorrectionStore:
         assert self._table is not None
         if has_tables(self._folder, LEDGER):
             with closing(Ledger(self._folder, read_only=True)) as ledger:
-                corrections = [*corrections, *_of_new_names(corrections, renamed.load(ledger))]
+                corrections = [*corrections, *_under_other_names(corrections, renamed.load(ledger))]
         marks = ", ".join("?" * len(_COLUMNS))
         with self._table.transaction():
             self._table.execute_many(
@@ -141,21 +142,23 @@ def carry_over(outbox: Location, former_names: FormerNames) -> None:
     Raises:
         OutboxError: The disk is full.
     """
-    if former_names and (answers := _of_new_names(load(outbox), former_names)):
+    new_names: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for (source, file, sha256), former in former_names.items():
+        new_names[source, former, sha256].append(file)
+    if new_names and (answers := _under_other_names(load(outbox), new_names)):
         with closing(CorrectionStore(outbox)) as store:
             store.add(answers)
 
 
-def _of_new_names(corrections: Iterable[Correction], former_names: FormerNames) -> list[Correction]:
-    """Return the corrections that scans of new names have from their former ones."""
-    new_names: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for source, file, sha256 in former_names:
-        for former in former_files(file, source, sha256, former_names):
-            new_names[former, sha256].append((source, file))
+def _under_other_names(corrections: Iterable[Correction], scan_names: ScanNames) -> list[Correction]:
+    """Return the corrections as ones of the other names of their scans."""
+    others: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
+    for (source, file, sha256), names in scan_names.items():
+        others[file, sha256] += ((source, name) for name in names if name != file)
     return [
-        replace(correction, file=file)
+        replace(correction, file=name)
         for correction in corrections
-        for source, file in new_names.get((correction.file, correction.sha256), ())
+        for source, name in others.get((correction.file, correction.sha256), ())
         if not source or correction.source in (source, "")
     ]
 

@@ -17,7 +17,7 @@ from batch.outbox.batches import Batch
 from batch.outbox.ledger import Ledger
 from batch.results import reader, schema
 from batch.results.corrected import EFFECTIVE_COLUMNS, Corrections
-from batch.results.scan_keys import FormerNames, scan_key, superseded_keys
+from batch.results.scan_keys import ScanNames, scan_key, superseded_keys
 from batch.results.schema import Record
 from batch.results.writers import Writer
 from batch.storage.durable import digest
@@ -73,8 +73,8 @@ class PublishedRows:
         """Return how many of the other files of results may have rows of the chosen time."""
         return self._chosen - self.missing
 
-    def former_names(self) -> FormerNames:
-        """Return the former names of scans that have another one now."""
+    def scan_names(self) -> ScanNames:
+        """Return the names of scans that have had several."""
         return renamed.load(self._ledger)
 
     def check_files(self) -> list[str]:
@@ -150,11 +150,11 @@ class LatestRows:
     Args:
         rows: The rows, each with its number, in order.
         has_old_files: True if some rows may lack their source.
-        former_names: The former names of scans that have another one now.
+        scan_names: The names of scans that have had several.
     """
 
     def __init__(
-        self, rows: Iterator[tuple[int, Record]], *, has_old_files: bool, former_names: FormerNames
+        self, rows: Iterator[tuple[int, Record]], *, has_old_files: bool, scan_names: ScanNames
     ) -> None:
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.execute("CREATE TABLE last (scan BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
@@ -168,7 +168,7 @@ class LatestRows:
                 row.get("page"),
                 row["sha256"],
                 has_old_files=has_old_files,
-                former_names=former_names,
+                scan_names=scan_names,
             )
         )
         try:
@@ -211,7 +211,7 @@ def export_rows(
         latest = None
         if source.choice.latest:
             latest = LatestRows(
-                source.rows(), has_old_files=source.has_old_files, former_names=source.former_names()
+                source.rows(), has_old_files=source.has_old_files, scan_names=source.scan_names()
             )
             stack.callback(latest.close)
         columns = names

@@ -25,7 +25,7 @@ from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import names
 from batch.results.corrected import Correction, is_label
-from batch.results.scan_keys import FormerNames, short_key, shortened, superseded_keys
+from batch.results.scan_keys import ScanNames, short_key, shortened, superseded_keys
 from batch.terminal import stderr
 
 _log = logging.getLogger(__name__)
@@ -128,21 +128,21 @@ class LiveRows:
         self._read.update(new)
         for path in self._folder.published(new):
             with suppress(InputError):  # somebody took it away again
-                former_names = self._folder.former_names()
+                scan_names = self._folder.scan_names()
                 for entry in self._folder.read(path):
-                    self._take(entry, former_names)
+                    self._take(entry, scan_names)
                 self._unlisted.sources.append(path)
         self._hear_answers()
 
     def _hear_answers(self) -> None:
         self._log += map(_described, self._store.refresh())
 
-    def _take(self, entry: Entry, former_names: FormerNames) -> None:
+    def _take(self, entry: Entry, scan_names: ScanNames) -> None:
         """Take one more row, to which earlier ones of its scan give way."""
         row = entry.row
         self._unlisted.read_again += entry.key in self._by_key
         for key in superseded_keys(
-            row.file, row.source, row.page, row.sha256, has_old_files=True, former_names=former_names
+            row.file, row.source, row.page, row.sha256, has_old_files=True, scan_names=scan_names
         ):
             self._unlisted.replace_left_out(key)
             if (old := shortened(key)) != entry.key and self._by_key.pop(old, None) is not None:

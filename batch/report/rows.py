@@ -18,7 +18,7 @@ from batch.records import Status
 from batch.results import reader
 from batch.results.corrected import OPEN, Correction, Corrections, effect
 from batch.results.reader import Row
-from batch.results.scan_keys import FormerNames, scan_key, short_key, superseded_keys
+from batch.results.scan_keys import ScanNames, scan_key, short_key, superseded_keys
 from batch.text import text_cell
 
 MAX_OK_ROWS = 200_000  # about 20 MB of page; a larger one opens slowly
@@ -196,11 +196,11 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
     ok_count = 0
     with ExitStack() as stack:
         folders: dict[Path, ResultsFolder] = {}
-        former_names: dict[Path, FormerNames] = {}
+        scan_names: dict[Path, ScanNames] = {}
         for path in reversed(paths):  # so that the last row of a scan comes first
             if path.parent not in folders:
                 folders[path.parent] = stack.enter_context(closing(ResultsFolder(path.parent)))
-                former_names[path.parent] = folders[path.parent].former_names()
+                scan_names[path.parent] = folders[path.parent].scan_names()
             for entry in folders[path.parent].read(path):
                 row = entry.row
                 scan = row.file, row.source, row.page, row.sha256
@@ -209,9 +209,7 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
                     report_rows.read_again += 1
                     continue
                 superseded.update(
-                    superseded_keys(
-                        *scan, has_old_files=has_old_files, former_names=former_names[path.parent]
-                    )
+                    superseded_keys(*scan, has_old_files=has_old_files, scan_names=scan_names[path.parent])
                 )
                 report_rows.add_counts(entry)
                 if not entry.doubtful and (ok_count := ok_count + 1) > max_ok_rows:
@@ -248,8 +246,8 @@ class ResultsFolder:
         """Return those files of this folder that digitbox published, in that order, as far as known."""
         return paths if self._ledger is None else published_files.in_order(self._ledger, paths)
 
-    def former_names(self) -> FormerNames:
-        """Return the former names of scans that have another one now, as far as that is known."""
+    def scan_names(self) -> ScanNames:
+        """Return the names of scans that have had several, as far as that is known."""
         return renamed.load(self._ledger)
 
     def read(self, path: Path) -> Iterator[Entry]:

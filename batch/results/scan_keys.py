@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-FormerNames = Mapping[tuple[str, str, str], str]
-"""By source, file and SHA-256 of a row: the file in earlier rows of the same scan."""
+ScanNames = Mapping[tuple[str, str, str], Collection[str]]
+"""By source, file and SHA-256 of a row: each file that rows of the same scan may have."""
 
 
 def scan_key(file: str, source: str | None, page: int | None, sha256: str | None) -> bytes:
@@ -32,13 +32,13 @@ def superseded_keys(
     sha256: str | None,
     *,
     has_old_files: bool,
-    former_names: FormerNames,
+    scan_names: ScanNames,
 ) -> Iterator[bytes]:
     """Yield the key of a row, and those of the rows that give way to it.
 
     A row may lack its content (the scan vanished, or could not be read), its page, or its source (results of
     older versions). It gives way to any later row that is the same in what it does have. A row also gives
-    way to one of the name that the scan has since.
+    way to one under another name of the scan.
 
     Args:
         file: The name in the row.
@@ -46,20 +46,12 @@ def superseded_keys(
         page: The page in the row.
         sha256: The digest in the row.
         has_old_files: True if some rows may lack their source.
-        former_names: The former names of scans that have another one now.
+        scan_names: The names of scans that have had several.
     """
     for known_source in {source or None, None} if has_old_files else {source}:
         for known_page in {page, None}:
             for known_sha256 in {sha256 or None, None}:
                 yield scan_key(file, known_source, known_page, known_sha256)
-    for former in former_files(file, source or "", sha256 or "", former_names):
+    for other in scan_names.get((source or "", file, sha256 or ""), ()):
         for known_page in {page, None}:
-            yield scan_key(former, source, known_page, sha256)
-
-
-def former_files(file: str, source: str, sha256: str, former_names: FormerNames) -> Iterator[str]:
-    """Yield the names that a scan had before this one, the latest first."""
-    files = [file]
-    while (former := former_names.get((source, files[-1], sha256), file)) not in files:
-        yield former
-        files.append(former)
+            yield scan_key(other, source, known_page, sha256)

@@ -144,7 +144,8 @@ def test_a_long_look_sees_names_after_an_upgrade(tmp_path: Path) -> None:
         assert renamed.load(reader) == {}
         with closing(Ledger(tmp_path)) as writer:
             writer.execute("INSERT INTO renamed VALUES ('/in', 'a-2.png', '5', 'a.png')")
-        assert renamed.load(reader) == {("/in", "a-2.png", "5"): "a.png"}
+        both = {"a.png", "a-2.png"}
+        assert renamed.load(reader) == {("/in", name, "5"): both for name in both}
 
 
 def test_an_outbox_with_and_without_a_ledger(tmp_path: Path) -> None:

@@ -288,7 +288,41 @@ def test_equal_scans_that_failed_one_after_another_go_back(digitbox: Digitbox, i
     assert "nothing to retry" in digitbox("retry").err
     digitbox("run", "--only-new", "--after", "move", "--settle", "0", "--max-files", "3")
     exported = digitbox("export", "--latest").out.splitlines()[1:]
-    assert sorted(line.split(",")[0] for line in exported) == ["bad-2.png", "bad-3.png", "bad.png"]
+    assert [line.split(",")[0] for line in exported] == ["bad.png"]
+
+
+@pytest.mark.parametrize("last", ["scan.png", "scan-2.png"])
+def test_a_scan_that_was_dropped_twice_stays_one(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, last: str
+) -> None:
+    read = "run", "--review-below", "1", "--after", "move", "--settle", "0"
+
+    def latest() -> list[tuple[str, str]]:
+        rows = csv.DictReader(io.StringIO(digitbox("export", "--latest").out))
+        return [(row["file"], row["status"]) for row in rows]
+
+    for _ in range(2):
+        fill(inbox, scan=TWO)
+        digitbox(*read)
+    assert latest() == [("scan.png", "review")]
+    assert digitbox("retry", "--status", "review").err.startswith("2 scans are new, 2 of them back")
+    assert names(inbox) == ["scan-2.png", "scan.png"]
+    for name in names(inbox):
+        os.utime(inbox / name, ns=2 * (10**18 + (name == last),))
+    for _ in range(2):
+        digitbox(*read, "--max-files", "1")
+    assert latest() == [(last, "review")]
+    (entry,) = collect(find_sources([tmp_path / "outbox"])).entries
+    assert (entry.row.file, json.loads(digitbox("status", "--json").out)["counts"]["review"]) == (last, 2)
+    with closing(CorrectionStore(tmp_path / "outbox")) as store:
+        answers.save(store, [Answer(entry, "2", "")], "Anna")
+    assert json.loads(digitbox("status", "--json").out)["counts"] == {
+        "ok": 2,
+        "review": 0,
+        "refused": 0,
+        "failed": 0,
+    }
+    assert digitbox("retry", "--status", "review").err.startswith("nothing to retry")
 
 
 def test_a_folder_that_an_older_version_moved_goes_back(digitbox: Digitbox, inbox: Path) -> None:
