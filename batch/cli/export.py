@@ -91,7 +91,8 @@ CSV_WRITERS: Mapping[str, Callable[[IO[str], list[str]], Writer]] = {
     type=NamedPath(readable=False, path_type=Path),
     default=STDOUT,
     show_default=True,
-    help="File to write, which must not exist. - is stdout.",
+    help="File to write, which must not exist. - is stdout. A suffix .csv, .parquet or .xlsx must be that of "
+    "the format.",
 )
 def export(
     outbox: Path,
@@ -126,6 +127,12 @@ def export(
     schema.check_format(format_name)
     if output == STDOUT and format_name != "csv":
         raise ConfigError(f"{format_name} cannot be written to stdout: give --output FILE")
+    suffix = output.suffix.lower().removeprefix(".")
+    if suffix in schema.EXPORT_FORMATS and suffix != format_name:
+        raise ConfigError(
+            f"{output} has the suffix of another format than {format_name}: add --format {suffix}, or name "
+            "another file"
+        )
     if dialect != "standard" and format_name != "csv":
         raise ConfigError(f"--dialect is for CSV, not for {format_name}: leave it out")
     if max_pictures and format_name != "xlsx":

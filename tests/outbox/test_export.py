@@ -328,6 +328,16 @@ def test_export_overwrites_nothing_and_leaves_nothing_half(
     assert sorted(os.listdir(tmp_path)) == ["outbox", "there"]
 
 
+@pytest.mark.parametrize("name", ["all.xlsx", "all.PARQUET"])
+def test_a_suffix_of_another_format_is_refused(digitbox: Digitbox, tmp_path: Path, name: str) -> None:
+    (tmp_path / "outbox").mkdir()
+    result = digitbox("export", "--output", name)
+    wanted = f"add --format {name.lower().removeprefix('all.')}, or name another file\n"
+    assert (result.code, result.err.endswith(wanted)) == (2, True)
+    assert digitbox("export", "--output", "all.csv").code == 0
+    assert sorted(os.listdir(tmp_path)) == ["all.csv", "outbox"]
+
+
 def test_no_outbox_and_no_ledger_yet(digitbox: Digitbox, tmp_path: Path) -> None:
     assert digitbox("export").code == 4
     (tmp_path / "outbox").mkdir()
