@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from batch.cli.config_file import read_config
 from batch.cli.options import COMMANDS, given_value
 from batch.cli.run import build_options, run
 from batch.config import CONFIG_FILE
+from batch.inference import model_store
 from batch.locations import absolute
 from batch.monitoring.ping import without_secrets
 from batch.terminal import console
@@ -85,6 +87,7 @@ def config(context: click.Context, as_json: bool) -> None:
         command = group.command.get_command(group, name)
         assert command is not None
         by_command[name] = settings_of(command, group, config_file)
+    _name_default_model(by_command)
     if as_json:
         content: dict[str, Any] = {
             command: {
@@ -100,6 +103,16 @@ def config(context: click.Context, as_json: bool) -> None:
             if not console.print_line(line):
                 break
     _check(group)
+
+
+def _name_default_model(by_command: Mapping[str, dict[str, Setting]]) -> None:
+    """Put the name in `models/CURRENT` of this folder, if it has that, into settings without a model."""
+    unset = [settings for settings in by_command.values() if settings["model"].source == "default"]
+    current = model_store.find_current() if unset else None
+    if current is not None:
+        name = model_store.read_default(current.parent)
+        for settings in unset:
+            settings["model"] = Setting(name, "file", absolute(str(current)))
 
 
 def _check(group: click.Context) -> None:

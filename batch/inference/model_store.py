@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -19,6 +19,7 @@ from batch.records import CLASSES_OF, SPECS, Input, Manifest, PreprocessSpec
 
 _log = logging.getLogger(__name__)
 
+HERE = Path("models")  # the folder of models in the current folder
 MANIFEST = "manifest.json"  # in each model folder
 CURRENT = "CURRENT"  # in the folder of models; holds the name of the default model
 KERAS_FILE = "model.keras"  # float32; read with `--runtime tensorflow`
@@ -44,10 +45,9 @@ def folders() -> tuple[Path, ...]:
     package = Path(__file__).resolve().parents[1]
     checkout = package.parent / "models"
     own = checkout if (checkout / CURRENT).is_file() else package / "models"
-    here = Path("models")
-    if here.is_dir() and _passes_over(here, "name a model with --model DIR"):
+    if HERE.is_dir() and _passes_over(HERE, "name a model with --model DIR"):
         return (own,)
-    return here, own
+    return HERE, own
 
 
 def _passes_over(folder: Path, advice: str) -> bool:
@@ -74,22 +74,61 @@ def find(model: str | None) -> Path:
     """
     searched = folders()
     if model is None:
-        searched = tuple(folder for folder in searched if os.path.isfile(folder / CURRENT))[:1]
-        if not searched:
-            raise ModelError("no default model: reinstall digitbox, or name a model with --model")
-        try:
-            model = (searched[0] / CURRENT).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"cannot read {searched[0] / CURRENT}: {error}; name a model in it") from error
-    elif os.path.isfile(Path(model) / MANIFEST):
+        return _find_default(searched)
+    if os.path.isfile(Path(model) / MANIFEST):
         is_name = NAME_PATTERN.fullmatch(model)
         if not (is_name and _passes_over(Path(model), f"to read with it, give --model ./{model}")):
             return Path(model)
     for folder in searched:
-        if NAME_PATTERN.fullmatch(model) and os.path.isfile(folder / model / MANIFEST):
+        if _has(folder, model):
             return folder / model
-    known = sorted({path.parent.name for folder in searched for path in folder.glob(f"*/{MANIFEST}")})
-    raise ModelError(f"no model {model!r}: name a folder with a {MANIFEST}, or one of: {', '.join(known)}")
+    raise ModelError(f"no model {model!r}: name a folder with a {MANIFEST}, or one of: {_known(searched)}")
+
+
+def find_current() -> Path | None:
+    """Return the file of the current folder that names the default model; None if digitbox's own is it."""
+    folder = folders()[0]
+    return folder / CURRENT if folder == HERE and os.path.isfile(folder / CURRENT) else None
+
+
+def _find_default(searched: Sequence[Path]) -> Path:
+    """Find the folder of the default model in these folders of models."""
+    folder = next((folder for folder in searched if os.path.isfile(folder / CURRENT)), None)
+    if folder is None:
+        raise ModelError("no default model: reinstall digitbox, or name a model with --model")
+    model = read_default(folder)
+    if not _has(folder, model):
+        advice = (
+            "reinstall digitbox" if folder == searched[-1] else "remove that file for digitbox's own model"
+        )
+        raise ModelError(
+            f"{folder / CURRENT} names the model {model!r}, which is not there: {advice}, or name one with "
+            f"--model: {_known(searched)}"
+        )
+    return folder / model
+
+
+def _known(searched: Sequence[Path]) -> str:
+    """Return the names of the models in these folders."""
+    return ", ".join(
+        sorted({path.parent.name for folder in searched for path in folder.glob(f"*/{MANIFEST}")})
+    )
+
+
+def read_default(folder: Path) -> str:
+    """Return the name in the file `CURRENT` of a folder of models.
+
+    Raises:
+        ModelError: The file cannot be read.
+    """
+    try:
+        return (folder / CURRENT).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"cannot read {folder / CURRENT}: {error}; name a model in it") from error
+
+
+def _has(folder: Path, model: str) -> bool:
+    return NAME_PATTERN.fullmatch(model) is not None and os.path.isfile(folder / model / MANIFEST)
 
 
 def load_manifest(model_dir: Path) -> Manifest:

@@ -57,6 +57,20 @@ def test_every_option_of_both_is_there_with_its_default(digitbox: Digitbox) -> N
                 assert shown[name] == expected
 
 
+def test_the_default_model_of_a_folder_is_shown(
+    digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_store, "folders", lambda: (Path("models"), tmp_path / "own"))
+    assert json.loads(digitbox("config", "--json").out)["run"]["model"]["from"] == "default"
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "CURRENT").write_text("office\n")
+    shown = json.loads(digitbox("config", "--json").out)
+    expected = {"value": "office", "from": "file", "where": f"{tmp_path}/models/CURRENT"}
+    assert shown["run"]["model"] == shown["watch"]["model"] == expected
+    (tmp_path / "digitbox.toml").write_text('model = "cnn"\n')
+    assert json.loads(digitbox("config", "--json").out)["run"]["model"]["value"] == "cnn"
+
+
 def test_another_file_and_what_is_wrong_in_it(digitbox: Digitbox, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('ignore = ["*\\n.png"]\n')
     result = digitbox("--config", "mine.toml", "config")

@@ -65,8 +65,12 @@ def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pyte
     model_writer.make_default(own.parent, "fake")
     assert model_store.find(None) == own
     (own.parent / model_store.CURRENT).write_text("gone\n")
-    with pytest.raises(ModelError, match="no model 'gone'"):
+    with pytest.raises(ModelError) as raised:
         model_store.find(None)
+    assert str(raised.value) == (
+        f"{own.parent / model_store.CURRENT} names the model 'gone', which is not there: remove that file "
+        "for digitbox's own model, or name one with --model: fake"
+    )
     (own.parent / model_store.CURRENT).unlink()
     (own.parent / model_store.CURRENT).mkdir()
     with pytest.raises(
