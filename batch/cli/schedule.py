@@ -243,7 +243,8 @@ def _schedule_watcher(
 
         _say_failure(lambda: metrics_server.check_host(address), ConfigError)
     if not inbox.is_dir():
-        console.say(f"note: as things are now, it would fail: no inbox {inbox}")
+        problem = f"the inbox {inbox} is a file" if inbox.is_file() else f"no inbox {inbox}"
+        console.say(f"note: as things are now, it would fail: {problem}")
     if does_install:
         for line in install.install(service, True):
             console.say(line)

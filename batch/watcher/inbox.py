@@ -32,6 +32,10 @@ def find_inputs(options: WatchOptions, path: str | None = None) -> Inputs:
         InputError: There is no inbox, or digitbox cannot list it.
     """
     path = path or os.path.realpath(options.inbox)
+    if os.path.isfile(path):
+        raise InputError(
+            f"the inbox {options.inbox} is a file: name its folder, or read it with digitbox run"
+        )
     if not os.path.isdir(path):
         raise InputError(f"no inbox {options.inbox}: make that folder, or name another")
     return Inputs([path], options.recursive, options.outbox, options.ignore)

@@ -54,6 +54,15 @@ def test_an_inbox_that_cannot_be(digitbox: Digitbox, command: str, inbox: str, c
 
 
 @pytest.mark.usefixtures("folders")
+def test_a_file_is_no_inbox(digitbox: Digitbox) -> None:
+    file = "inbox/inbox.png"
+    result = digitbox("watch", file)
+    wanted = f"the inbox {file} is a file: name its folder, or read it with digitbox run\n"
+    assert (result.code, result.err.endswith(wanted)) == (4, True)
+    assert "it would fail: the inbox " in digitbox("schedule", "--watch", file).err
+
+
+@pytest.mark.usefixtures("folders")
 def test_a_scheduled_run_reads_it(
     digitbox: Digitbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
