@@ -71,6 +71,14 @@ def test_the_default_model_of_a_folder_is_shown(
     assert json.loads(digitbox("config", "--json").out)["run"]["model"]["value"] == "cnn"
 
 
+def test_relative_paths_count_from_the_current_folder(digitbox: Digitbox, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "elsewhere" / "mine.toml").write_text('inbox = "scans"\noutbox = "results"\n')
+    assert digitbox("--config", "elsewhere/mine.toml", "run").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "results", "scans"]
+
+
 def test_another_file_and_what_is_wrong_in_it(digitbox: Digitbox, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('ignore = ["*\\n.png"]\n')
     result = digitbox("--config", "mine.toml", "config")
