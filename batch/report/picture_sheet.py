@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from batch.outbox import renamed
 from batch.outbox.ledger import Ledger
 from batch.preprocessing.resize import shrink
 from batch.records import Status
@@ -44,7 +45,8 @@ class PictureWriter:
         self._names = names
         self._ledger, self._outbox = ledger, outbox
         self._left = max_pictures
-        self._batch_id, self._scans = "", BatchScans(None, "", outbox)
+        self._scan_names = renamed.load(ledger)
+        self._batch_id, self._scans = "", BatchScans(None, "", outbox, {})
 
     def add(self, row: Sequence[Any]) -> None:
         """Write one row, with the picture of its scan if that is not ok."""
@@ -61,7 +63,7 @@ class PictureWriter:
             return TOO_MANY
         if record["batch"] != self._batch_id:
             self._batch_id = record["batch"]
-            self._scans = BatchScans(self._ledger, self._batch_id, self._outbox)
+            self._scans = BatchScans(self._ledger, self._batch_id, self._outbox, self._scan_names)
         scan = record["file"], record["sha256"] or ""
         page = record.get("page")
         paths = self._scans.paths(*scan, record.get("source") or "", page)

@@ -257,9 +257,10 @@ class ResultsFolder:
             InputError: The file cannot be read.
         """
         by_id: dict[str, BatchScans] = {}
+        scan_names = self.scan_names()
         for row in reader.read(path):
             if row.batch not in by_id:
-                by_id[row.batch] = BatchScans(self._ledger, row.batch, self._folder)
+                by_id[row.batch] = BatchScans(self._ledger, row.batch, self._folder, scan_names)
             correction = self._corrections.find(row.file, row.page, row.sha256, row.source)
             yield Entry(row, by_id[row.batch].paths(row.file, row.sha256, row.source, row.page), correction)
 
@@ -276,10 +277,11 @@ class BatchScans:
         ledger: The ledger of the outbox; None if it has none.
         batch_id: The batch.
         folder: The folder of the results.
+        scan_names: The names of scans that have had several.
     """
 
-    def __init__(self, ledger: Ledger | None, batch_id: str, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, ledger: Ledger | None, batch_id: str, folder: Path, scan_names: ScanNames) -> None:
+        self._folder, self._scan_names = folder, scan_names
         self._paths: defaultdict[tuple[str, str], list[tuple[str, ...]]] = defaultdict(list)
         batch = None if ledger is None else batches.find_published(ledger, batch_id)
         if ledger is None or batch is None:
@@ -303,5 +305,6 @@ class BatchScans:
         same_scans = self._paths.get((file, sha256))
         if same_scans:  # all pages of a file have its paths
             return same_scans.pop() if page is None else same_scans[-1]
-        in_source = (f"{source}/{file}",) if source else ()
+        names = self._scan_names.get((source, file, sha256), (file,))  # `retry` may have given it another
+        in_source = (f"{source}/{name}" for name in names if source)
         return (*in_source, str(self._folder / file), file)

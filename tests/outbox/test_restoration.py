@@ -117,6 +117,15 @@ def test_an_answer_to_a_former_name_counts_after_retry(
     assert found[entry.row.sha256] == (new_names[-1], "3")
 
 
+def test_a_scan_is_found_under_its_new_name(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
+    fill(inbox, scan=TWO)
+    digitbox("run", "--after", "move", "--settle", "0")
+    fill(inbox, scan=TWO[:60])
+    assert digitbox("retry", "--status", "ok").err.startswith("1 scan is new, back")
+    (entry,) = collect(find_sources([tmp_path / "outbox"])).entries
+    assert answers.copy_labelled([(entry, "2")], tmp_path / "outbox").copied == 1
+
+
 def test_pages_replace_the_failed_row_of_a_former_name(
     digitbox: Digitbox, inbox: Path, tmp_path: Path
 ) -> None:
