@@ -108,5 +108,5 @@ def test_it_says_why_it_is_paused(heard: socket.socket, tmp_path: Path, fake_mod
             scene.ticking.at(seconds, lambda: lines.extend(messages(heard)))
         scene.watch(200)
         said = [line for line in lines if line.startswith("STATUS=")]
-        assert said[0].startswith("STATUS=paused: cannot write to the outbox")
+        assert said[0].startswith("STATUS=paused: somebody moved or replaced")
         assert said[1].startswith("STATUS=watching")
