@@ -142,7 +142,7 @@ def test_a_model_that_is_gone_ends_no_watcher(
     result = digitbox("watch")
     assert (result.code, len(seen)) == (0, 4), result.err
     assert seen[0] == seen[1] == seen[2]
-    lines = [line for line in result.err.splitlines() if "no model 'fake'" in line]
+    lines = [line for line in result.err.splitlines() if "names the model 'fake', which is not there" in line]
     assert len(lines) == 2 and all("the options and the model stay as they were" in line for line in lines)
     file.unlink()
     fake_model.rename(fake_model.with_name("away"))
