@@ -15,9 +15,9 @@ CLASSES, BLANK = spelling.CLASSES, spelling.BLANK
 COLUMN_CLASSES = FRAMES * CLASSES  # logits of one column
 # Filters, and strides down and along, of the first convolutions.
 TRUNK = ((16, 2, 2), (40, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1))
-REFINED = (3, 4)  # the convolutions of these that a residual block follows
+REFINED = (0, 1, 1, 2, 2)  # residual blocks after each of these
 ACROSS, ALONG = 192, 192  # filters over the whole height that is left, and along the line
-REFINED_ALONG = 2  # residual blocks along the line
+REFINED_ALONG = 3  # residual blocks along the line
 
 
 def build() -> Any:
@@ -31,8 +31,8 @@ def build() -> Any:
     for index, (filters, down, right) in enumerate(TRUNK):
         kernel = (6, 6) if index == 0 else (3, 3)
         x = _relu(_convolve(x, filters, kernel, f"conv{index}", strides=(down, right)))
-        if index in REFINED:
-            x = _refine(x, (3, 3), f"refine{index}")
+        for block in range(REFINED[index]):
+            x = _refine(x, (3, 3), f"refine{index}_{block}")
     rows = x.shape[1]
     x = keras.layers.ZeroPadding2D((0, 1), name="beside")(x)
     x = _relu(_convolve(x, ACROSS, (rows, 3), "across", padding="valid"))
