@@ -9,8 +9,9 @@ from batch.inference import steps
 from batch.inference.decision import Decision
 from batch.inference.look import cut
 from batch.inference.models import Model
-from batch.inference.number_decision import NumberDecision, Spelled, decide
+from batch.inference.number_decision import NumberDecision, NumberThresholds, Spelled, decide
 from batch.inference.numbers import NumberReader
+from batch.preprocessing.dash import has_dash
 from batch.preprocessing.look import look_input
 from batch.preprocessing.number_line import small_line_of, strip_of
 from batch.records import Grey, Reason, Status
@@ -62,11 +63,18 @@ def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
 
 
 def _read(strips: Sequence[Grey], numbers: NumberReader) -> list[Line]:
-    blank = NumberDecision(Status.REFUSED, Reason.BLANK)
     return [
-        Line(strip, spelled, decide(spelled, numbers.thresholds) if strip.max() > NO_INK else blank)
+        Line(strip, spelled, _decide(strip, spelled, numbers.thresholds))
         for strip, spelled in zip(strips, numbers.spell(strips), strict=True)
     ]
+
+
+def _decide(strip: Grey, spelled: Spelled, thresholds: NumberThresholds) -> NumberDecision:
+    if strip.max() <= NO_INK:
+        return NumberDecision(Status.REFUSED, Reason.BLANK)
+    decision = decide(spelled, thresholds)
+    is_ok = decision.status is Status.OK
+    return _doubted(decision) if is_ok and has_dash(strip, spelled.middles) else decision
 
 
 def _surer(whole: Line, closer: Line) -> Line:
