@@ -15,6 +15,7 @@ from batch.cli.config_file import read_config
 from batch.cli.options import COMMANDS, given_value
 from batch.cli.run import build_options, run
 from batch.config import CONFIG_FILE
+from batch.errors import ModelError
 from batch.inference import model_store
 from batch.locations import absolute
 from batch.monitoring.ping import without_secrets
@@ -110,7 +111,10 @@ def _name_default_model(by_command: Mapping[str, dict[str, Setting]]) -> None:
     unset = [settings for settings in by_command.values() if settings["model"].source == "default"]
     current = model_store.find_current() if unset else None
     if current is not None:
-        name = model_store.read_default(current.parent)
+        try:
+            name = model_store.read_default(current.parent)
+        except ModelError:  # what reads with it says so
+            return
         for settings in unset:
             settings["model"] = Setting(name, "file", absolute(str(current)))
 

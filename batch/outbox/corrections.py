@@ -110,7 +110,10 @@ class CorrectionStore:
         assert self._table is not None
         if has_tables(self._folder, LEDGER):
             with closing(Ledger(self._folder, read_only=True)) as ledger:
-                corrections = [*corrections, *_under_other_names(corrections, renamed.load(ledger))]
+                others = _under_other_names(corrections, renamed.load(ledger))
+            given = {(each.file, each.sha256, each.page) for each in corrections}
+            others = [each for each in others if (each.file, each.sha256, each.page) not in given]
+            corrections = [*corrections, *others]
         marks = ", ".join("?" * len(_COLUMNS))
         with self._table.transaction():
             self._table.execute_many(

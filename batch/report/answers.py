@@ -67,7 +67,7 @@ def _is_outdated(answer: Answer, before: Correction | None, now: str) -> bool:
         return False
     # A browser's clock may be fast: nobody looks at a scan after the answer is saved. That of digitbox may
     # have been fast, too: a time in the future says nothing.
-    before_at = min(before.reviewed_at, before.applied_at)
+    before_at = min(before.reviewed_at or before.applied_at, before.applied_at)
     return "" < _utc(answer.reviewed_at) < before_at <= now
 
 

@@ -225,9 +225,10 @@ def _find_reformatted(line: _Line, entries: Sequence[Entry]) -> str:
     published = [str(entry.row.prediction) for entry in entries if entry.row.prediction is not None]
     if has_whole_answer or not line.prediction or line.prediction in published:
         return ""
-    if not line.prediction.isdecimal():  # e.g. 32281.0 or 3.2281E+04, which digitbox never writes
+    # digitbox never writes e.g. 32281.0 or 3.2281E+04.
+    if not (line.prediction.isascii() and line.prediction.isdecimal()):
         return next(iter(published), "")
-    return next((read for read in published if int(read) == int(line.prediction)), "")
+    return next((read for read in published if read.lstrip("0") == line.prediction.lstrip("0")), "")
 
 
 def _find_entries(lines: Sequence[_Line], outbox: Path, corrections: Corrections) -> dict[_Scan, list[Entry]]:

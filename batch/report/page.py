@@ -125,7 +125,7 @@ def answer(correction: Correction) -> dict[str, str]:
         "corrected": correction.corrected,
         "comment": correction.comment,
         "by": correction.corrected_by,
-        "at": correction.reviewed_at,
+        "at": correction.reviewed_at or correction.applied_at,
     }
 
 

@@ -69,6 +69,9 @@ def test_the_default_model_of_a_folder_is_shown(
     assert shown["run"]["model"] == shown["watch"]["model"] == expected
     (tmp_path / "digitbox.toml").write_text('model = "cnn"\n')
     assert json.loads(digitbox("config", "--json").out)["run"]["model"]["value"] == "cnn"
+    (tmp_path / "digitbox.toml").unlink()
+    (tmp_path / "models" / "CURRENT").write_bytes(b"\xff\xfe")
+    assert json.loads(digitbox("config", "--json").out)["run"]["model"]["from"] == "default"
 
 
 def test_relative_paths_count_from_the_current_folder(digitbox: Digitbox, tmp_path: Path) -> None:

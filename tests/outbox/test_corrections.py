@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batch.errors import LedgerError, OutboxError
 from batch.outbox import corrections
 from batch.outbox.corrections import CorrectionStore
-from batch.outbox.ledger import open_ledger
+from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.retry import ScanFilter, retry_scans
 from batch.records import Reason, Status
 from batch.results.corrected import Correction, Corrections
@@ -65,6 +65,19 @@ def test_other_processes_see_what_is_added(tmp_path: Path) -> None:
         assert [added.corrected for added in first.refresh()] == ["3", "4"]
         assert answer_of(first.current, "a", None, "/scans") == "4"
         assert (first.refresh(), second.refresh()) == ([], [correction("a", "4")])
+
+
+def test_each_name_of_a_scan_has_the_answer_that_was_given_to_it(tmp_path: Path) -> None:
+    """If an answer is given to one name only, it is one to all."""
+    (tmp_path / ".digitbox").mkdir()
+    with closing(Ledger(tmp_path / ".digitbox")) as ledger:
+        ledger.execute("INSERT INTO renamed VALUES ('/scans', 'a-2', ?, 'a')", (correction("a", "3").sha256,))
+    both = [correction("a", "3"), correction("a-2", "8")]
+    with closing(CorrectionStore(tmp_path)) as store:
+        store.add(both)
+        assert [added.corrected for added in store.refresh()] == ["3", "8"]
+        store.add(both[:1])
+        assert [(added.file, added.corrected) for added in store.refresh()] == [("a", "3"), ("a-2", "3")]
 
 
 def test_two_processes_may_make_the_file_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

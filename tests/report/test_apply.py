@@ -99,14 +99,19 @@ def test_the_same_file_again_replaces_no_later_answer(scene: Scene) -> None:
         ("2026-01-02T16:22:00Z", "2026-01-02T16:22:00Z"),  # put right in the file
         ("2026-01-02T16:22:00Z", "02.01.2026 16:10"),
         ("2026-01-02T16:22:00Z", ""),
-        ("", "2026-01-02T16:10:00Z"),
-        ("02.01.2026 16:22", "2026-01-02T16:10:00Z"),
     ],
 )
 def test_without_a_later_time_the_last_file_counts(scene: Scene, before: str, then: str) -> None:
     apply_at(scene, "3", before, "Anna")
     assert apply_at(scene, "5", then, "Ben").outdated == 0
     assert scene.results()["unsure.png"][0] == "5"
+
+
+@pytest.mark.parametrize("at", ["", "02.01.2026 16:22"])
+def test_an_answer_without_a_time_is_of_when_it_was_applied(scene: Scene, at: str) -> None:
+    apply_at(scene, "3", at, "Anna")
+    assert apply_at(scene, "5", "2026-01-02T16:10:00Z", "Ben").outdated == 1
+    assert scene.results()["unsure.png"][0] == "3"
 
 
 def test_a_fast_clock_makes_no_answer_the_last(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

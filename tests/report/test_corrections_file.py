@@ -132,6 +132,7 @@ def save_numbers(outbox: Path, *lines: tuple[Outcome, str, str]) -> Path:
         ("32281.0", "32281.0"),
         ("3,2281E+04", "32281"),
         ("32.281", "32281"),
+        ("٣٢٢٨١", "32281"),  # digits of another script
     ],
 )
 def test_a_number_that_a_spreadsheet_cut_is_wrong(
@@ -156,6 +157,7 @@ def test_a_number_that_a_spreadsheet_cut_is_wrong(
         ("32281", "none"),
         ("32281.0", "open"),
         ("7132281", "32281"),  # of an earlier row, whose file of results is gone
+        ("9" * 5000, "32281"),  # more digits than Python makes an integer of
         ("", "32281"),
     ],
 )
