@@ -1,4 +1,3 @@
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,9 +16,10 @@ from batch.outbox.ledger import Ledger
 from batch.records import Outcome, Reason, Status
 from batch.report import answers
 from batch.report import rows as report_rows
-from batch.report.live import Audit, LiveRows, WrongAnswersError
+from batch.report.live import LiveRows, WrongAnswersError
 from batch.report.pictures import Models
 from batch.results.scan_keys import short_key
+from live_rows import keys, page_data, said
 from published import NOON, four, outcome, publish, scan
 
 pytestmark = pytest.mark.usefixtures("fake_model")
@@ -43,15 +43,6 @@ def opened(outbox: Path) -> Iterator[Opened]:
     yield open_it
     for opened_rows in rows:
         opened_rows.close()
-
-
-def keys(rows: LiveRows) -> dict[str, str]:
-    columns = rows.changes(0, 0)["columns"]
-    return dict(zip(columns["file"], columns["key"], strict=True))
-
-
-def said(key: str, corrected: str, comment: str = "") -> dict[str, str]:
-    return {"key": key, "corrected": corrected, "comment": comment, "reviewed_at": "2026-01-02T13:00:00Z"}
 
 
 def test_an_answer_is_saved_and_copied(opened: Opened, outbox: Path) -> None:
@@ -143,12 +134,6 @@ def test_a_page_that_is_loaded_later_has_the_answers(opened: Opened) -> None:
     columns = rows.changes(0, 0)["columns"]
     assert [answer["corrected"] for answer in columns["answers"].values()] == ["3"]
     assert '"corrected":"3"' in rows.html()
-
-
-def page_data(rows: LiveRows) -> dict[str, Any]:
-    """Return what the script of the page gets, if somebody loads it now."""
-    start = '<script type="application/json" id="data">'
-    return dict(json.loads(rows.html().partition(start)[2].partition("</script>")[0]))
 
 
 def test_a_page_that_is_loaded_later_counts_answers_and_new_rows(
@@ -356,35 +341,6 @@ def test_copies_are_looked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         rows.copy_labelled([(entry, "6") for entry, _ in labelled])
     assert len(listed) < len(names)
     assert [path.parent.name for path in (tmp_path / "out").glob("corrected/*/*")] == ["6"] * len(names)
-
-
-def test_audit_takes_ok_rows_and_counts_the_wrong(tmp_path: Path) -> None:
-    outcomes = [outcome(scan(tmp_path / "scans", f"{number}.png", number)) for number in range(1, 10)]
-    review = outcome(scan(tmp_path / "scans", "review.png", 10), Status.REVIEW, 7)
-    publish(tmp_path / "out", [*outcomes, review])
-    with closing(LiveRows(tmp_path / "out", "Anna", Models(), 5)) as rows:
-        chosen = rows.changes(0, 0)["audit"]
-        assert (chosen["size"], chosen["answered"]) == (5, 0)
-        names = {key: name for name, key in keys(rows).items()}
-        sample = list(rows._audit)
-        assert "review.png" not in {names[key] for key in sample}
-        rows.save([said(sample[0], "1"), said(sample[1], "2"), said(sample[2], "open")])
-        assert rows.audit() == Audit(5, 2, 1)
-        assert rows.changes(0, 0)["audit"]["words"] == "1 of 2 wrong: 50.0% (95% interval 9.5% to 90.5%)"
-    with closing(LiveRows(tmp_path / "out", "Anna", Models(), 5)) as rows:  # it goes on after a pause
-        assert (list(rows._audit), rows.audit().answered) == (sample, 2)
-
-
-def test_an_audit_without_an_ok_row_is_no_review(tmp_path: Path) -> None:
-    doubtful = outcome(scan(tmp_path / "scans", "review.png"), Status.REVIEW, 7, Reason.LOW_CONFIDENCE)
-    publish(tmp_path / "out", [doubtful])
-    with closing(LiveRows(tmp_path / "out", "Anna", Models(), 5)) as rows:
-        assert page_data(rows)["live"]["audit"] == []
-        nothing = "no scan was ok, so there was nothing to audit"
-        assert rows.changes(0, 0)["audit"] == {"answered": 0, "size": 0, "words": nothing}
-    with closing(LiveRows(tmp_path / "out", "Anna", Models())) as rows:
-        assert "audit" not in page_data(rows)["live"]
-        assert "audit" not in rows.changes(0, 0)
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
