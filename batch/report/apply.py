@@ -236,8 +236,9 @@ def _find_entries(lines: Sequence[_Line], outbox: Path, corrections: Corrections
     wanted = {line.scan for line in lines}
     found: dict[_Scan, list[Entry]] = {}
     with closing(ResultsFolder(outbox, corrections)) as folder:
+        scan_names = folder.scan_names()
         for path in reversed(find_sources([outbox])):
-            for entry in folder.read(path):
+            for entry in folder.read(path, scan_names):
                 scan = entry.row.file, entry.row.sha256
                 if scan in wanted:
                     found.setdefault(scan, []).append(entry)

@@ -129,7 +129,7 @@ class LiveRows:
         for path in self._folder.published(new):
             with suppress(InputError):  # somebody took it away again
                 scan_names = self._folder.scan_names()
-                for entry in self._folder.read(path):
+                for entry in self._folder.read(path, scan_names):
                     self._take(entry, scan_names)
                 self._unlisted.sources.append(path)
         self._hear_answers()

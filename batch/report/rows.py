@@ -201,7 +201,7 @@ def collect(paths: Sequence[Path], max_ok_rows: int = MAX_OK_ROWS) -> ReportRows
             if path.parent not in folders:
                 folders[path.parent] = stack.enter_context(closing(ResultsFolder(path.parent)))
                 scan_names[path.parent] = folders[path.parent].scan_names()
-            for entry in folders[path.parent].read(path):
+            for entry in folders[path.parent].read(path, scan_names[path.parent]):
                 row = entry.row
                 scan = row.file, row.source, row.page, row.sha256
                 key = scan_key(*scan)
@@ -250,14 +250,17 @@ class ResultsFolder:
         """Return the names of scans that have had several, as far as that is known."""
         return renamed.load(self._ledger)
 
-    def read(self, path: Path) -> Iterator[Entry]:
+    def read(self, path: Path, scan_names: ScanNames) -> Iterator[Entry]:
         """Yield the rows of a file of results in this folder.
+
+        Args:
+            path: The file.
+            scan_names: What `scan_names` returned, once for many files.
 
         Raises:
             InputError: The file cannot be read.
         """
         by_id: dict[str, BatchScans] = {}
-        scan_names = self.scan_names()
         for row in reader.read(path):
             if row.batch not in by_id:
                 by_id[row.batch] = BatchScans(self._ledger, row.batch, self._folder, scan_names)

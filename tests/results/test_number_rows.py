@@ -141,7 +141,7 @@ def test_a_person_corrects_numbers_with_numbers(tmp_path: Path) -> None:
     assert [row["corrected"] for row in found] == ["0042", "7", "000", None, "wrong_length"]
     frame = read_results(tmp_path)
     assert frame["prediction"][[0, 1, 4]].tolist() == ["0043", "7", "12345"]
-    effective = [entry.status for entry in ResultsFolder(tmp_path).read(path)]
+    effective = [entry.status for entry in ResultsFolder(tmp_path).read(path, {})]
     assert effective == [Status.OK, Status.OK, Status.REFUSED, Status.OK, Status.OK]
 
 
@@ -156,7 +156,7 @@ def test_a_person_s_number_stays_if_read_as_a_digit(is_alone: bool, format_name:
     found = list(map(said.apply, reader.records(digits)))[:3]
     assert [row["prediction"] for row in found] == ["0043", 8, 2]
     assert {(row["status"], row["reason"]) for row in found} == {("ok", None)}
-    entries = list(ResultsFolder(tmp_path).read(digits))[:3]
+    entries = list(ResultsFolder(tmp_path).read(digits, {}))[:3]
     assert [(entry.status, entry.digit) for entry in entries] == [
         (Status.OK, None),
         (Status.OK, 8),
