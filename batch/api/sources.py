@@ -17,6 +17,7 @@ from batch.errors import ConfigError, ImageError
 from batch.images import decode
 from batch.images.container import check_size, max_bytes
 from batch.images.grey import from_pixels
+from batch.images.pixels import reporting
 from batch.locations import check_location
 from batch.records import Image, Reason, ScanRef
 from batch.terminal import stderr
@@ -242,6 +243,7 @@ def _load(image: Any) -> None:
         raise OSError("its file is closed") from error
 
 
+@reporting()
 def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
     """Return the pixels of an image of Pillow, upright, with blue first.
 
@@ -263,8 +265,6 @@ def _pixels_of(image: Any, max_pixels: int) -> npt.NDArray[Any]:
         if upright.mode in _AS_THEY_ARE:
             return np.asarray(upright)
         return _in_order(np.asarray(upright.convert("RGB")), "RGB")
-    except MemoryError as error:
-        raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
     except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
         # A file that Pillow opened is damaged or closed.
         raise ImageError(Reason.DAMAGED, f"Pillow cannot load it: {error}") from error

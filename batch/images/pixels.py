@@ -127,12 +127,10 @@ def reporting() -> Iterator[None]:
     """Turn errors of OpenCV and a lack of memory into an `ImageError`."""
     try:
         yield
-    except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
+    except (cv2.error, MemoryError) as error:
+        if isinstance(error, MemoryError) or error.code == cv2.Error.StsNoMem:
             raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
         raise ImageError(Reason.DAMAGED, f"cannot be decoded: {error.err}") from error
-    except MemoryError as error:
-        raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels") from error
 
 
 def _decode(buffer: Buffer, container: Container, full_size: bool) -> Grey:
@@ -193,11 +191,11 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int, m
     """
     size = container.height_px, container.width_px
     check_side(*size)
-    with reporting(), buffer.patched(container) as content:
-        _, animation = _heard(
-            container.kind, lambda: cv2.imdecodeanimation(content, first - 1, last - first + 1)
-        )
     with reporting():
+        with buffer.patched(container) as content:
+            _, animation = _heard(
+                container.kind, lambda: cv2.imdecodeanimation(content, first - 1, last - first + 1)
+            )
         greys: list[Page] = [_upright(to_grey(frame), container, max_pixels) for frame in animation.frames]
     missing = ImageError(Reason.DAMAGED, "the frame is missing")
     return greys + [missing] * (last - first + 1 - len(greys))
@@ -216,7 +214,7 @@ def _heard(kind: str, decode: Callable[[], _Decoded]) -> _Decoded:
         with stderr.capture() as messages, _log_warnings() if kind in _LOGGED else nullcontext():
             decoded = decode()
         if messages and _NO_MEMORY in messages[0]:
-            raise ImageError(Reason.NO_MEMORY, "there is too little memory for its pixels")
+            raise MemoryError  # for `reporting`
         if not messages or not _COMPLAINT.search(messages[0]):
             return decoded
     raise ImageError(Reason.DAMAGED, "parts of its pixels are missing or damaged")
