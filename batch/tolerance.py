@@ -15,12 +15,10 @@ class Tolerance:
     """The number of scans that may fail, or their share of all scans that were read.
 
     Attributes:
-        limit: The number of scans, or the exact fraction of them.
-        is_fraction: True if `limit` is a fraction.
+        limit: The number of scans, or the exact fraction of all scans.
     """
 
     limit: int | Fraction = 0
-    is_fraction: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Tolerance:
@@ -32,9 +30,9 @@ class Tolerance:
         if _COUNT.fullmatch(text):
             return cls(int(text))
         if (share := _SHARE.fullmatch(text)) and (limit := Fraction(share[1]) / 100) <= 1:
-            return cls(limit, is_fraction=True)
+            return cls(limit)
         raise ValueError(f"{text!r} is neither a number of scans, as 10, nor a share of them, as 2.5%")
 
     def bears(self, failed: int, rows: int) -> bool:
         """Return whether at most as many scans failed as may fail."""
-        return failed <= (self.limit * rows if self.is_fraction else self.limit)
+        return failed <= (self.limit * rows if isinstance(self.limit, Fraction) else self.limit)

@@ -89,8 +89,8 @@ def test_every_zone_means_the_same_moment(naive: datetime, minutes: int) -> None
     [
         ("0", Tolerance(0)),
         ("10", Tolerance(10)),
-        ("2.5%", Tolerance(Fraction(1, 40), is_fraction=True)),
-        ("100%", Tolerance(1, is_fraction=True)),
+        ("2.5%", Tolerance(Fraction(1, 40))),
+        ("100%", Tolerance(Fraction(1))),
     ],
 )
 def test_tolerances(text: str, wanted: Tolerance) -> None:
