@@ -86,6 +86,12 @@ by_option = click.option(
     help="Your name, which digitbox keeps beside your answers.  [default: your login]",
 )
 
+model_option = click.option(
+    "--model",
+    metavar="NAME|DIR",
+    help="Model that read the scans, if it is neither in ./models nor part of digitbox.",
+)
+
 
 def given_value(parameter: click.Parameter, context: click.Context, arguments: Sequence[str] = ()) -> Any:
     """Return the value of an option as a person would write it.

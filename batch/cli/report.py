@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from batch.cli.options import outbox_option
+from batch.cli.options import model_option, outbox_option
 from batch.cli.types import COPY_RESULTS, LocalPath, NamedPath
 from batch.errors import ConfigError, OutputExistsError
 from batch.inference import model_store
@@ -40,11 +40,7 @@ from batch.terminal.number_types import Whole
     show_default=True,
     help="Show pictures of at most N scans: the doubtful ones first, then a sample of the others.",
 )
-@click.option(
-    "--model",
-    metavar="NAME|DIR",
-    help="Model that read the scans, if it is neither in ./models nor part of digitbox.",
-)
+@model_option
 def report(
     results: tuple[Path, ...], outbox: Location, output: Path | None, max_pictures: int, model: str | None
 ) -> None:

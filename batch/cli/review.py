@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from batch.cli.options import by_option, outbox_option
+from batch.cli.options import by_option, model_option, outbox_option
 from batch.cli.types import COPY_RESULTS, LocalPath
 from batch.cli.values import seconds
 from batch.errors import ConfigError, MissingExtraError
@@ -59,11 +59,7 @@ from batch.text import count, text_cell
     show_default=True,
     help="End if nobody looks at scans for so long.",
 )
-@click.option(
-    "--model",
-    metavar="NAME|DIR",
-    help="Model that read the scans, if it is neither in ./models nor part of digitbox.",
-)
+@model_option
 def review(
     results: Path | None,
     outbox: Location,
