@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from batch.cli.config_file import read_config
 from batch.cli.options import COMMANDS, given_value
 from batch.cli.run import build_options, run
+from batch.cli.watch import watch
 from batch.config import CONFIG_FILE
 from batch.errors import ModelError
 from batch.inference import model_store
@@ -82,12 +83,8 @@ def config(context: click.Context, as_json: bool) -> None:
     """
     group = context.find_root()
     config_file = Path(absolute(str(group.params["config_file"] or CONFIG_FILE)))
-    assert isinstance(group.command, click.Group)
-    by_command = {}
-    for name in COMMANDS:
-        command = group.command.get_command(group, name)
-        assert command is not None
-        by_command[name] = settings_of(command, group, config_file)
+    commands = {"run": run, "watch": watch}
+    by_command = {name: settings_of(command, group, config_file) for name, command in commands.items()}
     _name_default_model(by_command)
     if as_json:
         content: dict[str, Any] = {

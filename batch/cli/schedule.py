@@ -162,12 +162,12 @@ def schedule(
     elif does_watch:
         if at is not None or context.get_parameter_source("every") is ParameterSource.COMMANDLINE:
             raise click.UsageError("a watcher runs all the time: leave --at and --every out", context)
-        _schedule_watcher(_context_of("watch", arguments, context), arguments, name, does_install)
+        _schedule_watcher(_context_of(watch.watch, arguments, context), arguments, name, does_install)
     else:
         days, interval_min = every
         if at is None and (interval_min is None or interval_min >= 60):
             raise click.UsageError("Missing option '--at'", context)
-        run_context = _context_of("run", arguments, context)
+        run_context = _context_of(run.run, arguments, context)
         options, _ = run.build_options(run_context.params["inputs"], run_context.params)  # fails as it would
         planned = Job(
             name=name,
@@ -194,17 +194,14 @@ def _kind(kinds: Sequence[str], does_watch: bool, context: click.Context) -> str
     return SYSTEMD if Path("/run/systemd/system").is_dir() else CRON
 
 
-def _context_of(name: str, arguments: Sequence[str], context: click.Context) -> click.Context:
+def _context_of(command: click.Command, arguments: Sequence[str], context: click.Context) -> click.Context:
     """Return the context of another command, as it would be here.
 
     Raises:
         ConfigError: `digitbox.toml` has an option that the command does not obey, or it would only print.
     """
-    group = context.find_root()
+    group, name = context.find_root(), str(command.name)
     read_config(group.params["config_file"]).check(name)
-    assert isinstance(group.command, click.Group)
-    command = group.command.get_command(group, name)
-    assert command is not None
     planned = command.make_context(name, list(arguments), parent=group)
     if planned.params["dry_run"]:
         raise ConfigError(
