@@ -17,7 +17,7 @@ from pathlib import Path
 
 from batch.outbox.batches import Batch
 from batch.records import Outcome
-from batch.storage.disk import digest_of
+from batch.storage.disk import digest_if_readable
 from batch.storage.durable import rename_new
 from batch.storage.open_files import has_writer
 
@@ -106,7 +106,7 @@ def is_scan(path: Path, outcome: Outcome, *, is_renamed: bool = False, by_conten
     is_same = info.st_ino == ref.inode and (is_renamed or info.st_ctime_ns == ref.ctime_ns)
     if not outcome.sha256:
         return info.st_ino == ref.inode
-    return (is_same and not by_content) or digest_of(path) == outcome.sha256
+    return (is_same and not by_content) or digest_if_readable(path) == outcome.sha256
 
 
 def numbered(path: Path) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from batch.locations import is_remote
 from batch.outbox.ledger import Ledger
 from batch.records import TRANSIENT, After, Outcome, Reason, ScanRef, Status, by_file
 from batch.results import names
-from batch.storage.disk import digest_of
+from batch.storage.disk import digest_if_readable
 
 _Facts = tuple[bytes, int, int, int, int]
 _Row = tuple[bytes, int, int, int, int, int]
@@ -281,7 +281,7 @@ def _awaits_disposal(ledger: Ledger, ref: ScanRef) -> bool:
     if any(inode == ref.inode for inode, _ in rows):
         return True
     digests = {sha256 for _, sha256 in rows} - {""}
-    return bool(digests) and digest_of(ref.path) in digests
+    return bool(digests) and digest_if_readable(ref.path) in digests
 
 
 def _row_of_content(ledger: Ledger, ref: ScanRef, path: bytes) -> int | None:
@@ -291,7 +291,7 @@ def _row_of_content(ledger: Ledger, ref: ScanRef, path: bytes) -> int | None:
         f"AND sha256 != '' AND NOT {_IS_TRANSIENT}",
         (path, ref.size_bytes, ref.mtime_ns),
     )
-    content = digest_of(ref.path) if rows else ""
+    content = digest_if_readable(ref.path) if rows else ""
     return next((number for number, sha256 in rows if sha256 == content), None)
 
 

@@ -16,7 +16,7 @@ from batch.outbox.aside import aside_of, give_back, is_scan, numbered, set_aside
 from batch.outbox.batches import Batch
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.results import names
-from batch.storage.disk import digest_of, read_start
+from batch.storage.disk import digest_if_readable, read_start
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
 MAX_LEFT = 3  # files with the same name that may have left done/ or failed/ before one with a number
@@ -153,7 +153,7 @@ def copy_new(source: Path, target: Path, sha256: str) -> None:
         shutil.copyfile(source, part, follow_symlinks=False)
         with suppress(OSError):  # some network shares refuse times and rights
             shutil.copystat(source, part, follow_symlinks=False)
-        if sha256 and digest_of(part) != sha256:
+        if sha256 and digest_if_readable(part) != sha256:
             raise OSError(errno.EIO, "the copy differs", str(target))
         sync(part)
         rename_new(part, target)
@@ -203,7 +203,8 @@ def _move(aside: Path, first_target: Path, outcome: Outcome, batch: Batch, outbo
     # The folder is this batch's own: only a second scan of the same name can be in the way.
     for target in numbered(first_target):
         if os.path.lexists(target):
-            if is_other_mount and digest_of(target) == digest_of(aside) != "":  # a kill came after the copy
+            # A kill may have come after the copy.
+            if is_other_mount and digest_if_readable(target) == digest_if_readable(aside) != "":
                 break
             continue
         if outcome.status is Status.FAILED:
@@ -235,7 +236,7 @@ def _write_reason(outcome: Outcome, batch: Batch, target: Path) -> None:
             try:
                 rename_new(part, free)
             except FileExistsError:
-                if digest_of(free) != digest_of(part):
+                if digest_if_readable(free) != digest_if_readable(part):
                     continue  # else a kill came after it
             break
     finally:

@@ -14,7 +14,7 @@ from batch.outbox.aside import aside_of, give_back, is_scan, numbered
 from batch.outbox.batches import Batch
 from batch.outbox.disposal import copy_new, is_reason, moved_paths, reasons_of, root_folder, target_of
 from batch.records import After, Outcome, Reason, Status
-from batch.storage.disk import digest_of
+from batch.storage.disk import digest_if_readable
 from batch.storage.durable import are_on_other_mounts, make_folder, rename_new, sync
 
 
@@ -120,7 +120,7 @@ def _move_back(aside: Path, first_target: Path, *, is_resumed: bool) -> Path:
             if not is_other_mount:
                 rename_new(aside, target)
                 return target
-            copy_new(aside, target, digest_of(aside))
+            copy_new(aside, target, digest_if_readable(aside))
         except FileExistsError:
             # Without a kill, an equal file in the way is another scan.
             if not is_resumed:
@@ -138,11 +138,11 @@ def _is_link(first: Path, second: Path) -> bool:
 
 def _are_alike(first: Path, second: Path) -> bool:
     times = {os.lstat(path).st_mtime_ns for path in (first, second)}
-    return len(times) == 1 and digest_of(first) == digest_of(second) != ""
+    return len(times) == 1 and digest_if_readable(first) == digest_if_readable(second) != ""
 
 
 def _is_copy(path: Path, outcome: Outcome) -> bool:
     """Return whether a file is the scan that was read, copied from another device."""
     info = os.lstat(path)
     is_alike = stat.S_ISREG(info.st_mode) and info.st_size == outcome.ref.size_bytes
-    return is_alike and digest_of(path) == outcome.sha256 != ""
+    return is_alike and digest_if_readable(path) == outcome.sha256 != ""

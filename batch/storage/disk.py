@@ -140,7 +140,7 @@ def check_same(path: Path, identity: tuple[int, int] | None) -> None:
         )
 
 
-def digest_of(path: str | os.PathLike[str]) -> str:
+def digest_if_readable(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a regular file, as hexadecimal digits; empty if digitbox cannot read it.
 
     Raises:

@@ -215,7 +215,7 @@ def test_a_scan_that_cannot_be_moved_keeps_its_name(place: Path, monkeypatch: py
     assert contents(place / "in") == {"a.png": CONTENT}
 
 
-@pytest.mark.parametrize("fails", ["copyfile", "sync", "rename_new", "digest_of", "copystat", ""])
+@pytest.mark.parametrize("fails", ["copyfile", "sync", "rename_new", "digest_if_readable", "copystat", ""])
 def test_a_copy_to_another_device(place: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     """A share may refuse times and rights. Any other failure leaves the scan under its name, and no part."""
     lstat, outcome = os.lstat, read(place / "in" / "a.png")
@@ -230,7 +230,7 @@ def test_a_copy_to_another_device(place: Path, monkeypatch: pytest.MonkeyPatch, 
         )
 
     def fail(*_: Any, **__: Any) -> Any:
-        if fails == "digest_of":
+        if fails == "digest_if_readable":
             return "0" * 64
         raise OSError(errno.ENOSPC, "No space left on device")
 

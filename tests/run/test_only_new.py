@@ -12,7 +12,7 @@ import pytest
 from batch.locations import LEDGER_FILE, STATE
 from batch.outbox import batches
 from batch.records import After
-from batch.storage.disk import digest_of
+from batch.storage.disk import digest_if_readable
 from command import Digitbox
 from formats import FORMATS, two
 from scene import Scene
@@ -78,9 +78,9 @@ def test_the_same_content_is_not_read_again(
 
     def comparing(path: str) -> str:
         compared.append(path)
-        return digest_of(path)
+        return digest_if_readable(path)
 
-    monkeypatch.setattr(batches, "digest_of", comparing)
+    monkeypatch.setattr(batches, "digest_if_readable", comparing)
     for _ in range(2):  # a look changes nothing
         assert digitbox("run", "--only-new", "--dry-run").out == ""
     assert len(compared) == 2

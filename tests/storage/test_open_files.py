@@ -15,7 +15,7 @@ from batch.errors import ImageError, MeansError, ShareError
 from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
 from batch.storage import disk, open_files
-from batch.storage.disk import Disk, digest_of, read_start
+from batch.storage.disk import Disk, digest_if_readable, read_start
 from batch.storage.open_files import has_writer, open_regular
 from faults import fast_folder
 from others import as_another, needs_root, open_to_all
@@ -40,7 +40,7 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/zero")
     before = os.listdir("/proc/self/fd")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "link", tmp_path / "gone", Path("/dev/zero")):
-        assert (digest_of(path), read_start(str(path), 9), open_regular(path)) == ("", b"", None)
+        assert (digest_if_readable(path), read_start(str(path), 9), open_regular(path)) == ("", b"", None)
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
@@ -67,7 +67,7 @@ def test_a_lack_of_open_files_is_no_fault_of_a_scan(
     reads: list[Callable[[], object]] = [
         lambda: Disk().content(ScanRef(str(path), path.name), 100),
         lambda: read_start(str(path), 100),
-        lambda: digest_of(path),
+        lambda: digest_if_readable(path),
         lambda: has_writer(path),
         lambda: list(Inputs([str(tmp_path)], True, tmp_path / "outbox")),
     ]
@@ -90,7 +90,7 @@ def test_a_share_that_goes_away_in_a_read_is_no_fault_of_a_scan(
     reads: list[Callable[[], object]] = [
         lambda: Disk().content(ScanRef(str(path), path.name), 100),
         lambda: read_start(str(path), 100),
-        lambda: digest_of(path),
+        lambda: digest_if_readable(path),
     ]
     for call in reads:
         with pytest.raises(ShareError):
