@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import cv2
-
 from batch.clock import as_utc, iso, utc_now
 from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import LABELLED
 from batch.outbox.corrections import CorrectionStore
 from batch.records import Status
-from batch.report.pictures import read_scan
+from batch.report.pictures import encode, read_scan
 from batch.report.rows import Entry
 from batch.results.corrected import NONE, OPEN, Correction, Corrections, is_label
 from batch.storage import durable
@@ -201,7 +199,7 @@ def _name_of_copy(entry: Entry) -> str:
 def _read_page(entry: Entry) -> bytes | None:
     """Return a page of a file as digitbox saw it, as a PNG; None if the file is gone."""
     grey = read_scan(entry)
-    return None if isinstance(grey, str) else cv2.imencode(".png", grey)[1].tobytes()
+    return None if isinstance(grey, str) else encode(grey, ".png")
 
 
 def _read_bytes(entry: Entry) -> bytes | None:
