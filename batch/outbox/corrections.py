@@ -217,11 +217,8 @@ def _old_corrections(folder: Path) -> Iterable[Correction]:
     """Return the corrections in the ledger, where digitbox had them before; they have no source."""
     if not has_tables(folder, LEDGER):
         return []
-    ledger = Ledger(folder, read_only=True)
-    try:
+    with closing(Ledger(folder, read_only=True)) as ledger:
         if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'corrections'"):
             return []
         rows = ledger.execute(f"SELECT {', '.join(_OLD_COLUMNS)} FROM corrections ORDER BY rowid")  # noqa: S608
         return [Correction(**dict(zip(_OLD_COLUMNS, row, strict=True))) for row in rows]
-    finally:
-        ledger.close()

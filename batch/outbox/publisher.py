@@ -47,6 +47,8 @@ from batch.text import count_scans
 
 _log = logging.getLogger(__name__)
 
+_PAST = {After.MOVE: "moved to done/ or failed/", After.DELETE: "deleted"}
+
 
 class Outbox:
     """The place that outcomes go to as files of results; a `with` block holds its lock.
@@ -377,6 +379,3 @@ def _rows_that_fit(outcomes: Sequence[Outcome], room: int) -> int:
 
 def _message(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-_PAST = {After.MOVE: "moved to done/ or failed/", After.DELETE: "deleted"}

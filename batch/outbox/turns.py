@@ -128,7 +128,7 @@ def take_turns(folder: Path | None, steps: Iterator[None]) -> None:
     is_done = False
     while not is_done:
         with nullcontext() if folder is None else hold_turn(folder):
-            is_done = next(steps, _END) is _END
+            is_done = next(steps, True) is not None
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -140,6 +140,3 @@ def _file(folder: Path, name: str) -> Path:
             owner = os.stat(folder)
             os.chown(path, owner.st_uid, owner.st_gid)
     return path
-
-
-_END = object()
