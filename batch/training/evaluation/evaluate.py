@@ -16,7 +16,7 @@ from batch.engines.workers import ScanReader
 from batch.records import Outcome, Reason, Status, by_file
 from batch.training import metrics
 from batch.training.data.labelled_scans import LabelledScan
-from batch.training.evaluation import report
+from batch.training.evaluation import charts, report
 
 REFUSED = 10  # the prediction for a scan that is refused or failed
 NO_DIGIT = -1  # the label of what is no digit
@@ -183,8 +183,6 @@ def write(
     Returns:
         The result of `figures`.
     """
-    from batch.training.evaluation import charts
-
     answers = Answers.of(scans, outcomes)
     result = figures(answers)
     report.write(folder, title, model, result, _rows(result), scans, outcomes, _confusion(result))

@@ -18,6 +18,7 @@ from batch.records import Grey, Outcome, Status
 from batch.results.writers import CsvWriter
 from batch.text import text_cell
 from batch.training.data.labelled_scans import LabelledScan
+from batch.training.evaluation import charts
 
 MAX_MISTAKES = 40  # in the picture of mistakes
 CHARTS = "confusion.png", "reliability.png", "risk-coverage.png"  # which depend on the scans
@@ -71,8 +72,6 @@ def write(
         outcomes: Their outcomes, in the same order.
         confusion: Lines with the confusion matrix.
     """
-    from batch.training.evaluation import charts
-
     reasons = Counter(f"{o.status.value} {o.reason.value if o.reason else ''}".strip() for o in outcomes)
     folder.mkdir(parents=True, exist_ok=True)
     for name in CHARTS:  # the evaluation of other scans may have left one that this one does not draw
