@@ -75,7 +75,7 @@ def evaluate(data: str, report: Path, record: str | None, **values: Any) -> None
         else:
             result = numbers.write(report, data, manifest.numbers_version, scans, outcomes)
     if record is not None:
-        metrics = {**manifest.metrics, record: evaluation.figure(result)}
+        metrics = {**manifest.metrics, record: evaluation.for_manifest(result)}
         manifest = dataclasses.replace(manifest, metrics=metrics)
         model_writer.rewrite_card(reader.model_dir, manifest, model_card.text(manifest))
     console.print_line((report / "evaluation.md").read_text(encoding="utf-8").rstrip("\n"))

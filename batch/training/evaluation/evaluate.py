@@ -116,7 +116,7 @@ def figures(answers: Answers) -> dict[str, Any]:
     return result
 
 
-def figure(result: dict[str, Any]) -> dict[str, float | int]:
+def for_manifest(result: dict[str, Any]) -> dict[str, float | int]:
     """Return the figures in the form of a manifest, see `model_card.sentence`."""
     figures: dict[str, float | int] = {}
     if "digits" in result:

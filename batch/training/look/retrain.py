@@ -118,7 +118,7 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
         models.build(files, manifest, "litert"),
         [(compare.OWN, held_out), (DRAWN, draw(TESTED, tested_seed(options.seed)))],
     )
-    metrics = {kind.name: evaluate.figure(evaluate.figures(kind.answers)) for kind in tested}
+    metrics = {kind.name: evaluate.for_manifest(evaluate.figures(kind.answers)) for kind in tested}
     manifest = dataclasses.replace(manifest, metrics=metrics)
     files["card.md"] = model_card.text(manifest).encode()
     return model_writer.save(options.models_dir, manifest, files, options.overwrite), tested
