@@ -21,7 +21,7 @@ from batch.training import calibration, examples, litert, model_card, model_writ
 from batch.training.data import own_scans
 from batch.training.data.datasets import Dataset, Labelled
 from batch.training.data.own_scans import OwnScan
-from batch.training.evaluation import charts
+from batch.training.evaluation import charts, compare
 from batch.training.examples import Examples
 from batch.training.progress import Progress
 from batch.training.recipe import Recipe, fit
@@ -143,7 +143,7 @@ def _figures(
 
     figures = {"held out": calibration.figures(classifier, manifest, held_out, len(images.held_out))}
     if images.own_held_out:
-        figures["own scans held out"] = test(images.own_held_out)
+        figures[compare.OWN] = test(images.own_held_out)
     for part in data:
         if part.test is None:
             continue

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import InputError, MissingExtraError
+from batch.preprocessing.normalise import DIGIT_PX
 from batch.records import Grey
 from batch.storage.durable import digest
 from batch.training.data import layouts
 from batch.training.data.arrays import NAMES_ADVICE, TEST, TRAIN, UNDIVIDED, LabelledImages
 from batch.training.progress import Progress
 
-DIGIT_PX = 28
 NOT_A_DIGIT = 10  # the label of what is no digit; archives have -1
 MNIST = "mnist"
 MNIST_LICENCE = "CC BY-SA 3.0"

@@ -15,12 +15,11 @@ from batch.records import Status
 from batch.training import metrics
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
-from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, Answers
+from batch.training.evaluation.evaluate import NO_DIGIT, REFUSED, SCANS_CHUNK, Answers
 
 OWN = "own scans held out"
 SIGNIFICANCE = 0.05  # the usual one: the highest p at which a difference counts
 MIN_SCANS = 6  # with fewer, p stays above 0.05 even if the models differ on all of them
-SCANS_CHUNK = 256  # scans that are read together; it bounds the memory
 
 
 class Verdict(StrEnum):

@@ -20,7 +20,7 @@ from batch.training.evaluation import charts, report
 
 REFUSED = 10  # the prediction for a scan that is refused or failed
 NO_DIGIT = -1  # the label of what is no digit
-SCANS_CHUNK = 256  # scans that a worker reads together, as in a run
+SCANS_CHUNK = 256  # scans that are read together, as in a run; it bounds the memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)

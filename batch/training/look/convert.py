@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from batch.inference.look_networks import scaled
+from batch.inference.look_networks import CLASSES, PLACE, scaled
 from batch.inference.runtimes import LiteRt
 from batch.preprocessing.look import SIDE_PX
 from batch.training import litert
-from batch.training.look.networks import CLASSES, NORM_EPSILON, PLACE, Network
+from batch.training.look.networks import NORM_EPSILON, Network
 
 Weights = npt.NDArray[np.float32]
 Pictures = npt.NDArray[np.uint8]  # (n, 64, 64)

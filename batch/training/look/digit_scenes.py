@@ -13,7 +13,7 @@ from batch.training.look.canvas import paint
 from batch.training.look.capture import capture
 from batch.training.look.finish import finish, scale_box
 from batch.training.look.frames import BLEED_LEVELS, Printed
-from batch.training.look.hands import digit_glyph
+from batch.training.look.hands import INK_LEVEL, digit_glyph
 from batch.training.look.marks import draw_neighbour, draw_ring, draw_tick, draw_underline
 from batch.training.look.mixture import (
     DIGIT_SCENES,
@@ -32,8 +32,7 @@ from batch.training.look.mixture import (
 from batch.training.look.patterns import BANK_PX
 from batch.training.look.studio import Studio
 
-INK_LEVEL = 50  # brighter pixels of MNIST and USPS are ink
-SWISS_INK_LEVEL = 45  # the same of the Swiss scans, whose paper is white
+SWISS_INK_LEVEL = 45  # brighter pixels of a Swiss scan's inverse are ink; its paper is white
 NO_SWISS = (1, 9)  # digits that the Swiss scans do not have
 SQUARE_SIDES_PX = (8, 16, 16, 20, 24, 28, 32)  # sides of digits that were cut out and made square, as in USPS
 NOT_WITH_TIGHT = {"frame", "ring", "neighbour", "underline", "tick", "print", "slip"}

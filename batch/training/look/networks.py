@@ -7,10 +7,9 @@ from typing import Any
 
 import keras
 
-from batch.inference import look_networks
+from batch.inference.look_networks import CLASSES, PLACE
 from batch.preprocessing.look import SIDE_PX
 
-CLASSES, PLACE = look_networks.CLASSES, look_networks.PLACE
 WEIGHT_SCALE = 1 / 3  # of the first weights; PyTorch's default, with which an engineer found the rates
 NORM_EPSILON, NORM_MOMENTUM = 1e-3, 0.98
 
