@@ -17,14 +17,10 @@ def make_paper(studio: Studio, height: int, width: int, kind: str, level: float,
     random = studio.random
     u = random.uniform
     paper = np.full((height, width), level, np.float32)
-    if kind == "pattern":
-        paper -= studio.crop(random.choice(studio.patterns), height, width) * np.float32(
-            u(0.05, 0.6) * min(depth, MAX_PATTERN_DEPTH)
-        )
-    elif kind == "newsprint":
-        paper -= studio.crop(random.choice(studio.news), height, width) * np.float32(
-            u(0.05, 0.5) * min(depth, MAX_PATTERN_DEPTH)
-        )
+    if kind in ("pattern", "newsprint"):
+        banks, most = (studio.patterns, 0.6) if kind == "pattern" else (studio.news, 0.5)
+        printed = studio.crop(random.choice(banks), height, width)
+        paper -= printed * np.float32(u(0.05, most) * min(depth, MAX_PATTERN_DEPTH))
     if kind != "clean" and random.random() < 0.5:
         step = random.choice((0, 1, 2, 3))
         paper += studio.crop(studio.smooth[step], height, width) * np.float32(
