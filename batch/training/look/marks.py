@@ -60,7 +60,7 @@ def draw_neighbour(studio: Studio, ink: Grey, box: Box, unit: float, pen_px: flo
     random = studio.random
     height, width = scan_size(ink)
     u = random.uniform
-    glyph = digit_glyph(studio, pick_label(studio.random), hand)
+    glyph = digit_glyph(studio, pick_label(random), hand)
     size = unit * u(0.75, 1.25)
     seen = u(0.05, 0.45)
     wide, tall = size * glyph.width, size * glyph.height
@@ -74,7 +74,7 @@ def draw_neighbour(studio: Studio, ink: Grey, box: Box, unit: float, pen_px: flo
         x = (box[0] + box[2]) / 2 - wide / 2 + random.gauss(0, 0.3) * unit
         clash = y + tall > box[1] - 1 if side == "top" else y < box[3] + 1
     if not clash:
-        paint(studio.random, ink, glyph, x, y, size, pen_px * u(0.8, 1.2))
+        paint(random, ink, glyph, x, y, size, pen_px * u(0.8, 1.2))
 
 
 def draw_underline(studio: Studio, ink: Grey, box: Box, unit: float, pen_px: float) -> None:

@@ -43,12 +43,12 @@ def none_scene(studio: Studio, kind: str | None = None) -> Scene:
     random = studio.random
     u = random.uniform
     kind = kind or pick(NONE_SCENES, random)
-    height, width = pick_size(studio.random)
+    height, width = pick_size(random)
     count = random.randint(2, 7)
     if kind == "boxes":
         height, width = _size_of_boxes(random, count)
-    extras = pick_extras(studio.random, ("neighbour", "tick", "ring"))
-    pen, pen_share = pick_pen(studio.random)
+    extras = pick_extras(random, ("neighbour", "tick", "ring"))
+    pen, pen_share = pick_pen(random)
     if kind == "fashion" and not len(studio.sources.fashion):  # that data set is optional
         kind = "texture"
     if kind == "fashion":

@@ -26,7 +26,7 @@ def put(studio: Studio, ink: Grey, glyph: Glyph, unit: float, pen_px: float) -> 
     free_x, free_y = width - unit * glyph.width, height - unit * glyph.height
     spread = 0.15 if random.random() < 0.7 else 0.3
     x, y = (free * min(max(random.gauss(0.5, spread), 0), 1) for free in (free_x, free_y))
-    paint(studio.random, ink, glyph, x, y, unit, pen_px)
+    paint(random, ink, glyph, x, y, unit, pen_px)
     return x, y, x + unit * glyph.width, y + unit * glyph.height
 
 
@@ -64,7 +64,7 @@ def cross_out(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
     """Draw a digit, and strokes, a cross or a scrawl over it."""
     random = studio.random
     u = random.uniform
-    glyph = digit_glyph(studio, pick_label(studio.random), random.choice(CROSSED_OUT_HANDS))
+    glyph = digit_glyph(studio, pick_label(random), random.choice(CROSSED_OUT_HANDS))
     box = put(studio, ink, glyph, unit, pen_px)
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     reach = max(box[2] - box[0], box[3] - box[1]) * u(0.45, 0.75)
@@ -140,7 +140,7 @@ def draw_fragment(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None
     height, width = scan_size(ink)
     u = random.uniform
     for _ in range(random.randint(1, 2)):
-        glyph = digit_glyph(studio, pick_label(studio.random), "unipen")
+        glyph = digit_glyph(studio, pick_label(random), "unipen")
         seen = u(0.08, 0.33)
         side = random.randrange(4)
         wide, tall = unit * glyph.width, unit * glyph.height
@@ -153,4 +153,4 @@ def draw_fragment(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None
             y = seen * tall - tall
         else:
             y = height - seen * tall
-        paint(studio.random, ink, glyph, x, y, unit, pen_px)
+        paint(random, ink, glyph, x, y, unit, pen_px)

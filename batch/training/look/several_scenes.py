@@ -68,7 +68,7 @@ def several_scene(studio: Studio) -> Scene:
         beside = character_glyph(studio, LETTERS_BESIDE if kind == "letter" else SIGNS)
         position = random.choice((0, len(row)))
         longest = max(beside.width, beside.height)
-        size = u(0.65, 1.1) / (longest if longest > 1 else 1) * (0.6 if beside.height < 0.3 else 1)
+        size = u(0.65, 1.1) / max(longest, 1) * (0.6 if beside.height < 0.3 else 1)
         row.insert(position, Placed(beside, size))
         if kind == "sign" and random.random() < 0.1:
             row.append(Placed(character_glyph(studio, SIGNS_AFTER), u(0.6, 1.0)))
@@ -125,7 +125,7 @@ def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> 
     high_x = max(glyph.x + glyph.wide for glyph in row)
     high_y = max(glyph.y + glyph.tall for glyph in row)
     wide, tall = max(high_x - low_x, 0.2), max(high_y - low_y, 0.2)
-    height, width = pick_size(studio.random)
+    height, width = pick_size(random)
     if random.random() < 0.65:  # a scan as long as the number
         side, shape = max(height, width), (wide + u(0.05, 0.8)) / (tall + u(0.05, 0.8))
         side = round(side * (1.3 if max(shape, 1 / shape) > 1.6 else 1))
@@ -138,10 +138,7 @@ def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> 
     fill = u(0.9, 1.0) if choice < 0.2 else u(0.55, 0.95) if choice < 0.8 else u(0.25, 0.55)
     unit = fill * min(height / tall, width / wide)
     free_x, free_y = width - unit * wide, height - unit * tall
-    x0, y0 = (
-        free_x * min(max(random.gauss(0.5, 0.2), 0), 1),
-        free_y * min(max(random.gauss(0.5, 0.2), 0), 1),
-    )
+    x0, y0 = (free * min(max(random.gauss(0.5, 0.2), 0), 1) for free in (free_x, free_y))
     if random.random() < 0.15 and layout in ("row", "column"):  # an outer one is cut
         last = random.random() < 0.5
         outer = row[-1] if last else row[0]
@@ -152,8 +149,8 @@ def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> 
         else:
             cut = share * unit * outer.size * outer.glyph.height
             y0 = free_y + cut if last else -cut
-    pen, pen_share = pick_pen(studio.random)
-    extras = pick_extras(studio.random, ("ring", "tick", "neighbour", "tile"))
+    pen, pen_share = pick_pen(random)
+    extras = pick_extras(random, ("ring", "tick", "neighbour", "tile"))
     ink = np.zeros((2 * height, 2 * width), np.uint8)
     pen_px = max(0.5, pen_share * unit * max(glyph.size for glyph in row))
     for glyph in row:
