@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ Pictures = npt.NDArray[np.uint8]  # (n, 64, 64)
 
 BLOCK_PX = 2  # the first convolution sees blocks of 2x2 pixels as four channels, which runs fastest
 CALIBRATION = 800  # pictures from which the converter takes the ranges of the activations
-CHUNK = 256  # pictures that LiteRT sees together
+CHUNK = 256  # pictures that a network sees together
 
 
 def fold(model: Any, network: Network) -> Any:
@@ -113,20 +114,19 @@ def int8_bytes(folded: Any, calibration: Pictures) -> bytes:
 
 def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
     """Return logits, (n, 12), and places, (n, 4), of a Keras model."""
-    chunks = [
-        model(scaled(pictures[start : start + CHUNK, :, :, np.newaxis]), training=False)
-        for start in range(0, len(pictures), CHUNK)
-    ]
-    logits, places = ([np.asarray(chunk[name]) for chunk in chunks] for name in ("logits", "place"))
+    outputs = [model(scaled(chunk), training=False) for chunk in _chunks(pictures)]
+    logits, places = ([np.asarray(output[name]) for output in outputs] for name in ("logits", "place"))
     return np.concatenate(logits), np.concatenate(places)
 
 
 def litert_outputs(content: bytes, pictures: Pictures) -> tuple[Weights, Weights]:
     """Return logits, (n, 12), and places, (n, 4), of the content of a LiteRT file."""
     network = LiteRt(content, "the network", CLASSES, PLACE)
-    chunks = [
-        network.outputs(pictures[start : start + CHUNK, :, :, np.newaxis])
-        for start in range(0, len(pictures), CHUNK)
-    ]
-    logits, places = zip(*chunks, strict=True)
+    logits, places = zip(*map(network.outputs, _chunks(pictures)), strict=True)
     return np.concatenate(logits), np.concatenate(places)
+
+
+def _chunks(pictures: Pictures) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield the pictures as a network sees them, (n, 64, 64, 1), a few at a time."""
+    for start in range(0, len(pictures), CHUNK):
+        yield pictures[start : start + CHUNK, :, :, np.newaxis]
