@@ -62,7 +62,7 @@ def names(runtime: str) -> tuple[str, str]:
     return model_store.LOOK_FILE, model_store.TFLITE_FILE
 
 
-def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str = "litert") -> Networks:
+def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str) -> Networks:
     """Build the networks from the content of their files.
 
     Args:

@@ -66,10 +66,10 @@ def test_a_damaged_look_is_an_error(name: str, default_model: Path) -> None:
     manifest = model_store.load_manifest(default_model)
     files = models.read(default_model, manifest, "litert")
     with pytest.raises(ModelError, match=f"{name} of the model cnn cannot be loaded"):
-        look_networks.build({**files, name: b"no network"}, manifest)
+        look_networks.build({**files, name: b"no network"}, manifest, "litert")
     wrong = (default_model.parent / "mlp" / model_store.TFLITE_FILE).read_bytes()
     with pytest.raises(ModelError, match=f"{name} of the model cnn does not"):
-        look_networks.build({**files, name: wrong}, manifest)
+        look_networks.build({**files, name: wrong}, manifest, "litert")
     damaged = dataclasses.replace(manifest, files={**manifest.files, name: "0" * 64})
     with pytest.raises(ModelError, match="SHA-256"):
         models.read(default_model, damaged, "litert")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.errors import ConfigError, RunError
-from batch.inference import decision, look_networks, model_store, models
+from batch.inference import decision, model_store, models
 from batch.inference.decision import Logits
 from batch.inference.look import LookRules, Looks
 from batch.intervals import wilson_interval
@@ -209,7 +209,8 @@ def fitted(manifest: Manifest, files: Mapping[str, bytes], packed: Packed, count
         packed: The packed data sets.
         count: Held-out scenes to render.
     """
-    looks = Looks(look_networks.build(files, manifest), LookRules.of(manifest))
+    looks = models.build(files, manifest, "litert").looks
+    assert looks is not None
     seen = see(looks, Renderer(Sources(packed, held_out=True), SEED), count)
     rules, figures = fit(seen)
     return with_rules(manifest, rules, say(figures))
