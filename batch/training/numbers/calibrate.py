@@ -28,10 +28,9 @@ MAX_RISK = 0.004  # the share of wrong numbers among those that are ok; 0.5% is 
 OTHER_COUNT = 0.2  # of a field that holds no number: people's folders have fewer of them than the mixture
 LOOK_WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 1.6)  # tried as the weight of the look
 OTHER_LENGTHS = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # tried as the weight of lengths that are not allowed
-WRONG_LENGTH_FRACTION = (
-    0.1  # of the fields that lack a digit, or have one too many, where the length is known
-)
+WRONG_LENGTH_FRACTION = 0.1  # of the fields with a known length: they lack a digit, or have one too many
 LENGTH_DRAWS = 3  # lengths that a user gives for each field; the best weight of others depends on them
+PLAIN = NumberThresholds(1.0, 0.0, 0.0, 1.0)  # the probability of the network is the confidence
 NEWTON_STEPS, MAX_STEP = 30, 1.0  # of each weight: a hardly trained network would make it larger and larger
 
 
@@ -81,9 +80,8 @@ def fit(
         The thresholds, and figures on the same fields, so a little hopeful.
     """
     network = LiteRt(content, "the reader of numbers", COLUMN_CLASSES)
-    plain = NumberThresholds(1.0, 0.0, 0.0, 1.0)
-    lines = NumberReader(network, plain, ANY).spell(held_out.strips)
-    is_read = np.array([decide(line, plain).status is not Status.REFUSED for line in lines])
+    lines = NumberReader(network, PLAIN, ANY).spell(held_out.strips)
+    is_read = np.array([decide(line, PLAIN).status is not Status.REFUSED for line in lines])
     seen = _Seen(look, held_out, lines)
     joined = {weight: ask_look(held_out.strips, lines, seen, weight) for weight in LOOK_WEIGHTS}
     weight = max(LOOK_WEIGHTS, key=lambda weight: _likelihood(joined[weight], held_out.labels))
@@ -236,11 +234,9 @@ def _with_known_lengths(network: LiteRt, held_out: HeldOut, seed: int) -> list[S
         if label and random.random() < WRONG_LENGTH_FRACTION:
             count = max(1, count + random.choice((-1, 1, 1, 1)))
         rows.setdefault(Lengths(count, count), []).append(row)
-    plain = NumberThresholds(1.0, 0.0, 0.0, 1.0)
     lines: dict[int, Spelled] = {}
     for lengths, of_length in rows.items():
-        reader = NumberReader(network, plain, lengths)
-        spelled = reader.spell([held_out.strips[row] for row in of_length])
+        spelled = NumberReader(network, PLAIN, lengths).spell([held_out.strips[row] for row in of_length])
         lines |= dict(zip(of_length, spelled, strict=True))
     return [lines[row] for row in range(len(held_out.labels))]
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.records import Grey
+from batch.training.look.mixture import Box
 
 Affine = npt.NDArray[np.float64]
 
@@ -48,11 +49,11 @@ class Written(NamedTuple):
     ink: Grey
     column: int
     row: int
-    box: tuple[float, float, float, float]
+    box: Box
     is_digit: bool = True
 
     @classmethod
-    def cut(cls, canvas: Grey, box: tuple[float, float, float, float], is_digit: bool = True) -> Written:
+    def cut(cls, canvas: Grey, box: Box, is_digit: bool = True) -> Written:
         """Cut a character out of a canvas that holds nothing else."""
         x0, y0, x1, y1 = box
         pad = max(AROUND * (y1 - y0), MIN_AROUND_PX)
