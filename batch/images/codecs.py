@@ -81,9 +81,8 @@ def _one(data: bytes, container: Container, module: ModuleType, max_pixels: int)
                 pixels = module.jpeg2k_decode(data, numthreads=1)
         check_size(pixels.shape[1], pixels.shape[0], max_pixels)
         is_opaque = pixels.ndim == 2 or pixels.shape[2] in (1, 3)
-        if not (
-            container.kind == "jpeg xl" and is_opaque and pixels.dtype == np.uint16
-        ):  # `to_grey` finds its white
+        # Of a JPEG XL of 16 bits, `to_grey` finds the white.
+        if not (container.kind == "jpeg xl" and is_opaque and pixels.dtype == np.uint16):
             pixels = _stretched(pixels, container.white)
         yield _upright(pixels, container.orientation)
     except ImageError as error:
