@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from batch.locations import STATE
 from batch.outbox.publisher import Outbox
+from batch.outbox.run_stats import RunStats
 from batch.records import After, Outcome, Reason, ScanRef, Status
 from batch.storage import durable
 
@@ -53,6 +55,12 @@ def outcome(
     return Outcome(ref, status, reason, sha256, label, confidence)
 
 
+def open_outbox(folder: Path, **options: Any) -> Outbox:
+    """Return an outbox for a `with` block, as another digitbox would have it."""
+    settings = {"format_name": "csv", "rows_per_file": 1000, "model": "fake-1", "with_probabilities": False}
+    return Outbox(folder, stats=RunStats("run"), **{**settings, **options})
+
+
 def publish(
     folder: Path,
     outcomes: Sequence[Outcome],
@@ -64,16 +72,8 @@ def publish(
     now: datetime = NOON,
 ) -> Path:
     """Publish rows in an outbox; return the file."""
-    with Outbox(
-        folder,
-        format_name=format_name,
-        rows_per_file=1000,
-        model=model,
-        with_probabilities=False,
-        with_numbers=with_numbers,
-        after=after,
-        now=lambda: now,
-    ) as box:
+    options = {"model": model, "with_numbers": with_numbers, "after": after, "now": lambda: now}
+    with open_outbox(folder, format_name=format_name, **options) as box:
         box.add(outcomes)
     return Path(box.published[0])
 

@@ -71,11 +71,11 @@ class Outbox:
             scan can be more.
         model: The version of the model, for its column.
         with_probabilities: Add the columns p0 to p9.
+        stats: The figures of the run, which has an entry in the ledger.
         with_numbers: Add the column of the confidences of a number's digits.
         after: What becomes of scans that have their row.
         only_new: Leave out scans that are like one that has its row.
         attempts: How many rows with a failure that may pass settle a scan.
-        stats: The figures of the run, which has an entry in the ledger then; None outside a run.
         role: What this process does. A watcher shares the outbox with commands that clean up.
         now: Returns the time of day, UTC.
     """
@@ -88,11 +88,11 @@ class Outbox:
         rows_per_file: int,
         model: str,
         with_probabilities: bool,
+        stats: RunStats,
         with_numbers: bool = False,
         after: After = After.LEAVE,
         only_new: bool = False,
         attempts: int = 1,
-        stats: RunStats | None = None,
         role: Role = Role.RUN,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -135,10 +135,9 @@ class Outbox:
                 self._ledger = Ledger(self._state)
                 stack.callback(self._ledger.close)
                 self._recover()
-                if self._stats is not None:
-                    self._stats.resume()
-                    run_history.write_run(self._ledger, self._stats.summary())
-                    run_history.trim_runs(self._ledger)
+                self._stats.resume()
+                run_history.write_run(self._ledger, self._stats.summary())
+                run_history.trim_runs(self._ledger)
             self._open = stack.pop_all()
         return self
 
@@ -215,8 +214,7 @@ class Outbox:
                 table = self._table or self._start()
                 table.add(chunk, self._now())
                 batches.add_members(self._ledger, self._batch_id, chunk)
-                if self._stats is not None:
-                    self._stats.stage(chunk)
+                self._stats.stage(chunk)
             if table.rows >= self._rows_per_file:
                 self.publish()
 
@@ -236,11 +234,10 @@ class Outbox:
             batch = Batch(self._batch_id, self._path.name, digest(self._path), self._after, State.PREPARED)
             # There is no way back from here: recovery sees in the ledger whether the batch is prepared.
             self._table = None
-            if self._stats is not None:  # `prepare` commits this too, so a kill loses no count
-                run_history.write_run(self._ledger, self._stats.summary(with_staged=True))
+            # `prepare` commits this, too, so a kill loses no count.
+            run_history.write_run(self._ledger, self._stats.summary(with_staged=True))
             batches.prepare(self._ledger, batch)
-            if self._stats is not None:
-                self._stats.publish()
+            self._stats.publish()
             self._finish(batch)
         return self._place / batch.file
 
@@ -330,7 +327,7 @@ class Outbox:
             yield outcome
 
     def _write_end(self, error: BaseException | None) -> None:
-        if self._stats is None or isinstance(error, self.passing):
+        if isinstance(error, self.passing):
             return
         if error is not None:
             self._stats.end_by(error)
@@ -341,8 +338,7 @@ class Outbox:
             run_history.write_run(self._ledger, self._stats.summary())
 
     def _drop(self) -> None:
-        if self._stats is not None:
-            self._stats.drop()
+        self._stats.drop()
         if self._table is None:
             return
         with suppress(OSError):

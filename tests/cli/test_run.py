@@ -15,12 +15,12 @@ from batch.engines import local
 from batch.errors import InputError, OutboxError
 from batch.images import pages
 from batch.outbox import publisher
-from batch.outbox.publisher import Outbox
 from batch.records import Outcome, ScanRef, Status
 from batch.run import job
 from command import Digitbox
 from formats import FORMATS, two
 from hanging import hang
+from published import open_outbox
 
 TWO = FORMATS["png-8"](two())
 BLANK = FORMATS["png-8"](np.full((40, 40), 240, np.uint8))
@@ -156,7 +156,7 @@ def test_a_dry_run_leaves_out_what_only_has_to_be_moved(
 
 
 def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
-    with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
+    with open_outbox(tmp_path / "outbox"):
         assert digitbox("run").code == 75
     assert digitbox("run").code == 0
 

@@ -14,11 +14,11 @@ from batch.outbox import prune as prune_module
 from batch.outbox import settled
 from batch.outbox.ledger import Ledger, open_ledger
 from batch.outbox.prune import Limits, prune_outbox
-from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, ScanRef, Status
 from batch.storage import dispatch
 from command import Digitbox
 from formats import FORMATS, two
+from published import open_outbox
 
 TWO = FORMATS["png-8"](two())
 LATER = datetime(2999, 1, 1, tzinfo=UTC)  # everything is old then
@@ -313,7 +313,7 @@ def test_exit_codes_of_wrong_calls(digitbox: Digitbox, inbox: Path, outbox: Path
     digitbox("run", "--quiet")
     result = digitbox("prune", "--older-than", "9999999d")
     assert (result.code, len(result.err.splitlines())) == (2, 1)
-    with Outbox(outbox, format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
+    with open_outbox(outbox):
         assert digitbox("prune", "--older-than", "30d").code == 75
         assert digitbox("prune", "--older-than", "30d", "--dry-run").code == 0
 
@@ -322,15 +322,7 @@ def settle(inbox: Path, outbox: Path, day: str) -> Path:
     """Settle a scan on a day of the clock, and return the folder that it is moved to."""
     fill(inbox, "a.png")
     now = datetime.fromisoformat(f"{day}T12:00:00Z")
-    with Outbox(
-        outbox,
-        format_name="csv",
-        rows_per_file=9,
-        model="m",
-        with_probabilities=False,
-        after=After.MOVE,
-        now=lambda: now,
-    ) as box:
+    with open_outbox(outbox, after=After.MOVE, now=lambda: now) as box:
         ref = dispatch.identify(ScanRef(str(inbox / "a.png"), "a.png"))
         box.add([Outcome(ref, Status.OK, None, hashlib.sha256(TWO).hexdigest(), 1, 0.9)])
     (folder,) = (outbox / "done" / day).iterdir()

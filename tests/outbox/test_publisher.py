@@ -13,20 +13,13 @@ import pytest
 from batch.errors import BusyError, OutboxError
 from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, ScanRef, Status
+from published import open_outbox
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 
 
 def outbox(folder: Path, rows_per_file: int = 100, after: After = After.LEAVE) -> Outbox:
-    return Outbox(
-        folder,
-        format_name="csv",
-        rows_per_file=rows_per_file,
-        model="m-1",
-        with_probabilities=False,
-        after=after,
-        now=lambda: NOON,
-    )
+    return open_outbox(folder, rows_per_file=rows_per_file, model="m-1", after=after, now=lambda: NOON)
 
 
 def outcome(number: int) -> Outcome:

@@ -10,11 +10,10 @@ import pdfs
 from batch.outbox import batches, settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import Limits, prune_outbox
-from batch.outbox.publisher import Outbox
 from batch.outbox.retry import ScanFilter, retry_scans
 from command import Digitbox
 from formats import FORMATS, two
-from published import make_old
+from published import make_old, open_outbox
 from scan_folders import fill, names
 
 TWO = FORMATS["png-8"](two())
@@ -100,7 +99,7 @@ def test_no_outbox_no_ledger_and_another_digitbox(digitbox: Digitbox, tmp_path: 
     (tmp_path / "outbox").mkdir()
     assert digitbox("retry").code == 0
     assert list((tmp_path / "outbox").iterdir()) == []
-    with Outbox(tmp_path / "outbox", format_name="csv", rows_per_file=1, model="m", with_probabilities=False):
+    with open_outbox(tmp_path / "outbox"):
         result = digitbox("retry")
         assert (result.code, "a run, prune or retry is at work" in result.err) == (75, True)
         assert digitbox("retry", "--dry-run").code == 0

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import pictures, write
 from batch.report.apply import apply
 from browsing import Page
-from published import NOON, four, outcome, publish, scan
+from published import NOON, four, open_outbox, outcome, publish, scan
 from waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -327,14 +326,7 @@ def test_policy_stops_an_injected_script(open_page: Callable[..., Page]) -> None
 
 
 def test_page_shows_a_hundred_thousand_rows(browser: Any, tmp_path: Path) -> None:
-    with Outbox(
-        tmp_path,
-        format_name="csv",
-        rows_per_file=100_000,
-        model="m",
-        with_probabilities=False,
-        now=lambda: NOON,
-    ) as box:
+    with open_outbox(tmp_path, rows_per_file=100_000, model="m", now=lambda: NOON) as box:
         box.add(
             [
                 Outcome(ScanRef(f"/{n}", f"{n:06d}.png"), Status.OK, None, f"{n:064x}", n % 10, 0.99)

@@ -6,7 +6,6 @@ import hashlib
 import io
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from batch.locations import LABELLED
 from batch.outbox.corrections import correct_outcome, load
 from batch.outbox.export import PublishedRows, RowFilter, export_rows
 from batch.outbox.ledger import open_ledger
-from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.report import apply as applying
 from batch.report import page, rows
@@ -31,8 +29,9 @@ from batch.report.pictures import Models
 from batch.report.rows import Entry, ResultsFolder
 from batch.results import reader, schema
 from batch.results.writers import CsvWriter, ParquetWriter
+from published import NOON
+from published import publish as publish_outcomes
 
-NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 NUMBERS = ("0042", "7", "000", "123456789012")
 
 
@@ -51,17 +50,7 @@ def publish(outbox: Path, *, format_name: str = "csv", with_numbers: bool = True
         for place, number in enumerate(NUMBERS)
     ]
     outcomes.append(Outcome(ScanRef("/in/r.png", "r.png"), Status.REFUSED, Reason.WRONG_LENGTH, "9" * 64))
-    with Outbox(
-        outbox,
-        format_name=format_name,
-        rows_per_file=100,
-        model="fake-1",
-        with_probabilities=False,
-        with_numbers=with_numbers,
-        now=lambda: NOON,
-    ) as open_outbox:
-        open_outbox.add(outcomes)
-    return Path(open_outbox.published[0])
+    return publish_outcomes(outbox, outcomes, format_name=format_name, with_numbers=with_numbers)
 
 
 def test_the_column_of_numbers_is_last_and_only_if_asked(tmp_path: Path) -> None:

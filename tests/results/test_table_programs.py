@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from batch.clock import iso
-from batch.outbox.publisher import Outbox
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results import schema
+from published import open_outbox
 
 NUMBERS = {"prediction", "confidence", "page", *schema.PROBABILITY_COLUMNS}
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -39,13 +39,8 @@ def publish(folder: Path, digits: str, *, format_name: str = "csv", with_probabi
     ]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("batch.outbox.publisher.secrets.token_hex", lambda _: digits)
-        with Outbox(
-            folder,
-            format_name=format_name,
-            rows_per_file=100,
-            model="fake-1",
-            with_probabilities=with_probabilities,
-            now=lambda: NOON,
+        with open_outbox(
+            folder, format_name=format_name, with_probabilities=with_probabilities, now=lambda: NOON
         ) as outbox:
             outbox.add(rows)
     return Path(outbox.published[0])
