@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from batch.errors import InputError
 from batch.locations import STATE, Location, state_folder, with_state_folder
 from batch.monitoring.summary import as_json_object
 from batch.outbox import published_files, run_history
-from batch.outbox.ledger import Ledger, has_ledger
+from batch.outbox.ledger import has_ledger, open_ledger
 from batch.records import RunSummary, Status
 from batch.terminal import console
 from batch.terminal.number_types import Whole
@@ -41,7 +40,7 @@ def history(outbox: Location, state: Path | None, as_json: bool, last: int) -> N
     outbox = with_state_folder(outbox, state)
     folder = state_folder(outbox)
     if has_ledger(outbox):
-        with closing(Ledger(folder, read_only=True)) as opened:
+        with open_ledger(outbox, read_only=True) as opened:
             runs = run_history.last_runs(opened, last)
     elif missing := published_files.missing_ledger(outbox):
         raise InputError(f"{missing}: bring back its folder {STATE}, which has the history")

@@ -6,7 +6,6 @@ import math
 import os
 import shlex
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from batch.inputs.find import Inputs
 from batch.locations import STATE, Location, command_line, is_remote, state_folder
 from batch.outbox import batches, corrections, processes, published_files, run_history, turns
 from batch.outbox.books import Books, Listing, check_books
-from batch.outbox.ledger import Ledger, has_tables
+from batch.outbox.ledger import Ledger, has_tables, open_ledger
 from batch.outbox.run_history import Heartbeat
 from batch.records import RunSummary, Status
 from batch.storage import dispatch
@@ -95,7 +94,7 @@ def check_health(
         health.problems.append(problem if missing else f"nothing has been read into {outbox} yet")
         return health
     listing = Listing.of(outbox) if is_deep and isinstance(outbox, Path) else None
-    with closing(Ledger(folder, read_only=True)) as ledger:
+    with open_ledger(outbox, read_only=True) as ledger:
         runs = run_history.last_runs(ledger, MAX_RUNS)
         health.last_success = run_history.last_success(ledger)
         health.watcher = run_history.read_heartbeat(ledger)

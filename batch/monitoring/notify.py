@@ -18,7 +18,7 @@ from batch.errors import BusyError, ConfigError, ExitCode, OutboxError, RunError
 from batch.locations import Location, absolute, state_folder
 from batch.monitoring import hooks, ping, prometheus, summary
 from batch.outbox import run_history
-from batch.outbox.ledger import Ledger, has_tables
+from batch.outbox.ledger import Ledger, has_tables, open_ledger
 from batch.outbox.run_stats import RunStats
 from batch.outbox.turns import lock_of
 from batch.records import RunSummary
@@ -176,7 +176,7 @@ def _last_success(run: RunSummary, outbox: Location) -> str | None:
     """Return the end of the last run with exit code 0; None if the ledger knows none."""
     if run.exit_code == ExitCode.OK:
         return run.finished_at
-    with suppress(RunError), closing(Ledger(state_folder(outbox), read_only=True)) as ledger:
+    with suppress(RunError), open_ledger(outbox, read_only=True) as ledger:
         success = run_history.last_success(ledger)
         return success.finished_at if success else None
     return None

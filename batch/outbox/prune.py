@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -124,11 +124,10 @@ def prune_outbox(
 
 def _make_room(outbox: Path, limits: Limits, pruned: Pruned, now: datetime) -> bool:
     """Remove old files of done/ and failed/, and leave the ledger as it is; return whether there were any."""
-    folder = state_folder(outbox)
     try:
-        with hold_to_clean(outbox), closing(Ledger(folder, read_only=True)) as ledger:
+        with hold_to_clean(outbox), open_ledger(outbox, read_only=True) as ledger:
             work = _Work(ledger, outbox, limits, pruned, dry_run=False, now=now)
-            turns.take_turns(folder, work.prune_folders())
+            turns.take_turns(state_folder(outbox), work.prune_folders())
     except (OSError, OutboxError):
         return False
     pruned.notes.clear()  # the second time finds the same

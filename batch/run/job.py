@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from batch.inputs.settling import SettleCheck
 from batch.lengths import ONE
 from batch.locations import absolute, state_folder
 from batch.outbox import batches, ledger
-from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
 from batch.outbox.run_stats import RunStats
 from batch.outbox.turns import Role
@@ -153,12 +152,11 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
     Raises:
         LedgerError: The ledger of the outbox is damaged.
     """
-    folder = state_folder(options.outbox)
     max_files = options.max_files if isinstance(options, RunOptions) else None
     with ExitStack() as resources:
         unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None
-        if ledger.has_tables(folder):
-            known = resources.enter_context(closing(Ledger(folder, read_only=True)))
+        if ledger.has_tables(state_folder(options.outbox)):
+            known = resources.enter_context(ledger.open_ledger(options.outbox, read_only=True))
             if leaves_out_settled(options):
                 unsettled = partial(batches.unsettled, known, attempts=options.attempts)
             elif batches.unfinished(known):  # a run moves or deletes those scans before it looks for others
