@@ -36,10 +36,10 @@ def quantile(counts: npt.NDArray[Any], fraction: float) -> int:
     return int(below.searchsorted(fraction * below[-1]))
 
 
-def quantile_between(counts: npt.NDArray[Any], fraction: float) -> float:
-    """Return what `quantile` does, to a fraction of a level: noise is often less than one."""
+def interpolated_median(counts: npt.NDArray[Any]) -> float:
+    """Return the median of a histogram to a fraction of a level: noise is often less than one."""
     below = counts.cumsum()
-    rank = fraction * below[-1]
+    rank = 0.5 * below[-1]
     level = int(below.searchsorted(rank))
     if level == 0:
         return 0.5 * float(rank / max(counts[0], 1e-9))

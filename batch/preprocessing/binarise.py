@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from batch.preprocessing.arrays import NEIGHBOURS, Counts, Mask, histogram, quantile, quantile_between
+from batch.preprocessing.arrays import NEIGHBOURS, Counts, Mask, histogram, interpolated_median, quantile
 from batch.records import Grey
 
 MAD_TO_DEVIATION = 1.4826  # from the median absolute deviation of normal noise to its standard deviation
@@ -84,7 +84,7 @@ def noise_floor(smooth: Grey, counts: Counts) -> tuple[float, float]:
     # Mostly at least half of a scan has none, and to count that is enough.
     few = 2 * grainy <= grain.size
     grains = np.array((grain.size - grainy, grainy), np.float32) if few else histogram(grain)
-    noise = MAD_TO_DEVIATION * quantile_between(grains, 0.5)
+    noise = MAD_TO_DEVIATION * interpolated_median(grains)
     return level + max(BINARISE.faint_levels, BINARISE.noise_deviations * noise), noise
 
 
