@@ -139,7 +139,7 @@ def load(reader: ScanReader) -> None:
         Exception: A bug.
     """
     try:
-        reader([], _be_silent)
+        reader([], lambda: None)
     except Exception as error:
         if not _lacks_memory(error):
             raise
@@ -148,11 +148,7 @@ def load(reader: ScanReader) -> None:
         ) from error
 
 
-def _be_silent() -> None:
-    """Give no sign of life: nobody waits for one."""
-
-
-def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = _be_silent) -> list[Outcome]:
+def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = lambda: None) -> list[Outcome]:
     """Read scans; give a scan that meets a bug a failed outcome, and read the others all the same.
 
     Args:
@@ -182,7 +178,7 @@ def read_all(reader: ScanReader, refs: Sequence[ScanRef], beat: Beat = _be_silen
     return read_all(reader, refs[:middle], beat) + read_all(reader, refs[middle:], beat)
 
 
-def read_by_pages(reader: ScanReader, scan: PagedScan, beat: Beat = _be_silent) -> None:
+def read_by_pages(reader: ScanReader, scan: PagedScan, beat: Beat = lambda: None) -> None:
     """Read a scan page by page in this process, e.g. because one of its pages meets a bug.
 
     Raises:
