@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,37 +18,35 @@ INK_LEVEL = 50  # brighter pixels of a data set's picture are ink
 SLASHED_FRACTION = 0.06  # zeros of UNIPEN that get a slash, which few of its writers wrote
 
 
+@dataclass(slots=True, eq=False)
 class Glyph:
     """Something written, the left top corner of its box at 0, about one unit high.
 
-    Args:
+    Attributes:
         points: Points of all strokes, (n, 2) as x, y in units; None for a bitmap.
         splits: Where each stroke's points begin, and one more at the end.
         bitmap: Light ink on dark; None for strokes.
         width: Width in units.
         height: Height in units.
-
-    Attributes:
         turn: Turn in radians and slant of a bitmap; strokes are turned already.
     """
 
-    __slots__ = ("bitmap", "height", "points", "splits", "turn", "width")
-
-    def __init__(
-        self, points: Field | None, splits: list[int], bitmap: Grey | None, width: float, height: float
-    ):
-        self.points, self.splits, self.bitmap = points, splits, bitmap
-        self.width, self.height = width, height
-        self.turn = (0.0, 0.0)
+    points: Field | None
+    splits: list[int]
+    bitmap: Grey | None
+    width: float
+    height: float
+    turn: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass(slots=True, eq=False)
 class Placed:
     """A glyph among others, with its size and its left top corner, in units of a digit's height."""
 
-    __slots__ = ("glyph", "size", "x", "y")
-
-    def __init__(self, glyph: Glyph, size: float, x: float = 0.0, y: float = 0.0):
-        self.glyph, self.size, self.x, self.y = glyph, size, x, y
+    glyph: Glyph
+    size: float
+    x: float = 0.0
+    y: float = 0.0
 
     @property
     def wide(self) -> float:
@@ -100,9 +99,8 @@ def bitmap_glyph(studio: Studio, name: str, image: Grey) -> Glyph:
     image = _crop_to_ink(image)
     height, width = image.shape
     stretch = 1 + random.uniform(-0.15, 0.2)
-    glyph = Glyph(None, [], image, max(0.12, width / height * stretch), 1.0)
-    glyph.turn = (random.gauss(0, 0.07), random.gauss(0, 0.1))
-    return glyph
+    turn = random.gauss(0, 0.07), random.gauss(0, 0.1)
+    return Glyph(None, [], image, max(0.12, width / height * stretch), 1.0, turn)
 
 
 def digit_glyph(studio: Studio, label: int, hand: str, writer: int | None = None) -> Glyph:
