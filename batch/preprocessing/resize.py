@@ -45,10 +45,8 @@ def resize(grey: Grey, longer_px: int) -> Grey:
             cv2.resize(grey[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA),
             np.uint8,
         )
-    scale = longer_px / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    if max(height, width) > longer_px:
+        return shrink(grey, longer_px)
     scale = RESIZE.min_px / min(height, width)
     if scale > 1 and max(height, width) * scale <= longer_px:
         size = round(width * scale), round(height * scale)
