@@ -94,17 +94,16 @@ def retrain(options: Options, progress: Progress) -> tuple[Path, list[Tested]]:
         raise
     progress("exporting to LiteRT")
     files = _export(new, [*scenes, *(grey for grey, _ in training)], options.seed)
-    numbers_version = ""
-    if model_store.NUMBERS_FILE in start.files:
+    if has_numbers := model_store.NUMBERS_FILE in start.files:
         numbers = model_store.read_verified(options.start, start, model_store.NUMBERS_FILE)
         files[model_store.NUMBERS_FILE] = numbers
-        numbers_version = model_writer.numbers_version_of(options.name, model_writer.digests(files))
+    digests = model_writer.digests(files)
     manifest = dataclasses.replace(
         start,
         name=options.name,
         version=model_writer.version_of(options.name, files),
-        numbers_version=numbers_version,
-        files=model_writer.digests(files),
+        numbers_version=model_writer.numbers_version_of(options.name, digests) if has_numbers else "",
+        files=digests,
         metrics={},
         numbers_metrics={},  # they are of the looks before
         datasets=(*start.datasets, own_scans.entry(training)),
