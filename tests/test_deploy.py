@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.monitoring.metrics_server import MetricsServer
+from batch.monitoring.metrics_server import MetricsCollector
 from batch.monitoring.news import State
 from batch.outbox.run_stats import RunStats
 from command import ROOT
@@ -123,8 +123,8 @@ def test_the_dashboard_shows_metrics_that_exist() -> None:
     pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
     from prometheus_client import generate_latest
 
-    server = MetricsServer(RunStats("watch"), State(), "out")
-    served = generate_latest(server.registry).decode()
+    collector = MetricsCollector(RunStats("watch"), State(), "out")
+    served = generate_latest(collector.registry).decode()
     text = (DEPLOY / "grafana-dashboard.json").read_text()
     panels = json.loads(text)["panels"]
     shown = {

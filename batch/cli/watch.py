@@ -214,9 +214,9 @@ def _watch(
         if planned.service.metrics_listen is not None:
             from batch.monitoring import metrics_server
 
-            server = metrics_server.MetricsServer(stats, state, text_cell(absolute(options.outbox)))
-            resources.enter_context(metrics_server.serve(server, planned.service.metrics_listen))
-            observe = server.observe
+            collector = metrics_server.MetricsCollector(stats, state, text_cell(absolute(options.outbox)))
+            resources.enter_context(metrics_server.serve(collector, planned.service.metrics_listen))
+            observe = collector.observe
         news = News(stats, state, planned.notifications, options.outbox, console.print_line, observe)
         resources.enter_context(news)
         reader = reader or job.new_reader(options)[0]

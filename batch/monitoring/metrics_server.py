@@ -67,8 +67,8 @@ def _listen_error(address: str, error: OSError | UnicodeError) -> ConfigError:
     return ConfigError(f"--metrics-listen: cannot listen on {address}: {why}; name another address")
 
 
-class MetricsServer:
-    """A server of a watcher's metrics.
+class MetricsCollector:
+    """A collector of a watcher's metrics, as `prometheus_client` calls it.
 
     Args:
         stats: Statistics of the watcher.
@@ -139,11 +139,11 @@ class MetricsServer:
 
 
 @contextmanager
-def serve(server: MetricsServer, address: str) -> Iterator[None]:
+def serve(collector: MetricsCollector, address: str) -> Iterator[None]:
     """Serve metrics while the block runs.
 
     Args:
-        server: The metrics.
+        collector: The metrics.
         address: Host and port, see `parse_address`.
 
     Raises:
@@ -153,7 +153,7 @@ def serve(server: MetricsServer, address: str) -> Iterator[None]:
 
     host, port = parse_address(address)
     try:
-        httpd, thread = start_http_server(port, host, server.registry)
+        httpd, thread = start_http_server(port, host, collector.registry)
     except (OSError, UnicodeError) as error:
         raise _listen_error(address, error) from error
     try:

@@ -15,7 +15,7 @@ import pytest
 from batch.config import NotifyOptions
 from batch.errors import ConfigError, InputError
 from batch.monitoring import metrics_server, news, notify, ping
-from batch.monitoring.metrics_server import MetricsServer
+from batch.monitoring.metrics_server import MetricsCollector
 from batch.monitoring.news import News, State
 from batch.outbox.run_stats import RunStats
 from batch.records import Outcome, Reason, ScanRef, Status
@@ -155,10 +155,10 @@ def test_slow_programs_hold_up_no_scan(scene: Scene, monkeypatch: pytest.MonkeyP
     assert len(scene.log.of("notify")) == 1 and len(scene.results) == 8
 
 
-def metrics_of(server: MetricsServer) -> dict[str, float]:
+def metrics_of(collector: MetricsCollector) -> dict[str, float]:
     from prometheus_client import generate_latest
 
-    lines = generate_latest(server.registry).decode().splitlines()
+    lines = generate_latest(collector.registry).decode().splitlines()
     return {
         name.replace('outbox="out"', "").replace("{}", ""): float(value)
         for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
@@ -168,8 +168,8 @@ def metrics_of(server: MetricsServer) -> dict[str, float]:
 def test_metrics_are_those_of_the_moment() -> None:
     pytest.importorskip("prometheus_client", reason="needs the extra 'metrics'")
     now, stats, state = [100.0], RunStats("watch"), State()
-    server = MetricsServer(stats, state, "out", lambda: now[0])
-    first = metrics_of(server)
+    collector = MetricsCollector(stats, state, "out", lambda: now[0])
+    first = metrics_of(collector)
     assert (first['digitbox_scans_total{,status="ok"}'], first["digitbox_backlog"]) == (0, 0)
     assert first["digitbox_oldest_waiting_seconds"] == first["digitbox_paused"] == 0
     stats.model = "cnn-1"
@@ -180,9 +180,9 @@ def test_metrics_are_those_of_the_moment() -> None:
         ]
     )
     stats.publish()
-    server.observe(0.3)
+    collector.observe(0.3)
     state.backlog, state.ready_since, state.pauses, state.problem = 7, 90.0, 2, "full"
-    found = metrics_of(server)
+    found = metrics_of(collector)
     assert found['digitbox_scans_total{,status="ok"}'] == found['digitbox_scans_total{,status="failed"}'] == 1
     assert found['digitbox_reasons_total{,reason="empty"}'] == 1
     assert (found["digitbox_backlog"], found["digitbox_oldest_waiting_seconds"]) == (7, 10)
@@ -196,18 +196,18 @@ def test_metrics_are_served_and_a_taken_port_is_told() -> None:
     import socket
     from urllib.request import urlopen
 
-    server = MetricsServer(RunStats("watch"), State(), "out")
+    collector = MetricsCollector(RunStats("watch"), State(), "out")
     for _ in range(20):  # another process may take the port as soon as it is free
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             with (
                 pytest.raises(ConfigError, match=r"--metrics-listen: cannot listen on 127\.0\.0\.1"),
-                metrics_server.serve(server, f"127.0.0.1:{port}"),
+                metrics_server.serve(collector, f"127.0.0.1:{port}"),
             ):
                 pass
         with (
             suppress(ConfigError),
-            metrics_server.serve(server, f"127.0.0.1:{port}"),
+            metrics_server.serve(collector, f"127.0.0.1:{port}"),
             urlopen(f"http://127.0.0.1:{port}/metrics") as answer,
         ):
             assert b"digitbox_backlog" in answer.read()
