@@ -169,9 +169,7 @@ def decode_pages(
                 yield ImageError(
                     Reason.SEVERAL_PAGES, f"it has {count} pages: choose one", sha256, pages=count
                 )
-            if is_too_long:
-                return
-            if first > count:
+            if is_too_long or first > count:
                 return
             if count == 1:
                 (page,) = file.read(1)
