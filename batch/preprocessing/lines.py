@@ -74,20 +74,13 @@ def find_lines(mask: Mask) -> tuple[Mask, Mask]:
         so if they are not the digit itself: straight runs near an edge, e.g. the top of a 7 in a tight crop.
     """
     left, top, width, height = cv2.boundingRect(mask)
-    rows = columns = None
-    if _may_have_lines(mask, left, width):
-        rows = _horizontal_lines(mask)
+    rows = _horizontal_lines(mask) if _may_have_lines(mask, left, width) else None
     turned = cv2.transpose(mask)
-    if _may_have_lines(turned, top, height):
-        columns = _horizontal_lines(turned)
+    columns = _horizontal_lines(turned) if _may_have_lines(turned, top, height) else None
     if rows is None and columns is None:
         return np.zeros(mask.shape, np.uint8), np.zeros(mask.shape, np.uint8)
-    across, top, bottom = rows if rows is not None else np.zeros((3, *mask.shape), np.uint8)
-    along, left, right = (
-        [cv2.transpose(part) for part in columns]
-        if columns is not None
-        else np.zeros((3, *mask.shape), np.uint8)
-    )
+    across, top, bottom = rows or np.zeros((3, *mask.shape), np.uint8)
+    along, left, right = map(cv2.transpose, columns or np.zeros((3, *turned.shape), np.uint8))
     lines = cv2.bitwise_or(across, along)
     across, along = across | top | bottom, along | left | right
     # The sides of a box may touch no edge, nor do the top of a 7 and the foot of a 1. But a side of a box
