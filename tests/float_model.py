@@ -10,4 +10,5 @@ def float_bytes(folder: Path) -> bytes:
     """Return the content of the .tflite file that has the weights of the Keras model as they are."""
     from keras.models import load_model
 
-    return litert.tflite_bytes(load_model(folder / model_store.KERAS_FILE))
+    with litert._converter(load_model(folder / model_store.KERAS_FILE)) as converter:
+        return bytes(converter.convert())

@@ -1,4 +1,4 @@
-"""The content of a model's files: Keras, and LiteRT in float and quantised to int8."""
+"""The content of a model's files: Keras, and LiteRT quantised to int8."""
 
 from __future__ import annotations
 
@@ -30,17 +30,16 @@ def keras_bytes(model: Any) -> bytes:
         return path.read_bytes()
 
 
-def tflite_bytes(model: Any, representative: Digits | None = None) -> bytes:
+def tflite_bytes(model: Any, representative: Digits) -> bytes:
     """Return the content of the .tflite file: uint8 digits in, float32 logits out, any number at a time.
 
     Args:
         model: Keras model with uint8 input.
         representative: Digits like those it will see, (n, 28, 28, channels), to quantise weights and
-            activations to int8 (Jacob et al. 2018); None keeps them float.
+            activations to int8 (Jacob et al. 2018).
     """
     with _converter(model) as converter:
-        if representative is not None:
-            _quantise(converter, [digit[np.newaxis] for digit in representative[:MAX_REPRESENTATIVE]])
+        _quantise(converter, [digit[np.newaxis] for digit in representative[:MAX_REPRESENTATIVE]])
         return bytes(converter.convert())
 
 
