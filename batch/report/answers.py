@@ -56,7 +56,7 @@ def without_outdated(answers: Iterable[Answer], corrections: Corrections) -> lis
     """
     now = iso(utc_now())
     return [
-        answer for answer in answers if not _is_outdated(answer, _answer_before(answer, corrections), now)
+        answer for answer in answers if not _is_outdated(answer, corrections.of_row(answer.entry.row), now)
     ]
 
 
@@ -67,11 +67,6 @@ def _is_outdated(answer: Answer, before: Correction | None, now: str) -> bool:
     # have been fast, too: a time in the future says nothing.
     before_at = min(before.reviewed_at or before.applied_at, before.applied_at)
     return "" < _utc(answer.reviewed_at) < before_at <= now
-
-
-def _answer_before(answer: Answer, corrections: Corrections) -> Correction | None:
-    row = answer.entry.row
-    return corrections.find(row.file, row.page, row.sha256, row.source)
 
 
 def _says_new(answer: Answer, before: Correction | None) -> bool:
@@ -97,7 +92,7 @@ def save(store: CorrectionStore, answers: Sequence[Answer], by: str) -> list[Cor
     for answer in answers:
         row = answer.entry.row
         new.pop(answer.entry.key, None)
-        if _says_new(answer, _answer_before(answer, store.current)):
+        if _says_new(answer, store.current.of_row(row)):
             new[answer.entry.key] = Correction(
                 file=row.file,
                 sha256=row.sha256,

@@ -255,8 +255,7 @@ class LiveRows:
         return Audit(len(labels), sum(map(bool, labels.values())), len(wrong))
 
     def _corrected(self, entry: Entry) -> Entry:
-        row = entry.row
-        return replace(entry, correction=self._store.current.find(row.file, row.page, row.sha256, row.source))
+        return replace(entry, correction=self._store.current.of_row(entry.row))
 
     def _parse(self, item: Mapping[str, str]) -> Answer | None:
         """Return an answer; None if there is no such scan, or nobody may say this of it."""

@@ -264,8 +264,8 @@ class ResultsFolder:
         for row in reader.read(path):
             if row.batch not in by_id:
                 by_id[row.batch] = BatchScans(self._ledger, row.batch, self._folder, scan_names)
-            correction = self._corrections.find(row.file, row.page, row.sha256, row.source)
-            yield Entry(row, by_id[row.batch].paths(row.file, row.sha256, row.source, row.page), correction)
+            paths = by_id[row.batch].paths(row.file, row.sha256, row.source, row.page)
+            yield Entry(row, paths, self._corrections.of_row(row))
 
     def close(self) -> None:
         """Close the ledger."""

@@ -101,6 +101,10 @@ class Corrections:
         found = (scan[name] for name in reversed(scan) if not source or name in (source, ""))
         return next(found, None)
 
+    def of_row(self, row: Row) -> Correction | None:
+        """Return the last correction of the scan of a row; see `find`."""
+        return self.find(row.file, row.page, row.sha256, row.source)
+
     def takes_number(self, row: Row) -> bool:
         """Return whether a person may say a number: in results with numbers, or if the scan ever was one.
 
