@@ -104,13 +104,14 @@ class _Part:
         return self.paged.is_done
 
     @property
+    def refs(self) -> list[ScanRef]:
+        """Return the scans."""
+        return self.chunk.refs[self.places.start : self.places.stop]
+
+    @property
     def request(self) -> list[ScanRef] | PageRequest:
         """Return what to ask a worker for."""
-        return (
-            self.chunk.refs[self.places.start : self.places.stop]
-            if self.paged is None
-            else self.paged.request
-        )
+        return self.refs if self.paged is None else self.paged.request
 
 
 class Pool:
@@ -357,8 +358,7 @@ class Pool:
             (part,) = part.split(part.suspicion)
         try:
             if part.paged is None:
-                refs = part.chunk.refs[part.places.start : part.places.stop]
-                self._waiting.extendleft(part.add(read_all(self._reader, refs)))
+                self._waiting.extendleft(part.add(read_all(self._reader, part.refs)))
                 return
             while part.suspicion is not None and not part.paged.is_done:
                 part.paged.lose(part.suspicion)
