@@ -205,11 +205,8 @@ def _held_out(own: Sequence[OwnScan], data: Sequence[Dataset]) -> list[tuple[str
     from batch.training.data import own_scans
     from batch.training.evaluation import compare
 
-    kinds: list[tuple[str, Sequence[OwnScan]]] = [(compare.OWN, own_scans.split(own)[0])]
-    for part in data:
-        if part.test is not None:
-            kinds.append((f"{part.name} test", part.test.pairs()))
-    return kinds
+    tests = ((f"{part.name} test", part.test.pairs()) for part in data if part.test is not None)
+    return [(compare.OWN, own_scans.split(own)[0]), *tests]
 
 
 def _compare(old: Model, folder: Path, tested: Sequence[Tested], has_own: bool) -> Verdict:

@@ -203,8 +203,7 @@ class Reader:
         """
         model = self.load()
         with stderr.silence():
-            pages = read_pages(ref, model, self.max_pixels, first, one_by_one=one_by_one, beat=beat)
-            yield from pages
+            yield from read_pages(ref, model, self.max_pixels, first, one_by_one=one_by_one, beat=beat)
 
     def check(self) -> Manifest:
         """Check the model without loading it, so that the engine can still fork this process.
