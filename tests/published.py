@@ -55,10 +55,12 @@ def outcome(
     return Outcome(ref, status, reason, sha256, label, confidence)
 
 
-def open_outbox(folder: Path, **options: Any) -> Outbox:
+def open_outbox(folder: Path, *, model: str = "fake-1", **options: Any) -> Outbox:
     """Return an outbox for a `with` block, as another digitbox would have it."""
-    settings = {"format_name": "csv", "rows_per_file": 1000, "model": "fake-1", "with_probabilities": False}
-    return Outbox(folder, stats=RunStats("run"), **{**settings, **options})
+    stats = RunStats("run")
+    stats.model = model
+    settings = {"format_name": "csv", "rows_per_file": 1000, "with_probabilities": False}
+    return Outbox(folder, stats=stats, **{**settings, **options})
 
 
 def publish(
@@ -72,8 +74,8 @@ def publish(
     now: datetime = NOON,
 ) -> Path:
     """Publish rows in an outbox; return the file."""
-    options = {"model": model, "with_numbers": with_numbers, "after": after, "now": lambda: now}
-    with open_outbox(folder, format_name=format_name, **options) as box:
+    options = {"with_numbers": with_numbers, "after": after, "now": lambda: now}
+    with open_outbox(folder, model=model, format_name=format_name, **options) as box:
         box.add(outcomes)
     return Path(box.published[0])
 

@@ -69,9 +69,8 @@ class Outbox:
         format_name: One of `csv` and `parquet`.
         rows_per_file: The maximum of rows in a file; each file is a batch of its own. Only the pages of one
             scan can be more.
-        model: The version of the model, for its column.
         with_probabilities: Add the columns p0 to p9.
-        stats: The figures of the run, which has an entry in the ledger.
+        stats: The figures of the run, which has an entry in the ledger; its model has a column.
         with_numbers: Add the column of the confidences of a number's digits.
         after: What becomes of scans that have their row.
         only_new: Leave out scans that are like one that has its row.
@@ -86,7 +85,6 @@ class Outbox:
         *,
         format_name: str,
         rows_per_file: int,
-        model: str,
         with_probabilities: bool,
         stats: RunStats,
         with_numbers: bool = False,
@@ -105,7 +103,7 @@ class Outbox:
         self._staging = self._state / "staging"
         self._storage = dispatch.storage_of(str(place))
         self._format, self._rows_per_file = format_name, rows_per_file
-        self._model, self._now = model, now
+        self._now = now
         self._with_probabilities, self._with_numbers = with_probabilities, with_numbers
         self._after, self._only_new, self._attempts = after, only_new, attempts
         self._stats, self._role = stats, role
@@ -272,7 +270,7 @@ class Outbox:
         self._batch_id = "b" + secrets.token_hex(4)
         self._path = self._staging / names.file_name(self._now(), self._batch_id, self._format)
         self._table = writers.ResultsFile(
-            self._path, self._batch_id, self._model, self._with_probabilities, self._with_numbers
+            self._path, self._batch_id, self._stats.model, self._with_probabilities, self._with_numbers
         )
         return self._table
 

@@ -200,13 +200,11 @@ def _engine_of(options: RunOptions, reader: Reader, *, in_process: bool) -> Engi
 
 def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats) -> Outbox:
     """Return the outbox for the rows. Its ledger gets an entry for the run, from the statistics."""
-    version = manifest.version if options.digits == ONE else manifest.numbers_version
-    stats.model = version
+    stats.model = manifest.version if options.digits == ONE else manifest.numbers_version
     return Outbox(
         options.outbox,
         format_name=options.format,
         rows_per_file=options.rows_per_file,
-        model=version,
         with_probabilities=options.probabilities,
         with_numbers=options.digits != ONE,
         after=options.after,

@@ -19,13 +19,11 @@ from hypothesis import strategies as st
 
 from batch.locations import STATE
 from batch.outbox.export import PublishedRows, RowFilter, export_rows
-from batch.outbox.publisher import Outbox
-from batch.outbox.run_stats import RunStats
 from batch.records import Outcome, Reason, ScanRef, Status
 from batch.results import reader
 from batch.results.schema import Record
 from command import ROOT, Digitbox
-from published import make_old
+from published import make_old, open_outbox
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -53,9 +51,8 @@ def publish(tmp_path: Path) -> Publish:
 
     def published(hours: float, *outcomes: Outcome, **options: Any) -> Path:
         times = (START + timedelta(hours=hours, minutes=number) for number in range(10**6))
-        settings = {"format_name": "csv", "rows_per_file": 1000, "model": "m", "with_probabilities": False}
-        settings["now"] = lambda: next(times)
-        with Outbox(tmp_path / "outbox", stats=RunStats("run"), **{**settings, **options}) as outbox:
+        options = {"now": lambda: next(times), **options}
+        with open_outbox(tmp_path / "outbox", model="m", **options) as outbox:
             for outcome in outcomes:
                 outbox.add([outcome])
             path = outbox.publish()
@@ -364,14 +361,7 @@ def test_files_of_results_without_their_ledger(
 
 def test_while_another_digitbox_writes(digitbox: Digitbox, publish: Publish, tmp_path: Path) -> None:
     publish(0, read("a.png"))
-    with Outbox(
-        tmp_path / "outbox",
-        format_name="csv",
-        rows_per_file=5,
-        model="m",
-        with_probabilities=False,
-        stats=RunStats("run"),
-    ) as outbox:
+    with open_outbox(tmp_path / "outbox", model="m") as outbox:
         outbox.add([read("b.png")])
         assert names_of(digitbox("export").out) == ["a.png"]
 

@@ -122,9 +122,7 @@ def test_some_failures_count_after_several_attempts(ledger: Ledger) -> None:
 def test_a_killed_run_has_counted_its_published_rows(tmp_path: Path) -> None:
     """One commit has the rows and their count."""
     stats = RunStats("run")
-    outbox = Outbox(
-        tmp_path, format_name="csv", rows_per_file=2, model="m", with_probabilities=False, stats=stats
-    )
+    outbox = Outbox(tmp_path, format_name="csv", rows_per_file=2, with_probabilities=False, stats=stats)
     with outbox:
         outbox.add([outcome(1), outcome(2, Reason.EMPTY), outcome(3)])
         with closing(Ledger(tmp_path / ".digitbox", read_only=True)) as ledger:  # as after a kill now
@@ -140,9 +138,7 @@ def test_dropped_rows_are_not_counted(tmp_path: Path) -> None:
     stats = RunStats("run")
     with (
         pytest.raises(KeyboardInterrupt),
-        Outbox(
-            tmp_path, format_name="csv", rows_per_file=2, model="m", with_probabilities=False, stats=stats
-        ) as outbox,
+        Outbox(tmp_path, format_name="csv", rows_per_file=2, with_probabilities=False, stats=stats) as outbox,
     ):
         outbox.add([outcome(number) for number in range(3)])
         raise KeyboardInterrupt
