@@ -141,8 +141,9 @@ def _agree(decision: NumberDecision, digit: Decision) -> NumberDecision:
     if len(decision.number) > 1 and decision.status is Status.OK:
         return _doubted(decision)
     status, reason = digit.status, digit.reason
+    is_rival = decision.number != label and (decision.status is Status.OK or decision.confidence >= RIVAL)
     # A sign beside a digit is never left out without a look of a person.
-    if decision.reason is Reason.NOT_A_NUMBER or (decision.number != label and decision.status is Status.OK):
+    if is_rival or decision.reason is Reason.NOT_A_NUMBER:
         status, reason = Status.REVIEW, Reason.LOW_CONFIDENCE
     return NumberDecision(status, reason, label, confidence, (confidence,))
 

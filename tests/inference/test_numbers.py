@@ -189,6 +189,7 @@ def model_of(shares: dict[str, float], lengths: Lengths = ANY) -> Model:
         ("7", None, (Status.REVIEW, "7")),
         ("7", (7, Status.REFUSED), (Status.REVIEW, "7")),
         ("77", (7, Status.OK), (Status.REVIEW, "77")),
+        ("77?", (7, Status.OK), (Status.REVIEW, "7")),
         ("+7", (7, Status.OK), (Status.REFUSED, "")),
         ("", (7, Status.REVIEW), (Status.REVIEW, "7")),
         ("", None, (Status.REFUSED, "")),
@@ -205,8 +206,9 @@ def test_readers_of_single_digits_have_their_say(
         decision = Decision(Prediction(digit[0], 0.8, ()), digit[1], None)
     monkeypatch.setattr(steps, "examine_all", lambda greys, model: [Examined(decision)] * len(greys))
     monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [len(text) > 1])
-    model = model_of({text: 1.0})
+    model = model_of({"77": 0.8, "7": 0.2} if text == "77?" else {text: 1.0})
     assert model.numbers is not None
+    model.numbers.thresholds = dataclasses.replace(PLAIN, review_below=0.9)
     ((_, _, found),) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == expected
 
