@@ -37,18 +37,25 @@ def arc(
 
 
 def _zero(random: Random) -> list[Stroke]:
-    """Draw a zero: plain, begun inside, or slashed."""
+    """Draw a zero: plain, begun inside, slashed, or dotted; some have corners, as in print."""
     u = random.uniform
     width, start = u(0.4, 0.95), u(-130, -40)
     sweep = u(345, 385)
-    loop = arc(width / 2, 0.5, width / 2, 0.5, start, start + sweep, 22)
+    loop = arc(0, 0, 1, 1, start, start + sweep, 22)
+    if random.random() < 0.1:
+        loop = np.sign(loop) * np.abs(loop) ** np.float32(u(0.4, 0.7))  # a superellipse
+    middle = np.array((width / 2, 0.5), np.float32)
+    loop = loop * middle + middle
     style = random.random()
     strokes = [loop]
     if style < 0.15:  # begun inside
         begin = (width * u(0.3, 0.6), u(0.2, 0.45))
         strokes = [np.vstack([line(begin), loop])]
-    elif style < 0.55:
+    elif style < 0.5:
         strokes.append(slash(width, random))
+    elif style < 0.65:
+        size = width * u(0.03, 0.15)
+        strokes.append(arc(width * u(0.42, 0.58), u(0.42, 0.58), size, size * u(0.8, 1.5), 0, 400))
     return strokes
 
 

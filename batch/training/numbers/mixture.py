@@ -26,8 +26,8 @@ HANDS: Shares = {"unipen": 0.50, "mnist": 0.28, "usps": 0.05, "swiss": 0.07, "dr
 GAPS: Shares = {"over": 0.16, "close": 0.36, "apart": 0.22, "far": 0.08, "cells": 0.18}
 GAP_RANGES = {"over": (-0.16, 0.05), "close": (0.03, 0.25), "apart": (0.2, 0.6), "far": (0.6, 1.4)}
 SIGNS_DRAWN: Shares = {
-    "dot": 0.25, "comma": 0.13, "minus": 0.11, "equals": 0.03, "colon": 0.05, "apostrophe": 0.05,
-    "degree": 0.04, "bracket": 0.08, "slash": 0.08, "lookalike": 0.07, "character": 0.11,
+    "dot": 0.22, "comma": 0.12, "minus": 0.13, "equals": 0.03, "colon": 0.05, "apostrophe": 0.05,
+    "degree": 0.04, "bracket": 0.07, "slash": 0.07, "currency": 0.06, "lookalike": 0.06, "character": 0.10,
 }  # fmt: skip
 LOOKALIKES = "ACLPUufhGJTyd<>{}\\"  # beside digits, a person tells most of them from digits
 CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits make digits doubtful

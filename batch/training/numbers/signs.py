@@ -5,7 +5,11 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from batch.training.look.drawn_digits import Stroke, arc, line
+import numpy as np
+
+from batch.training.look.drawn_digits import Stroke, arc, curve, line
+
+LONG_MINUS_FRACTION = 0.4  # longer than most digits are wide
 
 
 class Sign(NamedTuple):
@@ -50,7 +54,11 @@ def draw_sign(kind: str, random: Random) -> Sign:
         # Shorter or more upright, it would be a 1. A long 1 stands on the line; a slash goes below it.
         size = u(1.3, 1.7)
         return Sign([line((size * u(0.33, 0.8), 0), (0, size))], size, 0.5 - size / 2 + u(-0.05, 0.1))
-    size = u(0.3, 0.65)
+    if kind == "currency":
+        size = u(0.9, 1.3)
+        strokes = random.choice((_pound, _dollar, _euro))(random)
+        return Sign([stroke * np.float32(size) for stroke in strokes], size, u(-0.2, 0.1))
+    size = u(0.65, 1.5) if kind == "minus" and random.random() < LONG_MINUS_FRACTION else u(0.3, 0.65)
     strokes = [line((0, 0), (size, size * u(-0.15, 0.15)))]
     if kind == "equals":
         rise = u(0.15, 0.3)
@@ -61,3 +69,51 @@ def draw_sign(kind: str, random: Random) -> Sign:
 def _dot(size: float, top: float, random: Random) -> Stroke:
     u = random.uniform
     return line((0, top), (size, top + size * u(-1, 1)), (size * u(0, 1), top + size))
+
+
+def _pound(random: Random) -> list[Stroke]:
+    """Draw a pound sign: a stem with a hook above and a foot below, and one bar or two."""
+    u = random.uniform
+    stem = curve(
+        (u(0.55, 0.75), u(0.1, 0.25)), (u(0.4, 0.5), 0.0), (u(0.2, 0.3), u(0.15, 0.3)), (u(0.22, 0.34), 0.6),
+        (u(0.12, 0.25), u(0.85, 0.95)), (0.0, u(0.92, 1.0)),
+    )  # fmt: skip
+    foot = curve((0.0, u(0.9, 1.0)), (u(0.25, 0.35), u(0.9, 0.98)), (u(0.55, 0.8), u(0.9, 1.05)))
+    bars = [line((u(0.0, 0.1), y), (u(0.45, 0.65), y + u(-0.08, 0.04))) for y in _bars(random)]
+    return [stem, foot, *bars]
+
+
+def _euro(random: Random) -> list[Stroke]:
+    """Draw a euro sign: a C with two bars."""
+    u = random.uniform
+    width = u(0.6, 0.9)
+    bow = arc(width * 0.6, 0.5, width * 0.5, 0.5, u(-60, -30), u(-320, -300))
+    high = u(0.36, 0.46)
+    bars = [
+        line((u(-0.1, 0.05), y), (width * u(0.5, 0.8), y + u(-0.05, 0.03)))
+        for y in (high, high + u(0.1, 0.2))
+    ]
+    return [bow, *bars]
+
+
+def _dollar(random: Random) -> list[Stroke]:
+    """Draw a dollar sign: an S with a stroke through it or two, or one that shows above and below only."""
+    u = random.uniform
+    width = u(0.45, 0.75)
+    bow = curve(
+        (width, u(0.2, 0.3)), (width * 0.6, u(0.1, 0.15)), (0.0, u(0.25, 0.35)), (width * 0.5, u(0.45, 0.52)),
+        (width, u(0.65, 0.72)), (width * 0.5, u(0.84, 0.9)), (0.0, u(0.7, 0.8)),
+    )  # fmt: skip
+    lean = u(-0.1, 0.1)
+    middles = (0.5,) if random.random() < 0.7 else (u(0.3, 0.4), u(0.6, 0.7))
+    ends = [(width * middle + lean, width * middle - lean) for middle in middles]
+    if random.random() < 0.15:
+        return [bow, *(line((top, 0), (top, 0.18)) for top, _ in ends),
+                *(line((foot, 0.82), (foot, 1)) for _, foot in ends)]  # fmt: skip
+    return [bow, *(line((top, 0), (foot, 1)) for top, foot in ends)]
+
+
+def _bars(random: Random) -> list[float]:
+    """Return the heights of one bar or two."""
+    high = random.uniform(0.42, 0.6)
+    return [high] if random.random() < 0.7 else [high, high + random.uniform(0.1, 0.18)]

@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
+from batch.training.look.hands import digit_glyph
 from batch.training.look.sources import Sources
+from batch.training.look.studio import Studio
 from batch.training.numbers.fields import MAX_WIDTH_PX, Renderer
+from batch.training.numbers.layout import Piece
 from batch.training.numbers.mixture import FIELDS, FRAME_PX, SIGN, Field
+from batch.training.numbers.no_numbers import strike
 from batch.training.numbers.records import NO_FRAME, NO_LABEL, Pool, RecordMaker, Records
 from look_sources import packed
 
@@ -50,6 +54,16 @@ def test_struck_digits_are_one_sign() -> None:
     assert {label.count(SIGN) for label in labels} == {1}
     assert {1, 3} <= {len(label) for label in labels}
     assert {0, 2} <= {label.index(SIGN) for label in labels}
+
+
+def test_some_struck_digits_are_blacked_out() -> None:
+    studio, black = Studio(Sources(packed()), 3), 0
+    for _ in range(60):
+        digits = [Piece(digit_glyph(studio, 8, "drawn"), 1.0, 8) for _ in range(3)]
+        pieces, _ = strike(studio, digits)
+        (across,) = (piece for piece in pieces if piece.label == SIGN)
+        black += across.glyph.points is not None and len(across.glyph.points) > 9
+    assert 10 < black < 35
 
 
 def test_places_run_from_left_to_right_inside_the_field() -> None:

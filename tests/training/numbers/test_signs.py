@@ -36,3 +36,8 @@ def test_a_slash_is_no_one() -> None:
         wide, tall = np.ptp(stroke, axis=0)
         assert wide / tall > 0.3 and stroke[0, 0] > stroke[1, 0]
         assert tall > 1.25 and sign.top < 0 and sign.top + tall > 1.1
+
+
+def test_some_minus_signs_are_longer_than_digits_are_wide() -> None:
+    sizes = [draw_sign("minus", Random(seed)).size for seed in range(100)]
+    assert 20 < sum(size > 0.65 for size in sizes) < 60
