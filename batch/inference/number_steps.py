@@ -115,7 +115,9 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
         line = lines[index]
         if line.spelled.sign < SURE_SIGN:
             agreed = _agree(line.decision, digit.decision)
-            is_unsure = line.spelled.sign >= UNSURE_SIGN
+            middles = line.spelled.middles
+            # The readers of single digits know no dash.
+            is_unsure = line.spelled.sign >= UNSURE_SIGN or (bool(middles) and has_dash(line.strip, middles))
             lines[index] = line._replace(decision=_doubted(agreed) if is_unsure else agreed)
     return lines
 

@@ -227,6 +227,21 @@ def test_a_doubtful_sign_beside_a_digit_is_for_review(
     assert found.reason is (Reason.LOW_CONFIDENCE if status is Status.REVIEW else None)
 
 
+@pytest.mark.parametrize("has_minus", [False, True])
+def test_a_digit_with_a_long_dash_is_for_review(has_minus: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = np.full((80, 240), 235, np.uint8)
+    cv2.ellipse(scan, (40, 40), (16, 30), 0, 0, 360, 40, 5)
+    if has_minus:
+        cv2.line(scan, (120, 40), (190, 40), 40, 5)
+    decision = Decision(Prediction(0, 0.8, ()), Status.OK, None)
+    monkeypatch.setattr(steps, "examine_all", lambda greys, model: [Examined(decision)] * len(greys))
+    monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [True] * len(greys))
+    model = model_of({"0": 1.0})
+    assert model.numbers is not None
+    ((_, _, found),) = decide_numbers([scan], model, model.numbers)
+    assert (found.status, found.number) == (Status.REVIEW if has_minus else Status.OK, "0")
+
+
 class SpellingBySize(Spelling):
     """A network that spells other texts where the ink takes little of the strip."""
 
