@@ -17,6 +17,7 @@ from batch.lengths import NUMBER
 from batch.records import Status
 from batch.results.schema import COLUMNS, NUMBER_COLUMN, PROBABILITY_COLUMNS, Record
 from batch.results.writers import ROWS_PER_GROUP
+from batch.text import count
 
 _AS_WRITTEN = "name a file as digitbox wrote it"
 _DELIMITERS = ",;\t"  # spreadsheets put one of these between cells, by country
@@ -133,6 +134,8 @@ def records(path: Path) -> Iterator[Record]:
                 name: parse(cell) if cell else None
                 for name, parse, cell in zip(names, parsers, cells, strict=True)
             }
+            if NUMBER_COLUMN in record:
+                _prediction(record)
         except (ValueError, OverflowError) as error:
             raise _line_error(path, number, error) from error
         yield record
@@ -196,12 +199,23 @@ def _prediction(record: Record) -> int | str | None:
     if prediction in ("", None):
         return None
     if NUMBER_COLUMN in record:
-        if not NUMBER.fullmatch(str(prediction)):
-            raise ValueError(f"{prediction!r} is no number")
-        return str(prediction)
+        return _checked_number(str(prediction), record[NUMBER_COLUMN] or "")
     if not 0 <= int(prediction) <= 9:
         raise ValueError(f"{prediction!r} is no digit")
     return int(prediction)
+
+
+def _checked_number(text: str, confidences: str) -> str:
+    """Return the number of a row.
+
+    Raises:
+        ValueError: It is none, or its digits are not as many as their confidences.
+    """
+    digits = confidences.count(";") + 1 if confidences else len(text)  # a person's number has none
+    if NUMBER.fullmatch(text) and len(text) == digits:
+        return text
+    words = f" of {count(digits, 'digit')}: a spreadsheet may have taken text for numbers"
+    raise ValueError(f"{text!r} is no number{words if confidences else ''}")
 
 
 def _parser(name: str, with_numbers: bool) -> Callable[[str], Any]:

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,18 @@ def test_a_cell_that_is_no_number_names_its_line(tmp_path: Path, cell: str) -> N
     path.write_text(path.read_text(encoding="utf-8").replace("0042", cell), encoding="utf-8")
     with pytest.raises(InputError, match=r"line 2: .* is no number"):
         list(reader.read(path))
+
+
+@pytest.mark.parametrize("cell", ["42", "0", "42.0", "1,23457E+11"])
+@pytest.mark.parametrize("read", [reader.read, reader.records])
+def test_a_cell_that_lost_its_zeros_names_its_line(
+    read: Callable[[Path], Iterator[object]], cell: str, tmp_path: Path
+) -> None:
+    """A spreadsheet or pandas has made a number of it; its digits have a confidence each."""
+    path = publish(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace(",0042,", f',"{cell}",'), encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2: .* is no number of 4 digits: .* text for numbers"):
+        list(read(path))
 
 
 @pytest.mark.parametrize("format_name", ["csv", "parquet"])
