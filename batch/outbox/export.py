@@ -219,6 +219,7 @@ def export_rows(
             if corrections.has_numbers:
                 names = schema.order_columns({*names, schema.NUMBER_COLUMN})
             columns = [*names, *EFFECTIVE_COLUMNS]
+        with_numbers = schema.NUMBER_COLUMN in columns
         writer = stack.enter_context(closing(open_writer(columns)))
         for number, row in source.rows():
             if latest is not None and not latest.has(number, row):
@@ -226,6 +227,9 @@ def export_rows(
             effective = row if corrections is None else corrections.apply(row)
             if source.choice.statuses and effective["status"] not in source.choice.statuses:
                 continue
+            if with_numbers and effective["prediction"] is not None:
+                # In one table with numbers, digits are text, too.
+                effective = {**effective, "prediction": str(effective["prediction"])}
             writer.add([effective.get(name) for name in columns])
             count += 1
     return count

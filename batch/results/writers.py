@@ -118,7 +118,7 @@ class ParquetWriter:
 
 
 def _as_text(value: object) -> str | None:
-    """Return a value for a column of text; a digit may stand among numbers of other files."""
+    """Return a value for a column of text; a column that is not known may hold others."""
     return value if value is None or isinstance(value, str) else str(value)
 
 

@@ -52,6 +52,16 @@ def test_excel_gets_every_cell_with_its_type(digitbox: Digitbox, tmp_path: Path)
     assert columns["batch"] == tuple(frame["batch"])
 
 
+def test_excel_gets_digits_among_numbers_as_text(digitbox: Digitbox, tmp_path: Path) -> None:
+    digit, number = (ScanRef("", name, source="/in") for name in ("7.png", "042.png"))
+    publish(tmp_path / "outbox", [outcome(digit, label=7)])
+    row = outcome(number)._replace(label="042", digit_confidences=(0.5, 0.5, 0.5))
+    publish(tmp_path / "outbox", [row], with_numbers=True)
+    assert digitbox("export", "--format", "xlsx", "--output", "all.xlsx").code == 0
+    (rows,) = sheets(tmp_path / "all.xlsx")
+    assert [row[1] for row in rows] == ["prediction", "7", "042"]
+
+
 def test_more_rows_than_a_sheet_has_go_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spreadsheets, "MAX_SHEET_ROWS", 3)
     with (tmp_path / "a.xlsx").open("wb") as file:
