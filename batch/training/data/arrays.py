@@ -38,6 +38,8 @@ _NAMES: Mapping[str, Sequence[tuple[str, str]]] = {
 }
 """The names of images and labels, in small letters, by part."""
 NAMES_ADVICE = "name the arrays x_train and y_train, x_test and y_test, or x and y"
+_NUMBERS_ADVICE = "numbers are for a labels.csv, or folders with their names"
+_ZERO_BEFORE = re.compile(r"\s*0\d")  # as text, a number; a digit is written without
 _FEW_LEVELS = 16  # of scans of 4 bits, as those of scikit-learn
 
 
@@ -205,6 +207,7 @@ def _numbers(labels: _Array, source: str) -> npt.NDArray[np.int32]:
             raise InputError(f"{source}: each row of ten labels must have a single 1: give whole numbers")
         labels = labels.argmax(axis=1)
     try:
+        texts = labels.astype(str).ravel().tolist() if labels.dtype.kind in "SUO" else []
         numbers = labels.astype(np.float64)
     except ValueError as error:
         raise InputError(f"{source}: labels must be whole numbers: {error}") from error
@@ -215,11 +218,13 @@ def _numbers(labels: _Array, source: str) -> npt.NDArray[np.int32]:
             f"{source}: {missing} of {len(numbers)} labels are missing: give a label to each image, "
             "-1 to what is not a digit"
         )
+    if (number := next(filter(_ZERO_BEFORE.match, texts), None)) is not None:
+        raise InputError(f"{source}: labels must be digits, not {number!r}; {_NUMBERS_ADVICE}")
     if (broken := numbers[numbers != np.rint(numbers)]).size:
         raise InputError(f"{source}: labels must be whole numbers, not {broken[0]:g}")
     if numbers.size and not -1 <= numbers.min() <= numbers.max() <= 9:
         raise InputError(
             f"{source}: labels must be 0 to 9, or -1 for what is not a digit; they are {numbers.min():g} to "
-            f"{numbers.max():g}"
+            f"{numbers.max():g}; {_NUMBERS_ADVICE}"
         )
     return numbers.astype(np.int32)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from batch.config import MAX_PIXELS
 from batch.errors import ImageError, InputError, MissingExtraError
 from batch.images import decode
+from batch.lengths import NUMBER
 from batch.records import Grey
 from batch.results.reader import delimiter
 from batch.training.data.arrays import (
@@ -150,21 +151,21 @@ def _classes(metadata: dict[bytes, bytes] | None, column: str) -> dict[Any, Any]
     """Return what the labels of a Parquet file mean, if Hugging Face has said so in it.
 
     A label is the place of a class among their names there: of folders 1 to 9, the label 0 is the digit 1. If
-    no class has a digit as name, the labels are taken as they are.
+    no class has a digit or a number as name, the labels are taken as they are.
 
     Args:
         metadata: Metadata of the file's schema.
         column: The column of labels.
 
     Returns:
-        The digit of each label, -1 for none, or a name that is neither.
+        The digit of each label, -1 for none, or a name that is neither, e.g. a number.
     """
     try:
         names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][column]["names"]
         classes = {place: _CLASSES.get(name, name) for place, name in enumerate(names)}
     except (KeyError, TypeError, ValueError):
         return {}
-    return classes if any(name in _CLASSES for name in names) else {}
+    return classes if any(name in _CLASSES or NUMBER.fullmatch(str(name)) for name in names) else {}
 
 
 def _grey(path: Path, value: Any) -> Grey:

@@ -52,6 +52,11 @@ def test_a_class_that_is_no_digit_is_named(tmp_path: Path) -> None:
         datasets.load(str(of_classes(tmp_path, [*"12", "stamp"], [0, 2])), print)
 
 
+def test_classes_named_as_numbers_are_no_digits(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"they are 12 to 34; numbers are for a labels\.csv, or folders"):
+        datasets.load(str(of_classes(tmp_path, ["12", "34"], [0, 1])), print)
+
+
 def test_missing_labels_are_counted(tmp_path: Path) -> None:
     table = {"image": [{"bytes": png(image)} for image in IMAGES[:3]], "label": [3, None, None]}
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
