@@ -49,7 +49,7 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     counts = Counter(_name(scan) for scan in scans)
-    names = sorted(counts)
+    names = sorted(counts, key=lambda name: (len(name.split()[0]), name))  # 12 digits after 2 digits
     charts.counts(names, [counts[name] for name in names], folder / "counts.png")
     rng = np.random.default_rng(seed)
     samples: list[tuple[Grey, str]] = []

@@ -201,6 +201,15 @@ def test_figures_of_digits_and_of_what_is_none() -> None:
     assert no_digit["auroc"] == (3.5 + 3) / 8
 
 
+def test_explore_has_the_shortest_numbers_first(tmp_path: Path, fake_model: Path) -> None:
+    for label in ("12", "0", "none", "0123456789"):
+        (tmp_path / label).mkdir()
+        cv2.imwrite(str(tmp_path / label / "a.png"), two())
+    arguments = ["explore", str(tmp_path), "--digits", "any", "--report", str(tmp_path / "e")]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.stdout == "1 digit: 1\n2 digits: 1\n10 digits: 1\nnone: 1\n"
+
+
 def test_evaluate_and_explore_write_all_their_files(tmp_path: Path, fake_model: Path) -> None:
     data = tmp_path / "scans"
     for label, image in zip(("0", "1", "none"), IMAGES, strict=True):
