@@ -2,14 +2,14 @@
 
 const filters = { statuses: new Set(STATUSES), digit: "", low: 0, high: 1, name: "", reviewed: "", order: "" };
 const TILE_PX = 112;
-const byName = new Intl.Collator("en", { numeric: true }).compare;
+const byValue = new Intl.Collator("en", { numeric: true }).compare;
 const compareTexts = (first, second) => Number(first > second) - Number(first < second);
 /** For each column: how two rows compare. */
 const ORDERS = {
-  digit: (first, second) => compareTexts(digitOf(first), digitOf(second)),
+  digit: (first, second) => byValue(digitOf(first), digitOf(second)),
   confidence: (first, second) => (rows.confidence[first] ?? -1) - (rows.confidence[second] ?? -1),
   status: (first, second) => STATUSES.indexOf(statusOf(first)) - STATUSES.indexOf(statusOf(second)),
-  name: (first, second) => byName(rows.file[first], rows.file[second]) || (rows.page[first] ?? 0) - (rows.page[second] ?? 0),
+  name: (first, second) => byValue(rows.file[first], rows.file[second]) || (rows.page[first] ?? 0) - (rows.page[second] ?? 0),
   time: (first, second) => compareTexts(rows.processed_at[first], rows.processed_at[second]),
 };
 

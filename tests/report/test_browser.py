@@ -348,6 +348,20 @@ def test_page_shows_a_hundred_thousand_rows(browser: Any, tmp_path: Path) -> Non
     assert browser.find_element("id", "shown").text == "100 of 100,000 scans"
 
 
+def test_numbers_are_in_the_order_of_their_values(browser: Any, tmp_path: Path, fake_model: Path) -> None:
+    rows = [
+        outcome(scan(tmp_path / "scans", f"{place}.png", 3 + place), Status.OK)._replace(
+            label=number, digit_confidences=(0.9,) * len(number)
+        )
+        for place, number in enumerate(["100", "20", "0003"])
+    ]
+    refused = outcome(scan(tmp_path / "scans", "r.png", 9), Status.REFUSED, None, Reason.NOT_A_NUMBER)
+    publish(tmp_path / "out", [*rows, refused], with_numbers=True)
+    page = Page(browser, tmp_path / "out")
+    page.browser.find_element("css selector", ".heads [data-order=digit]").click()
+    assert page.digits() == ["0003", "20", "100", "not a digit"]
+
+
 def test_a_number_that_cannot_be_is_asked_for_again(
     browser: Any, downloads: Path, tmp_path: Path, fake_model: Path
 ) -> None:
