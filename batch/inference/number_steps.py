@@ -12,8 +12,8 @@ from batch.inference.models import Model
 from batch.inference.number_decision import NumberDecision, NumberThresholds, Spelled, decide
 from batch.inference.numbers import NumberReader
 from batch.preprocessing.dash import has_dash
-from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import small_line_of, strip_of
+from batch.preprocessing.look import Place, look_input
+from batch.preprocessing.number_line import small_line_of, strip_of, written_part
 from batch.records import Grey, Reason, Status
 
 # Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
@@ -55,11 +55,17 @@ def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
         for index, (grey, line) in enumerate(zip(greys, lines, strict=True))
         if line.decision.confidence < SURE
         and line.spelled.sign < SURE_SIGN
-        and (place := small_line_of(grey)) is not None
+        and (place := _place_of(grey, line)) is not None
     }
     for index, closer_line in zip(strips, _read(list(strips.values()), numbers), strict=True):
         lines[index] = _surer(lines[index], closer_line)
     return lines
+
+
+def _place_of(grey: Grey, line: Line) -> Place | None:
+    """Return the part of a scan to read alone; None if that would tell no more."""
+    is_blank = line.decision.reason is Reason.BLANK
+    return small_line_of(grey) or (written_part(grey) if is_blank else None)
 
 
 def _read(strips: Sequence[Grey], numbers: NumberReader) -> list[Line]:

@@ -307,6 +307,14 @@ def test_a_small_number_in_doubt_is_read_again_closer(
     assert large.decision == decide(reader.spell([strip_of(two()).picture])[0], PLAIN)
 
 
+def test_a_number_in_a_very_tall_scan_is_not_blank() -> None:
+    scan = np.full((2000, 160), 240, np.uint8)
+    cv2.putText(scan, "47", (20, 900), cv2.FONT_HERSHEY_SIMPLEX, 3, 20, 8)
+    reader = NumberReader(SpellingBySize({"": 1.0}, {"47": 1.0}), PLAIN, ANY)
+    ((_, _, found),) = read_lines([scan], reader)
+    assert (found.status, found.number) == (Status.REVIEW, "47")
+
+
 @pytest.mark.slow
 def test_the_shipped_model_reads_small_numbers_in_cells(
     mnist_test: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
