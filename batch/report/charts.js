@@ -21,7 +21,7 @@ function countRows() {
     const digit = digitOf(index);
     const confidence = rows.confidence[index];
     counts.statuses[statusOf(index)] += 1;
-    if (/^\d$/.test(digit) && !hasNumber(index)) counts.digits[Number(digit)] += 1;
+    if (/^\d$/.test(digit)) counts.digits[Number(digit)] += 1;
     if (confidence !== null) counts.confidences[Math.min(bins - 1, Math.floor(confidence * bins))] += 1;
   }
   return counts;

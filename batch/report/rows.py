@@ -62,9 +62,7 @@ class Entry:
 
     @property
     def digit(self) -> int | None:
-        """Return the effective digit, 0 to 9; None if there is none, and for a number."""
-        if self.row.has_number:
-            return None
+        """Return the effective digit, 0 to 9; None if there is none, and for a number of several digits."""
         label = self.answer or str(self.row.prediction)
         return int(label) if label.isdigit() and len(label) == 1 else None
 

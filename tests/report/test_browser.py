@@ -348,18 +348,22 @@ def test_page_shows_a_hundred_thousand_rows(browser: Any, tmp_path: Path) -> Non
     assert browser.find_element("id", "shown").text == "100 of 100,000 scans"
 
 
-def test_numbers_are_in_the_order_of_their_values(browser: Any, tmp_path: Path, fake_model: Path) -> None:
+def test_numbers_sort_by_value_and_filter_by_digit(browser: Any, tmp_path: Path, fake_model: Path) -> None:
     rows = [
         outcome(scan(tmp_path / "scans", f"{place}.png", 3 + place), Status.OK)._replace(
             label=number, digit_confidences=(0.9,) * len(number)
         )
-        for place, number in enumerate(["100", "20", "0003"])
+        for place, number in enumerate(["0100", "20", "3"])
     ]
     refused = outcome(scan(tmp_path / "scans", "r.png", 9), Status.REFUSED, None, Reason.NOT_A_NUMBER)
     publish(tmp_path / "out", [*rows, refused], with_numbers=True)
     page = Page(browser, tmp_path / "out")
     page.browser.find_element("css selector", ".heads [data-order=digit]").click()
-    assert page.digits() == ["0003", "20", "100", "not a digit"]
+    assert page.digits() == ["3", "20", "0100", "not a digit"]
+    bars = page.browser.find_elements("css selector", "#digits button")
+    assert [bar.get_attribute("title") for bar in bars][3] == "3: 1 scan"
+    bars[3].click()
+    assert page.digits() == ["3"]
 
 
 def test_a_number_that_cannot_be_is_asked_for_again(

@@ -281,6 +281,14 @@ def test_the_report_shows_numbers_as_text(tmp_path: Path) -> None:
     assert all(reason.value in page.REASONS for reason in Reason)
 
 
+def test_the_report_counts_numbers_of_one_digit_as_digits(tmp_path: Path) -> None:
+    """A click on the bar of a digit shows them, too."""
+    path = publish(tmp_path)
+    assert rows.collect([path]).digits == {7: 1}
+    applying.apply(corrections(tmp_path, path, [(0, "8"), (1, "07")]), tmp_path, by="me")
+    assert rows.collect([path]).digits == {8: 1}
+
+
 def test_outcomes_of_digits_have_no_confidences_of_digits() -> None:
     assert Outcome(ScanRef("a", "a"), Status.OK).digit_confidences == ()
     assert dataclasses.fields(reader.Row)[-1].name == "digit_confidences"
