@@ -61,6 +61,7 @@ function digitCell(index) {
   const read = offerOf(index);
   const words = (label) => (label === null ? "–" : answerWords(label));
   const result = answer ?? read;
+  cell.classList.toggle("long", [answer, read].some((label) => /^\d{5,}$/.test(label)));
   cell.append(/^\d+$/.test(result) ? result : element("span", "word", words(result)));
   if (answer !== null && answer === read) cell.append(element("span", "word quiet", " ✓"));
   else if (answer !== null) {

@@ -69,7 +69,7 @@ function reviewer(onEnd) {
     prediction.className = `prediction ${toneOf(rows.status[index])}`;
     const words = [rows.status[index], reasonWords(index), probabilityWords(rows.confidence[index])];
     prediction.replaceChildren(
-      element("strong", /^\d+$/.test(offer) ? "" : "word", offer === null ? "not read" : answerWords(offer)),
+      element("strong", /^\d{1,5}$/.test(offer) ? "" : "word", offer === null ? "not read" : answerWords(offer)),
       element("span", "", words.filter(Boolean).join(", ")),
     );
     byId("offer").textContent = offer === null ? "Accept" : `Accept ${answerWords(offer)}`;

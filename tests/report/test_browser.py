@@ -366,6 +366,27 @@ def test_numbers_sort_by_value_and_filter_by_digit(browser: Any, tmp_path: Path,
     assert page.digits() == ["3"]
 
 
+def test_long_numbers_stay_in_their_column(browser: Any, tmp_path: Path, fake_model: Path) -> None:
+    rows = [
+        outcome(scan(tmp_path / "scans", f"{place}.png", 3 + place), Status.OK)._replace(
+            label=number, digit_confidences=(0.9,) * len(number)
+        )
+        for place, number in enumerate(["0042", "90210", "123456789012"])
+    ]
+    publish(tmp_path / "out", rows, with_numbers=True)
+    page = Page(browser, tmp_path / "out")
+    cells = "[...document.querySelectorAll('#list .digit')]"
+    overflows = f"return {cells}.map((cell) => cell.scrollWidth > cell.clientWidth)"
+    assert page.browser.execute_script(overflows) == [False] * 3
+    page.click("gallery")
+    assert page.browser.execute_script(overflows) == [False] * 3
+    page.click("gallery")
+    page.browser.find_elements("css selector", "#list .open")[-1].click()
+    assert page.text("review-prediction").startswith("123456789012")
+    dialog = "document.getElementById('review')"
+    assert not page.browser.execute_script(f"return {dialog}.scrollWidth > {dialog}.clientWidth")
+
+
 def test_a_number_that_cannot_be_is_asked_for_again(
     browser: Any, downloads: Path, tmp_path: Path, fake_model: Path
 ) -> None:
