@@ -387,6 +387,18 @@ def test_long_numbers_stay_in_their_column(browser: Any, tmp_path: Path, fake_mo
     assert not page.browser.execute_script(f"return {dialog}.scrollWidth > {dialog}.clientWidth")
 
 
+def test_the_line_that_the_model_sees_keeps_its_shape(open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.click("start")
+    shape = """
+        const canvas = Object.assign(document.createElement("canvas"), { width: 240, height: 40 });
+        const image = Object.assign(new Image(), { src: canvas.toDataURL() });
+        document.getElementById("review-views").replaceChildren(image);
+        return image.decode().then(() => image.clientWidth / image.clientHeight);
+    """
+    assert page.browser.execute_script(shape) == pytest.approx(6, rel=0.05)
+
+
 def test_a_number_that_cannot_be_is_asked_for_again(
     browser: Any, downloads: Path, tmp_path: Path, fake_model: Path
 ) -> None:
