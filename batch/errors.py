@@ -71,19 +71,26 @@ class ImageError(DigitboxError):
         sha256: Hex digest of the bytes; empty if digitbox could not read them.
         page: The page of the file, from 1; 0 if the error is one of the whole file.
         pages: Number of pages of the file.
+        extra: The extra of digitbox that it needs and that is not installed; empty for none.
     """
 
     def __init__(
-        self, reason: Reason, detail: str = "", sha256: str = "", page: int = 0, pages: int = 1
+        self,
+        reason: Reason,
+        detail: str = "",
+        sha256: str = "",
+        page: int = 0,
+        pages: int = 1,
+        extra: str = "",
     ) -> None:
         super().__init__(detail or reason.value)
         self.reason = reason
         self.detail = detail
         self.sha256 = sha256
-        self.page, self.pages = page, pages
+        self.page, self.pages, self.extra = page, pages, extra
 
-    def __reduce__(self) -> tuple[type[ImageError], tuple[Reason, str, str, int, int]]:
-        return type(self), (self.reason, self.detail, self.sha256, self.page, self.pages)
+    def __reduce__(self) -> tuple[type[ImageError], tuple[Reason, str, str, int, int, str]]:
+        return type(self), (self.reason, self.detail, self.sha256, self.page, self.pages, self.extra)
 
 
 class RunError(DigitboxError):

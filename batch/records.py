@@ -175,6 +175,7 @@ class Outcome(NamedTuple):
         page: The page of the file, from 1; 0 if the file has one page, or could not be read as a whole.
         pages: Number of pages of the file.
         digit_confidences: Those of the digits of a number; empty if no number was read.
+        extra: The extra of digitbox that it needs and that is not installed; empty for none.
     """
 
     ref: ScanRef
@@ -188,6 +189,7 @@ class Outcome(NamedTuple):
     page: int = 0
     pages: int = 1
     digit_confidences: tuple[float, ...] = ()
+    extra: str = ""
 
     @property
     def is_announcement(self) -> bool:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from batch.errors import ImageError
 from batch.images import orientation
 from batch.images.container import Container, check_pages, check_side, check_size, raise_damaged
-from batch.images.extra import ADVICE, FAILURES
+from batch.images.extra import ADVICE, FAILURES, NAME
 from batch.images.grey import to_grey
 from batch.images.pixels import Page, Pages, check_avif, reporting
 from batch.records import Grey, Reason
@@ -45,7 +45,7 @@ def open_images(data: bytes, container: Container, max_pixels: int) -> Pages:
             import imagecodecs as module
     except ImportError as error:
         name = container.kind.upper()
-        raise ImageError(Reason.UNSUPPORTED, f"{name} needs an extra: {ADVICE}") from error
+        raise ImageError(Reason.UNSUPPORTED, f"{name} needs an extra: {ADVICE}", extra=NAME) from error
     if container.kind != "heic":
         return Pages(1, lambda _: _one(data, container, module, max_pixels))
     with _failures():

@@ -179,12 +179,12 @@ def decode_pages(
                 return
             for number, page in enumerate(file.read(first), first):
                 if isinstance(page, ImageError):
-                    yield ImageError(page.reason, page.detail, sha256, number, count)
+                    yield ImageError(page.reason, page.detail, sha256, number, count, page.extra)
                 else:
                     yield Image(page, sha256, number, count)
     except ImageError as error:
         # The error that was raised keeps the pixels alive through its traceback, so digitbox makes a new one.
-        yield ImageError(error.reason, error.detail, sha256)
+        yield ImageError(error.reason, error.detail, sha256, extra=error.extra)
 
 
 def decode(data: bytes, max_pixels: int) -> Grey:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-ADVICE = "pip install 'digitbox[formats]', or convert it to PNG"
+NAME = "formats"
+ADVICE = f"pip install 'digitbox[{NAME}]', or convert it to PNG"
 # What `tifffile` and `imagecodecs` raise for pixels that are damaged.
 FAILURES = (
     ValueError,

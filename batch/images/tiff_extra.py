@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from batch.errors import ImageError
 from batch.images.container import Container, raise_damaged
-from batch.images.extra import ADVICE, FAILURES
+from batch.images.extra import ADVICE, FAILURES, NAME
 from batch.records import Reason
 
 _LOGGER = logging.getLogger("tifffile")
@@ -53,7 +53,7 @@ def decode(data: bytes, container: Container) -> npt.NDArray[np.generic]:
         import imagecodecs  # noqa: F401
         import tifffile
     except ImportError as error:
-        raise ImageError(Reason.UNSUPPORTED, f"an unusual TIFF: {ADVICE}") from error
+        raise ImageError(Reason.UNSUPPORTED, f"an unusual TIFF: {ADVICE}", extra=NAME) from error
     listener, propagates = _Listener(), _LOGGER.propagate
     _LOGGER.addHandler(listener)
     _LOGGER.propagate = False

@@ -107,9 +107,8 @@ def read_images(images: Iterable[tuple[ScanRef, Image | ImageError]], model: Mod
         for ref, image in chunk:
             if isinstance(image, ImageError):
                 status = Status.REFUSED if image.reason in REFUSALS else Status.FAILED
-                outcomes.append(
-                    Outcome(ref, status, image.reason, image.sha256, page=image.page, pages=image.pages)
-                )
+                outcome = Outcome(ref, status, image.reason, image.sha256, page=image.page, pages=image.pages)
+                outcomes.append(outcome._replace(extra=image.extra))
             else:
                 outcomes.append(_decided(ref, image, next(decisions)))
     return outcomes

@@ -65,6 +65,13 @@ def describe_drift(summary: RunSummary) -> list[str]:
     ]
 
 
+def describe_extra(extra: str) -> str:
+    """Return a sentence for an extra that scans need and that is not installed; empty if none is missing."""
+    if not extra:
+        return ""
+    return f"some scans need the extra '{extra}': pip install 'digitbox[{extra}]', and read them again"
+
+
 def log_problems(outcomes: list[Outcome]) -> None:
     """Log a line for each scan that is not ok."""
     for outcome in outcomes:
@@ -72,7 +79,8 @@ def log_problems(outcomes: list[Outcome]) -> None:
             name, reason = text_cell(outcome.ref.name), outcome.reason or ""
             facts = event("scan", file=name, page=outcome.page, status=outcome.status, reason=reason)
             page = f", page {outcome.page}" if outcome.page else ""
-            _log.debug(f"{name}{page}: {outcome.status}, {reason}", extra=facts)
+            extra = f", needs the extra '{outcome.extra}'" if outcome.extra else ""
+            _log.debug(f"{name}{page}: {outcome.status}, {reason}{extra}", extra=facts)
 
 
 def log_end(stats: RunStats, options: RunOptions) -> None:
@@ -87,6 +95,8 @@ def log_end(stats: RunStats, options: RunOptions) -> None:
             f"in the last {stats.unfinished_s:g} s",
             extra=event("unfinished", scans=stats.unfinished),
         )
+    if stats.extra:
+        _log.warning(describe_extra(stats.extra), extra=event("extra"))
     if stats.not_disposed:
         _log.warning(f"{stats.not_disposed}; the next run tries again", extra=event("disposal"))
 

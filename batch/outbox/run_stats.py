@@ -33,6 +33,7 @@ class RunStats:
         exit_code: The exit code; None until the run has ended.
         results: The files of results, with those that an earlier process left unfinished; an address is text.
         not_disposed: Why digitbox could not move or delete scans; empty if it could.
+        extra: The extra of digitbox that some scans need and that is not installed; empty for none.
 
     Args:
         command: One of `run` and `watch`.
@@ -57,7 +58,7 @@ class RunStats:
         self.drift: Mapping[str, Mapping[str, float]] = {}
         self.exit_code: int | None = None
         self.results: Sequence[Path | str] = ()
-        self.not_disposed = ""
+        self.not_disposed = self.extra = ""
         self._command, self._clock = command, clock
         self._inputs = tuple(inputs) if len(inputs) <= MAX_INPUTS else ()
         self._recursive, self._ignore = recursive, tuple(ignore)
@@ -78,6 +79,7 @@ class RunStats:
         self._staged.batches = 1
         for outcome in outcomes:
             self._staged.add(outcome)
+            self.extra = outcome.extra or self.extra
 
     def publish(self) -> None:
         """Add the staged rows to the published ones: their batch is in the ledger."""

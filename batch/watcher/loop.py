@@ -19,7 +19,7 @@ from batch.errors import BusyError, ExitCode, MeansError, OutboxError, RunError,
 from batch.inference.reader import Reader
 from batch.locations import STATE
 from batch.monitoring.news import News
-from batch.monitoring.summary import log_problems
+from batch.monitoring.summary import describe_extra, log_problems
 from batch.outbox import run_history, turns
 from batch.outbox.ledger import Ledger
 from batch.outbox.publisher import Outbox
@@ -107,7 +107,7 @@ class Watcher:
         self._options, self._engine, self._events = options, engine, events
         self._news, self._stop, self._clock = news, stop, clock
         self._inbox = InboxMonitor(options, events)
-        self._disposal_warning = Repeated(_log, "disposal")
+        self._disposal_warning, self._extra_warning = Repeated(_log, "disposal"), Repeated(_log, "extra")
         self._max_scans = min(options.rows_per_file, MAX_SCANS)
         self._silence_s, self._signed = min(watchdog_interval_s(), turns.SIGN_S), -math.inf
         self._sign_s = min(1.0, self._silence_s / 2)
@@ -302,6 +302,7 @@ class Watcher:
                 results=str(results[-1]),
             )
             _log.info(f"{files}: {of_each}; {seconds:.1f} s; {results[-1].name}", extra=facts)
+            self._extra_warning.warn(describe_extra(self._news.stats.extra))
         self._disposal_warning.warn(outbox.not_disposed)
 
     def _tell_published(self, outbox: Outbox, seconds: float, latency_s: float) -> list[Path]:
