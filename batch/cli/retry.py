@@ -100,8 +100,10 @@ def _say(result: RetryResult, outbox: Location, dry_run: bool) -> None:
         those = "" if number == 1 else f"{result.brought_back} of them "
         back = "" if not result.brought_back else f", {those}back where {were} read"
         # Without an INPUT, the command would read inbox/, wherever these scans lie.
-        run, watch = command_line("run INPUT --only-new", outbox), command_line("watch INBOX", outbox)
-        how = "" if dry_run else f"; read with {run}, or {watch}; name INPUT or INBOX as before"
+        how, names = f"; read with {command_line('run INPUT --only-new', outbox)}", "INPUT"
+        if isinstance(outbox, Path):  # a watcher takes no other
+            how, names = f"{how}, or {command_line('watch INBOX', outbox)}", "INPUT or INBOX"
+        how = "" if dry_run else f"{how}; name {names} as before"
         console.say(f"{count_scans(number)} {verb} new{back}{how}")
     elif not result.problems:
         console.say("nothing to retry: no such scans")

@@ -124,7 +124,9 @@ def _judge_runs(health: Health, outbox: Location, now: float, max_age_s: float |
         elif run.exit_code == ExitCode.SOME_FAILED:
             failed = count_scans(run.counts.get(Status.FAILED, 0))
             if health.counts[Status.FAILED]:  # else they have been corrected, or wait to be read again
-                see, again = (command_line(words, outbox) for words in ("export --status failed", "retry"))
+                # `export` needs an outbox on a disk.
+                shows = "export --status failed" if isinstance(outbox, Path) else "retry --dry-run"
+                see, again = (command_line(words, outbox) for words in (shows, "retry"))
                 health.problems.append(
                     f"{failed} of the last {run.command} could not be read: see them with {see}, and read "
                     f"them again with {again}"

@@ -153,6 +153,18 @@ def test_retry_makes_objects_new(digitbox: Digitbox, scans: str) -> None:
     )
 
 
+def test_the_commands_to_give_next_take_a_bucket(digitbox: Digitbox, scans: str) -> None:
+    place = f"--outbox s3://{scans}/out"
+    assert digitbox("run", f"s3://{scans}/in", *place.split()).code == 3
+    assert (
+        f"1 scan of the last run could not be read: see them with digitbox retry --dry-run {place}, and read "
+        f"them again with digitbox retry {place}\n"
+    ) in digitbox("status", *place.split()).out
+    assert digitbox("retry", *place.split()).err == (
+        f"1 scan is new; read with digitbox run INPUT --only-new {place}; name INPUT as before\n"
+    )
+
+
 def test_what_the_ledger_knows_of_objects_is_not_pruned(digitbox: Digitbox, scans: str) -> None:
     digitbox("run", f"s3://{scans}/in", "--only-new")
     assert "; 0 scans, 0 superseded rows" in digitbox("prune", "--older-than", "0d").err
