@@ -16,7 +16,7 @@ from batch.errors import ConfigError
 from batch.locations import absolute, check_location, parse_outbox, with_state_folder
 from batch.monitoring import notify
 from batch.monitoring.summary import log_end
-from batch.records import RunSummary
+from batch.records import RunSummary, Status
 from batch.run import job
 
 
@@ -73,4 +73,6 @@ def run(
         in_process = run_options.workers == 1
         job.run(run_options, job.find(run_options), lambda _: None, stats, in_process=in_process)
         log_end(stats, run_options)
-    return dataclasses.replace(stats.summary(), results=tuple(map(absolute, stats.results)))
+    summary = stats.summary()
+    counts = {status.value: summary.counts.get(status, 0) for status in Status}
+    return dataclasses.replace(summary, counts=counts, results=tuple(map(absolute, stats.results)))
