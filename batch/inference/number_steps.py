@@ -17,8 +17,8 @@ from batch.preprocessing.number_line import small_line_of, strip_of, written_par
 from batch.records import Grey, Reason, Status
 
 # Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
-# first, a digit is for review. From the second, the readers of single digits have no say, and nobody looks
-# closer.
+# first, a digit is for review. From the second, the readers of single digits have no say, and only a number
+# that would be ok closer is a number.
 UNSURE_SIGN, SURE_SIGN = 0.2, 0.9
 SURE = 0.99  # confidence of a number from which nobody looks closer
 NO_INK = 120  # level of a strip that paper alone stays below; what is written reaches 157 in held-out fields
@@ -53,12 +53,12 @@ def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
     strips = {
         index: strip_of(cut(grey, place)).picture
         for index, (grey, line) in enumerate(zip(greys, lines, strict=True))
-        if line.decision.confidence < SURE
-        and line.spelled.sign < SURE_SIGN
-        and (place := _place_of(grey, line)) is not None
+        if line.decision.confidence < SURE and (place := _place_of(grey, line)) is not None
     }
     for index, closer_line in zip(strips, _read(list(strips.values()), numbers), strict=True):
-        lines[index] = _surer(lines[index], closer_line)
+        # A sure sign is left out only for a number that would be ok, and a person looks.
+        if lines[index].spelled.sign < SURE_SIGN or closer_line.decision.status is Status.OK:
+            lines[index] = _surer(lines[index], closer_line)
     return lines
 
 
@@ -149,7 +149,8 @@ def _agree(decision: NumberDecision, digit: Decision) -> NumberDecision:
     if len(decision.number) > 1 and decision.status is Status.OK:
         return _doubted(decision)
     status, reason = digit.status, digit.reason
-    is_rival = decision.number != label and (decision.status is Status.OK or decision.confidence >= RIVAL)
+    is_rival = len(decision.number) > 1 and decision.confidence >= RIVAL
+    is_rival |= decision.number != label and decision.status is Status.OK
     # A sign beside a digit is never left out without a look of a person.
     if is_rival or decision.reason is Reason.NOT_A_NUMBER:
         status, reason = Status.REVIEW, Reason.LOW_CONFIDENCE

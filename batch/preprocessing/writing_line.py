@@ -21,12 +21,14 @@ class LineSpec:
         find_px: The height, at most, at which the line is looked for.
         max_columns: A wider scan holds no line that fills the strip, and to look for it would take minutes.
         ink_level: Levels above the paper nearby from which a pixel counts as ink.
-        faint_level: The same for printed lines and for what else may be written.
+        faint_level: The same for what else may be written.
+        rule_level: The same for printed lines, of which a slanted one is paler between two rows.
         open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
         small_open_px: Pixels that no pen of a small line is wide, so that shadows do not count as ink.
         rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
             height, too.
         rule_heights: A run of so many heights is always one, beside a small line.
+        narrow_fraction: A run of ink over so much of the width is a printed line, too, beside a small line.
         upright_fraction: A run of ink over so much of the height is the side of a box.
         slant_px: Pixels of such a run that may lie beside each other, as printed lines slant in a scan.
         tall_fraction: A piece of ink this high, compared to the tallest one, is writing.
@@ -47,10 +49,12 @@ class LineSpec:
     max_columns: int = 10_000
     ink_level: int = 120
     faint_level: int = 60
+    rule_level: int = 30
     open_fraction: float = 0.3
     small_open_px: int = 9
     rule_fraction: float = 0.5
     rule_heights: float = 1.5
+    narrow_fraction: float = 0.8
     upright_fraction: float = 0.75
     slant_px: int = 3
     tall_fraction: float = 0.45
@@ -133,9 +137,13 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     rows, columns = small.shape
     above_paper = _above_paper(small, LINE.small_open_px)
     faint = (above_paper > LINE.faint_level).view(np.uint8)
-    run = max(rows, min(round(LINE.rule_fraction * columns), round(LINE.rule_heights * rows)))
-    sides = _runs(faint, (_upright_px(rows), 1), LINE.slant_px)
-    faint &= ~(sides | _runs(faint, (1, run), LINE.slant_px))
+    run = max(
+        min(rows, round(LINE.narrow_fraction * columns)),
+        min(round(LINE.rule_fraction * columns), round(LINE.rule_heights * rows)),
+    )
+    ruled = (above_paper > LINE.rule_level).view(np.uint8)
+    sides = _runs(ruled, (_upright_px(rows), 1), LINE.slant_px)
+    faint &= ~(sides | _runs(ruled, (1, run), LINE.slant_px))
     ink = faint & (above_paper > LINE.ink_level)
     pieces = _pieces(ink)
     if not len(pieces) or pieces[:, cv2.CC_STAT_HEIGHT].max() > LINE.small_fraction * rows + 1:

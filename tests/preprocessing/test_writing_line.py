@@ -45,6 +45,11 @@ def test_the_lines_of_a_cell_do_not_count(slant: float) -> None:
     assert is_around(small_line_of(ruled(cell(), slant)), INK)
 
 
+@pytest.mark.parametrize("slant", [0.0, 1.0, -1.0])
+def test_the_lines_of_a_cell_taller_than_wide_do_not_count(slant: float) -> None:
+    assert is_around(small_line_of(ruled(cell((420, 400)), slant)), INK)
+
+
 def test_the_sides_of_a_narrow_cell_are_beyond_the_place() -> None:
     scan = cell()
     scan[10:190, 228:231] = scan[10:190, 392:395] = 60
