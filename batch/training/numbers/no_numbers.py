@@ -11,6 +11,7 @@ from batch.training.numbers.layout import Piece, lay_out
 from batch.training.numbers.mixture import SIGN
 
 BLACKED_OUT_FRACTION = 0.35  # of the lines with digits struck out
+MIN_TURNS = 3  # of the pen on a thin 1, which one stroke would not hide
 
 Composition = tuple[list[Piece], tuple[int, ...]]
 """Pieces, each in its place, and the label of the line, see `mixture.Field`."""
@@ -99,7 +100,7 @@ def strike(studio: Studio, pieces: list[Piece]) -> Composition:
     left, right = min(p.x for p in struck) - u(0, 0.25), max(p.x + p.wide for p in struck) + u(0, 0.25)
     # One line through one digit may be the bar of a 7 or the slash of a 0.
     if random.random() < BLACKED_OUT_FRACTION:
-        turns = round((right - left) / u(0.04, 0.12))
+        turns = max(MIN_TURNS, round((right - left) / u(0.04, 0.12)))
         low, high = u(0.0, 0.2), u(0.8, 1.0)
         points = [(turn * (right - left) / turns, (low, high)[turn % 2]) for turn in range(turns + 1)]
         lines = [line(*((x, y + u(-0.1, 0.1)) for x, y in points))]

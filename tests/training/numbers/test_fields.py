@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from batch.preprocessing.number_line import STRIP, WIDTHS_PX, strip_of
-from batch.training.look.hands import digit_glyph
+from batch.training.look.drawn_digits import line
+from batch.training.look.hands import digit_glyph, stroke_glyph
 from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
 from batch.training.numbers.fields import MAX_WIDTH_PX, Renderer
@@ -64,6 +65,16 @@ def test_some_struck_digits_are_blacked_out() -> None:
         (across,) = (piece for piece in pieces if piece.label == SIGN)
         black += across.glyph.points is not None and len(across.glyph.points) > 9
     assert 10 < black < 35
+
+
+def test_a_thin_one_that_is_blacked_out_is_no_one() -> None:
+    studio = Studio(Sources(packed()), 3)
+    for _ in range(2000):
+        one = Piece(stroke_glyph(studio, [line((0, 0), (0, 1))], 0.0), 1.0, 1)
+        pieces, label = strike(studio, [one])
+        assert label == (SIGN,)
+        splits = pieces[-1].glyph.splits
+        assert splits[-1] >= 4  # points: at least two lines, or one that goes to and fro
 
 
 def test_places_run_from_left_to_right_inside_the_field() -> None:
