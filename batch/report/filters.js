@@ -2,8 +2,9 @@
 
 const filters = { statuses: new Set(STATUSES), digit: "", low: 0, high: 1, name: "", reviewed: "", order: "" };
 const TILE_PX = 112;
-const byValue = new Intl.Collator("en", { numeric: true }).compare;
+const collator = new Intl.Collator("en", { numeric: true });
 const compareTexts = (first, second) => Number(first > second) - Number(first < second);
+const byValue = (first, second) => collator.compare(first, second) || compareTexts(first, second); // 007 and 7 differ
 /** For each column: how two rows compare. */
 const ORDERS = {
   digit: (first, second) => byValue(digitOf(first), digitOf(second)),

@@ -366,6 +366,22 @@ def test_numbers_sort_by_value_and_filter_by_digit(browser: Any, tmp_path: Path,
     assert page.digits() == ["3"]
 
 
+def test_what_is_equal_stays_together_when_sorted(browser: Any, tmp_path: Path, fake_model: Path) -> None:
+    """007 and 7 have one value, and are other numbers and other files."""
+    refs = [scan(tmp_path / "scans", name, 3 + place) for place, name in enumerate(["7.tif", "007.tif"])]
+    rows = [
+        outcome(ref)._replace(label=number, digit_confidences=(0.9,) * len(number), page=page, pages=2)
+        for page in (1, 2)
+        for ref, number in zip(refs, ["7", "007"], strict=True)
+    ]
+    publish(tmp_path / "out", rows, with_numbers=True)
+    page = Page(browser, tmp_path / "out")
+    page.click_on(".heads [data-order=digit]")
+    assert page.digits() == ["007", "007", "7", "7"]
+    page.click_on(".heads [data-order=name]")
+    assert page.rows() == [f"{name}, page {number}" for name in ("007.tif", "7.tif") for number in (1, 2)]
+
+
 def test_long_numbers_stay_in_their_column(browser: Any, tmp_path: Path, fake_model: Path) -> None:
     rows = [
         outcome(scan(tmp_path / "scans", f"{place}.png", 3 + place), Status.OK)._replace(
