@@ -1,9 +1,11 @@
 """Scans that only the extra `formats` reads, on a machine without it: digitbox names the extra."""
 
+import io
 import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from batch.records import Reason
@@ -32,6 +34,18 @@ def contents() -> dict[str, bytes]:
     return {name: write(two()) for name, write in FILES.items()}
 
 
+@pytest.fixture(scope="module")
+def two_pages() -> bytes:
+    """Return a TIFF of which only the second page needs the extra."""
+    import tifffile
+
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(two())
+        writer.write((two() / 255).astype(np.float16))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_run_names_the_extra(
     digitbox: Digitbox, inbox: Path, contents: dict[str, bytes], name: str
@@ -40,6 +54,14 @@ def test_a_run_names_the_extra(
     result = digitbox("run", "--verbose")
     assert [(row["status"], row["reason"]) for row in result.rows] == [("failed", "unsupported")]
     assert f"{name}: failed, unsupported, needs the extra 'formats'" in result.err.splitlines()
+    assert f"digitbox: warning: {NAMED}" in result.err.splitlines()
+
+
+def test_a_run_names_it_for_a_page(digitbox: Digitbox, inbox: Path, two_pages: bytes) -> None:
+    (inbox / "a.tif").write_bytes(two_pages)
+    result = digitbox("run", "--verbose")
+    assert [(row["page"], row["reason"]) for row in result.rows] == [("1", ""), ("2", "unsupported")]
+    assert "a.tif, page 2: failed, unsupported, needs the extra 'formats'" in result.err.splitlines()
     assert f"digitbox: warning: {NAMED}" in result.err.splitlines()
 
 
