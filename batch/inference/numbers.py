@@ -127,7 +127,7 @@ def ask_look(
     Returns:
         The lines, with the likeliest digit in each place. Neither the length nor what is refused changes.
     """
-    pairs = zip(strips, lines, strict=True)
+    pairs = [pair for pair in zip(strips, lines, strict=True) if pair[1].number]
     pictures = [picture for strip, line in pairs for picture in digit_pictures(strip, line.middles)]
     glances = iter(look.glance_twice(pictures) if pictures else ())
     joined = []

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import ConfigError
-from batch.inference.decision import Thresholds, check_review_below, decide, probabilities
+from batch.inference.decision import Thresholds, check_review_below, decide, probabilities, review
+from batch.records import Prediction
 from batch.training import calibration
 from fakes import MANIFEST
 
@@ -30,6 +31,11 @@ def test_a_sure_digit_is_ok() -> None:
 def test_a_doubtful_digit_needs_review() -> None:
     (decision,) = decide(logits((4, 5), (9, 5)), THRESHOLDS)
     assert (decision.status, decision.reason) == ("review", "low_confidence")
+
+
+@pytest.mark.parametrize(("below", "status"), [(0.9, "ok"), (0.91, "review")])
+def test_only_a_confidence_below_the_threshold_is_for_review(below: float, status: str) -> None:
+    assert review(Prediction(4, 0.9, ()), below).status == status
 
 
 def test_the_probabilities_are_those_of_the_digits() -> None:
@@ -66,8 +72,11 @@ def test_coverage_falls_as_the_threshold_rises(seed: int) -> None:
 def test_the_user_overrides_the_models_threshold() -> None:
     assert Thresholds.of(MANIFEST).review_below == MANIFEST.review_below
     assert Thresholds.of(MANIFEST, 0.75).review_below == 0.75
-    with pytest.raises(ConfigError):
-        check_review_below(1.5)
+    for below in (-0.1, 1.5):
+        with pytest.raises(ConfigError):
+            check_review_below(below)
+    for allowed in (None, 0, 0.5, 1):
+        check_review_below(allowed)
 
 
 def test_temperature_of_overconfident_logits_is_found() -> None:

@@ -19,36 +19,16 @@ from batch.inference.number_decision import NumberDecision, NumberThresholds, Sp
 from batch.inference.number_steps import decide_numbers, read_lines
 from batch.inference.numbers import NumberReader
 from batch.inference.reader import Reader, read_pages, read_scans
-from batch.inference.spelling import BLANK, CLASSES, SIGN
 from batch.inference.steps import Examined
 from batch.lengths import ANY, ONE, Lengths, parse_lengths
 from batch.preprocessing.number_line import WIDTHS_PX, strip_of
 from batch.records import Grey, Prediction, Reason, ScanRef, Status
 from batch.training import model_writer
+from fake_numbers import PLAIN, STRIP, Spelling
 from fakes import MANIFEST, FakeClassifier
 from formats import FORMATS, SEVERAL_PAGES, two
 
-PLAIN = NumberThresholds(slope=1.0, offset=0.0, review_below=0.6, other_length=0.2)
-STRIP = np.full((40, WIDTHS_PX[1], 1), 48, np.uint8)[..., 0]
 FOUR = Lengths(4, 4)
-
-
-class Spelling:
-    """A network that spells these texts with these shares, whatever it sees; `+` is no digit."""
-
-    def __init__(self, shares: dict[str, float]) -> None:
-        self._shares = shares
-
-    def outputs(self, batch: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.float32]]:
-        """Name a mixture of the texts: each has every second frame, so paths of several mix little."""
-        count = batch.shape[2] // 4
-        frames = np.full((count, CLASSES), 1e-9)
-        for text, share in self._shares.items():
-            path = np.full(count, BLANK)
-            path[1 : 2 * len(text) : 2] = [SIGN if character == "+" else int(character) for character in text]
-            frames[range(count), path] += share
-        logits = np.log(np.tile(frames, (len(batch), 1, 1))).astype(np.float32)
-        return [logits.reshape(len(batch), 1, -1, 24)]
 
 
 def read(

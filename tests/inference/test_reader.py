@@ -20,6 +20,7 @@ def test_one_outcome_for_each_scan_in_order(tmp_path: Path, fake_model: Path) ->
     files = {
         "two.png": FORMATS["png-8"](two()),
         "blank.png": FORMATS["png-8"](np.full((40, 40), 240, np.uint8)),
+        "tiny.png": FORMATS["png-8"](two()[:3]),
         "empty.png": b"",
         "pages.tif": FORMATS["tiff-8"](two())[:50],
         "text.png": b"hello, world",
@@ -36,6 +37,7 @@ def test_one_outcome_for_each_scan_in_order(tmp_path: Path, fake_model: Path) ->
     assert [(o.status, o.reason, o.label) for o in outcomes] == [
         ("ok", None, 0),
         ("refused", "blank", None),
+        ("refused", "too_small", None),
         ("failed", "empty", None),
         ("failed", "truncated", None),
         ("failed", "not_an_image", None),
