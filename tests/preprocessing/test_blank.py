@@ -38,6 +38,13 @@ def test_grain_has_no_strokes(spread: float, shape: tuple[int, int]) -> None:
     assert not has_strokes(look_input(np.clip(grain, 0, 255).astype(np.uint8)))
 
 
+def test_a_shaded_corner_has_no_strokes() -> None:
+    y, x = np.mgrid[0:1:100j, 0:1:100j]
+    paper = np.asarray(230 - 20 * np.exp(-40 * (x * x + y * y)), np.uint8)
+    for grey in (paper, 255 - paper):
+        assert has_ink(look_input(grey)) and not has_strokes(look_input(grey))
+
+
 def dim_corner() -> Grey:
     y, x = np.mgrid[0:80, 0:80]
     return np.asarray(np.clip(180 + 0.5 * (x + y), 0, 230), np.uint8)

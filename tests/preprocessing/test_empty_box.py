@@ -72,6 +72,23 @@ def test_an_oval_is_no_box() -> None:
     assert not is_empty(scan)
 
 
+def test_a_zero_with_a_tail_is_no_box() -> None:
+    angles = np.linspace(0, 2 * np.pi, 200)
+    across, down = (np.sign(side) * np.sqrt(np.abs(side)) for side in (np.cos(angles), np.sin(angles)))
+    scan = np.full((120, 110), 230, np.uint8)
+    outline = np.stack([55 + 30 * across, 65 + 40 * down], axis=1).astype(np.int32)
+    cv2.polylines(scan, [outline], isClosed=True, color=60, thickness=4)
+    assert is_empty(scan)
+    cv2.line(scan, (55, 25), (65, 10), 60, 4)
+    assert not is_empty(scan)
+
+
+def test_a_box_that_a_line_divides_may_be_an_8() -> None:
+    scan = boxes()
+    cv2.line(scan, (15, 60), (90, 60), 60, 4)
+    assert not is_empty(scan)
+
+
 def test_blank_paper_is_no_box() -> None:
     assert not is_empty(np.full((120, 110), 230, np.uint8))
 
