@@ -100,7 +100,7 @@ class StabilityTracker:
             return
         known = self._waiting.get(path)
         if known is None or known.identity != identity:
-            self._wait(path, name, identity, now, patiently=identity.size_bytes == 0)
+            self._wait(path, name, identity, now)
         elif (due := max(now, self._guessed_due(path, known.since))) < known.due and not known.is_last_look:
             self._plan(path, known, due)  # somebody has closed it, or events were lost
 
@@ -116,7 +116,7 @@ class StabilityTracker:
             if identity is None:
                 del self._waiting[path]
             elif identity != waiting.identity:
-                self._wait(path, waiting.name, identity, now, patiently=identity.size_bytes == 0)
+                self._wait(path, waiting.name, identity, now)
             elif (next_look := self._next_look(path, waiting.since, now)) > now:
                 self._plan(path, waiting, next_look)
             else:
@@ -169,7 +169,9 @@ class StabilityTracker:
             return self._is_open(path) is True and path not in self._lost_closes
         return writer
 
-    def _wait(self, path: str, name: str, identity: _Identity, now: float, *, patiently: bool) -> None:
+    def _wait(
+        self, path: str, name: str, identity: _Identity, now: float, *, patiently: bool = False
+    ) -> None:
         self._last_looks.discard(path)
         due = now + self._settle_s * (FAILED_PATIENCE if patiently else 1)
         self._plan(path, _Waiting(name, identity, now, due, patiently), due)

@@ -64,6 +64,25 @@ def test_slow_looks_leave_time_for_scans(
     assert gaps == pytest.approx([max(6, 2 * look_s)] * len(gaps), abs=0.1) and gaps
 
 
+def test_a_new_folder_has_a_look_once_there_was_time_for_scans(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_look(refs: Iterable[ScanRef]) -> Iterator[list[ScanRef]]:
+        looks.append(scene.ticking.now)
+        scene.ticking.now += 1.0
+        return identify_all(refs)
+
+    looks: list[float] = []
+    identify_all = dispatch.identify_all
+    monkeypatch.setattr(dispatch, "identify_all", slow_look)
+    folder = scene.inbox / "new"
+    folder.mkdir()
+    for moment in (2.0, 3.0):
+        scene.ticking.at(moment, lambda: [folder])
+    scene.watch(20, rescan_s=60)
+    assert looks == pytest.approx([0.0, 2.0 + 5 * 1.0], abs=0.1)
+
+
 def test_a_writer_slower_than_files_settle(scene: Scene) -> None:
     content = numbered_scan(1)
     scene.note("a.png", content)
