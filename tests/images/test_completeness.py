@@ -82,6 +82,16 @@ def test_a_copy_that_stopped_inside_the_digit_is_noticed(name: str) -> None:
     assert caught.value.reason is Reason.TRUNCATED
 
 
+@pytest.mark.parametrize("side", ["width", "height"])
+def test_a_bmp_without_pixels_is_too_small(side: str) -> None:
+    data = bytearray(pillow("BMP", Pillow.fromarray(two())))
+    position = 18 if side == "width" else 22
+    data[position : position + 4] = bytes(4)
+    with pytest.raises(ImageError) as caught:
+        decode.decode(bytes(data), MAX_PIXELS)
+    assert caught.value.reason in (Reason.TOO_SMALL, Reason.DAMAGED)
+
+
 @pytest.mark.parametrize("size", [(100, 100), (70, 130), (65, 65)])
 @pytest.mark.parametrize("tile", [(64, 64), (128, 128), (256, 256)])
 @pytest.mark.parametrize("samples", [1, 3])
