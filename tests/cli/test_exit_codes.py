@@ -1,11 +1,16 @@
 """What is asked for wrongly, or cannot be had: one line, and an exit code of its own."""
 
+import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from batch.engines import local
 from batch.errors import ExitCode
+from batch.records import Outcome
 from command import Digitbox
 from formats import FORMATS, two
 
@@ -171,6 +176,27 @@ def test_a_damaged_ledger_makes_eight(digitbox: Digitbox, inbox: Path, tmp_path:
     for arguments in ([], ["--only-new", "--dry-run"]):
         result = digitbox("run", *arguments)
         assert (result.code, result.out, len(result.err.splitlines())) == (8, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)]
+)
+def test_a_second_signal_would_end_a_run_at_once(
+    number: signal.Signals, code: int, digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    handlers: list[object] = []
+
+    def stopped(*_: object) -> Iterator[list[Outcome]]:
+        try:
+            os.kill(os.getpid(), number)
+            yield []
+        finally:
+            handlers.append(signal.getsignal(number))
+
+    monkeypatch.setattr(local.Engine, "map", stopped)
+    assert digitbox("run").code == code
+    assert handlers == [signal.SIG_DFL]
 
 
 def test_every_exit_code_is_in_the_help(digitbox: Digitbox) -> None:
