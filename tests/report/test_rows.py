@@ -74,6 +74,7 @@ def test_wrong_results_are_an_error(tmp_path: Path) -> None:
         "short.csv": f"{lines[0]}\na.png,1\n",
         "digit.csv": "\n".join(lines).replace("a.png,1,", "a.png,12,"),
         "sure.csv": "\n".join(lines).replace("0.900000", "nan"),
+        "percent.csv": "\n".join(lines).replace("0.900000", "90"),
         "status.csv": "\n".join(lines).replace(",ok,", ",fine,"),
         "latin.csv": b"\xff\xfe",
     }
@@ -84,6 +85,7 @@ def test_wrong_results_are_an_error(tmp_path: Path) -> None:
         "short.csv": "line 2: 2 cells under 11 columns",
         "digit.csv": "line 2: '12' is no digit",
         "sure.csv": "line 2: 'nan' is no confidence",
+        "percent.csv": "line 2: '90' is no confidence",
         "status.csv": "line 2: 'fine'",
         "latin.csv": "no CSV in UTF-8",
     }.items():

@@ -158,3 +158,10 @@ def test_a_missing_extra_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     schema.check_format("csv")
     with pytest.raises(MissingExtraError, match=r"pip install 'digitbox\[parquet\]'"):
         schema.check_format("parquet")
+
+
+def test_columns_that_digitbox_does_not_know_keep_an_order() -> None:
+    """A newer digitbox may have written them."""
+    others = ["zebra", "anna", "mouse", "bird", "yak", "cow"]
+    expected = [*schema.COLUMNS, "p3", "page", "source", *sorted(others), schema.NUMBER_COLUMN]
+    assert schema.order_columns([schema.NUMBER_COLUMN, *others, "p3", *schema.COLUMNS]) == expected
