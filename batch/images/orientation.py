@@ -21,7 +21,7 @@ def aspect_of(x_density: float, y_density: float) -> float:
         x_density: Pixels for each unit of length along a row.
         y_density: Pixels for each unit of length along a column.
     """
-    if not (x_density > 0 and y_density > 0):
+    if not x_density > 0:
         return 1.0
     aspect = y_density / x_density
     return aspect if 1 / MAX_STRETCH <= aspect <= MAX_STRETCH else 1.0

@@ -181,7 +181,20 @@ def test_pixels_that_are_not_square_are_stretched(kind: str, x: int, y: int) -> 
     assert np.mean(same == (upright > 127)) > 0.97
 
 
-@pytest.mark.parametrize(("x", "y"), [(0, 100), (1, 1000), (1000, 1), (-1, 5), (float("nan"), 1)])
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (0, 100),
+        (100, 0),
+        (1, 1000),
+        (1000, 1),
+        (-1, 5),
+        (5, -1),
+        (-1, -1),
+        (float("nan"), 1),
+        (1, float("nan")),
+    ],
+)
 def test_densities_that_make_no_sense_are_square(x: float, y: float) -> None:
     assert aspect_of(x, y) == 1
 

@@ -106,8 +106,9 @@ def test_pages_are_decoded_when_somebody_asks_for_them(monkeypatch: pytest.Monke
     assert len(decoded) == 3
 
 
-def test_frames_come_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "FRAMES_BYTES", 4 * 48 * 48 * 3)
+@pytest.mark.parametrize("count", [3, 0.5])
+def test_frames_come_a_few_at_a_time(count: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "FRAMES_BYTES", int(4 * 48 * 48 * count))
     frames = [Pillow.fromarray(two(paper=200 + number)) for number in range(10)]
     content = io.BytesIO()
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
