@@ -57,6 +57,14 @@ def test_the_last_correction_of_a_scan_counts(tmp_path: Path) -> None:
     ] * 4
 
 
+def test_a_store_tells_of_each_correction_once(tmp_path: Path) -> None:
+    with closing(CorrectionStore(tmp_path)) as store:
+        for label in ("4", "5"):
+            store.add([correction("a", label)])
+            assert [added.corrected for added in store.refresh()] == [label]
+            assert store.refresh() == store.refresh() == []
+
+
 def test_other_processes_see_what_is_added(tmp_path: Path) -> None:
     with closing(CorrectionStore(tmp_path)) as first, closing(CorrectionStore(tmp_path)) as second:
         first.add([correction("a", "3")])

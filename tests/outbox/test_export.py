@@ -136,6 +136,7 @@ def test_rows_of_a_time_after_the_clock_was_set_back(digitbox: Digitbox, publish
     assert names_of(digitbox("export", *since).out) == ["88.png", "89.png", "z.png"]
     until = ["--until", "2026-11-01T00:30"]
     assert names_of(digitbox("export", *until).out) == ["back.png"]
+    assert names_of(digitbox("export", "--until", "2026-11-01T00:01").out) == []
 
 
 def test_rows_of_a_batch_in_which_the_clock_was_set_back(digitbox: Digitbox, publish: Publish) -> None:

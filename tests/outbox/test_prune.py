@@ -58,6 +58,18 @@ def test_moved_scans_go_and_results_stay(digitbox: Digitbox, inbox: Path, outbox
     assert counts(outbox) == [0, 1]
 
 
+@pytest.mark.parametrize("kind", ["done", "failed"])
+def test_failed_scans_have_a_limit_of_their_own(
+    kind: str, digitbox: Digitbox, inbox: Path, outbox: Path
+) -> None:
+    fill(inbox, "a.png", "b.png", "bad.png")
+    digitbox("run", "--after", "move", "--settle", "0")
+    pruned = prune_outbox(outbox, Limits(**{kind: LATER}))
+    assert (pruned.scans, counts(outbox)[0]) == ((2, 1) if kind == "done" else (1, 2))
+    left = "failed" if kind == "done" else "done"
+    assert [files(outbox / kind), files(outbox / left)] == [0, 2]
+
+
 def test_a_dry_run_counts_the_same_and_removes_nothing(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "bad.png")
     digitbox("run")
