@@ -329,7 +329,7 @@ class Pool:
             if not part.finish():
                 self._waiting.appendleft(part)
         else:  # each scan gets a worker for itself
-            self._waiting.extendleft(reversed(part.split(reason)))
+            self._waiting.extendleft(part.split(reason))
 
     def _add_worker(self) -> bool:
         """Start a worker; return whether the system has the means."""

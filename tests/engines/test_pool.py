@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker, spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -64,6 +65,16 @@ def test_a_killed_worker_does_not_block_the_others(monkeypatch: pytest.MonkeyPat
         str(number) for number in range(400)
     ]
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_dies_while_it_rests_costs_no_row() -> None:
+    with Engine(FakeReader(), 1, apart=True) as engine:
+        for name in ("a", "b"):
+            (outcomes,) = filter(None, engine.map(refs(name), 10))
+            assert [outcome.label for outcome in outcomes] == [7]
+            (worker,) = multiprocessing.active_children()
+            worker.kill()
+            worker.join()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +185,21 @@ def test_time_in_which_nobody_waits_does_not_count(monkeypatch: pytest.MonkeyPat
     """A machine that sleeps must not cost scans: the clock jumps by a day at each look."""
     clock = iter(range(0, 10**9, 86_400))
     monkeypatch.setattr(pool, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(pool.Pool, "_lose", lambda *_: pytest.fail("it lost a worker"))
+    waits: list[float] = []
+
+    def wait(connections: list[Any], timeout_s: float) -> list[Any]:
+        waits.append(timeout_s)
+        return [] if len(waits) == 1 else connection.wait(connections, timeout_s)
+
+    monkeypatch.setattr(pool, "connection", SimpleNamespace(wait=wait))
     assert {o.status for chunk in mapped(refs("a", "b", "c"), 1, 2, 3600) for o in chunk} == {"ok"}
+
+
+def test_a_scan_in_object_storage_has_more_time(scan_limit_s: float) -> None:
+    ((outcome,),) = mapped([ScanRef("s3://bucket/a.png", "hang")], 1, 1, scan_limit_s)
+    assert outcome.reason == "timeout"
+    assert vars(pool)["monotonic"]() >= scan_limit_s + pool.STORE_PATIENCE_S
 
 
 # Means that are short
