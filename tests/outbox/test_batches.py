@@ -1,5 +1,6 @@
 """Batches and their members: looked up together or one by one, the same scans have a row."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -84,6 +85,38 @@ def test_few_scans_among_many_rows_read_few_rows(ledger: Ledger, monkeypatch: py
     ledger.rollback()
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_restored_file_is_read_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_only: bool
+) -> None:
+    ref, digest = ScanRef("/in/a.png", "a.png", 4, 7, 8), hashlib.sha256(b"scan").hexdigest()
+    reads: list[str] = []
+
+    def read(path: str) -> str:
+        reads.append(path)
+        return digest
+
+    monkeypatch.setattr(batches, "digest_if_readable", read)
+    with closing(Ledger(tmp_path)) as ledger:
+        batches.add_members(ledger, "b1", [Outcome(ref, Status.OK, None, digest)])
+        batches.prepare(ledger, Batch("b1", "b1.csv", "", After.LEAVE, State.DISPOSED))
+    with closing(Ledger(tmp_path, read_only=read_only)) as ledger:
+        for _ in range(2):
+            assert batches.unsettled(ledger, [ref._replace(inode=9)]) == []
+    assert len(reads) == (2 if read_only else 1)
+
+
+def test_a_failure_that_may_pass_settles_no_restored_file(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = ScanRef("/in/a.png", "a.png", 4, 7, 8)
+    monkeypatch.setattr(batches, "digest_if_readable", lambda _: "5" * 64)
+    batches.add_members(ledger, "b1", [Outcome(ref, Status.FAILED, Reason.TIMEOUT, "5" * 64)])
+    restored = ref._replace(inode=9)
+    assert batches.unsettled(ledger, [restored]) == [restored]
+    ledger.rollback()
+
+
 def test_only_a_published_batch_is_found(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path)) as ledger:
         batch = Batch("b1", "predictions-b1.csv", "0" * 64, After.LEAVE, State.PREPARED)
@@ -162,3 +195,5 @@ def test_pages_that_may_pass_are_new_only_if_all_are(tmp_path: Path, is_all: boo
         (member,) = batches.members(ledger, "b1")
         assert (member.status, member.reason) == (Status.FAILED, Reason.TIMEOUT)
         assert batches.unsettled(ledger, [member.ref], attempts=2) == ([member.ref] if is_all else [])
+        batches.delete(ledger, "b1")
+        assert batches.pages_of(ledger, "b1") == {}

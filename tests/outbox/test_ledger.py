@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.errors import InputError, LedgerError
+from batch.errors import InputError, LedgerError, OutboxError
 from batch.outbox import batches, renamed
 from batch.outbox.corrections import CORRECTIONS
 from batch.outbox.ledger import LEDGER, Ledger, Schema, has_ledger, open_ledger
@@ -49,9 +49,18 @@ def test_a_snapshot_stays_while_another_writes(tmp_path: Path) -> None:
         assert (runs(reader), runs(writer)) == ([], ["a"])
 
 
+def test_a_ledger_that_another_process_holds_is_not_damaged(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path)) as first, closing(Ledger(tmp_path)) as second:
+        second.execute("PRAGMA busy_timeout = 0")
+        first.begin()
+        with pytest.raises(OutboxError, match="database is locked; make room or give another --outbox"):
+            second.begin()
+
+
 def test_a_ledger_of_a_newer_digitbox_is_refused(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path)) as ledger:
-        ledger.execute("PRAGMA user_version = 99")
+        ((version,),) = ledger.execute("PRAGMA user_version")
+        ledger.execute(f"PRAGMA user_version = {version + 1}")
     with pytest.raises(LedgerError, match="a newer digitbox"):
         Ledger(tmp_path)
 

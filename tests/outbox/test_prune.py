@@ -70,6 +70,15 @@ def test_failed_scans_have_a_limit_of_their_own(
     assert [files(outbox / kind), files(outbox / left)] == [0, 2]
 
 
+def test_scans_of_an_unfinished_batch_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
+    fill(inbox, "a.png", "bad.png")
+    digitbox("run", "--after", "move", "--settle", "0")
+    for state, removed in [("published", 0), ("retired", 3)]:
+        with open_ledger(outbox) as ledger:
+            ledger.execute("UPDATE batches SET state = ?", (state,))
+        assert prune_outbox(outbox, Limits(LATER, LATER)).files == removed
+
+
 def test_a_dry_run_counts_the_same_and_removes_nothing(digitbox: Digitbox, inbox: Path, outbox: Path) -> None:
     fill(inbox, "a.png", "bad.png")
     digitbox("run")
@@ -162,8 +171,9 @@ def test_young_scans_stay(digitbox: Digitbox, inbox: Path, outbox: Path) -> None
     assert counts(outbox) == [2, 1]
     day = max(path.name for path in (outbox / "done").iterdir())  # the clock may have gone past midnight
     today = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    assert prune_outbox(outbox, Limits(today, today)).scans == 0
-    assert prune_outbox(outbox, Limits(*2 * [today + timedelta(days=1)])).scans == 2
+    for days, removed in [(0, (0, 0)), (1, (3, 2))]:
+        pruned = prune_outbox(outbox, Limits(*2 * [today + timedelta(days=days)]))
+        assert (pruned.files, pruned.scans) == removed
 
 
 def test_links_and_other_peoples_files_stay(
@@ -175,12 +185,14 @@ def test_links_and_other_peoples_files_stay(
     (batch,) = (outbox / "done").glob("*/*")
     (outbox / "done" / "2020-02-02").symlink_to(tmp_path / "mine")
     (batch / "link").symlink_to(tmp_path / "mine")
-    (outbox / "done" / "notes").mkdir()
+    for name in ("notes", "2020-02-02-mine"):
+        fill(outbox / "done" / name, "mine.png")
     (outbox / "done" / "2020-03-03").touch()
     (outbox / "failed").rename(tmp_path / "elsewhere")
     (outbox / "failed").symlink_to(tmp_path / "elsewhere")
     pruned = prune_outbox(outbox, Limits(LATER, LATER))
-    assert sorted(path.name for path in (outbox / "done").iterdir()) == ["2020-02-02", "2020-03-03", "notes"]
+    left = ["2020-02-02", "2020-02-02-mine", "2020-03-03", "notes"]
+    assert sorted(path.name for path in (outbox / "done").iterdir()) == left
     assert (tmp_path / "mine" / "2020-01-01" / "mine.png").exists()
     assert (len(pruned.notes), pruned.problems) == (1, [])
     assert files(tmp_path / "elsewhere") == 2

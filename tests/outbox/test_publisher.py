@@ -3,7 +3,9 @@ import fcntl
 import hashlib
 import os
 import re
+import secrets
 import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,11 @@ from typing import Any
 import pytest
 
 from batch.errors import BusyError, OutboxError
+from batch.outbox import batches
+from batch.outbox.ledger import open_ledger
 from batch.outbox.publisher import Outbox
 from batch.records import After, Outcome, ScanRef, Status
+from batch.storage import disk
 from published import open_outbox
 
 NOON = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -53,6 +58,36 @@ def test_a_full_file_is_published_at_once(tmp_path: Path) -> None:
         assert len(visible(tmp_path)) == 2
     assert [len(Path(path).read_text().splitlines()) - 1 for path in box.published] == [2, 2, 1]
     assert len(set(box.published)) == 3
+
+
+def test_a_staged_file_that_the_disk_lost_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut, the ledger may know a batch whose file is cut off."""
+    monkeypatch.setattr(disk.Disk, "publish", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt), outbox(tmp_path) as box:
+        box.add([outcome(1)])
+        box.publish()
+    monkeypatch.undo()
+    (path,) = staged(tmp_path)
+    path.write_bytes(path.read_bytes()[:50])
+    with outbox(tmp_path) as box:
+        pass
+    assert (box.published, visible(tmp_path), staged(tmp_path)) == ([], [], [])
+    with open_ledger(tmp_path, read_only=True) as ledger:
+        assert batches.unsettled(ledger, [outcome(1).ref]) == [outcome(1).ref]
+
+
+def test_a_file_in_the_way_of_results_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0" * 8)
+    path = tmp_path / "predictions-20260102T120000Z-b00000000.csv"
+    path.write_text("mine")
+    with pytest.raises(OutboxError, match=f"{path} is in the way: move it"), outbox(tmp_path) as box:
+        box.add([outcome(1)])
+    assert path.read_text() == "mine"
+    path.unlink()
+    with outbox(tmp_path) as box:
+        assert box.published == visible(tmp_path) == [path]
 
 
 def test_no_rows_no_file(tmp_path: Path) -> None:
