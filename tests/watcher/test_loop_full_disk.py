@@ -1,5 +1,6 @@
 """A full disk below the outbox: the watcher pauses until there is room, and says so once."""
 
+import errno
 import itertools
 import os
 import subprocess
@@ -23,6 +24,20 @@ from batch.storage.durable import sync
 from batch.watcher import loop
 from formats import numbered_scan
 from scene import Scene, first, full, is_staged, says
+
+
+def test_a_full_disk_is_tried_every_minute(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[float] = []
+
+    def fail(_: Path) -> None:
+        tries.append(scene.ticking.now)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(outboxes, "sync", fail)
+    scene.drop("a.png", numbered_scan(1))
+    scene.watch(600)
+    gaps = [after - before for before, after in itertools.pairwise(tries)]
+    assert max(gaps) < 2 * loop.MAX_PAUSE_S and len(tries) > 7
 
 
 @pytest.mark.parametrize("place", ["start", "write", "fsync", "rename", "fsync-after-rename", "explain"])

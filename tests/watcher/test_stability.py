@@ -118,6 +118,17 @@ def test_an_empty_file_may_be_filled_later(scene: Scene) -> None:
     scene.check()
 
 
+def test_a_look_does_not_shorten_the_wait_for_half_a_file(scene: Scene) -> None:
+    content = numbered_scan(1)
+    path = scene.inbox / "a.png"
+    path.write_bytes(content[:90])
+    scene.ticking.open[str(path)] = False
+    scene.ticking.at(4, lambda: [path])
+    scene.ticking.at(9, lambda: scene.drop("a.png", content))
+    scene.watch(40)
+    scene.check()
+
+
 def test_what_stays_half_or_empty_has_a_failed_row(scene: Scene) -> None:
     scene.drop("half.png", numbered_scan(1)[:90])
     (scene.inbox / "empty.png").touch()
