@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 from batch.config import MAX_PIXELS
 from batch.images import decode
-from batch.images.orientation import aspect_of, make_square
+from batch.images.orientation import aspect_of, make_square, turn_upright
 from batch.records import Grey
 from formats import two
 
@@ -113,6 +113,12 @@ def test_every_format_is_turned_upright(name: str, orientation: int) -> None:
     image = decode.decode(write(pixels(lay(upright, orientation)), orientation), MAX_PIXELS)
     assert image.shape == SHAPE
     assert np.mean((image > 127) == (upright > 127)) > 0.99
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_makes_no_sense_does_not_turn(orientation: int) -> None:
+    upright = two()[:, : SHAPE[1]]
+    assert turn_upright(upright, orientation) is upright
 
 
 @pytest.mark.parametrize("bigtiff", [False, True])

@@ -158,6 +158,8 @@ def test_too_many_pages_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, write in SEVERAL_PAGES.items():
         (error,) = read(write(two()))
         assert isinstance(error, ImageError) and (error.page, error.reason) == (0, "too_large"), name
+    monkeypatch.setattr(container, "MAX_PAGES", 2)
+    assert all(len(read(write(two()))) == 2 for write in SEVERAL_PAGES.values())
 
 
 def test_an_image_for_programs_without_frames_is_no_page() -> None:
