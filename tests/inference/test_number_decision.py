@@ -6,16 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from batch.inference import number_steps
-from batch.inference.number_decision import NumberThresholds, Spelled, decide
-from batch.inference.number_steps import read_lines
+from batch.inference import number_steps, steps
+from batch.inference.classifier import DigitReader
+from batch.inference.decision import Thresholds
+from batch.inference.models import Model
+from batch.inference.number_decision import NumberDecision, NumberThresholds, Spelled, decide
+from batch.inference.number_steps import decide_numbers, read_lines
 from batch.inference.numbers import NumberReader, ask_look
 from batch.inference.spelling import SIGN
-from batch.lengths import ANY
+from batch.lengths import ANY, Lengths
 from batch.preprocessing.number_line import WIDTHS_PX, Strip
-from batch.records import Grey, Status
+from batch.records import Grey, Reason, Status
 from fake_numbers import PLAIN, STRIP, Glances, Spelling
-from fakes import MANIFEST
+from fakes import MANIFEST, FakeClassifier
 from formats import two
 
 
@@ -116,3 +119,11 @@ def test_empty_boxes_and_alike_circles_are_no_zeros(shapes: list[str], are_zeros
     assert [seen > 0.5 for seen in joined.seen] == are_zeros
     status = Status.OK if all(are_zeros) else Status.REVIEW
     assert decide(joined, PLAIN).status is status
+
+
+def test_readers_of_single_digits_have_no_say_in_longer_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "examine_all", lambda *_: pytest.fail("it read single digits"))
+    model = Model(MANIFEST, DigitReader(FakeClassifier(), Thresholds.of(MANIFEST)))
+    numbers = NumberReader(Spelling({"": 1.0}), PLAIN, Lengths(2, 4))
+    ((_, _, found),) = decide_numbers([two()], model, numbers)
+    assert found == NumberDecision(Status.REFUSED, Reason.BLANK)
