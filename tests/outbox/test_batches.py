@@ -187,6 +187,11 @@ def test_a_file_of_several_pages_is_one_member(tmp_path: Path) -> None:
         assert batches.pages_of(ledger, "b1") == {}
 
 
+def test_a_failure_that_lasts_stands_for_the_file() -> None:
+    pages = [page(1, Status.FAILED, Reason.TIMEOUT), page(2, Status.FAILED, Reason.DAMAGED)]
+    assert batches.file_outcome(pages) == pages[1]
+
+
 @pytest.mark.parametrize("is_all", [True, False])
 def test_pages_that_may_pass_are_new_only_if_all_are(tmp_path: Path, is_all: bool) -> None:
     first = page(1, Status.FAILED, Reason.TIMEOUT) if is_all else page(1, Status.OK)
