@@ -20,7 +20,7 @@ from batch.inference.number_steps import decide_numbers, read_lines
 from batch.inference.numbers import NumberReader
 from batch.inference.reader import Reader, read_pages, read_scans
 from batch.inference.steps import Examined
-from batch.lengths import ANY, ONE, Lengths, parse_lengths
+from batch.lengths import ANY, ONE, Lengths
 from batch.preprocessing.number_line import WIDTHS_PX, strip_of
 from batch.records import Grey, Prediction, Reason, ScanRef, Status
 from batch.training import model_writer
@@ -384,18 +384,3 @@ def test_the_shipped_model_reads_numbers_only_if_asked() -> None:
     loaded = models.load(folder, digits=Lengths(2, 3), review_below=0.25).numbers
     assert loaded is not None
     assert (loaded.lengths, loaded.thresholds.review_below) == (Lengths(2, 3), 0.25)
-
-
-@pytest.mark.parametrize(
-    ("text", "lengths"),
-    [("1", ONE), (" 5 ", Lengths(5, 5)), ("2-6", Lengths(2, 6)), ("ANY", ANY), ("1-12", ANY)],
-)
-def test_lengths_are_a_number_a_range_or_any(text: str, lengths: Lengths) -> None:
-    assert parse_lengths(text) == lengths
-    assert parse_lengths(str(lengths)) == lengths
-
-
-@pytest.mark.parametrize("text", ["", "0", "13", "6-2", "2-", "-2", "1-99", "4x", "2..6", "٣", "many", "1e1"])
-def test_other_lengths_are_errors_that_say_what_to_give(text: str) -> None:
-    with pytest.raises(ValueError, match=r"give one as 5, a range as 2-6 \(at most 12\), or any"):
-        parse_lengths(text)
