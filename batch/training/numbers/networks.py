@@ -15,9 +15,9 @@ CLASSES, BLANK = spelling.CLASSES, spelling.BLANK
 COLUMN_CLASSES = FRAMES * CLASSES  # logits of one column
 # Filters, and strides down and along, of the first convolutions.
 TRUNK = ((16, 2, 2), (40, 2, 2), (64, 2, 2), (64, 1, 1), (128, 2, 1))
-REFINED = (0, 1, 1, 2, 2)  # residual blocks after each of these
+REFINED = (0, 1, 2, 3, 3)  # residual blocks after each of these
 ACROSS, ALONG = 192, 192  # filters over the whole height that is left, and along the line
-REFINED_ALONG = 3  # residual blocks along the line
+REFINED_ALONG = 5  # residual blocks along the line
 
 
 def build() -> Any:
