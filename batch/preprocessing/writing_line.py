@@ -42,6 +42,8 @@ class LineSpec:
         around_fraction: Paper above and below a small line, as a share of its height.
         cut_fraction: A piece at the rim that is less high than that, compared to the line, is cut off: it
             belongs to another line.
+        thicker_px: Ink of the sides of a cell in a row, on average, beside a line above that elsewhere. With
+            more, a 1 near a side counts as part of it.
         max_other_ink: Ink elsewhere, compared to that of the line. With more, the line may be another one.
     """
 
@@ -67,6 +69,7 @@ class LineSpec:
     small_fraction: float = 0.4
     around_fraction: float = 0.7
     cut_fraction: float = 0.5
+    thicker_px: float = 1.0
     max_other_ink: float = 0.1
 
 
@@ -143,6 +146,7 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     )
     ruled = (above_paper > LINE.rule_level).view(np.uint8)
     sides = _runs(ruled, (_upright_px(rows), 1), LINE.slant_px)
+    at_sides = faint & sides
     faint &= ~(sides | _runs(ruled, (1, run), LINE.slant_px))
     ink = faint & (above_paper > LINE.ink_level)
     pieces = _pieces(ink)
@@ -152,7 +156,7 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
         return None
     touched = _touched(rims, columns)
     top, bottom = _extent(pieces[~_are_cut_off(pieces, rows, touched)])
-    if bottom - top >= LINE.small_fraction * rows:
+    if bottom - top >= LINE.small_fraction * rows or _is_thicker(at_sides, top, bottom):
         return None
     around = LINE.around_fraction * (bottom - top) + 2
     first_row, last_row = max(0, round(top - around)), min(rows, round(bottom + around))
@@ -271,6 +275,13 @@ def _is_at_side(pieces: npt.NDArray[np.int32], columns: int, top: int, bottom: i
     first = pieces[:, cv2.CC_STAT_LEFT]
     at_side = (first == 0) | (first + pieces[:, cv2.CC_STAT_WIDTH] == columns)
     return bool((at_side & (tops < bottom) & (ends > top)).any())
+
+
+def _is_thicker(sides: Grey, top: int, bottom: int) -> bool:
+    """Return whether the sides of a cell have more ink beside a line: a digit of the line touches them."""
+    inked = sides.sum(axis=1, dtype=np.int32)
+    elsewhere = np.concatenate([inked[:top], inked[bottom:]])
+    return bool(inked[top:bottom].mean() > np.median(elsewhere) + LINE.thicker_px)
 
 
 def _has_other_ink(

@@ -40,7 +40,7 @@ def is_around(place: Place | None, ink: Place) -> bool:
     return holds and place.bottom - place.top < 3.2 * tall and place.right - place.left < wide + 2 * tall
 
 
-@pytest.mark.parametrize("slant", [0.0, 1.0, -2.0])
+@pytest.mark.parametrize("slant", [0.0, 1.0, -1.0])
 def test_the_lines_of_a_cell_do_not_count(slant: float) -> None:
     assert is_around(small_line_of(ruled(cell(), slant)), INK)
 
@@ -48,6 +48,12 @@ def test_the_lines_of_a_cell_do_not_count(slant: float) -> None:
 @pytest.mark.parametrize("slant", [0.0, 1.0, -1.0])
 def test_the_lines_of_a_cell_taller_than_wide_do_not_count(slant: float) -> None:
     assert is_around(small_line_of(ruled(cell((420, 400)), slant)), INK)
+
+
+def one_at_the_side(scan: Grey) -> Grey:
+    scan = ruled(scan, 0.0)
+    cv2.line(scan, (scan.shape[1] - 21, 86), (scan.shape[1] - 19, 114), 30, 8)
+    return scan
 
 
 def test_the_sides_of_a_narrow_cell_are_beyond_the_place() -> None:
@@ -101,11 +107,24 @@ def pattern(scan: Grey) -> Grey:
         other_line(cell()),
         line_near_the_rim(cell()),
         two_cells(cell()),
+        one_at_the_side(cell((420, 400))),
+        one_at_the_side(cell((200, 400))),
         cell()[:, 265:],
         pattern(cell()),
         cell((140, LINE.max_columns + 1)),
     ],
-    ids=["blank", "large", "other line", "near the rim", "two cells", "cut off", "pattern", "wide"],
+    ids=[
+        "blank",
+        "large",
+        "other line",
+        "near the rim",
+        "two cells",
+        "tall, 1 at the side",
+        "1 at the side",
+        "cut off",
+        "pattern",
+        "wide",
+    ],
 )
 def test_there_is_no_small_line_if_nobody_can_tell_where(scan: Grey) -> None:
     assert small_line_of(scan) is None
