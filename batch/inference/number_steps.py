@@ -120,11 +120,13 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     for index, digit in zip(single, digits, strict=True):
         line = lines[index]
         if line.spelled.sign < SURE_SIGN:
-            agreed = _agree(line.decision, digit.decision)
-            middles = line.spelled.middles
-            # The readers of single digits know no dash.
-            is_unsure = line.spelled.sign >= UNSURE_SIGN or (bool(middles) and has_dash(line.strip, middles))
-            lines[index] = line._replace(decision=_doubted(agreed) if is_unsure else agreed)
+            agreed, middles = _agree(line.decision, digit.decision), line.spelled.middles
+            # The readers of single digits know no sign and no dash.
+            if agreed.status is Status.OK and (
+                line.spelled.sign >= UNSURE_SIGN or (middles and has_dash(line.strip, middles))
+            ):
+                agreed = _doubted(agreed)
+            lines[index] = line._replace(decision=agreed)
     return lines
 
 
