@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from batch.preprocessing.arrays import NEIGHBOURS
-from batch.preprocessing.look import Place, reduce
+from batch.preprocessing.look import LOOK, Place, reduce
 from batch.records import Grey
 
 
@@ -22,7 +23,8 @@ class LineSpec:
         max_columns: A wider scan holds no line that fills the strip, and to look for it would take minutes.
         ink_level: Levels above the paper nearby from which a pixel counts as ink.
         faint_level: The same for what else may be written.
-        rule_level: The same for printed lines, of which a slanted one is paler between two rows.
+        rule_level: The same for printed lines, of which a slanted one is paler between two rows, and for ink
+            in a shadow.
         open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
         small_open_px: Pixels that no pen of a small line is wide, so that shadows do not count as ink.
         rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
@@ -109,12 +111,16 @@ def find_line(levels: Grey) -> Place:
     inked = ink[top:bottom].any(axis=0)
     # A dot may stand a little below the digits.
     inked |= upright[max(0, round(top - above)) : round(bottom + above)].any(axis=0)
-    beside = LINE.beside_fraction * (bottom - top)
     written = np.flatnonzero(inked)
+    first, last = int(written[0]), int(written[-1]) + 1
+    beside = LINE.beside_fraction * (bottom - top)
+    seen = Place(math.ceil(first - beside), top, math.floor(last + beside), bottom)
+    for left, right in _shaded_beside(small, above_paper, run, seen):
+        first, last = min(first, left), max(last, right)
     return Place(
-        max(0, round((int(written[0]) - beside) * factor)),
+        max(0, round((first - beside) * factor)),
         max(0, round((top - above) * factor)),
-        min(width, round((int(written[-1]) + 1 + beside) * factor)),
+        min(width, round((last + beside) * factor)),
         min(height, round((bottom + above) * factor)),
     )
 
@@ -178,6 +184,31 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
         min(width, line.right * factor),
         min(height, line.bottom * factor),
     )
+
+
+def _shaded_beside(small: Grey, above_paper: Grey, run: int, seen: Place) -> list[tuple[int, int]]:
+    """Return the first column of each piece of a line that a shadow hides, and the one after its last.
+
+    Ink in a shadow is as dark as elsewhere, but lies less above the paper. Pale ink on light paper is print.
+
+    Args:
+        small: The scan in which the line is looked for.
+        above_paper: How far it lies above the paper nearby.
+        run: Length of a printed line.
+        seen: The rows of the line, and the columns of it that need no further piece.
+    """
+    rows = slice(seen.top, seen.bottom)
+    is_dark = small[rows] > LOOK.ground + LINE.ink_level
+    shaded = ((above_paper[rows] > LINE.rule_level) & is_dark).view(np.uint8)
+    if not (shaded[:, : max(0, seen.left)].any() or shaded[:, seen.right :].any()):
+        return []
+    shaded &= ~(_runs(shaded, (1, run)) | _runs(shaded, (_upright_px(len(small)), 1)))
+    pieces = _pieces(shaded)
+    lefts = pieces[:, cv2.CC_STAT_LEFT]
+    rights = lefts + pieces[:, cv2.CC_STAT_WIDTH]
+    is_tall = pieces[:, cv2.CC_STAT_HEIGHT] >= LINE.tall_fraction * (seen.bottom - seen.top)
+    chosen = is_tall & ((lefts < seen.left) | (rights > seen.right))
+    return [*zip(lefts[chosen].tolist(), rights[chosen].tolist(), strict=True)]
 
 
 def _reduced(levels: Grey) -> tuple[Grey, int]:

@@ -127,6 +127,21 @@ def test_pale_print_beside_the_line_is_not_in_the_strip(x: int) -> None:
     assert np.array_equal(strip_of(scan).picture, strip_of(written((110, 100), (200, 460))).picture)
 
 
+@pytest.mark.parametrize("is_at_left", [True, False])
+def test_a_digit_in_a_shadow_is_in_the_strip(is_at_left: bool) -> None:
+    """There its ink lies less above the paper, but it is as dark as elsewhere."""
+    scan = np.full((100, 400), 245, np.uint8)
+    for x in (30, 170, 310):
+        cv2.putText(scan, "3", (x, 75), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 60, 5)
+    shadow = np.clip((np.arange(400) - 20) / 180, 0, 1) * 0.65 + 0.35
+    shaded = (scan * (shadow if is_at_left else shadow[::-1])).astype(np.uint8)
+    strip = strip_of(shaded)
+    ends = np.flatnonzero((scan < 200).any(axis=0))[[0, -1]]
+    columns = (ends - strip.left) / strip.columns
+    assert columns[0] > 0
+    assert columns[1] < strip.picture.shape[1]
+
+
 def test_columns_of_the_strip_are_known_in_the_scan() -> None:
     scan = np.full((60, 300), 250, np.uint8)
     cv2.rectangle(scan, (200, 20), (204, 44), 0, -1)
