@@ -43,6 +43,9 @@ from batch.training.numbers.mixture import (
     PAPERS,
     SIGN,
     SIGNS_DRAWN,
+    STOP_FRACTION,
+    STOPS,
+    UNREAD,
     Field,
 )
 from batch.training.numbers.no_numbers import fraction, strike, two_lines
@@ -115,9 +118,13 @@ class Renderer:
             pieces.insert(random.randint(0, len(pieces)), self._character(NO_DIGIT_LETTERS))
         else:
             pieces = [digit(label) for label in self._label(length)]
+        if kind == "number" and gap != "cells" and random.random() < STOP_FRACTION:
+            pieces.append(self._drawn(random.choice(STOPS)))
+            pieces[-1].label = UNREAD
         if kind == "signed":
             for _ in range(1 if random.random() < 0.8 else 2):
-                pieces.insert(random.randint(0, len(pieces)), self._sign(gap))
+                sign, is_stop = self._sign(gap)
+                pieces.insert(random.randint(0, len(pieces) - is_stop), sign)
         cells = None
         if kind == "fraction":
             pieces, label = fraction(studio, pieces[:3], digit)
@@ -127,7 +134,7 @@ class Renderer:
             pieces, label = strike(studio, pieces)
         else:
             cells = lay_out(studio, pieces, gap)
-            label = tuple(piece.label for piece in pieces)
+            label = tuple(piece.label for piece in pieces if piece.label != UNREAD)
         return self._capture(pieces, label, cells, kind)
 
     def _label(self, length: int) -> list[int]:
@@ -193,15 +200,19 @@ class Renderer:
         size = self._studio.random.uniform(0.6, 1.1) / (longest if longest > 1 else 1)
         return Piece(glyph, size, SIGN)
 
-    def _sign(self, gap: str) -> Piece:
-        studio, random = self._studio, self._studio.random
+    def _sign(self, gap: str) -> tuple[Piece, bool]:
+        """Return a sign, and whether it changes nothing after the last digit."""
+        random = self._studio.random
         kind = pick(SIGNS_DRAWN, random)
         while kind == "slash" and gap == "cells":  # alone in a cell, it would be a 1
             kind = pick(SIGNS_DRAWN, random)
         if kind in ("character", "lookalike"):
-            return self._character(CHARACTERS if kind == "character" else LOOKALIKES)
-        sign = draw_sign(kind, random)
-        glyph = stroke_glyph(studio, sign.strokes, 0.2)
+            return self._character(CHARACTERS if kind == "character" else LOOKALIKES), False
+        return self._drawn(kind), kind in STOPS
+
+    def _drawn(self, kind: str) -> Piece:
+        sign = draw_sign(kind, self._studio.random)
+        glyph = stroke_glyph(self._studio, sign.strokes, 0.2)
         return Piece(glyph, sign.size / max(glyph.width, glyph.height), SIGN, sign.top)
 
     def _capture(
@@ -227,7 +238,8 @@ class Renderer:
         places = [(x0 + unit * (p.x - low_x), y0 + unit * (p.y - low_y)) for p in pieces]
         written = self._write(ink, pieces, places, unit, pen_px)
         is_checked = kind in ("number", "signed")
-        if is_checked and not are_apart(written, height, width):
+        to_see = [each for each, piece in zip(written, pieces, strict=True) if piece.label != UNREAD]
+        if is_checked and not are_apart(to_see, height, width):
             return None
         self._mark(ink, box, unit, pen_px, extras)
         shear = random.gauss(0, 0.16) if "sheared" in extras else 0.0
@@ -254,9 +266,9 @@ class Renderer:
         if is_checked:
             canvas = np.maximum(ink, printed.canvas)
             to_scan = np.array([[scale / 2, 0, scene.box[0]], [0, scale / 2, scene.box[1] - scale * y0]])
-            if not are_visible(scene.grey, written, canvas, sheared, to_scan):
+            if not are_visible(scene.grey, to_see, canvas, sheared, to_scan):
                 return None
-        labelled = [(piece, x) for piece, (x, _) in zip(pieces, places, strict=True) if piece.label >= 0]
+        labelled = [(piece, x) for piece, (x, _) in zip(pieces, places, strict=True) if piece.label != UNREAD]
         middles = [x + unit * piece.wide / 2 for piece, x in labelled]
         if len(middles) != len(label):
             middles = []

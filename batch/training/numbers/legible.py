@@ -22,10 +22,10 @@ Affine = npt.NDArray[np.float64]
 # An engineer set these by eye, on sheets of fields that pass and that do not.
 MAX_CUT_FRACTION = 0.12  # of a character's height or width that may lie outside the scan
 MAX_COVERED_FRACTION = 0.35  # of its ink that other characters may cover
-MAX_TOUCHED_FRACTION = 0.3  # of the rim of a sign that other characters may touch
+MAX_TOUCHED_FRACTION = 0.15  # of the rim of a sign that other characters may touch
 RIM_PX = 2  # of the canvas around a sign
 MIN_HEIGHT_PX = 8.0  # of a digit in the finished scan
-MIN_SIGN_PX = 1.8  # of the longer side of a sign, e.g. a dot
+MIN_SIGN_PX = 2.5  # of the longer side of a sign, e.g. a dot
 MIN_CONTRAST = 10.0  # levels between its ink and the paper around it
 MIN_CONTRAST_TO_NOISE = 1.6  # this difference, in deviations of the paper around it
 MIN_SIGN_TO_NOISE = 4.0  # the same for a sign, since a dot in grain is a grain

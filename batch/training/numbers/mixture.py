@@ -12,6 +12,7 @@ from batch.records import Grey
 from batch.training.look.mixture import NO_DIGIT_LETTERS, Shares
 
 SIGN = spelling.SIGN  # the class of everything written that is no digit
+UNREAD = -1  # of what is written, but is no part of the label
 MAX_LENGTH = 12  # characters of a label
 FRAMES = numbers.COLUMN_FRAMES  # of a column of the network: a thin 1 beside another needs its own
 FRAME_PX = spelling.FRAME_PX
@@ -31,6 +32,8 @@ SIGNS_DRAWN: Shares = {
 }  # fmt: skip
 LOOKALIKES = "ACLPUufhGJTyd<>{}\\"  # beside digits, a person tells most of them from digits
 CHARACTERS = "+%$*&" + NO_DIGIT_LETTERS  # beside digits; letters like digits make digits doubtful
+STOPS = ("dot", "comma")  # after the last digit, they change nothing of a number
+STOP_FRACTION = 0.06  # of the numbers that are not in cells; many people end a number with one
 CELLS: Shares = {"boxes": 0.40, "comb": 0.22, "apart": 0.26, "none": 0.12}
 # Of the look's extras that make digits as small as in a number unreadable, so many stay.
 MILDER: Shares = {"low-resolution": 0.35, "slip": 0.25, "tile": 0.5, "shadow": 0.5, "fax": 0.5}

@@ -8,7 +8,7 @@ from batch.training.look.drawn_digits import line
 from batch.training.look.hands import stroke_glyph
 from batch.training.look.studio import Studio
 from batch.training.numbers.layout import Piece, lay_out
-from batch.training.numbers.mixture import SIGN
+from batch.training.numbers.mixture import SIGN, UNREAD
 
 BLACKED_OUT_FRACTION = 0.35  # of the lines with digits struck out
 MIN_TURNS = 3  # of the pen on a thin 1, which one stroke would not hide
@@ -50,7 +50,7 @@ def fraction(studio: Studio, whole: Sequence[Piece], digit: Callable[[int], Piec
         top.x, top.y = middle - top.wide / 2, y - top.tall - u(0.03, 0.12)
         bottom.x, bottom.y = middle - bottom.wide / 2, y + u(0.05, 0.15)
         label = (*(piece.label for piece in pieces), SIGN)
-        top.label = bottom.label = -1
+        top.label = bottom.label = UNREAD
         pieces += [top, across, bottom]
     else:
         reach = u(0.7, 1.3)
@@ -121,5 +121,5 @@ def strike(studio: Studio, pieces: list[Piece]) -> Composition:
         *(piece.label for piece in pieces[last + 1 :]),
     )
     for piece in struck:
-        piece.label = -1
+        piece.label = UNREAD
     return [*pieces[: last + 1], across, *pieces[last + 1 :]], label

@@ -19,6 +19,7 @@ from batch.training.look.weigh import (
     fit_weights,
 )
 from command import ROOT
+from look_sources import packed as made_up
 
 
 def noisy_logits(
@@ -125,3 +126,13 @@ def test_unclear_digits_are_in_no_scene(monkeypatch: pytest.MonkeyPatch) -> None
     assert sources.Strokes(packed, "digits", held_out=True).groups["1"][0] == [0, 1, 2]
     monkeypatch.setattr(sources, "UNCLEAR", frozenset({1}))
     assert sources.Strokes(packed, "digits", held_out=True).groups["1"][0] == [0, 2]
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_unclear_pictures_are_in_no_scene(held_out: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = made_up()
+    row = int(np.flatnonzero(packed["mnist_held"] == held_out)[0])
+    label = int(packed["mnist_labels"][row])
+    count = len(sources.Sources(packed, held_out).raw["mnist"][label])
+    monkeypatch.setitem(sources.UNCLEAR_PICTURES, "mnist", frozenset({row}))
+    assert len(sources.Sources(packed, held_out).raw["mnist"][label]) == count - 1

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -16,9 +17,10 @@ from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
 from batch.training.numbers.fields import MAX_WIDTH_PX, Renderer
 from batch.training.numbers.layout import Piece
-from batch.training.numbers.mixture import FIELDS, FRAME_PX, SIGN, Field
+from batch.training.numbers.mixture import FIELDS, FRAME_PX, SIGN, STOPS, Field
 from batch.training.numbers.no_numbers import strike
 from batch.training.numbers.records import NO_FRAME, NO_LABEL, Pool, RecordMaker, Records
+from batch.training.numbers.signs import Sign, draw_sign
 from look_sources import packed
 
 COUNT = 150
@@ -47,6 +49,32 @@ def test_fields_of_every_kind_have_labels(kind: str) -> None:
             assert field.label == ()
         else:
             assert SIGN in field.label
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_stop_after_the_last_digit_changes_nothing(stop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def draw(kind: str, random: Random) -> Sign:
+        drawn.append(kind)
+        return draw_sign(kind, random)
+
+    monkeypatch.setattr("batch.training.numbers.fields.STOP_FRACTION", 1.0)
+    monkeypatch.setattr("batch.training.numbers.fields.STOPS", (stop,))
+    monkeypatch.setattr("batch.training.numbers.fields.draw_sign", draw)
+    renderer = Renderer(Sources(packed()), 1, kinds={"number": 1.0}, gaps={"apart": 1.0})
+    numbers = [renderer.field() for _ in range(20)]
+    assert len(drawn) >= 20
+    assert set(drawn) == {stop}
+    assert all(max(number.label) < SIGN for number in numbers)
+    assert all(len(number.places) == len(number.label) for number in numbers)
+
+
+def test_a_stop_before_a_digit_is_a_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.training.numbers.fields.SIGNS_DRAWN", dict.fromkeys(STOPS, 0.5))
+    renderer = Renderer(Sources(packed()), 1, kinds={"signed": 1.0})
+    labels = [renderer.field().label for _ in range(40)]
+    assert all(SIGN in label and label[-1] != SIGN for label in labels)
 
 
 def test_struck_digits_are_one_sign() -> None:
