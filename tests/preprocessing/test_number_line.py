@@ -150,9 +150,12 @@ def test_columns_of_the_strip_are_known_in_the_scan() -> None:
     assert strip.left + strip.columns * column == pytest.approx(202, abs=4)
 
 
-def test_no_line_is_looked_for_in_a_very_wide_scan(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(cv2, "morphologyEx")  # it would take minutes
-    assert strip_of(field(72, 100_000, 1)).picture.shape == (STRIP.height_px, WIDTHS_PX[-1])
+def test_a_line_in_a_very_wide_scan_fills_the_strip() -> None:
+    scan = np.full((71, 20_000), 240, np.uint8)
+    cv2.putText(scan, "4711", (15_000, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.6, 20, 4)
+    strip = strip_of(scan)
+    assert 14_900 < strip.left < 15_000
+    assert strip.picture.shape[1] < WIDTHS_PX[-1]
 
 
 def test_digits_beside_the_strip_have_pictures_too() -> None:

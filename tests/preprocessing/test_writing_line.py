@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from batch.preprocessing.look import Place
 from batch.preprocessing.number_line import small_line_of
-from batch.preprocessing.writing_line import LINE
 from batch.records import Grey
 
 INK = Place(254, 84, 368, 116)  # of the number in `cell`
@@ -48,6 +47,10 @@ def test_the_lines_of_a_cell_do_not_count(slant: float) -> None:
 @pytest.mark.parametrize("slant", [0.0, 1.0, -1.0])
 def test_the_lines_of_a_cell_taller_than_wide_do_not_count(slant: float) -> None:
     assert is_around(small_line_of(ruled(cell((420, 400)), slant)), INK)
+
+
+def test_a_small_line_in_a_very_wide_scan_has_a_place() -> None:
+    assert is_around(small_line_of(cell((140, 20_000))), INK)
 
 
 def one_at_the_side(scan: Grey) -> Grey:
@@ -111,7 +114,6 @@ def pattern(scan: Grey) -> Grey:
         one_at_the_side(cell((200, 400))),
         cell()[:, 265:],
         pattern(cell()),
-        cell((140, LINE.max_columns + 1)),
     ],
     ids=[
         "blank",
@@ -123,7 +125,6 @@ def pattern(scan: Grey) -> Grey:
         "1 at the side",
         "cut off",
         "pattern",
-        "wide",
     ],
 )
 def test_there_is_no_small_line_if_nobody_can_tell_where(scan: Grey) -> None:
