@@ -49,7 +49,14 @@ def test_the_mark_that_editors_leave_is_no_matter(tmp_path: Path) -> None:
         ("zzz = 2", "unknown key 'zzz'; known are: after, batch-size"),
         ("[ran]\nworkers = 2", "unknown key 'ran'"),
         ("run = 2", "unknown key 'run'"),
-        ("[run]\nrescan = 2", r"\[run\] unknown key 'rescan'"),
+        (
+            "[run]\nrescan = 2",
+            r"\[run\] unknown key 'rescan'; digitbox watch has it: put it under a line \[watch\]",
+        ),
+        (
+            "[watch]\nmax_files = 3",
+            r"\[watch\] unknown key 'max_files'; digitbox run has it: put it under a line \[run\]",
+        ),
         ("[watch]\nsettle = 'x'", "settle must be a number, not"),
         ("workers = 'two'", 'workers must be a whole number, not "two"'),
         ("workers = true", "workers must be a whole number, not true"),

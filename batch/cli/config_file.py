@@ -154,6 +154,9 @@ def _check(file: Path, key: str, value: Any, types: tuple[type, ...]) -> None:
 def _suggestion(name: str, known: Iterable[str]) -> str:
     import difflib
 
+    for command, options in COMMANDS.items():
+        if name in options:
+            return f"digitbox {command} has it: put it under a line [{command}]"
     matches = difflib.get_close_matches(name, known, 1) or sorted(known)
     start = "did you mean" if len(matches) == 1 else "known are:"
     return f"{start} {', '.join(matches).replace('_', '-')}"
