@@ -20,7 +20,9 @@ _Row = tuple[bytes, int, int, int, int, int]
 
 BATCH_COLUMNS = "batch, file, batches.sha256, after, state"
 """Columns of a row that `Batch.from_row` takes."""
-MEMBER_COLUMNS = "path, name, size_bytes, mtime_ns, inode, source, ctime_ns, members.sha256, status, reason"
+MEMBER_COLUMNS = (
+    "path, name, size_bytes, mtime_ns, inode, source, ctime_ns, members.sha256, status, reason, extra"
+)
 """Columns of a row that `outcome_of` takes."""
 MAX_ROWS_PER_PATH = 16  # in the range of many paths; with more, digitbox looks up each path by itself
 
@@ -75,10 +77,10 @@ class Batch:
 
 def outcome_of(row: Sequence[Any]) -> Outcome:
     """Return the outcome, without its digit, of a row with the columns `MEMBER_COLUMNS`."""
-    path, name, size_bytes, mtime_ns, inode, source, ctime_ns, sha256, status, reason = row
+    path, name, size_bytes, mtime_ns, inode, source, ctime_ns, sha256, status, reason, extra = row
     path, name, source = os.fsdecode(path), os.fsdecode(name), os.fsdecode(source)
     ref = ScanRef(path, name, size_bytes, mtime_ns, inode, source, ctime_ns)
-    return Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256)
+    return Outcome(ref, Status(status), None if reason is None else Reason(reason), sha256, extra=extra)
 
 
 def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> None:
@@ -100,7 +102,7 @@ def add_members(ledger: Ledger, batch_id: str, outcomes: Iterable[Outcome]) -> N
 
     ledger.execute_many(
         "INSERT INTO members (batch, path, name, size_bytes, mtime_ns, inode, source, ctime_ns, sha256, "
-        "status, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "status, reason, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows(),
     )
     ledger.execute_many(
@@ -318,6 +320,7 @@ def _member(outcome: Outcome) -> tuple[Any, ...]:
         outcome.sha256,
         outcome.status.value,
         _reason_of(outcome),
+        outcome.extra,
     )
 
 

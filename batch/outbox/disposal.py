@@ -222,6 +222,7 @@ def _write_reason(outcome: Outcome, batch: Batch, target: Path) -> None:
         "file": outcome.ref.name.encode("utf-8", "backslashreplace").decode(),
         "status": outcome.status.value,
         "reason": None if outcome.reason is None else outcome.reason.value,
+        **({"extra": outcome.extra} if outcome.extra else {}),
         **({"page": outcome.page} if outcome.page else {}),
         "sha256": outcome.sha256,
         "batch": batch.batch_id,

@@ -78,9 +78,11 @@ CREATE TABLE renamed (
     PRIMARY KEY (source, file, sha256)
 );
 """,
+    # Empty in the rows of older versions.
+    "ALTER TABLE members ADD COLUMN extra TEXT NOT NULL DEFAULT '';",
 )
 # The columns of members that a version added, as they are in the rows of older ones.
-_ADDED_COLUMNS = {4: "0 AS ctime_ns", 6: "x'' AS source"}
+_ADDED_COLUMNS = {4: "0 AS ctime_ns", 6: "x'' AS source", 8: "'' AS extra"}
 
 
 class Schema(NamedTuple):

@@ -1,6 +1,7 @@
 """Scans that only the extra `formats` reads, on a machine without it: digitbox names the extra."""
 
 import io
+import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,13 @@ def test_nobody_needs_it_for_what_it_does_not_read(digitbox: Digitbox, inbox: Pa
     result = digitbox("run", "--verbose")
     assert [row["reason"] for row in result.rows] == ["unsupported"]
     assert "extra" not in result.err
+
+
+def test_the_file_beside_a_failed_scan_names_it(digitbox: Digitbox, inbox: Path) -> None:
+    (inbox / "a.heic").write_bytes(FILES["a.heic"](two()))
+    digitbox("run", "--after", "move", "--settle", "0")
+    (reason,) = Path("outbox", "failed").rglob("*.json")
+    assert json.loads(reason.read_text())["extra"] == "formats"
 
 
 def test_a_watcher_names_it_once(scene: Scene, contents: dict[str, bytes]) -> None:

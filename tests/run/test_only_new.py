@@ -112,7 +112,8 @@ def downgrade(ledger: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection:
         connection.executescript(
             "DROP TABLE renamed; DROP TABLE pages; ALTER TABLE members DROP COLUMN source;"
-            "ALTER TABLE members DROP COLUMN ctime_ns; PRAGMA user_version = 3;"
+            "ALTER TABLE members DROP COLUMN ctime_ns; ALTER TABLE members DROP COLUMN extra;"
+            "PRAGMA user_version = 3;"
         )
 
 
