@@ -103,16 +103,15 @@ def _find_default(searched: Sequence[Path]) -> Path:
         )
         raise ModelError(
             f"{folder / CURRENT} names the model {model!r}, which is not there: {advice}, or name one with "
-            f"--model: {_known(searched)}"
+            f"--model: {_known(searched, model)}"
         )
     return folder / model
 
 
-def _known(searched: Sequence[Path]) -> str:
-    """Return the names of the models in these folders."""
-    return ", ".join(
-        sorted({path.parent.name for folder in searched for path in folder.glob(f"*/{MANIFEST}")})
-    )
+def _known(searched: Sequence[Path], missing: str = "") -> str:
+    """Return the names of the models in these folders, without that of a model that is missing."""
+    names = {path.parent.name for folder in searched for path in folder.glob(f"*/{MANIFEST}")}
+    return ", ".join(sorted(names - {missing}))
 
 
 def read_default(folder: Path) -> str:

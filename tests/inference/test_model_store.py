@@ -54,6 +54,18 @@ def test_a_name_is_no_folder_that_others_can_write_to(
     assert model_store.find("./fake") == Path("fake")
 
 
+def test_a_missing_default_model_is_not_among_those_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_store, "folders", lambda: (tmp_path / "own", tmp_path / "packaged"))
+    save_fake_model(tmp_path / "packaged")  # has the name, too
+    own = save_fake_model(tmp_path / "own")
+    model_writer.make_default(own.parent, "fake")
+    own.rename(own.with_name("other"))
+    with pytest.raises(ModelError, match=r"'fake', which is not there: .*, or name one with --model: other$"):
+        model_store.find(None)
+
+
 def test_the_default_model_is_named_in_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_store, "folders", lambda: (tmp_path / "own", tmp_path / "packaged"))
     with pytest.raises(ModelError, match="no default model"):
