@@ -115,15 +115,13 @@ def _from_keras(name: str) -> Dataset:
     try:
         from keras import datasets
     except ImportError as error:
-        raise MissingExtraError(f"--data {name}", "train") from error
+        raise MissingExtraError(name, "train") from error
     if name == MNIST:
         _check_cached_mnist()
     try:
         parts = getattr(datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception for an error of the network
-        raise InputError(
-            f"{name} could not be downloaded ({error}): give a local copy with --data FILE.npz"
-        ) from error
+        raise InputError(f"{name} could not be downloaded ({error}): {_copy_advice(name)}") from error
     train, test = (
         Labelled(
             np.asarray(images, np.uint8), _with_others(labels if name == MNIST else np.full(len(labels), -1))
@@ -131,6 +129,17 @@ def _from_keras(name: str) -> Dataset:
         for images, labels in parts
     )
     return Dataset(name, FROM_KERAS[name], train, test)
+
+
+def _copy_advice(name: str) -> str:
+    """Return what to do without a network."""
+    if name == MNIST:
+        return (
+            f"in place of {name}, give the path of a copy, e.g. data/mnist.npz (digitbox train takes it with "
+            "--data)"
+        )
+    # A path would do for digits only: the labels of the copy are those of clothes.
+    return f"put its four files, *-ubyte.gz, into {_keras_folder() / 'datasets' / 'fashion-mnist'}"
 
 
 def _check_cached_mnist() -> None:
@@ -152,7 +161,7 @@ def _check_cached_mnist() -> None:
     if sha256 != MNIST_SHA256:
         raise InputError(
             f"{path} is not the MNIST of Keras, which would overwrite or delete it: move it to another "
-            "folder, and name it with --data FILE.npz if you want to use it"
+            f"folder, and give its path in place of {MNIST} if you want to use it"
         )
 
 

@@ -87,7 +87,7 @@ class Keras(types.ModuleType):
 
     def __init__(self, own: Path) -> None:
         super().__init__("keras")
-        self.datasets = self.mnist = self
+        self.datasets = self.mnist = self.fashion_mnist = self
         self._own = own
 
     def load_data(self) -> Any:
@@ -111,8 +111,12 @@ def test_a_file_that_keras_would_delete_stays(tmp_path: Path, monkeypatch: pytes
         datasets.load("mnist", print)
     assert path.read_bytes() == b"the only copy of mine"
     path.unlink()
-    with pytest.raises(InputError, match="could not be downloaded"):
+    with pytest.raises(InputError, match=r"could not be downloaded .*: in place of mnist, give the path"):
         datasets.load("mnist", print)
+    with pytest.raises(InputError) as raised:
+        datasets.load("fashion_mnist", print)
+    folder = tmp_path / "datasets" / "fashion-mnist"
+    assert str(raised.value).endswith(f"put its four files, *-ubyte.gz, into {folder}")
 
 
 @pytest.mark.slow
