@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +121,8 @@ def _from_keras(name: str) -> Dataset:
     if name == MNIST:
         _check_cached_mnist()
     try:
-        parts = getattr(datasets, name).load_data()
+        with contextlib.redirect_stdout(sys.stderr):  # Keras prints what it downloads
+            parts = getattr(datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception for an error of the network
         raise InputError(f"{name} could not be downloaded ({error}): {_copy_advice(name)}") from error
     train, test = (

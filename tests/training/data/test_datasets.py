@@ -94,11 +94,14 @@ class Keras(types.ModuleType):
         if self._own.exists() and self._own.read_bytes() != b"Keras's":
             self._own.unlink()
         if not self._own.exists():
+            print("Downloading data")
             raise Exception("URL fetch failure")
         return (IMAGES, LABELS), (IMAGES, LABELS)
 
 
-def test_a_file_that_keras_would_delete_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_keras_would_delete_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "datasets" / "mnist.npz"
     path.parent.mkdir()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -111,8 +114,10 @@ def test_a_file_that_keras_would_delete_stays(tmp_path: Path, monkeypatch: pytes
         datasets.load("mnist", print)
     assert path.read_bytes() == b"the only copy of mine"
     path.unlink()
+    capsys.readouterr()
     with pytest.raises(InputError, match=r"could not be downloaded .*: in place of mnist, give the path"):
         datasets.load("mnist", print)
+    assert capsys.readouterr() == ("", "Downloading data\n")
     with pytest.raises(InputError) as raised:
         datasets.load("fashion_mnist", print)
     folder = tmp_path / "datasets" / "fashion-mnist"
