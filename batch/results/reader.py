@@ -34,7 +34,6 @@ def _time(cell: str) -> datetime:
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "prediction": int,
     "confidence": _number,
     "processed_at": _time,
     "page": int,
@@ -128,14 +127,13 @@ def records(path: Path) -> Iterator[Record]:
         return
     parsers: list[Callable[[str], Any]] = []
     for number, names, cells in _lines(path, COLUMNS):
-        parsers = parsers or [_parser(name, NUMBER_COLUMN in names) for name in names]
+        parsers = parsers or [_PARSERS.get(name, str) for name in names]
         try:
             record = {
                 name: parse(cell) if cell else None
                 for name, parse, cell in zip(names, parsers, cells, strict=True)
             }
-            if NUMBER_COLUMN in record:
-                _prediction(record)
+            record["prediction"] = _prediction(record)
         except (ValueError, OverflowError) as error:
             raise _line_error(path, number, error) from error
         yield record
@@ -200,9 +198,10 @@ def _prediction(record: Record) -> int | str | None:
         return None
     if NUMBER_COLUMN in record:
         return _checked_number(str(prediction), record[NUMBER_COLUMN] or "")
-    if not 0 <= int(prediction) <= 9:
+    digit = int(prediction)
+    if not 0 <= digit <= 9:
         raise ValueError(f"{prediction!r} is no digit")
-    return int(prediction)
+    return digit
 
 
 def _checked_number(text: str, confidences: str) -> str:
@@ -216,11 +215,6 @@ def _checked_number(text: str, confidences: str) -> str:
         return text
     words = f" of {count(digits, 'digit')}: a spreadsheet may have taken text for numbers"
     raise ValueError(f"{text!r} is no number{words if confidences else ''}")
-
-
-def _parser(name: str, with_numbers: bool) -> Callable[[str], Any]:
-    """Return the parser of a column's cells; a number is a text, since it may begin with zeros."""
-    return str if with_numbers and name == "prediction" else _PARSERS.get(name, str)
 
 
 def _lines(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str], list[str]]]:

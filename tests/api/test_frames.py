@@ -205,3 +205,11 @@ def test_what_is_no_result_is_an_error_that_says_so(tmp_path: Path) -> None:
             digitbox.read_results(wrong)  # type: ignore[arg-type]
     with pytest.raises(digitbox.ConfigError, match="the path of a file, not the open file"):
         digitbox.read_results(io.StringIO("file,prediction\n"))
+
+
+@pytest.mark.parametrize("cell", ["12", "420", "-1"])
+def test_a_number_among_single_digits_names_its_line(tmp_path: Path, cell: str) -> None:
+    file = three(tmp_path)
+    file.write_text(file.read_text().replace(",7,", f",{cell},"))
+    with pytest.raises(digitbox.InputError, match=f"line 2: '{cell}' is no digit"):
+        digitbox.read_results(file)
