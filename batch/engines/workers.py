@@ -86,7 +86,8 @@ class Worker:
         self.connection, theirs = context.Pipe()
         # A new Python gets the reader once it is there: `start` would wait for ever for one that dies first.
         self._unsent = None if forks else reader
-        self._process = context.Process(target=_serve, args=(theirs, reader if forks else None))
+        inherited = (reader, self.connection) if forks else (None, None)
+        self._process = context.Process(target=_serve, args=(theirs, *inherited))
         try:
             if limit_s is not None:
                 _limit(self.connection, limit_s)
@@ -241,17 +242,20 @@ def _limit(connection: Connection, seconds: float) -> None:
             pipe.setsockopt(socket.SOL_SOCKET, direction, interval)
 
 
-def _serve(connection: Connection, reader: ScanReader | None) -> None:
+def _serve(connection: Connection, reader: ScanReader | None, parents: Connection | None) -> None:
     """Read the scans that the parent sends, in a process of its own, until the parent closes the pipe.
 
     Args:
         connection: The pipe to the parent.
         reader: Reads scans; None if the parent sends it as soon as this process says that it is there.
+        parents: The parent's end of the pipe, if this process has a copy. With it, the pipe never ends.
     """
     # Ctrl-C and a service manager's SIGTERM reach every process. The parent decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if parents is not None:
+        parents.close()
     cv2.setNumThreads(1)  # there is a worker for each core
     with contextlib.suppress(RuntimeError):  # there may be no more threads: then the pipe tells, only later
         threading.Thread(target=_exit_with_parent, daemon=True).start()

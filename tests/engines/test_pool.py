@@ -287,6 +287,23 @@ def test_workers_that_end_before_they_begin(capfd: pytest.CaptureFixture[str]) -
     )
 
 
+def test_an_interrupted_start_leaves_no_process_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C may come when the process is there and nobody knows it yet; a notebook goes on afterwards."""
+    fork = os.fork
+    started: list[int] = []
+
+    def interrupted() -> int:
+        if process := fork():
+            started.append(process)
+            raise KeyboardInterrupt
+        return 0
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt), Engine(FakeReader(), 1) as engine:
+        engine.start()
+    os.waitpid(started[0], 0)
+
+
 @pytest.mark.parametrize("script", ["exit 1", 'touch "$HANGING/$$"; exec sleep 100000'])
 def test_new_pythons_that_fail_to_start_hold_up_no_run(
     script: str,
