@@ -135,6 +135,13 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _message_of(error: click.ClickException) -> str:
+    """Return what is wrong, without a full stop."""
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
+        return "--config stands before the command: digitbox --config FILE COMMAND"
+    return error.format_message().rstrip(".")
+
+
 def main() -> None:
     """Run `digitbox`. Only a bug ends in a traceback."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -152,7 +159,7 @@ def main() -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "digitbox"
-        _log.error(f"{file_of(error)}{error.format_message().rstrip('.')}; see {command} --help")
+        _log.error(f"{file_of(error)}{_message_of(error)}; see {command} --help")
         raise SystemExit(ExitCode.USAGE) from error
     except RunError as error:
         _log.error(str(error))

@@ -31,6 +31,13 @@ def test_no_message_names_another_command(command: str, digitbox: Digitbox) -> N
     assert (result.code, result.err) == (4, message)
 
 
+@pytest.mark.parametrize("command", ["run", "watch", "config"])
+def test_config_behind_a_command_is_sent_before_it(digitbox: Digitbox, command: str) -> None:
+    result = digitbox(command, "--config", "digitbox.toml")
+    line = "digitbox: --config stands before the command: digitbox --config FILE COMMAND; see digitbox "
+    assert (result.code, result.err[: len(line)]) == (2, line)
+
+
 def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     assert digitbox("run", "--workers", "none").code == 2
     assert digitbox("run", "--no-such-option").code == 2
