@@ -57,7 +57,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
     options, notifications = build_options(inputs, values)
     outbox = options.outbox
     if output.dry_run:
-        print_names(options, job.find(options))
+        print_names(options, job.find(options), output)
         return
     stats = job.new_stats(options)
     with notify.notify_at_end(stats, notifications, outbox, console.print_line):
@@ -137,8 +137,10 @@ def say_config_file() -> None:
         _log.info(f"options: {config_file}", extra=event("options", file=text_cell(str(config_file))))
 
 
-def print_names(options: ReadOptions, scans: Inputs) -> None:
-    """Print what digitbox would read, a name a line."""
+def print_names(options: ReadOptions, scans: Inputs, output: OutputOptions) -> None:
+    """Print what digitbox would read, a name a line; with --verbose, log what it skips."""
+    if output.verbose:
+        scans.show_skipped = log_skipped
     for ref in job.preview(options, scans):
         if not console.print_line(text_cell(ref.name)):
             break

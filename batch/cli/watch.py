@@ -79,7 +79,7 @@ def watch(folder: Path | None, **values: Any) -> None:
         say_config_file()
         planned = build_options(folder, values)
         if planned.output.dry_run:
-            print_names(planned.options, find_inputs(planned.options))
+            print_names(planned.options, find_inputs(planned.options), planned.output)
         else:
             _watch_on(planned, stop, folder, values)
     if stop.number == signal.SIGINT:

@@ -239,6 +239,16 @@ def test_a_dry_run_writes_nothing(digitbox: Digitbox, inbox: Path, tmp_path: Pat
     assert not (tmp_path / "outbox").exists()
 
 
+@pytest.mark.parametrize("command", ["run", "watch"])
+def test_a_dry_run_names_what_it_skips_if_asked(digitbox: Digitbox, inbox: Path, command: str) -> None:
+    (inbox / "a.png").write_bytes(TWO)
+    (inbox / "b.txt").touch()
+    result = digitbox(command, "--dry-run", "--verbose")
+    assert result.out == "a.png\n"
+    (line,) = result.err.splitlines()
+    assert line.endswith("inbox/b.txt: skipped, no image or document")
+
+
 def test_flag_beats_environment_beats_file(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
