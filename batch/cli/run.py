@@ -65,25 +65,34 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
         total = None if output.quiet or not console.has_terminal() else sum(1 for _ in scans)
         if output.verbose:
             scans.show_skipped = log_skipped
-        with console.progress(total and min(total, options.max_files or total)) as advance:
+        try:
+            with console.progress(total and min(total, options.max_files or total)) as advance:
 
-            def show(outcomes: list[Outcome]) -> None:
-                advance(sum(outcome.is_last_page for outcome in outcomes))
-                if output.verbose:
-                    summaries.log_problems(outcomes)
+                def show(outcomes: list[Outcome]) -> None:
+                    advance(sum(outcome.is_last_page for outcome in outcomes))
+                    if output.verbose:
+                        summaries.log_problems(outcomes)
 
-            job.run(options, scans, show, stats)
+                job.run(options, scans, show, stats)
+        except BaseException:
+            _print_paths(stats.results, notifications)  # the next run prints only its own
+            raise
         try:  # whoever reads the paths may take the results away at once
             page = _write_page(stats.results, output) if values["report"] and stats.results else None
         finally:
-            if notifications.summary != notify.STDOUT:
-                for path in stats.results:
-                    console.print_line(path)
+            _print_paths(stats.results, notifications)
             summaries.log_end(stats, options)
         if page is not None:
             _log.info(f"report: {page}", extra=event("report", path=str(page)))
     if stats.exit_code:
         raise SystemExit(stats.exit_code)
+
+
+def _print_paths(results: Sequence[Path | str], notifications: NotifyOptions) -> None:
+    """Print the paths of the files of results, if no summary goes to stdout instead."""
+    if notifications.summary != notify.STDOUT:
+        for path in results:
+            console.print_line(path)
 
 
 def _write_page(results: Sequence[Path | str], output: OutputOptions) -> Path | None:

@@ -161,7 +161,7 @@ def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp
     assert digitbox("run").code == 0
 
 
-def test_ctrl_c_keeps_what_was_published(
+def test_ctrl_c_keeps_and_names_what_was_published(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)
@@ -173,14 +173,15 @@ def test_ctrl_c_keeps_what_was_published(
 
     monkeypatch.setattr(local.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
-    assert (result.code, result.out) == (130, "")
+    assert result.code == 130
     assert "published results stay" in result.err
-    assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
+    published = {f"outbox/{path.name}" for path in (tmp_path / "outbox").glob("*.csv")}
+    assert (len(published), set(result.out.splitlines())) == (2, published)
     assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_stop_keeps_what_was_published(
+def test_a_signal_keeps_and_names_what_was_published(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     (inbox / "a.png").write_bytes(TWO)
@@ -191,8 +192,9 @@ def test_a_signal_to_stop_keeps_what_was_published(
 
     monkeypatch.setattr(local.Engine, "map", stopped)
     result = digitbox("run", "--rows-per-file", "2")
-    assert (result.code, result.out, len(result.err.splitlines())) == (143, "", 1)
-    assert len(list((tmp_path / "outbox").glob("*.csv"))) == 2
+    assert (result.code, len(result.err.splitlines())) == (143, 1)
+    published = {f"outbox/{path.name}" for path in (tmp_path / "outbox").glob("*.csv")}
+    assert (len(published), set(result.out.splitlines())) == (2, published)
 
 
 @pytest.mark.parametrize("arguments", [("--workers", "1"), ("--workers", "2", "--batch-size", "2")])

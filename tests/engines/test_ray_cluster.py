@@ -220,7 +220,9 @@ def test_a_signal_ends_the_run_and_its_workers(
     process = cluster.start(scans, "--outbox", tmp_path / "out", "--rows-per-file", "100", own=own)
     worker = os.pidfd_open(gate.wait(process))
     os.killpg(process.pid, number)  # as a terminal does
-    assert end(process) == (code, [], lines)
+    ended, printed, said = end(process)
+    assert (ended, said) == (code, lines)
+    assert len(printed) == len(list((tmp_path / "out").glob("*.csv")))
     wait_for(lambda: has_come(worker))
     os.close(worker)
     wait_for(lambda: group_is_gone(process))

@@ -337,7 +337,7 @@ def test_a_store_that_goes_away_ends_the_run(
 
     store.rule = rule
     result = digitbox(*arguments, *one_by_one)
-    assert (result.code, len(result.out.splitlines())) == (4, 0)
+    assert (result.code, len(result.out.splitlines())) == (4, 1)
     assert "check the network" in only_line(result)
     store.rule = None
     assert [row["file"] for row in rows(store, scans)] == ["a.png"]
