@@ -62,8 +62,9 @@ def check_location(text: str) -> str:
 
     Raises:
         ConfigError: It is an address of another kind, or has credentials in it. digitbox would write these
-            to results, logs and units of systemd.
+            to results, logs and units of systemd. Or `check_tilde` refuses it.
     """
+    check_tilde(text)
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return text
@@ -88,6 +89,18 @@ def check_location(text: str) -> str:
     if not bucket or re.search(r"[*?[\]]", bucket):
         raise ConfigError(f"name the bucket, as in {scheme}://bucket/scans/; a pattern can only follow it")
     return text
+
+
+def check_tilde(path: str) -> None:
+    """Check that a path does not begin with `~`: digitbox would make a folder `~` in the current one.
+
+    Raises:
+        ConfigError: It does so. A shell replaces `~` at the beginning of a word, and not in `--outbox=~/x`.
+    """
+    if path == "~" or path.startswith("~/"):
+        raise ConfigError(
+            f"{path} begins with ~, which only a shell knows: write {os.path.expanduser(path)}, or ./{path}"
+        )
 
 
 def parse_outbox(text: str) -> Location:

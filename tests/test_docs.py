@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import os
 import re
 import shlex
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_every_reason_status_column_and_exit_code_is_documented() -> None:
 
 @pytest.mark.parametrize("line", sorted({line for line in shown_lines() if line.startswith("digitbox ")}))
 def test_shown_digitbox_commands_are_understood(line: str) -> None:
-    name, *arguments = shlex.split(line)[1:]
+    name, *arguments = map(os.path.expanduser, shlex.split(line)[1:])  # as a shell does
     understood(name, arguments)
 
 

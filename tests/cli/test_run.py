@@ -251,6 +251,19 @@ def test_a_dry_run_names_what_it_skips_if_asked(digitbox: Digitbox, inbox: Path,
     assert line.endswith("inbox/b.txt: skipped, no image or document")
 
 
+@pytest.mark.parametrize("option", ["outbox", "inbox", "state", "log-file", "summary"])
+def test_no_folder_is_made_with_the_name_of_home(
+    digitbox: Digitbox, inbox: Path, tmp_path: Path, option: str
+) -> None:
+    """A person who removes it may remove everything."""
+    (inbox / "a.png").write_bytes(TWO)
+    (tmp_path / "digitbox.toml").write_text(f'{option} = "~/x"')
+    for arguments in ([], [f"--{option}=~/x"]):
+        result = digitbox("run", *arguments)
+        assert (result.code, "~/x begins with ~" in result.err) == (2, True)
+    assert sorted(os.listdir(tmp_path)) == ["digitbox.toml", "inbox"]
+
+
 def test_flag_beats_environment_beats_file(
     digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
