@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,8 @@ def _books(found: books.Books) -> dict[str, Any]:
 def _table(report: Health, now: float) -> Iterator[tuple[str, str]]:
     if report.running is not None and report.running.command == "run":
         run = report.running
-        yield "running", f"since {run.started_at}, process {run.pid}; {describe(run)}"
+        so_far = describe(replace(run, left=0))  # which would be those found so far; `waiting` has all
+        yield "running", f"since {run.started_at}, process {run.pid}; {so_far}"
     if report.last_run is not None:
         run = report.last_run
         yield "last run", f"{run.started_at}, {_spoken_end(run)}; {describe(run)}"

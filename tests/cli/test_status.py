@@ -38,6 +38,13 @@ def test_status_has_one_age_of_the_last_sign(digitbox: Digitbox, outbox: Path, i
     assert re.findall("last sign (.*) ago", said) == ["2 min"] * (1 if is_alive else 2), said
 
 
+def test_a_run_that_goes_on_has_not_left_the_others(digitbox: Digitbox, outbox: Path) -> None:
+    """It counts only those that it has found, and many more may wait."""
+    problems(outbox, run(1, 0, None, pid=os.getpid(), scans=4, counts={"ok": 4}, left=50))
+    (line,) = [line for line in digitbox("status").out.splitlines() if line.startswith("running")]
+    assert line.endswith("; 4 scans: 4 ok, 0 review, 0 refused, 0 failed")
+
+
 def test_without_a_ledger(digitbox: Digitbox, tmp_path: Path) -> None:
     result = digitbox("status")
     assert (result.code, result.err) == (1, "")
