@@ -65,6 +65,12 @@ class _Commands(click.Group):
             except ConfigError:
                 self._show_help(ctx, arguments)
                 raise
+            except click.UsageError as error:
+                name = ctx.invoked_subcommand
+                command = self.get_command(ctx, name) if name and error.ctx is None else None
+                if command is not None:  # the parser does not say whose option it is
+                    error.ctx = click.Context(command, ctx, name)
+                raise
 
     def _show_help(self, ctx: click.Context, arguments: list[str]) -> None:
         """Print the help of the called command, and exit, if its arguments ask for that."""

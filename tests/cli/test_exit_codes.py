@@ -38,6 +38,12 @@ def test_config_behind_a_command_is_sent_before_it(digitbox: Digitbox, command: 
     assert (result.code, result.err[: len(line)]) == (2, line)
 
 
+@pytest.mark.parametrize("option", ["--outbox", "--quiet=yes"])
+def test_a_message_on_an_option_names_its_help(digitbox: Digitbox, option: str) -> None:
+    result = digitbox("run", option)
+    assert (result.code, result.err.endswith("; see digitbox run --help\n")) == (2, True), result.err
+
+
 def test_wrong_usage_makes_two(digitbox: Digitbox, inbox: Path, tmp_path: Path) -> None:
     assert digitbox("run", "--workers", "none").code == 2
     assert digitbox("run", "--no-such-option").code == 2
