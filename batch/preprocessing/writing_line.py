@@ -111,7 +111,7 @@ def find_line(levels: Grey) -> Place:
     first, last = int(written[0]), int(written[-1]) + 1
     beside = LINE.beside_fraction * (bottom - top)
     seen = Place(math.ceil(first - beside), top, math.floor(last + beside), bottom)
-    for left, right in _shaded_beside(small, above_paper, run, seen):
+    for left, right in _shaded_beside(small, above_paper, run, seen, above):
         first, last = min(first, left), max(last, right)
     return Place(
         max(0, round((first - beside) * factor)),
@@ -180,28 +180,34 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     )
 
 
-def _shaded_beside(small: Grey, above_paper: Grey, run: int, seen: Place) -> list[tuple[int, int]]:
+def _shaded_beside(
+    small: Grey, above_paper: Grey, run: int, seen: Place, above: float
+) -> list[tuple[int, int]]:
     """Return the first column of each piece of a line that a shadow hides, and the one after its last.
 
-    Ink in a shadow is as dark as elsewhere, but lies less above the paper. Pale ink on light paper is print.
+    Ink in a shadow is as dark as elsewhere, but lies less above the paper. Pale ink on light paper is print,
+    and what goes on above or below the line is e.g. the grain of a dark table.
 
     Args:
         small: The scan in which the line is looked for.
         above_paper: How far it lies above the paper nearby.
         run: Length of a printed line.
         seen: The rows of the line, and the columns of it that need no further piece.
+        above: Rows above and below the line to which its pieces may reach.
     """
-    rows = slice(seen.top, seen.bottom)
-    is_dark = small[rows] > LOOK.ground + LINE.ink_level
-    shaded = ((above_paper[rows] > LINE.rule_level) & is_dark).view(np.uint8)
-    if not (shaded[:, : max(0, seen.left)].any() or shaded[:, seen.right :].any()):
+    is_dark = small > LOOK.ground + LINE.ink_level
+    shaded = ((above_paper > LINE.rule_level) & is_dark).view(np.uint8)
+    beside = shaded[seen.top : seen.bottom]
+    if not (beside[:, : max(0, seen.left)].any() or beside[:, seen.right :].any()):
         return []
     shaded &= ~(_runs(shaded, (1, run)) | _runs(shaded, (_upright_px(len(small)), 1)))
     pieces = _pieces(shaded)
     lefts = pieces[:, cv2.CC_STAT_LEFT]
     rights = lefts + pieces[:, cv2.CC_STAT_WIDTH]
-    is_tall = pieces[:, cv2.CC_STAT_HEIGHT] >= LINE.tall_fraction * (seen.bottom - seen.top)
-    chosen = is_tall & ((lefts < seen.left) | (rights > seen.right))
+    tops, ends = _rows_of(pieces)
+    is_of_line = (tops >= seen.top - above) & (ends <= seen.bottom + above)
+    is_of_line &= ends - tops >= LINE.tall_fraction * (seen.bottom - seen.top)
+    chosen = is_of_line & ((lefts < seen.left) | (rights > seen.right))
     return [*zip(lefts[chosen].tolist(), rights[chosen].tolist(), strict=True)]
 
 

@@ -142,6 +142,23 @@ def test_a_digit_in_a_shadow_is_in_the_strip(is_at_left: bool) -> None:
     assert columns[1] < strip.picture.shape[1]
 
 
+@pytest.mark.parametrize("is_at_left", [True, False])
+def test_a_dark_table_beside_the_paper_is_not_in_the_strip(is_at_left: bool) -> None:
+    """Its grain is as dark as ink in a shadow, but goes on above and below the line."""
+    table = slice(0, 70) if is_at_left else slice(530, 600)
+    grain = np.full((100, 70), 110, np.uint8)
+    for x in range(-10, 70, 14):
+        cv2.line(grain, (x, 99), (x + 20, 0), 30, 4)
+    scan = np.full((100, 600), 245, np.uint8)
+    for x in (210, 280, 350):
+        cv2.putText(scan, "3", (x, 70), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 40, 4)
+    scan[:, table] = 110
+    plain = strip_of(scan)
+    scan[:, table] = grain
+    strip = strip_of(scan)
+    assert (strip.left, strip.columns) == (plain.left, plain.columns)
+
+
 def test_columns_of_the_strip_are_known_in_the_scan() -> None:
     scan = np.full((60, 300), 250, np.uint8)
     cv2.rectangle(scan, (200, 20), (204, 44), 0, -1)
