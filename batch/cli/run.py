@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from batch.cli.options import input_argument, version_option
 from batch.cli.options import options as options_of
 from batch.cli.variables import warn_of_unknown
 from batch.config import OF_RUN, NotifyOptions, OutputOptions, ReadOptions, RunOptions
-from batch.errors import ConfigError, InputError
+from batch.errors import ConfigError, InputError, OutboxError
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped
 from batch.locations import with_state_folder
@@ -75,7 +76,8 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
 
                 job.run(options, scans, show, stats)
         except BaseException:
-            _print_paths(stats.results, notifications)  # the next run prints only its own
+            with contextlib.suppress(OutboxError):  # of stdout: it must not hide why the run ends
+                _print_paths(stats.results, notifications)  # the next run prints only its own
             raise
         try:  # whoever reads the paths may take the results away at once
             page = _write_page(stats.results, output) if values["report"] and stats.results else None

@@ -17,6 +17,7 @@ from batch.images import pages
 from batch.outbox import publisher
 from batch.records import Outcome, ScanRef, Status
 from batch.run import job
+from batch.terminal import console
 from command import Digitbox
 from formats import FORMATS, two
 from hanging import hang
@@ -178,6 +179,25 @@ def test_ctrl_c_keeps_and_names_what_was_published(
     published = {f"outbox/{path.name}" for path in (tmp_path / "outbox").glob("*.csv")}
     assert (len(published), set(result.out.splitlines())) == (2, published)
     assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
+
+
+def test_a_full_stdout_does_not_hide_why_a_run_ends(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results and the file behind stdout are often on one disk."""
+    (inbox / "a.png").write_bytes(TWO)
+
+    def ended(*_: object) -> object:
+        yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
+        raise OutboxError("cannot write to the outbox")
+
+    def full(_: object) -> bool:
+        raise OutboxError("cannot write to stdout")
+
+    monkeypatch.setattr(local.Engine, "map", ended)
+    monkeypatch.setattr(console, "print_line", full)
+    result = digitbox("run", "--rows-per-file", "2")
+    assert (result.code, result.err) == (6, "digitbox: cannot write to the outbox\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
