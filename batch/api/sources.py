@@ -104,7 +104,9 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         path = os.fsdecode(source)
         if "\0" in path:
             return ImageError(Reason.UNREADABLE, "a path has no null character")
-        return ScanRef(check_location(path), path)
+        # A program may have found a path like ~/a.png: a Path takes the ./ before it away.
+        is_found = path.startswith("~") and os.path.lexists(path)
+        return ScanRef(path if is_found else check_location(path), path)
     if isinstance(source, np.ndarray):
         _check_array(source, channels)
         return source

@@ -361,6 +361,18 @@ def test_an_address_of_a_file_is_its_path(tmp_path: Path) -> None:
     assert "data:image/png" in result._repr_html_()
 
 
+def test_a_path_that_is_there_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Path(".").rglob` gives such paths, without the `./` that would tell them from those of a home."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("~", "a.png")
+    path.parent.mkdir()
+    path.write_bytes(SAMPLE.read_bytes())
+    result = digitbox.read(path)
+    assert (result.prediction, result.file) == (3, "~/a.png")
+    with pytest.raises(digitbox.ConfigError, match="begins with ~"):
+        digitbox.read(Path("~", "b.png"))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "ascii", "latin-1"])
 def test_a_file_that_is_open_as_text_is_an_error(encoding: str) -> None:
     with (
