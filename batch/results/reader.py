@@ -123,7 +123,12 @@ def records(path: Path) -> Iterator[Record]:
         MissingExtraError: The file is Parquet, and the extra is not installed.
     """
     if _is_parquet(path):
-        yield from (record for _, record in _parquet(path))
+        for number, record in _parquet(path):
+            try:
+                record["prediction"] = _prediction(record)
+            except ValueError as error:
+                raise _line_error(path, number, error) from error
+            yield record
         return
     parsers: list[Callable[[str], Any]] = []
     for number, names, cells in _lines(path, COLUMNS):

@@ -213,3 +213,11 @@ def test_a_number_among_single_digits_names_its_line(tmp_path: Path, cell: str) 
     file.write_text(file.read_text().replace(",7,", f",{cell},"))
     with pytest.raises(digitbox.InputError, match=f"line 2: '{cell}' is no digit"):
         digitbox.read_results(file)
+
+
+@pytest.mark.parametrize("number", [12, 420, -1])
+def test_a_number_among_digits_in_parquet_names_its_row(tmp_path: Path, number: int) -> None:
+    file = three(tmp_path, format_name="parquet")
+    pd.read_parquet(file).assign(prediction=number).to_parquet(file)
+    with pytest.raises(digitbox.InputError, match=f"line 1: {number} is no digit"):
+        digitbox.read_results(file)
