@@ -111,7 +111,7 @@ def find_line(levels: Grey) -> Place:
     first, last = int(written[0]), int(written[-1]) + 1
     beside = LINE.beside_fraction * (bottom - top)
     seen = Place(math.ceil(first - beside), top, math.floor(last + beside), bottom)
-    for left, right in _shaded_beside(small, above_paper, run, seen, above):
+    for left, right in _shaded_beside(small, above_paper, run, seen, beside):
         first, last = min(first, left), max(last, right)
     return Place(
         max(0, round((first - beside) * factor)),
@@ -181,7 +181,7 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
 
 
 def _shaded_beside(
-    small: Grey, above_paper: Grey, run: int, seen: Place, above: float
+    small: Grey, above_paper: Grey, run: int, seen: Place, beyond: float
 ) -> list[tuple[int, int]]:
     """Return the first column of each piece of a line that a shadow hides, and the one after its last.
 
@@ -193,7 +193,7 @@ def _shaded_beside(
         above_paper: How far it lies above the paper nearby.
         run: Length of a printed line.
         seen: The rows of the line, and the columns of it that need no further piece.
-        above: Rows above and below the line to which its pieces may reach.
+        beyond: Rows above and below the line to which its pieces may reach.
     """
     is_dark = small > LOOK.ground + LINE.ink_level
     shaded = ((above_paper > LINE.rule_level) & is_dark).view(np.uint8)
@@ -205,7 +205,7 @@ def _shaded_beside(
     lefts = pieces[:, cv2.CC_STAT_LEFT]
     rights = lefts + pieces[:, cv2.CC_STAT_WIDTH]
     tops, ends = _rows_of(pieces)
-    is_of_line = (tops >= seen.top - above) & (ends <= seen.bottom + above)
+    is_of_line = (tops >= seen.top - beyond) & (ends <= seen.bottom + beyond)
     is_of_line &= ends - tops >= LINE.tall_fraction * (seen.bottom - seen.top)
     chosen = is_of_line & ((lefts < seen.left) | (rights > seen.right))
     return [*zip(lefts[chosen].tolist(), rights[chosen].tolist(), strict=True)]
