@@ -1,7 +1,6 @@
 import os
 import re
 import resource
-import signal
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,13 +10,10 @@ import pytest
 
 from batch import __version__
 from batch.cli import report
-from batch.engines import local
 from batch.errors import InputError, OutboxError
 from batch.images import pages
 from batch.outbox import publisher
-from batch.records import Outcome, ScanRef, Status
 from batch.run import job
-from batch.terminal import console
 from command import Digitbox
 from formats import FORMATS, two
 from hanging import hang
@@ -160,61 +156,6 @@ def test_a_second_writer_makes_seventy_five(digitbox: Digitbox, inbox: Path, tmp
     with open_outbox(tmp_path / "outbox"):
         assert digitbox("run").code == 75
     assert digitbox("run").code == 0
-
-
-def test_ctrl_c_keeps_and_names_what_was_published(
-    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-
-    def stopped(*_: object) -> object:
-        ref = ScanRef("x", "x")
-        yield [Outcome(ref, Status.OK, label=1, confidence=0.9)] * 5
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(local.Engine, "map", stopped)
-    result = digitbox("run", "--rows-per-file", "2")
-    assert result.code == 130
-    assert "published results stay" in result.err
-    published = {f"outbox/{path.name}" for path in (tmp_path / "outbox").glob("*.csv")}
-    assert (len(published), set(result.out.splitlines())) == (2, published)
-    assert not list((tmp_path / "outbox" / ".digitbox" / "staging").iterdir())
-
-
-def test_a_full_stdout_does_not_hide_why_a_run_ends(
-    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Results and the file behind stdout are often on one disk."""
-    (inbox / "a.png").write_bytes(TWO)
-
-    def ended(*_: object) -> object:
-        yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
-        raise OutboxError("cannot write to the outbox")
-
-    def full(_: object) -> bool:
-        raise OutboxError("cannot write to stdout")
-
-    monkeypatch.setattr(local.Engine, "map", ended)
-    monkeypatch.setattr(console, "print_line", full)
-    result = digitbox("run", "--rows-per-file", "2")
-    assert (result.code, result.err) == (6, "digitbox: cannot write to the outbox\n")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_keeps_and_names_what_was_published(
-    digitbox: Digitbox, inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    (inbox / "a.png").write_bytes(TWO)
-
-    def stopped(*_: object) -> object:
-        yield [Outcome(ScanRef("x", "x"), Status.OK, label=1, confidence=0.9)] * 5
-        os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(local.Engine, "map", stopped)
-    result = digitbox("run", "--rows-per-file", "2")
-    assert (result.code, len(result.err.splitlines())) == (143, 1)
-    published = {f"outbox/{path.name}" for path in (tmp_path / "outbox").glob("*.csv")}
-    assert (len(published), set(result.out.splitlines())) == (2, published)
 
 
 @pytest.mark.parametrize("arguments", [("--workers", "1"), ("--workers", "2", "--batch-size", "2")])
