@@ -14,6 +14,7 @@ from batch.inference.numbers import NumberReader
 from batch.preprocessing.dash import has_dash
 from batch.preprocessing.look import Place, look_input
 from batch.preprocessing.number_line import small_line_of, strip_of, written_part
+from batch.preprocessing.slash import has_slash
 from batch.records import Grey, Reason, Status
 
 # Probabilities of a sign, set by eye on drawn digits with dots and on held-out scenes of one digit. From the
@@ -79,8 +80,10 @@ def _decide(strip: Grey, spelled: Spelled, thresholds: NumberThresholds) -> Numb
     if strip.max() <= NO_INK:
         return NumberDecision(Status.REFUSED, Reason.BLANK)
     decision = decide(spelled, thresholds)
-    is_ok = decision.status is Status.OK
-    return _doubted(decision) if is_ok and has_dash(strip, spelled.middles) else decision
+    if decision.status is not Status.OK:
+        return decision
+    has_sign = has_dash(strip, spelled.middles) or has_slash(strip, spelled.number, spelled.middles)
+    return _doubted(decision) if has_sign else decision
 
 
 def _surer(whole: Line, closer: Line) -> Line:

@@ -206,7 +206,8 @@ def _shaded_beside(
     rights = lefts + pieces[:, cv2.CC_STAT_WIDTH]
     tops, ends = _rows_of(pieces)
     is_of_line = (tops >= seen.top - beyond) & (ends <= seen.bottom + beyond)
-    is_of_line &= ends - tops >= LINE.tall_fraction * (seen.bottom - seen.top)
+    sizes = np.maximum(ends - tops, rights - lefts)  # a dash is low
+    is_of_line &= sizes >= LINE.tall_fraction * (seen.bottom - seen.top)
     chosen = is_of_line & ((lefts < seen.left) | (rights > seen.right))
     return [*zip(lefts[chosen].tolist(), rights[chosen].tolist(), strict=True)]
 

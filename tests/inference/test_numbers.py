@@ -222,6 +222,15 @@ def test_a_digit_with_a_long_dash_is_for_review(has_minus: bool, monkeypatch: py
     assert (found.status, found.number) == (Status.REVIEW if has_minus else Status.OK, "0")
 
 
+@pytest.mark.parametrize("is_slash", [False, True])
+def test_a_number_with_a_slash_is_for_review(is_slash: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(number_steps, "has_slash", lambda strip, number, middles: is_slash)
+    model = model_of({"717": 1.0})
+    assert model.numbers is not None
+    ((_, _, found),) = decide_numbers([two()], model, model.numbers)
+    assert (found.status, found.number) == (Status.REVIEW if is_slash else Status.OK, "717")
+
+
 class SpellingBySize(Spelling):
     """A network that spells other texts where the ink takes little of the strip."""
 

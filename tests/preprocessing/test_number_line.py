@@ -127,13 +127,14 @@ def test_pale_print_beside_the_line_is_not_in_the_strip(x: int) -> None:
     assert np.array_equal(strip_of(scan).picture, strip_of(written((110, 100), (200, 460))).picture)
 
 
+@pytest.mark.parametrize("written", ["333", "-3-"])
 @pytest.mark.parametrize("is_at_left", [True, False])
-def test_a_digit_in_a_shadow_is_in_the_strip(is_at_left: bool) -> None:
-    """There its ink lies less above the paper, but it is as dark as elsewhere."""
+def test_ink_in_a_shadow_is_in_the_strip(is_at_left: bool, written: str) -> None:
+    """There it lies less above the paper, but it is as dark as elsewhere."""
     scan = np.full((100, 400), 245, np.uint8)
-    for x in (30, 170, 310):
-        cv2.putText(scan, "3", (x, 75), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 60, 5)
-    shadow = np.clip((np.arange(400) - 20) / 180, 0, 1) * 0.65 + 0.35
+    for x, character in zip((30, 170, 310), written, strict=True):
+        cv2.putText(scan, character, (x, 75), cv2.FONT_HERSHEY_SIMPLEX, 2.0, 60, 5)
+    shadow = np.clip((np.arange(400) - 20) / 180, 0, 1) * 0.4 + 0.6
     shaded = (scan * (shadow if is_at_left else shadow[::-1])).astype(np.uint8)
     strip = strip_of(shaded)
     ends = np.flatnonzero((scan < 200).any(axis=0))[[0, -1]]
