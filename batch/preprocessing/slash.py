@@ -51,6 +51,7 @@ def has_slash(strip: Grey, number: str, middles: Sequence[float]) -> bool:
 
 def _piece_at(pieces: npt.NDArray[np.int32], middle: float) -> int:
     """Return the piece of ink with most pixels near a column; 0 if there is none."""
-    near = pieces[:, max(0, int(middle) - REACH_PX) : int(middle) + REACH_PX + 1]
+    first, last = int(middle) - REACH_PX, int(middle) + REACH_PX + 1
+    near = pieces[:, max(0, first) : max(0, last)]  # a middle may lie beside the strip
     counts = np.bincount(near[near > 0])
     return int(counts.argmax()) if counts.size else 0

@@ -40,3 +40,13 @@ def test_a_stroke_that_touches_a_digit_is_no_slash() -> None:
 def test_digits_without_ink_near_their_middles_are_passed_over() -> None:
     assert not has_slash(np.full((40, 120), 48, np.uint8), "010", MIDDLES)
     assert not has_slash(strip(4, 6), "111", MIDDLES)
+
+
+def test_a_digit_beside_the_strip_has_no_ink() -> None:
+    """The second reading sees ground there, and may take it for digits."""
+    picture = np.full((40, 160), 48, np.uint8)
+    for middle in (20, 140):
+        cv2.ellipse(picture, (middle, 20), (8, 12), 0, 0, 360, 220, 2)
+    cv2.line(picture, (84, 34), (96, 4), 220, 9)
+    assert has_slash(picture, "010", [20.0, 90.0, 140.0])
+    assert not has_slash(picture, "7100", [-100.0, -20.0, 140.0, 190.0])
