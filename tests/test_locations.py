@@ -41,14 +41,14 @@ def test_what_is_given_is_understood(given: str, found: str) -> None:
         ("az://me:hidden@container/x", "no credentials"),
         ("s3://bucket/x.png?X-Amz-Signature=hidden", "no credentials"),
         ("az://container/x?sv=1&sig=hidden", "no credentials"),
-        ("~", "only a shell knows: write /home/anna, or ./~$"),
-        ("~/scans/*.png", r"only a shell knows: write /home/anna/scans/\*.png, or ./~/scans/\*.png$"),
+        ("~", "only a shell knows: write /srv/anna, or ./~$"),
+        ("~/scans/*.png", r"only a shell knows: write /srv/anna/scans/\*.png, or ./~/scans/\*.png$"),
     ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(
     given: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", "/home/anna")
+    monkeypatch.setenv("HOME", "/srv/anna")
     with pytest.raises(ConfigError, match=said) as caught:
         locations.check_location(given)
     assert "hidden" not in str(caught.value)
