@@ -11,9 +11,10 @@ import numpy as np
 from batch.records import Grey
 from batch.training.look.canvas import paint
 from batch.training.look.capture import capture
-from batch.training.look.finish import finish, scale_box
+from batch.training.look.finish import MIN_DIGIT_PX, finish, scale_box
 from batch.training.look.frames import BLEED_LEVELS, Printed
 from batch.training.look.hands import INK_LEVEL, digit_glyph
+from batch.training.look.legible import Written, are_visible, place_of
 from batch.training.look.marks import draw_neighbour, draw_ring, draw_tick, draw_underline
 from batch.training.look.mixture import (
     DIGIT_SCENES,
@@ -43,7 +44,9 @@ def digit_scene(studio: Studio) -> Scene:
     kind = pick(DIGIT_SCENES, studio.random)
     label = pick_label(studio.random)
     if kind == "composed" or (kind == "raw-swiss" and label in NO_SWISS):
-        return composed_scene(studio, label)
+        while (scene := composed_scene(studio, label)) is None:
+            pass
+        return scene
     return _raw_scene(studio, label, kind)
 
 
@@ -123,8 +126,8 @@ def _light_ink(studio: Studio, name: str, image: Grey) -> tuple[Field, Box]:
     return grey, box
 
 
-def composed_scene(studio: Studio, label: int) -> Scene:
-    """Write a digit on paper, with what else may be there."""
+def composed_scene(studio: Studio, label: int) -> Scene | None:
+    """Write a digit on paper, with what else may be there; return None if a person could not see it."""
     random = studio.random
     u = random.uniform
     hand = pick(HANDS, random)
@@ -152,6 +155,7 @@ def composed_scene(studio: Studio, label: int) -> Scene:
     ink = np.zeros((2 * height, 2 * width), np.uint8)
     paint(random, ink, glyph, x, y, unit, pen_px)
     box: Box = (x, y, x + unit * glyph.width, y + unit * glyph.height)
+    written = Written.cut(ink, box)
     printed = Printed(studio, height, width)
     if "frame" in extras:
         printed.print_frame()
@@ -174,15 +178,21 @@ def composed_scene(studio: Studio, label: int) -> Scene:
     if pen == "marker" and "fax" not in extras and random.random() < 0.3:
         ink = cv2.blur(ink, (3, 3))
     scan = capture(studio, ink, printed, extras, pen, unit)
+    kind, drawn = f"{place}-{hand}", box
     if place == "tight" and random.random() < 0.3:  # as in USPS and Semeion
-        side = random.choice(SQUARE_SIDES_PX)
+        kind, side = "tight-square", random.choice(SQUARE_SIDES_PX)
         box = scale_box(box, side / width, side / height)
         scan = cv2.resize(scan, (side, side), interpolation=cv2.INTER_AREA)
         if random.random() < 0.3:
             scan = np.where(scan < scan.mean(), np.float32(0), np.float32(255))
         extras -= {"low-resolution", "stretched"}
-        return finish(studio, scan, extras, box, label, "tight-square")
-    return finish(studio, scan, extras, box, label, f"{place}-{hand}")
+    scene = finish(studio, scan, extras, box, label, kind)
+    assert scene.box is not None
+    canvas, on_scan = np.maximum(ink, printed.canvas), place_of(drawn, scene.box)
+    # The ring may be a filled disc, in which the digit is light.
+    if "ring" in extras or are_visible(scene.grey, [written], canvas, on_scan, MIN_DIGIT_PX):
+        return scene
+    return None
 
 
 def _position(random: Random, place: str, wide: float, free_x: float, free_y: float) -> tuple[float, float]:

@@ -12,7 +12,8 @@ from batch.training.look.mixture import SEVERAL, Box, Field, Scene
 from batch.training.look.patterns import BANK_PX
 from batch.training.look.studio import Studio
 
-MIN_DIGIT_PX = (7, 10)  # a digit keeps one of these heights at least when the scan is made small
+MIN_DIGIT_PX = 4.0  # height of the smallest digit or letter that a person could read in a finished scan
+REDUCED_PX = (7, 10)  # a digit keeps one of these heights at least when the scan is made small
 
 
 def finish(studio: Studio, scan: Field, extras: set[str], box: Box | None, label: int, kind: str) -> Scene:
@@ -37,7 +38,7 @@ def finish(studio: Studio, scan: Field, extras: set[str], box: Box | None, label
         side = u(14, 44) * (1.6 if label == SEVERAL or (box and box[3] - box[1] < 0.4 * height) else 1.0)
         scale = side / max(height, width)
         if box:
-            scale = max(scale, u(*MIN_DIGIT_PX) / max(1.0, box[3] - box[1]))
+            scale = max(scale, u(*REDUCED_PX) / max(1.0, box[3] - box[1]))
         if scale < 1:
             small, small_box = _resized(
                 grey, max(6, round(width * scale)), max(6, round(height * scale)), box

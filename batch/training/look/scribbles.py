@@ -64,14 +64,15 @@ def cross_out(studio: Studio, ink: Grey, unit: float, pen_px: float) -> None:
     """Draw a digit, and strokes, a cross or a scrawl over it."""
     random = studio.random
     u = random.uniform
-    glyph = digit_glyph(studio, pick_label(random), random.choice(CROSSED_OUT_HANDS))
+    label = pick_label(random)
+    glyph = digit_glyph(studio, label, random.choice(CROSSED_OUT_HANDS))
     box = put(studio, ink, glyph, unit, pen_px)
     middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     reach = max(box[2] - box[0], box[3] - box[1]) * u(0.45, 0.75)
     choice = random.random()
     if choice < 0.4:  # two to five strokes side by side
         count, turn = (
-            random.randint(2, 5),
+            random.randint(2, 5) if label else random.randint(3, 5),  # two close ones slash a zero
             u(-0.4, 0.4) if random.random() < 0.5 else random.choice((-1, 1)) * u(0.5, 1.2),
         )
         gap = reach * u(0.18, 0.4)

@@ -10,9 +10,10 @@ import numpy as np
 from batch.training.look.canvas import draw_line, paint
 from batch.training.look.capture import capture
 from batch.training.look.drawn_digits import line
-from batch.training.look.finish import finish
+from batch.training.look.finish import MIN_DIGIT_PX, finish
 from batch.training.look.frames import Printed
 from batch.training.look.hands import Glyph, Placed, character_glyph, digit_glyph, stroke_glyph
+from batch.training.look.legible import Written, are_visible, place_of
 from batch.training.look.mixture import (
     HANDS,
     LETTERS_BESIDE,
@@ -33,13 +34,20 @@ from batch.training.look.studio import Studio
 ONE_WRITER_FRACTION = 0.75  # scenes in which all digits of UNIPEN are by one writer
 MIXED_HANDS_FRACTION = 0.06  # scenes in which each digit is of another hand
 MAX_SIDE_PX = 300  # of a scan as long as the number
+MAX_SIGN_HEIGHT = 0.4  # of a minus or a bar, in heights of a digit; each digit is higher
 MIN_SIDE_PX = 14  # of it; below that, no digit can be read
 OTHER_LAYOUTS = {"row": 0.88, "column": 0.12}  # of a digit beside a letter or a sign
 SIGNS_AFTER = "/)=-+"  # a second sign, after the first
 
 
 def several_scene(studio: Studio) -> Scene:
-    """Render two to six characters of which one at least is a digit."""
+    """Render two to six characters of which one at least is a digit, anew if a person could not see each."""
+    while (scene := _scene(studio)) is None:
+        pass
+    return scene
+
+
+def _scene(studio: Studio) -> Scene | None:
     random = studio.random
     u = random.uniform
     kind = pick(SEVERAL_SCENES, random)
@@ -57,7 +65,6 @@ def several_scene(studio: Studio) -> Scene:
     uneven = random.random() < 0.25
     if kind == "fraction":
         over, under = digit(), digit()
-        pick_pen(random)  # the scenes of a seed must stay the same
         return _fraction_scene(studio, over, under)
     if kind == "digits":
         glyphs = [digit() for _ in range(count)]
@@ -118,7 +125,8 @@ def _scatter(studio: Studio, glyph: Placed, others: list[Placed], reach: float) 
             break
 
 
-def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> Scene:
+def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> Scene | None:
+    """Put the glyphs on a scan; return None if a person could not see each."""
     random = studio.random
     u = random.uniform
     low_x, low_y = min(glyph.x for glyph in row), min(glyph.y for glyph in row)
@@ -149,14 +157,20 @@ def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> 
         else:
             cut = share * unit * outer.size * outer.glyph.height
             y0 = free_y + cut if last else -cut
+    box = x0, y0, x0 + unit * wide, y0 + unit * tall
     pen, pen_share = pick_pen(random)
     extras = pick_extras(random, ("ring", "tick", "neighbour", "tile"))
     ink = np.zeros((2 * height, 2 * width), np.uint8)
     pen_px = max(0.5, pen_share * unit * max(glyph.size for glyph in row))
+    written = []
     for glyph in row:
         pen_here = pen_px * (1 if random.random() < 0.85 else u(0.6, 1.3))
         x, y = x0 + unit * (glyph.x - low_x), y0 + unit * (glyph.y - low_y)
-        paint(random, ink, glyph.glyph, x, y, unit * glyph.size, pen_here)
+        alone = np.zeros_like(ink)
+        paint(random, alone, glyph.glyph, x, y, unit * glyph.size, pen_here)
+        np.maximum(ink, alone, out=ink)
+        around = x, y, x + unit * glyph.wide, y + unit * glyph.tall
+        written.append(Written.cut(alone, around, is_digit=glyph.tall > MAX_SIGN_HEIGHT))
     printed = Printed(studio, height, width)
     if "frame" in extras:
         printed.print_frame()
@@ -169,12 +183,17 @@ def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> 
         y = y0 + unit * (tall + u(0.02, 0.3))
         draw_line(ink, x0, y, x0 + unit * wide, y + random.gauss(0, 0.03) * unit, pen_px)
     if "print" in extras:
-        printed.print_type((x0, y0, x0 + unit * wide, y0 + unit * tall))
+        printed.print_type(box)
     scan = capture(studio, ink, printed, extras, pen, unit)
-    return finish(studio, scan, extras, None, SEVERAL, kind)
+    scene = finish(studio, scan, extras, box, SEVERAL, kind)
+    assert scene.box is not None
+    canvas, place = np.maximum(ink, printed.canvas), place_of(box, scene.box)
+    if not are_visible(scene.grey, written, canvas, place, MIN_DIGIT_PX):
+        return None
+    return scene._replace(box=None)
 
 
-def _fraction_scene(studio: Studio, over: Glyph, under: Glyph) -> Scene:
+def _fraction_scene(studio: Studio, over: Glyph, under: Glyph) -> Scene | None:
     """Render one digit over or beside another with a bar between them."""
     random = studio.random
     u = random.uniform

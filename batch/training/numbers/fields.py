@@ -16,6 +16,7 @@ from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
 from batch.training.look.frames import BLEED_LEVELS, Printed
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
+from batch.training.look.legible import Written, are_apart, are_visible, place_of
 from batch.training.look.mixture import (
     LETTERS_BESIDE,
     NO_DIGIT_LETTERS,
@@ -30,7 +31,6 @@ from batch.training.look.none_scenes import EMPTY, none_scene
 from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
 from batch.training.numbers.layout import Piece, lay_out
-from batch.training.numbers.legible import Written, are_apart, are_visible
 from batch.training.numbers.mixture import (
     CHARACTERS,
     FIELDS,
@@ -56,6 +56,7 @@ EMPTY_KINDS = {*EMPTY, "texture", "fragment"}  # of `look.none_scenes`; nothing 
 MAX_WIDTH_PX = 396  # of a field; the banks of paper are hardly larger
 MIN_HEIGHT_PX, MAX_HEIGHT_PX = 18, 140
 MIN_PEN_PX = 0.5
+MIN_DIGIT_PX = 8.0  # height of the smallest digit; a person reads no smaller one
 ONE_WRITER_FRACTION = 0.9
 LONG_ONES_FRACTION = 0.25  # of the fields: a 1 is a plain stroke, slanted and as long as others or longer
 BLENDED_FRACTION = 0.6  # of the fields of one writer: another one's hand is blended in
@@ -260,13 +261,14 @@ class Renderer:
             shifted = np.roll(layer, (random.randint(-height, height), random.randint(-width, width)), (0, 1))
             printed.bleed(shifted)
         scan = capture(studio, ink, printed, extras, pen, unit, PAPERS)
-        scene = finish(studio, scan, extras, (0.0, y0, float(width), box[3]), SEVERAL, kind)
+        row = (0.0, y0, float(width), box[3])
+        scene = finish(studio, scan, extras, row, SEVERAL, kind)
         assert scene.box is not None
         scale = (scene.box[2] - scene.box[0]) / width
         if is_checked:
             canvas = np.maximum(ink, printed.canvas)
-            to_scan = np.array([[scale / 2, 0, scene.box[0]], [0, scale / 2, scene.box[1] - scale * y0]])
-            if not are_visible(scene.grey, to_see, canvas, sheared, to_scan):
+            place = place_of(row, scene.box)
+            if not are_visible(scene.grey, to_see, canvas, place, MIN_DIGIT_PX, sheared):
                 return None
         labelled = [(piece, x) for piece, (x, _) in zip(pieces, places, strict=True) if piece.label != UNREAD]
         middles = [x + unit * piece.wide / 2 for piece, x in labelled]

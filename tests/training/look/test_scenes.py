@@ -1,11 +1,14 @@
 """Scenes of every kind, from made-up sources."""
 
+import math
 from functools import cache
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from batch.preprocessing.look import SIDE_PX, look_input
+from batch.records import Grey
 from batch.training.look import mixture
 from batch.training.look.digit_scenes import composed_scene, digit_scene
 from batch.training.look.drawn_digits import draw_digit
@@ -13,6 +16,7 @@ from batch.training.look.mixture import NONE, SEVERAL, Scene
 from batch.training.look.none_scenes import none_scene
 from batch.training.look.records import RecordMaker, box_in_picture
 from batch.training.look.scenes import Renderer
+from batch.training.look.scribbles import cross_out
 from batch.training.look.several_scenes import several_scene
 from batch.training.look.sources import Sources
 from batch.training.look.studio import Studio
@@ -75,9 +79,9 @@ def test_composed_scenes(hand: str, place: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("batch.training.look.digit_scenes.HANDS", {hand: 1.0})
     monkeypatch.setattr("batch.training.look.digit_scenes.PLACES", {place: 1.0})
     for label in range(10):
-        scene = composed_scene(studio(), label)
-        check(scene)
-        assert scene.label == label
+        if (scene := composed_scene(studio(), label)) is not None:  # a person could see the digit
+            check(scene)
+            assert scene.label == label
 
 
 @pytest.mark.parametrize("kind", mixture.SEVERAL_SCENES)
@@ -87,6 +91,31 @@ def test_several_scenes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         scene = several_scene(studio())
         check(scene)
         assert (scene.label, scene.kind) == (SEVERAL, f"several-{kind}")
+
+
+@pytest.mark.parametrize("module", ["digit_scenes", "several_scenes"])
+def test_a_scene_is_drawn_anew_until_it_is_visible(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    are_visible = Mock(side_effect=[False, False, True])
+    monkeypatch.setattr(f"batch.training.look.{module}.are_visible", are_visible)
+    monkeypatch.setattr("batch.training.look.digit_scenes.DIGIT_SCENES", {"composed": 1.0})
+    monkeypatch.setattr("batch.training.look.digit_scenes.pick_extras", lambda _: set())
+    (digit_scene if module == "digit_scenes" else several_scene)(studio())
+    assert are_visible.call_count == 3
+
+
+def test_two_strokes_side_by_side_do_not_cross_out_a_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They slash it."""
+    turns: list[float] = []
+
+    def draw(_canvas: Grey, x0: float, y0: float, x1: float, y1: float, _pen: float) -> None:
+        turns.append(math.atan2(y1 - y0, x1 - x0))
+
+    monkeypatch.setattr("batch.training.look.scribbles.pick_label", lambda _: 0)
+    monkeypatch.setattr("batch.training.look.scribbles.draw_line", draw)
+    for _ in range(100):
+        turns.clear()
+        cross_out(studio(), np.zeros((200, 200), np.uint8), 60.0, 3.0)
+        assert len(turns) != 2 or abs(turns[0] - turns[1]) > 0.2
 
 
 @pytest.mark.parametrize("kind", mixture.NONE_SCENES)
