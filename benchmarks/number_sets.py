@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import cv2
@@ -26,6 +27,7 @@ from digitbox import Result
 
 MNIST = Path(__file__).parents[1] / "tests" / "data" / "mnist_test.npz"
 SEED = 4711
+MAX_ROW = 6  # digits of a row
 PAPER, GRAIN = 235, 4.0  # levels of the rows of MNIST's digits
 
 
@@ -43,7 +45,7 @@ def mnist_rows(count: int) -> list[Field]:
         pictures, labels = arrays["x"], arrays["y"]
     fields = []
     for _ in range(count):
-        chosen = rng.integers(0, len(labels), rng.integers(2, 7))
+        chosen = rng.integers(0, len(labels), rng.integers(2, MAX_ROW + 1))
         ink = np.zeros((48, 40 + 34 * len(chosen)), np.uint8)
         x = 20
         for index in chosen.tolist():
@@ -78,6 +80,63 @@ def in_cells(fields: list[Field]) -> list[Field]:
         cell -= cv2.warpAffine(lines, turn, (wide, tall))
         cells.append(Field(np.clip(cell, 0, 255).astype(np.uint8), field.number))
     return cells
+
+
+def plain_rows(sources: Sources, count: int, in_combs: bool = False) -> list[Field]:
+    """Write 2 to 6 digits of a writer side by side, with an ordinary pen on plain paper.
+
+    Args:
+        sources: Held-out writers.
+        count: Number of fields.
+        in_combs: Print a box or the teeth of a comb around each digit.
+    """
+    random, rng = Random(SEED), np.random.default_rng(SEED)
+    writers = [digits for digits in sources.digits.by_writer.values() if len(digits) > MAX_ROW]
+    fields = []
+    for _ in range(count):
+        chosen = random.sample(random.choice(writers), random.randint(2, MAX_ROW))
+        height = random.uniform(30, 70)
+        pen, gap, depth = (
+            height * random.uniform(0.05, 0.11),
+            random.uniform(0.05, 0.5),
+            random.uniform(0.4, 0.9),
+        )
+        pitch = random.uniform(1.1, 1.5) * height
+        ink = np.zeros((round(1.5 * height), round((1.9 * len(chosen) + 1) * height)), np.uint8)
+        x = 0.4 * height
+        for index in chosen:
+            strokes = sources.digits.strokes_of(index)
+            low, high = np.concatenate(strokes).min(axis=0), np.concatenate(strokes).max(axis=0)
+            wide, tall = (high - low).tolist()
+            size = height * random.uniform(0.85, 1.0) / max(tall, (0.75 if in_combs else 0.5) * wide)
+            left = x + (pitch - size * wide) * random.uniform(0.3, 0.7) if in_combs else x
+            place = np.array((left, 1.25 * height - size * tall))
+            lines = [(((stroke - low) * size + place) * 16).astype(np.int32) for stroke in strokes]
+            cv2.polylines(ink, lines, False, 255, round(pen), cv2.LINE_AA, 4)
+            x += pitch if in_combs else size * wide + gap * height
+        paper = PAPER - ink * (depth * PAPER / 255)
+        if in_combs:
+            printed = _comb(
+                ink.shape, [0.4 * height + pitch * edge for edge in range(len(chosen) + 1)], random
+            )
+            paper = np.minimum(paper, PAPER - printed)
+        paper = (paper + rng.normal(0, GRAIN, ink.shape))[:, : round(x + 0.4 * height)]
+        number = "".join(str(sources.digits.chars[index]) for index in chosen)
+        fields.append(Field(np.clip(paper, 0, 255).astype(np.uint8), number))
+    return fields
+
+
+def _comb(shape: tuple[int, ...], edges: list[float], random: Random) -> Grey:
+    """Print boxes, or the teeth of a comb, and return how much darker than the paper each pixel is."""
+    printed = np.zeros(shape, np.uint8)
+    height, depth, pen = shape[0], random.randint(40, 160), random.choice((1, 1, 2, 3))
+    top, bottom = round(0.06 * height), round(0.93 * height)
+    tooth = top if random.random() < 0.5 else round(height * random.uniform(0.55, 0.8))
+    for edge in edges:
+        cv2.line(printed, (round(edge), tooth), (round(edge), bottom), depth, pen)
+    for y in (bottom,) if tooth > top else (top, bottom):
+        cv2.line(printed, (round(edges[0]), y), (round(edges[-1]), y), depth, pen)
+    return printed
 
 
 def rendered(renderer: Renderer, count: int) -> list[Field]:
@@ -122,7 +181,9 @@ def main() -> None:
     sets = {
         "digits of MNIST's test images side by side, 2 to 6": rows,
         "the same, small in large cells of tables": in_cells(rows),
-        "1 to 7 digits by 30 writers of UNIPEN, rendered": rendered(
+        "2 to 6 digits by 30 writers of UNIPEN, on plain paper": plain_rows(sources, options.fields),
+        "the same in combs and boxes": plain_rows(sources, options.fields, in_combs=True),
+        "1 to 7 digits by these writers, rendered": rendered(
             Renderer(sources, SEED, kinds=number, hands=unipen), options.fields
         ),
         "numbers of these writers in combs and boxes": rendered(
