@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,15 @@ def _context_of(command: click.Command, arguments: Sequence[str], context: click
     """
     group, name = context.find_root(), str(command.name)
     read_config(group.params["config_file"]).check(name)
-    planned = command.make_context(name, list(arguments), parent=group)
+    try:
+        planned = command.make_context(name, list(arguments), parent=group)
+    except click.NoSuchOption as error:
+        known = [flag for each in (context.command, command) for param in each.params for flag in param.opts]
+        close = get_close_matches(error.option_name, known)
+        raise click.NoSuchOption(error.option_name, possibilities=close, ctx=context) from error
+    except click.BadOptionUsage as error:  # click does not say whose option lacks a value
+        error.ctx = click.Context(command, group, name)
+        raise
     if planned.params["dry_run"]:
         raise ConfigError(
             "--dry-run reads nothing, every time: leave it out. Without --install, this command only prints"

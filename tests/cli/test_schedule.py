@@ -364,3 +364,22 @@ def test_every_fifteen_minutes(digitbox: Digitbox, home: Path) -> None:
         "5 2-23/6 * * * cd "
     )
     assert "every 15 minutes" in digitbox("schedule", "--cron", "--every", "15m", "--install").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "known", "command"),
+    [
+        (["--instal"], "--install", "schedule"),
+        (["--watch", "--instal"], "--install", "schedule"),
+        (["--worker", "3"], "--workers", "schedule"),
+        (["--workers"], "requires an argument", "run"),
+        (["--watch", "--settle"], "requires an argument", "watch"),
+    ],
+)
+def test_a_wrong_option_is_told_with_the_help_to_see(
+    digitbox: Digitbox, home: Path, arguments: list[str], known: str, command: str
+) -> None:
+    at = [] if "--watch" in arguments else ["--at", "02:30"]
+    result = digitbox("schedule", *at, *arguments)
+    assert result.code == 2
+    assert known in result.err and result.err.endswith(f"; see digitbox {command} --help\n")
