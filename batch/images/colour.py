@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,8 +14,7 @@ _Bgr = npt.NDArray[np.uint8]
 _BRIGHTNESS = np.array([0.114, 0.587, 0.299], np.float32)  # of blue, green and red
 
 
-@dataclass(frozen=True, slots=True)
-class _Constants:
+class _Constants(NamedTuple):
     """How digitbox decides whether brightness shows the ink; set on real scans and on drawn ones.
 
     Attributes:

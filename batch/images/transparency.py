@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,8 +10,7 @@ import numpy as np
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class _Constants:
+class _Constants(NamedTuple):
     """How digitbox tells a slip of paper from ink, where both are opaque; set on drawn slips and digits.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -12,8 +12,7 @@ import numpy.typing as npt
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundConstants:
+class BackgroundConstants(NamedTuple):
     """Numbers of the estimate of the paper.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

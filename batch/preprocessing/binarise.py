@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,8 +14,7 @@ MAD_TO_DEVIATION = 1.4826  # from the median absolute deviation of normal noise 
 _STRIPS = 6  # strips of an image that `median` lays side by side; sets the speed, never the result
 
 
-@dataclass(frozen=True, slots=True)
-class BinariseConstants:
+class BinariseConstants(NamedTuple):
     """Numbers of the step from contrast to a mask.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,8 +11,7 @@ from batch.preprocessing.look import LOOK
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class BlankConstants:
+class BlankConstants(NamedTuple):
     """Numbers of the tests.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -13,8 +12,7 @@ from batch.preprocessing.arrays import Mask
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentConstants:
+class ComponentConstants(NamedTuple):
     """Numbers of the choice of pieces.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

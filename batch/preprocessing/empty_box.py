@@ -8,7 +8,6 @@ like the others. Nobody writes such zeros.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -21,8 +20,7 @@ from batch.records import Grey
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyBoxConstants:
+class EmptyBoxConstants(NamedTuple):
     """Numbers of the test. They were set on drawn boxes, and on 17,741 zeros to train on.
 
     Six of these zeros, pale ones in frames, seem empty boxes.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,8 +25,7 @@ from batch.preprocessing.resize import RESIZE, resize
 from batch.records import Grey, Polarity
 
 
-@dataclass(frozen=True, slots=True)
-class InkConstants:
+class InkConstants(NamedTuple):
     """Numbers of the way from a scan to its ink.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

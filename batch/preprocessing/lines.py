@@ -5,7 +5,7 @@ A line is straight, thin against the image and runs to its edge; a digit rarely 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,8 +13,7 @@ import numpy as np
 from batch.preprocessing.arrays import Mask
 
 
-@dataclass(frozen=True, slots=True)
-class LineConstants:
+class LineConstants(NamedTuple):
     """Numbers of the search for printed lines; of horizontal ones, and the same for vertical ones.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -19,8 +18,7 @@ from batch.preprocessing.arrays import histogram
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class LookPicture:
+class LookPicture(NamedTuple):
     """The constants of the picture. All were set before the look's training, on rendered and real scans.
 
     Attributes:

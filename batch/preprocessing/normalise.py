@@ -7,7 +7,7 @@ recognition", 1998).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -20,8 +20,7 @@ from batch.records import Grey
 DIGIT_PX = 28  # side of the model's input; MNIST's
 
 
-@dataclass(frozen=True, slots=True)
-class NormaliseConstants:
+class NormaliseConstants(NamedTuple):
     """Numbers of the input.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

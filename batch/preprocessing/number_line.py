@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -23,8 +22,7 @@ WIDTHS_PX = (56, 80, 120, 160, 240, 360)
 """Widths of strips. A strip has the smallest that holds its line, and those of one width make a batch."""
 
 
-@dataclass(frozen=True, slots=True)
-class StripSpec:
+class StripSpec(NamedTuple):
     """The constants of the strip. All were set by eye before the training, on rendered fields.
 
     Attributes:

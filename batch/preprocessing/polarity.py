@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,8 +14,7 @@ from batch.preprocessing.resize import resize
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class PolarityConstants:
+class PolarityConstants(NamedTuple):
     """Numbers of the vote on the polarity.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

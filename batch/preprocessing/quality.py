@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,8 +13,7 @@ from batch.preprocessing.ink import Ink
 from batch.records import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class QualityConstants:
+class QualityConstants(NamedTuple):
     """Numbers of the gate.
 
     They were set by hand on rendered scans and on the two sudoku folders of `docs/robustness.md`.

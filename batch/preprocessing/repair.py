@@ -5,7 +5,7 @@ A gap is filled from the ink on both sides of it, and only where there was ink, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,8 +13,7 @@ import numpy as np
 from batch.preprocessing.arrays import Mask
 
 
-@dataclass(frozen=True, slots=True)
-class RepairConstants:
+class RepairConstants(NamedTuple):
     """Numbers of the repair, set by hand while looking at drawn digits on lines and at the sudoku folders.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,8 +10,7 @@ import numpy as np
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class ResizeConstants:
+class ResizeConstants(NamedTuple):
     """Numbers of the working size, set by hand.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,8 +14,7 @@ from batch.preprocessing.look import LOOK, Place, reduce
 from batch.records import Grey
 
 
-@dataclass(frozen=True, slots=True)
-class LineSpec:
+class LineSpec(NamedTuple):
     """The constants of the line. All were set by eye, on rendered fields of the training.
 
     Attributes:
