@@ -25,6 +25,7 @@ from batch.records import Image, ScanRef
 from batch.terminal import stderr
 
 BATCH_SIZE = 64  # scans that digitbox reads together; more are hardly faster
+MAX_READERS = 16  # that `read` keeps, one for each set of options; each takes 4 to 12 MiB
 
 opencv.stop_at_forks()
 # The readers of a process take turns. A fork waits for the end of a turn, so that none is at work then.
@@ -228,7 +229,8 @@ def read(
         source: A scan, several, or an iterator of scans. digitbox takes up to `batch_size` scans from an
             iterator before it gives the first result. If the iterator raises, the results of the scans before
             come first.
-        model: A name or a folder; None for the default model. digitbox keeps it loaded.
+        model: A name or a folder; None for the default model. digitbox keeps it loaded, also for several sets
+            of options in turn. For more than 16, keep a `Reader` for each.
         review_below: The confidence below which a result is `review`, 0 to 1; None for the model's own.
         digits: How many digits a scan holds: a number; a range, e.g. "2-6"; or "any".
         channels: The order of the channels of arrays in colour, `BGR` or `RGB`. Only these need it.
@@ -268,7 +270,7 @@ def read(
     return loaded(cast(Any, source), channels=channels, batch_size=batch_size)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(MAX_READERS)
 def _reader_of(folder: str, _: tuple[int, int], review_below: float | None, digits: str) -> Reader:
     """Return a reader; a model that was trained anew in the same folder is another one."""
     return Reader(folder, review_below=review_below, digits=digits)

@@ -17,7 +17,7 @@ import PIL.Image
 import pytest
 
 import digitbox
-from batch.inference import model_store
+from batch.inference import model_store, models
 from batch.records import Reason
 from batch.training import model_writer
 from command import ROOT
@@ -191,6 +191,20 @@ def test_a_model_that_was_trained_anew_is_loaded_anew(tmp_path: Path) -> None:
         folder, dataclasses.replace(manifest, look_above=(1.0, 1.0), review_below=1.0), ""
     )
     assert digitbox.read(SAMPLE, model=folder).reason is Reason.LOW_CONFIDENCE
+
+
+def test_options_in_turn_load_a_model_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+    build = models.build
+
+    def count(*arguments: Any) -> models.Model:
+        loaded.append(arguments)
+        return build(*arguments)
+
+    monkeypatch.setattr(models, "build", count)
+    for below in [0.1, 0.2, 0.3, 0.4, 0.5] * 2:
+        digitbox.read(BLANK, model="mlp", review_below=below)
+    assert len(loaded) == 5
 
 
 def test_threads_share_a_reader() -> None:
