@@ -60,8 +60,16 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of long files first, in the order of that list."""
-    items.sort(key=lambda item: [*LONG_FILES, item.path.name].index(item.path.name))
+    """Put the fast tests first, and of each kind those of long files, in the order of that list.
+
+    Slow tests load TensorFlow, with which a process does not fork: some fast tests would wait for ever.
+    """
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        is_slow = item.get_closest_marker("slow") is not None
+        return is_slow, [*LONG_FILES, item.path.name].index(item.path.name)
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)

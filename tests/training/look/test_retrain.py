@@ -154,6 +154,7 @@ def test_wrong_ok_answers_raise_the_thresholds(small: None, marks: Path) -> None
     assert (kept.look_above, lines[1]) == ((0.2, 0.2), "The thresholds are those of the model before.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
