@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 from batch.clock import as_utc, iso, utc_now
-from batch.errors import RunError
 from batch.inputs.names import IMAGE_SUFFIXES
 from batch.locations import LABELLED
 from batch.outbox.corrections import CorrectionStore
@@ -201,12 +200,9 @@ def _read_bytes(entry: Entry) -> bytes | None:
     """Return the bytes that digitbox read, or None if they are gone."""
     for path in entry.paths:
         try:
-            descriptor = open_regular(path)
-            if descriptor is None:
-                continue
-            with open(descriptor, "rb") as file:
+            with open_regular(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
                 content = file.read()
-        except (OSError, RunError, ValueError):  # gone, or its name has a zero byte
+        except (OSError, ValueError):  # gone, or its name has a zero byte
             continue
         if hashlib.sha256(content).hexdigest() == entry.row.sha256:
             return content

@@ -32,15 +32,13 @@ class Disk:
 
     def content(self, ref: ScanRef, max_bytes: int, beat: Beat = lambda: None) -> Content:
         """Return the content of one scan; see `Storage`."""
-        is_identified = ref.size_bytes >= 0
+        descriptors: list[int] = []  # as in `open_descriptor`, whose call would cost time for each scan
         try:
-            descriptor = os.open(ref.path, OPEN_FLAGS)
-        except OSError as error:
-            return ref if is_identified else identify_file(ref), _open_error(error)
-        try:
+            descriptors.extend(map(os.open, [ref.path], [OPEN_FLAGS]))
+            descriptor = descriptors[0]
             status = os.fstat(descriptor)
             opened = _with_status(ref, status)
-            ref = ref if is_identified else opened
+            ref = ref if ref.size_bytes >= 0 else opened
             if not stat.S_ISREG(status.st_mode):
                 return ref, ImageError(Reason.NOT_A_FILE, "a folder or a device")
             if _facts(opened) != _facts(ref):
@@ -56,10 +54,10 @@ class Disk:
         except ImageError as error:
             return ref, error
         except OSError as error:
-            check_means(error)
-            return ref, ImageError(Reason.UNREADABLE, os.strerror(error.errno or errno.EIO))
+            return ref if ref.size_bytes >= 0 else identify_file(ref), _read_error(error)
         finally:
-            os.close(descriptor)
+            if descriptors:
+                os.close(descriptors[0])
 
     def check(self, outbox: str) -> None:
         """Do nothing: staging shows whether the folder can be written; see `Storage`."""
@@ -94,16 +92,12 @@ def read_start(path: str, max_bytes: int) -> bytes:
     Raises:
         MeansError, ShareError: See `check_means`.
     """
-    descriptor = open_regular(path)
-    if descriptor is None:
-        return b""
     try:
-        return os.read(descriptor, max_bytes)
+        with open_regular(path) as descriptor:
+            return os.read(descriptor, max_bytes)
     except OSError as error:
         check_means(error)
         return b""
-    finally:
-        os.close(descriptor)
 
 
 def identify_file(ref: ScanRef) -> ScanRef:
@@ -146,15 +140,12 @@ def digest_if_readable(path: str | os.PathLike[str]) -> str:
     Raises:
         MeansError, ShareError: See `check_means`.
     """
-    descriptor = open_regular(path)
-    if descriptor is None:
-        return ""
-    with open(descriptor, "rb") as file:
-        try:
+    try:
+        with open_regular(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            check_means(error)
-            return ""
+    except OSError as error:
+        check_means(error)
+        return ""
 
 
 def _with_status(ref: ScanRef, status: os.stat_result) -> ScanRef:
@@ -167,7 +158,7 @@ def _facts(ref: ScanRef) -> tuple[int, int, int]:
     return ref.size_bytes, ref.mtime_ns, ref.inode
 
 
-def _open_error(error: OSError) -> ImageError:
+def _read_error(error: OSError) -> ImageError:
     check_means(error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return ImageError(Reason.VANISHED, "the file is gone")

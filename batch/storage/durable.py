@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from batch.storage.open_files import open_descriptor
+
 MAX_READER_WAIT_S = 10  # that digitbox waits for the reader of a full pipe
 
 _PART = re.compile(r"\.digitbox-[0-9a-f]{8}\.part")  # names of temporary files
@@ -34,11 +36,8 @@ def sync(path: Path) -> None:
     Raises:
         OSError: The path is gone, or the disk is full or fails.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with open_descriptor(path, os.O_RDONLY | os.O_CLOEXEC) as descriptor:
         _sync_open(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync_open(descriptor: int) -> None:
@@ -108,16 +107,11 @@ def are_on_other_mounts(path: Path, folder: Path) -> bool:
 def _mount_of(folder: Path) -> bytes | None:
     """Return the number of the mount of a folder; None if the system does not tell."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with open_descriptor(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) as descriptor:
+            # A line is "mnt_id:\t29".
+            lines = Path(f"/proc/self/fdinfo/{descriptor}").read_bytes().splitlines()
     except OSError:
         return None
-    try:
-        # A line is "mnt_id:\t29".
-        lines = Path(f"/proc/self/fdinfo/{descriptor}").read_bytes().splitlines()
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
     return next((line for line in lines if line.startswith(b"mnt_id:")), None)
 
 
@@ -232,21 +226,17 @@ def remove_leftovers(folder: Path) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
         for part in parts:
-            with suppress(OSError):
-                descriptor = os.open(part, _LOOK_FLAGS)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    os.unlink(part)
-                finally:
-                    os.close(descriptor)
+            with suppress(OSError), open_descriptor(part, _LOOK_FLAGS) as descriptor:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(part)
 
 
 @contextmanager
 def _temporary_file(folder: Path, finish: Callable[[Path], object]) -> Iterator[IO[bytes]]:
     """Yield a locked file of a hidden name; sync and finish it if the block succeeds, else delete it."""
-    part, descriptor = _open_part(folder)
+    part, opened = _open_part(folder)
     try:
-        with open(descriptor, "wb") as file:  # it is open, and so locked, until it has its name
+        with opened as file:  # it is open, and so locked, until it has its name
             yield file
             file.flush()
             _sync_open(file.fileno())
@@ -256,33 +246,30 @@ def _temporary_file(folder: Path, finish: Callable[[Path], object]) -> Iterator[
         part.unlink(missing_ok=True)
 
 
-def _open_part(folder: Path) -> tuple[Path, int]:
-    """Make and lock a new file; return its path and its descriptor."""
+def _open_part(folder: Path) -> tuple[Path, IO[bytes]]:
+    """Make and lock a new file; return its path and the open file."""
     while True:
         part = folder / f".digitbox-{secrets.token_hex(4)}.part"
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        file = part.open("xb")
         with suppress(OSError):  # a network share may have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX)
         # Before the lock, another process may have taken the file for a leftover.
         if os.path.lexists(part):
-            return part, descriptor
-        os.close(descriptor)
+            return part, file
+        file.close()
 
 
 def _write_to_device(path: Path, content: bytes) -> None:
     """Write to a pipe, a terminal or a device, and never wait long for its reader."""
     try:
-        descriptor = os.open(path, _DEVICE_FLAGS)
+        with open_descriptor(path, _DEVICE_FLAGS) as descriptor:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT)
+            while content:
+                if not poll.poll(MAX_READER_WAIT_S * 1000):
+                    raise TimeoutError(errno.ETIMEDOUT, "nobody reads this pipe", str(path))
+                content = content[os.write(descriptor, content) :]
     except OSError as error:
         if error.errno != errno.ENXIO:
             raise
         raise OSError(errno.ENXIO, "nobody reads this pipe", str(path)) from error
-    try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT)
-        while content:
-            if not poll.poll(MAX_READER_WAIT_S * 1000):
-                raise TimeoutError(errno.ETIMEDOUT, "nobody reads this pipe", str(path))
-            content = content[os.write(descriptor, content) :]
-    finally:
-        os.close(descriptor)

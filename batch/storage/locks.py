@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from batch.errors import BusyError
+from batch.storage.open_files import open_descriptor
 
 # Marks on folders, beside their locks: locks of these bytes. Processes share them, and see those of others.
 _OWNS_SCANS, _READS_ALL = 0, 1
@@ -38,16 +39,16 @@ def hold(
         OSError: The path cannot be opened.
     """
     # NFS grants an exclusive lock only on a descriptor that can write.
-    descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_CLOEXEC)
-    _descriptors.add(descriptor)
-    try:
-        _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy, wait)
-        yield descriptor
-    finally:
-        if descriptor in _descriptors:  # not in a process that this one forked
-            _unlock(descriptor)
-        _descriptors.discard(descriptor)
-        os.close(descriptor)
+    flags = (os.O_RDONLY if path.is_dir() else os.O_RDWR) | os.O_CLOEXEC
+    with open_descriptor(path, flags) as descriptor:
+        try:
+            _descriptors.add(descriptor)
+            _lock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, busy, wait)
+            yield descriptor
+        finally:
+            if descriptor in _descriptors:  # not in a process that this one forked
+                _descriptors.remove(descriptor)
+                _unlock(descriptor)
 
 
 @contextmanager

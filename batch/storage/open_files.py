@@ -1,4 +1,4 @@
-"""The safe way to open a file, and the test whether a process writes to it, by the leases of Linux."""
+"""The safe ways to open a file, and the test whether a process writes to it, by the leases of Linux."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import functools
 import os
 import signal
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from batch.errors import check_means
@@ -30,21 +32,35 @@ _REMOTE_KINDS = (
 OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
-def open_regular(path: str | os.PathLike[str]) -> int | None:
-    """Open a regular file to read; return None if digitbox cannot open it, or if it is a link or a device.
+@contextmanager
+def open_descriptor(path: str | os.PathLike[str], flags: int) -> Iterator[int]:
+    """Open a file for the time of the block, which gets its descriptor.
+
+    Ctrl-C comes after a call, before Python stores what the call returns. So one call opens and stores it.
 
     Raises:
-        MeansError, ShareError: See `check_means`.
+        OSError: The file cannot be opened.
     """
+    opened: list[int] = []
     try:
-        descriptor = os.open(path, OPEN_FLAGS)
-    except OSError as error:
-        check_means(error)
-        return None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    return None
+        opened.extend(map(os.open, [path], [flags]))
+        yield opened[0]
+    finally:
+        if opened:
+            os.close(opened[0])
+
+
+@contextmanager
+def open_regular(path: str | os.PathLike[str]) -> Iterator[int]:
+    """Open a regular file for the time of the block, which gets its descriptor to read.
+
+    Raises:
+        OSError: The file cannot be opened, or it is a link, a folder or a device.
+    """
+    with open_descriptor(path, OPEN_FLAGS) as descriptor:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "a folder or a device", os.fspath(path))
+        yield descriptor
 
 
 def has_writer(path: str | os.PathLike[str]) -> bool | None:
@@ -58,17 +74,14 @@ def has_writer(path: str | os.PathLike[str]) -> bool | None:
         MeansError, ShareError: See `check_means`.
     """
     try:
-        descriptor = os.open(path, OPEN_FLAGS)
+        with open_descriptor(path, OPEN_FLAGS) as descriptor:
+            return has_open_writer(descriptor)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         check_means(error)
         # A link, or a socket, has no writer to wait for.
         return False if error.errno in (errno.ELOOP, errno.ENXIO) else None
-    try:
-        return has_open_writer(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def has_open_writer(descriptor: int) -> bool | None:

@@ -14,10 +14,11 @@ import pytest
 from batch.errors import ImageError, MeansError, ShareError
 from batch.inputs.find import Inputs
 from batch.records import Reason, ScanRef
-from batch.storage import disk, open_files
+from batch.storage import disk, durable, locks, open_files
 from batch.storage.disk import Disk, digest_if_readable, read_start
-from batch.storage.open_files import has_writer, open_regular
+from batch.storage.open_files import has_writer
 from faults import fast_folder
+from interrupts import descriptors, interruptions
 from others import as_another, needs_root, open_to_all
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has leases")
@@ -40,8 +41,36 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/zero")
     before = os.listdir("/proc/self/fd")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "link", tmp_path / "gone", Path("/dev/zero")):
-        assert (digest_if_readable(path), read_start(str(path), 9), open_regular(path)) == ("", b"", None)
+        assert (digest_if_readable(path), read_start(str(path), 9)) == ("", b"")
     assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # Python closes a file that nobody has
+def test_ctrl_c_leaves_no_file_open(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"content")
+
+    def lock() -> None:
+        with locks.hold_folders([tmp_path], exclusive=True):
+            pass
+
+    works: list[Callable[[], object]] = [
+        lock,
+        lambda: Disk().content(ScanRef(str(path), path.name), 100),
+        lambda: read_start(str(path), 100),
+        lambda: digest_if_readable(path),
+        lambda: has_writer(path),
+        lambda: durable.sync(tmp_path),
+        lambda: durable.are_on_other_mounts(path, tmp_path),
+        lambda: durable.replace(path, b"content"),
+    ]
+    for work in works:
+        before = descriptors()
+        interrupts = 0
+        for _ in interruptions(work, disk, durable, locks, open_files):
+            interrupts += 1
+            assert descriptors() == before
+        assert interrupts > 2
 
 
 def test_what_is_no_file_has_no_writer(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What libraries write to stderr: captured in order, and kept off the terminal."""
 
-import contextlib
 import errno
 import os
 import subprocess
@@ -9,12 +8,12 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
 from batch.errors import MeansError
 from batch.terminal import stderr
+from interrupts import descriptors, interruptions
 
 
 def test_capture_inside_silence_has_its_own_messages(capfd: pytest.CaptureFixture[str]) -> None:
@@ -77,52 +76,24 @@ def test_an_error_ends_the_silence(capfd: pytest.CaptureFixture[str]) -> None:
 def test_stderr_is_back_after_ctrl_c_at_any_call(
     block: Callable[[], AbstractContextManager[object]], has_stderr: bool
 ) -> None:
+    def enter() -> None:
+        with block():
+            pass
+
     saved = os.dup(2)
     if not has_stderr:
         os.close(2)
     try:
-        with block():
-            pass
+        enter()
         before = descriptors()
         interrupts = 0
-        while is_interrupted(block, interrupts):
+        for _ in interruptions(enter, stderr):
             interrupts += 1
             assert descriptors() == before
     finally:
         os.dup2(saved, 2)
         os.close(saved)
     assert interrupts > 5
-
-
-def descriptors() -> dict[str, str]:
-    """Return what each open descriptor of this process leads to."""
-    folder = Path("/proc/self/fd")
-    return {link.name: os.readlink(link) for link in folder.iterdir() if link.is_symlink()}
-
-
-def is_interrupted(block: Callable[[], AbstractContextManager[object]], count: int) -> bool:
-    """Enter and leave a block with Ctrl-C after `count` calls; return whether there were as many.
-
-    Python raises `KeyboardInterrupt` when a function of C has returned, as the profiler's event does.
-    """
-
-    def interrupt(frame: FrameType, event: str, _: object) -> None:
-        nonlocal count
-        if event == "c_return" and frame.f_code.co_filename in (stderr.__file__, contextlib.__file__):
-            count -= 1
-            if count < 0:
-                sys.setprofile(None)
-                raise KeyboardInterrupt
-
-    sys.setprofile(interrupt)
-    try:
-        with block():
-            pass
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.setprofile(None)
-    return False
 
 
 def test_messages_are_heard_without_a_stderr() -> None:
