@@ -28,8 +28,6 @@ BASE = {
     "config",
     "intervals",
 }
-# From bytes to a decision.
-READING = {"storage", "images", "preprocessing", "inputs", "inference"}
 # The top level of the checkout.
 FOLDERS = {".ci", "batch", "benchmarks", "deploy", "docs", "findings", "inbox", "models", "outbox", "tests"}
 FILES = {

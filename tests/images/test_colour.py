@@ -20,7 +20,7 @@ from command import ROOT
 from formats import two
 
 Bgr = npt.NDArray[np.uint8]
-# Red, green and blue of paper and ink. Brightness differs by 12 at most.
+# Red, green and blue of paper and ink. Brightness differs by 21 at most.
 EQUAL = {
     "orange on grey": ((145, 145, 145), (230, 120, 40)),
     "pink on green": ((140, 175, 120), (245, 125, 170)),
@@ -29,10 +29,6 @@ EQUAL = {
     "red on dark green": ((10, 90, 10), (180, 10, 30)),
     "cyan on rose": ((245, 170, 180), (120, 220, 225)),
 }
-
-
-def brightness(rgb: tuple[int, int, int]) -> float:
-    return float(np.dot(rgb, (0.299, 0.587, 0.114)))
 
 
 def draw(paper: tuple[int, int, int], ink: tuple[int, int, int], seed: int, side: int = 160) -> Bgr:
