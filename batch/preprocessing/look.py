@@ -32,6 +32,8 @@ class LookPicture(NamedTuple):
         maximum_from_px: Longer side from which a scan is reduced by the maximum, so that thin strokes stay.
         sign_shares: The sign of the ink is that of the longer tails. They begin where one pixel in so many
             lies beyond.
+        finest_share: The same, if those tails hardly differ: a small digit of a large scan is in none.
+        finer: How many times as many rows and columns are counted then.
         ink_shares: The level of the ink is that beyond which one pixel in so many lies. The second is for
             scans with very little ink.
         place_growth: Side of the square that looking closer cuts out, in longer sides of the digit. It was
@@ -48,6 +50,8 @@ class LookPicture(NamedTuple):
     cubic_below_px: int = 24
     maximum_from_px: int = 240
     sign_shares: tuple[int, ...] = (64, 256, 1024)
+    finest_share: int = 8192
+    finer: int = 4
     ink_shares: tuple[int, int] = (128, 1024)
     place_growth: float = 1.8
     min_place_px: int = 8
@@ -168,6 +172,8 @@ def is_ink_dark(grey: Grey) -> bool:
     levels = cumulated.searchsorted(_sign_ranks(sample.size)).tolist()
     # Three levels on each side of twice the median: all are integers, so the inverse has the negative.
     balance = len(LOOK.sign_shares) * (levels[0] + levels[1]) - sum(levels[2:])
+    if step > 1 and abs(balance) < LOOK.min_contrast:
+        balance += levels[0] + levels[1] - _finest_tails(grey, max(1, step // LOOK.finer))
     if balance:
         return balance > 0
     counts = np.diff(cumulated, prepend=0)
@@ -175,6 +181,14 @@ def is_ink_dark(grey: Grey) -> bool:
     if uneven.size:
         return bool(counts[uneven[0]] < counts[255 - uneven[0]])
     return bool(grey[0, 0] > 127)
+
+
+def _finest_tails(grey: Grey, step: int) -> int:
+    """Return the sum of the levels at which the finest tails of a scan begin, the dark and the light one."""
+    sample = grey[::step, ::step].copy()
+    tail = max(1, sample.size // LOOK.finest_share)
+    ranks = np.array([tail, sample.size + 1 - tail], np.float32)
+    return int(histogram(sample).cumsum().searchsorted(ranks).sum())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -67,6 +67,21 @@ def test_a_thin_stroke_survives_a_large_photo() -> None:
     assert look_input(scan)[20:44].max(axis=1).min() > 150
 
 
+@pytest.mark.parametrize("side", [1300, 2600])
+@pytest.mark.parametrize("corner", [(0.1, 0.2), (0.5, 0.5), (0.8, 0.7)])
+def test_a_small_digit_in_a_large_scan_is_ink(side: int, corner: tuple[float, float]) -> None:
+    y, x = (round(share * side) for share in corner)
+    scan = np.full((side, side), 230, np.uint8)
+    scan[:: side // 97, ::3] += 2  # a little of the paper is lighter
+    for width in (side // 450, side // 350):
+        cv2.ellipse(scan, (x, y), (side // 100, side // 75), 0, 0, 360, 60, width)
+        assert is_ink_dark(scan) and not is_ink_dark(255 - scan)
+        ink = (x * 60 // side + 2, y * 60 // side + 2)
+        picture = look_input(scan)
+        assert np.array_equal(picture, look_input(255 - scan))
+        assert picture[ink[1] - 2 : ink[1] + 3, ink[0] - 2 : ink[0] + 3].max() == 255
+
+
 @pytest.mark.parametrize("shape", [(60, 60), (120, 160), (160, 120), (30, 200)])
 def test_a_place_lies_around_the_digit(shape: tuple[int, int]) -> None:
     height, width = shape
