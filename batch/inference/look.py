@@ -148,7 +148,8 @@ class Looks:
     def see(self, greys: Sequence[Grey]) -> list[Sight]:
         """Look at some scans, and again at those of which digitbox is not sure.
 
-        What is small in its scan is looked at alone. If the scan looks blank, a person checks what was seen.
+        Of a long scan, digitbox sees the part in which something is written. What is small in its scan is
+        looked at alone. If the scan looks blank, a person checks what was seen there.
 
         Args:
             greys: Grey images, uint8 (height, width), at least one pixel.
@@ -156,21 +157,26 @@ class Looks:
         Returns:
             What was seen of each, in the same order. It does not depend on the others.
         """
+        written = [written_part(grey) for grey in greys]
+        greys = [grey if part is None else cut(grey, part) for grey, part in zip(greys, written, strict=True)]
         sights = self._see(greys)
-        parts = {
-            index: part
+        lines = {
+            index: line
             for index, (grey, sight) in enumerate(zip(greys, sights, strict=True))
-            if (part := self._part_of(grey, sight)) is not None
+            if (line := self._line_of(grey, sight)) is not None
         }
-        again = self._see([cut(greys[index], part) for index, part in parts.items()])
-        for (index, part), sight in zip(parts.items(), again, strict=True):
-            sights[index] = _surer(sights[index], _in_scan(sight, part))
-        return sights
+        again = self._see([cut(greys[index], line) for index, line in lines.items()])
+        for (index, line), sight in zip(lines.items(), again, strict=True):
+            sights[index] = _surer(sights[index], _in_scan(sight, line))
+        return [
+            sight if part is None else _in_scan(sight, part)
+            for sight, part in zip(sights, written, strict=True)
+        ]
 
-    def _part_of(self, grey: Grey, sight: Sight) -> Place | None:
-        """Return the part of a scan to look at again; None if that would tell no more."""
+    def _line_of(self, grey: Grey, sight: Sight) -> Place | None:
+        """Return the small line of a scan to look at alone; None if that would tell no more."""
         if sight.decision.reason is Reason.BLANK:
-            return small_line_of(grey) or written_part(grey)
+            return small_line_of(grey)
         if sight.place is None or sight.decision.status is Status.REFUSED:
             return None
         is_small = sight.place.bottom - sight.place.top < SMALL_PLACE * grey.shape[0]
@@ -183,7 +189,7 @@ class Looks:
         pictures = [look_input(grey) for grey in greys]
         sights = [Sight(Decision(None, Status.REFUSED, Reason.BLANK))] * len(greys)
         glances: dict[int, list[Glance]] = {index: [] for index in range(len(greys))}
-        unsure = [index for index, picture in enumerate(pictures) if has_ink(picture)]
+        unsure = [index for index, picture in enumerate(pictures) if has_ink(picture, greys[index].shape)]
         seen: list[Logits] = []  # of the scans that are unsure, by look
         places: Sequence[Place] = ()
         while unsure:
@@ -284,11 +290,14 @@ def cut(grey: Grey, place: Place) -> Grey:
 
 def _in_scan(sight: Sight, part: Place) -> Sight:
     """Return what was seen of a part of a scan, with places in the whole scan."""
-    place = part if sight.glances else None
-    if sight.place is not None:
-        left, top, right, bottom = sight.place
-        place = Place(part.left + left, part.top + top, part.left + right, part.top + bottom)
-    return Sight(sight.decision, sight.glances, place, part)
+    place = _within(part, sight.place) if sight.place else part if sight.glances else None
+    return Sight(sight.decision, sight.glances, place, _within(part, sight.part) if sight.part else part)
+
+
+def _within(part: Place, place: Place) -> Place:
+    """Return in the whole scan the place that a part of it has."""
+    left, top, right, bottom = place
+    return Place(part.left + left, part.top + top, part.left + right, part.top + bottom)
 
 
 def _surer(whole: Sight, part: Sight) -> Sight:

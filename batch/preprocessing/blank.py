@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from batch.preprocessing.look import LOOK
+from batch.preprocessing.look import LOOK, size_in_picture
 from batch.records import Grey
 
 
@@ -16,7 +17,8 @@ class BlankConstants(NamedTuple):
 
     Attributes:
         ink_level: Level of ink in the picture. One pixel in 128 has it if the scan has any contrast.
-        min_ink_px: Pixels of that level that ink has at least. Of 5,000 rendered digits the least have 9.
+        min_ink_share: Ink has at least one pixel of that level in so many of the scan. Of 5,000 rendered
+            digits the least have three times as many.
         near_px: Side of the window that averages grain away and leaves strokes.
         around_px: Side of the window whose mean is the paper around a stroke, also in uneven light.
         strongest_px: Pixels that stand out most, whose mean counts.
@@ -25,7 +27,7 @@ class BlankConstants(NamedTuple):
     """
 
     ink_level: int = 255
-    min_ink_px: int = 3
+    min_ink_share: int = LOOK.ink_shares[1]
     near_px: int = 3
     around_px: int = 17
     strongest_px: int = 24
@@ -35,13 +37,15 @@ class BlankConstants(NamedTuple):
 BLANK = BlankConstants()
 
 
-def has_ink(picture: Grey) -> bool:
+def has_ink(picture: Grey, shape: tuple[int, int]) -> bool:
     """Return whether anything in a scan has more contrast than paper has by itself.
 
     Args:
         picture: Result of `look_input`, uint8 (64, 64).
+        shape: Height and width of the scan; the picture of a long one is mostly margin.
     """
-    return int(np.count_nonzero(picture == BLANK.ink_level)) >= BLANK.min_ink_px
+    least = max(1, math.prod(size_in_picture(shape)) // BLANK.min_ink_share)
+    return int(np.count_nonzero(picture == BLANK.ink_level)) >= least
 
 
 def has_strokes(picture: Grey) -> bool:

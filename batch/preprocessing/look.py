@@ -110,10 +110,15 @@ def inside(shape: tuple[int, int]) -> tuple[float, float, float]:
     Returns:
         Pixels of the picture per pixel of the scan, and the left and top edge in the picture.
     """
+    rows, columns = size_in_picture(shape)
+    return _INSIDE_PX / max(shape), float((SIDE_PX - columns) // 2), float((SIDE_PX - rows) // 2)
+
+
+def size_in_picture(shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width in its picture of a scan of this height and width."""
     height, width = shape
     scale = _INSIDE_PX / max(shape)
-    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
-    return scale, float((SIDE_PX - columns) // 2), float((SIDE_PX - rows) // 2)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 class Place(NamedTuple):
@@ -208,10 +213,8 @@ def _level_ranks(count: int) -> npt.NDArray[np.float32]:
 
 def _shrink(grey: Grey) -> Grey:
     """Bring the longer side to 60 pixels, in steps that thin light strokes survive."""
-    height, width = grey.shape
-    side = max(height, width)
-    scale = _INSIDE_PX / side
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    side = max(grey.shape)
+    size = size_in_picture(grey.shape)[::-1]
     if side >= 2 * LOOK.maximum_from_px:
         grey = reduce(grey, side // LOOK.maximum_from_px)
     if max(grey.shape) >= LOOK.maximum_from_px:

@@ -12,7 +12,7 @@ from batch.inference import explain, look
 from batch.inference.look import NONE, SEVERAL, Looks, cut
 from batch.inference.look_networks import Networks, Pictures
 from batch.preprocessing.look import look_input
-from batch.preprocessing.number_line import small_line_of, written_part
+from batch.preprocessing.number_line import written_part
 from batch.records import Grey, Reason, ScanRef, Status
 from fake_looks import RULES, UNSURE, Saying, Shares, model_with
 from formats import FORMATS, two
@@ -43,7 +43,7 @@ def test_a_speck_in_a_long_scan_is_looked_at_alone(upright: bool) -> None:
     assert looks is not None
     sights = looks.see([np.ascontiguousarray(grey.T) if upright else grey for grey in (scan, blank)])
     assert [(sight.decision.status, sight.decision.reason) for sight in sights] == [
-        (Status.REVIEW, Reason.LOW_CONFIDENCE),
+        (Status.OK, None),
         (Status.REFUSED, Reason.BLANK),
     ]
     assert sights[0].decision.prediction is not None and sights[0].decision.prediction.label == 7
@@ -70,7 +70,7 @@ def test_the_place_in_a_part_is_one_of_the_whole_scan() -> None:
     ("ink", "look", "sentence", "panels"),
     [
         (200, {7: 0.99}, "refused before the look, blank", ["look: no ink"]),
-        (20, {7: 0.99}, "7 with 0.990 by the look, review", ["look: 7 0.990"]),
+        (20, {7: 0.99}, "7 with 0.990 by the look, ok", ["look: 7 0.990"]),
         (20, UNSURE, "by looking closer", ["look: 7", "closer: ", "the place of the digit", "place: "]),
     ],
 )
@@ -88,9 +88,31 @@ def test_explain_shows_the_part_of_a_long_scan(
     assert [name.startswith(start) for (name, _), start in zip(shown, names, strict=True)] == [True] * len(
         names
     )
-    part = small_line_of(scan) or written_part(scan)
+    part = written_part(scan)
     assert part is not None
     np.testing.assert_array_equal(shown[2][1], look_input(cut(scan, part)))
+
+
+def test_of_a_long_scan_only_the_written_part_is_seen() -> None:
+    scans = [np.full((height, 420), 200, np.uint8) for height in (70, 90)]
+    for scan in scans:
+        scan[20:50, 300:306] = 20
+    looks = model_with({}, {7: 0.99}).looks
+    assert looks is not None
+    looks.see(scans)
+    close = looks.networks.close
+    assert isinstance(close, Saying)
+    long, other = ((picture > 200).any(axis=1).sum() for picture in close.pictures[0])
+    assert long > 2 * other > 0
+
+
+def test_two_digits_far_apart_in_a_long_scan_are_not_blank() -> None:
+    scan = np.full((45, 600), 220, np.uint8)
+    for left in (20, 520):
+        cv2.putText(scan, "5", (left, 34), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 40, 2)
+    looks = model_with({SEVERAL: 0.99}, {}).looks
+    assert looks is not None
+    assert [sight.decision.reason for sight in looks.see([scan])] == [Reason.SEVERAL_DIGITS]
 
 
 class SayingBySize(Saying):
