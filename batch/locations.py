@@ -62,9 +62,9 @@ def check_location(text: str) -> str:
 
     Raises:
         ConfigError: It is an address of another kind, or has credentials in it. digitbox would write these
-            to results, logs and units of systemd. Or `check_tilde` refuses it.
+            to results, logs and units of systemd. Or `check_path` refuses it.
     """
-    check_tilde(text)
+    check_path(text)
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return text
@@ -75,7 +75,8 @@ def check_location(text: str) -> str:
             raise ConfigError(
                 "file:// is for files of this machine: write three slashes, as in file:///folder/scan.png"
             )
-        return os.fsdecode(unquote_to_bytes(text.removeprefix("file://").removeprefix("localhost"))) or "/"
+        path = text.removeprefix("file://").removeprefix("localhost")
+        return check_name(os.fsdecode(unquote_to_bytes(path))) or "/"
     if scheme not in SCHEMES:
         schemes = ", ".join(f"{known}://" for known in SCHEMES)
         raise ConfigError(f"cannot read or write {scheme}:// addresses: give a path, file://, {schemes}")
@@ -91,12 +92,28 @@ def check_location(text: str) -> str:
     return text
 
 
-def check_tilde(path: str) -> None:
-    """Check that a path does not begin with `~`: digitbox would make a folder `~` in the current one.
+def check_name(path: str) -> str:
+    """Check that a file can have a path as its name, and return it.
 
     Raises:
-        ConfigError: It does so. A shell replaces `~` at the beginning of a word, and not in `--outbox=~/x`.
+        ConfigError: The path has a null character, or one that this locale cannot encode.
     """
+    try:
+        if b"\0" not in os.fsencode(path):
+            return path
+    except UnicodeEncodeError:
+        pass
+    raise ConfigError(f"no file can have the name {path!a}: correct it")
+
+
+def check_path(path: str) -> None:
+    """Check that a path can be one, and does not begin with `~`: digitbox would make a folder `~`.
+
+    Raises:
+        ConfigError: `check_name` refuses it. Or it begins with `~`, which a shell replaces at the beginning
+            of a word, and not in `--outbox=~/x`.
+    """
+    check_name(path)
     if path == "~" or path.startswith("~/"):
         raise ConfigError(
             f"{path} begins with ~, which only a shell knows: write {os.path.expanduser(path)}, or ./{path}"
@@ -107,13 +124,11 @@ def parse_outbox(text: str) -> Location:
     """Return the outbox at a path or an address.
 
     Raises:
-        ConfigError: `check_location` refuses it, or the address has a null character.
+        ConfigError: `check_location` refuses it.
     """
     text = check_location(text)
     if not is_remote(text):
         return Path(text)
-    if "\0" in text:
-        raise ConfigError("an address cannot have null characters: leave them out")
     return RemoteOutbox(text.rstrip("/"))
 
 

@@ -16,7 +16,7 @@ from batch.api.sources import advice_on_names
 from batch.config import RunOptions, StateOptions
 from batch.errors import ConfigError
 from batch.lengths import parse_lengths
-from batch.locations import check_tilde
+from batch.locations import check_path
 from batch.options import TOML_TYPES, Kind, Option
 from batch.tolerance import Tolerance
 
@@ -49,13 +49,13 @@ def path_text(name: str, value: Any) -> str:
     """Return a path or an address as text.
 
     Raises:
-        ConfigError: It is neither, or empty: that would be the current folder. Or `check_tilde` refuses it.
+        ConfigError: It is neither, or empty: that would be the current folder. Or `check_path` refuses it.
     """
     if not isinstance(value, str | PathLike) or not isinstance(path := os.fspath(value), str):
         raise ConfigError(f"{name} must be text or a Path, not {value!r}")
-    if not path or "\0" in path:
-        raise ConfigError(f"{name} must be the name of a file or folder, not {path!r}")
-    check_tilde(path)
+    if not path:
+        raise ConfigError(f"{name} must be the name of a file or folder, not ''")
+    check_path(path)
     return path
 
 

@@ -18,7 +18,7 @@ from batch.images import decode
 from batch.images.container import check_size, max_bytes
 from batch.images.grey import from_pixels
 from batch.images.pixels import reporting
-from batch.locations import check_location
+from batch.locations import check_location, check_name
 from batch.records import Image, Reason, ScanRef
 from batch.terminal import stderr
 
@@ -102,8 +102,10 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         raise ConfigError(f"channels must be 'BGR' or 'RGB', not {channels!r}")
     if isinstance(source, str | PathLike):
         path = os.fsdecode(source)
-        if "\0" in path:
-            return ImageError(Reason.UNREADABLE, "a path has no null character")
+        try:
+            check_name(path)
+        except ConfigError as error:
+            return ImageError(Reason.UNREADABLE, str(error))
         # A program may have found a path like ~/a.png: a Path takes the ./ before it away.
         is_found = path.startswith("~") and os.path.lexists(path)
         return ScanRef(path if is_found else check_location(path), path)

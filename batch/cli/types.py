@@ -9,7 +9,7 @@ import click
 
 from batch.errors import ConfigError
 from batch.inputs.names import has_image_suffix
-from batch.locations import RemoteOutbox, check_location, check_tilde, parse_outbox
+from batch.locations import RemoteOutbox, check_location, check_path, parse_outbox
 
 COPY_RESULTS = "copy its files of results to a folder, and name that"
 """The advice of commands that need the results of an outbox on a disk."""
@@ -23,12 +23,12 @@ class NamedPath(click.Path):
 
         Raises:
             click.BadParameter: It is empty, or no path of the kind that the option takes.
-            ConfigError: It begins with `~`, which the shell has not replaced.
+            ConfigError: No file can have its name, or it begins with `~`, which the shell has not replaced.
         """
         if value == "":
             self.fail("it is empty: give a name, or leave it out", param, ctx)
         if isinstance(value, str):
-            check_tilde(value)
+            check_path(value)
         return super().convert(value, param, ctx)
 
 

@@ -119,7 +119,9 @@ def test_options_of_numpy_and_paths_are_taken(inbox: Path, fake_model: Path, tmp
     ("inputs", "outbox", "message"),
     [
         ("inbox", "", "outbox must be the name of a file or folder, not ''"),
-        ("inbox", "a\0b", "outbox must be the name of a file or folder"),
+        ("inbox", "a\0b", r"no file can have the name 'a\\x00b'"),
+        ("inbox", "\ud800", r"no file can have the name '\\ud800'"),
+        ("\ud800.png", "out", r"no file can have the name '\\ud800.png'"),
         ("inbox", None, "outbox must be text or a Path, not None"),
         ("inbox", Path("~/out"), "~/out begins with ~, which only a shell knows"),
         ("", "out", "inputs must be the name of a file or folder, not ''"),

@@ -261,6 +261,7 @@ def test_a_closed_image_of_pillow_is_a_result(close: Callable[[PIL.Image.Image],
         (FORMATS["png-8"](two())[:90], Reason.TRUNCATED),
         ("gone.png", Reason.VANISHED),
         ("a\0b.png", Reason.UNREADABLE),
+        ("\ud800.png", Reason.UNREADABLE),
         (str(ROOT), Reason.NOT_A_FILE),
         (np.zeros((3, 3), np.uint8), Reason.TOO_SMALL),
         (np.zeros((0, 9), np.uint8), Reason.EMPTY),
@@ -340,6 +341,7 @@ def test_what_is_no_scan_is_an_error_that_says_so(source: Any, message: str) -> 
         ("https://user:secret@example.org/a.png", "cannot read or write https:// addresses"),
         ("file://server/secret.png", "write three slashes"),
         ("s3:///secret.png", "name the bucket"),
+        ("file:///a%00.png", "no file can have the name"),
     ],
 )
 def test_addresses_are_checked_and_not_repeated(address: str, message: str) -> None:

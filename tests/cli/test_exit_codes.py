@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from batch.engines import local
 from batch.errors import ExitCode
 from batch.records import Outcome
-from command import Digitbox
+from command import Digitbox, environment
 from formats import FORMATS, two
 
 TWO = FORMATS["png-8"](two())
@@ -22,6 +23,36 @@ def test_no_input_makes_four(digitbox: Digitbox) -> None:
     assert digitbox("run", "gone.png").code == 4
     assert digitbox("run", "*.png").code == 4
     assert "cannot look for" in digitbox("run", "x" * 300).err
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "report", "export --outbox", "run --outbox"])
+def test_an_address_of_a_name_that_no_file_can_have(command: str, digitbox: Digitbox) -> None:
+    result = digitbox(*command.split(), "file:///srv/a%00")
+    assert (result.code, result.err) == (
+        2,
+        "digitbox: no file can have the name '/srv/a\\x00': correct it\n",
+    )
+
+
+@pytest.mark.parametrize("key", ["outbox", "inbox"])
+def test_a_name_that_the_locale_does_not_have(key: str, tmp_path: Path) -> None:
+    (tmp_path / "digitbox.toml").write_text(f'{key} = "größe"', encoding="utf-8")
+    variables = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = subprocess.run(
+        [sys.executable, "-m", "batch", "run"],
+        cwd=tmp_path,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode == 4:
+        pytest.skip("this system has these letters in every locale")
+    last = result.stderr.splitlines()[-1]
+    assert (result.returncode, last) == (
+        2,
+        r"digitbox: no file can have the name 'gr\xf6\xdfe': correct it",
+    )
 
 
 @pytest.mark.parametrize("command", ["run", "explain"])

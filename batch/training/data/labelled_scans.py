@@ -17,7 +17,7 @@ from batch.errors import ConfigError, InputError
 from batch.inputs.find import Inputs
 from batch.inputs.names import Skipped, Why
 from batch.lengths import MAX_DIGITS, NUMBER
-from batch.locations import absolute, check_location
+from batch.locations import absolute, check_location, check_name
 from batch.records import Grey, ScanRef
 from batch.results.reader import delimiter
 from batch.text import text_cell
@@ -162,12 +162,11 @@ class _Loader:
                         raise InputError(f"{where}: the label {label!r} has no file: name it")
                     if not name:
                         continue
+                    check = check_location if name.startswith("file://") else check_name
                     try:
-                        path = check_location(name) if name.startswith("file://") else name
+                        path = check(name)
                     except ConfigError as error:
                         raise InputError(f"{where}: {error}") from error
-                    if "\0" in path:
-                        raise InputError(f"{where}: no file can have the name {name!r}")
                     if not label:  # nobody has looked at it yet
                         self._left_out[WITHOUT_LABEL] += 1
                         continue
