@@ -14,6 +14,7 @@ if __name__ == "__main__":  # at once: Ctrl-C while Python loads the rest ends i
     from batch.__main__ import main
 
     main()
+    raise SystemExit  # the command needs nothing below
 
 from batch import __version__
 from batch.api import Channels, Reader, Result, Results, Source, read, read_results, run

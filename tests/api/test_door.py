@@ -4,6 +4,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +15,7 @@ import pytest
 import batch.api
 import digitbox
 from batch import __version__
-from command import ROOT
+from command import ROOT, environment
 
 
 def modules() -> list[ModuleType]:
@@ -57,6 +59,13 @@ def test_what_people_call_has_examples(name: str) -> None:
 def test_programs_can_catch_the_errors_that_are_told(call: object) -> None:
     told = re.findall(r"^ +(\w+Error): ", call.__doc__ or "", re.MULTILINE)
     assert told and set(told) <= set(digitbox.__all__)
+
+
+def test_the_command_ends_without_loading_the_rest() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "digitbox", "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    assert result.stdout.startswith("digitbox, version")
+    assert "batch.api" not in result.stderr
 
 
 def test_every_name_is_there() -> None:
