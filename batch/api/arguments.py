@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
@@ -52,7 +53,7 @@ def path_text(name: str, value: Any) -> str:
         ConfigError: It is neither, or empty: that would be the current folder. Or `check_path` refuses it.
     """
     if not isinstance(value, str | PathLike) or not isinstance(path := os.fspath(value), str):
-        raise ConfigError(f"{name} must be text or a Path, not {value!r}")
+        raise ConfigError(f"{name} must be text or a Path, not {_shown(value)}")
     if not path:
         raise ConfigError(f"{name} must be the name of a file or folder, not ''")
     check_path(path)
@@ -74,7 +75,9 @@ def checked(name: str, value: Any) -> Any:
         return None
     if option.choices:
         if not isinstance(value, str) or value not in option.choices:
-            raise ConfigError(f"{name} must be one of {', '.join(map(str, option.choices))}, not {value!r}")
+            raise ConfigError(
+                f"{name} must be one of {', '.join(map(str, option.choices))}, not {_shown(value)}"
+            )
         return option.convert(value) if option.convert else value
     if name in _PATHS:
         return path_text(name, value)
@@ -84,7 +87,7 @@ def checked(name: str, value: Any) -> Any:
     is_of_type = isinstance(value, types) and (bool in types or not isinstance(value, bool))
     texts = value if option.kind is Kind.PATTERNS and is_of_type else ()
     if not is_of_type or not all(isinstance(text, str) for text in texts):
-        raise ConfigError(f"{name} must be {_WORDS[types]}, not {value!r}")
+        raise ConfigError(f"{name} must be {_WORDS[types]}, not {_shown(value)}")
     if option.kind is Kind.WHOLE and value > sys.maxsize:
         raise ConfigError(f"{name} is too large: give a smaller number")
     too_low = option.low is not None and not value >= option.low  # not a number is too low, too
@@ -114,6 +117,11 @@ def path_texts(name: str, paths: Any) -> list[str]:
     if advice := advice_on_names(paths):
         raise ConfigError(f"{name} must be text or a Path, not {type(paths).__name__}: {advice}")
     return [path_text(name, path) for path in (paths if is_several else [paths])]
+
+
+def _shown(value: Any) -> str:
+    """Return a value on one line, e.g. the beginning and the end of an array."""
+    return " ".join(reprlib.repr(value).split())
 
 
 def _range(option: Option) -> str:

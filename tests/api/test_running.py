@@ -86,6 +86,17 @@ def test_wrong_options_are_errors(options: dict[str, Any], message: str, inbox: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["inputs", "outbox", "model", "digits", "after", "ignore"])
+@pytest.mark.parametrize("value", [np.zeros((300, 300)), [np.zeros((300, 300))], b"pixels" * 500])
+def test_a_message_shows_the_beginning_of_a_large_value(
+    name: str, value: Any, inbox: Path, tmp_path: Path
+) -> None:
+    arguments: dict[str, Any] = {"inputs": inbox, "outbox": tmp_path / "out", name: value}
+    with pytest.raises(digitbox.ConfigError, match=f"{name} must be .* not ") as caught:
+        digitbox.run(**arguments)
+    assert len(str(caught.value)) < 120
+
+
 def test_a_table_as_inputs_is_an_error_that_says_what_to_give(inbox: Path, tmp_path: Path) -> None:
     table: Any = pd.DataFrame({"file": [str(inbox)]})
     with pytest.raises(digitbox.ConfigError, match=r"not DataFrame: give a column of it, e.g. list\(table"):
