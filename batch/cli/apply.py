@@ -51,7 +51,7 @@ def apply(corrections: Path | None, outbox: Path, by: str) -> None:
         for problem in error.problems[:MAX_PROBLEMS]:
             console.say(problem)
         if (hidden_count := len(error.problems) - MAX_PROBLEMS) > 0:
-            console.say(f"and {hidden_count} more")
+            console.say(f"and {hidden_count:,} more")
         raise
     for correction in result.added:
         if not is_confirmed(correction):

@@ -97,13 +97,13 @@ def _say(result: RetryResult, outbox: Location, dry_run: bool) -> None:
     if number:
         verb = "would be" if dry_run else "is" if number == 1 else "are"
         were = "it was" if result.brought_back == 1 else "they were"
-        those = "" if number == 1 else f"{result.brought_back} of them "
+        those = "" if number == 1 else f"{result.brought_back:,} of them "
         back = "" if not result.brought_back else f", {those}back where {were} read"
-        # Without an INPUT, the command would read inbox/, wherever these scans lie.
+        # Without an INPUT, the command would read inbox/. Without --digits, it would refuse numbers.
         how, names = f"; read with {command_line('run INPUT --only-new', outbox)}", "INPUT"
         if isinstance(outbox, Path):  # a watcher takes no other
             how, names = f"{how}, or {command_line('watch INBOX', outbox)}", "INPUT or INBOX"
-        how = "" if dry_run else f"{how}; name {names} as before"
+        how = "" if dry_run else f"{how}; name {names} as before, and --digits if you gave it"
         console.say(f"{count_scans(number)} {verb} new{back}{how}")
     elif not result.problems:
         console.say("nothing to retry: no such scans")

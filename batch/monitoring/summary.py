@@ -117,5 +117,5 @@ def _log_summary(summary: RunSummary, options: RunOptions, results: Sequence[Pat
         f"{describe(summary)}{skipped}; {summary.seconds:.1f} s, {summary.rate:,.0f} images/s",
         extra=event("summary", **as_json_object(summary)),
     )
-    files = results[0] if len(results) == 1 else f"{len(results)} files"
+    files = results[0] if len(results) == 1 else f"{len(results):,} files"
     _log.info(f"results: {files}", extra=event("results", results=[str(path) for path in results]))

@@ -116,5 +116,5 @@ def _check_results(batch: Batch, outbox: Path, books: Books) -> None:
 
 def describe(books: Books) -> str:
     """Return the counts in a sentence."""
-    files = f"{count(books.files, 'file')} of results as published, {books.taken} taken away"
-    return f"{files}; {count_scans(books.scans)} in done/ and failed/, {books.removed} removed"
+    files = f"{count(books.files, 'file')} of results as published, {books.taken:,} taken away"
+    return f"{files}; {count_scans(books.scans)} in done/ and failed/, {books.removed:,} removed"

@@ -153,7 +153,7 @@ class Arrivals:
                 self.tracker.look(ref.path, ref.name)
             self._inbox.warning.warn("")
             self._folders_warning.warn(
-                f"folders that cannot be listed: {closed_count}" if closed_count else ""
+                f"folders that cannot be listed: {closed_count:,}" if closed_count else ""
             )
             self._others.end()
         except (InputError, OSError) as error:  # a network share may be going away

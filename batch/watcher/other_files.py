@@ -39,7 +39,7 @@ class OtherFiles:
         """End the look, and log those that were not there at the look before."""
         names = [text_cell(path.removeprefix(self._inbox)) for path in sorted(self._found - self._said)]
         if names:
-            more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+            more = f" and {len(names) - MAX_SHOWN:,} more" if len(names) > MAX_SHOWN else ""
             others, shown = count_others(len(names)), ", ".join(names[:MAX_SHOWN])
             _log.info(
                 f"{others} in the inbox left alone: {shown}{more}",

@@ -114,7 +114,8 @@ def test_the_commands_to_give_next_name_the_outbox(digitbox: Digitbox, inbox: Pa
     assert "again with digitbox retry --outbox 'a b'\n" in said
     assert digitbox("retry", "--outbox", "a b").err == (
         "1 scan is new; read with digitbox run INPUT --only-new --outbox 'a b', or "
-        "digitbox watch INBOX --outbox 'a b'; name INPUT or INBOX as before\n"
+        "digitbox watch INBOX --outbox 'a b'; name INPUT or INBOX as before, and "
+        "--digits if you gave it\n"
     )
 
 

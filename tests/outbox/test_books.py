@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from batch.outbox.books import Books, describe
 from command import Digitbox
 from formats import FORMATS, two
 
@@ -19,6 +20,14 @@ def outbox(digitbox: Digitbox, tmp_path: Path) -> Path:
         (tmp_path / "inbox" / f"{number}.png").write_bytes(TWO)
         assert digitbox("run", "--after", "move", "--settle", "0").code == 0
     return tmp_path / "outbox"
+
+
+def test_thousands_have_commas() -> None:
+    books = Books(files=1100, taken=1200, scans=1300, removed=1400)
+    assert describe(books) == (
+        "1,100 files of results as published, 1,200 taken away; "
+        "1,300 scans in done/ and failed/, 1,400 removed"
+    )
 
 
 def test_the_books_balance(digitbox: Digitbox, outbox: Path) -> None:

@@ -10,7 +10,7 @@ import pdfs
 from batch.outbox import batches, settled
 from batch.outbox.ledger import open_ledger
 from batch.outbox.prune import Limits, prune_outbox
-from batch.outbox.retry import ScanFilter, retry_scans
+from batch.outbox.retry import RetryResult, ScanFilter, retry_scans
 from command import Digitbox
 from formats import FORMATS, two
 from published import make_old, open_outbox
@@ -28,10 +28,19 @@ def test_scans_left_in_their_place_are_new(digitbox: Digitbox, inbox: Path) -> N
     assert (result.code, result.out) == (0, "")
     assert result.err == (
         "1 scan is new; read with digitbox run INPUT --only-new, or digitbox watch INBOX; "
-        "name INPUT or INBOX as before\n"
+        "name INPUT or INBOX as before, and --digits if you gave it\n"
     )
     assert [row["file"] for row in digitbox("run", "--only-new").rows] == ["bad.png"]
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_thousands_of_scans_are_counted_with_commas(
+    digitbox: Digitbox, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(inbox, good=TWO)
+    digitbox("run")
+    monkeypatch.setattr("batch.cli.retry.retry_scans", lambda *_: RetryResult(brought_back=1200))
+    assert digitbox("retry").err.startswith("1,200 scans are new, 1,200 of them back")
 
 
 def test_batches_of_older_versions_are_retried_and_pruned(digitbox: Digitbox, inbox: Path) -> None:

@@ -161,7 +161,8 @@ def test_the_commands_to_give_next_take_a_bucket(digitbox: Digitbox, scans: str)
         f"them again with digitbox retry {place}\n"
     ) in digitbox("status", *place.split()).out
     assert digitbox("retry", *place.split()).err == (
-        f"1 scan is new; read with digitbox run INPUT --only-new {place}; name INPUT as before\n"
+        f"1 scan is new; read with digitbox run INPUT --only-new {place}; name INPUT as before, and "
+        "--digits if you gave it\n"
     )
 
 
