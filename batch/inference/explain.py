@@ -106,7 +106,7 @@ def _settled_by(scan: steps.Examined) -> str:
 
 def _explain_number(name: str, image: Grey, model: Model, numbers: NumberReader) -> tuple[str, Sheet]:
     """Read one scan with a number; return the sentence and the picture."""
-    ((strip, spelled, decision),) = decide_numbers([image], model, numbers)
+    ((strip, spelled, decision, _),) = decide_numbers([image], model, numbers)
     reasons = spelled.reasons
     measures = (
         f"number of {numbers.lengths} digits {spelled.allowed:.3f}, of others "

@@ -13,7 +13,7 @@ from batch.inference.number_decision import NumberDecision, NumberThresholds, Sp
 from batch.inference.numbers import NumberReader
 from batch.preprocessing.dash import has_dash
 from batch.preprocessing.look import Place, look_input
-from batch.preprocessing.number_line import small_line_of, strip_of, written_part
+from batch.preprocessing.number_line import Strip, even_light, small_line_of, strip_of, written_part
 from batch.preprocessing.slash import has_slash
 from batch.records import Grey, Reason, Status
 
@@ -33,24 +33,38 @@ class Line(NamedTuple):
         strip: The strip, uint8 (40, width), of the reading that counts.
         spelled: What the reader of numbers says of it.
         decision: The decision.
+        is_unclear: Whether the scan says something else in even light, so that a person looks.
     """
 
     strip: Grey
     spelled: Spelled
     decision: NumberDecision
+    is_unclear: bool = False
 
 
 def read_lines(greys: Sequence[Grey], numbers: NumberReader) -> list[Line]:
-    """Read the line in each scan, and again closer if it is small and that leaves doubt.
+    """Read the line in each scan, and again as if in even light if there is e.g. a shadow on it.
 
     Args:
         greys: Grey images, uint8 (height, width), at least 4x4.
         numbers: The reader of numbers.
 
     Returns:
-        The surer reading of each scan, in the same order.
+        The reading of each scan that counts, in the same order.
     """
-    lines = _read([strip_of(grey).picture for grey in greys], numbers)
+    strips = [strip_of(grey) for grey in greys]
+    lines = _read_closer(greys, strips, numbers)
+    uneven = [index for index, strip in enumerate(strips) if strip.is_uneven]
+    evened = [even_light(greys[index]) for index in uneven]
+    in_even_light = _read_closer(evened, [strip_of(grey) for grey in evened], numbers)
+    for index, line in zip(uneven, in_even_light, strict=True):
+        lines[index] = _in_best_light(lines[index], line)
+    return lines
+
+
+def _read_closer(greys: Sequence[Grey], whole: Sequence[Strip], numbers: NumberReader) -> list[Line]:
+    """Read the strip of each scan, and a small line again closer if that leaves doubt."""
+    lines = _read([strip.picture for strip in whole], numbers)
     strips = {
         index: strip_of(cut(grey, place)).picture
         for index, (grey, line) in enumerate(zip(greys, lines, strict=True))
@@ -82,8 +96,14 @@ def _decide(strip: Grey, spelled: Spelled, thresholds: NumberThresholds) -> Numb
     decision = decide(spelled, thresholds)
     if decision.status is not Status.OK:
         return decision
-    has_sign = has_dash(strip, spelled.middles) or has_slash(strip, spelled.number, spelled.middles)
-    return _doubted(decision) if has_sign else decision
+    return _doubted(decision) if _has_sign(strip, spelled) else decision
+
+
+def _has_sign(strip: Grey, spelled: Spelled) -> bool:
+    """Return whether a strip shows a sign that the reader of numbers overlooks, beside a number or in it."""
+    if not spelled.middles:
+        return False
+    return has_dash(strip, spelled.middles) or has_slash(strip, spelled.number, spelled.middles)
 
 
 def _surer(whole: Line, closer: Line) -> Line:
@@ -95,6 +115,26 @@ def _surer(whole: Line, closer: Line) -> Line:
     if best.decision.number != rival.decision.number and against >= RIVAL:
         return best._replace(decision=_doubted(best.decision))
     return best
+
+
+def _in_best_light(as_is: Line, evened: Line) -> Line:
+    """Return which reading of a scan counts, as it is or in even light; if that is unclear, a person looks.
+
+    Shadows hide digits and signs from the first. The second can take the grain of a dark table for some, but
+    is seldom sure then.
+    """
+    best = max(as_is, evened, key=lambda line: line.decision.confidence)
+    if as_is.decision.number == evened.decision.number:
+        is_clear = not (_may_have_sign(as_is) or _may_have_sign(evened))
+    else:
+        is_clear = evened.decision.status is Status.OK
+        best = evened if is_clear else best
+        is_clear &= as_is.decision.reason is not Reason.NOT_A_NUMBER
+    return best if is_clear else best._replace(decision=_doubted(best.decision), is_unclear=True)
+
+
+def _may_have_sign(line: Line) -> bool:
+    return line.spelled.sign >= UNSURE_SIGN or _has_sign(line.strip, line.spelled)
 
 
 def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -> list[Line]:
@@ -116,18 +156,16 @@ def decide_numbers(greys: Sequence[Grey], model: Model, numbers: NumberReader) -
     answered = _answered(greys, model)
     single = [
         index
-        for index, (_, _, decision) in enumerate(lines)
-        if answered[index] or len(decision.number) == 1 or decision.reason is Reason.BLANK
+        for index, line in enumerate(lines)
+        if answered[index] or len(line.decision.number) == 1 or line.decision.reason is Reason.BLANK
     ]
     digits = steps.examine_all([greys[index] for index in single], model)
     for index, digit in zip(single, digits, strict=True):
         line = lines[index]
         if line.spelled.sign < SURE_SIGN:
-            agreed, middles = _agree(line.decision, digit.decision), line.spelled.middles
-            # The readers of single digits know no sign and no dash.
-            if agreed.status is Status.OK and (
-                line.spelled.sign >= UNSURE_SIGN or (middles and has_dash(line.strip, middles))
-            ):
+            agreed = _agree(line.decision, digit.decision)
+            # The readers of single digits know no sign and no dash, and do not see the scan in even light.
+            if line.is_unclear or _may_have_sign(line):
                 agreed = _doubted(agreed)
             lines[index] = line._replace(decision=agreed)
     return lines

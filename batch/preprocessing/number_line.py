@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from batch.preprocessing.look import LOOK, Place, level_curve, light_input, reduce, with_light_ink
+from batch.preprocessing.shadow import has_dark_ink, level_paper
 from batch.preprocessing.writing_line import find_line, find_small_line
 from batch.records import Grey
 
@@ -57,11 +58,13 @@ class Strip(NamedTuple):
         picture: Uint8 (40, one of WIDTHS_PX): paper at 48, ink up to 255.
         left: The column of the scan at the strip's left rim; may be negative.
         columns: Columns of the scan for one column of the strip.
+        is_uneven: Whether the light on the scan is uneven, so that a part of the line may be missing.
     """
 
     picture: Grey
     left: float
     columns: float
+    is_uneven: bool = False
 
 
 def strip_of(grey: Grey) -> Strip:
@@ -72,7 +75,7 @@ def strip_of(grey: Grey) -> Strip:
     """
     base = _reduce_to(with_light_ink(grey), STRIP.base_px)
     base = np.asarray(cv2.LUT(base, level_curve(base)))
-    left, top, right, bottom = find_line(base)
+    (left, top, right, bottom), is_uneven = find_line(base)
     height, width = bottom - top, right - left
     scale = _INSIDE_PX / height
     columns = min(max(1, round(width * scale)), WIDTHS_PX[-1] - 2 * STRIP.margin_px)
@@ -83,7 +86,21 @@ def strip_of(grey: Grey) -> Strip:
         line = cv2.resize(line, (columns, _INSIDE_PX), interpolation=cv2.INTER_LINEAR)
     picture, before = _put_in_strip(line, STRIP.margin_px)
     to_grey, step = grey.shape[1] / base.shape[1], width / columns
-    return Strip(picture, (left - before * step) * to_grey, step * to_grey)
+    return Strip(picture, (left - before * step) * to_grey, step * to_grey, is_uneven)
+
+
+def even_light(grey: Grey) -> Grey:
+    """Return a scan as it would be in even light, reduced to the size from which a strip is made.
+
+    Dark ink is expected to be as dark in a shadow as elsewhere, compared to the paper nearby.
+
+    Args:
+        grey: Grey image, uint8 (height, width), at least one pixel.
+    """
+    light = with_light_ink(grey)
+    if has_dark_ink(light):
+        light = cv2.bitwise_not(light)
+    return level_paper(_reduce_to(light, STRIP.base_px))
 
 
 def small_line_of(grey: Grey) -> Place | None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from batch.preprocessing.arrays import NEIGHBOURS
 from batch.preprocessing.look import LOOK, Place, reduce
+from batch.preprocessing.shadow import is_uneven, paper_of, widest_pen_px
 from batch.records import Grey
 
 
@@ -23,7 +24,6 @@ class LineSpec(NamedTuple):
         faint_level: The same for what else may be written.
         rule_level: The same for printed lines, of which a slanted one is paler between two rows, and for ink
             in a shadow.
-        open_fraction: Share of the height that no pen is wide; what is wider is paper or shadow.
         small_open_px: Pixels that no pen of a small line is wide, so that shadows do not count as ink.
         rule_fraction: A run of ink over so much of the width is a printed line, if it is longer than the
             height, too.
@@ -51,7 +51,6 @@ class LineSpec(NamedTuple):
     ink_level: int = 120
     faint_level: int = 60
     rule_level: int = 30
-    open_fraction: float = 0.3
     small_open_px: int = 9
     rule_fraction: float = 0.5
     rule_heights: float = 1.5
@@ -75,20 +74,30 @@ class LineSpec(NamedTuple):
 LINE = LineSpec()
 
 
-def find_line(levels: Grey) -> Place:
+class Found(NamedTuple):
+    """What was found of the line of writing.
+
+    Attributes:
+        place: The line with some paper around it; the whole scan if it is not clear where the line is.
+        is_uneven: Whether the paper is much darker in places, so that a part of the line may be missing.
+    """
+
+    place: Place
+    is_uneven: bool
+
+
+def find_line(levels: Grey) -> Found:
     """Find the line of writing.
 
     Args:
         levels: Scan with paper at the ground and ink up to 255, uint8 (height, width).
-
-    Returns:
-        The line with some paper around it; the whole scan if it is not clear where the line is.
     """
     height, width = levels.shape
-    whole = Place(0, 0, width, height)
     small, factor = _reduced(levels)
     rows, columns = small.shape
-    above_paper = _above_paper(small, max(3, round(LINE.open_fraction * rows)))
+    paper = paper_of(small, widest_pen_px(rows))
+    whole = Found(Place(0, 0, width, height), is_uneven(paper))
+    above_paper = np.asarray(cv2.subtract(small, paper))
     ink = (above_paper > LINE.ink_level).view(np.uint8)
     run = max(rows, round(LINE.rule_fraction * columns))
     upright = ink & ~_runs(ink, (_upright_px(rows), 1))
@@ -112,12 +121,13 @@ def find_line(levels: Grey) -> Place:
     seen = Place(math.ceil(first - beside), top, math.floor(last + beside), bottom)
     for left, right in _shaded_beside(small, above_paper, run, seen, beside):
         first, last = min(first, left), max(last, right)
-    return Place(
+    place = Place(
         max(0, round((first - beside) * factor)),
         max(0, round((top - above) * factor)),
         min(width, round((last + beside) * factor)),
         min(height, round((bottom + above) * factor)),
     )
+    return whole._replace(place=place)
 
 
 def find_small_line(levels: Grey, rims: Grey) -> Place | None:
@@ -137,7 +147,7 @@ def find_small_line(levels: Grey, rims: Grey) -> Place | None:
     height, width = levels.shape
     small, factor = _reduced(levels)
     rows, columns = small.shape
-    above_paper = _above_paper(small, LINE.small_open_px)
+    above_paper = np.asarray(cv2.subtract(small, paper_of(small, LINE.small_open_px)))
     faint = (above_paper > LINE.faint_level).view(np.uint8)
     run = max(
         min(rows, round(LINE.narrow_fraction * columns)),
@@ -215,12 +225,6 @@ def _reduced(levels: Grey) -> tuple[Grey, int]:
     """Return a scan in which the line is looked for, and by what factor it was reduced."""
     factor = -(-levels.shape[0] // LINE.find_px)
     return reduce(levels, factor) if factor > 1 else levels, factor
-
-
-def _above_paper(small: Grey, pen_px: int) -> Grey:
-    """Return how far a scan lies above the paper nearby, if no pen is so wide."""
-    paper = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((pen_px | 1, pen_px | 1), np.uint8))
-    return np.asarray(cv2.subtract(small, paper))
 
 
 def _upright_px(rows: int) -> int:

@@ -125,5 +125,5 @@ def test_readers_of_single_digits_have_no_say_in_longer_numbers(monkeypatch: pyt
     monkeypatch.setattr(steps, "examine_all", lambda *_: pytest.fail("it read single digits"))
     model = Model(MANIFEST, DigitReader(FakeClassifier(), Thresholds.of(MANIFEST)))
     numbers = NumberReader(Spelling({"": 1.0}), PLAIN, Lengths(2, 4))
-    ((_, _, found),) = decide_numbers([two()], model, numbers)
+    ((_, _, found, _),) = decide_numbers([two()], model, numbers)
     assert found == NumberDecision(Status.REFUSED, Reason.BLANK)

@@ -189,7 +189,7 @@ def test_readers_of_single_digits_have_their_say(
     model = model_of({"77": 0.8, "7": 0.2} if text == "77?" else {text: 1.0})
     assert model.numbers is not None
     model.numbers.thresholds = dataclasses.replace(PLAIN, review_below=0.9)
-    ((_, _, found),) = decide_numbers([two()], model, model.numbers)
+    ((_, _, found, _),) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == expected
 
 
@@ -202,7 +202,7 @@ def test_a_doubtful_sign_beside_a_digit_is_for_review(
     monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [True] * len(greys))
     model = model_of({"+7": sign, "7": 1 - sign})
     assert model.numbers is not None
-    ((_, _, found),) = decide_numbers([two()], model, model.numbers)
+    ((_, _, found, _),) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == (status, "7")
     assert found.reason is (Reason.LOW_CONFIDENCE if status is Status.REVIEW else None)
 
@@ -218,7 +218,7 @@ def test_a_digit_with_a_long_dash_is_for_review(has_minus: bool, monkeypatch: py
     monkeypatch.setattr(number_steps, "_answered", lambda greys, model: [True] * len(greys))
     model = model_of({"0": 1.0})
     assert model.numbers is not None
-    ((_, _, found),) = decide_numbers([scan], model, model.numbers)
+    ((_, _, found, _),) = decide_numbers([scan], model, model.numbers)
     assert (found.status, found.number) == (Status.REVIEW if has_minus else Status.OK, "0")
 
 
@@ -227,7 +227,7 @@ def test_a_number_with_a_slash_is_for_review(is_slash: bool, monkeypatch: pytest
     monkeypatch.setattr(number_steps, "has_slash", lambda strip, number, middles: is_slash)
     model = model_of({"717": 1.0})
     assert model.numbers is not None
-    ((_, _, found),) = decide_numbers([two()], model, model.numbers)
+    ((_, _, found, _),) = decide_numbers([two()], model, model.numbers)
     assert (found.status, found.number) == (Status.REVIEW if is_slash else Status.OK, "717")
 
 
@@ -248,7 +248,7 @@ class SpellingBySize(Spelling):
 def test_paper_without_ink_is_blank_whatever_the_network_says(shape: tuple[int, int], level: int) -> None:
     model = model_of({"1": 1.0})
     assert model.numbers is not None
-    ((_, _, found),) = decide_numbers([np.full(shape, level, np.uint8)], model, model.numbers)
+    ((_, _, found, _),) = decide_numbers([np.full(shape, level, np.uint8)], model, model.numbers)
     assert found == NumberDecision(Status.REFUSED, Reason.BLANK)
 
 
@@ -301,7 +301,7 @@ def test_a_number_in_a_very_tall_scan_is_not_blank() -> None:
     scan = np.full((2000, 160), 240, np.uint8)
     cv2.putText(scan, "47", (20, 900), cv2.FONT_HERSHEY_SIMPLEX, 3, 20, 8)
     reader = NumberReader(SpellingBySize({"": 1.0}, {"47": 1.0}), PLAIN, ANY)
-    ((_, _, found),) = read_lines([scan], reader)
+    ((_, _, found, _),) = read_lines([scan], reader)
     assert (found.status, found.number) == (Status.REVIEW, "47")
 
 

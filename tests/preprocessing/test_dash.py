@@ -69,6 +69,6 @@ def test_a_number_with_a_dash_is_for_review(has_minus: bool) -> None:
     if has_minus:
         cv2.line(scan, (120, 40), (190, 40), 40, 5)
     reader = NumberReader(Zeros(), NumberThresholds(1.0, 0.0, 0.6, 0.5), ANY)
-    ((_, _, decision),) = read_lines([scan], reader)
+    ((_, _, decision, _),) = read_lines([scan], reader)
     expected = (Status.REVIEW, Reason.LOW_CONFIDENCE, "00") if has_minus else (Status.OK, None, "00")
     assert decision[:3] == expected
