@@ -206,7 +206,9 @@ def _context_of(command: click.Command, arguments: Sequence[str], context: click
     try:
         planned = command.make_context(name, list(arguments), parent=group)
     except click.NoSuchOption as error:
-        known = [flag for each in (context.command, command) for param in each.params for flag in param.opts]
+        params = [param for each in (context.command, command) for param in each.params]
+        options = [param for param in params if isinstance(param, click.Option)]
+        known = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
         close = get_close_matches(error.option_name, known)
         raise click.NoSuchOption(error.option_name, possibilities=close, ctx=context) from error
     except click.BadOptionUsage as error:  # click does not say whose option lacks a value

@@ -372,6 +372,8 @@ def test_every_fifteen_minutes(digitbox: Digitbox, home: Path) -> None:
         (["--instal"], "--install", "schedule"),
         (["--watch", "--instal"], "--install", "schedule"),
         (["--worker", "3"], "--workers", "schedule"),
+        (["--no-recursiv"], "--no-recursive", "schedule"),
+        (["--input"], "'--install', '--ping'?", "schedule"),
         (["--workers"], "requires an argument", "run"),
         (["--watch", "--settle"], "requires an argument", "watch"),
     ],
