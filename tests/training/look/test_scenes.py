@@ -78,10 +78,12 @@ def test_digit_scenes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_composed_scenes(hand: str, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batch.training.look.digit_scenes.HANDS", {hand: 1.0})
     monkeypatch.setattr("batch.training.look.digit_scenes.PLACES", {place: 1.0})
-    for label in range(10):
-        if (scene := composed_scene(studio(), label)) is not None:  # a person could see the digit
-            check(scene)
-            assert scene.label == label
+    seen = {label: composed_scene(studio(), label) for label in range(10)}
+    visible = {label: scene for label, scene in seen.items() if scene is not None}
+    assert len(visible) >= 5  # a person can see most digits
+    for label, scene in visible.items():
+        check(scene)
+        assert scene.label == label
 
 
 @pytest.mark.parametrize("kind", mixture.SEVERAL_SCENES)
