@@ -148,8 +148,9 @@ class Looks:
     def see(self, greys: Sequence[Grey]) -> list[Sight]:
         """Look at some scans, and again at those of which digitbox is not sure.
 
-        Of a long scan, digitbox sees the part in which something is written. What is small in its scan is
-        looked at alone. If the scan looks blank, a person checks what was seen there.
+        Of a long scan, digitbox sees the part in which something is written, and a person checks it: more
+        may be there. What is small in its scan is looked at alone. If the scan looks blank, a person checks
+        that, too.
 
         Args:
             greys: Grey images, uint8 (height, width), at least one pixel.
@@ -169,7 +170,7 @@ class Looks:
         for (index, line), sight in zip(lines.items(), again, strict=True):
             sights[index] = _surer(sights[index], _in_scan(sight, line))
         return [
-            sight if part is None else _in_scan(sight, part)
+            sight if part is None else _doubted(_in_scan(sight, part))
             for sight, part in zip(sights, written, strict=True)
         ]
 
@@ -303,12 +304,17 @@ def _within(part: Place, place: Place) -> Place:
 def _surer(whole: Sight, part: Sight) -> Sight:
     """Return what was seen of a scan or of a part of it, whichever is surer; doubt it if they differ."""
     if whole.decision.reason is Reason.BLANK:
-        return part._replace(decision=decision.doubted(part.decision))
+        return _doubted(part)
     before, now = whole.glances[-1], part.glances[-1] if part.glances else None
     if now is None or part.decision.status is Status.REFUSED or now.confidence <= before.confidence:
         return whole
     against = max(before.several, before.none, before.confidence if before.label != now.label else 0.0)
-    return part._replace(decision=decision.doubted(part.decision)) if against >= RIVAL else part
+    return _doubted(part) if against >= RIVAL else part
+
+
+def _doubted(sight: Sight) -> Sight:
+    """Return what was seen, for a person to check."""
+    return sight._replace(decision=decision.doubted(sight.decision))
 
 
 def glances_of(logits: Logits) -> list[Glance]:
