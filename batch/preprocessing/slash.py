@@ -15,7 +15,7 @@ from batch.preprocessing.dash import MIN_INK
 from batch.records import Grey
 
 # An engineer set these on drawn dates, and on held-out fields, of which few have such a 1.
-MIN_RATIO = 1.1  # of its height to that of the digits, in the median
+MIN_RATIO = 1.05  # of its height to that of the digits, in the median
 MIN_LEAN = 0.2  # columns to the right for a row up
 MAX_FILL = 0.6  # of its box that is ink
 REACH_PX = 2  # from the middle of a digit; its ink is there

@@ -21,8 +21,8 @@ def strip(top: int, lean: int, x: int = 60) -> Grey:
 
 @pytest.mark.parametrize(
     ("top", "lean", "is_slash"),
-    [(4, 6, True), (4, 0, False), (4, -6, False), (18, 6, False)],
-    ids=["slash", "upright", "backslash", "short"],
+    [(4, 6, True), (8, 6, True), (11, 6, False), (4, 0, False), (4, -6, False), (18, 6, False)],
+    ids=["slash", "hardly longer", "as long", "upright", "backslash", "short"],
 )
 def test_a_slash_is_long_and_leans_to_the_right(top: int, lean: int, is_slash: bool) -> None:
     assert has_slash(strip(top, lean), "010", MIDDLES) is is_slash
