@@ -42,8 +42,9 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
             several of these.
 
     Returns:
-        A row for each row of the files. Those of an outbox have the order in which digitbox published them.
-        Of an outbox, only files that digitbox published there count: others may be copies.
+        A row for each row of the files. A file that is named twice counts once. The rows of an outbox have
+        the order in which digitbox published them. Of an outbox, only files that digitbox published there
+        count: others may be copies.
         What a person said of a scan is its result: then `corrected` holds what the model had said, and
         `comment` the comment.
         Types: `prediction` and `page` are integers that may be missing, `confidence` and `p0` to `p9` are
@@ -69,7 +70,7 @@ def read_results(results: _Path | Iterable[_Path]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    files = [file for path in path_texts("results", results) for file in _files(path)]
+    files = published_files.once(file for path in path_texts("results", results) for file in _files(path))
     found: dict[str, None] = {}
     for file in files:
         found |= dict.fromkeys(reader.columns(file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,14 @@ def find(outbox: Path) -> list[Path]:
             found = in_order(ledger, found)
     _log_others(outbox, listed, found)
     return found
+
+
+def once(files: Iterable[Path]) -> list[Path]:
+    """Return each file once, by the first of its names, in the order of these."""
+    found: dict[str, Path] = {}
+    for file in files:
+        found.setdefault(os.path.realpath(file), file)
+    return [*found.values()]
 
 
 def in_order(ledger: Ledger, files: Iterable[Path]) -> list[Path]:

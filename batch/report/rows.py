@@ -158,7 +158,7 @@ def find_sources(paths: Sequence[Path]) -> list[Path]:
             sources.append(path)
         else:
             raise InputError(f"no such file or folder: {path}; name an outbox or a file of results")
-    return list(dict.fromkeys(sources))
+    return published_files.once(sources)
 
 
 def check_one_folder(paths: Sequence[Path]) -> None:

@@ -80,6 +80,19 @@ def test_rows_of_many_files_are_in_one_table(tmp_path: Path) -> None:
     assert digitbox.read_results(first)["file"].tolist() == ["a.png", "b.png", "c.png"]
 
 
+def test_a_file_named_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = three(tmp_path)
+    second = publish(tmp_path / "out", [outcome(scan(tmp_path, "d.png"))], now=NOON + timedelta(hours=1))
+    (tmp_path / "link.csv").symlink_to(first)
+    (tmp_path / "folder").symlink_to(first.parent)
+    monkeypatch.chdir(tmp_path)
+    outbox = digitbox.read_results("out")
+    twice: list[list[str | Path]] = [["out"] * 2, ["out", first], [first, "folder"], ["out", "link.csv"]]
+    for results in twice:
+        pd.testing.assert_frame_equal(digitbox.read_results(results), outbox)
+    assert digitbox.read_results([second, "out"])["file"].tolist() == ["d.png", "a.png", "b.png", "c.png"]
+
+
 @pytest.mark.parametrize("format_name", ["csv", "parquet"])
 def test_digits_are_text_in_one_table_with_numbers(tmp_path: Path, format_name: str) -> None:
     out = three(tmp_path, format_name=format_name).parent

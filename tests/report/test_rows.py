@@ -53,6 +53,12 @@ def test_last_row_counts_for_a_scan_read_again_in_place(tmp_path: Path) -> None:
     assert rows.collect(rows.find_sources([tmp_path / "moved"])).read_again == 1
 
 
+def test_a_file_with_two_names_counts_once(tmp_path: Path) -> None:
+    path = publish(tmp_path / "out", four(tmp_path / "scans"))
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    assert rows.find_sources([tmp_path / "out", tmp_path / "link", path]) == [path]
+
+
 def test_surplus_ok_rows_are_only_counted(tmp_path: Path) -> None:
     path = publish(tmp_path / "out", [*four(tmp_path / "scans"), outcome(scan(tmp_path / "scans", "b.png"))])
     report_rows = rows.collect([path], max_ok_rows=1)
