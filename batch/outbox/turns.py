@@ -135,7 +135,7 @@ def _file(folder: Path, name: str) -> Path:
     """Return the path of a lock. Make the file if it is missing: root makes it for the outbox's owner."""
     path = folder / name
     if not path.exists():
-        path.touch()
+        path.write_bytes(b"")  # after Ctrl-C, `touch` leaves the file open
         if os.geteuid() == 0:
             owner = os.stat(folder)
             os.chown(path, owner.st_uid, owner.st_gid)

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import pathlib
 import signal
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from batch.errors import ImageError, MeansError, ShareError
 from batch.inputs.find import Inputs
+from batch.outbox import turns
 from batch.records import Reason, ScanRef
 from batch.storage import disk, durable, locks, open_files
 from batch.storage.disk import Disk, digest_if_readable, read_start
@@ -54,8 +56,14 @@ def test_ctrl_c_leaves_no_file_open(tmp_path: Path) -> None:
         with locks.hold_folders([tmp_path], exclusive=True):
             pass
 
+    def take_turn() -> None:
+        (tmp_path / "turn.lock").unlink(missing_ok=True)
+        with turns.hold_turn(tmp_path):
+            pass
+
     works: list[Callable[[], object]] = [
         lock,
+        take_turn,
         lambda: Disk().content(ScanRef(str(path), path.name), 100),
         lambda: read_start(str(path), 100),
         lambda: digest_if_readable(path),
@@ -67,7 +75,7 @@ def test_ctrl_c_leaves_no_file_open(tmp_path: Path) -> None:
     for work in works:
         before = descriptors()
         interrupts = 0
-        for _ in interruptions(work, disk, durable, locks, open_files):
+        for _ in interruptions(work, disk, durable, locks, open_files, pathlib, turns):
             interrupts += 1
             assert descriptors() == before
         assert interrupts > 2
