@@ -14,7 +14,7 @@ from batch.training.look.capture import capture
 from batch.training.look.finish import MIN_DIGIT_PX, finish, scale_box
 from batch.training.look.frames import BLEED_LEVELS, Printed
 from batch.training.look.hands import INK_LEVEL, digit_glyph
-from batch.training.look.legible import Written, are_visible, place_of
+from batch.training.look.legible import Written, are_visible, canvas_to_scan
 from batch.training.look.marks import draw_neighbour, draw_ring, draw_tick, draw_underline
 from batch.training.look.mixture import (
     DIGIT_SCENES,
@@ -188,7 +188,7 @@ def composed_scene(studio: Studio, label: int) -> Scene | None:
         extras -= {"low-resolution", "stretched"}
     scene = finish(studio, scan, extras, box, label, kind)
     assert scene.box is not None
-    canvas, on_scan = np.maximum(ink, printed.canvas), place_of(drawn, scene.box)
+    canvas, on_scan = np.maximum(ink, printed.canvas), canvas_to_scan(drawn, scene.box)
     # The ring may be a filled disc, in which the digit is light.
     if "ring" in extras or are_visible(scene.grey, [written], canvas, on_scan, MIN_DIGIT_PX):
         return scene

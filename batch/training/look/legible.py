@@ -102,8 +102,8 @@ def _stands_alone(count: Grey, inked: npt.NDArray[np.bool_], is_digit: bool) -> 
     return bool((count[rim] > 0).mean() <= MAX_TOUCHED_FRACTION)
 
 
-def place_of(before: Box, after: Box) -> Affine:
-    """Return the way from pixels of a canvas to those of the finished scan.
+def canvas_to_scan(before: Box, after: Box) -> Affine:
+    """Return the affine map from pixels of a canvas to those of the finished scan.
 
     Args:
         before: A box in pixels of the scan for which the canvas is.

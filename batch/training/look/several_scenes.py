@@ -13,7 +13,7 @@ from batch.training.look.drawn_digits import line
 from batch.training.look.finish import MIN_DIGIT_PX, finish
 from batch.training.look.frames import Printed
 from batch.training.look.hands import Glyph, Placed, character_glyph, digit_glyph, stroke_glyph
-from batch.training.look.legible import Written, are_visible, place_of
+from batch.training.look.legible import Written, are_visible, canvas_to_scan
 from batch.training.look.mixture import (
     HANDS,
     LETTERS_BESIDE,
@@ -187,7 +187,7 @@ def _several_scan(studio: Studio, row: list[Placed], layout: str, kind: str) -> 
     scan = capture(studio, ink, printed, extras, pen, unit)
     scene = finish(studio, scan, extras, box, SEVERAL, kind)
     assert scene.box is not None
-    canvas, place = np.maximum(ink, printed.canvas), place_of(box, scene.box)
+    canvas, place = np.maximum(ink, printed.canvas), canvas_to_scan(box, scene.box)
     if not are_visible(scene.grey, written, canvas, place, MIN_DIGIT_PX):
         return None
     return scene._replace(box=None)

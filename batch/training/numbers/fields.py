@@ -16,7 +16,7 @@ from batch.training.look.drawn_digits import line
 from batch.training.look.finish import finish
 from batch.training.look.frames import BLEED_LEVELS, Printed
 from batch.training.look.hands import Glyph, character_glyph, digit_glyph, stroke_glyph
-from batch.training.look.legible import Written, are_apart, are_visible, place_of
+from batch.training.look.legible import Written, are_apart, are_visible, canvas_to_scan
 from batch.training.look.mixture import (
     LETTERS_BESIDE,
     NO_DIGIT_LETTERS,
@@ -267,7 +267,7 @@ class Renderer:
         scale = (scene.box[2] - scene.box[0]) / width
         if is_checked:
             canvas = np.maximum(ink, printed.canvas)
-            place = place_of(row, scene.box)
+            place = canvas_to_scan(row, scene.box)
             if not are_visible(scene.grey, to_see, canvas, place, MIN_DIGIT_PX, sheared):
                 return None
         labelled = [(piece, x) for piece, (x, _) in zip(pieces, places, strict=True) if piece.label != UNREAD]

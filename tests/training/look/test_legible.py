@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from batch.records import Grey
-from batch.training.look.legible import Affine, Written, are_apart, are_visible, place_of
+from batch.training.look.legible import Affine, Written, are_apart, are_visible, canvas_to_scan
 
 HEIGHT, WIDTH = 40, 80
 HALF = np.eye(2, 3) / 2  # a canvas has twice the pixels of the scan
@@ -74,7 +74,7 @@ def test_a_scan_that_is_stretched_and_moved() -> None:
     canvas = canvas_of(*digits)
     scan = cv2.resize(scan_of(canvas, 120, 3), (2 * WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     scan = cv2.copyMakeBorder(scan, 5, 0, 7, 0, cv2.BORDER_CONSTANT, value=220)
-    place = place_of((10, 8, 52, 32), (27, 13, 111, 37))
+    place = canvas_to_scan((10, 8, 52, 32), (27, 13, 111, 37))
     assert are_visible(scan, digits, canvas, place, 8.0)
     assert not visible(scan, digits, canvas)
 
