@@ -23,7 +23,7 @@ WIDTHS_PX = (56, 80, 120, 160, 240, 360)
 """Widths of strips. A strip has the smallest that holds its line, and those of one width make a batch."""
 
 
-class StripSpec(NamedTuple):
+class StripConstants(NamedTuple):
     """The constants of the strip. All were set by eye before the training, on rendered fields.
 
     Attributes:
@@ -46,7 +46,7 @@ class StripSpec(NamedTuple):
     widening: float = 1.3
 
 
-STRIP = StripSpec()
+STRIP = StripConstants()
 _INSIDE_PX = STRIP.height_px - 2 * STRIP.margin_px
 _SQUARE = np.ones((2, 2), np.uint8)
 

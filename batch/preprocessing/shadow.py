@@ -11,7 +11,7 @@ from batch.preprocessing.look import LOOK, reduce
 from batch.records import Grey
 
 
-class ShadowSpec(NamedTuple):
+class ShadowConstants(NamedTuple):
     """The constants of uneven light. An engineer set them on drawn numbers with shadows and on dark tables.
 
     Attributes:
@@ -31,7 +31,7 @@ class ShadowSpec(NamedTuple):
     level: float = 230.0
 
 
-SHADOW = ShadowSpec()
+SHADOW = ShadowConstants()
 
 
 def paper_of(light: Grey, pen_px: int) -> Grey:

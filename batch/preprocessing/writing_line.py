@@ -15,7 +15,7 @@ from batch.preprocessing.shadow import is_uneven, paper_of, widest_pen_px
 from batch.records import Grey
 
 
-class LineSpec(NamedTuple):
+class WritingLineConstants(NamedTuple):
     """The constants of the line. All were set by eye, on rendered fields of the training.
 
     Attributes:
@@ -71,7 +71,7 @@ class LineSpec(NamedTuple):
     max_other_ink: float = 0.1
 
 
-LINE = LineSpec()
+LINE = WritingLineConstants()
 
 
 class Found(NamedTuple):
