@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,10 @@ import tifffile
 from PIL import Image as Pillow
 
 from batch.records import Grey
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _cv2(suffix: str, *parameters: int) -> Callable[[npt.NDArray[Any]], bytes]:

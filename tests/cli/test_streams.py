@@ -14,13 +14,6 @@ from formats import FORMATS, two
 TWO = FORMATS["png-8"](two())
 
 
-@pytest.fixture
-def inbox(tmp_path: Path) -> Path:
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    return folder
-
-
 def redirected(inbox: Path, arguments: str, redirection: str) -> subprocess.CompletedProcess[bytes]:
     words = [sys.executable, "-m", "batch", "run", str(inbox), "--outbox", f"{inbox.parent}/outbox"]
     command = f"{shlex.join(words)} {arguments} {redirection}"

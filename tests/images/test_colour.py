@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 from collections.abc import Callable
 
 import cv2
@@ -17,7 +16,7 @@ from batch.images import colour, decode
 from batch.images.grey import from_pixels
 from batch.records import Grey
 from command import ROOT
-from formats import two
+from formats import png_chunk, two
 
 Bgr = npt.NDArray[np.uint8]
 # Red, green and blue of paper and ink. Brightness differs by 21 at most.
@@ -158,7 +157,7 @@ def test_an_opaque_alpha_changes_nothing(name: str) -> None:
 def test_the_inverse_of_an_image_of_wide_pixels_is_inverse() -> None:
     image = draw(*PAIRS["blue on white"], 5)
     files = (save("PNG", pixels) for pixels in (image, 255 - image))
-    wide = chunk(b"pHYs", struct.pack(">IIB", 3900, 8000, 1))
+    wide = png_chunk(b"pHYs", struct.pack(">IIB", 3900, 8000, 1))
     grey, inverse = (decode.decode(file[:33] + wide + file[33:], MAX_PIXELS) for file in files)
     assert grey.shape == (160, 328) and np.array_equal(grey, 255 - inverse)
 
@@ -203,15 +202,13 @@ def test_coloured_paper_alone_is_even(kind: str) -> None:
     assert np.ptp(cv2.blur(grey, (9, 9))) < 40
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 CHUNKS: dict[str, Callable[[], bytes]] = {
-    "sRGB": lambda: chunk(b"sRGB", b"\0"),
-    "gAMA": lambda: chunk(b"gAMA", struct.pack(">I", 45455)),
-    "gAMA of 1": lambda: chunk(b"gAMA", struct.pack(">I", 100_000)),
-    "cHRM": lambda: chunk(b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
+    "sRGB": lambda: png_chunk(b"sRGB", b"\0"),
+    "gAMA": lambda: png_chunk(b"gAMA", struct.pack(">I", 45455)),
+    "gAMA of 1": lambda: png_chunk(b"gAMA", struct.pack(">I", 100_000)),
+    "cHRM": lambda: png_chunk(
+        b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+    ),
 }
 
 

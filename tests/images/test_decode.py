@@ -21,7 +21,7 @@ from batch.images import pages
 from batch.images.grey import from_pixels
 from batch.images.pixels import Pages
 from batch.records import Grey, ScanRef
-from formats import FORMATS, SEVERAL_PAGES, two
+from formats import FORMATS, SEVERAL_PAGES, png_chunk, two
 from memory import peak_bytes
 
 
@@ -153,14 +153,10 @@ def test_the_name_does_not_decide_the_format(tmp_path: Path) -> None:
     assert read(path).shape == (48, 48)
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def png(width: int, height: int, pixels: bytes, depth: int = 8) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", header), chunk(b"tRNS", b"\0\0"), chunk(b"IDAT", pixels), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    parts = (b"IHDR", header), (b"tRNS", b"\0\0"), (b"IDAT", pixels), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in parts)
 
 
 WIDE = 60_000

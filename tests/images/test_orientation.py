@@ -2,7 +2,6 @@
 
 import io
 import struct
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from batch.config import MAX_PIXELS
 from batch.images import decode
 from batch.images.orientation import aspect_of, make_square, turn_upright
 from batch.records import Grey
-from formats import two
+from formats import png_chunk, two
 
 Pixels = npt.NDArray[Any]
 SHAPE = (48, 40)  # a multiple of no tile, so that padding would show
@@ -168,9 +167,7 @@ def png(pixels: Grey) -> bytes:
 
 
 def with_physical(data: bytes, x: int, y: int) -> bytes:
-    body = b"pHYs" + struct.pack(">IIB", x, y, 0)
-    chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
-    return data[:33] + chunk + data[33:]
+    return data[:33] + png_chunk(b"pHYs", struct.pack(">IIB", x, y, 0)) + data[33:]
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "tiff deflate", "bmp"])

@@ -11,22 +11,16 @@ import pytest
 from batch.errors import InputError, MissingExtraError
 from batch.training.data import datasets
 from command import environment
-
-
-def archive(folder: Path, **arrays: Any) -> str:
-    path = folder / "set.npz"
-    np.savez(path, **arrays)
-    return str(path)
-
+from data_sets import archive
 
 IMAGES, LABELS = np.zeros((5, 28, 28), np.uint8), np.arange(5)
 
 
 def test_load_archives_with_and_without_test_images(tmp_path: Path) -> None:
-    undivided = datasets.load(archive(tmp_path, x=IMAGES, y=LABELS), print)
+    undivided = datasets.load(str(archive(tmp_path, x=IMAGES, y=LABELS)), print)
     assert (len(undivided.train), undivided.test, undivided.licence) == (5, None, "none stated")
     divided = datasets.load(
-        archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2]), print
+        str(archive(tmp_path, x_train=IMAGES, y_train=LABELS, x_test=IMAGES[:2], y_test=LABELS[:2])), print
     )
     assert divided.test is not None
     assert (len(divided.train), len(divided.test)) == (5, 2)
@@ -34,7 +28,7 @@ def test_load_archives_with_and_without_test_images(tmp_path: Path) -> None:
 
 
 def test_minus_one_is_the_label_of_what_is_not_a_digit(tmp_path: Path) -> None:
-    loaded = datasets.load(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9])), print).train
+    loaded = datasets.load(str(archive(tmp_path, x=IMAGES, y=np.array([3, -1, 0, -1, 9]))), print).train
     assert loaded.labels.tolist() == [3, datasets.NOT_A_DIGIT, 0, datasets.NOT_A_DIGIT, 9]
     assert loaded.take(loaded.are_digits).labels.tolist() == [3, 0, 9]
 
@@ -43,7 +37,7 @@ def test_minus_one_is_the_label_of_what_is_not_a_digit(tmp_path: Path) -> None:
 def test_images_of_other_sizes_become_28_pixels(side: int, tmp_path: Path) -> None:
     images = np.zeros((1, side, side), np.uint8)
     images[0, side // 2, side // 2] = 255
-    loaded = datasets.load(archive(tmp_path, x=images, y=LABELS[:1]), print).train
+    loaded = datasets.load(str(archive(tmp_path, x=images, y=LABELS[:1])), print).train
     assert loaded.images.shape == (1, 28, 28)
     assert loaded.images[0, 10:18, 10:18].any()
 
@@ -64,7 +58,7 @@ def test_images_of_other_sizes_become_28_pixels(side: int, tmp_path: Path) -> No
 )
 def test_refuse_other_archives(arrays: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        datasets.load(archive(tmp_path, **arrays), print)
+        datasets.load(str(archive(tmp_path, **arrays)), print)
 
 
 def test_refuse_missing_files_and_other_files(tmp_path: Path) -> None:
