@@ -132,7 +132,7 @@ def parse_outbox(text: str) -> Location:
     return RemoteOutbox(text.rstrip("/"))
 
 
-def is_outbox(folder: str) -> bool:
+def _is_outbox(folder: str) -> bool:
     """Return whether a local folder is an outbox of any run."""
     state = f"{folder}/{STATE}"
     try:
@@ -147,7 +147,7 @@ def is_outbox(folder: str) -> bool:
 def is_kept(folder: str) -> bool:
     """Return whether a local folder is done/, failed/ or corrected/ of the outbox of any run."""
     parent, name = os.path.split(folder)
-    return name in (DONE, FAILED, LABELLED) and is_outbox(parent)
+    return name in (DONE, FAILED, LABELLED) and _is_outbox(parent)
 
 
 def with_state_folder(place: Location, states: Path | None) -> Location:

@@ -39,7 +39,7 @@ class Setting:
     where: str = ""
 
 
-def settings_of(command: click.Command, context: click.Context, config_file: Path) -> dict[str, Setting]:
+def _settings_of(command: click.Command, context: click.Context, config_file: Path) -> dict[str, Setting]:
     """Return the values of a command's options if it is called without any.
 
     Args:
@@ -84,7 +84,7 @@ def config(context: click.Context, as_json: bool) -> None:
     group = context.find_root()
     config_file = Path(absolute(str(group.params["config_file"] or CONFIG_FILE)))
     commands = {"run": run, "watch": watch}
-    by_command = {name: settings_of(command, group, config_file) for name, command in commands.items()}
+    by_command = {name: _settings_of(command, group, config_file) for name, command in commands.items()}
     _name_default_model(by_command)
     if as_json:
         content: dict[str, Any] = {

@@ -65,7 +65,7 @@ def run(inputs: tuple[str, ...], **values: Any) -> None:
         scans = job.find(options)
         total = None if output.quiet or not console.has_terminal() else sum(1 for _ in scans)
         if output.verbose:
-            scans.show_skipped = log_skipped
+            scans.show_skipped = _log_skipped
         try:
             with console.progress(total and min(total, options.max_files or total)) as advance:
 
@@ -151,13 +151,13 @@ def say_config_file() -> None:
 def print_names(options: ReadOptions, scans: Inputs, output: OutputOptions) -> None:
     """Print what digitbox would read, a name a line; with --verbose, log what it skips."""
     if output.verbose:
-        scans.show_skipped = log_skipped
+        scans.show_skipped = _log_skipped
     for ref in job.preview(options, scans):
         if not console.print_line(text_cell(ref.name)):
             break
 
 
-def log_skipped(skipped: Skipped) -> None:
+def _log_skipped(skipped: Skipped) -> None:
     """Log the path of a file or folder that digitbox skips."""
     name = text_cell(skipped.shown)
     _log.debug(f"{name}: skipped, {skipped.why}", extra=event("skipped", file=name, reason=skipped.why))

@@ -187,10 +187,10 @@ def read_by_pages(reader: ScanReader, scan: PagedScan, beat: Beat = lambda: None
         Exception: A bug that no scan is to blame for.
     """
     while not scan.is_done:
-        scan.end(send_pages(reader, scan.request, scan.add, beat))
+        scan.end(_send_pages(reader, scan.request, scan.add, beat))
 
 
-def send_pages(
+def _send_pages(
     reader: ScanReader,
     request: PageRequest,
     send: Callable[[list[Outcome]], object],
@@ -288,7 +288,7 @@ def _serve(connection: Connection, reader: ScanReader | None, parents: Connectio
             scans = connection.recv()
             try:
                 if isinstance(scans, PageRequest):
-                    message = send_pages(reader, scans, lambda outcomes: send(Progress(outcomes)), beat)
+                    message = _send_pages(reader, scans, lambda outcomes: send(Progress(outcomes)), beat)
                 else:
                     message = read_all(reader, scans, beat)
             except Exception as error:

@@ -220,13 +220,13 @@ def send_ping(address: str, *, failed: bool) -> None:
 def _call(
     option: str, command: str, run: RunSummary, results: Sequence[Path | str], outbox: Location
 ) -> None:
-    environment = {**os.environ, **run_environment(run, outbox)}
+    environment = {**os.environ, **_run_environment(run, outbox)}
     problem = hooks.call(command, _as_json(run, results).encode(), environment)
     if problem:
         _log.warning(f"{option}: {shlex.split(command)[0]} {problem}", extra=event("notify"))
 
 
-def run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
+def _run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
     """Return the main facts of a run as variables for the environment of a hook.
 
     Args:

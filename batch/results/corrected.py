@@ -65,7 +65,9 @@ class Correction:
     @property
     def has_number(self) -> bool:
         """Return whether it is of a number for sure; one of a single digit does not say."""
-        return self.said in OF_NUMBERS or has_several_digits(self.said) or has_several_digits(self.corrected)
+        return (
+            self.said in OF_NUMBERS or _has_several_digits(self.said) or _has_several_digits(self.corrected)
+        )
 
 
 class Corrections:
@@ -132,7 +134,7 @@ class Corrections:
         with_numbers = NUMBER_COLUMN in record
         status, reason = effect(label, with_numbers=with_numbers)
         said = record["reason"] or record["status"]
-        is_text = with_numbers or has_several_digits(label)
+        is_text = with_numbers or _has_several_digits(label)
         emptied = {NUMBER_COLUMN: None} if with_numbers else {}
         return {
             **record,
@@ -148,7 +150,7 @@ class Corrections:
     @property
     def has_numbers(self) -> bool:
         """Return whether an answer has several digits: a table with it needs the column of numbers."""
-        return any(has_several_digits(correction.corrected) for correction in self)
+        return any(_has_several_digits(correction.corrected) for correction in self)
 
     @property
     def digests(self) -> frozenset[str]:
@@ -161,7 +163,7 @@ class Corrections:
             yield from scan.values()
 
 
-def has_several_digits(label: str) -> bool:
+def _has_several_digits(label: str) -> bool:
     """Return whether a label or a prediction is a number of several digits."""
     return len(label) > 1 and label.isdigit()
 

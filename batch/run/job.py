@@ -94,7 +94,7 @@ def run(
         resources.enter_context(engine)
         check = new_check(options)
         # With move and delete, too: a scan that digitbox could not move or delete has its row.
-        reads_all = options.after is After.LEAVE and not leaves_out_settled(options)
+        reads_all = options.after is After.LEAVE and not _leaves_out_settled(options)
         refs = Selection(
             inputs,
             stats,
@@ -140,7 +140,7 @@ def _share(run: RunSummary, status: Status) -> drift.Counts:
     return run.counts.get(status, 0), run.rows
 
 
-def leaves_out_settled(options: ReadOptions) -> bool:
+def _leaves_out_settled(options: ReadOptions) -> bool:
     """Return whether digitbox leaves out scans that are like one that has its row."""
     watches_in_place = isinstance(options, WatchOptions) and options.after is After.LEAVE
     return options.only_new or watches_in_place
@@ -157,7 +157,7 @@ def preview(options: ReadOptions, inputs: Inputs) -> Iterator[ScanRef]:
         unsettled: Callable[[list[ScanRef]], list[ScanRef]] | None = None
         if ledger.has_tables(state_folder(options.outbox)):
             known = resources.enter_context(ledger.open_ledger(options.outbox, read_only=True))
-            if leaves_out_settled(options):
+            if _leaves_out_settled(options):
                 unsettled = partial(batches.unsettled, known, attempts=options.attempts)
             elif batches.unfinished(known):  # a run moves or deletes those scans before it looks for others
                 unsettled = partial(batches.not_awaiting_disposal, known)
@@ -208,7 +208,7 @@ def new_outbox(options: ReadOptions, manifest: Manifest, stats: RunStats) -> Out
         with_probabilities=options.probabilities,
         with_numbers=options.digits != ONE,
         after=options.after,
-        only_new=leaves_out_settled(options),
+        only_new=_leaves_out_settled(options),
         attempts=options.attempts,
         stats=stats,
         role=Role.WATCHER if isinstance(options, WatchOptions) else Role.RUN,

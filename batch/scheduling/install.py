@@ -39,11 +39,11 @@ def install(job: Service, is_systemd: bool) -> list[str]:
     if is_systemd:
         has_namespaces = _has_namespaces()  # fails before digitbox writes anything where there is no systemd
         if isinstance(job, Job):
-            install_units(systemd_units(job, has_namespaces=has_namespaces), f"{job.name}.timer")
+            _install_units(systemd_units(job, has_namespaces=has_namespaces), f"{job.name}.timer")
             lines = [f"installed {job.name}.timer in {units_folder()}: {job.when()}"]
             see = "list-timers"
         else:
-            install_units(watcher_unit(job, has_namespaces=has_namespaces), f"{job.name}.service")
+            _install_units(watcher_unit(job, has_namespaces=has_namespaces), f"{job.name}.service")
             lines = [f"installed and started {job.name}.service in {units_folder()}"]
             see = f"status {job.name}"
         lines.append(f"see: systemctl --user {see}; journalctl --user -u {job.name}; undo: {undo}")
@@ -64,7 +64,7 @@ def units_folder() -> Path:
     return Path(home) / "systemd" / "user"
 
 
-def install_units(units: dict[str, str], started: str) -> None:
+def _install_units(units: dict[str, str], started: str) -> None:
     """Write units, and start one of them now and whenever systemd starts.
 
     Args:

@@ -91,7 +91,7 @@ def _judged(shown: Sequence[Answer]) -> tuple[Flags, Flags, npt.NDArray[np.float
     )
 
 
-def answers_of(scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]) -> list[Answer]:
+def _answers_of(scans: Sequence[LabelledScan], outcomes: Sequence[Outcome]) -> list[Answer]:
     """Take the answers from the outcomes of labelled scans, in the same order."""
     return [
         Answer(
@@ -144,7 +144,7 @@ def write(
     Returns:
         The result of `figures`.
     """
-    answers = answers_of(scans, outcomes)
+    answers = _answers_of(scans, outcomes)
     result = figures(answers)
     report.write(folder, title, model, result, _rows(result), scans, outcomes)
     shown = [answer for answer in answers if answer.label is not None]

@@ -67,13 +67,13 @@ def rendered(digits: list[tuple[Grey, int]], look: Appearance) -> list[tuple[Gre
     return [(render(digit, look, rng), label) for digit, label in digits]
 
 
-def corrupted(digits: list[tuple[Grey, int]], name: str) -> list[tuple[Grey, int]]:
+def _corrupted(digits: list[tuple[Grey, int]], name: str) -> list[tuple[Grey, int]]:
     """Apply one of MNIST-C's corruptions to the digits, seeded."""
     rng = np.random.default_rng(SEED)
     return [(CORRUPTIONS[name](digit, rng), label) for digit, label in digits]
 
 
-def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
+def _images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
     """Return the images and labels of the readable scans that show a digit."""
     found = []
     for scan in scans:
@@ -87,16 +87,16 @@ def images_of(scans: list[LabelledScan]) -> list[tuple[Grey, int]]:
 
 def sets(sources: list[str], scratch: Path) -> Iterator[tuple[str, str, list[tuple[Grey, int]]]]:
     """Yield the kind, the name, and the images with labels of each row of the table."""
-    every = images_of(labelled_scans.load(sources[0], scratch, _say))
+    every = _images_of(labelled_scans.load(sources[0], scratch, _say))
     chosen = np.random.default_rng(SEED).permutation(len(every))[:DIGITS]
     digits = [every[place] for place in chosen]
     yield "digits", "as they are", digits
     for name, look in CONDITIONS.items():
         yield "rendered", name, rendered(digits, look)
     for name in CORRUPTIONS:
-        yield "corrupted", name.replace("_", " "), corrupted(digits, name)
+        yield "corrupted", name.replace("_", " "), _corrupted(digits, name)
     for folder in sources[1:]:
-        yield "scans", Path(folder).name, images_of(labelled_scans.load(folder, scratch, _say))
+        yield "scans", Path(folder).name, _images_of(labelled_scans.load(folder, scratch, _say))
 
 
 def _say(line: str) -> None:
