@@ -26,6 +26,15 @@ from others import as_another, needs_root, open_to_all
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has leases")
 
 
+def reads(path: Path) -> list[Callable[[], object]]:
+    """Return all ways in which digitbox reads a file."""
+    return [
+        lambda: Disk().content(ScanRef(str(path), path.name), 100),
+        lambda: read_start(str(path), 100),
+        lambda: digest_if_readable(path),
+    ]
+
+
 def test_an_open_file_has_a_writer(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"content")
@@ -64,9 +73,7 @@ def test_ctrl_c_leaves_no_file_open(tmp_path: Path) -> None:
     works: list[Callable[[], object]] = [
         lock,
         take_turn,
-        lambda: Disk().content(ScanRef(str(path), path.name), 100),
-        lambda: read_start(str(path), 100),
-        lambda: digest_if_readable(path),
+        *reads(path),
         lambda: has_writer(path),
         lambda: durable.sync(tmp_path),
         lambda: durable.are_on_other_mounts(path, tmp_path),
@@ -101,14 +108,9 @@ def test_a_lack_of_open_files_is_no_fault_of_a_scan(
 
     monkeypatch.setattr(os, "open", call)
     monkeypatch.setattr(os, "scandir", call)
-    reads: list[Callable[[], object]] = [
-        lambda: Disk().content(ScanRef(str(path), path.name), 100),
-        lambda: read_start(str(path), 100),
-        lambda: digest_if_readable(path),
-        lambda: has_writer(path),
-        lambda: list(Inputs([str(tmp_path)], True, tmp_path / "outbox")),
-    ]
-    for read in reads:
+    inputs = Inputs([str(tmp_path)], True, tmp_path / "outbox")
+    calls: list[Callable[[], object]] = [*reads(path), lambda: has_writer(path), lambda: list(inputs)]
+    for read in calls:
         with pytest.raises((MeansError, ShareError), match=os.strerror(number)):
             read()
 
@@ -124,12 +126,7 @@ def test_a_share_that_goes_away_in_a_read_is_no_fault_of_a_scan(
 
     monkeypatch.setattr(os, "read", read)
     monkeypatch.setattr(hashlib, "file_digest", read)
-    reads: list[Callable[[], object]] = [
-        lambda: Disk().content(ScanRef(str(path), path.name), 100),
-        lambda: read_start(str(path), 100),
-        lambda: digest_if_readable(path),
-    ]
-    for call in reads:
+    for call in reads(path):
         with pytest.raises(ShareError):
             call()
 
