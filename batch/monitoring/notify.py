@@ -227,15 +227,7 @@ def _call(
 
 
 def _run_environment(run: RunSummary, outbox: Location) -> dict[str, str]:
-    """Return the main facts of a run as variables for the environment of a hook.
-
-    Args:
-        run: Summary of a run that has ended.
-        outbox: Outbox of the run.
-
-    Returns:
-        The variables `DIGITBOX_RUN_...`, each in printable text on one line; the outbox is a path as it is.
-    """
+    """Return the main facts of a run as variables for a hook, in printable text, and its outbox as it is."""
     values = summary.as_json_object(run)
     facts = {name: values[name] for name in FACTS} | values["counts"]
     variables = {f"DIGITBOX_RUN_{name.upper()}": text_cell(str(value)) for name, value in facts.items()}

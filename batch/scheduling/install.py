@@ -65,16 +65,7 @@ def units_folder() -> Path:
 
 
 def _install_units(units: dict[str, str], started: str) -> None:
-    """Write units, and start one of them now and whenever systemd starts.
-
-    Args:
-        units: Their text by file name.
-        started: The unit to start. If it runs already, it starts anew.
-
-    Raises:
-        ConfigError: systemd cannot be called; another program wrote a unit of this name; or the folder cannot
-            be written.
-    """
+    """Write units, by file name, and start one of them now and whenever systemd starts."""
     folder = units_folder()
     for file in units:
         _check_ours(folder / file)
