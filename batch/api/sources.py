@@ -104,8 +104,8 @@ def open_source(source: Source, channels: Channels | None, max_pixels: int) -> O
         path = os.fsdecode(source)
         try:
             check_name(path)
-        except ConfigError as error:
-            return ImageError(Reason.UNREADABLE, str(error))
+        except ConfigError:
+            return ScanRef("", path)  # which is not there, either
         # A program may have found a path like ~/a.png: a Path takes the ./ before it away.
         is_found = path.startswith("~") and os.path.lexists(path)
         return ScanRef(path if is_found else check_location(path), path)

@@ -260,8 +260,8 @@ def test_a_closed_image_of_pillow_is_a_result(close: Callable[[PIL.Image.Image],
         (io.BytesIO(b""), Reason.EMPTY),
         (FORMATS["png-8"](two())[:90], Reason.TRUNCATED),
         ("gone.png", Reason.VANISHED),
-        ("a\0b.png", Reason.UNREADABLE),
-        ("\ud800.png", Reason.UNREADABLE),
+        ("a\0b.png", Reason.VANISHED),
+        ("../\ud800.png", Reason.VANISHED),
         (str(ROOT), Reason.NOT_A_FILE),
         (np.zeros((3, 3), np.uint8), Reason.TOO_SMALL),
         (np.zeros((0, 9), np.uint8), Reason.EMPTY),
@@ -274,6 +274,7 @@ def test_a_closed_image_of_pillow_is_a_result(close: Callable[[PIL.Image.Image],
 def test_a_scan_that_cannot_be_read_is_a_result(source: digitbox.Source, reason: Reason) -> None:
     result = digitbox.read(source)
     assert (result.prediction, result.confidence, result.reason) == (None, None, reason)
+    assert result.file == (source if isinstance(source, str) else "")
 
 
 def test_files_that_cannot_be_read_are_results(tmp_path: Path) -> None:
