@@ -95,6 +95,7 @@ def check_health(
         return health
     listing = Listing.of(outbox) if is_deep and isinstance(outbox, Path) else None
     with open_ledger(outbox, read_only=True) as ledger:
+        ledger.check_pages()  # the next run needs others than the queries below
         runs = run_history.last_runs(ledger, MAX_RUNS)
         health.last_success = run_history.last_success(ledger)
         health.watcher = run_history.read_heartbeat(ledger)

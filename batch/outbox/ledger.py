@@ -265,6 +265,16 @@ class Ledger:
         """
         check_same(self._path, self._identity)
 
+    def check_pages(self) -> None:
+        """Check that each page of the file is sound: a query meets only damage in the pages that it reads.
+
+        Raises:
+            LedgerError: A page is damaged.
+        """
+        ((found,),) = self.execute("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise LedgerError(self._damage(found.splitlines()[-1]))
+
     def hold_snapshot(self) -> None:
         """Show the ledger as it is now until it is closed, whatever another process writes."""
         self.execute("BEGIN")

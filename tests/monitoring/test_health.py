@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from batch.errors import LedgerError
 from batch.locations import LEDGER_FILE
 from batch.monitoring.health import check_health
 from batch.outbox import run_history
@@ -130,3 +131,13 @@ def test_a_watcher_has_one_entry_and_it_is_up_to_date(scene: Scene) -> None:
     assert (after.last_run.exit_code, after.last_run.counts) == (0, {"ok": 2, "failed": 1})  # type: ignore[union-attr]
     with closing(sqlite3.connect(scene.outbox / ".digitbox" / LEDGER_FILE)) as opened:
         assert opened.execute("SELECT COUNT(*) FROM runs").fetchone() == (1,)
+
+
+def test_damage_in_any_page_of_the_ledger_is_found(outbox: Path) -> None:
+    problems(outbox, run(1, 1))
+    ledger = outbox / ".digitbox" / LEDGER_FILE
+    content = ledger.read_bytes()
+    for page in range(0, len(content), 4096):
+        ledger.write_bytes(content[:page] + b"\xff" * 4096 + content[page + 4096 :])
+        with pytest.raises(LedgerError, match="is damaged"):
+            check_health((str(outbox),), outbox, NOON.timestamp())
