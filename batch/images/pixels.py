@@ -193,8 +193,9 @@ def decode_frames(buffer: Buffer, container: Container, first: int, last: int, m
     check_side(*size)
     with reporting():
         with buffer.patched(container) as content:
+            row = content[np.newaxis]  # OpenCV 4 reads WebP from a row alone
             _, animation = _heard(
-                container.kind, lambda: cv2.imdecodeanimation(content, first - 1, last - first + 1)
+                container.kind, lambda: cv2.imdecodeanimation(row, first - 1, last - first + 1)
             )
         greys: list[Page] = [_upright(to_grey(frame), container, max_pixels) for frame in animation.frames]
     missing = ImageError(Reason.DAMAGED, "the frame is missing")
