@@ -44,7 +44,8 @@ class Saying:
 
 
 def model_with(look: Shares, close: Shares, rules: LookRules = RULES) -> Model:
-    networks = Networks(Saying(look, 2.0), Saying(close, 1.0))
+    """Return a model whose second and third networks say the same."""
+    networks = Networks(Saying(look, 2.0), Saying(close, 1.0), Saying(close, 1.0))
     return Model(MANIFEST, Looks(networks, rules))
 
 

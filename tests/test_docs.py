@@ -33,6 +33,7 @@ OF_OTHER_PROGRAMS = {
         "--fashion",
         "--fields",
         "--numbers-of",
+        "--places",
     ),  # python -m batch.training
 }
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)

@@ -1,8 +1,8 @@
 """The looks: networks that see the scan itself.
 
 Most scans are easy, and a small network that sees the whole scan answers those alone. A larger network sees
-the others: first the whole scan, and if that is not enough, the place of the digit. After each look, all that
-was seen is weighed into one set of probabilities.
+the others. If that is not enough, another one sees the place of the digit. After each look, all that was seen
+is weighed into one set of probabilities.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from batch.inference import decision
 from batch.inference.decision import DIGITS, Decision, Logits
-from batch.inference.look_networks import CLASSES, PLACE, Networks, Seen
+from batch.inference.look_networks import CLASSES, PLACE, Networks
 from batch.inference.model_store import LOOK_COUNT
 from batch.inference.runtimes import Network
 from batch.preprocessing.blank import has_ink, has_strokes
@@ -223,7 +223,7 @@ class Looks:
 
     def look(self, pictures: Sequence[Grey]) -> npt.NDArray[np.float32]:
         """Return the logits of the small network, (n, 12), of pictures, uint8 (64, 64) each."""
-        return _ask(self.networks.look, pictures).logits
+        return _ask(self.networks.look, pictures)[0]
 
     def look_closer(self, greys: Sequence[Grey], pictures: Sequence[Grey]) -> Closer:
         """Let the larger network see whole scans, and say where their digits are.
@@ -232,12 +232,12 @@ class Looks:
             greys: Grey images, uint8 (height, width).
             pictures: Their pictures, uint8 (64, 64).
         """
-        seen = _ask(self.networks.close, pictures)
-        places = zip(greys, seen.places.tolist(), strict=True)
-        return Closer(seen.logits, [place_of(grey.shape, where) for grey, where in places])
+        logits, places = _ask(self.networks.close, pictures)
+        where = zip(greys, places.tolist(), strict=True)
+        return Closer(logits, [place_of(grey.shape, shares) for grey, shares in where])
 
     def look_at(self, greys: Sequence[Grey], places: Sequence[Place]) -> npt.NDArray[np.float32]:
-        """Let the larger network see parts of scans.
+        """Let the network for places see parts of scans.
 
         Args:
             greys: Grey images, uint8 (height, width).
@@ -247,7 +247,7 @@ class Looks:
             Logits, (n, 12).
         """
         parts = [look_input(cut(grey, place)) for grey, place in zip(greys, places, strict=True)]
-        return _ask(self.networks.close, parts).logits
+        return _ask(self.networks.place, parts)[0]
 
     def glance(self, pictures: Sequence[Grey]) -> list[Glance]:
         """Return what the first look says of pictures, uint8 (64, 64) each."""
@@ -262,7 +262,7 @@ class Looks:
         logits = self.look(pictures)
         glances = glances_of(self.rules.weigh([logits]))
         unsure = [row for row, glance in enumerate(glances) if glance.confidence < self.rules.above[0]]
-        closer = _ask(self.networks.close, [pictures[row] for row in unsure]).logits
+        closer = _ask(self.networks.close, [pictures[row] for row in unsure])[0]
         for row, glance in zip(unsure, glances_of(self.rules.weigh([logits[unsure], closer])), strict=True):
             glances[row] = glance
         return glances
@@ -341,15 +341,15 @@ def _unless_box(glance: Glance, picture: Grey) -> Glance:
     return glance._replace(confidence=0.0, none=glance.none + glance.confidence)
 
 
-def _ask(network: Network, pictures: Sequence[Grey]) -> Seen:
-    """Show pictures, uint8 (64, 64) each, to a network in chunks."""
+def _ask(network: Network, pictures: Sequence[Grey]) -> list[npt.NDArray[np.float32]]:
+    """Show pictures, uint8 (64, 64) each, to a network in chunks, and return its outputs."""
     chunks = [
         network.outputs(np.stack(pictures[start : start + CHUNK_SCANS])[..., None])
         for start in range(0, len(pictures), CHUNK_SCANS)
     ]
     if not chunks:
-        return Seen(np.zeros((0, CLASSES), np.float32), np.zeros((0, PLACE), np.float32))
-    return Seen(*(np.concatenate(parts) for parts in zip(*chunks, strict=True)))
+        return [np.zeros((0, columns), np.float32) for columns in (CLASSES, PLACE)]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
 def _prediction(glance: Glance) -> Prediction:

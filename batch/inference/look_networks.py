@@ -14,7 +14,7 @@ from batch.preprocessing.look import LOOK
 from batch.records import CLASSES_OF, Input, Manifest
 
 CLASSES = CLASSES_OF[Input.SCAN]  # the ten digits, several digits, no digit
-PLACE = 4  # numbers that say where the digit is, see `Seen.places`
+PLACE = 4  # numbers that say where the digit is, see `Networks`
 KERAS_UNIT = 128  # a Keras network sees (level - ground) / unit; the other has that in its first layer
 
 Pictures = npt.NDArray[np.uint8]
@@ -26,40 +26,33 @@ def scaled(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.asarray((pictures.astype(np.float32) - LOOK.ground) / KERAS_UNIT, np.float32)
 
 
-class Seen(NamedTuple):
-    """The output of a look for n pictures.
-
-    Attributes:
-        logits: Logits of the classes, float32 (n, 12).
-        places: Middle x, middle y, width and height of the digit as shares of the picture's side, float32
-            (n, 4). They mean nothing where there is not one digit.
-    """
-
-    logits: npt.NDArray[np.float32]
-    places: npt.NDArray[np.float32]
-
-
 class Networks(NamedTuple):
     """The networks of one model.
 
+    Each says the logits of the classes, float32 (n, 12). The first two also say where the digit is: middle x,
+    middle y, width and height as shares of the picture's side, float32 (n, 4). These mean nothing where there
+    is not one digit.
+
     Attributes:
         look: The small network, which sees each scan.
-        close: The larger network, which looks closer.
+        close: The larger network, which looks closer at the whole scan.
+        place: A network as large as that, which sees the place of the digit.
     """
 
     look: Network
     close: Network
+    place: Network
 
 
-def names(runtime: str) -> tuple[str, str]:
-    """Return the names of the files of both networks: of the look, and of the one that looks closer.
+def names(runtime: str) -> tuple[str, str, str]:
+    """Return the names of the files of the networks, in the order of `Networks`.
 
     Args:
         runtime: `litert` or `tensorflow`.
     """
     if runtime == "tensorflow":
-        return model_store.LOOK_KERAS_FILE, model_store.KERAS_FILE
-    return model_store.LOOK_FILE, model_store.TFLITE_FILE
+        return model_store.LOOK_KERAS_FILE, model_store.KERAS_FILE, model_store.PLACE_KERAS_FILE
+    return model_store.LOOK_FILE, model_store.TFLITE_FILE, model_store.PLACE_FILE
 
 
 def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str) -> Networks:
@@ -74,16 +67,17 @@ def build(files: Mapping[str, bytes], manifest: Manifest, runtime: str) -> Netwo
         ModelError: A network does not load, or does not fit the manifest.
         MissingExtraError: TensorFlow is not installed.
     """
-    look, close = (
-        runtimes.load(
-            files[name],
-            f"{name} of the model {manifest.name}",
-            runtime,
-            (LOOK.side_px, LOOK.side_px),
-            CLASSES,
-            PLACE,
-            keras_input=scaled,
+    outputs = (CLASSES, PLACE), (CLASSES, PLACE), (CLASSES,)
+    return Networks(
+        *(
+            runtimes.load(
+                files[name],
+                f"{name} of the model {manifest.name}",
+                runtime,
+                (LOOK.side_px, LOOK.side_px),
+                *columns,
+                keras_input=scaled,
+            )
+            for name, columns in zip(names(runtime), outputs, strict=True)
         )
-        for name in names(runtime)
     )
-    return Networks(look, close)

@@ -26,13 +26,14 @@ KERAS_FILE = "model.keras"  # float32; read with `--runtime tensorflow`
 TFLITE_FILE = "model.tflite"  # int8; read by default
 LOOK_KERAS_FILE = "look.keras"  # float32; of a model of scans: the look, which sees each scan first
 LOOK_FILE = "look.tflite"  # int8; the look, too
+PLACE_KERAS_FILE = "place.keras"  # float32; of a model of scans: what sees the place of the digit
+PLACE_FILE = "place.tflite"  # int8; that, too
 NUMBERS_FILE = "numbers.tflite"  # int8; the reader of numbers, which sees a whole line
 NETWORK_FILES = {
-    Input.SCAN: (LOOK_FILE, LOOK_KERAS_FILE, TFLITE_FILE, KERAS_FILE),
+    Input.SCAN: (LOOK_FILE, LOOK_KERAS_FILE, TFLITE_FILE, KERAS_FILE, PLACE_FILE, PLACE_KERAS_FILE),
     Input.DIGIT: (TFLITE_FILE, KERAS_FILE),
 }  # that a model has
-# Of a model of scans: the small network, and the larger one at the whole scan and at the digit.
-LOOK_COUNT = 3
+LOOK_COUNT = 3  # of a model of scans: the small network, the larger one, and that for the place of the digit
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # safe as a folder name on every system
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from batch.errors import RunError
 from batch.terminal.number_types import Number, Whole
 from batch.training.look.weigh import SCENES
 
-NUMBERS_FOLDER = "numbers"  # in that of the training
+PLACE_FOLDER, NUMBERS_FOLDER = "place", "numbers"  # in that of the training
 HELD_OUT_FIELDS = 48_000  # of 24,000, two dozen errors made the threshold, and it differed from draw to draw
 
 
@@ -24,7 +25,14 @@ HELD_OUT_FIELDS = 48_000  # of 24,000, two dozen errors made the threshold, and 
     type=Whole(min=1),
     default=12_000_000,
     show_default=True,
-    help="Pictures that each look sees.",
+    help="Pictures that each network for whole scans sees.",
+)
+@click.option(
+    "--places",
+    type=Whole(min=1),
+    default=2_500_000,
+    show_default=True,
+    help="Pictures that the network for the place of the digit sees.",
 )
 @click.option(
     "--fields",
@@ -89,6 +97,7 @@ def main(
     sources: Path,
     out: Path,
     images: int,
+    places: int,
     fields: int,
     numbers_of: Path | None,
     fashion: Path | None,
@@ -103,11 +112,12 @@ def main(
 ) -> None:
     """Train the default model on the data sets in SOURCES, and write its folder to OUT/cnn.
 
-    First come the looks, then the reader of numbers. A training that was killed goes on from its last
-    checkpoint if you start it again with the same options.
+    First come the looks at whole scans, then that at the place of the digit, then the reader of numbers.
+    A training that was killed goes on from its last checkpoint if you start it again with the same options.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # The processes that render import this module, and need no TensorFlow.
+    from batch.training.look import place
     from batch.training.look import train as looks
     from batch.training.look.packing import DataPaths, pack_once
     from batch.training.numbers import finish
@@ -116,21 +126,19 @@ def main(
     workers = workers or max(1, (os.cpu_count() or 2) - 1)
     try:
         packed = pack_once(DataPaths.in_folder(sources, fashion), out, _say)
-        folder = numbers_of or looks.train(
-            packed,
-            out,
-            looks.Options(
-                images=images,
-                batch=batch,
-                fresh=fresh,
-                workers=workers,
-                held_out=held_out,
-                scenes=scenes,
-                seed=seed,
-                checkpoint_seconds=checkpoint_seconds,
-            ),
-            _say,
-        )
+        folder = numbers_of
+        if folder is None:
+            common: dict[str, Any] = {
+                "batch": batch,
+                "fresh": fresh,
+                "workers": workers,
+                "scenes": scenes,
+                "seed": seed,
+                "checkpoint_seconds": checkpoint_seconds,
+            }
+            of_wholes = looks.Options(images=images, held_out=held_out, **common)
+            folder = looks.train(packed, out, of_wholes, _say)
+            place.make(packed, out / PLACE_FOLDER, folder, place.Options(places=places, **common), _say)
         options = numbers.Options(
             fields=fields, workers=workers, seed=seed, checkpoint_seconds=checkpoint_seconds
         )

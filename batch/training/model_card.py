@@ -98,9 +98,9 @@ def _thresholds(manifest: Manifest) -> list[str]:
 
 def _looks(manifest: Manifest) -> list[str]:
     return [
-        "Two networks see the scan itself, in 64x64 pixels. They know the ten digits, *several digits* and"
-        " *no digit*. A small one answers most scans alone. A larger one sees the others: first the whole"
-        " scan, then the place of the digit.",
+        "Three networks see the scan itself, in 64x64 pixels. They know the ten digits, *several digits* and"
+        " *no digit*. A small one answers most scans alone. A larger one sees the others. If that is not"
+        " enough, a third one sees the place of the digit.",
         "",
         *([f"The training went on from the model `{manifest.start}`."] if manifest.start else []),
         manifest.look_training,
@@ -123,7 +123,7 @@ def _rules(manifest: Manifest) -> list[str]:
         *(
             f"| {look} | {', '.join(f'{weight:g}' for weight in weights)} | {above:g} |"
             for look, weights, above in zip(
-                ("the small network", "the larger one, whole scan", "the larger one, place of the digit"),
+                ("the small network", "the larger one", "the one for the place of the digit"),
                 manifest.look_weights,
                 (*manifest.look_above, manifest.review_below),
                 strict=True,

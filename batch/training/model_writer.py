@@ -17,6 +17,7 @@ from batch.inference.model_store import (
     MANIFEST,
     NAME_PATTERN,
     NUMBERS_FILE,
+    PLACE_FILE,
     TFLITE_FILE,
     digest,
 )
@@ -40,7 +41,8 @@ def version_of(name: str, files: Mapping[str, bytes]) -> str:
         name: Name of the model.
         files: Content by file name.
     """
-    return f"{name}-{digest(files[TFLITE_FILE] + files.get(LOOK_FILE, b''))[:8]}"
+    weights = (files.get(file, b"") for file in (TFLITE_FILE, LOOK_FILE, PLACE_FILE))
+    return f"{name}-{digest(b''.join(weights))[:8]}"
 
 
 def numbers_version_of(name: str, digests: Mapping[str, str]) -> str:

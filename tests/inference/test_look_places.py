@@ -28,10 +28,9 @@ def test_only_an_unsure_look_looks_closer_and_at_the_place() -> None:
     (sight,) = unsure.looks.see([scan])
     assert sight.place is not None and len(sight.glances) == 3
     assert 38 >= sight.place.left > 20 and 42 <= sight.place.right < 60
-    close = unsure.looks.networks.close
-    assert isinstance(close, Saying)
-    whole, near = close.pictures[:2]
-    assert (near > 200).mean() > 3 * (whole > 200).mean() > 0
+    _, close, place = unsure.looks.networks
+    assert isinstance(close, Saying) and isinstance(place, Saying)
+    assert (place.pictures[0] > 200).mean() > 3 * (close.pictures[0] > 200).mean() > 0
 
 
 @pytest.mark.parametrize("upright", [False, True])
@@ -145,8 +144,8 @@ def test_a_small_digit_in_doubt_is_looked_at_alone(
 ) -> None:
     scan = np.full((200, 300), 230, np.uint8)
     cv2.line(scan, (140, 90), (150, 112), 20, 4)
-    networks = Networks(SayingBySize(whole, part, 2.0), SayingBySize(whole, part, 1.0))
-    (sight,) = Looks(networks, RULES).see([scan])
+    close = SayingBySize(whole, part, 1.0)
+    (sight,) = Looks(Networks(SayingBySize(whole, part, 2.0), close, close), RULES).see([scan])
     assert sight.decision.status is status
     seen = sight.decision.prediction
     assert (None if status is Status.REFUSED or seen is None else seen.label) == label
@@ -159,5 +158,6 @@ def test_only_a_small_digit_is_looked_for_in_a_line(
 ) -> None:
     asked: list[Grey] = []
     monkeypatch.setattr(look, "small_line_of", asked.append)
-    Looks(Networks(Saying(UNSURE, 2.0), Saying(UNSURE, 1.0, side)), RULES).see([two()])
+    close = Saying(UNSURE, 1.0, side)
+    Looks(Networks(Saying(UNSURE, 2.0), close, close), RULES).see([two()])
     assert len(asked) == count

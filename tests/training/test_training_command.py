@@ -22,13 +22,25 @@ from batch.training.__main__ import main
 from batch.training.evaluation.number_scans import LAYOUTS
 from batch.training.look import weigh
 from batch.training.look.evaluate import NUMBERS
+from batch.training.look.model_folder import KERAS_FILES, LITERT_FILES
 from batch.training.work_folder import load
 from command import ROOT
 
 STEPS = 24
 OPTIONS = (
     *("--images", f"{16 * STEPS}", "--batch", "16", "--workers", "1"),
-    *("--held-out", "150", "--scenes", "100", "--fields", "400", "--held-out-fields", "150"),
+    *(
+        "--places",
+        "64",
+        "--held-out",
+        "150",
+        "--scenes",
+        "100",
+        "--fields",
+        "400",
+        "--held-out-fields",
+        "150",
+    ),
 )
 
 
@@ -82,6 +94,7 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
     import keras
 
     from batch.training.look import convert
+    from batch.training.look.networks import NETWORKS
 
     out, _, _ = trained
     content: dict[str, Any] = json.loads((out / "look.json").read_text())
@@ -92,10 +105,11 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
     assert content["thresholds"].keys() == {"0.003", "0.001"}
     assert content["temperature"] > 0
     pictures = load(out / "held_out.npz")["records"]["picture"]
-    for name in ("look", "model"):
-        model = keras.saving.load_model(out / "cnn" / f"{name}.keras")
-        logits, _ = convert.keras_outputs(model, pictures)
-        int8_logits, _ = convert.litert_outputs((out / "cnn" / f"{name}.tflite").read_bytes(), pictures)
+    for name, network in NETWORKS.items():
+        model = keras.saving.load_model(out / "cnn" / KERAS_FILES[name])
+        logits = convert.keras_outputs(model, pictures)["logits"]
+        int8 = (out / "cnn" / LITERT_FILES[name]).read_bytes()
+        int8_logits = convert.litert_outputs(int8, pictures, network)["logits"]
         assert np.abs(int8_logits - logits).mean() < 0.15 * logits.std()
     assert sorted(path.name for path in out.iterdir()) == [
         "checkpoint.npz",
@@ -107,6 +121,7 @@ def test_a_training_writes_all_files(trained: tuple[Path, int, str]) -> None:
         "look.json",
         "numbers",
         "options.json",
+        "place",
         "sources.npz",
     ]
 
@@ -117,6 +132,7 @@ def test_a_training_ends_with_a_model(trained: tuple[Path, int, str], tmp_path: 
     shutil.copytree(trained[0] / "cnn", folder)
     manifest = model_store.load_manifest(folder)
     assert f"{16 * STEPS} pictures" in manifest.look_training
+    assert "place of the digit saw 64 pictures" in manifest.look_training
     assert "100 held-out scenes" in manifest.look_fit
     assert manifest.look_fit in (folder / "card.md").read_text()
     assert models.load(folder).looks is not None
@@ -139,6 +155,17 @@ def test_the_model_of_a_training_reads_numbers(trained: tuple[Path, int, str]) -
     reader = models.load(folder, digits=ANY).numbers
     assert reader is not None
     assert len(reader.spell([np.full((40, width), 48, np.uint8) for width in WIDTHS_PX])) == len(WIDTHS_PX)
+
+
+@pytest.mark.slow
+def test_a_finished_place_stays_as_it_is(trained: tuple[Path, int, str]) -> None:
+    from batch.training.look import place
+
+    out = trained[0]
+    before = (out / "cnn" / "manifest.json").read_bytes()
+    options = place.Options(64, 16, 0.5, 1, 100, 1, 180.0)
+    place.make(out / "sources.npz", out / "place", out / "cnn", options, print)
+    assert (out / "cnn" / "manifest.json").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from batch.inference.look_networks import CLASSES, PLACE, scaled
+from batch.inference.look_networks import scaled
 from batch.inference.runtimes import LiteRt
 from batch.preprocessing.look import SIDE_PX
 from batch.training import litert
+from batch.training.look.model_folder import KERAS_FILES, LITERT_FILES
 from batch.training.look.networks import NORM_EPSILON, Network
 
 Weights = npt.NDArray[np.float32]
@@ -29,10 +30,10 @@ def fold(model: Any, network: Network) -> Any:
 
     Args:
         model: Model of `networks.build`, with trained weights.
-        network: Its shape.
+        network: Its shape; what else than its outputs the model says is left out.
 
     Returns:
-        Keras model with the layers `conv0`, `conv1`, ..., `dense`, `logits` and `place`.
+        Keras model with the layers `conv0`, `conv1`, ..., `dense`, `logits` and, if it has that, `place`.
     """
     x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
     for index, (filters, stride) in enumerate(network.layers):
@@ -40,11 +41,8 @@ def fold(model: Any, network: Network) -> Any:
         x = keras.layers.Conv2D(filters, kernel, stride, "same", activation="relu", name=f"conv{index}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dense(network.dense, activation="relu", name="dense")(x)
-    outputs = {
-        "logits": keras.layers.Dense(CLASSES, name="logits"),
-        "place": keras.layers.Dense(PLACE, name="place"),
-    }
-    result = keras.Model(inputs, {name: layer(x) for name, layer in outputs.items()})
+    outputs = {name: keras.layers.Dense(columns, name=name)(x) for name, columns in network.outputs.items()}
+    result = keras.Model(inputs, outputs)
     for index in range(len(network.layers)):
         result.get_layer(f"conv{index}").set_weights(_folded(model, f"conv{index}", f"norm{index}"))
     result.get_layer("dense").set_weights(_folded(model, "dense", "dense_norm"))
@@ -66,7 +64,7 @@ def _in_blocks(folded: Any) -> Any:
             kernel, bias = layer.get_weights()
             kernels[layer.name] = [_kernel_in_blocks(kernel), bias]
         new = type(layer).from_config(config)
-        if layer.name in ("logits", "place"):
+        if layer.name in folded.output_names:
             outputs[layer.name] = new(x)
         else:
             x = new(x)
@@ -112,18 +110,37 @@ def int8_bytes(folded: Any, calibration: Pictures) -> bytes:
     return litert.int8_bytes(_in_blocks(folded), [*calibration[:CALIBRATION]])
 
 
-def keras_outputs(model: Any, pictures: Pictures) -> tuple[Weights, Weights]:
-    """Return logits, (n, 12), and places, (n, 4), of a Keras model."""
+def files_of(name: str, folded: Any, calibration: Pictures) -> dict[str, bytes]:
+    """Return the content of both files of a network, Keras and LiteRT, by file name.
+
+    Args:
+        name: Name of the network.
+        folded: Result of `fold`.
+        calibration: Pictures like those it will see.
+    """
+    return {
+        KERAS_FILES[name]: litert.keras_bytes(folded),
+        LITERT_FILES[name]: int8_bytes(folded, calibration),
+    }
+
+
+def keras_outputs(model: Any, pictures: Pictures) -> dict[str, Weights]:
+    """Return the outputs of a Keras model by name: logits, (n, 12), and place, (n, 4), if it says that."""
     outputs = [model(scaled(chunk), training=False) for chunk in _chunks(pictures)]
-    logits, places = ([np.asarray(output[name]) for output in outputs] for name in ("logits", "place"))
-    return np.concatenate(logits), np.concatenate(places)
+    return {name: np.concatenate([np.asarray(output[name]) for output in outputs]) for name in outputs[0]}
 
 
-def litert_outputs(content: bytes, pictures: Pictures) -> tuple[Weights, Weights]:
-    """Return logits, (n, 12), and places, (n, 4), of the content of a LiteRT file."""
-    network = LiteRt(content, "the network", CLASSES, PLACE)
-    logits, places = zip(*map(network.outputs, _chunks(pictures)), strict=True)
-    return np.concatenate(logits), np.concatenate(places)
+def litert_outputs(content: bytes, pictures: Pictures, network: Network) -> dict[str, Weights]:
+    """Return the outputs of the content of a LiteRT file by name, as `keras_outputs` does.
+
+    Args:
+        content: Content of the file.
+        pictures: The pictures.
+        network: Shape of the network.
+    """
+    runtime = LiteRt(content, "the network", *network.outputs.values())
+    parts = zip(*map(runtime.outputs, _chunks(pictures)), strict=True)
+    return dict(zip(network.outputs, map(np.concatenate, parts), strict=True))
 
 
 def _chunks(pictures: Pictures) -> Iterator[npt.NDArray[np.uint8]]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from batch.inference.look import NONE, SEVERAL, cut
-from batch.inference.look_networks import CLASSES, scaled
+from batch.inference.look_networks import CLASSES, PLACE, scaled
 from batch.preprocessing.look import look_input, place_of
 from batch.records import Grey
 from batch.training.data.datasets import NOT_A_DIGIT
@@ -70,7 +70,7 @@ class Lessons(NamedTuple):
     Attributes:
         pictures: Pictures, uint8 (n, 64, 64).
         logits: Logits of the old network, float32 (n, 12).
-        places: Its places of the digit, float32 (n, 4).
+        places: Its places of the digit, float32 (n, 4); zeros if it says none.
         allowed: The classes that the label allows, bool (n, 12); all of them without a label.
     """
 
@@ -98,7 +98,7 @@ def go_on(
     """Train the looks further.
 
     Args:
-        old: Keras model of each network by name, `look` and `close`.
+        old: Keras model of each network by name, see `networks.NETWORKS`.
         own: The user's scans with their labels, 0 to 9 or `NOT_A_DIGIT`.
         drawn: Scans that digitbox has drawn.
         seed: Seed of all chance.
@@ -146,25 +146,18 @@ def _lessons_of(
     old: dict[str, Any], greys: Sequence[Grey], allowed: npt.NDArray[np.bool_]
 ) -> dict[str, Lessons]:
     wholes = np.stack([look_input(grey) for grey in greys])
-    look_logits, look_places = keras_outputs(old["look"], wholes)
-    logits, places = keras_outputs(old["close"], wholes)
+    seen = {name: keras_outputs(old[name], wholes) for name in ("look", "close")}
     nears = np.stack(
         [
             look_input(cut(grey, place_of(grey.shape, place)))
-            for grey, place in zip(greys, places.tolist(), strict=True)
+            for grey, place in zip(greys, seen["close"]["place"].tolist(), strict=True)
         ]
     )
-    near_logits, near_places = keras_outputs(old["close"], nears)
+    lessons = {name: Lessons(wholes, said["logits"], said["place"], allowed) for name, said in seen.items()}
     near_allowed = allowed | allowed[:, SEVERAL:].any(axis=1, keepdims=True)  # a part of several may be one
-    return {
-        "look": Lessons(wholes, look_logits, look_places, allowed),
-        "close": Lessons(
-            np.concatenate([wholes, nears]),
-            np.concatenate([logits, near_logits]),
-            np.concatenate([places, near_places]),
-            np.concatenate([allowed, near_allowed]),
-        ),
-    }
+    logits = keras_outputs(old["place"], nears)["logits"]
+    no_places = np.zeros((len(nears), PLACE), np.float32)
+    return lessons | {"place": Lessons(nears, logits, no_places, near_allowed)}
 
 
 def _allowed(labels: Sequence[int | None]) -> npt.NDArray[np.bool_]:
@@ -197,8 +190,9 @@ def _train(
                 tf.reduce_mean(label_loss)
                 + SETTINGS.weight_of_old * _divergence(own_part[1], own_logits)
                 + _divergence(drawn_part[1], drawn_logits)
-                + tf.reduce_mean(tf.abs(out["place"] - places))
             )
+            if "place" in out:
+                loss += tf.reduce_mean(tf.abs(out["place"] - places))
         optimiser.apply(tape.gradient(loss, [weight.value for weight in weights]), weights)
         return loss
 

@@ -11,8 +11,16 @@ from batch.training.data.datasets import MNIST_LICENCE, NO_LICENCE
 from batch.training.look import weigh
 from batch.training.look.sources import Packed
 
-KERAS_FILES = {"look": model_store.LOOK_KERAS_FILE, "close": model_store.KERAS_FILE}  # by network
-LITERT_FILES = {"look": model_store.LOOK_FILE, "close": model_store.TFLITE_FILE}
+KERAS_FILES = {
+    "look": model_store.LOOK_KERAS_FILE,
+    "close": model_store.KERAS_FILE,
+    "place": model_store.PLACE_KERAS_FILE,
+}  # by network
+LITERT_FILES = {
+    "look": model_store.LOOK_FILE,
+    "close": model_store.TFLITE_FILE,
+    "place": model_store.PLACE_FILE,
+}
 DATASETS = (
     {"name": "MNIST training images", "licence": MNIST_LICENCE},
     {"name": "USPS training images", "licence": NO_LICENCE},

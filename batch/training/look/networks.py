@@ -1,7 +1,8 @@
-"""The networks of the look in Keras: plain convolutions on the whole scan."""
+"""The networks of the looks in Keras: plain convolutions on a scan or a part of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +23,22 @@ class Network:
         layers: Filters and stride of each convolution; the first is 6x6, the others 3x3.
         dense: Units of the dense layer.
         peak_rate: Highest learning rate.
+        outputs: Columns of each output by name.
     """
 
     layers: tuple[tuple[int, int], ...]
     dense: int
     peak_rate: float
+    outputs: Mapping[str, int]
 
 
-# Of a ladder of 4, 10 and 40 million products, see docs/training.md, these two are in use.
+_LARGER = (24, 2), (32, 1), (64, 2), (64, 1), (96, 2), (128, 1), (160, 2), (192, 1)
+_WHOLE = {"logits": CLASSES, "place": PLACE}  # of a network that sees the whole scan
+# Of a ladder of 4, 10 and 40 million products, see docs/training.md, the first and the last are in use.
 NETWORKS = {
-    "look": Network(((12, 2), (24, 2), (48, 2), (56, 1), (96, 2)), 64, 3e-3),
-    "close": Network(((24, 2), (32, 1), (64, 2), (64, 1), (96, 2), (128, 1), (160, 2), (192, 1)), 96, 2e-3),
+    "look": Network(((12, 2), (24, 2), (48, 2), (56, 1), (96, 2)), 64, 3e-3, _WHOLE),
+    "close": Network(_LARGER, 96, 2e-3, _WHOLE),
+    "place": Network(_LARGER, 96, 4e-4, {"logits": CLASSES}),
 }
 
 
@@ -40,7 +46,8 @@ def build(network: Network) -> Any:
     """Build a Keras model with fresh weights.
 
     Returns:
-        Model from (n, 64, 64, 1), see `look_networks.scaled`, to logits (n, 12) and place (n, 4) by name.
+        Model from (n, 64, 64, 1), see `look_networks.scaled`, to logits (n, 12), and for a network that sees
+        whole scans to place (n, 4), by name.
     """
     x = inputs = keras.Input((SIDE_PX, SIDE_PX, 1), name="scan")
     for index, (filters, stride) in enumerate(network.layers):
@@ -61,8 +68,8 @@ def build(network: Network) -> Any:
     x = _norm("dense_norm")(x)
     x = keras.layers.ReLU(name="dense_relu")(x)
     outputs = {
-        "logits": keras.layers.Dense(CLASSES, kernel_initializer=_initializer(), name="logits")(x),
-        "place": keras.layers.Dense(PLACE, kernel_initializer=_initializer(), name="place")(x),
+        name: keras.layers.Dense(columns, kernel_initializer=_initializer(), name=name)(x)
+        for name, columns in network.outputs.items()
     }
     return keras.Model(inputs, outputs)
 

@@ -19,7 +19,7 @@ from batch.intervals import wilson_interval
 from batch.preprocessing.look import look_input
 from batch.records import Grey, Manifest
 from batch.text import count
-from batch.training import litert, model_card, model_writer, versions
+from batch.training import model_card, model_writer, versions
 from batch.training.data import own_scans
 from batch.training.data.datasets import NOT_A_DIGIT
 from batch.training.data.own_scans import OwnScan
@@ -27,7 +27,7 @@ from batch.training.evaluation import compare, evaluate
 from batch.training.evaluation.compare import Tested
 from batch.training.look import convert, further
 from batch.training.look.drawn_sources import drawn_sources
-from batch.training.look.model_folder import KERAS_FILES, LITERT_FILES
+from batch.training.look.model_folder import KERAS_FILES
 from batch.training.look.scenes import Renderer
 from batch.training.look.weigh import RISKS, with_rules
 from batch.training.progress import Progress
@@ -144,8 +144,10 @@ def _export(new: dict[str, Any], greys: Sequence[Grey], seed: int) -> dict[str, 
     """Return the files of the networks; the ranges of int8 come from some of the scans."""
     chosen = np.random.default_rng(seed).permutation(len(greys))[: convert.CALIBRATION]
     pictures = np.stack([look_input(greys[index]) for index in chosen.tolist()])
-    files = {file: litert.keras_bytes(new[name]) for name, file in KERAS_FILES.items()}
-    return files | {file: convert.int8_bytes(new[name], pictures) for name, file in LITERT_FILES.items()}
+    files: dict[str, bytes] = {}
+    for name, network in new.items():
+        files |= convert.files_of(name, network, pictures)
+    return files
 
 
 def _stricter(
@@ -180,7 +182,7 @@ def _say_training(training: Sequence[OwnScan], seed: int) -> str:
     """Say in words how the networks were trained further."""
     settings = further.SETTINGS
     return (
-        f"Then {len(training)} own scans trained both networks for {settings.steps} steps more, with seed"
+        f"Then {len(training)} own scans trained each network for {settings.steps} steps more, with seed"
         f" {seed}. On {settings.scenes:,} drawn scans they learnt the answers of the networks before. A fifth"
         " of the own scans was held out."
     )

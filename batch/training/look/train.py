@@ -14,14 +14,15 @@ import tensorflow as tf
 
 from batch.inference.look_networks import scaled
 from batch.storage import durable
-from batch.training import litert, work_folder
+from batch.training import work_folder
 from batch.training.farm import CALIBRATION_WORKER, Farm, seed_of
 from batch.training.look import convert, evaluate, model_folder, records
 from batch.training.look.augment import augment
 from batch.training.look.members import Member
 from batch.training.look.mixture import SEVERAL
+from batch.training.look.networks import NETWORKS
 from batch.training.look.pool import Pool
-from batch.training.look.records import RecordMaker
+from batch.training.look.records import RECORD, RecordMaker
 from batch.training.look.scenes import Renderer
 from batch.training.look.sources import Packed, Sources
 from batch.training.loop import Loop
@@ -30,6 +31,7 @@ from batch.training.progress import Progress
 TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
 DISTIL_FROM = 0.12  # part of the training after which the teacher knows more than the student
 FIRST_BATCHES = 8  # that the pool holds before the first step
+PLACES = NETWORKS["place"]
 HELD_OUT_SEED = 900_001  # of the held-out scenes
 HELD_OUT_FILE = "held_out.npz"
 NAME = "cnn"  # of the model, and of its folder in that of the training
@@ -66,9 +68,10 @@ class Options:
 
 
 def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
-    """Train both networks and write their model, or go on where a training in this folder was stopped.
+    """Train the networks for whole scans and write a model, or go on where a training here was stopped.
 
-    The smaller one also learns the logits of the larger one, after a while.
+    The smaller one also learns the logits of the larger one, after a while. In the model, the larger one
+    sees the place of the digit, too, until `batch.training.look.place` trains a network for that.
 
     Args:
         sources: File of the packed data sets, see `batch.training.look.packing`.
@@ -92,7 +95,7 @@ def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
     files = _write_networks(run, packed, say)
     say("fitting weights and thresholds")
     training = (
-        f"`batch.training` trained them with seed {options.seed}, on {run.seen:,} pictures of"
+        f"`batch.training` trained both with seed {options.seed}, on {run.seen:,} pictures of"
         f" {run.rendered:,} rendered scenes, in {run.starts} starts. The look also learnt from"
         " the larger network. What is held out is the same in each training, see docs/training.md."
     )
@@ -105,7 +108,7 @@ class _Run(Loop):
     def __init__(self, sources: Path, folder: Path, options: Options, say: Progress) -> None:
         self.members = [Member(name) for name in (TEACHER, STUDENT)]
         super().__init__(folder, self.members, options.images, "images", options.checkpoint_seconds, say)
-        self.options, self._sources, self._pool = options, sources, Pool()
+        self.options, self._sources, self._pool = options, sources, Pool(RECORD)
 
     def open_farm(self) -> Farm:
         options = self.options
@@ -159,15 +162,19 @@ def _write_networks(run: _Run, packed: Packed, say: Progress) -> dict[str, bytes
     seed = seed_of(options.seed, 0, CALIBRATION_WORKER)
     ranges, _ = RecordMaker(Renderer(Sources(packed), seed)).make(convert.CALIBRATION)
     numbers = evaluate.numbers(Sources(packed, held_out=True))
-    files = {}
+    files: dict[str, bytes] = {}
     for member in run.members:
-        model = convert.fold(member.averaged(), member.network)
-        int8 = convert.int8_bytes(model, ranges["picture"])
-        files[model_folder.KERAS_FILES[member.name]] = litert.keras_bytes(model)
-        files[model_folder.LITERT_FILES[member.name]] = int8
-        logits, places = convert.litert_outputs(int8, scenes["picture"])
+        averaged = member.averaged()
+        if member.name == TEACHER:
+            files |= convert.files_of("place", convert.fold(averaged, PLACES), ranges["picture"])
+        model = convert.fold(averaged, member.network)
+        files |= convert.files_of(member.name, model, ranges["picture"])
+        int8 = files[model_folder.LITERT_FILES[member.name]]
+        found = convert.litert_outputs(int8, scenes["picture"], member.network)
+        logits, places = found["logits"], found["place"]
         temperature, thresholds = evaluate.fit(logits, scenes["label"])
-        same = logits.argmax(axis=1) == convert.keras_outputs(model, scenes["picture"])[0].argmax(axis=1)
+        exact = convert.keras_outputs(model, scenes["picture"])["logits"]
+        same = logits.argmax(axis=1) == exact.argmax(axis=1)
         off = np.abs(places[:, :2] - scenes["box"][:, :2])[~np.isnan(scenes["box"][:, 0])]
         content = {
             "temperature": temperature,
@@ -176,7 +183,7 @@ def _write_networks(run: _Run, packed: Packed, say: Progress) -> dict[str, bytes
             | {"same_class_in_float": int(same.sum()), "place_error": round(float(off.mean()), 5)},
             "numbers": {
                 layout: evaluate.figures(
-                    convert.litert_outputs(int8, pictures)[0],
+                    convert.litert_outputs(int8, pictures, member.network)["logits"],
                     np.full(len(pictures), SEVERAL, np.uint8),
                     temperature,
                     thresholds,

@@ -1,6 +1,6 @@
 """The command that fits weights and thresholds: `python -m batch.training.look.weigh MODEL_DIR SOURCES`.
 
-It renders held-out scenes, lets both networks of the model see them, and fits how they are weighed.
+It renders held-out scenes, lets the networks of the model see them, and fits how they are weighed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from batch.training.look.scenes import Renderer
 from batch.training.look.sources import Packed, Sources
 
 SEED = 700_001  # of the scenes; no training and no other figure uses it
-SCENES = 16_000
+SCENES = 48_000  # of fewer, a dozen errors would make a threshold
 # The highest share of wrong answers among those of each look; the last is that among all that is ok.
 RISKS = (0.001, 0.003, 0.003)
 # How often several digits and no digit occur in people's folders, beside the scenes: 13% and 5% of all then.
@@ -75,11 +75,12 @@ def see(looks: Looks, renderer: Renderer, count: int) -> Seen:
     )
 
 
-def fit(seen: Seen) -> tuple[LookRules, dict[str, Any]]:
+def fit(seen: Seen, before: LookRules | None = None) -> tuple[LookRules, dict[str, Any]]:
     """Fit weights and thresholds.
 
     Args:
         seen: What was seen of held-out scenes.
+        before: Rules of which those for all looks but the last stay; None to fit all.
 
     Returns:
         The rules, and figures of the same scenes.
@@ -95,15 +96,24 @@ def fit(seen: Seen) -> tuple[LookRules, dict[str, Any]]:
     figures: dict[str, Any] = {"scenes": len(labels), "digits": int(is_digit.sum()), "answered": []}
     for looks, risk in enumerate(RISKS, start=1):
         parts = [logits[unsure] for logits in seen.logits[:looks]]
-        weights = fit_weights(parts, labels[unsure], rules.prior, counts[unsure])
-        rules = dataclasses.replace(rules, weights=(*rules.weights, tuple(weights.tolist())))
+        stays = None if looks == len(RISKS) else before
+        weights = (
+            tuple(fit_weights(parts, labels[unsure], rules.prior, counts[unsure]).tolist())
+            if stays is None
+            else stays.weights[looks - 1]
+        )
+        rules = dataclasses.replace(rules, weights=(*rules.weights, weights))
         likely = decision.probabilities(rules.weigh(parts), "softmax", 1.0)
         confidences[unsure] = likely[:, :SEVERAL].max(axis=1)
         right[unsure] = likely[:, :SEVERAL].argmax(axis=1) == labels[unsure]
         # What was answered before comes first. It counts for the risk of the last look, which is that of all.
         counted = unsure | answered if looks == len(RISKS) else unsure
-        above = calibration.threshold_for_risk(
-            (confidences + answered)[counted], right[counted], risk, counts[counted]
+        above = (
+            calibration.threshold_for_risk(
+                (confidences + answered)[counted], right[counted], risk, counts[counted]
+            )
+            if stays is None
+            else stays.above[looks - 1]
         )
         rules = dataclasses.replace(rules, above=(*rules.above, min(1.0, above)))
         if looks == len(RISKS):
@@ -200,7 +210,13 @@ def weigh(model_dir: Path, sources: Path, count: int) -> str:
     return manifest.look_fit
 
 
-def fitted(manifest: Manifest, files: Mapping[str, bytes], packed: Packed, count: int) -> Manifest:
+def fitted(
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    packed: Packed,
+    count: int,
+    before: LookRules | None = None,
+) -> Manifest:
     """Return the manifest of a model with weights and thresholds fitted on held-out scenes.
 
     Args:
@@ -208,11 +224,12 @@ def fitted(manifest: Manifest, files: Mapping[str, bytes], packed: Packed, count
         files: Content of its networks by file name.
         packed: The packed data sets.
         count: Held-out scenes to render.
+        before: Rules of which those for all looks but the last stay; None to fit all.
     """
     looks = models.build(files, manifest, "litert").looks
     assert looks is not None
     seen = see(looks, Renderer(Sources(packed, held_out=True), SEED), count)
-    rules, figures = fit(seen)
+    rules, figures = fit(seen, before)
     return with_rules(manifest, rules, say(figures))
 
 

@@ -21,7 +21,7 @@ from command import ROOT
 
 
 def test_the_pool_holds_the_latest_scenes() -> None:
-    pool = Pool(capacity=100)
+    pool = Pool(RECORD, capacity=100)
     for label in range(15):
         records = np.zeros(10, RECORD)
         records["label"] = label
@@ -61,12 +61,13 @@ def test_int8_agrees_with_keras() -> None:
         ]
     )
     pictures = rng.integers(0, 256, (60, 64, 64)).astype(np.uint8)
-    logits, places = convert.keras_outputs(model, pictures)
+    exact = convert.keras_outputs(model, pictures)
     folded = convert.fold(model, network)
-    np.testing.assert_allclose(convert.keras_outputs(folded, pictures)[0], logits, atol=1e-4)
-    int8_logits, int8_places = convert.litert_outputs(convert.int8_bytes(folded, pictures), pictures)
-    assert np.abs(int8_logits - logits).mean() < 0.1 * logits.std()
-    assert np.abs(int8_places - places).mean() < 0.1 * places.std() + 0.02
+    np.testing.assert_allclose(convert.keras_outputs(folded, pictures)["logits"], exact["logits"], atol=1e-4)
+    rounded = convert.litert_outputs(convert.int8_bytes(folded, pictures), pictures, network)
+    assert exact.keys() == rounded.keys() == network.outputs.keys()
+    for name, rounding in (("logits", 0.0), ("place", 0.02)):
+        assert np.abs(rounded[name] - exact[name]).mean() < 0.1 * exact[name].std() + rounding
 
 
 @pytest.mark.slow

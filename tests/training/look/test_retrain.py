@@ -119,7 +119,7 @@ def test_the_new_model_is_a_whole_one(trained: tuple[Path, str]) -> None:
     assert manifest.numbers_version.startswith("office-numbers-")  # the looks that it needs are new
     assert manifest.metrics.keys() == {"own scans held out", "scans that digitbox draws"}
     card = (folder / "card.md").read_text()
-    assert "own scans trained both networks for 30 steps" in card and start.version in card
+    assert "own scans trained each network for 30 steps" in card and start.version in card
 
 
 @pytest.mark.slow
