@@ -158,6 +158,12 @@ def load_manifest(model_dir: Path) -> Manifest:
         manifest = _parse_manifest(data)
     except (TypeError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged ({error}): reinstall or train the model anew") from error
+    if missing := set(NETWORK_FILES[manifest.preprocess.input]) - set(manifest.files):
+        files = ", ".join(sorted(missing))
+        raise ModelError(
+            f"the model in {model_dir} has no {files}, as one of an earlier digitbox: train it anew, see "
+            "digitbox train --help"
+        )
     version = SPECS[manifest.preprocess.input].version
     if manifest.preprocess.version != version:
         raise ModelError(
@@ -200,8 +206,6 @@ def _parse_manifest(data: Any) -> Manifest:
             raise TypeError(f"{name} is {value!r}")
     if manifest.classes != CLASSES_OF[preprocess.input] or manifest.output not in ("softmax", "sigmoid"):
         raise ValueError(f"{manifest.classes} classes, {manifest.output} output")
-    if missing := set(NETWORK_FILES[preprocess.input]) - set(manifest.files):
-        raise ValueError(f"without {', '.join(sorted(missing))}")
     if manifest.temperature <= 0:
         raise ValueError(f"temperature is {manifest.temperature}")
     numbers = [*manifest.look_above, *itertools.chain.from_iterable(manifest.look_weights)]

@@ -142,7 +142,7 @@ def test_a_damaged_or_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", model_store.NETWORK_FILES[Input.SCAN])
-def test_a_model_of_scans_has_two_networks(name: str, tmp_path: Path) -> None:
+def test_a_model_of_scans_has_all_its_networks(name: str, tmp_path: Path) -> None:
     manifest = dataclasses.replace(
         MANIFEST,
         preprocess=SPECS[Input.SCAN],
@@ -154,7 +154,7 @@ def test_a_model_of_scans_has_two_networks(name: str, tmp_path: Path) -> None:
     folder = model_writer.save(tmp_path, manifest, networks)
     assert model_store.load_manifest(folder).preprocess.input is Input.SCAN
     edit(folder, files={file: "0" for file in networks if file != name})
-    with pytest.raises(ModelError, match=f"without {name}"):
+    with pytest.raises(ModelError, match=rf"has no {name}, as one of an earlier digitbox: train it anew"):
         model_store.load_manifest(folder)
 
 
