@@ -29,18 +29,8 @@ from command import ROOT
 STEPS = 24
 OPTIONS = (
     *("--images", f"{16 * STEPS}", "--batch", "16", "--workers", "1"),
-    *(
-        "--places",
-        "64",
-        "--held-out",
-        "150",
-        "--scenes",
-        "100",
-        "--fields",
-        "400",
-        "--held-out-fields",
-        "150",
-    ),
+    *("--places", "64", "--held-out", "150", "--scenes", "100"),
+    *("--fields", "400", "--held-out-fields", "150"),
 )
 
 

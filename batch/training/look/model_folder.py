@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batch.inference import model_store
+from batch.inference.look_networks import Networks, names
 from batch.records import CLASSES_OF, SPECS, Input, Manifest
 from batch.training import model_card, model_writer, versions
 from batch.training.data.datasets import MNIST_LICENCE, NO_LICENCE
 from batch.training.look import weigh
 from batch.training.look.sources import Packed
 
-KERAS_FILES = {
-    "look": model_store.LOOK_KERAS_FILE,
-    "close": model_store.KERAS_FILE,
-    "place": model_store.PLACE_KERAS_FILE,
-}  # by network
-LITERT_FILES = {
-    "look": model_store.LOOK_FILE,
-    "close": model_store.TFLITE_FILE,
-    "place": model_store.PLACE_FILE,
-}
+# By network.
+KERAS_FILES = dict(zip(Networks._fields, names("tensorflow"), strict=True))
+LITERT_FILES = dict(zip(Networks._fields, names("litert"), strict=True))
 DATASETS = (
     {"name": "MNIST training images", "licence": MNIST_LICENCE},
     {"name": "USPS training images", "licence": NO_LICENCE},

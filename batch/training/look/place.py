@@ -19,8 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from batch.errors import ConfigError
-from batch.inference import model_store, models
+from batch.inference import model_store
 from batch.inference.look import LookRules
 from batch.inference.look_networks import PLACE, names, scaled
 from batch.inference.model_store import PLACE_FILE
@@ -51,6 +50,7 @@ SCHEDULE = Schedule(
     average_decay=0.999,
 )
 FIRST_BATCHES = 8  # that the pool holds before the first step
+WAY = 0.5  # part of the way from the weights at the start to the trained ones; chosen before any figure
 MIN_WEIGHT = 0.1  # of the network's logits; with none it would learn nothing
 
 
@@ -90,13 +90,11 @@ def make(sources: Path, out: Path, model_dir: Path, options: Options, say: Progr
         say: Gets lines of progress.
 
     Raises:
-        ConfigError: `out` holds a training with other options, or the model has no looks.
+        ConfigError: `out` holds a training with other options.
         ModelError: The model folder is damaged, or cannot be written.
     """
     work_folder.keep_options(out, dataclasses.asdict(options))
     manifest = model_store.load_manifest(model_dir)
-    if models.load(model_dir).looks is None:
-        raise ConfigError(f"the model in {model_dir} has no looks: name one that has")
     finished = out / PLACE_FILE
     if finished.exists() and manifest.files[PLACE_FILE] == model_store.digest(finished.read_bytes()):
         return
@@ -164,10 +162,10 @@ class _Run(Loop):
         self._pool = Pool(EXAMPLE)
 
     def trained(self) -> Any:
-        """Return the Keras model with weights halfway between those at the start and the trained ones."""
+        """Return the Keras model with weights on the way from those at the start to the trained ones."""
         model = self._learner.averaged()
         pairs = zip(self._start, model.get_weights(), strict=True)
-        model.set_weights([(before + after) / 2 for before, after in pairs])
+        model.set_weights([before + WAY * (after - before) for before, after in pairs])
         return model
 
     def open_farm(self) -> Farm:

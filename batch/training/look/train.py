@@ -31,7 +31,6 @@ from batch.training.progress import Progress
 TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
 DISTIL_FROM = 0.12  # part of the training after which the teacher knows more than the student
 FIRST_BATCHES = 8  # that the pool holds before the first step
-PLACES = NETWORKS["place"]
 HELD_OUT_SEED = 900_001  # of the held-out scenes
 HELD_OUT_FILE = "held_out.npz"
 NAME = "cnn"  # of the model, and of its folder in that of the training
@@ -95,7 +94,7 @@ def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
     files = _write_networks(run, packed, say)
     say("fitting weights and thresholds")
     training = (
-        f"`batch.training` trained both with seed {options.seed}, on {run.seen:,} pictures of"
+        f"`batch.training` trained the first two with seed {options.seed}, on {run.seen:,} pictures of"
         f" {run.rendered:,} rendered scenes, in {run.starts} starts. The look also learnt from"
         " the larger network. What is held out is the same in each training, see docs/training.md."
     )
@@ -166,7 +165,7 @@ def _write_networks(run: _Run, packed: Packed, say: Progress) -> dict[str, bytes
     for member in run.members:
         averaged = member.averaged()
         if member.name == TEACHER:
-            files |= convert.files_of("place", convert.fold(averaged, PLACES), ranges["picture"])
+            files |= convert.files_of("place", convert.fold(averaged, NETWORKS["place"]), ranges["picture"])
         model = convert.fold(averaged, member.network)
         files |= convert.files_of(member.name, model, ranges["picture"])
         int8 = files[model_folder.LITERT_FILES[member.name]]
