@@ -20,7 +20,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from batch.inference import model_store
-from batch.inference.look import LookRules
 from batch.inference.look_networks import PLACE, names, scaled
 from batch.inference.model_store import PLACE_FILE
 from batch.inference.runtimes import load_keras
@@ -78,7 +77,7 @@ class Options:
 
 
 def make(sources: Path, out: Path, model_dir: Path, options: Options, say: Progress) -> None:
-    """Train the network, put it into a model folder, and fit the weights and threshold of the last look.
+    """Train the network, put it into a model folder, and fit the weights and thresholds of that.
 
     A folder that has the network of this training already stays as it is.
 
@@ -101,7 +100,7 @@ def make(sources: Path, out: Path, model_dir: Path, options: Options, say: Progr
     keras.utils.set_random_seed(options.seed)
     run = _Run(sources, out, model_dir, manifest, options, say)
     run.go_on()
-    say("fitting weights and threshold")
+    say("fitting weights and thresholds")
     packed = work_folder.load(sources)
     seed = seed_of(options.seed, 0, CALIBRATION_WORKER)
     ranges = np.frombuffer(next(render(model_dir, sources, seed, convert.CALIBRATION)), EXAMPLE)
@@ -116,8 +115,8 @@ def make(sources: Path, out: Path, model_dir: Path, options: Options, say: Progr
         f" {run.rendered:,} scenes that the looks before left unsure, in {run.starts} starts. It began with"
         " the weights of the larger one, and went half of the way back to them.",
     )
-    # What is unsure follows from the rules of the looks before, so these stay.
-    manifest = weigh.fitted(manifest, files, packed, options.scenes, LookRules.of(manifest))
+    # The rules for the looks before come out the same: they are fitted on the same scenes.
+    manifest = weigh.fitted(manifest, files, packed, options.scenes)
     card = model_card.text(manifest).encode()
     model_writer.add_files(model_dir, manifest, new | {"card.md": card})
 

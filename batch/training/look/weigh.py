@@ -75,12 +75,11 @@ def see(looks: Looks, renderer: Renderer, count: int) -> Seen:
     )
 
 
-def fit(seen: Seen, before: LookRules | None = None) -> tuple[LookRules, dict[str, Any]]:
+def fit(seen: Seen) -> tuple[LookRules, dict[str, Any]]:
     """Fit weights and thresholds.
 
     Args:
         seen: What was seen of held-out scenes.
-        before: Rules of which those for all looks but the last stay; None to fit all.
 
     Returns:
         The rules, and figures of the same scenes.
@@ -96,24 +95,15 @@ def fit(seen: Seen, before: LookRules | None = None) -> tuple[LookRules, dict[st
     figures: dict[str, Any] = {"scenes": len(labels), "digits": int(is_digit.sum()), "answered": []}
     for looks, risk in enumerate(RISKS, start=1):
         parts = [logits[unsure] for logits in seen.logits[:looks]]
-        stays = None if looks == len(RISKS) else before
-        weights = (
-            tuple(fit_weights(parts, labels[unsure], rules.prior, counts[unsure]).tolist())
-            if stays is None
-            else stays.weights[looks - 1]
-        )
-        rules = dataclasses.replace(rules, weights=(*rules.weights, weights))
+        weights = fit_weights(parts, labels[unsure], rules.prior, counts[unsure])
+        rules = dataclasses.replace(rules, weights=(*rules.weights, tuple(weights.tolist())))
         likely = decision.probabilities(rules.weigh(parts), "softmax", 1.0)
         confidences[unsure] = likely[:, :SEVERAL].max(axis=1)
         right[unsure] = likely[:, :SEVERAL].argmax(axis=1) == labels[unsure]
         # What was answered before comes first. It counts for the risk of the last look, which is that of all.
         counted = unsure | answered if looks == len(RISKS) else unsure
-        above = (
-            calibration.threshold_for_risk(
-                (confidences + answered)[counted], right[counted], risk, counts[counted]
-            )
-            if stays is None
-            else stays.above[looks - 1]
+        above = calibration.threshold_for_risk(
+            (confidences + answered)[counted], right[counted], risk, counts[counted]
         )
         rules = dataclasses.replace(rules, above=(*rules.above, min(1.0, above)))
         if looks == len(RISKS):
@@ -210,13 +200,7 @@ def weigh(model_dir: Path, sources: Path, count: int) -> str:
     return manifest.look_fit
 
 
-def fitted(
-    manifest: Manifest,
-    files: Mapping[str, bytes],
-    packed: Packed,
-    count: int,
-    before: LookRules | None = None,
-) -> Manifest:
+def fitted(manifest: Manifest, files: Mapping[str, bytes], packed: Packed, count: int) -> Manifest:
     """Return the manifest of a model with weights and thresholds fitted on held-out scenes.
 
     Args:
@@ -224,12 +208,11 @@ def fitted(
         files: Content of its networks by file name.
         packed: The packed data sets.
         count: Held-out scenes to render.
-        before: Rules of which those for all looks but the last stay; None to fit all.
     """
     looks = models.build(files, manifest, "litert").looks
     assert looks is not None
     seen = see(looks, Renderer(Sources(packed, held_out=True), SEED), count)
-    rules, figures = fit(seen, before)
+    rules, figures = fit(seen)
     return with_rules(manifest, rules, say(figures))
 
 

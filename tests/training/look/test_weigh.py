@@ -1,7 +1,5 @@
 """Tests of the weights and thresholds of the looks; the scenes are made-up logits."""
 
-import dataclasses
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -92,17 +90,6 @@ def test_thresholds_keep_all_risks(seen: Seen) -> None:
     assert [len(weights) for weights in rules.weights] == [1, 2, 3]
     assert rules.weights[2][1] == pytest.approx(rules.weights[2][2], rel=0.2)
     assert 0.5 <= rules.none_above <= 1
-
-
-def test_rules_of_the_looks_before_the_last_may_stay(seen: Seen) -> None:
-    fitted, _ = fit(seen)
-    before = dataclasses.replace(
-        fitted, weights=((0.4,), (0.3, 0.6), (1.0, 1.0, 1.0)), above=(0.99, 0.995, 1.0)
-    )
-    rules, figures = fit(seen, before)
-    assert (rules.weights[:2], rules.above[:2]) == (before.weights[:2], before.above[:2])
-    assert rules.weights[2] != before.weights[2] and 0.5 < rules.above[2] < 1
-    assert figures["wrong"] <= 0.003 * figures["ok"]
 
 
 def test_what_is_rarer_in_practice_counts_for_less(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
