@@ -148,14 +148,12 @@ def test_the_model_of_a_training_reads_numbers(trained: tuple[Path, int, str]) -
 
 
 @pytest.mark.slow
-def test_a_finished_place_stays_as_it_is(trained: tuple[Path, int, str]) -> None:
-    from batch.training.look import place
-
+def test_a_finished_training_changes_nothing(sources: Path, trained: tuple[Path, int, str]) -> None:
     out = trained[0]
-    before = (out / "cnn" / "manifest.json").read_bytes()
-    options = place.Options(64, 16, 0.5, 1, 100, 1, 180.0)
-    place.make(out / "sources.npz", out / "place", out / "cnn", options, print)
-    assert (out / "cnn" / "manifest.json").read_bytes() == before
+    before = model_store.load_manifest(out / "cnn")
+    result = CliRunner().invoke(main, [str(sources), str(out), *OPTIONS])
+    assert (result.exit_code, result.stdout) == (0, f"{out / 'cnn'}\n"), result.exception
+    assert model_store.load_manifest(out / "cnn") == before
 
 
 @pytest.mark.slow

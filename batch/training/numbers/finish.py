@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import keras
+
 from batch.errors import ConfigError
 from batch.inference import model_store, models
 from batch.inference.model_store import NUMBERS_FILE
@@ -42,6 +44,7 @@ def make(sources: Path, out: Path, model_dir: Path, options: Options, held_out: 
     looks = models.load(model_dir).looks
     if looks is None:
         raise ConfigError(f"the model in {model_dir} has no looks: name one that has")
+    keras.utils.clear_session()  # the names of layers, which are in the file, count from here in each start
     training = train(sources, out, options, say)
     packed = load(sources)
     say(f"rendering {held_out} held-out fields")
