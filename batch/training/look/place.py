@@ -49,7 +49,7 @@ SCHEDULE = Schedule(
     average_decay=0.999,
 )
 FIRST_BATCHES = 8  # that the pool holds before the first step
-WAY = 0.5  # part of the way from the weights at the start to the trained ones; chosen before any figure
+WAY = 0.5  # part of the way from the weights at the start to the trained ones; see docs/training.md
 MIN_WEIGHT = 0.1  # of the network's logits; with none it would learn nothing
 
 
