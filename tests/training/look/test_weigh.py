@@ -94,8 +94,8 @@ def test_thresholds_keep_all_risks(seen: Seen) -> None:
 
 def test_what_is_rarer_in_practice_counts_for_less(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     _, rare = fit(seen)
-    monkeypatch.setattr(weigh, "SEVERAL_PRIOR", 1.0)
-    monkeypatch.setattr(weigh, "NONE_PRIOR", 1.0)
+    monkeypatch.setattr(weigh, "SEVERAL_PRIOR", 10.0)
+    monkeypatch.setattr(weigh, "NONE_PRIOR", 10.0)
     _, usual = fit(seen)
     assert rare["ok"] > usual["ok"]
 
