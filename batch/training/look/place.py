@@ -32,9 +32,8 @@ from batch.training.look import convert, weigh
 from batch.training.look.augment import augment
 from batch.training.look.model_folder import KERAS_FILES
 from batch.training.look.networks import NETWORKS
-from batch.training.look.pool import Pool
+from batch.training.look.pooled_loop import PooledLoop, PooledOptions
 from batch.training.look.unsure import EXAMPLE, render
-from batch.training.loop import Loop
 from batch.training.progress import Progress
 
 NAME = "place"
@@ -48,32 +47,19 @@ SCHEDULE = Schedule(
     clip_norm=2.0,
     average_decay=0.999,
 )
-FIRST_BATCHES = 8  # that the pool holds before the first step
 WAY = 0.5  # part of the way from the weights at the start to the trained ones; see docs/training.md
 MIN_WEIGHT = 0.1  # of the network's logits; with none it would learn nothing
 
 
 @dataclass(frozen=True)
-class Options:
-    """What makes a training what it is; one that goes on has the same.
+class Options(PooledOptions):
+    """What makes the training what it is.
 
     Attributes:
         places: Pictures that the network sees, all steps together.
-        batch: Pictures in a step.
-        fresh: Examples made for each picture seen.
-        workers: Processes that render.
-        scenes: Held-out scenes for the model's weights and thresholds.
-        seed: Seed of scenes and order.
-        checkpoint_seconds: Time between two checkpoints.
     """
 
     places: int
-    batch: int
-    fresh: float
-    workers: int
-    scenes: int
-    seed: int
-    checkpoint_seconds: float
 
 
 def make(sources: Path, out: Path, model_dir: Path, options: Options, say: Progress) -> None:
@@ -146,7 +132,7 @@ class _Learner(Learner):
         return loss
 
 
-class _Run(Loop):
+class _Run(PooledLoop):
     """The steps of the network."""
 
     def __init__(
@@ -156,9 +142,8 @@ class _Run(Loop):
         model = load_keras(model_store.read_verified(model_dir, manifest, file), file)
         self._start = model.get_weights()
         self._learner = _Learner(model, max(MIN_WEIGHT, manifest.look_weights[-1][-1]))
-        super().__init__(out, [self._learner], options.places, "places", options.checkpoint_seconds, say)
-        self._options, self._sources, self._model_dir = options, sources, model_dir
-        self._pool = Pool(EXAMPLE)
+        make = partial(render, model_dir)
+        super().__init__(out, [self._learner], options.places, "places", options, sources, make, EXAMPLE, say)
 
     def trained(self) -> Any:
         """Return the Keras model with weights on the way from those at the start to the trained ones."""
@@ -167,27 +152,9 @@ class _Run(Loop):
         model.set_weights([before + WAY * (after - before) for before, after in pairs])
         return model
 
-    def open_farm(self) -> Farm:
-        options = self._options
-        chunk = max(1, round(options.batch * options.fresh))
-        make = partial(render, self._model_dir)
-        return Farm(make, self._sources, options.seed, self.starts, options.workers, chunk)
-
-    def fill(self, farm: Farm) -> None:
-        while len(self._pool) < FIRST_BATCHES * self._options.batch:
-            self._add(farm)
-
-    def _add(self, farm: Farm) -> None:
-        examples = np.frombuffer(farm.receive(), EXAMPLE)
-        self._pool.add(examples)
-        self.rendered += len(examples)
-
     def take_step(self, farm: Farm) -> float:
-        self._add(farm)
-        options = self._options
-        rng = np.random.default_rng((options.seed, self.starts, self.steps))
-        batch = self._pool.draw(options.batch, rng)
-        seed = tf.constant([options.seed, self.steps], tf.int32)
+        batch = self.draw(farm)
+        seed = tf.constant([self._options.seed, self.steps], tf.int32)
         loss = self._learner.step(batch, seed, self.steps, self.part)
         self.seen += len(batch)
         return loss

@@ -65,8 +65,3 @@ def render(packed: Path, seed: int, chunk: int) -> Iterator[bytes]:
     maker = RecordMaker(Renderer(Sources(load(packed)), seed))
     while True:
         yield maker.make(chunk)[0].tobytes()
-
-
-def received(content: bytes) -> Records:
-    """Return the records of a chunk."""
-    return np.frombuffer(content, RECORD)

@@ -21,49 +21,30 @@ from batch.training.look.augment import augment
 from batch.training.look.members import Member
 from batch.training.look.mixture import SEVERAL
 from batch.training.look.networks import NETWORKS
-from batch.training.look.pool import Pool
+from batch.training.look.pooled_loop import PooledLoop, PooledOptions
 from batch.training.look.records import RECORD, RecordMaker
 from batch.training.look.scenes import Renderer
 from batch.training.look.sources import Packed, Sources
-from batch.training.loop import Loop
 from batch.training.progress import Progress
 
 TEACHER, STUDENT = "close", "look"  # in the order in which they take a step
 DISTIL_FROM = 0.12  # part of the training after which the teacher knows more than the student
-FIRST_BATCHES = 8  # that the pool holds before the first step
 HELD_OUT_SEED = 900_001  # of the held-out scenes
 HELD_OUT_FILE = "held_out.npz"
 NAME = "cnn"  # of the model, and of its folder in that of the training
 
 
 @dataclass(frozen=True)
-class Options:
-    """What makes a training what it is; one that goes on has the same.
+class Options(PooledOptions):
+    """What makes the training what it is.
 
     Attributes:
         images: Pictures that the networks see, all steps together.
-        batch: Pictures in a step.
-        fresh: Scenes rendered for each picture seen.
-        workers: Processes that render.
         held_out: Held-out scenes for the figures of each network.
-        scenes: Held-out scenes for the model's weights and thresholds.
-        seed: Seed of weights, scenes and order.
-        checkpoint_seconds: Time between two checkpoints.
     """
 
     images: int
-    batch: int
-    fresh: float
-    workers: int
     held_out: int
-    scenes: int
-    seed: int
-    checkpoint_seconds: float
-
-    @property
-    def chunk(self) -> int:
-        """The scenes that are rendered for a step."""
-        return max(1, round(self.batch * self.fresh))
 
 
 def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
@@ -91,7 +72,7 @@ def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
     if run.part >= 1 and (folder / NAME).exists():  # a later stage was stopped
         return folder / NAME
     run.go_on()
-    files = _write_networks(run, packed, say)
+    files = _write_networks(run, options, packed, say)
     say("fitting weights and thresholds")
     training = (
         f"`batch.training` trained the first two with seed {options.seed}, on {run.seen:,} pictures of"
@@ -101,36 +82,21 @@ def train(sources: Path, folder: Path, options: Options, say: Progress) -> Path:
     return model_folder.write(folder / NAME, files, packed, options.seed, training, options.scenes)
 
 
-class _Run(Loop):
+class _Run(PooledLoop):
     """The steps of both networks."""
 
     def __init__(self, sources: Path, folder: Path, options: Options, say: Progress) -> None:
         self.members = [Member(name) for name in (TEACHER, STUDENT)]
-        super().__init__(folder, self.members, options.images, "images", options.checkpoint_seconds, say)
-        self.options, self._sources, self._pool = options, sources, Pool(RECORD)
-
-    def open_farm(self) -> Farm:
-        options = self.options
-        return Farm(records.render, self._sources, options.seed, self.starts, options.workers, options.chunk)
-
-    def fill(self, farm: Farm) -> None:
-        while len(self._pool) < FIRST_BATCHES * self.options.batch:
-            self._add(farm)
-
-    def _add(self, farm: Farm) -> None:
-        scenes = records.received(farm.receive())
-        self._pool.add(scenes)
-        self.rendered += len(scenes)
+        super().__init__(
+            folder, self.members, options.images, "images", options, sources, records.render, RECORD, say
+        )
 
     def take_step(self, farm: Farm) -> float:
-        self._add(farm)
-        options = self.options
-        rng = np.random.default_rng((options.seed, self.starts, self.steps))
-        batch = self._pool.draw(options.batch, rng)
+        batch = self.draw(farm)
         pictures, boxes = augment(
             tf.constant(scaled(batch["picture"][..., None])),
             tf.constant(batch["box"]),
-            tf.constant([options.seed, self.steps], tf.int32),
+            tf.constant([self._options.seed, self.steps], tf.int32),
         )
         labels, soft, loss = tf.constant(batch["label"].astype(np.int32)), None, None
         for member in self.members:
@@ -153,9 +119,8 @@ def held_out_scenes(packed: Packed, count: int, file: Path) -> Packed:
     return work_folder.load(file)
 
 
-def _write_networks(run: _Run, packed: Packed, say: Progress) -> dict[str, bytes]:
+def _write_networks(run: _Run, options: Options, packed: Packed, say: Progress) -> dict[str, bytes]:
     """Write the figures of each network, and return the content of the Keras and LiteRT files by name."""
-    options = run.options
     say(f"rendering {options.held_out} held-out scenes")
     scenes = held_out_scenes(packed, options.held_out, run.folder / HELD_OUT_FILE)["records"]
     seed = seed_of(options.seed, 0, CALIBRATION_WORKER)

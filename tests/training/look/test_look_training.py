@@ -15,7 +15,7 @@ from batch.training.look import weigh
 from batch.training.look.evaluate import NUMBERS, figures, fit, numbers
 from batch.training.look.model_folder import DATASETS, FASHION
 from batch.training.look.pool import Pool
-from batch.training.look.records import RECORD, received, render
+from batch.training.look.records import RECORD, render
 from batch.training.look.sources import Sources
 from command import ROOT
 
@@ -106,7 +106,7 @@ def test_each_start_renders_new_scenes(tmp_path: Path) -> None:
     chunks = []
     for begun in (1, 1, 2):
         farm = Farm(render, packed, seed=1, start=begun, workers=1, chunk=8)
-        chunks.append(received(farm.receive()))
+        chunks.append(np.frombuffer(farm.receive(), RECORD))
         farm.close()
     assert chunks[0].tobytes() == chunks[1].tobytes()
     assert (chunks[0]["picture"] != chunks[2]["picture"]).any()
